@@ -1,0 +1,284 @@
+//! The one function that decides, for pages, API, verification and explorer.
+
+use super::permission::{Level, Permission, Permissions, Resource, Verb};
+use super::subject::{Grant, Home, Kind, Projects, Subject, TeamRole};
+use super::visibility::{
+    ProjectFacts, Target, TeamFacts, may_be_named, organization_wide, reaches, record_only,
+};
+
+/// What comes out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Yes, and through what.
+    Allowed(Via),
+    /// No, and why. The caller may know that the thing is there.
+    Refused(Refusal),
+    /// No, and the caller may not know that the thing is there.
+    Hidden,
+}
+
+/// What a yes comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// Owners may everything.
+    Owner,
+    /// The organization token's own rule.
+    OrganizationToken,
+    /// This grant.
+    Grant(Box<Grant>),
+    /// Being an admin of the team.
+    TeamAdmin,
+    /// Being in the team.
+    InTeam,
+    /// Every member of the organization sees this.
+    Member,
+    /// A service account sees itself.
+    Itself,
+}
+
+/// What a no comes from. Its text names what is missing and who can change it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No grant holds the permission here.
+    #[error("This needs the permission {0}. An owner of the organization can give it.")]
+    Missing(Permission),
+    /// The principal holds it, the token was made without it.
+    #[error("This token is narrowed and does not carry {0}.")]
+    Narrowed(Permission),
+    /// Owners alone; no permission stands for it.
+    #[error("Only members of the owners team may do this.")]
+    OwnersOnly,
+    /// What organization tokens cannot do.
+    #[error("Organization tokens cannot be used for {0}. Use a personal token or a team token.")]
+    OrganizationToken(Permission),
+    /// The project does not let the caller write.
+    #[error(
+        "This project lets the caller read, not write: {0} is refused. Its team or an owner can add the caller."
+    )]
+    NoReach(Permission),
+    /// A permission of a project, asked about the organization.
+    #[error("{0} holds in a project. Name the project.")]
+    NeedsProject(Permission),
+    /// A permission of the organization, asked about a project.
+    #[error("{0} holds in the organization, not in a project.")]
+    NeedsOrganization(Permission),
+    /// A gift of more than the giver holds.
+    #[error("Nobody gives what they do not hold: this would give {0}.")]
+    Gift(Permission),
+    /// A gift that reaches further than the giver.
+    #[error(
+        "Nobody gives what they do not hold: this would reach projects that the caller does not reach. An owner can do it."
+    )]
+    GiftReach,
+}
+
+impl Decision {
+    /// Whether it is a yes.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+}
+
+/// Whether `subject` may do `permission` to `target`, and why.
+///
+/// Gate 1: the permission is held, through a grant for all projects or for
+/// this one. Gate 2: the project lets the principal in. What the principal may
+/// not see is hidden before either is told.
+#[must_use]
+pub fn decide(subject: &Subject, permission: Permission, target: &Target) -> Decision {
+    if !sees(subject, target) {
+        return Decision::Hidden;
+    }
+    let level = if matches!(target, Target::Project(_)) { Level::Project } else { Level::Organization };
+    let refusal = match (permission.resource.level(), level) {
+        (Level::Project, Level::Organization) => Some(Refusal::NeedsProject(permission)),
+        (Level::Organization, Level::Project) => Some(Refusal::NeedsOrganization(permission)),
+        _ if !narrowed_to(subject, permission) => Some(Refusal::Narrowed(permission)),
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        return Decision::Refused(refusal);
+    }
+    let writes = permission.verb == Verb::Write;
+    let owners_only = match target {
+        Target::OrganizationToken | Target::OrganizationItself => true,
+        Target::Team(team) | Target::TeamMembers(team) | Target::TeamToken(team) => team.owners && writes,
+        _ => false,
+    };
+    if owners_only && !subject.is_owner() {
+        return Decision::Refused(Refusal::OwnersOnly);
+    }
+    if let Target::Project(project) = target
+        && (record_only(&subject.kind, project, permission.resource)
+            || (matches!(subject.kind, Kind::Organization) && !organization_token(permission)))
+    {
+        return Decision::Refused(Refusal::OrganizationToken(permission));
+    }
+    let Some(via) =
+        standing(subject, permission, target).or_else(|| holds(subject, permission, target.project()))
+    else {
+        return Decision::Refused(Refusal::Missing(permission));
+    };
+    match target {
+        Target::Project(project) if !reaches(subject, project, permission.verb) => {
+            Decision::Refused(Refusal::NoReach(permission))
+        }
+        _ => Decision::Allowed(via),
+    }
+}
+
+impl Target {
+    const fn project(&self) -> Option<&ProjectFacts> {
+        if let Self::Project(project) = self { Some(project) } else { None }
+    }
+}
+
+/// Gate 1 by grants: with no project, only grants for all projects count.
+pub(super) fn holds(
+    subject: &Subject,
+    permission: Permission,
+    project: Option<&ProjectFacts>,
+) -> Option<Via> {
+    if !narrowed_to(subject, permission) {
+        return None;
+    }
+    match &subject.kind {
+        Kind::Person { owner: true, .. } => Some(Via::Owner),
+        Kind::Organization => organization_token(permission).then_some(Via::OrganizationToken),
+        kind => subject
+            .grants
+            .iter()
+            .find(|grant| given_by(kind, grant, project).has(permission))
+            .map(|grant| Via::Grant(Box::new(grant.clone()))),
+    }
+}
+
+/// What one grant gives a principal of this kind: in the organization and all
+/// projects (`None`), or in one project.
+fn given_by(kind: &Kind, grant: &Grant, project: Option<&ProjectFacts>) -> Permissions {
+    match (grant.projects, project) {
+        (Projects::All, _) => masked(kind, grant.set.permissions),
+        (Projects::One(id), Some(project)) if id == project.id && may_be_named(kind, project) => {
+            grant.set.permissions.only(Permissions::PROJECT)
+        }
+        (Projects::One(_), _) => Permissions::NONE,
+    }
+}
+
+/// A team-scoped account never holds writes of the organization's level.
+pub(super) fn masked(kind: &Kind, permissions: Permissions) -> Permissions {
+    if matches!(kind, Kind::ServiceAccount { home: Home::Team(_), .. }) {
+        permissions.only(Permissions::PROJECT.and(Permissions::READS))
+    } else {
+        permissions
+    }
+}
+
+/// Organization tokens start no runs and create no configuration versions.
+pub(super) fn organization_token(permission: Permission) -> bool {
+    permission != Resource::Runs.write() && permission != Resource::ConfigurationVersions.write()
+}
+
+fn narrowed_to(subject: &Subject, permission: Permission) -> bool {
+    subject.narrowed.is_none_or(|to| to.has(permission))
+}
+
+/// What comes from being somebody, without any grant.
+fn standing(subject: &Subject, permission: Permission, target: &Target) -> Option<Via> {
+    let reads = permission.verb == Verb::Read;
+    let of_team = |team| match subject.in_team(team) {
+        Some(TeamRole::Admin) => Some(Via::TeamAdmin),
+        Some(TeamRole::Member) if reads => Some(Via::InTeam),
+        _ => None,
+    };
+    let member = subject.is_person().then_some(Via::Member);
+    match (target, permission.resource) {
+        (Target::Organization, Resource::Groups | Resource::Members) if reads => member,
+        (Target::Team(team) | Target::TeamMembers(team), Resource::Groups) if reads => {
+            of_team(team.id).or(member)
+        }
+        (Target::TeamMembers(team), Resource::Groups) => of_team(team.id),
+        (Target::TeamToken(team), Resource::Groups) if subject.is_person() => {
+            if subject.in_team(team.id).is_some() && team.members_manage_token {
+                Some(Via::InTeam)
+            } else {
+                of_team(team.id)
+            }
+        }
+        (Target::ServiceAccount(id, _), Resource::ServiceAccounts) if reads && is_itself(subject, *id) => {
+            Some(Via::Itself)
+        }
+        (
+            Target::ServiceAccounts(Home::Team(team)) | Target::ServiceAccount(_, Home::Team(team)),
+            Resource::ServiceAccounts,
+        ) if subject.is_person() => of_team(*team),
+        (Target::NewProject(team), Resource::ProjectCreate) => {
+            of_team(*team).filter(|via| *via == Via::TeamAdmin)
+        }
+        (Target::Project(project), Resource::Projects | Resource::ProjectPermissions) => {
+            of_team(project.team).filter(|via| *via == Via::TeamAdmin)
+        }
+        _ => None,
+    }
+}
+
+fn is_itself(subject: &Subject, account: crate::platform::id::ServiceAccountId) -> bool {
+    matches!(subject.kind, Kind::ServiceAccount { id, .. } if id == account)
+}
+
+/// Whether the principal may know that the thing is there.
+fn sees(subject: &Subject, target: &Target) -> bool {
+    let sees_team = |team: &TeamFacts| {
+        !team.secret
+            || subject.in_team(team.id).is_some()
+            || holds(subject, Resource::Groups.write(), None).is_some()
+    };
+    match target {
+        Target::Team(team) | Target::TeamMembers(team) | Target::TeamToken(team) => sees_team(team),
+        Target::ServiceAccount(..) => {
+            let read = Resource::ServiceAccounts.read();
+            standing(subject, read, target).is_some() || holds(subject, read, None).is_some()
+        }
+        Target::Project(project) => reaches(subject, project, Verb::Read),
+        _ => true,
+    }
+}
+
+/// What the principal holds for all projects and in the organization: what
+/// `whoami` tells. Grants for single projects come on top.
+#[must_use]
+pub fn effective(subject: &Subject) -> Permissions {
+    Permission::all().filter(|permission| holds(subject, *permission, None).is_some()).collect()
+}
+
+/// Whose service accounts the principal sees in a list.
+///
+/// # Errors
+/// [`Refusal::Missing`] for a machine without the permission.
+pub fn accounts_seen(subject: &Subject) -> Result<super::Who, Refusal> {
+    let read = Resource::ServiceAccounts.read();
+    match &subject.kind {
+        _ if holds(subject, read, None).is_some() => Ok(super::Who::All),
+        Kind::Person { teams, .. } if narrowed_to(subject, read) => {
+            Ok(super::Who::Teams(teams.iter().map(|(id, _)| *id).collect()))
+        }
+        _ => Err(if subject.is_person() || subject.narrowed.is_some_and(|to| !to.has(read)) {
+            Refusal::Narrowed(read)
+        } else {
+            Refusal::Missing(read)
+        }),
+    }
+}
+
+/// Whether the principal reaches every project that is not restricted.
+#[must_use]
+pub fn reaches_organization(subject: &Subject) -> bool {
+    subject.is_owner() || organization_wide(&subject.kind)
+}
+
+/// Whether the principal manages teams, and so sees the secret ones.
+#[must_use]
+pub fn holds_groups(subject: &Subject) -> bool {
+    holds(subject, Resource::Groups.write(), None).is_some()
+}

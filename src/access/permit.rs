@@ -1,0 +1,84 @@
+//! Permits: proofs that a write was decided. Only this module makes them, and
+//! the functions that write take them, so a forgotten check does not compile.
+
+use std::ops::Deref;
+
+use super::decide::{Decision, Refusal, decide};
+use super::give::{Gift, may_give};
+use super::permission::{Permission, Resource};
+use super::subject::Subject;
+use super::visibility::Target;
+use crate::platform::{Error, Result};
+
+/// A thing that the rules know as a target.
+pub trait Guarded {
+    /// How the rules see it.
+    fn target(&self) -> Target;
+    /// The resource of the permissions that it asks for.
+    const RESOURCE: Resource;
+}
+
+/// Proof that the caller may write this very thing.
+#[derive(Debug)]
+pub struct Permit<T>(T);
+
+impl<T> Deref for Permit<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Permit<T> {
+    /// The thing, the proof spent.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// Decides a write, and gives the permit for it.
+///
+/// # Errors
+/// [`Error::NotFound`] when the caller may not see the thing,
+/// [`Error::Forbidden`] when it may see but not write it.
+pub fn require<T: Guarded>(subject: &Subject, thing: T) -> Result<Permit<T>> {
+    allow(subject, T::RESOURCE.write(), &thing.target())?;
+    Ok(Permit(thing))
+}
+
+/// Decides a read.
+///
+/// # Errors
+/// As [`require`].
+pub fn see<T: Guarded>(subject: &Subject, thing: T) -> Result<T> {
+    allow(subject, T::RESOURCE.read(), &thing.target())?;
+    Ok(thing)
+}
+
+/// Whether the caller may write the thing: for the buttons of a page.
+pub fn may<T: Guarded>(subject: &Subject, thing: &T) -> bool {
+    decide(subject, T::RESOURCE.write(), &thing.target()).is_allowed()
+}
+
+/// The one place where a decision becomes an answer: hidden is 404, refused 403.
+fn allow(subject: &Subject, permission: Permission, target: &Target) -> Result<()> {
+    match decide(subject, permission, target) {
+        Decision::Allowed(_) => Ok(()),
+        Decision::Refused(refusal) => Err(refusal.into()),
+        Decision::Hidden => Err(Error::NotFound),
+    }
+}
+
+/// Checks that a gift stays within what the caller holds.
+///
+/// # Errors
+/// [`Error::Forbidden`] with what it would give too much.
+pub fn require_gift(subject: &Subject, gift: &Gift) -> Result<()> {
+    may_give(subject, gift).map_err(Error::from)
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Forbidden(refusal.to_string())
+    }
+}

@@ -1,0 +1,144 @@
+//! Who asks: a principal with everything that `decide` must know of it.
+
+use super::permission::Permissions;
+use super::permission_set::PermissionSet;
+use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
+use crate::platform::text::words;
+
+words! {
+    /// What a person is in a team.
+    TeamRole {
+        /// Manages its members, projects and service accounts.
+        Admin = "admin",
+        /// Works in it.
+        Member = "member",
+    }
+}
+
+words! {
+    /// The kinds of token.
+    TokenKind {
+        /// `tsro_`: acts as the organization.
+        Organization = "organization",
+        /// `tsrt_`: acts as a team.
+        Team = "team",
+        /// `tsra_`: an API key of a service account.
+        ServiceAccount = "service_account",
+        /// `tsrs_`: acts as itself.
+        ServiceToken = "service_token",
+        /// `tsrp_`: acts as a person.
+        Personal = "personal",
+        /// `tsrx_`: short-lived, exchanged for another credential.
+        Access = "access",
+    }
+}
+
+/// Where a service account belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Home {
+    /// To the organization.
+    Organization,
+    /// To one team.
+    Team(TeamId),
+}
+
+/// What kind of principal it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A member of the organization.
+    Person {
+        /// Which.
+        id: PersonId,
+        /// Whether they are in the `owners` team.
+        owner: bool,
+        /// Their teams and what they are there.
+        teams: Vec<(TeamId, TeamRole)>,
+    },
+    /// The organization itself, by its token.
+    Organization,
+    /// A team, by its token.
+    Team(TeamId),
+    /// A service account.
+    ServiceAccount {
+        /// Its UID.
+        id: ServiceAccountId,
+        /// Where it belongs.
+        home: Home,
+    },
+    /// A service token, which acts as itself.
+    ServiceToken(TokenId),
+}
+
+/// Where a grant holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Projects {
+    /// In all projects, those made later too, and in the organization.
+    All,
+    /// In this one.
+    One(ProjectId),
+}
+
+/// How a grant came to the principal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// It is the principal's role.
+    Role,
+    /// It names the principal.
+    Named,
+    /// It came with a team (its slug).
+    Team(String),
+}
+
+/// A permission set that a principal holds, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// Which set.
+    pub set: PermissionSet,
+    /// Where.
+    pub projects: Projects,
+    /// Through what.
+    pub source: Source,
+}
+
+/// A principal in one organization, with its grants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// What it is.
+    pub kind: Kind,
+    /// What it holds, from every source.
+    pub grants: Vec<Grant>,
+    /// What the token that it came with is narrowed to, if it is.
+    pub narrowed: Option<Permissions>,
+}
+
+impl Subject {
+    /// Whether it is an owner.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        matches!(self.kind, Kind::Person { owner: true, .. })
+    }
+
+    /// Whether it is a person.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        matches!(self.kind, Kind::Person { .. })
+    }
+
+    /// What it is in a team: a person's team role; a team's own token and
+    /// accounts are in it too, but manage nothing.
+    #[must_use]
+    pub fn in_team(&self, team: TeamId) -> Option<TeamRole> {
+        match &self.kind {
+            Kind::Person { teams, .. } => teams.iter().find(|(id, _)| *id == team).map(|(_, role)| *role),
+            Kind::Team(id) if *id == team => Some(TeamRole::Member),
+            Kind::ServiceAccount { home: Home::Team(id), .. } if *id == team => Some(TeamRole::Member),
+            _ => None,
+        }
+    }
+
+    /// The token without its narrowing: what the principal could do at most.
+    #[must_use]
+    pub fn unnarrowed(&self) -> Self {
+        Self { narrowed: None, ..self.clone() }
+    }
+}

@@ -1,0 +1,62 @@
+//! The router: each section's routes, and the layers around them.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+
+use crate::identity::{App, same_origin, session};
+use crate::platform::web::{assets, envelope, method_not_allowed, not_found, panicked};
+use crate::{organizations, people, service_accounts, sign_in, teams, tokens};
+
+/// The longest body that is taken, in bytes.
+const BODY: usize = 64 * 1024;
+
+/// Everything that answers.
+pub fn router(app: App) -> Router {
+    let context = (*app).clone();
+    let pages = Router::new()
+        .merge(organizations::pages::routes())
+        .merge(sign_in::pages::routes())
+        .merge(teams::pages::routes())
+        .merge(people::pages::routes())
+        .merge(service_accounts::pages::routes())
+        .layer(from_fn(tokens::pages::unmark))
+        .layer(session::layer(&context))
+        .layer(from_fn(same_origin::demand_origin))
+        .layer(same_origin::layer())
+        .layer(CompressionLayer::new());
+    let api = Router::new()
+        .merge(sign_in::api::routes())
+        .merge(teams::api::routes())
+        .merge(service_accounts::api::routes());
+    Router::new()
+        .merge(pages)
+        .nest("/api/v1", api)
+        .merge(assets::routes())
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(RequestBodyLimitLayer::new(BODY))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(context, envelope))
+        .with_state(app)
+}
+
+/// The process answers.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The process answers and reaches its database.
+async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
+    match organizations::store::is_set_up(&app.db).await {
+        Ok(_) => (StatusCode::OK, "ok\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}

@@ -1,0 +1,75 @@
+//! A transaction that ends with its event.
+
+use super::event::{Actor, Event};
+use super::store;
+use crate::platform::id::OrganizationId;
+use crate::platform::{Context, Result, Timestamp, Tx};
+
+/// A change under way. Dropping it undoes it.
+#[derive(Debug)]
+pub struct Change<'a> {
+    tx: Tx,
+    context: &'a Context,
+    actor: &'a Actor,
+    organization: Option<OrganizationId>,
+    /// The moment of the change: one for all its rows.
+    pub now: Timestamp,
+}
+
+impl<'a> Change<'a> {
+    /// Begins a change in an organization, or of the installation (`None`).
+    ///
+    /// # Errors
+    /// When the database gives no transaction.
+    pub async fn begin(
+        context: &'a Context,
+        actor: &'a Actor,
+        organization: Option<OrganizationId>,
+    ) -> Result<Self> {
+        let tx = context.db.begin().await?;
+        Ok(Self { tx, context, actor, organization, now: context.clock.now() })
+    }
+
+    /// Says to which organization the change belongs, where it makes one.
+    pub fn within(&mut self, organization: OrganizationId) {
+        self.organization = Some(organization);
+    }
+
+    /// The transaction, for the store.
+    pub const fn tx(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+
+    /// Who makes the change.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        self.actor
+    }
+
+    /// Clock and randomness, for new ids and values.
+    #[must_use]
+    pub const fn context(&self) -> &Context {
+        self.context
+    }
+
+    /// Writes one more event, where a change does several things at once.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn also(&mut self, event: &Event) -> Result<()> {
+        store::append(&mut self.tx, self.context, self.actor, self.organization, self.now, event).await
+    }
+
+    /// Writes the event and commits both.
+    ///
+    /// # Errors
+    /// When the database cannot; then nothing happened.
+    pub async fn commit(mut self, event: Event) -> Result<()> {
+        self.also(&event).await?;
+        self.tx.commit().await?;
+        tracing::info!(
+            action = %event.action, target = %event.target_id, actor = %self.actor.id, "changed"
+        );
+        Ok(())
+    }
+}

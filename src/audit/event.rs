@@ -1,0 +1,184 @@
+//! What an event says: who, what, to what, through what, from where.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::platform::Timestamp;
+use crate::platform::id::{EventId, TokenId};
+use crate::platform::text::words;
+
+words! {
+    /// What kind of principal acted.
+    ActorKind {
+        /// A person.
+        Person = "person",
+        /// A service account.
+        ServiceAccount = "service_account",
+        /// Whoever runs the installation, on its command line.
+        Operator = "operator",
+        /// Somebody who is not signed in.
+        Nobody = "nobody",
+    }
+}
+
+words! {
+    /// Through which door.
+    Through {
+        /// The pages.
+        Console = "console",
+        /// The JSON API.
+        Api = "api",
+        /// The command line.
+        CommandLine = "cli",
+    }
+}
+
+words! {
+    /// What was done: the thing and the verb.
+    Action {
+        /// An organization was made.
+        OrganizationCreated = "organization.created",
+        /// A person signed in.
+        SignedIn = "person.signed_in",
+        /// A sign-in was refused.
+        SignInRefused = "person.sign_in_refused",
+        /// A person signed out.
+        SignedOut = "person.signed_out",
+        /// A person was invited.
+        InvitationCreated = "invitation.created",
+        /// An invitation was taken back.
+        InvitationRevoked = "invitation.revoked",
+        /// A person joined by an invitation.
+        InvitationAccepted = "invitation.accepted",
+        /// A team was made.
+        TeamCreated = "team.created",
+        /// A team was edited.
+        TeamEdited = "team.edited",
+        /// A team was deleted.
+        TeamDeleted = "team.deleted",
+        /// A person was added to a team, or their team role changed.
+        TeamMemberSet = "team.member_set",
+        /// A person was removed from a team.
+        TeamMemberRemoved = "team.member_removed",
+        /// A service account was made.
+        ServiceAccountCreated = "service_account.created",
+        /// A service account was edited.
+        ServiceAccountEdited = "service_account.edited",
+        /// A service account was disabled.
+        ServiceAccountDisabled = "service_account.disabled",
+        /// A service account was enabled.
+        ServiceAccountEnabled = "service_account.enabled",
+        /// A service account was deleted.
+        ServiceAccountDeleted = "service_account.deleted",
+        /// A token was made.
+        TokenCreated = "token.created",
+        /// A token got a new value.
+        TokenRegenerated = "token.regenerated",
+        /// A value that lived on beside its successor was stopped.
+        TokenOverlapEnded = "token.overlap_ended",
+        /// A token was revoked.
+        TokenRevoked = "token.revoked",
+    }
+}
+
+impl Action {
+    /// As a sentence says it between actor and target: `created the team`.
+    #[must_use]
+    pub fn sentence(self) -> String {
+        match self {
+            Self::SignedIn => return "signed in:".to_owned(),
+            Self::SignedOut => return "signed out:".to_owned(),
+            _ => {}
+        }
+        let (thing, verb) = self.word().split_once('.').unwrap_or((self.word(), "changed"));
+        format!("{} the {}", verb.replace('_', " "), thing.replace('_', " "))
+    }
+}
+
+/// Who acts, with what, from where.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The kind of principal.
+    pub kind: ActorKind,
+    /// Its id.
+    pub id: String,
+    /// Its name at that moment.
+    pub name: String,
+    /// The token that it came with, if it came with one.
+    pub token: Option<TokenId>,
+    /// The door.
+    pub through: Through,
+    /// The peer's address.
+    pub address: Option<IpAddr>,
+    /// The request's id, as in the log.
+    pub request_id: String,
+}
+
+/// What a change did.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// What was done.
+    pub action: Action,
+    /// The kind of thing that it was done to: `team`, `service_account`, …
+    pub target_kind: &'static str,
+    /// Its id.
+    pub target_id: String,
+    /// Its name.
+    pub target_name: String,
+    /// What it was before. Never a secret.
+    pub before: Option<Value>,
+    /// What it is after. Never a secret.
+    pub after: Option<Value>,
+}
+
+impl Event {
+    /// An event about a thing, with nothing said of before and after yet.
+    #[must_use]
+    pub fn new(
+        action: Action,
+        target_kind: &'static str,
+        id: impl ToString,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            action,
+            target_kind,
+            target_id: id.to_string(),
+            target_name: name.into(),
+            before: None,
+            after: None,
+        }
+    }
+
+    /// With what it was before.
+    #[must_use]
+    pub fn before(mut self, before: Value) -> Self {
+        self.before = Some(before);
+        self
+    }
+
+    /// With what it is after.
+    #[must_use]
+    pub fn after(mut self, after: Value) -> Self {
+        self.after = Some(after);
+        self
+    }
+}
+
+/// An event as it is read back.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Told {
+    /// Its id.
+    pub id: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor_name: String,
+    /// What.
+    pub action: Action,
+    /// The kind of thing.
+    pub target_kind: String,
+    /// The thing.
+    pub target_name: String,
+}

@@ -1,0 +1,10 @@
+//! The audit log. A change that people or programs ask for is a [`Change`]:
+//! a transaction that can only be committed with the event that tells of it.
+
+mod change;
+mod event;
+mod store;
+
+pub use change::Change;
+pub use event::{Action, Actor, ActorKind, Event, Through, Told};
+pub use store::latest;

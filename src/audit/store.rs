@@ -1,0 +1,51 @@
+//! The audit log's SQL.
+
+use super::event::{Actor, Event, Told};
+use crate::platform::id::{EventId, OrganizationId};
+use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
+
+/// Appends an event inside the transaction of its change.
+pub(super) async fn append(
+    tx: &mut Tx,
+    context: &Context,
+    actor: &Actor,
+    organization: Option<OrganizationId>,
+    now: Timestamp,
+    event: &Event,
+) -> Result<()> {
+    sql("INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, token_id, \
+            action, target_kind, target_id, target_name, via, address, request_id, before, after) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)")
+    .bind(EventId::new(now, &context.random))
+    .bind(organization)
+    .bind(now)
+    .bind(actor.kind)
+    .bind(actor.id.clone())
+    .bind(actor.name.clone())
+    .bind(actor.token)
+    .bind(event.action)
+    .bind(event.target_kind)
+    .bind(event.target_id.clone())
+    .bind(event.target_name.clone())
+    .bind(actor.through)
+    .bind(actor.address.map(|address| address.to_string()))
+    .bind(actor.request_id.clone())
+    .bind(event.before.as_ref().map(ToString::to_string))
+    .bind(event.after.as_ref().map(ToString::to_string))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The latest events of an organization, newest first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result<Vec<Told>> {
+    Ok(sql("SELECT id, at, actor_name, action, target_kind, target_name FROM audit_events \
+            WHERE organization_id = $1 ORDER BY id DESC LIMIT $2")
+    .bind(organization)
+    .bind(limit)
+    .all(db)
+    .await?)
+}

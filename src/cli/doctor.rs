@@ -1,0 +1,69 @@
+//! `tessera doctor`: says what is well and what is not, changing nothing.
+
+use super::Outcome;
+use crate::config::Config;
+use crate::platform::db::{Address, pending};
+use crate::platform::key::Key;
+use crate::platform::{Db, Random};
+
+pub(super) async fn run(config: Config) -> Outcome {
+    let mut healthy = true;
+    let mut tell = |name: &str, verdict: Result<String, String>| {
+        healthy &= verdict.is_ok();
+        let (mark, text) = match verdict {
+            Ok(text) => ("ok  ", text),
+            Err(text) => ("FAIL", text),
+        };
+        println!("{mark}  {name}: {text}");
+    };
+    tell(
+        "data_dir",
+        if config.data_dir.is_dir() {
+            Ok(config.data_dir.display().to_string())
+        } else {
+            Err(format!("{} is not there; serve makes it", config.data_dir.display()))
+        },
+    );
+    tell("key_file", key(&config));
+    tell("database", database(&config).await);
+    tell("public_url", public_url(&config));
+    if healthy { Ok(()) } else { Err("not everything is well".to_owned()) }
+}
+
+fn key(config: &Config) -> Result<String, String> {
+    let path = &config.key_file;
+    if !path.exists() {
+        return Err(format!("{} is not there; serve makes it", path.display()));
+    }
+    let random = Random::system().map_err(|error| error.to_string())?;
+    Key::load(path, &random)
+        .map(|_| path.display().to_string())
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+async fn database(config: &Config) -> Result<String, String> {
+    let place = config.database.describe();
+    if let Address::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        return Err(format!("{place} is not there; serve makes it"));
+    }
+    let db = Db::open(&config.database).await.map_err(|error| format!("{place}: {error}"))?;
+    let behind = pending(&db).await.map_err(|error| format!("{place}: {error}"))?;
+    db.close().await;
+    match behind {
+        0 => Ok(format!("{place}, schema up to date")),
+        _ => Err(format!("{place}: {behind} migrations to come; serve runs them")),
+    }
+}
+
+fn public_url(config: &Config) -> Result<String, String> {
+    if config.https() || config.listen.ip().is_loopback() {
+        Ok(config.public_url.clone())
+    } else {
+        Err(format!(
+            "{}: people sign in over https only; put a proxy in front and set public_url",
+            config.public_url
+        ))
+    }
+}

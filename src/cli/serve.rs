@@ -1,0 +1,75 @@
+//! `tessera serve`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Outcome, demo, open};
+use crate::app::router;
+use crate::config::Config;
+use crate::identity::{App, session_store};
+use crate::organizations;
+
+/// How often uses of tokens are written.
+const FLUSH: Duration = Duration::from_secs(10);
+/// How often what has ended is forgotten.
+const TIDY: Duration = Duration::from_secs(600);
+
+pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("listen {}: {error}", config.listen))?;
+    if !config.public_url_is_set {
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        config.public_url = format!("http://{address}");
+    }
+    let app = open(config).await?;
+    if is_demo {
+        demo::fill(&app).await?;
+    }
+    println!("Tessera listens on {}", app.config.public_url);
+    if !organizations::store::is_set_up(&app.db).await.map_err(|error| error.to_string())? {
+        let code = organizations::actions::setup_code(&app);
+        println!("Set up the first owner at {}/setup?code={code}", app.config.public_url);
+    }
+    let keeper = tokio::spawn(keep(app.clone()));
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
+    keeper.abort();
+    if let Err(error) = app.usage.flush(&app).await {
+        tracing::warn!(%error, "the last uses of tokens were not written");
+    }
+    app.db.close().await;
+    tracing::info!("stopped");
+    served.map_err(|error| error.to_string())
+}
+
+/// Ends with the first SIGTERM or SIGINT; requests under way are finished.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+/// What has to be done now and then.
+async fn keep(app: App) {
+    let mut flush = tokio::time::interval(FLUSH);
+    let mut tidy = tokio::time::interval(TIDY);
+    loop {
+        let done = tokio::select! {
+            _ = flush.tick() => app.usage.flush(&app).await,
+            _ = tidy.tick() => session_store::tidy(&app).await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "housekeeping failed; it will be tried again");
+        }
+    }
+}

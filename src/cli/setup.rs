@@ -1,0 +1,83 @@
+//! `tessera setup`: the first owner without a browser.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use clap::ArgMatches;
+
+use super::{Outcome, open};
+use crate::audit::{Actor, ActorKind, Through};
+use crate::config::Config;
+use crate::organizations::actions;
+use crate::organizations::model::{FirstRun, NewPerson};
+use crate::platform::Error;
+use crate::platform::secret::Secret;
+
+pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
+    let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    let password_file = text("password-file");
+    let password = std::fs::read_to_string(&password_file)
+        .map_err(|error| format!("--password-file {password_file}: {error}"))?;
+    let password = Secret::new(password.trim_end_matches(['\r', '\n']).to_owned());
+    // The file is made first: a token that cannot be kept is not made.
+    let token_file = matches.get_one::<String>("personal-token-file");
+    let mut file = token_file
+        .map(|path| {
+            std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(|error| format!("--personal-token-file {path}: {error}"))
+        })
+        .transpose()?;
+    let founded = async {
+        let app = open(config).await?;
+        let input = FirstRun {
+            organization: text("organization"),
+            organization_name: text("organization-name"),
+            person: NewPerson {
+                username: text("username"),
+                email: text("email"),
+                name: text("name"),
+                password,
+            },
+        };
+        actions::found(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| match error {
+            Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
+                let lines: Vec<String> =
+                    mistakes.all().iter().map(|mistake| mistake.sentence().replacen('_', "-", 1)).collect();
+                lines.join("\n  ")
+            }
+            other => other.to_string(),
+        })
+    }
+    .await;
+    let founded = match founded {
+        Ok(founded) => founded,
+        Err(message) => {
+            drop(token_file.map(std::fs::remove_file));
+            return Err(message);
+        }
+    };
+    if let (Some(file), Some(token)) = (&mut file, &founded.token) {
+        writeln!(file, "{}", token.reveal())
+            .and_then(|()| file.sync_all())
+            .map_err(|error| format!("--personal-token-file: {error}"))?;
+    }
+    println!("The organization {} has its first owner.", founded.slug);
+    Ok(())
+}
+
+/// Whoever runs the installation.
+pub(super) fn operator() -> Actor {
+    Actor {
+        kind: ActorKind::Operator,
+        id: String::new(),
+        name: "operator".to_owned(),
+        token: None,
+        through: Through::CommandLine,
+        address: None,
+        request_id: String::new(),
+    }
+}

@@ -1,0 +1,330 @@
+//! Settings: each is a flag, an environment variable `TESSERA_*` and a key of
+//! `tessera.toml`, in that order of precedence. One table names them all;
+//! every mistake is reported at once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::platform::db::Address;
+
+/// One setting: its name (flag `--data-dir`, variable `TESSERA_DATA_DIR`, key
+/// `data_dir`), its default, and a line for the help.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Snake case.
+    pub name: &'static str,
+    /// As it would be written; empty if derived from others.
+    pub default: &'static str,
+    /// One line.
+    pub help: &'static str,
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting { name: "listen", default: "127.0.0.1:8080", help: "Address and port to listen on" },
+    Setting { name: "data_dir", default: "./data", help: "Folder of the SQLite database and the key" },
+    Setting {
+        name: "database_url",
+        default: "",
+        help: "postgres://… to use PostgreSQL, or sqlite:PATH; default: tessera.db in data_dir",
+    },
+    Setting {
+        name: "key_file",
+        default: "",
+        help: "The installation's key, shared by all nodes; default: key in data_dir, made if missing",
+    },
+    Setting {
+        name: "public_url",
+        default: "",
+        help: "The address people use, like https://id.example.com; default: http:// and listen",
+    },
+    Setting {
+        name: "log",
+        default: "info",
+        help: "What to log: error, warn, info, debug, trace, or a filter",
+    },
+    Setting { name: "log_format", default: "pretty", help: "pretty or json" },
+];
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where data lives.
+    pub data_dir: PathBuf,
+    /// Which database.
+    pub database: Address,
+    /// The key's file.
+    pub key_file: PathBuf,
+    /// Scheme and authority that people use, without a slash at the end.
+    pub public_url: String,
+    /// Whether `public_url` was set, and is not only derived from `listen`.
+    pub public_url_is_set: bool,
+    /// The log filter.
+    pub log: String,
+    /// The log format.
+    pub log_format: LogFormat,
+}
+
+/// Where values come from, in order of precedence.
+#[derive(Debug, Default, Clone)]
+pub struct Sources {
+    /// From the command line, by setting name.
+    pub flags: BTreeMap<String, String>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// From the file, by key.
+    pub file: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// Flags as given, this process's environment, and the file that flag or
+    /// environment name, or `./tessera.toml` if there is one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a table of simple values.
+    pub fn gather(flags: BTreeMap<String, String>) -> Result<Self, Vec<String>> {
+        let environment: BTreeMap<_, _> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let named = flags.get("config").or_else(|| environment.get("TESSERA_CONFIG")).map(PathBuf::from);
+        let path = named.clone().unwrap_or_else(|| PathBuf::from("tessera.toml"));
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => read_file(&path, &text)?,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(vec![format!("config: {}: {error}", path.display())]),
+        };
+        Ok(Self { flags, environment, file })
+    }
+
+    /// Names of `TESSERA_*` variables that are no setting: to be warned about.
+    #[must_use]
+    pub fn unknown_variables(&self) -> Vec<String> {
+        self.environment
+            .keys()
+            .filter(|name| name.starts_with("TESSERA_") && *name != "TESSERA_CONFIG")
+            .filter(|name| SETTINGS.iter().all(|setting| variable(setting.name) != **name))
+            .cloned()
+            .collect()
+    }
+
+    /// The value of a setting and, for messages, where it came from.
+    fn find(&self, setting: &Setting) -> (String, String) {
+        let name = setting.name;
+        if let Some(value) = self.flags.get(name) {
+            return (value.clone(), format!("--{}", name.replace('_', "-")));
+        }
+        if let Some(value) = self.environment.get(&variable(name)) {
+            return (value.clone(), variable(name));
+        }
+        if let Some(value) = self.file.get(name) {
+            return (value.clone(), name.to_owned());
+        }
+        (setting.default.to_owned(), name.to_owned())
+    }
+}
+
+fn variable(name: &str) -> String {
+    format!("TESSERA_{}", name.to_uppercase())
+}
+
+fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<String>> {
+    let at = path.display();
+    let table: toml::Table = text.parse().map_err(|error| vec![format!("{at}: not valid TOML: {error}")])?;
+    let mut values = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    for (key, value) in table {
+        match value {
+            _ if SETTINGS.iter().all(|setting| setting.name != key) => {
+                mistakes.push(format!("{at}: {key}: no such setting"));
+            }
+            toml::Value::String(text) => drop(values.insert(key, text)),
+            toml::Value::Integer(number) => drop(values.insert(key, number.to_string())),
+            toml::Value::Boolean(flag) => drop(values.insert(key, flag.to_string())),
+            other => mistakes.push(format!("{at}: {key}: takes a text, not {}", other.type_str())),
+        }
+    }
+    if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
+}
+
+impl Config {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// Every mistake, a line each: where it was written, and what is allowed.
+    pub fn from_sources(sources: &Sources) -> Result<Self, Vec<String>> {
+        let mut mistakes = Vec::new();
+        let setting = |name: &str| -> (String, String) {
+            SETTINGS
+                .iter()
+                .find(|setting| setting.name == name)
+                .map_or_else(Default::default, |setting| sources.find(setting))
+        };
+        let (listen, from_listen) = setting("listen");
+        let (data_dir, _) = setting("data_dir");
+        let (database_url, from_database) = setting("database_url");
+        let (key_file, _) = setting("key_file");
+        let (public_url, from_public) = setting("public_url");
+        let (log, from_log) = setting("log");
+        let (log_format, from_format) = setting("log_format");
+
+        let listen: SocketAddr = listen.parse().unwrap_or_else(|_| {
+            mistakes.push(format!(
+                "{from_listen}: must be an address and port like 127.0.0.1:8080, not “{listen}”"
+            ));
+            SocketAddr::from(([127, 0, 0, 1], 8080))
+        });
+        let data_dir = PathBuf::from(data_dir);
+        let database = database(&database_url, &data_dir).unwrap_or_else(|message| {
+            // The value may hold a password, so it is not repeated.
+            mistakes.push(format!("{from_database}: {message}"));
+            Address::Sqlite(data_dir.join("tessera.db"))
+        });
+        let key_file = if key_file.is_empty() { data_dir.join("key") } else { PathBuf::from(key_file) };
+        let public_url_is_set = !public_url.is_empty();
+        let public_url = if public_url_is_set {
+            public_origin(&public_url).unwrap_or_else(|| {
+                mistakes.push(format!(
+                    "{from_public}: must be scheme and host like https://id.example.com, without a path, not “{public_url}”"
+                ));
+                String::new()
+            })
+        } else {
+            format!("http://{listen}")
+        };
+        if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
+            mistakes.push(format!(
+                "{from_log}: must be error, warn, info, debug, trace or a filter, not “{log}”"
+            ));
+        }
+        let log_format = match log_format.as_str() {
+            "pretty" => LogFormat::Pretty,
+            "json" => LogFormat::Json,
+            other => {
+                mistakes.push(format!("{from_format}: must be pretty or json, not “{other}”"));
+                LogFormat::Pretty
+            }
+        };
+        if mistakes.is_empty() {
+            Ok(Self { listen, data_dir, database, key_file, public_url, public_url_is_set, log, log_format })
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// Whether people reach this over https.
+    #[must_use]
+    pub fn https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+fn database(url: &str, data_dir: &Path) -> Result<Address, &'static str> {
+    if url.is_empty() {
+        return Ok(Address::Sqlite(data_dir.join("tessera.db")));
+    }
+    if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+        return if path.is_empty() {
+            Err("names no file after sqlite:")
+        } else {
+            Ok(Address::Sqlite(path.into()))
+        };
+    }
+    let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if postgres && url.parse::<sqlx::postgres::PgConnectOptions>().is_ok() {
+        return Ok(Address::Postgres(url.to_owned()));
+    }
+    Err("must be postgres://user@host/database or sqlite:PATH")
+}
+
+/// Scheme, host and port of an address that has nothing else.
+fn public_origin(url: &str) -> Option<String> {
+    let url = url.strip_suffix('/').unwrap_or(url);
+    let uri: axum::http::Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
+    let authority = uri.authority()?.as_str();
+    let bare = uri.path() == "/" && uri.query().is_none() && !authority.contains('@');
+    let origin = format!("{scheme}://{}", authority.to_lowercase());
+    (bare && url.eq_ignore_ascii_case(&origin)).then_some(origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(flags: &[(&str, &str)], environment: &[(&str, &str)], file: &[(&str, &str)]) -> Sources {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        Sources { flags: map(flags), environment: map(environment), file: map(file) }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+        let all = sources(
+            &[("data_dir", "/a")],
+            &[("TESSERA_DATA_DIR", "/b"), ("TESSERA_LOG", "warn")],
+            &[("log", "debug"), ("listen", "127.0.0.1:1")],
+        );
+        let config = Config::from_sources(&all).expect("valid");
+        assert_eq!(config.data_dir, PathBuf::from("/a"));
+        assert_eq!(config.log, "warn");
+        assert_eq!(config.listen.port(), 1);
+        assert_eq!(config.database, Address::Sqlite("/a/tessera.db".into()));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_by_name_and_without_the_password() {
+        let all = sources(
+            &[("listen", "nowhere")],
+            &[
+                ("TESSERA_DATABASE_URL", "mysql://user:hunter2@h/d"),
+                ("TESSERA_PUBLIC_URL", "https://id.test/path"),
+            ],
+            &[("log_format", "xml"), ("log", "a=b=c")],
+        );
+        let mistakes = Config::from_sources(&all).expect_err("refused");
+        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+        for (mistake, name) in mistakes.iter().zip([
+            "--listen",
+            "TESSERA_DATABASE_URL",
+            "TESSERA_PUBLIC_URL",
+            "log",
+            "log_format",
+        ]) {
+            assert!(mistake.starts_with(name), "{mistake}");
+            assert!(!mistake.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_file_is_refused_and_an_unknown_variable_only_reported() {
+        let refused = read_file(Path::new("tessera.toml"), "listn = \"x\"\nlog = [1]").expect_err("refused");
+        assert!(refused[0].contains("listn") && refused[1].contains("log"), "{refused:?}");
+        let all =
+            sources(&[], &[("TESSERA_LISTN", "x"), ("TESSERA_LISTEN", "127.0.0.1:2"), ("HOME", "/")], &[]);
+        assert_eq!(all.unknown_variables(), ["TESSERA_LISTN"]);
+        assert!(Config::from_sources(&all).is_ok());
+    }
+
+    #[test]
+    fn the_public_address_is_scheme_and_host_only() {
+        for good in ["https://id.acme.test", "https://id.acme.test/", "http://localhost:8080"] {
+            assert!(public_origin(good).is_some(), "{good}");
+        }
+        for bad in ["id.acme.test", "ftp://x", "https://x/y", "https://u@x", "https://x?y", "https://x#y"] {
+            assert!(public_origin(bad).is_none(), "{bad}");
+        }
+    }
+}

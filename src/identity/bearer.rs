@@ -1,0 +1,285 @@
+//! The hot path: from an `Authorization` header to a principal with everything
+//! that `decide` must know of it. A wrong checksum costs no database work; a
+//! right one costs one indexed query.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::app::App;
+use super::caller::{OrganizationFacts, RequestFacts};
+use super::token::{PlainToken, TokenHash};
+use crate::access::{Grant, Home, Kind, Projects, Source, Subject, TokenKind, built_in};
+use crate::audit::{Actor, ActorKind, Through};
+use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
+use crate::platform::{Context, Error, Result, Timestamp, sql};
+
+/// The credential that a request presents, read from its one `Authorization`
+/// header: `Bearer <token>`, `Token <token>`, or Basic with the token as the
+/// password. Nowhere else: not in the query, not in a cookie.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] when there is none or none that can be good.
+pub fn presented(headers: &HeaderMap) -> Result<PlainToken> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = all.next() else { return Err(Error::Unauthenticated { presented: false }) };
+    let bad = Error::Unauthenticated { presented: true };
+    if all.next().is_some() {
+        return Err(bad);
+    }
+    header.to_str().ok().and_then(credential).ok_or(bad)
+}
+
+fn credential(header: &str) -> Option<PlainToken> {
+    let (scheme, rest) = header.split_once(' ')?;
+    let rest = rest.trim_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token") {
+        return PlainToken::parse(rest);
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let decoded = zeroize::Zeroizing::new(STANDARD.decode(rest).ok()?);
+        let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        return PlainToken::parse(password);
+    }
+    None
+}
+
+/// A token that is good at this moment.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// The token's id.
+    pub token: TokenId,
+    /// The value that was presented (one of two while an overlap lasts).
+    pub value: TokenHash,
+    /// Its kind.
+    pub kind: TokenKind,
+    /// Its hint.
+    pub hint: String,
+    /// When this value stops, whichever of its ends comes first.
+    pub expires_at: Option<Timestamp>,
+    /// Whom it acts as.
+    pub principal: Principal,
+    /// Where the request came from.
+    pub request: RequestFacts,
+}
+
+/// Whom a token acts as.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// A person, in every organization that they belong to.
+    Person {
+        /// Their id.
+        id: PersonId,
+        /// Their display name.
+        name: String,
+    },
+    /// A service account, in its one organization.
+    Account {
+        /// Its UID.
+        id: ServiceAccountId,
+        /// Its name.
+        name: String,
+        /// Its organization.
+        organization: OrganizationFacts,
+        /// Its own team's slug, where it has one.
+        team: Option<String>,
+        /// Its default team's slug, where it has one.
+        default_team: Option<String>,
+        /// What it is and holds.
+        subject: Subject,
+    },
+}
+
+impl Principal {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Person { id, .. } => id.to_string(),
+            Self::Account { id, .. } => id.to_string(),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Person { name, .. } | Self::Account { name, .. } => name,
+        }
+    }
+}
+
+impl Bearer {
+    /// As the audit log names it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor {
+            kind: match self.principal {
+                Principal::Person { .. } => ActorKind::Person,
+                Principal::Account { .. } => ActorKind::ServiceAccount,
+            },
+            id: self.principal.id(),
+            name: self.principal.name().to_owned(),
+            token: Some(self.token),
+            through: Through::Api,
+            address: self.request.address,
+            request_id: self.request.request_id.clone(),
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    stops_at: Option<Timestamp>,
+    hint: String,
+    token_id: TokenId,
+    token_expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    person_id: Option<PersonId>,
+    person_name: Option<String>,
+    account_id: Option<ServiceAccountId>,
+    account_name: Option<String>,
+    account_role: Option<String>,
+    account_expires_at: Option<Timestamp>,
+    disabled_at: Option<Timestamp>,
+    deleted_at: Option<Timestamp>,
+    team_id: Option<TeamId>,
+    team_slug: Option<String>,
+    default_team_slug: Option<String>,
+    organization_id: Option<OrganizationId>,
+    organization_slug: Option<String>,
+    organization_name: Option<String>,
+}
+
+/// Whether a moment has come: at `exp` itself a token is over.
+fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
+    end.is_some_and(|end| now >= end)
+}
+
+/// Looks a value up, and refuses it if anything that it depends on has ended.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] for one that is not good; when the database cannot.
+pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts) -> Result<Bearer> {
+    let hash = value.hash();
+    let row: Option<Row> =
+        sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.expires_at AS token_expires_at, \
+            t.revoked_at, p.id AS person_id, p.name AS person_name, \
+            a.id AS account_id, a.name AS account_name, a.role AS account_role, \
+            a.expires_at AS account_expires_at, a.disabled_at, a.deleted_at, \
+            a.team_id, own.slug AS team_slug, usual.slug AS default_team_slug, \
+            o.id AS organization_id, o.slug AS organization_slug, o.name AS organization_name \
+         FROM token_values v JOIN tokens t ON t.id = v.token_id \
+         LEFT JOIN people p ON p.id = t.person_id \
+         LEFT JOIN service_accounts a ON a.id = t.service_account_id \
+         LEFT JOIN teams own ON own.id = a.team_id \
+         LEFT JOIN teams usual ON usual.id = a.default_team_id \
+         LEFT JOIN organizations o ON o.id = a.organization_id \
+         WHERE v.hash = $1")
+        .bind(hash)
+        .optional(&context.db)
+        .await?;
+    let now = context.clock.now();
+    let refused = Error::Unauthenticated { presented: true };
+    let Some(row) = row else { return Err(refused) };
+    let ends = [row.stops_at, row.token_expires_at, row.account_expires_at];
+    let over = row.revoked_at.is_some()
+        || row.disabled_at.is_some()
+        || row.deleted_at.is_some()
+        || ends.into_iter().any(|end| passed(end, now));
+    if over {
+        return Err(refused);
+    }
+    let (token, hint) = (row.token_id, row.hint.clone());
+    let principal = principal(row).ok_or(refused)?;
+    Ok(Bearer {
+        token,
+        value: hash,
+        kind: value.kind(),
+        hint,
+        expires_at: ends.into_iter().flatten().min(),
+        principal,
+        request,
+    })
+}
+
+fn principal(row: Row) -> Option<Principal> {
+    if let (Some(id), Some(name)) = (row.person_id, row.person_name) {
+        return Some(Principal::Person { id, name });
+    }
+    let id = row.account_id?;
+    let grants = built_in(&row.account_role?)
+        .map(|set| Grant { set: *set, projects: Projects::All, source: Source::Role })
+        .into_iter()
+        .collect();
+    Some(Principal::Account {
+        id,
+        name: row.account_name?,
+        organization: OrganizationFacts {
+            id: row.organization_id?,
+            slug: row.organization_slug?,
+            name: row.organization_name?,
+        },
+        team: row.team_slug,
+        default_team: row.default_team_slug,
+        subject: Subject {
+            kind: Kind::ServiceAccount { id, home: row.team_id.map_or(Home::Organization, Home::Team) },
+            grants,
+            narrowed: None,
+        },
+    })
+}
+
+impl FromRequestParts<App> for Bearer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let value = presented(&parts.headers)?;
+        let bearer = verify(app, &value, RequestFacts::of(parts)).await?;
+        app.usage.note(bearer.value, bearer.token, app.clock.now(), bearer.request.address);
+        Ok(bearer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Random;
+
+    #[test]
+    fn a_token_is_taken_from_one_authorization_header_in_three_forms() {
+        let token = PlainToken::generate(TokenKind::ServiceAccount, &Random::seeded(6));
+        let text = token.reveal();
+        let basic = STANDARD.encode(format!("sa_whoever:{text}"));
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, value.parse().expect("a header"));
+            }
+            presented(&headers).ok().map(|token| token.hash())
+        };
+        for good in [
+            format!("Bearer {text}"),
+            format!("bearer {text}"),
+            format!("Token {text}"),
+            format!("Basic {basic}"),
+        ] {
+            assert_eq!(read(&[&good]), Some(token.hash()), "{good}");
+        }
+        for bad in [
+            text.to_owned(),
+            format!("Bearer{text}"),
+            format!("Digest {text}"),
+            "Basic !!!".to_owned(),
+            "Bearer".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(read(&[&bad]), None, "{bad}");
+        }
+        let good = format!("Bearer {text}");
+        assert_eq!(read(&[&good, &good]), None);
+    }
+}

@@ -1,0 +1,244 @@
+//! A caller: a principal in the organization that the address names, with its
+//! standing there, loaded anew for every request.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+
+use super::app::App;
+use super::bearer::{Bearer, Principal};
+use super::session::{Person, SignedIn};
+use crate::access::{Grant, Kind, PermissionSet, Projects, Source, Subject, TeamRole, built_in};
+use crate::audit::{Actor, ActorKind, Through};
+use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::web::RequestId;
+use crate::platform::{Context, Error, Result, sql};
+
+/// An organization, as far as every request about it must know it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OrganizationFacts {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+}
+
+impl OrganizationFacts {
+    /// Whether an address names it, by slug or id.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.slug == name || self.id.to_string() == name
+    }
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Default)]
+pub struct RequestFacts {
+    /// The peer's address.
+    pub address: Option<IpAddr>,
+    /// As in the log and in the answer.
+    pub request_id: String,
+}
+
+impl RequestFacts {
+    /// Of this request.
+    #[must_use]
+    pub fn of(parts: &Parts) -> Self {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Self {
+            address: peer.map(|peer| peer.0.ip().to_canonical()),
+            request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
+        }
+    }
+
+    /// Somebody who is not signed in.
+    #[must_use]
+    pub fn nobody(self, name: &str) -> Actor {
+        self.actor(ActorKind::Nobody, String::new(), name.to_owned())
+    }
+
+    /// A person, through the pages.
+    #[must_use]
+    pub fn person(self, person: &Person) -> Actor {
+        self.actor(ActorKind::Person, person.id.to_string(), person.name.clone())
+    }
+
+    fn actor(self, kind: ActorKind, id: String, name: String) -> Actor {
+        let Self { address, request_id } = self;
+        Actor { kind, id, name, token: None, through: Through::Console, address, request_id }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestFacts {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts))
+    }
+}
+
+/// A principal in one organization.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// For the audit log.
+    pub actor: Actor,
+    /// For `decide`.
+    pub subject: Subject,
+    /// Where.
+    pub organization: OrganizationFacts,
+}
+
+/// A caller of the pages: signed in, and a member of the organization.
+#[derive(Clone, Debug)]
+pub struct ConsoleCaller {
+    /// The caller.
+    pub caller: Caller,
+    /// The person and their session.
+    pub signed_in: SignedIn,
+}
+
+/// A caller of the API: with a token of the organization or of a member.
+#[derive(Clone, Debug)]
+pub struct ApiCaller(pub Caller);
+
+impl Deref for ConsoleCaller {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Deref for ApiCaller {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+/// A person's place in an organization.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// Where.
+    pub organization: OrganizationFacts,
+    /// What they are and hold there.
+    pub subject: Subject,
+}
+
+#[derive(sqlx::FromRow)]
+struct MembershipRow {
+    organization_id: OrganizationId,
+    organization_slug: String,
+    organization_name: String,
+    role: String,
+    team_id: Option<TeamId>,
+    team_slug: Option<String>,
+    team_grant: Option<String>,
+    team_role: Option<TeamRole>,
+    is_owners: Option<bool>,
+}
+
+/// A person's memberships: in the organization of this slug or id, or in all.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn memberships(
+    context: &Context,
+    person: PersonId,
+    named: Option<&str>,
+) -> Result<Vec<Membership>> {
+    let rows: Vec<MembershipRow> = sql("SELECT o.id AS organization_id, o.slug AS organization_slug, \
+            o.name AS organization_name, m.role, t.id AS team_id, t.slug AS team_slug, \
+            t.role AS team_grant, tm.role AS team_role, t.is_owners \
+         FROM memberships m JOIN organizations o ON o.id = m.organization_id \
+         LEFT JOIN (team_members tm JOIN teams t ON t.id = tm.team_id) \
+            ON tm.person_id = m.person_id AND t.organization_id = o.id \
+         WHERE m.person_id = $1 AND ($2 = '' OR o.slug = $2 OR o.id = $2) \
+         ORDER BY o.name, o.id")
+    .bind(person)
+    .bind(named.unwrap_or_default())
+    .all(&context.db)
+    .await?;
+    let mut memberships: Vec<Membership> = Vec::new();
+    for row in rows {
+        if memberships.last().is_none_or(|last| last.organization.id != row.organization_id) {
+            memberships.push(Membership {
+                organization: OrganizationFacts {
+                    id: row.organization_id,
+                    slug: row.organization_slug,
+                    name: row.organization_name,
+                },
+                subject: Subject {
+                    kind: Kind::Person { id: person, owner: false, teams: Vec::new() },
+                    grants: built_in(&row.role).map(|set| held(*set, Source::Role)).into_iter().collect(),
+                    narrowed: None,
+                },
+            });
+        }
+        let Some(Membership { subject, .. }) = memberships.last_mut() else { continue };
+        let (Some(team), Some(slug), Some(role)) = (row.team_id, row.team_slug, row.team_role) else {
+            continue;
+        };
+        if let Kind::Person { owner, teams, .. } = &mut subject.kind {
+            *owner |= row.is_owners == Some(true);
+            teams.push((team, role));
+        }
+        if let Some(set) = row.team_grant.as_deref().and_then(built_in) {
+            subject.grants.push(held(*set, Source::Team(slug)));
+        }
+    }
+    Ok(memberships)
+}
+
+const fn held(set: PermissionSet, source: Source) -> Grant {
+    Grant { set, projects: Projects::All, source }
+}
+
+/// The person's place in the organization that the address names. Who does not
+/// belong to it is answered as if it were not there.
+async fn place(context: &Context, person: PersonId, parts: &mut Parts) -> Result<Membership> {
+    let named = organization_in(parts).await?;
+    memberships(context, person, Some(&named)).await?.pop().ok_or(Error::NotFound)
+}
+
+async fn organization_in(parts: &mut Parts) -> Result<String> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Error::NotFound)?;
+    let named = params.iter().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned());
+    named.filter(|named| !named.is_empty()).ok_or(Error::NotFound)
+}
+
+impl FromRequestParts<App> for ConsoleCaller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let signed_in = SignedIn::from_request_parts(parts, app).await?;
+        let Membership { organization, subject } = place(app, signed_in.person.id, parts).await?;
+        let actor = RequestFacts::of(parts).person(&signed_in.person);
+        Ok(Self { caller: Caller { actor, subject, organization }, signed_in })
+    }
+}
+
+impl FromRequestParts<App> for ApiCaller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let bearer = Bearer::from_request_parts(parts, app).await?;
+        let actor = bearer.actor();
+        let (organization, subject) = match bearer.principal {
+            Principal::Person { id, .. } => {
+                let place = place(app, id, parts).await?;
+                (place.organization, place.subject)
+            }
+            Principal::Account { organization, subject, .. } => {
+                if !organization.is_named(&organization_in(parts).await?) {
+                    return Err(Error::NotFound);
+                }
+                (organization, subject)
+            }
+        };
+        Ok(Self(Caller { actor, subject, organization }))
+    }
+}

@@ -1,0 +1,20 @@
+//! Who is calling: passwords, sessions, tokens, and the callers made of them.
+
+mod app;
+pub mod bearer;
+pub mod caller;
+pub mod once;
+pub mod password;
+pub mod reveal;
+pub mod same_origin;
+pub mod session;
+pub mod session_store;
+pub mod throttle;
+pub mod token;
+pub mod usage;
+
+pub use app::App;
+pub use bearer::Bearer;
+pub use caller::{ApiCaller, Caller, ConsoleCaller, Membership, OrganizationFacts};
+pub use session::SignedIn;
+pub use token::{PlainToken, TokenHash};

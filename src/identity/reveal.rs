@@ -1,0 +1,81 @@
+//! The slot between the request that makes a token and the one page that
+//! shows it: bound to the session, sealed with the session's own id (which the
+//! database does not hold), gone after the first read or a minute.
+
+use std::time::Duration;
+
+use tower_sessions::Session;
+use zeroize::Zeroizing;
+
+use super::session_store::hash;
+use super::token::PlainToken;
+use crate::platform::id::TokenId;
+use crate::platform::{Context, Error, Result, Tx, sql};
+
+const LASTS: Duration = Duration::from_secs(60);
+
+/// Where a new value goes.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// Into the answer of the request that made it.
+    Answer,
+    /// Into the slot of this session, for the page that follows.
+    Slot(tower_sessions::session::Id),
+}
+
+impl Delivery {
+    /// To the page that follows in this session.
+    ///
+    /// # Errors
+    /// When the session has not been stored, which a signed-in one has.
+    pub fn page(session: &Session) -> Result<Self> {
+        session.id().map(Self::Slot).ok_or_else(|| Error::internal("a session without an id"))
+    }
+}
+
+/// Puts the value where it was asked for, inside the transaction that makes it.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn put(
+    tx: &mut Tx,
+    context: &Context,
+    delivery: &Delivery,
+    token: TokenId,
+    value: &PlainToken,
+) -> Result<()> {
+    let Delivery::Slot(session) = delivery else { return Ok(()) };
+    let about = token.to_string();
+    let sealed =
+        context.key.seal(&context.random, &session.0.to_be_bytes(), &about, value.reveal().as_bytes());
+    sql("INSERT INTO reveals (session_hash, token_id, sealed, expires_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (session_hash, token_id) DO UPDATE SET sealed = $3, expires_at = $4")
+    .bind(hash(*session))
+    .bind(token)
+    .bind(sealed)
+    .bind(context.clock.now().plus(LASTS))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes the value out of the session's slot: the first time only.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn take(context: &Context, session: &Session, token: TokenId) -> Result<Option<Zeroizing<String>>> {
+    let Some(id) = session.id() else { return Ok(None) };
+    let mut tx = context.db.begin().await?;
+    let row: Option<(Vec<u8>, crate::platform::Timestamp)> =
+        sql("DELETE FROM reveals WHERE session_hash = $1 AND token_id = $2 RETURNING sealed, expires_at")
+            .bind(hash(id))
+            .bind(token)
+            .optional(&mut tx)
+            .await?;
+    tx.commit().await?;
+    let now = context.clock.now();
+    Ok(row.filter(|(_, expires)| now < *expires).and_then(|(sealed, _)| {
+        let plain = context.key.open(&id.0.to_be_bytes(), &token.to_string(), &sealed)?;
+        std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()))
+    }))
+}

@@ -1,0 +1,86 @@
+//! First run: the organization, its owners team, its first owner, at once.
+
+use serde_json::json;
+
+use super::model::{FirstRun, plain_code};
+use super::store;
+use crate::access::TeamRole;
+use crate::audit::{Action, Actor, Change, Event};
+use crate::identity::reveal::Delivery;
+use crate::identity::{App, PlainToken};
+use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::{Context, Error, Mistakes, Result};
+use crate::tokens::lifecycle;
+use crate::tokens::model::Holder;
+
+/// The code that proves that who sets up has read the log. Derived from the
+/// key, so that every node knows it and nothing is stored.
+#[must_use]
+pub fn setup_code(context: &Context) -> String {
+    let bytes = context.key.derive("setup code", b"");
+    let alphabet = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let letters: Vec<u8> = bytes.iter().take(20).map(|byte| alphabet[usize::from(byte % 32)]).collect();
+    let parts: Vec<String> =
+        letters.chunks(5).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+    parts.join("-")
+}
+
+/// Checks the code, in time that tells nothing.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is another.
+pub fn check_code(context: &Context, code: &str) -> Result<()> {
+    let digest = |text: &str| context.key.derive("compare", plain_code(text).as_bytes());
+    if digest(code) == digest(&setup_code(context)) {
+        Ok(())
+    } else {
+        Err(Error::Invalid(Mistakes::one("code", "is not the one that the log shows")))
+    }
+}
+
+/// What a first run made.
+#[derive(Debug)]
+pub struct Founded {
+    /// The first owner.
+    pub person: PersonId,
+    /// Their organization.
+    pub organization: OrganizationId,
+    /// Its slug.
+    pub slug: String,
+    /// Their personal token, where one was asked for.
+    pub token: Option<PlainToken>,
+}
+
+/// Makes organization, owners team and first owner; optionally a personal token.
+///
+/// # Errors
+/// [`Error::Invalid`] with all mistakes; [`Error::Conflict`] once it was done.
+pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool) -> Result<Founded> {
+    let (slug, name, person) = input.check()?;
+    let hash = app.passwords.hash(input.person.password.clone()).await?;
+    let mut change = Change::begin(app, actor, None).await?;
+    let now = change.now;
+    let (id, team, owner) = (
+        OrganizationId::new(now, &app.random),
+        TeamId::new(now, &app.random),
+        PersonId::new(now, &app.random),
+    );
+    if !store::take_first_run(change.tx(), now).await? {
+        return Err(Error::conflict("This installation has its first owner already."));
+    }
+    store::insert_person(change.tx(), owner, &person, hash, now).await?;
+    store::insert_organization(change.tx(), id, &slug, &name, now).await?;
+    store::insert_owners(change.tx(), team, id, now).await?;
+    store::insert_member(change.tx(), id, owner, "member", now).await?;
+    store::set_team_member(change.tx(), team, owner, TeamRole::Admin, now).await?;
+    change.within(id);
+    let token = if with_token {
+        let holder = Holder::oneself(owner);
+        Some(lifecycle::issue(&mut change, holder, "set-up", None, &Delivery::Answer).await?.value)
+    } else {
+        None
+    };
+    let after = json!({ "slug": slug, "name": name, "owner": person.username });
+    change.commit(Event::new(Action::OrganizationCreated, "organization", id, &name).after(after)).await?;
+    Ok(Founded { person: owner, organization: id, slug, token })
+}

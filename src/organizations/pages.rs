@@ -1,0 +1,124 @@
+//! Set-up, the way home, the overview.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use tower_sessions::Session;
+
+use super::model::{FirstRun, NewPerson};
+use super::store::Progress;
+use super::{actions, store};
+use crate::audit::{self, Told};
+use crate::filters;
+use crate::identity::caller::{RequestFacts, memberships};
+use crate::identity::throttle::Counters;
+use crate::identity::{App, ConsoleCaller, SignedIn, session};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(home))
+        .route("/setup", get(setup).post(set_up))
+        .route("/orgs/{org}", get(overview))
+}
+
+#[derive(Template)]
+#[template(path = "organizations/setup.html")]
+struct SetupPage {
+    code: String,
+    form: FirstRun,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "organizations/overview.html")]
+struct OverviewPage {
+    shell: Shell,
+    progress: Progress,
+    events: Vec<Told>,
+}
+
+#[derive(Template)]
+#[template(path = "organizations/home.html")]
+struct HomePage {
+    shell: Shell,
+}
+
+async fn home(State(app): State<App>, signed_in: Result<SignedIn>) -> Result<Response> {
+    if !store::is_set_up(&app.db).await? {
+        return Ok(redirect("/setup"));
+    }
+    let signed_in = signed_in?;
+    let all = memberships(&app, signed_in.person.id, None).await?;
+    if let [one] = all.as_slice() {
+        return Ok(redirect(&format!("/orgs/{}", one.organization.slug)));
+    }
+    Ok(page(&HomePage { shell: Shell::personal(&app, &signed_in, "Your organizations").await? }))
+}
+
+async fn setup(State(app): State<App>, query: Query) -> Result<Response> {
+    if store::is_set_up(&app.db).await? {
+        return Ok(redirect("/sign-in"));
+    }
+    Ok(page(&SetupPage {
+        code: query.text("code"),
+        form: FirstRun::default(),
+        mistakes: Mistakes::default(),
+    }))
+}
+
+async fn set_up(
+    State(app): State<App>,
+    request: RequestFacts,
+    session: Session,
+    form: Form,
+) -> Result<Response> {
+    let input = FirstRun {
+        organization: form.text("organization"),
+        organization_name: form.text("organization_name"),
+        person: NewPerson {
+            username: form.text("username"),
+            email: form.text("email"),
+            name: form.text("name"),
+            password: form.secret("password"),
+        },
+    };
+    let code = form.text("code");
+    let counters = Counters::sign_in("set-up code", request.address);
+    counters.check(&app).await?;
+    let done = match actions::check_code(&app, &code) {
+        Ok(()) => actions::found(&app, &request.nobody(&input.person.name), &input, false).await,
+        Err(error) => {
+            counters.failed(&app).await?;
+            Err(error)
+        }
+    };
+    match done {
+        Ok(founded) => {
+            session::sign_in(&session, founded.person).await?;
+            Ok(redirect(&format!("/orgs/{}", founded.slug)))
+        }
+        Err(Error::Conflict(_)) if store::is_set_up(&app.db).await? => Ok(redirect("/sign-in")),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            Ok(html(status, &SetupPage { code, form: input, mistakes }))
+        }
+    }
+}
+
+async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let progress = store::progress(&app.db, caller.organization.id).await?;
+    let events = if crate::access::effective(&caller.subject).has(crate::access::Resource::AuditLogs.read()) {
+        audit::latest(&app.db, caller.organization.id, 10).await?
+    } else {
+        Vec::new()
+    };
+    let shell = Shell::of(&app, &caller, "Overview", "Overview").await?;
+    Ok(html(StatusCode::OK, &OverviewPage { shell, progress, events }))
+}

@@ -1,0 +1,185 @@
+//! The SQL of organizations and people.
+
+use super::model::CheckedPerson;
+use crate::access::TeamRole;
+use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::text::fold;
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// Whether the installation has been set up.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn is_set_up(db: &Db) -> Result<bool> {
+    let row: Option<(i64,)> = sql("SELECT id FROM installation").optional(db).await?;
+    Ok(row.is_some())
+}
+
+/// Takes the one place of the first owner; false if it is taken. Of two at
+/// once the second waits for the first.
+pub(super) async fn take_first_run(tx: &mut Tx, now: Timestamp) -> Result<bool> {
+    let rows = sql("INSERT INTO installation (id, created_at) VALUES (1, $1) ON CONFLICT (id) DO NOTHING")
+        .bind(now)
+        .execute(tx)
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Makes a person.
+///
+/// # Errors
+/// [`Error::Conflict`] for a username or address that is taken.
+pub async fn insert_person(
+    tx: &mut Tx,
+    id: PersonId,
+    person: &CheckedPerson,
+    password_hash: String,
+    now: Timestamp,
+) -> Result<()> {
+    let taken: Option<(String,)> =
+        sql("SELECT username FROM people WHERE username = $1 OR email_folded = $2")
+            .bind(&person.username)
+            .bind(fold(&person.email))
+            .optional(&mut *tx)
+            .await?;
+    let field =
+        if taken.as_ref().is_some_and(|(name,)| *name == person.username) { "username" } else { "email" };
+    if taken.is_some() {
+        return Err(Error::Conflict(crate::platform::Mistakes::one(field, "is taken by another account")));
+    }
+    sql("INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    .bind(id)
+    .bind(&person.username)
+    .bind(&person.email)
+    .bind(fold(&person.email))
+    .bind(&person.name)
+    .bind(password_hash)
+    .bind(now)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "username", "or email address is taken by another account"))?;
+    Ok(())
+}
+
+pub(super) async fn insert_organization(
+    tx: &mut Tx,
+    id: OrganizationId,
+    slug: &str,
+    name: &str,
+    now: Timestamp,
+) -> Result<()> {
+    sql("INSERT INTO organizations (id, slug, name, version, created_at) VALUES ($1, $2, $3, 0, $4)")
+        .bind(id)
+        .bind(slug)
+        .bind(name)
+        .bind(now)
+        .execute(tx)
+        .await
+        .map_err(|error| Error::unique(error, "organization", "is taken"))?;
+    Ok(())
+}
+
+pub(super) async fn insert_owners(
+    tx: &mut Tx,
+    id: TeamId,
+    organization: OrganizationId,
+    now: Timestamp,
+) -> Result<()> {
+    sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
+            members_manage_token, is_owners, version, created_at) \
+         VALUES ($1, $2, 'owners', 'Owners', 'May do everything in the organization.', 'visible', 'member', \
+            TRUE, TRUE, 0, $3)")
+    .bind(id)
+    .bind(organization)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Makes a person a member, with a role; keeps the role of who is one.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn insert_member(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    person: PersonId,
+    role: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let rows = sql("INSERT INTO memberships (organization_id, person_id, role, created_at) \
+         VALUES ($1, $2, $3, $4) ON CONFLICT (organization_id, person_id) DO NOTHING")
+    .bind(organization)
+    .bind(person)
+    .bind(role)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Puts a person into a team, or changes what they are there.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn set_team_member(
+    tx: &mut Tx,
+    team: TeamId,
+    person: PersonId,
+    role: TeamRole,
+    now: Timestamp,
+) -> Result<()> {
+    sql("INSERT INTO team_members (team_id, person_id, role, created_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (team_id, person_id) DO UPDATE SET role = $3")
+    .bind(team)
+    .bind(person)
+    .bind(role)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes the organization's lock for the rest of the transaction, so that
+/// changes of who is in it follow one another on PostgreSQL too.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn lock(tx: &mut Tx, organization: OrganizationId) -> Result<()> {
+    sql("UPDATE organizations SET version = version + 1 WHERE id = $1")
+        .bind(organization)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// What the checklist of a new organization asks.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Progress {
+    /// Teams besides the owners.
+    pub teams: i64,
+    /// Living service accounts.
+    pub accounts: i64,
+    /// Their keys, ever.
+    pub keys: i64,
+    /// Those that were used.
+    pub used: i64,
+}
+
+/// Counts them.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress> {
+    Ok(sql("SELECT (SELECT COUNT(*) FROM teams WHERE organization_id = $1 AND NOT is_owners) AS teams, \
+            (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND deleted_at IS NULL) AS accounts, \
+            (SELECT COUNT(*) FROM tokens t JOIN service_accounts a ON a.id = t.service_account_id \
+                WHERE a.organization_id = $1) AS keys, \
+            (SELECT COUNT(*) FROM tokens t JOIN service_accounts a ON a.id = t.service_account_id \
+                WHERE a.organization_id = $1 AND t.last_used_at IS NOT NULL) AS used")
+        .bind(organization)
+        .one(db)
+        .await?)
+}

@@ -1,0 +1,6 @@
+//! The people of an organization, and how they come to it: invitations.
+
+pub mod actions;
+pub mod model;
+pub mod pages;
+pub mod store;

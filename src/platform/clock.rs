@@ -1,0 +1,186 @@
+//! Time as an argument: a [`Clock`] is handed to whoever needs the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Seconds in a day, for lifetimes that are given in days.
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A moment: microseconds since the Unix epoch, UTC. Stored as a 64-bit
+/// integer so that both databases sort it alike.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// A moment from microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the Unix epoch, never negative.
+    #[must_use]
+    pub fn millis(self) -> u64 {
+        u64::try_from(self.0 / 1000).unwrap_or(0)
+    }
+
+    /// The moment `by` later, at the most the last that can be stored.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// The moment `by` earlier.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    fn calendar(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// RFC 3339 in UTC, to the second: `2026-11-22T03:24:00Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let whole = self.calendar().replace_nanosecond(0).unwrap_or_else(|_| self.calendar());
+        whole.format(&Rfc3339).unwrap_or_default()
+    }
+
+    /// Reads RFC 3339, any offset.
+    ///
+    /// # Errors
+    /// A sentence for the person who wrote it, when it is no such time.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        OffsetDateTime::parse(text, &Rfc3339)
+            .ok()
+            .and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1000).ok())
+            .map(Self)
+            .ok_or_else(|| "must be a time as RFC 3339 writes it, like 2027-02-20T00:00:00Z".to_owned())
+    }
+
+    /// The last moment of a calendar day in UTC, from `2027-02-20`.
+    ///
+    /// # Errors
+    /// A sentence for the person who wrote it, when it is no such day.
+    pub fn parse_end_of_day(day: &str) -> Result<Self, String> {
+        Self::parse(&format!("{day}T23:59:59Z")).map_err(|_| "must be a day like 2027-02-20".to_owned())
+    }
+
+    /// For people: `20 February 2027`.
+    #[must_use]
+    pub fn day(self) -> String {
+        let at = self.calendar();
+        format!("{} {} {}", at.day(), at.month(), at.year())
+    }
+
+    /// For people: `20 Feb 2027, 14:05 UTC`.
+    #[must_use]
+    pub fn minute(self) -> String {
+        let at = self.calendar();
+        let month = at.month().to_string();
+        format!("{} {} {}, {:02}:{:02} UTC", at.day(), &month[..3], at.year(), at.hour(), at.minute())
+    }
+
+    /// For people, relative to `now`: `3 min ago`, `in 9 days`, `just now`.
+    #[must_use]
+    pub fn relative(self, now: Self) -> String {
+        let ahead = self > now;
+        let span = if ahead { self.since(now) } else { now.since(self) };
+        let seconds = span.as_secs();
+        let amount = match seconds {
+            0..60 => return if ahead { "in a moment" } else { "just now" }.to_owned(),
+            60..3_600 => format!("{} min", seconds / 60),
+            3_600..86_400 => format!("{} h", seconds / 3_600),
+            86_400..172_800 => "1 day".to_owned(),
+            _ => format!("{} days", seconds / 86_400),
+        };
+        if ahead { format!("in {amount}") } else { format!("{amount} ago") }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// A clock that stands still until it is set, for tests.
+    Fixed(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `at` until it is moved.
+    #[must_use]
+    pub fn fixed(at: Timestamp) -> Self {
+        Self::Fixed(Arc::new(AtomicI64::new(at.micros())))
+    }
+
+    /// The time.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => {
+                let since =
+                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+            }
+            Self::Fixed(at) => Timestamp(at.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a fixed clock; the machine's clock is not moved.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Fixed(at) = self {
+            at.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_as_people_say_it() {
+        let at = Timestamp::parse("2027-02-20T14:05:09Z").expect("valid");
+        assert_eq!(at.day(), "20 February 2027");
+        assert_eq!(at.minute(), "20 Feb 2027, 14:05 UTC");
+        assert_eq!(at.relative(at.plus(Duration::from_secs(200))), "3 min ago");
+        assert_eq!(at.relative(at.minus(9 * DAY)), "in 9 days");
+        assert_eq!(at.rfc3339(), "2027-02-20T14:05:09Z");
+        assert!(Timestamp::parse("2027-02-30T00:00:00Z").is_err());
+    }
+}

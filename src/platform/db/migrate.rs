@@ -1,0 +1,38 @@
+//! Migrations, embedded for both databases, run at start.
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use super::{Db, sql};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Brings the schema up to date. Of several nodes that start at once on
+/// PostgreSQL, one migrates and the others wait for it.
+///
+/// # Errors
+/// When a migration fails (then that one is undone), or when the database was
+/// made by a newer release than this one.
+pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
+    match db {
+        Db::Sqlite { write, .. } => SQLITE.run(write).await,
+        Db::Postgres(pool) => POSTGRES.run(pool).await,
+    }
+}
+
+/// How many migrations of this release the database has not had yet.
+///
+/// # Errors
+/// What the driver says.
+pub async fn pending(db: &Db) -> sqlx::Result<usize> {
+    let known = match db {
+        Db::Sqlite { .. } => SQLITE.iter().count(),
+        Db::Postgres(_) => POSTGRES.iter().count(),
+    };
+    let done: (i64,) = match sql("SELECT COUNT(*) FROM _sqlx_migrations").one(db).await {
+        // No such table: nothing was migrated yet.
+        Err(sqlx::Error::Database(_)) => (0,),
+        other => other?,
+    };
+    Ok(known.saturating_sub(usize::try_from(done.0).unwrap_or(0)))
+}

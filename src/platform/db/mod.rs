@@ -1,0 +1,135 @@
+//! The database: SQLite embedded, or PostgreSQL, behind one statement type.
+
+mod migrate;
+mod statement;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+pub use migrate::{migrate, pending};
+pub(crate) use statement::stored_as_text;
+pub use statement::{Record, Source, Statement, StoredAsText, Value, sql};
+
+/// A pool of connections to one of the two databases.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// SQLite: one connection writes, the others read.
+    Sqlite {
+        /// Opened read-only.
+        read: SqlitePool,
+        /// A single connection, so that writers queue here and not in the file.
+        write: SqlitePool,
+    },
+    /// PostgreSQL.
+    Postgres(PgPool),
+}
+
+/// A transaction. Every write goes through one; dropping it undoes it.
+#[derive(Debug)]
+pub enum Tx {
+    /// Begun with `BEGIN IMMEDIATE`: it holds the write lock from the start.
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    /// Read committed.
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+/// Where the data is: the setting `database_url`, or the file in `data_dir`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// The path of an SQLite file.
+    Sqlite(PathBuf),
+    /// A `postgres://` address, which may hold a password: not to be logged.
+    Postgres(String),
+}
+
+impl Address {
+    /// For logs: the file, or the server without its password.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("SQLite {}", path.display()),
+            Self::Postgres(url) => PgConnectOptions::from_str(url).map_or_else(
+                |_| "PostgreSQL".to_owned(),
+                |options| format!("PostgreSQL {}:{}", options.get_host(), options.get_port()),
+            ),
+        }
+    }
+}
+
+impl Db {
+    /// Opens the pools. An SQLite file is made where there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or opened.
+    pub async fn open(address: &Address) -> sqlx::Result<Self> {
+        match address {
+            Address::Sqlite(path) => Self::open_sqlite(path).await,
+            Address::Postgres(url) => {
+                let pool = PgPoolOptions::new()
+                    .max_connections(16)
+                    .acquire_timeout(Duration::from_secs(5))
+                    .connect_with(PgConnectOptions::from_str(url)?.application_name("tessera"))
+                    .await?;
+                Ok(Self::Postgres(pool))
+            }
+        }
+    }
+
+    async fn open_sqlite(path: &Path) -> sqlx::Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A revocation that was acknowledged survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone().create_if_missing(true))
+            .await?;
+        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { read, write })
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn begin(&self) -> sqlx::Result<Tx> {
+        match self {
+            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// Closes the pools after the statements under way.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes the writes last. Changes that people or programs ask for end in
+    /// `audit::Change::commit`, which calls this with their event written.
+    ///
+    /// # Errors
+    /// When the database cannot; then nothing was written.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+}

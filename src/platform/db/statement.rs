@@ -1,0 +1,246 @@
+//! One statement type for both databases: the only place that asks which one
+//! it is talking to.
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{FromRow, Postgres, Sqlite};
+
+use super::{Db, Tx};
+use crate::platform::Timestamp;
+
+/// A row type that both databases can fill: derive `sqlx::FromRow`.
+pub trait Record: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// A value bound to a placeholder.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Text or nothing.
+    Text(Option<String>),
+    /// A number or nothing; times are numbers.
+    Number(Option<i64>),
+    /// Yes or no.
+    Bool(bool),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.to_owned()))
+    }
+}
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+impl From<&String> for Value {
+    fn from(value: &String) -> Self {
+        Self::Text(Some(value.clone()))
+    }
+}
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Number(Some(value))
+    }
+}
+impl From<Timestamp> for Value {
+    fn from(value: Timestamp) -> Self {
+        Self::Number(Some(value.micros()))
+    }
+}
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.to_vec())
+    }
+}
+/// What is there or not: its own kind of nothing, as PostgreSQL wants it.
+impl From<Option<Timestamp>> for Value {
+    fn from(value: Option<Timestamp>) -> Self {
+        Self::Number(value.map(Timestamp::micros))
+    }
+}
+impl<T: std::fmt::Display> From<Option<T>> for Value
+where
+    T: StoredAsText,
+{
+    fn from(value: Option<T>) -> Self {
+        Self::Text(value.map(|value| value.to_string()))
+    }
+}
+
+/// Types that are a text in the database.
+pub trait StoredAsText {}
+impl StoredAsText for String {}
+impl StoredAsText for &str {}
+impl StoredAsText for &String {}
+
+/// Lets a type with `Display` and `FromStr` be bound and read as text.
+macro_rules! stored_as_text {
+    ($name:ident) => {
+        impl $crate::platform::db::StoredAsText for $name {}
+
+        impl From<$name> for $crate::platform::db::Value {
+            fn from(value: $name) -> Self {
+                Self::Text(Some(value.to_string()))
+            }
+        }
+
+        impl<DB: sqlx::Database> sqlx::Type<DB> for $name
+        where
+            String: sqlx::Type<DB>,
+        {
+            fn type_info() -> DB::TypeInfo {
+                <String as sqlx::Type<DB>>::type_info()
+            }
+            fn compatible(ty: &DB::TypeInfo) -> bool {
+                <String as sqlx::Type<DB>>::compatible(ty)
+            }
+        }
+
+        impl<'r, DB: sqlx::Database> sqlx::Decode<'r, DB> for $name
+        where
+            &'r str: sqlx::Decode<'r, DB>,
+        {
+            fn decode(value: <DB as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(<&str as sqlx::Decode<'r, DB>>::decode(value)?.parse()?)
+            }
+        }
+    };
+}
+pub(crate) use stored_as_text;
+
+/// A statement with its values, to be run on a [`Db`] (reads) or in a [`Tx`].
+#[derive(Debug)]
+#[must_use = "a statement does nothing until it is run"]
+pub struct Statement {
+    text: &'static str,
+    values: Vec<Value>,
+}
+
+/// A statement; placeholders are `$1`, `$2`, …
+///
+/// A test finds every `sql("…")` in the sources and prepares it on both
+/// databases, so the text is written in place.
+pub fn sql(text: &'static str) -> Statement {
+    Statement { text, values: Vec::new() }
+}
+
+/// Where a statement reads: the pool, or a transaction.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// Any connection that reads.
+    Pool(&'a Db),
+    /// This transaction, with what it has written.
+    Tx(&'a mut Tx),
+}
+
+impl<'a> From<&'a Db> for Source<'a> {
+    fn from(db: &'a Db) -> Self {
+        Self::Pool(db)
+    }
+}
+impl<'a> From<&'a mut Tx> for Source<'a> {
+    fn from(tx: &'a mut Tx) -> Self {
+        Self::Tx(tx)
+    }
+}
+
+impl Statement {
+    /// Binds the next placeholder.
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn all<T: Record>(self, source: impl Into<Source<'_>>) -> sqlx::Result<Vec<T>> {
+        match source.into() {
+            Source::Pool(Db::Sqlite { read, .. }) => records(&sqlite(self).fetch_all(read).await?),
+            Source::Pool(Db::Postgres(pool)) => records(&postgres(self).fetch_all(pool).await?),
+            Source::Tx(Tx::Sqlite(tx)) => records(&sqlite(self).fetch_all(&mut **tx).await?),
+            Source::Tx(Tx::Postgres(tx)) => records(&postgres(self).fetch_all(&mut **tx).await?),
+        }
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn optional<T: Record>(self, source: impl Into<Source<'_>>) -> sqlx::Result<Option<T>> {
+        match source.into() {
+            Source::Pool(Db::Sqlite { read, .. }) => {
+                sqlite(self).fetch_optional(read).await?.map(|row| T::from_row(&row)).transpose()
+            }
+            Source::Pool(Db::Postgres(pool)) => {
+                postgres(self).fetch_optional(pool).await?.map(|row| T::from_row(&row)).transpose()
+            }
+            Source::Tx(Tx::Sqlite(tx)) => {
+                sqlite(self).fetch_optional(&mut **tx).await?.map(|row| T::from_row(&row)).transpose()
+            }
+            Source::Tx(Tx::Postgres(tx)) => {
+                postgres(self).fetch_optional(&mut **tx).await?.map(|row| T::from_row(&row)).transpose()
+            }
+        }
+    }
+
+    /// The first row.
+    ///
+    /// # Errors
+    /// What the driver says; `RowNotFound` when there is none.
+    pub async fn one<T: Record>(self, source: impl Into<Source<'_>>) -> sqlx::Result<T> {
+        self.optional(source).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// Writes, in a transaction. Gives the number of rows that it touched.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn execute(self, tx: &mut Tx) -> sqlx::Result<u64> {
+        Ok(match tx {
+            Tx::Sqlite(tx) => sqlite(self).execute(&mut **tx).await?.rows_affected(),
+            Tx::Postgres(tx) => postgres(self).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+}
+
+fn records<R, T>(rows: &[R]) -> sqlx::Result<Vec<T>>
+where
+    R: sqlx::Row,
+    T: for<'r> FromRow<'r, R>,
+{
+    rows.iter().map(T::from_row).collect()
+}
+
+fn sqlite<'q>(statement: Statement) -> Query<'q, Sqlite, SqliteArguments> {
+    statement.values.into_iter().fold(sqlx::query(statement.text), |query, value| match value {
+        Value::Text(value) => query.bind(value),
+        Value::Number(value) => query.bind(value),
+        Value::Bool(value) => query.bind(value),
+        Value::Bytes(value) => query.bind(value),
+    })
+}
+
+fn postgres<'q>(statement: Statement) -> Query<'q, Postgres, PgArguments> {
+    statement.values.into_iter().fold(sqlx::query(statement.text), |query, value| match value {
+        Value::Text(value) => query.bind(value),
+        Value::Number(value) => query.bind(value),
+        Value::Bool(value) => query.bind(value),
+        Value::Bytes(value) => query.bind(value),
+    })
+}

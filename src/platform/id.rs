@@ -1,0 +1,87 @@
+//! Ids: a prefix that names the kind, and a ULID in lower case.
+
+/// Makes an id type: `Copy`, ordered by creation, shown and stored as
+/// `prefix_01k9x2…`; a text of any other form is not an id of this kind.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ulid::Ulid);
+
+        impl $name {
+            /// A new id, made at `now`.
+            #[must_use]
+            pub fn new(now: $crate::platform::Timestamp, random: &$crate::platform::Random) -> Self {
+                let bits = u128::from_be_bytes(random.bytes());
+                Self(ulid::Ulid::from_parts(now.millis(), bits))
+            }
+
+            /// An id made of `number`, for tests and samples.
+            #[must_use]
+            pub const fn sample(number: u128) -> Self {
+                Self(ulid::Ulid::from_parts(1_700_000_000_000, number))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0.to_string().to_ascii_lowercase())
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::platform::id::NotAnId;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let body = text.strip_prefix(concat!($prefix, "_")).ok_or($crate::platform::id::NotAnId)?;
+                let id = ulid::Ulid::from_string(body).map(Self).map_err(|_| $crate::platform::id::NotAnId)?;
+                // One id has one spelling: upper case and the look-alike letters are refused.
+                if id.to_string() == text { Ok(id) } else { Err($crate::platform::id::NotAnId) }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        $crate::platform::db::stored_as_text!($name);
+    };
+}
+
+/// The text is not an id of the kind that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of this kind")]
+pub struct NotAnId;
+
+id!(/** Of an organization. */ OrganizationId, "org");
+id!(/** Of a person. */ PersonId, "person");
+id!(/** Of a team. */ TeamId, "team");
+id!(/** Of a project. */ ProjectId, "proj");
+id!(/** Of a service account: its UID. */ ServiceAccountId, "sa");
+id!(/** Of a token. */ TokenId, "tok");
+id!(/** Of an audit event. */ EventId, "evt");
+id!(/** Of an invitation. */ InvitationId, "inv");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_exactly_one_spelling() {
+        let id = TeamId::sample(7);
+        let text = id.to_string();
+        assert!(text.starts_with("team_0") && text.len() == 31);
+        assert_eq!(text.parse::<TeamId>(), Ok(id));
+        assert_eq!(text.to_uppercase().parse::<TeamId>(), Err(NotAnId));
+        assert_eq!(text.replace("team", "sa").parse::<TeamId>(), Err(NotAnId));
+        assert_eq!("team_".parse::<TeamId>(), Err(NotAnId));
+        assert_eq!(text.parse::<ServiceAccountId>(), Err(NotAnId));
+    }
+}

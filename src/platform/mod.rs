@@ -1,0 +1,19 @@
+//! What every section stands on: database, clock, randomness, ids, secrets,
+//! errors and the web. Knows nothing of the product.
+
+pub mod clock;
+pub mod context;
+pub mod db;
+pub mod error;
+pub mod id;
+pub mod key;
+pub mod random;
+pub mod secret;
+pub mod text;
+pub mod web;
+
+pub use clock::{Clock, Timestamp};
+pub use context::Context;
+pub use db::{Db, Tx, sql};
+pub use error::{Error, Mistakes, Result};
+pub use random::Random;

@@ -1,0 +1,277 @@
+//! Around every answer: a request id, a log line, the security headers, and
+//! the one place where an [`Error`] becomes a page or problem+json.
+
+use std::any::Any;
+use std::time::Duration;
+
+use askama::Template;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    self, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tower_http::csrf;
+use tracing::Instrument as _;
+
+use super::page::html;
+use crate::platform::error::Mistake;
+use crate::platform::{Context, Error};
+
+/// The id of a request: in the log, in `X-Request-Id`, in every problem.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The outermost layer. Takes no request id from outside, so none is forged.
+pub async fn envelope(State(context): State<Context>, mut request: Request, next: Next) -> Response {
+    let started = context.clock.now();
+    let id = context.random.characters(ALPHABET, 20);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let speaks_json = request.uri().path().starts_with("/api/");
+    // The route, not the address: addresses hold set-up and invitation codes.
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id, %method, route);
+    async move {
+        let mut response = next.run(request).await;
+        if let Some(error) = failure(&mut response) {
+            response = render(&error, speaks_json, &id, &response);
+        }
+        let took = context.clock.now().since(started);
+        tracing::info!(status = response.status().as_u16(), micros = took.as_micros(), "answered");
+        protect(response.headers_mut(), &context, &id);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// What an answer that failed says: our own error, or one that a layer or the
+/// router made and that has no words of ours yet.
+fn failure(response: &mut Response) -> Option<Failure> {
+    if let Some(error) = response.extensions_mut().remove::<Error>() {
+        return Some(Failure::Ours(error));
+    }
+    let status = response.status();
+    if response.extensions().get::<csrf::ProtectionError>().is_some() {
+        return Some(Failure::Ours(Error::Forbidden(
+            "This form was sent from another site, so it was not taken.".to_owned(),
+        )));
+    }
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let wordless = content_type.is_none_or(|kind| kind.starts_with("text/plain"));
+    ((status.is_client_error() || status.is_server_error()) && wordless).then_some(Failure::Foreign(status))
+}
+
+enum Failure {
+    Ours(Error),
+    Foreign(StatusCode),
+}
+
+impl IntoResponse for Error {
+    /// The status alone; [`envelope`] gives it its words.
+    fn into_response(self) -> Response {
+        let mut response = status(&self).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+const fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Malformed(_) => StatusCode::BAD_REQUEST,
+        Error::NotFound => StatusCode::NOT_FOUND,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+        Error::SignInFirst { .. } => StatusCode::SEE_OTHER,
+        Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// RFC 9457, with the fields that are wrong and the request's id.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    errors: &'a [Mistake],
+    request_id: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    title: &'a str,
+    detail: &'a str,
+    /// Told where it helps: with what is our fault.
+    request_id: Option<&'a str>,
+}
+
+fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Response {
+    let (status, detail) = match failure {
+        Failure::Ours(error) => (status(error), detail(error)),
+        Failure::Foreign(status) => (*status, foreign(*status).to_owned()),
+    };
+    if let Failure::Ours(Error::Internal(cause)) = failure {
+        tracing::error!(%cause, "internal error");
+    }
+    if let (Failure::Ours(Error::SignInFirst { next }), false) = (failure, speaks_json) {
+        let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        let to = if next.is_empty() { "/sign-in".to_owned() } else { format!("/sign-in?next={next}") };
+        return super::page::redirect(&to);
+    }
+    let title = title(status);
+    let mut response = if speaks_json {
+        let errors = match failure {
+            Failure::Ours(Error::Invalid(mistakes) | Error::Conflict(mistakes)) => mistakes.all(),
+            _ => &[],
+        };
+        let code = status.as_u16();
+        let problem =
+            Problem { r#type: "about:blank", title, status: code, detail: &detail, errors, request_id: id };
+        let mut response = (status, Json(problem)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    } else {
+        let request_id = status.is_server_error().then_some(id);
+        html(status, &ErrorPage { title, detail: &detail, request_id })
+    };
+    let headers = response.headers_mut();
+    match failure {
+        Failure::Ours(Error::Unauthenticated { presented }) => {
+            // RFC 6750, 3: the error is named only to who presented something.
+            let challenge = if *presented {
+                "Bearer realm=\"tessera\", error=\"invalid_token\", error_description=\"The token is not valid\""
+            } else {
+                "Bearer realm=\"tessera\""
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        Failure::Ours(Error::TooMany { retry_after }) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
+        }
+        _ => {}
+    }
+    // What a layer had to say besides its status, such as `Allow` with 405.
+    if let Some(allow) = was.headers().get(header::ALLOW) {
+        headers.insert(header::ALLOW, allow.clone());
+    }
+    response
+}
+
+/// Whole seconds, rounded up, at least one.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(60)
+}
+
+fn detail(error: &Error) -> String {
+    match error {
+        Error::Invalid(mistakes) | Error::Conflict(mistakes) => mistakes.to_string(),
+        Error::Malformed(text) | Error::Forbidden(text) => text.clone(),
+        Error::NotFound => foreign(StatusCode::NOT_FOUND).to_owned(),
+        Error::Unauthenticated { presented: false } => {
+            "Send a token: Authorization: Bearer <token>.".to_owned()
+        }
+        Error::Unauthenticated { presented: true } => {
+            "The token is not valid: it is unknown, has expired, or was revoked, or its account was \
+             disabled or deleted."
+                .to_owned()
+        }
+        Error::SignInFirst { .. } => "Sign in first.".to_owned(),
+        Error::TooMany { retry_after } => {
+            format!("Too many tries. Try again in {} s.", seconds(*retry_after))
+        }
+        Error::Internal(_) => foreign(StatusCode::INTERNAL_SERVER_ERROR).to_owned(),
+    }
+}
+
+fn foreign(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "There is nothing here, or nothing that you may see.",
+        StatusCode::METHOD_NOT_ALLOWED => "This address does not take that method.",
+        StatusCode::PAYLOAD_TOO_LARGE => "That is more than is taken here.",
+        status if status.is_server_error() => {
+            "Something went wrong on our side. Nothing was half done. The operator finds the cause in the \
+             log under the request's id."
+        }
+        _ => "The request was refused.",
+    }
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::UNAUTHORIZED => "Not authenticated",
+        StatusCode::UNPROCESSABLE_ENTITY => "Invalid input",
+        status => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+/// ASVS 5.0, 3.4: on every answer alike.
+fn protect(headers: &mut HeaderMap, context: &Context, id: &str) {
+    const ALWAYS: [(HeaderName, &str); 6] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if context.config.https() {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=63072000; includeSubDomains"),
+        );
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    if headers.contains_key(LOCATION) {
+        headers.remove(CONTENT_TYPE);
+    }
+}
+
+/// For addresses that lead nowhere.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub async fn not_found() -> Error {
+    Error::NotFound
+}
+
+/// For methods that an address does not take.
+#[expect(clippy::unused_async, reason = "a handler")]
+pub async fn method_not_allowed() -> StatusCode {
+    StatusCode::METHOD_NOT_ALLOWED
+}
+
+/// A panic in a handler is our fault and ends that request only.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "the shape that the layer asks for")]
+pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic");
+    Error::internal(text.to_owned()).into_response()
+}

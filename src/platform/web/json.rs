@@ -1,0 +1,82 @@
+//! JSON bodies: the one way in which the API reads what a program sent.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
+
+use crate::platform::{Error, Mistakes, Result};
+
+/// A body of this shape. Not JSON is 400; JSON of another shape is 422 and
+/// names the field. No body at all reads as `{}`.
+#[derive(Clone, Debug)]
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let kind =
+            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = request.into_body().collect().await;
+        let bytes = body
+            .map_err(|_| Error::Malformed("The body did not arrive whole, or is too long.".to_owned()))?
+            .to_bytes();
+        if bytes.is_empty() {
+            return parse(b"{}").map(Self);
+        }
+        let essence = kind.as_deref().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Error::Malformed("Send JSON: Content-Type: application/json.".to_owned()));
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() {
+            // Its own place in the text says nothing to who built the body by program.
+            let text = inner.to_string();
+            let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+            let field = if path == "." { named(message).unwrap_or_default() } else { &path };
+            Error::Invalid(Mistakes::one(field, message))
+        } else {
+            Error::Malformed(format!("The body is not JSON: {inner}."))
+        }
+    })?;
+    json.end().map_err(|error| Error::Malformed(format!("The body is not one JSON value: {error}.")))?;
+    Ok(value)
+}
+
+/// The field that serde names in `unknown field` and `missing field`.
+fn named(message: &str) -> Option<&str> {
+    message.split('`').nth(1).filter(|_| message.contains("field `"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[expect(dead_code, reason = "only its shape matters")]
+        name: Option<String>,
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (body, field) in [(r#"{"nam":"x"}"#, "nam"), (r#"{"name":1}"#, "name"), ("[]", ""), ("1", "")] {
+            let Err(Error::Invalid(mistakes)) = parse::<Sample>(body.as_bytes()) else { panic!("{body}") };
+            assert_eq!(mistakes.all()[0].field, field, "{body}: {mistakes}");
+            assert!(!mistakes.to_string().contains("line 1"));
+        }
+        for body in ["{", "", "{}{}", "\u{0}"] {
+            assert!(matches!(parse::<Sample>(body.as_bytes()), Err(Error::Malformed(_))), "{body}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Pages of a list by keyset: a cursor says after (or before) which row to go
+//! on, so a page costs the same wherever it lies.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::form::Form;
+use crate::platform::{Error, Mistakes, Result};
+
+/// Rows on a page of the console.
+pub const ROWS: i64 = 50;
+
+/// A place in a list: the sort key and the id of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// What the list is sorted by.
+    pub key: String,
+    /// Tells rows with the same key apart.
+    pub id: String,
+}
+
+impl Cursor {
+    /// As it stands in addresses: opaque.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.id, self.key))
+    }
+
+    /// Reads what [`Cursor::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for anything else.
+    pub fn decode(field: &str, text: &str) -> Result<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        text.and_then(|text| {
+            let (id, key) = text.split_once('\n')?;
+            Some(Self { key: key.to_owned(), id: id.to_owned() })
+        })
+        .ok_or_else(|| Error::Invalid(Mistakes::one(field, "is not a cursor that this list gave")))
+    }
+}
+
+/// Which page is asked for.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// How many rows.
+    pub limit: i64,
+    /// Rows after this one.
+    pub after: Option<Cursor>,
+    /// Rows before this one (the nearest).
+    pub before: Option<Cursor>,
+}
+
+impl Page {
+    /// Of a console's list.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor that is none.
+    pub fn of_console(query: &Form) -> Result<Self> {
+        Self::read(query, ROWS)
+    }
+
+    /// Of the API: `limit` (50, at most 200) and `after`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the field.
+    pub fn of_api(query: &Form) -> Result<Self> {
+        let limit = match query.filled("limit") {
+            None => ROWS,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=200).contains(limit))
+                .ok_or_else(|| Error::Invalid(Mistakes::one("limit", "must be a number from 1 to 200")))?,
+        };
+        Self::read(query, limit)
+    }
+
+    fn read(query: &Form, limit: i64) -> Result<Self> {
+        let cursor =
+            |field: &'static str| query.filled(field).map(|text| Cursor::decode(field, &text)).transpose();
+        Ok(Self { limit, after: cursor("after")?, before: cursor("before")? })
+    }
+
+    /// Whether it is asked for backwards.
+    #[must_use]
+    pub const fn is_backwards(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// The cursor to start from, for the statement: key and id, empty at the start.
+    #[must_use]
+    pub fn start(&self) -> (String, String) {
+        self.before
+            .as_ref()
+            .or(self.after.as_ref())
+            .map(|at| (at.key.clone(), at.id.clone()))
+            .unwrap_or_default()
+    }
+
+    /// Makes a page of the rows that the statement gave: it was asked for one
+    /// more than `limit`, in the direction of the page.
+    #[must_use]
+    pub fn cut<T>(&self, mut rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Slice<T> {
+        let full = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > full;
+        rows.truncate(full);
+        let (has_previous, has_next) = if self.is_backwards() {
+            rows.reverse();
+            (more, true)
+        } else {
+            (self.after.is_some(), more)
+        };
+        Slice {
+            previous: rows.first().filter(|_| has_previous).map(|row| cursor(row).encode()),
+            next: rows.last().filter(|_| has_next).map(|row| cursor(row).encode()),
+            rows,
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Slice<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// The cursor of the page before, if there is one.
+    pub previous: Option<String>,
+    /// The cursor of the page after, if there is one.
+    pub next: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(number: &i64) -> Cursor {
+        Cursor { key: number.to_string(), id: "x".to_owned() }
+    }
+
+    #[test]
+    fn a_page_knows_what_lies_before_and_after_it() {
+        let first = Page { limit: 2, after: None, before: None }.cut(vec![1, 2, 3], cursor);
+        assert_eq!(
+            (first.rows.as_slice(), first.previous.is_some(), first.next.is_some()),
+            (&[1, 2][..], false, true)
+        );
+        let last = Page { limit: 2, after: Some(cursor(&2)), before: None }.cut(vec![3], cursor);
+        assert_eq!(
+            (last.rows.as_slice(), last.previous.is_some(), last.next.is_some()),
+            (&[3][..], true, false)
+        );
+        let back = Page { limit: 2, after: None, before: Some(cursor(&4)) }.cut(vec![3, 2, 1], cursor);
+        assert_eq!(
+            (back.rows.as_slice(), back.previous.is_some(), back.next.is_some()),
+            (&[2, 3][..], true, true)
+        );
+    }
+
+    #[test]
+    fn a_cursor_is_read_back_and_nothing_else_is() {
+        let at = Cursor { key: "ü\n%".to_owned(), id: "sa_1".to_owned() };
+        assert_eq!(Cursor::decode("after", &at.encode()).expect("read"), at);
+        for bad in ["", "!", "YQ", "__8"] {
+            assert!(Cursor::decode("after", bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_cursor_panic(text in ".{0,40}") {
+            let _ = Cursor::decode("after", &text);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! What can be done with service accounts: permission, rules, store, audit, at once.
+
+use serde_json::json;
+
+use super::model::{AccountEdit, AccountsOf, NewAccount, Renewal, Scope, ServiceAccount};
+use super::store::{self, Filter};
+use crate::access::{Gift, Home, Kind, Permit, Who, accounts_seen, built_in, require, require_gift, see};
+use crate::audit::{Action, Change, Event};
+use crate::identity::once::{Claim, claim};
+use crate::identity::reveal::Delivery;
+use crate::identity::{Caller, PlainToken};
+use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::{Context, Error, Mistakes, Result};
+use crate::teams;
+use crate::teams::model::Team;
+use crate::tokens::lifecycle::{self, Issued};
+use crate::tokens::model::{Status, Token};
+use crate::tokens::store as tokens;
+
+/// The accounts that the caller sees.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a machine without `service_accounts:read`.
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Slice<ServiceAccount>> {
+    let seen_by = match (accounts_seen(&caller.subject)?, &caller.subject.kind) {
+        (Who::Teams(_), Kind::Person { id, .. }) => Some(*id),
+        _ => None,
+    };
+    let now = context.clock.now();
+    let rows = store::list(&context.db, caller.organization.id, seen_by, filter, page, now).await?;
+    Ok(page.cut(rows, |account| Cursor {
+        key: crate::platform::text::fold(&account.name),
+        id: account.id.to_string(),
+    }))
+}
+
+/// One account that the caller sees.
+///
+/// # Errors
+/// [`Error::NotFound`] for what is not there or hidden.
+pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
+    see(&caller.subject, store::find(&context.db, caller.organization.id, named, context.clock.now()).await?)
+}
+
+/// One account that the caller sees, with its keys.
+///
+/// # Errors
+/// As [`get`].
+pub async fn with_keys(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+) -> Result<(ServiceAccount, Vec<Token>)> {
+    let account = get(context, caller, named).await?;
+    let keys = tokens::of_account(&context.db, account.id).await?;
+    Ok((account, keys))
+}
+
+/// What making an account gave.
+#[derive(Debug)]
+pub struct Made {
+    /// The account.
+    pub account: ServiceAccount,
+    /// Its first key.
+    pub key: TokenId,
+    /// The key's value; none where the request was carried out before.
+    pub value: Option<PlainToken>,
+}
+
+/// Makes an account with its first key. `nonce` tells two submits of one form
+/// from two forms.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it would give more than the caller holds;
+/// [`Error::Invalid`]; [`Error::Conflict`] for a name that is taken.
+pub async fn create(
+    context: &Context,
+    caller: &Caller,
+    input: &NewAccount,
+    nonce: Option<&str>,
+    delivery: &Delivery,
+) -> Result<Made> {
+    let checked = input.check(context.clock.now())?;
+    let organization = caller.organization.id;
+    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
+    let now = change.now;
+    let field = if checked.scope == Scope::Team { "team" } else { "default_team" };
+    let team = visible_team(&mut change, caller, &checked.team, field).await?;
+    let home = if checked.scope == Scope::Team { Home::Team(team.id) } else { Home::Organization };
+    let permit = require(&caller.subject, AccountsOf(home))?;
+    let set = built_in(&checked.role).ok_or(Error::NotFound)?;
+    require_gift(&caller.subject, &Gift::role_of_account(set, home))?;
+    let id = ServiceAccountId::new(now, &context.random);
+    let outcome =
+        claim(change.tx(), now, &caller.actor.id, "service_account", nonce, &id.to_string()).await?;
+    if let Claim::Repeat(first) = outcome {
+        let account = store::find(change.tx(), organization, &first, now).await?;
+        let keys = tokens::of_account(change.tx(), account.id).await?;
+        let key = keys.first().ok_or(Error::NotFound)?.id;
+        return Ok(Made { account, key, value: None });
+    }
+    let default_team = (checked.scope == Scope::Organization).then_some(team.id);
+    let actor = caller.actor.clone();
+    store::insert(change.tx(), organization, id, &permit, &checked, default_team, (&actor, now)).await?;
+    let account =
+        require(&caller.subject, store::find(change.tx(), organization, &id.to_string(), now).await?)?;
+    let issued =
+        lifecycle::issue(&mut change, (&account).into(), &checked.key_name, checked.key_expires_at, delivery)
+            .await?;
+    let account = account.into_inner();
+    let event = Event::new(Action::ServiceAccountCreated, "service_account", id, &account.name);
+    change.commit(event.after(json!(account.view(now)))).await?;
+    Ok(Made { account, key: issued.id, value: Some(issued.value) })
+}
+
+/// The team that a field names, if the caller sees it.
+async fn visible_team(
+    change: &mut Change<'_>,
+    caller: &Caller,
+    named: &str,
+    field: &'static str,
+) -> Result<Team> {
+    let found = teams::store::find(change.tx(), caller.organization.id, named).await;
+    found.and_then(|team| see(&caller.subject, team)).map_err(|error| match error {
+        Error::NotFound => Error::Invalid(Mistakes::one(field, "is not a team of this organization")),
+        other => other,
+    })
+}
+
+/// An account under change: the permit to manage it, and the check that the
+/// caller holds what it holds, where the change would hand that out.
+async fn managed<'a>(
+    context: &'a Context,
+    caller: &'a Caller,
+    named: &str,
+) -> Result<(Change<'a>, Permit<ServiceAccount>)> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let now = change.now;
+    let account = store::find(change.tx(), caller.organization.id, named, now).await?;
+    let permit = require(&caller.subject, account)?;
+    Ok((change, permit))
+}
+
+fn may_hand_out(caller: &Caller, account: &ServiceAccount, role: &str) -> Result<()> {
+    let set = built_in(role).ok_or(Error::NotFound)?;
+    require_gift(&caller.subject, &Gift::role_of_account(set, account.home()))
+}
+
+/// Edits an account.
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    input: &AccountEdit,
+) -> Result<ServiceAccount> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    let now = change.now;
+    let checked = input.check(&account, now)?;
+    // A longer life hands out what the account holds, as a new role does.
+    let longer = match (account.expires_at, checked.expires_at) {
+        (Some(was), Some(end)) => end > was,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    if checked.role != account.role || longer {
+        may_hand_out(caller, &account, &checked.role)?;
+    }
+    let default_team: Option<TeamId> = match input.default_team.as_deref() {
+        Some(slug) => Some(visible_team(&mut change, caller, slug.trim(), "default_team").await?.id),
+        None => None,
+    };
+    let fresh = input.version.is_none_or(|version| version == account.version);
+    if !fresh || !store::update(change.tx(), &account, &checked, default_team).await? {
+        return Err(Error::conflict(format!(
+            "Somebody else changed this account meanwhile: it is now “{}” with the role {}. Look at it again, then save.",
+            account.name, account.role
+        )));
+    }
+    let before = json!(account.view(now));
+    let after = store::find(change.tx(), caller.organization.id, named, now).await?;
+    let event = Event::new(Action::ServiceAccountEdited, "service_account", after.id, &after.name);
+    change.commit(event.before(before).after(json!(after.view(now)))).await?;
+    Ok(after)
+}
+
+/// Switches an account off: its keys stop at once. Off already is fine.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`].
+pub async fn disable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
+    switch(context, caller, named, false).await
+}
+
+/// Switches an account on again: its keys work again, so the caller must hold
+/// what it holds.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`].
+pub async fn enable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
+    switch(context, caller, named, true).await
+}
+
+async fn switch(context: &Context, caller: &Caller, named: &str, on: bool) -> Result<ServiceAccount> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    if account.disabled_at.is_none() == on {
+        return Ok(account.into_inner());
+    }
+    if on {
+        let role = account.role.clone();
+        may_hand_out(caller, &account, &role)?;
+    }
+    let now = change.now;
+    store::set_disabled(change.tx(), &account, (!on).then_some(now)).await?;
+    let action = if on { Action::ServiceAccountEnabled } else { Action::ServiceAccountDisabled };
+    let after = store::find(change.tx(), caller.organization.id, named, now).await?;
+    change.commit(Event::new(action, "service_account", after.id, &after.name)).await?;
+    Ok(after)
+}
+
+/// Deletes an account and ends its keys. `typed` is its name, typed again.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
+pub async fn delete(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    typed: Option<&str>,
+) -> Result<ServiceAccount> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    if typed.is_some_and(|typed| typed.trim() != account.name) {
+        return Err(Error::Invalid(Mistakes::one(
+            "confirm",
+            format!("must be the account's name: {}", account.name),
+        )));
+    }
+    let now = change.now;
+    let ended = store::delete(change.tx(), &account, now).await?;
+    let account = account.into_inner();
+    let event = Event::new(Action::ServiceAccountDeleted, "service_account", account.id, &account.name);
+    change.commit(event.before(json!(account.view(now))).after(json!({ "tokens_revoked": ended }))).await?;
+    Ok(account)
+}
+
+/// Makes one more key.
+///
+/// # Errors
+/// As [`create`].
+pub async fn add_key(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    name: &str,
+    renewal: &Renewal,
+    delivery: &Delivery,
+) -> Result<(ServiceAccount, Issued)> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    let role = account.role.clone();
+    may_hand_out(caller, &account, &role)?;
+    let (expires_at, _) = renewal.check(change.now)?;
+    let name = crate::platform::text::name(name)
+        .map_err(|message| Error::Invalid(Mistakes::one("name", message)))?;
+    let issued = lifecycle::issue(&mut change, (&account).into(), &name, expires_at, delivery).await?;
+    let account = account.into_inner();
+    let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
+    change.commit(event.after(json!({ "key_added": issued.id }))).await?;
+    Ok((account, issued))
+}
+
+/// Gives a key a new value.
+///
+/// # Errors
+/// [`Error::Forbidden`] where the account holds more than the caller;
+/// [`Error::Conflict`] for a key that was revoked.
+pub async fn regenerate(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    key: &str,
+    renewal: &Renewal,
+    delivery: &Delivery,
+) -> Result<(ServiceAccount, Issued)> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    let role = account.role.clone();
+    may_hand_out(caller, &account, &role)?;
+    let (expires_at, overlap) = renewal.check(change.now)?;
+    let token = key_of(&mut change, &account, key).await?;
+    let issued =
+        lifecycle::regenerate(&mut change, (&account).into(), &token, expires_at, overlap, delivery).await?;
+    let account = account.into_inner();
+    let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
+    change.commit(event.after(json!({ "key_regenerated": token.id }))).await?;
+    Ok((account, issued))
+}
+
+/// Stops the value before, which lived on beside its successor.
+///
+/// # Errors
+/// [`Error::Conflict`] when it has stopped.
+pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    let token = key_of(&mut change, &account, key).await?;
+    lifecycle::stop_old(change, &token).await?;
+    Ok(token)
+}
+
+/// Ends a key.
+///
+/// # Errors
+/// [`Error::Conflict`] when it has ended.
+pub async fn revoke(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    let token = key_of(&mut change, &account, key).await?;
+    lifecycle::revoke(change, &token).await?;
+    Ok(token)
+}
+
+async fn key_of(change: &mut Change<'_>, account: &ServiceAccount, key: &str) -> Result<Token> {
+    let id: TokenId = key.parse().map_err(|_| Error::NotFound)?;
+    let token = tokens::find(change.tx(), id).await?;
+    token.filter(|token| token.service_account_id == Some(account.id)).ok_or(Error::NotFound)
+}
+
+/// The keys that can be regenerated.
+#[must_use]
+pub fn living(keys: &[Token]) -> Vec<&Token> {
+    keys.iter().filter(|key| key.status(key.created_at) != Status::Revoked).collect()
+}

@@ -1,0 +1,8 @@
+//! Service accounts: machine users with API keys.
+
+pub mod actions;
+pub mod api;
+pub mod form;
+pub mod model;
+pub mod pages;
+pub mod store;

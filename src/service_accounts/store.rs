@@ -1,0 +1,227 @@
+//! The SQL of service accounts.
+
+use super::model::{AccountsOf, CheckedAccount, CheckedEdit, ServiceAccount};
+use crate::access::Permit;
+use crate::audit::Actor;
+use crate::platform::db::Source;
+use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId};
+use crate::platform::text::{fold, like};
+use crate::platform::web::paging::Page;
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// What a list is filtered by; empty means any.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In name, UID or description.
+    pub search: String,
+    /// A scope.
+    pub scope: String,
+    /// A team's slug: its own accounts.
+    pub team: String,
+    /// `active`, `disabled` or `expired`.
+    pub status: String,
+}
+
+impl Filter {
+    /// Whether it lets everything through.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        [&self.search, &self.scope, &self.team, &self.status].into_iter().all(String::is_empty)
+    }
+}
+
+/// A page of the living accounts, by name. `seen_by`: everyone's, or those of
+/// this person's teams.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(
+    db: &Db,
+    organization: OrganizationId,
+    seen_by: Option<PersonId>,
+    filter: &Filter,
+    page: &Page,
+    now: Timestamp,
+) -> Result<Vec<ServiceAccount>> {
+    let (key, id) = page.start();
+    let statement = if page.is_backwards() {
+        sql(
+            "SELECT a.id, a.name, a.description, a.comment, a.scope, a.team_id, own.slug AS team, own.name AS team_name, \
+                usual.slug AS default_team, usual.name AS default_team_name, a.role, a.expires_at, a.disabled_at, \
+                a.created_at, a.created_by_name, a.version, \
+                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
+                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
+                    AND t.expires_at > $1) AS next_end, \
+                (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
+                (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
+                    AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
+             FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+             LEFT JOIN teams usual ON usual.id = a.default_team_id \
+             WHERE a.organization_id = $2 AND a.deleted_at IS NULL \
+             AND (a.name_folded < $3 OR (a.name_folded = $3 AND a.id < $4)) \
+             AND ($5 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $6)) \
+             AND (a.name_folded LIKE $7 ESCAPE '\\' OR LOWER(a.description) LIKE $7 ESCAPE '\\' OR a.id LIKE $7 ESCAPE '\\') \
+             AND ($8 = '' OR a.scope = $8) AND ($9 = '' OR own.slug = $9) \
+             AND ($10 = '' OR $10 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
+                WHEN a.expires_at <= $1 THEN 'expired' ELSE 'active' END) \
+             ORDER BY a.name_folded DESC, a.id DESC LIMIT $11",
+        )
+    } else {
+        sql(
+            "SELECT a.id, a.name, a.description, a.comment, a.scope, a.team_id, own.slug AS team, own.name AS team_name, \
+                usual.slug AS default_team, usual.name AS default_team_name, a.role, a.expires_at, a.disabled_at, \
+                a.created_at, a.created_by_name, a.version, \
+                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
+                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
+                    AND t.expires_at > $1) AS next_end, \
+                (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
+                (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
+                    AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
+             FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+             LEFT JOIN teams usual ON usual.id = a.default_team_id \
+             WHERE a.organization_id = $2 AND a.deleted_at IS NULL \
+             AND (a.name_folded > $3 OR (a.name_folded = $3 AND a.id > $4)) \
+             AND ($5 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $6)) \
+             AND (a.name_folded LIKE $7 ESCAPE '\\' OR LOWER(a.description) LIKE $7 ESCAPE '\\' OR a.id LIKE $7 ESCAPE '\\') \
+             AND ($8 = '' OR a.scope = $8) AND ($9 = '' OR own.slug = $9) \
+             AND ($10 = '' OR $10 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
+                WHEN a.expires_at <= $1 THEN 'expired' ELSE 'active' END) \
+             ORDER BY a.name_folded, a.id LIMIT $11",
+        )
+    };
+    Ok(statement
+        .bind(now)
+        .bind(organization)
+        .bind(key)
+        .bind(id)
+        .bind(seen_by.is_none())
+        .bind(seen_by)
+        .bind(like(&filter.search))
+        .bind(&filter.scope)
+        .bind(&filter.team)
+        .bind(&filter.status)
+        .bind(page.limit + 1)
+        .all(db)
+        .await?)
+}
+
+/// One living account, by UID.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn find(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    named: &str,
+    now: Timestamp,
+) -> Result<ServiceAccount> {
+    let account: Option<ServiceAccount> = sql("SELECT a.id, a.name, a.description, a.comment, a.scope, a.team_id, \
+            own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
+            a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
+            (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
+            (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
+                AND t.expires_at > $1) AS next_end, \
+            (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
+            (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
+                AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
+         FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+         LEFT JOIN teams usual ON usual.id = a.default_team_id \
+         WHERE a.organization_id = $2 AND a.id = $3 AND a.deleted_at IS NULL")
+        .bind(now)
+        .bind(organization)
+        .bind(named)
+        .optional(source)
+        .await?;
+    account.ok_or(Error::NotFound)
+}
+
+/// Makes an account in the home that the permit is for.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: ServiceAccountId,
+    home: &Permit<AccountsOf>,
+    account: &CheckedAccount,
+    default_team: Option<TeamId>,
+    (actor, now): (&Actor, Timestamp),
+) -> Result<()> {
+    let team = if let crate::access::Home::Team(team) = home.0 { Some(team) } else { None };
+    sql(
+        "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, \
+            team_id, default_team_id, role, expires_at, created_by, created_by_name, created_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)",
+    )
+    .bind(id)
+    .bind(organization)
+    .bind(&account.name)
+    .bind(fold(&account.name))
+    .bind(&account.description)
+    .bind(&account.comment)
+    .bind(account.scope)
+    .bind(team)
+    .bind(default_team)
+    .bind(&account.role)
+    .bind(account.expires_at)
+    .bind(actor.id.clone())
+    .bind(actor.name.clone())
+    .bind(now)
+    .execute(tx)
+    .await
+    .map_err(|error| {
+        Error::unique(error, "name", "is taken by another service account of this organization")
+    })?;
+    Ok(())
+}
+
+/// Writes an edit over the version that was read; false if another came first.
+pub(super) async fn update(
+    tx: &mut Tx,
+    account: &Permit<ServiceAccount>,
+    edit: &CheckedEdit,
+    default_team: Option<TeamId>,
+) -> Result<bool> {
+    let rows = sql("UPDATE service_accounts SET name = $1, name_folded = $2, description = $3, comment = $4, \
+            role = $5, expires_at = $6, default_team_id = COALESCE($7, default_team_id), version = version + 1 \
+         WHERE id = $8 AND version = $9 AND deleted_at IS NULL")
+        .bind(&edit.name)
+        .bind(fold(&edit.name))
+        .bind(&edit.description)
+        .bind(&edit.comment)
+        .bind(&edit.role)
+        .bind(edit.expires_at)
+        .bind(default_team)
+        .bind(account.id)
+        .bind(account.version)
+        .execute(tx)
+        .await
+        .map_err(|error| Error::unique(error, "name", "is taken by another service account of this organization"))?;
+    Ok(rows == 1)
+}
+
+/// Switches an account off (`Some`) or on.
+pub(super) async fn set_disabled(
+    tx: &mut Tx,
+    account: &Permit<ServiceAccount>,
+    at: Option<Timestamp>,
+) -> Result<()> {
+    sql("UPDATE service_accounts SET disabled_at = $1, version = version + 1 WHERE id = $2")
+        .bind(at)
+        .bind(account.id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Deletes an account: its row stays for the log, its keys are revoked.
+pub(super) async fn delete(tx: &mut Tx, account: &Permit<ServiceAccount>, now: Timestamp) -> Result<u64> {
+    sql("UPDATE service_accounts SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
+        .bind(now)
+        .bind(account.id)
+        .execute(&mut *tx)
+        .await?;
+    Ok(sql("UPDATE tokens SET revoked_at = $1 WHERE service_account_id = $2 AND revoked_at IS NULL")
+        .bind(now)
+        .bind(account.id)
+        .execute(tx)
+        .await?)
+}

@@ -1,0 +1,188 @@
+//! What can be done with teams: permission, rules, store, audit, at once.
+
+use serde_json::json;
+
+use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
+use super::store::{self, Seen};
+use crate::access::{Gift, Kind, TeamRole, built_in, holds_groups, require, require_gift, see};
+use crate::audit::{Action, Change, Event};
+use crate::identity::Caller;
+use crate::organizations::store::lock;
+use crate::platform::id::TeamId;
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::{Context, Error, Mistakes, Result};
+
+/// The teams that the caller sees.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a machine without `groups:read`.
+pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page) -> Result<Slice<Team>> {
+    see(&caller.subject, Teams)?;
+    let person = if let Kind::Person { id, .. } = caller.subject.kind { Some(id) } else { None };
+    let seen = Seen { all: holds_groups(&caller.subject), person };
+    let rows = store::list(&context.db, caller.organization.id, &seen, search, page).await?;
+    Ok(page.cut(rows, |team| Cursor { key: team.slug.clone(), id: team.id.to_string() }))
+}
+
+/// One team that the caller sees.
+///
+/// # Errors
+/// [`Error::NotFound`] for what is not there or hidden.
+pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
+    see(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)
+}
+
+/// Makes a team, empty.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken slug.
+pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Result<Team> {
+    require(&caller.subject, Teams)?;
+    let checked = input.check()?;
+    give_role(caller, &checked.role, Gift::role_of_new_team)?;
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let id = TeamId::new(change.now, &context.random);
+    let now = change.now;
+    store::insert(change.tx(), caller.organization.id, id, &checked, now).await?;
+    let team = store::find(change.tx(), caller.organization.id, &id.to_string()).await?;
+    let event = Event::new(Action::TeamCreated, "team", id, &team.name).after(json!(team));
+    change.commit(event).await?;
+    Ok(team)
+}
+
+fn give_role(
+    caller: &Caller,
+    role: &str,
+    gift: impl Fn(&crate::access::PermissionSet) -> Gift,
+) -> Result<()> {
+    let set = built_in(role).ok_or_else(|| Error::internal("a role that was checked is gone"))?;
+    require_gift(&caller.subject, &gift(set))
+}
+
+/// Edits a team. With `version`, only over that version.
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    input: &TeamEdit,
+    version: Option<i64>,
+) -> Result<Team> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let team = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
+    let checked = input.check(&team)?;
+    if checked.role != team.role {
+        let id = team.id;
+        give_role(caller, &checked.role, |set| Gift::role_of_team(set, id))?;
+    }
+    let fresh = version.is_none_or(|version| version == team.version);
+    if !fresh || !store::update(change.tx(), &team, &checked).await? {
+        return Err(Error::conflict(format!(
+            "Somebody else changed this team meanwhile: it is now “{}”. Look at it again, then save.",
+            team.name
+        )));
+    }
+    let before = json!(*team);
+    let after = store::find(change.tx(), caller.organization.id, named).await?;
+    let event =
+        Event::new(Action::TeamEdited, "team", after.id, &after.name).before(before).after(json!(after));
+    change.commit(event).await?;
+    Ok(after)
+}
+
+/// Deletes a team that nothing hangs on. `typed` is its name, typed again.
+///
+/// # Errors
+/// [`Error::Conflict`] with the list of what hangs on it, or for the owners team.
+pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Team> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    lock(change.tx(), caller.organization.id).await?;
+    let team = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
+    if team.is_owners {
+        return Err(Error::conflict("The owners team cannot be deleted."));
+    }
+    if typed.is_some_and(|typed| typed.trim() != team.name) {
+        return Err(Error::Invalid(Mistakes::one(
+            "confirm",
+            format!("must be the team's name: {}", team.name),
+        )));
+    }
+    let tied = store::tied_accounts(change.tx(), team.id).await?;
+    if !tied.is_empty() {
+        let names: Vec<String> = tied.into_iter().map(|(name,)| name).collect();
+        return Err(Error::conflict(format!(
+            "Service accounts belong to this team or work in it by default: {}. Delete them or move them first.",
+            names.join(", ")
+        )));
+    }
+    store::delete(change.tx(), &team).await?;
+    let team = team.into_inner();
+    change.commit(Event::new(Action::TeamDeleted, "team", team.id, &team.name).before(json!(team))).await?;
+    Ok(team)
+}
+
+/// Who is in a team.
+///
+/// # Errors
+/// [`Error::NotFound`] for a team that is hidden.
+pub async fn members(context: &Context, caller: &Caller, named: &str) -> Result<(Team, Vec<Member>)> {
+    let team =
+        see(&caller.subject, MembersOf(store::find(&context.db, caller.organization.id, named).await?))?.0;
+    let members = store::members(&context.db, team.id).await?;
+    Ok((team, members))
+}
+
+/// Puts a member of the organization into a team, or changes what they are
+/// there. The owners team keeps an admin in any case: everyone in it is one.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it would give more than the caller holds;
+/// [`Error::NotFound`] for somebody who is not in the organization.
+pub async fn set_member(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    person: &str,
+    role: TeamRole,
+) -> Result<Member> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    lock(change.tx(), caller.organization.id).await?;
+    let team =
+        require(&caller.subject, MembersOf(store::find(change.tx(), caller.organization.id, named).await?))?;
+    let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;
+    let (id, username, name, was) = found.ok_or(Error::NotFound)?;
+    if was.is_none() {
+        let team_id = team.0.id;
+        give_role(caller, &team.0.role, |set| Gift::role_of_team(set, team_id))?;
+    }
+    let now = change.now;
+    store::set_member(change.tx(), &team, id, role, now).await?;
+    let event = Event::new(Action::TeamMemberSet, "team", team.0.id, &team.0.name)
+        .before(json!({ "person": username, "role": was }))
+        .after(json!({ "person": username, "role": role }));
+    change.commit(event).await?;
+    Ok(Member { id, username, email: String::new(), name, role })
+}
+
+/// Takes a person out of a team. The owners team never loses its last.
+///
+/// # Errors
+/// [`Error::Conflict`] for the last owner; [`Error::NotFound`] for who is not in it.
+pub async fn remove_member(context: &Context, caller: &Caller, named: &str, person: &str) -> Result<()> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    // Of two owners who remove each other at once, the second finds the first gone.
+    lock(change.tx(), caller.organization.id).await?;
+    let team =
+        require(&caller.subject, MembersOf(store::find(change.tx(), caller.organization.id, named).await?))?;
+    let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;
+    let Some((id, username, _, Some(was))) = found else { return Err(Error::NotFound) };
+    if team.0.is_owners && store::count_members(change.tx(), team.0.id).await? < 2 {
+        return Err(Error::conflict("The owners team keeps at least one member. Add another owner first."));
+    }
+    store::remove_member(change.tx(), &team, id).await?;
+    let event = Event::new(Action::TeamMemberRemoved, "team", team.0.id, &team.0.name)
+        .before(json!({ "person": username, "role": was }));
+    change.commit(event).await
+}

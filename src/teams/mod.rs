@@ -1,0 +1,7 @@
+//! Teams and who is in them.
+
+pub mod actions;
+pub mod api;
+pub mod model;
+pub mod pages;
+pub mod store;

@@ -1,0 +1,211 @@
+//! What a team is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Guarded, Resource, Target, TeamFacts, TeamRole, built_in};
+use crate::platform::id::{PersonId, TeamId};
+use crate::platform::text::{name, prose, slug, words};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
+
+words! {
+    /// Who sees a team.
+    TeamVisibility {
+        /// Everyone of the organization.
+        Visible = "visible",
+        /// Its people, and who manages teams.
+        Secret = "secret",
+    }
+}
+
+/// A team.
+#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+pub struct Team {
+    /// Its id.
+    pub id: TeamId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Who sees it.
+    pub visibility: TeamVisibility,
+    /// The permission set that its people and its token hold through it.
+    pub role: String,
+    /// Whether its members may manage its API token.
+    pub members_manage_token: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it is the owners team.
+    #[serde(skip)]
+    pub is_owners: bool,
+    /// Counts its edits.
+    #[serde(skip)]
+    pub version: i64,
+    /// How many people are in it.
+    #[serde(skip)]
+    pub members: i64,
+    /// How many service accounts it has.
+    #[serde(skip)]
+    pub accounts: i64,
+}
+
+impl Team {
+    /// What the rules must know of it.
+    #[must_use]
+    pub fn facts(&self) -> TeamFacts {
+        TeamFacts {
+            id: self.id,
+            owners: self.is_owners,
+            secret: self.visibility == TeamVisibility::Secret,
+            members_manage_token: self.members_manage_token,
+        }
+    }
+}
+
+impl Guarded for Team {
+    const RESOURCE: Resource = Resource::Groups;
+    fn target(&self) -> Target {
+        Target::Team(self.facts())
+    }
+}
+
+/// Who is in a team: guarded apart from its record, because its admins manage it.
+#[derive(Clone, Debug)]
+pub struct MembersOf(pub Team);
+
+impl Guarded for MembersOf {
+    const RESOURCE: Resource = Resource::Groups;
+    fn target(&self) -> Target {
+        Target::TeamMembers(self.0.facts())
+    }
+}
+
+/// The teams of the organization as a whole: making one.
+#[derive(Clone, Copy, Debug)]
+pub struct Teams;
+
+impl Guarded for Teams {
+    const RESOURCE: Resource = Resource::Groups;
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+}
+
+/// Somebody in a team.
+#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+pub struct Member {
+    /// Their id.
+    pub id: PersonId,
+    /// Their username.
+    pub username: String,
+    /// Their address.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// What they are in the team.
+    pub role: TeamRole,
+}
+
+/// A team to be made, as typed or sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTeam {
+    /// Its slug.
+    #[serde(default)]
+    pub slug: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// `visible` (the default) or `secret`.
+    pub visibility: Option<String>,
+    /// A permission set's slug; `member` by default.
+    pub role: Option<String>,
+}
+
+/// What an edit changes; what is missing stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeamEdit {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new description.
+    pub description: Option<String>,
+    /// A new visibility.
+    pub visibility: Option<String>,
+    /// A new role.
+    pub role: Option<String>,
+    /// Whether members may manage the API token.
+    pub members_manage_token: Option<bool>,
+}
+
+/// The fields of a team, checked.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Who sees it.
+    pub visibility: TeamVisibility,
+    /// Its role.
+    pub role: String,
+    /// Whether members may manage the API token.
+    pub members_manage_token: bool,
+}
+
+/// Checks the slug of a permission set.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn role(text: &str) -> std::result::Result<String, String> {
+    built_in(text)
+        .map(|set| set.slug.to_owned())
+        .ok_or_else(|| "is not a permission set of this organization".to_owned())
+}
+
+impl NewTeam {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self) -> Result<Checked> {
+        let mut mistakes = Mistakes::default();
+        let name = mistakes.check("name", name(&self.name));
+        let slug = mistakes.check("slug", slug(&self.slug));
+        let description =
+            mistakes.check("description", prose(self.description.as_deref().unwrap_or_default(), 500));
+        let visibility =
+            mistakes.check("visibility", self.visibility.as_deref().unwrap_or("visible").parse());
+        let role = mistakes.check("role", role(self.role.as_deref().unwrap_or("member")));
+        match (slug, name, description, visibility, role) {
+            (Some(slug), Some(name), Some(description), Some(visibility), Some(role)) => {
+                Ok(Checked { slug, name, description, visibility, role, members_manage_token: true })
+            }
+            _ => Err(Error::Invalid(mistakes)),
+        }
+    }
+}
+
+impl TeamEdit {
+    /// Checks every field, over what the team has.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self, team: &Team) -> Result<Checked> {
+        let mut checked = NewTeam {
+            slug: team.slug.clone(),
+            name: self.name.clone().unwrap_or_else(|| team.name.clone()),
+            description: Some(self.description.clone().unwrap_or_else(|| team.description.clone())),
+            visibility: Some(self.visibility.clone().unwrap_or_else(|| team.visibility.word().to_owned())),
+            role: Some(self.role.clone().unwrap_or_else(|| team.role.clone())),
+        }
+        .check()?;
+        checked.members_manage_token = self.members_manage_token.unwrap_or(team.members_manage_token);
+        Ok(checked)
+    }
+}

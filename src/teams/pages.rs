@@ -1,0 +1,300 @@
+//! Teams for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::actions;
+use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
+use crate::access::{PermissionSet, TeamRole, built_in_sets, may};
+use crate::filters;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+
+const SECTION: &str = "Teams";
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/orgs/{org}/settings/teams", get(list).post(create))
+        .route("/orgs/{org}/settings/teams/new", get(new))
+        .route("/orgs/{org}/settings/teams/{team}", get(home))
+        .route("/orgs/{org}/settings/teams/{team}/members", get(members).post(add))
+        .route("/orgs/{org}/settings/teams/{team}/members/remove", post(remove))
+        .route("/orgs/{org}/settings/teams/{team}/settings", get(settings).post(save))
+        .route("/orgs/{org}/settings/teams/{team}/delete", get(ask).post(delete))
+}
+
+fn address(caller: &ConsoleCaller, rest: &str) -> String {
+    format!("/orgs/{}/settings/teams{rest}", caller.organization.slug)
+}
+
+#[derive(Template)]
+#[template(path = "teams/list.html")]
+struct ListPage {
+    shell: Shell,
+    search: String,
+    slice: Slice<Team>,
+    may_create: bool,
+}
+
+#[derive(Template)]
+#[template(path = "teams/new.html")]
+struct NewPage {
+    shell: Shell,
+    form: NewTeam,
+    roles: &'static [PermissionSet],
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "teams/members.html")]
+struct MembersPage {
+    shell: Shell,
+    team: Team,
+    members: Vec<Member>,
+    may_manage: bool,
+    typed: String,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "teams/settings.html")]
+struct SettingsPage {
+    shell: Shell,
+    team: Team,
+    form: TeamEdit,
+    roles: &'static [PermissionSet],
+    may_edit: bool,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "teams/delete.html")]
+struct DeletePage {
+    shell: Shell,
+    team: Team,
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let search = query.text("q");
+    let slice = actions::list(&app, &caller, &search, &Page::of_console(&query)?).await?;
+    let may_create = may(&caller.subject, &Teams);
+    let shell = Shell::of(&app, &caller, SECTION, "Teams").await?;
+    Ok(page(&ListPage { shell, search, slice, may_create }))
+}
+
+async fn new(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    crate::access::require(&caller.subject, Teams)?;
+    let form = NewTeam { role: Some("member".to_owned()), ..NewTeam::default() };
+    new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+}
+
+async fn new_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    form: NewTeam,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let shell = Shell::of(app, caller, SECTION, "New team").await?;
+    Ok(html(status, &NewPage { shell, form, roles: built_in_sets(), mistakes }))
+}
+
+async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let input = NewTeam {
+        slug: form.text("slug"),
+        name: form.text("name"),
+        description: Some(form.text("description")),
+        visibility: form.filled("visibility"),
+        role: form.filled("role"),
+    };
+    match actions::create(&app, &caller, &input).await {
+        Ok(team) => {
+            flash(&caller.signed_in.session, format!("Team {} created.", team.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}/members", team.slug))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            new_page(&app, &caller, status, input, mistakes).await
+        }
+    }
+}
+
+async fn home(caller: ConsoleCaller, Path((_, team)): Path<(String, String)>) -> Response {
+    redirect(&address(&caller, &format!("/{team}/members")))
+}
+
+async fn members(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Path<(String, String)>,
+) -> Result<Response> {
+    members_page(&app, &caller, StatusCode::OK, &team, String::new(), Mistakes::default()).await
+}
+
+async fn members_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    named: &str,
+    typed: String,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let (team, members) = actions::members(app, caller, named).await?;
+    let may_manage = may(&caller.subject, &MembersOf(team.clone()));
+    let shell = Shell::of(app, caller, SECTION, team.name.clone()).await?;
+    Ok(html(status, &MembersPage { shell, team, members, may_manage, typed, mistakes }))
+}
+
+async fn add(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response> {
+    let person = form.text("person");
+    let done = match form.text("role").parse::<TeamRole>() {
+        Ok(role) => actions::set_member(&app, &caller, &team, &person, role).await,
+        Err(message) => Err(Error::Invalid(Mistakes::one("role", message))),
+    };
+    let error = match done {
+        Ok(member) => {
+            flash(&caller.signed_in.session, format!("{} is {} of the team.", member.name, member.role))
+                .await?;
+            return Ok(redirect(&address(&caller, &format!("/{team}/members"))));
+        }
+        // The team was seen before, so what is not found is the person.
+        Err(Error::NotFound) if actions::get(&app, &caller, &team).await.is_ok() => {
+            Error::Invalid(Mistakes::one("person", "is nobody in this organization; invite them first"))
+        }
+        Err(error) => error,
+    };
+    let (status, mistakes) = refused(error)?;
+    members_page(&app, &caller, status, &team, person, mistakes).await
+}
+
+async fn remove(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response> {
+    match actions::remove_member(&app, &caller, &team, &form.text("username")).await {
+        Ok(()) => {
+            flash(&caller.signed_in.session, format!("{} left the team.", form.text("username"))).await?;
+            Ok(redirect(&address(&caller, &format!("/{team}/members"))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            members_page(&app, &caller, status, &team, String::new(), mistakes).await
+        }
+    }
+}
+
+fn as_typed(team: &Team) -> TeamEdit {
+    TeamEdit {
+        name: Some(team.name.clone()),
+        description: Some(team.description.clone()),
+        visibility: Some(team.visibility.word().to_owned()),
+        role: Some(team.role.clone()),
+        members_manage_token: Some(team.members_manage_token),
+    }
+}
+
+async fn settings(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Path<(String, String)>,
+) -> Result<Response> {
+    let team = actions::get(&app, &caller, &team).await?;
+    let form = as_typed(&team);
+    settings_page(&app, &caller, StatusCode::OK, team, form, Mistakes::default()).await
+}
+
+async fn settings_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    team: Team,
+    form: TeamEdit,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let may_edit = may(&caller.subject, &team);
+    let shell = Shell::of(app, caller, SECTION, format!("{} settings", team.name)).await?;
+    Ok(html(status, &SettingsPage { shell, team, form, roles: built_in_sets(), may_edit, mistakes }))
+}
+
+async fn save(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response> {
+    let input = TeamEdit {
+        name: Some(form.text("name")),
+        description: Some(form.text("description")),
+        visibility: form.filled("visibility"),
+        role: form.filled("role"),
+        members_manage_token: Some(form.has("members_manage_token")),
+    };
+    match actions::edit(&app, &caller, &named, &input, form.text("version").parse().ok()).await {
+        Ok(team) => {
+            flash(&caller.signed_in.session, format!("Team {} saved.", team.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}/settings", team.slug))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            let team = actions::get(&app, &caller, &named).await?;
+            settings_page(&app, &caller, status, team, input, mistakes).await
+        }
+    }
+}
+
+async fn ask(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Path<(String, String)>,
+) -> Result<Response> {
+    let team = actions::get(&app, &caller, &team).await?;
+    let team = crate::access::require(&caller.subject, team)?.into_inner();
+    delete_page(&app, &caller, StatusCode::OK, team, Mistakes::default()).await
+}
+
+async fn delete_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    team: Team,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", team.name)).await?;
+    Ok(html(status, &DeletePage { shell, team, mistakes }))
+}
+
+async fn delete(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response> {
+    match actions::delete(&app, &caller, &named, Some(&form.text("confirm"))).await {
+        Ok(team) => {
+            flash(&caller.signed_in.session, format!("Team {} deleted.", team.name)).await?;
+            Ok(redirect(&address(&caller, "")))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            let team = actions::get(&app, &caller, &named).await?;
+            delete_page(&app, &caller, status, team, mistakes).await
+        }
+    }
+}

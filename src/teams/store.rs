@@ -1,0 +1,196 @@
+//! The SQL of teams.
+
+use super::model::{Checked, Member, MembersOf, Team};
+use crate::access::{Permit, TeamRole};
+use crate::organizations::store::set_team_member;
+use crate::platform::db::Source;
+use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::text::like;
+use crate::platform::web::paging::Page;
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// Which teams the caller sees: all, or the visible ones and these.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Secret ones too.
+    pub all: bool,
+    /// Whose own teams count.
+    pub person: Option<PersonId>,
+}
+
+/// A page of teams, the owners first, then by name.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(
+    db: &Db,
+    organization: OrganizationId,
+    seen: &Seen,
+    search: &str,
+    page: &Page,
+) -> Result<Vec<Team>> {
+    let (key, id) = page.start();
+    let statement = if page.is_backwards() {
+        sql(
+            "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, t.created_at, \
+                t.is_owners, t.version, (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
+                (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts \
+             FROM teams t WHERE t.organization_id = $1 AND (t.slug < $2 OR (t.slug = $2 AND t.id < $3)) \
+             AND ($4 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $5)) \
+             AND (LOWER(t.name) LIKE $6 ESCAPE '\\' OR t.slug LIKE $6 ESCAPE '\\') \
+             ORDER BY t.slug DESC, t.id DESC LIMIT $7",
+        )
+    } else {
+        sql(
+            "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, t.created_at, \
+                t.is_owners, t.version, (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
+                (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts \
+             FROM teams t WHERE t.organization_id = $1 AND (t.slug > $2 OR (t.slug = $2 AND t.id > $3)) \
+             AND ($4 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $5)) \
+             AND (LOWER(t.name) LIKE $6 ESCAPE '\\' OR t.slug LIKE $6 ESCAPE '\\') \
+             ORDER BY t.slug, t.id LIMIT $7",
+        )
+    };
+    Ok(statement
+        .bind(organization)
+        .bind(key)
+        .bind(id)
+        .bind(seen.all)
+        .bind(seen.person)
+        .bind(like(search))
+        .bind(page.limit + 1)
+        .all(db)
+        .await?)
+}
+
+/// One team, by slug or id.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, named: &str) -> Result<Team> {
+    let team: Option<Team> = sql("SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, \
+            t.members_manage_token, t.created_at, t.is_owners, t.version, \
+            (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
+            (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts \
+         FROM teams t WHERE t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)")
+        .bind(organization)
+        .bind(named)
+        .optional(source)
+        .await?;
+    team.ok_or(Error::NotFound)
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: TeamId,
+    team: &Checked,
+    now: Timestamp,
+) -> Result<()> {
+    sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
+            members_manage_token, is_owners, version, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, 0, $9)")
+    .bind(id)
+    .bind(organization)
+    .bind(&team.slug)
+    .bind(&team.name)
+    .bind(&team.description)
+    .bind(team.visibility)
+    .bind(&team.role)
+    .bind(team.members_manage_token)
+    .bind(now)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "slug", "is taken by another team"))?;
+    Ok(())
+}
+
+/// Writes an edit over the version that was read; false if another came first.
+pub(super) async fn update(tx: &mut Tx, team: &Permit<Team>, checked: &Checked) -> Result<bool> {
+    let rows = sql("UPDATE teams SET name = $1, description = $2, visibility = $3, role = $4, \
+            members_manage_token = $5, version = version + 1 WHERE id = $6 AND version = $7")
+    .bind(&checked.name)
+    .bind(&checked.description)
+    .bind(checked.visibility)
+    .bind(&checked.role)
+    .bind(checked.members_manage_token)
+    .bind(team.id)
+    .bind(team.version)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Names of the living service accounts that belong to a team or work in it by default.
+pub(super) async fn tied_accounts(tx: &mut Tx, team: TeamId) -> Result<Vec<(String,)>> {
+    Ok(sql("SELECT name FROM service_accounts WHERE (team_id = $1 OR default_team_id = $1) AND deleted_at IS NULL \
+            ORDER BY name_folded LIMIT 20")
+        .bind(team)
+        .all(tx)
+        .await?)
+}
+
+pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
+    // Deleted accounts keep their row for the audit log; only then may they lose their team.
+    sql("DELETE FROM service_accounts WHERE (team_id = $1 OR default_team_id = $1) AND deleted_at IS NOT NULL")
+        .bind(team.id)
+        .execute(tx)
+        .await?;
+    sql("DELETE FROM teams WHERE id = $1").bind(team.id).execute(tx).await?;
+    Ok(())
+}
+
+/// Who is in a team, by name.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn members(db: &Db, team: TeamId) -> Result<Vec<Member>> {
+    Ok(sql("SELECT p.id, p.username, p.email, p.name, m.role FROM team_members m \
+            JOIN people p ON p.id = m.person_id WHERE m.team_id = $1 ORDER BY p.username LIMIT 500")
+    .bind(team)
+    .all(db)
+    .await?)
+}
+
+/// A member of the organization by username or address, and what they are in the team.
+pub(super) async fn person(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    team: TeamId,
+    named: &str,
+) -> Result<Option<(PersonId, String, String, Option<TeamRole>)>> {
+    Ok(sql("SELECT p.id, p.username, p.name, t.role FROM people p \
+            JOIN memberships m ON m.person_id = p.id AND m.organization_id = $1 \
+            LEFT JOIN team_members t ON t.person_id = p.id AND t.team_id = $2 \
+            WHERE p.username = $3 OR p.email_folded = $3")
+    .bind(organization)
+    .bind(team)
+    .bind(crate::platform::text::fold(named))
+    .optional(tx)
+    .await?)
+}
+
+pub(super) async fn set_member(
+    tx: &mut Tx,
+    team: &Permit<MembersOf>,
+    person: PersonId,
+    role: TeamRole,
+    now: Timestamp,
+) -> Result<()> {
+    set_team_member(tx, team.0.id, person, role, now).await
+}
+
+pub(super) async fn remove_member(tx: &mut Tx, team: &Permit<MembersOf>, person: PersonId) -> Result<()> {
+    sql("DELETE FROM team_members WHERE team_id = $1 AND person_id = $2")
+        .bind(team.0.id)
+        .bind(person)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn count_members(tx: &mut Tx, team: TeamId) -> Result<i64> {
+    let (count,): (i64,) =
+        sql("SELECT COUNT(*) FROM team_members WHERE team_id = $1").bind(team).one(tx).await?;
+    Ok(count)
+}

@@ -1,0 +1,6 @@
+//! Tokens: one table, one lifecycle, one reveal, whatever the kind.
+
+pub mod lifecycle;
+pub mod model;
+pub mod pages;
+pub mod store;
