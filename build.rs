@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
         for (ending, content) in [("", bytes.clone()), (".br", brotli(&bytes)?), (".gz", gzip(&bytes)?)] {
             let written = out.join(format!("{name}{ending}"));
             fs::write(&written, content)?;
-            embedded += &format!("(\"{name}{ending}\", include_bytes!({written:?})),");
+            embedded += &format!("(\"{name}{ending}\", include_bytes!(r\"{}\")),", written.display());
         }
     }
     let code = format!(

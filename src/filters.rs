@@ -1,3 +1,4 @@
+#![allow(missing_docs, clippy::unnecessary_wraps, reason = "askama makes public items of each filter")]
 //! Filters of the templates: small ways of saying things. (askama finds them
 //! under this name.)
 

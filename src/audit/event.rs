@@ -138,7 +138,7 @@ impl Event {
     pub fn new(
         action: Action,
         target_kind: &'static str,
-        id: impl ToString,
+        id: impl std::fmt::Display,
         name: impl Into<String>,
     ) -> Self {
         Self {

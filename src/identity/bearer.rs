@@ -68,6 +68,7 @@ pub struct Bearer {
 
 /// Whom a token acts as.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives for one request")]
 pub enum Principal {
     /// A person, in every organization that they belong to.
     Person {

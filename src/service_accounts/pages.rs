@@ -207,7 +207,11 @@ async fn reveal(
             ("UID", account.id.to_string()),
             ("Works in", place),
             ("Role", role),
-            ("Stops", key.expires_at.map_or_else(|| "Never".to_owned(), |end| end.minute())),
+            (
+                "Stops",
+                key.expires_at
+                    .map_or_else(|| "Never".to_owned(), super::super::platform::clock::Timestamp::minute),
+            ),
         ],
         done: address(&caller, ""),
         regenerate: address(&caller, &format!("/{}/regenerate?key={}", account.id, key.id)),

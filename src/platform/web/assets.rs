@@ -34,7 +34,6 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().nest_service("/assets", get_service(files)).layer(axum::middleware::map_response(keep))
 }
 
-#[expect(clippy::unused_async, reason = "the shape that the layer asks for")]
 async fn keep(mut response: Response) -> Response {
     if response.status().is_success() {
         let forever = HeaderValue::from_static("public, max-age=31536000, immutable");

@@ -253,13 +253,11 @@ fn protect(headers: &mut HeaderMap, context: &Context, id: &str) {
 }
 
 /// For addresses that lead nowhere.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub async fn not_found() -> Error {
     Error::NotFound
 }
 
 /// For methods that an address does not take.
-#[expect(clippy::unused_async, reason = "a handler")]
 pub async fn method_not_allowed() -> StatusCode {
     StatusCode::METHOD_NOT_ALLOWED
 }

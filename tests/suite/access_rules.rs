@@ -1,0 +1,362 @@
+//! The rules of access, as a table and as properties.
+
+use proptest::prelude::*;
+use tessera::access::{
+    Decision, Gift, Grant, Home, Kind, Level, Permission, Permissions, ProjectFacts, Projects, Refusal,
+    Resource, Source, Subject, Target, TeamFacts, TeamRole, Verb, Visibility, built_in, built_in_sets,
+    decide, effective, may_give,
+};
+use tessera::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
+
+const OWN: TeamId = TeamId::sample(1);
+const OTHER: TeamId = TeamId::sample(2);
+const PROJECT: ProjectId = ProjectId::sample(3);
+
+fn project(visibility: Visibility) -> ProjectFacts {
+    ProjectFacts { id: PROJECT, team: OWN, visibility }
+}
+
+fn grant(set: &str, projects: Projects) -> Grant {
+    Grant { set: *built_in(set).expect("a set"), projects, source: Source::Role }
+}
+
+fn holder(kind: Kind, set: &str) -> Subject {
+    Subject { kind, grants: vec![grant(set, Projects::All)], narrowed: None }
+}
+
+fn person(owner: bool, teams: &[(TeamId, TeamRole)]) -> Kind {
+    Kind::Person { id: PersonId::sample(1), owner, teams: teams.to_vec() }
+}
+
+fn account(home: Home) -> Kind {
+    Kind::ServiceAccount { id: ServiceAccountId::sample(1), home }
+}
+
+/// Who reads and writes runs in a project of the team `OWN`, by visibility.
+/// `h` hidden, `-` refused, `r` reads, `w` writes too.
+#[test]
+fn a_project_lets_in_whom_its_visibility_says() {
+    let named = |kind: Kind| Subject {
+        grants: vec![grant("member", Projects::All), grant("member", Projects::One(PROJECT))],
+        ..holder(kind, "member")
+    };
+    let rows: Vec<(&str, Subject, &str)> = vec![
+        // open, public, team, restricted
+        ("owner", holder(person(true, &[]), "member"), "wwww"),
+        ("person of the team", holder(person(false, &[(OWN, TeamRole::Member)]), "member"), "wwwh"),
+        ("person of another team", holder(person(false, &[(OTHER, TeamRole::Admin)]), "member"), "wrhh"),
+        ("person who is named", named(person(false, &[])), "wwww"),
+        ("the team's token", holder(Kind::Team(OWN), "member"), "wwwh"),
+        ("another team's token", holder(Kind::Team(OTHER), "member"), "wrhh"),
+        ("the team's account", holder(account(Home::Team(OWN)), "member"), "wwwh"),
+        ("the team's account, named", named(account(Home::Team(OWN))), "wwww"),
+        ("another team's account", holder(account(Home::Team(OTHER)), "member"), "wrhh"),
+        ("another team's account, named", named(account(Home::Team(OTHER))), "wwhh"),
+        ("an organization's account", holder(account(Home::Organization), "member"), "wwwh"),
+        ("an organization's account, named", named(account(Home::Organization)), "wwww"),
+        ("a service token", holder(Kind::ServiceToken(TokenId::sample(1)), "member"), "wwwh"),
+        ("a service token, named", named(Kind::ServiceToken(TokenId::sample(1))), "wwww"),
+        // It reads runs but never starts them; of a restricted project it sees the record alone.
+        (
+            "the organization token",
+            Subject { kind: Kind::Organization, grants: vec![], narrowed: None },
+            "rrr-",
+        ),
+        (
+            "somebody without a grant",
+            Subject { grants: vec![], ..holder(person(false, &[(OWN, TeamRole::Member)]), "member") },
+            "---h",
+        ),
+    ];
+    for (who, subject, expected) in rows {
+        let found: String = Visibility::ALL
+            .iter()
+            .map(|visibility| {
+                let target = Target::Project(project(*visibility));
+                let ask = |permission| decide(&subject, permission, &target);
+                match (ask(Resource::Runs.read()), ask(Resource::Runs.write())) {
+                    (Decision::Hidden, Decision::Hidden) => 'h',
+                    (Decision::Allowed(_), Decision::Allowed(_)) => 'w',
+                    (Decision::Allowed(_), Decision::Refused(_)) => 'r',
+                    (Decision::Refused(_), Decision::Refused(_)) => '-',
+                    other => panic!("{who}: {other:?}"),
+                }
+            })
+            .collect();
+        assert_eq!(found, expected, "{who}");
+    }
+}
+
+#[test]
+fn the_organization_token_administers_everything_but_runs_nothing() {
+    let token = Subject { kind: Kind::Organization, grants: vec![], narrowed: None };
+    let open = Target::Project(project(Visibility::Open));
+    for permission in Permission::all() {
+        let target = if permission.resource.level() == Level::Project { open } else { Target::Organization };
+        let expected =
+            !["runs:write", "configuration_versions:write"].contains(&permission.to_string().as_str());
+        assert_eq!(decide(&token, permission, &target).is_allowed(), expected, "{permission}");
+    }
+    let Decision::Refused(refusal) = decide(&token, Resource::Runs.write(), &open) else { panic!("let in") };
+    assert!(refusal.to_string().contains("personal token or a team token"), "{refusal}");
+    let restricted = Target::Project(project(Visibility::Restricted));
+    assert!(decide(&token, Resource::Projects.write(), &restricted).is_allowed());
+    assert!(decide(&token, Resource::ProjectPermissions.write(), &restricted).is_allowed());
+    assert!(!decide(&token, Resource::Jobs.read(), &restricted).is_allowed());
+    assert_eq!(
+        decide(&token, Resource::Settings.read(), &Target::OrganizationToken),
+        Decision::Refused(Refusal::OwnersOnly)
+    );
+}
+
+#[test]
+fn only_owners_touch_what_is_theirs_whatever_is_granted() {
+    let owners = TeamFacts { id: OWN, owners: true, secret: false, members_manage_token: true };
+    let admin = holder(person(false, &[]), "account_admin");
+    let owner = holder(person(true, &[(OWN, TeamRole::Member)]), "member");
+    for target in [
+        Target::OrganizationToken,
+        Target::OrganizationItself,
+        Target::Team(owners),
+        Target::TeamMembers(owners),
+        Target::TeamToken(owners),
+    ] {
+        assert_eq!(
+            decide(&admin, Resource::Groups.write(), &target),
+            Decision::Refused(Refusal::OwnersOnly),
+            "{target:?}"
+        );
+        assert!(decide(&owner, Resource::Groups.write(), &target).is_allowed(), "{target:?}");
+    }
+}
+
+#[test]
+fn a_team_is_managed_by_its_admins_and_its_token_by_its_members_while_it_allows() {
+    let team =
+        |secret, members_manage_token| TeamFacts { id: OWN, owners: false, secret, members_manage_token };
+    let admin = holder(person(false, &[(OWN, TeamRole::Admin)]), "member");
+    let member = holder(person(false, &[(OWN, TeamRole::Member)]), "member");
+    let outside = holder(person(false, &[(OTHER, TeamRole::Admin)]), "member");
+    let may = |subject: &Subject, target| decide(subject, Resource::Groups.write(), &target).is_allowed();
+    let facts = team(false, true);
+    assert!(
+        may(&admin, Target::TeamMembers(facts))
+            && !may(&member, Target::TeamMembers(facts))
+            && !may(&outside, Target::TeamMembers(facts))
+    );
+    assert!(!may(&admin, Target::Team(facts)), "its record is the owners'");
+    assert!(
+        may(&admin, Target::TeamToken(facts))
+            && may(&member, Target::TeamToken(facts))
+            && !may(&outside, Target::TeamToken(facts))
+    );
+    let closed = team(false, false);
+    assert!(may(&admin, Target::TeamToken(closed)) && !may(&member, Target::TeamToken(closed)));
+    let secret = Target::Team(team(true, true));
+    let read = Resource::Groups.read();
+    assert!(decide(&member, read, &secret).is_allowed());
+    assert_eq!(decide(&outside, read, &secret), Decision::Hidden);
+    assert!(decide(&holder(person(true, &[]), "member"), read, &secret).is_allowed());
+    // Accounts: the team's admins make them, its members see them, others know of none.
+    let accounts = Target::ServiceAccount(ServiceAccountId::sample(9), Home::Team(OWN));
+    let (read, write) = (Resource::ServiceAccounts.read(), Resource::ServiceAccounts.write());
+    assert!(decide(&admin, write, &accounts).is_allowed());
+    assert_eq!(decide(&member, write, &accounts), Decision::Refused(Refusal::Missing(write)));
+    assert!(decide(&member, read, &accounts).is_allowed());
+    assert_eq!(decide(&outside, read, &accounts), Decision::Hidden);
+}
+
+#[test]
+fn a_team_scoped_account_never_holds_writes_of_the_organization() {
+    let held = effective(&holder(account(Home::Team(OWN)), "account_admin"));
+    assert!(
+        held.strongest()
+            .all(|permission| permission.resource.level() == Level::Project || permission.verb == Verb::Read)
+    );
+    assert!(effective(&holder(account(Home::Organization), "account_admin")).has(Resource::Groups.write()));
+}
+
+#[test]
+fn a_grant_that_names_a_project_gives_project_permissions_there_only() {
+    let named = Subject {
+        grants: vec![grant("admin", Projects::One(PROJECT))],
+        ..holder(person(false, &[]), "member")
+    };
+    assert!(effective(&named).is_empty());
+    assert!(decide(&named, Resource::Jobs.write(), &Target::Project(project(Visibility::Team))).is_allowed());
+    let elsewhere = ProjectFacts { id: ProjectId::sample(99), ..project(Visibility::Open) };
+    assert!(!decide(&named, Resource::Jobs.read(), &Target::Project(elsewhere)).is_allowed());
+}
+
+#[test]
+fn nobody_gives_more_than_they_hold_nor_further_than_they_reach() {
+    let member = built_in("member").expect("a set");
+    let strong = built_in("account_admin").expect("a set");
+    let owner = holder(person(true, &[]), "member");
+    let team_admin = holder(person(false, &[(OWN, TeamRole::Admin)]), "member");
+    let account_admin = holder(person(false, &[]), "account_admin");
+    let founder = Subject { kind: Kind::Organization, grants: vec![], narrowed: None };
+    let may = |giver: &Subject, gift: Gift| may_give(giver, &gift).is_ok();
+    assert!(may(&owner, Gift::role_of_account(strong, Home::Organization)));
+    assert!(may(&team_admin, Gift::role_of_account(member, Home::Team(OWN))));
+    assert!(!may(&team_admin, Gift::role_of_account(member, Home::Team(OTHER))));
+    assert!(!may(&team_admin, Gift::role_of_account(member, Home::Organization)));
+    assert!(!may(&team_admin, Gift::role_of_account(built_in("developer").expect("a set"), Home::Team(OWN))));
+    // Holding every permission does not make one reach other teams' projects.
+    assert!(!may(&account_admin, Gift::role_of_account(member, Home::Organization)));
+    assert!(may(
+        &account_admin,
+        Gift::role_of_account(built_in("billing_admin").expect("a set"), Home::Organization)
+    ));
+    assert!(may(&founder, Gift::role_of_account(member, Home::Organization)));
+    let narrow = Subject { narrowed: Some(Permissions::of(Resource::Jobs.read())), ..owner };
+    assert!(!may(&narrow, Gift::role_of_person(member)));
+}
+
+#[test]
+fn the_built_in_sets_are_those_of_the_role_matrix() {
+    let names: Vec<&str> = built_in_sets().iter().map(|set| set.slug).collect();
+    assert_eq!(names.len(), 21);
+    let has = |set: &str, permission: &str| {
+        built_in(set).expect("a set").permissions.has(permission.parse().expect("a permission"))
+    };
+    for (set, yes, no) in [
+        ("account_admin", "service_accounts:write", "licenses_none"),
+        ("account_viewer", "identity_providers:read", "identity_providers:write"),
+        ("member", "configuration_versions:write", "projects:write"),
+        ("member", "members:read", "settings:read"),
+        ("read_only", "runs:read", "runs:write"),
+        ("job_runner", "configuration_versions:write", "jobs:write"),
+        ("job_runner", "jobs:read", "members:read"),
+        ("analyst", "environments:read", "environments:write"),
+        ("account_admin", "metadata_graphql:read", "metadata_graphql:write"),
+        ("billing_admin", "public_models:read", "runs:read"),
+        ("webhooks_only", "webhooks:write", "projects:read"),
+    ] {
+        assert!(has(set, yes), "{set} {yes}");
+        assert!(no == "licenses_none" || !has(set, no), "{set} {no}");
+    }
+    assert_eq!(
+        built_in("read_only").expect("a set").permissions,
+        built_in("stakeholder").expect("a set").permissions
+    );
+}
+
+fn any_set() -> impl Strategy<Value = Grant> {
+    (
+        0..built_in_sets().len(),
+        prop_oneof![
+            Just(Projects::All),
+            Just(Projects::One(PROJECT)),
+            Just(Projects::One(ProjectId::sample(8)))
+        ],
+    )
+        .prop_map(|(place, projects)| Grant {
+            set: built_in_sets()[place],
+            projects,
+            source: Source::Named,
+        })
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        (
+            any::<bool>(),
+            proptest::collection::vec(
+                (
+                    prop_oneof![Just(OWN), Just(OTHER)],
+                    prop_oneof![Just(TeamRole::Admin), Just(TeamRole::Member)]
+                ),
+                0..2
+            )
+        )
+            .prop_map(|(owner, teams)| person(owner, &teams)),
+        Just(Kind::Organization),
+        prop_oneof![Just(OWN), Just(OTHER)].prop_map(Kind::Team),
+        prop_oneof![Just(Home::Organization), Just(Home::Team(OWN)), Just(Home::Team(OTHER))]
+            .prop_map(account),
+        Just(Kind::ServiceToken(TokenId::sample(1))),
+    ]
+}
+
+fn any_permissions() -> impl Strategy<Value = Option<Permissions>> {
+    let all: Vec<Permission> = Permission::all().collect();
+    proptest::option::of(
+        proptest::sample::subsequence(all.clone(), 0..all.len()).prop_map(|some| some.into_iter().collect()),
+    )
+}
+
+fn any_subject() -> impl Strategy<Value = Subject> {
+    (any_kind(), proptest::collection::vec(any_set(), 0..4), any_permissions())
+        .prop_map(|(kind, grants, narrowed)| Subject { kind, grants, narrowed })
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    let team = (prop_oneof![Just(OWN), Just(OTHER)], any::<[bool; 3]>()).prop_map(
+        |(id, [owners, secret, members_manage_token])| TeamFacts { id, owners, secret, members_manage_token },
+    );
+    let home = prop_oneof![Just(Home::Organization), Just(Home::Team(OWN))];
+    prop_oneof![
+        Just(Target::Organization),
+        Just(Target::OrganizationItself),
+        Just(Target::OrganizationToken),
+        team.clone().prop_map(Target::Team),
+        team.clone().prop_map(Target::TeamMembers),
+        team.prop_map(Target::TeamToken),
+        home.clone().prop_map(Target::ServiceAccounts),
+        home.prop_map(|home| Target::ServiceAccount(ServiceAccountId::sample(5), home)),
+        Just(Target::NewProject(OWN)),
+        prop_oneof![
+            Just(Visibility::Open),
+            Just(Visibility::Public),
+            Just(Visibility::Team),
+            Just(Visibility::Restricted)
+        ]
+        .prop_map(|visibility| Target::Project(project(visibility))),
+    ]
+}
+
+fn any_permission() -> impl Strategy<Value = Permission> {
+    proptest::sample::select(Permission::all().collect::<Vec<_>>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn adding_a_grant_never_takes_access_away(subject in any_subject(), more in any_set(), permission in any_permission(), target in any_target()) {
+        let mut richer = subject.clone();
+        richer.grants.push(more);
+        if decide(&subject, permission, &target).is_allowed() {
+            prop_assert!(decide(&richer, permission, &target).is_allowed());
+        }
+    }
+
+    #[test]
+    fn a_narrowed_token_never_exceeds_its_principal(subject in any_subject(), permission in any_permission(), target in any_target()) {
+        if decide(&subject, permission, &target).is_allowed() {
+            prop_assert!(decide(&subject.unnarrowed(), permission, &target).is_allowed());
+            prop_assert!(subject.narrowed.is_none_or(|to| to.has(permission)));
+        }
+        prop_assert!(effective(&subject.unnarrowed()).include(effective(&subject)));
+    }
+
+    #[test]
+    fn what_may_be_written_may_be_read(subject in any_subject(), resource in proptest::sample::select(Resource::ALL), target in any_target()) {
+        let whole = subject.unnarrowed();
+        if decide(&whole, resource.write(), &target).is_allowed() {
+            prop_assert!(decide(&whole, resource.read(), &target).is_allowed());
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_is_hidden_for_every_permission(subject in any_subject(), one in any_permission(), two in any_permission(), target in any_target()) {
+        let hidden = |permission| decide(&subject, permission, &target) == Decision::Hidden;
+        prop_assert_eq!(hidden(one), hidden(two));
+    }
+
+    #[test]
+    fn a_permission_is_read_back_as_it_is_written(permission in any_permission()) {
+        prop_assert_eq!(permission.to_string().parse(), Ok(permission));
+    }
+}

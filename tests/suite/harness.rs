@@ -1,0 +1,294 @@
+//! A fresh installation for each test, and typed actors who use it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tessera::access::{TeamRole, TokenKind};
+use tessera::audit::{Actor, ActorKind, Through};
+use tessera::config::{Config, Sources};
+use tessera::identity::caller::memberships;
+use tessera::identity::{App, Caller, PlainToken};
+use tessera::organizations::actions::found;
+use tessera::organizations::model::{FirstRun, NewPerson};
+use tessera::people::actions::{Guest, accept, invite};
+use tessera::people::model::NewInvitation;
+use tessera::platform::db::{Address, migrate};
+use tessera::platform::id::PersonId;
+use tessera::platform::key::Key;
+use tessera::platform::secret::Secret;
+use tessera::platform::{Clock, Context, Db, Random, Timestamp};
+use tower::ServiceExt as _;
+
+pub const PASSWORD: &str = "seven quiet mosaics";
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// An installation of its own.
+pub struct House {
+    pub app: App,
+    pub router: Router,
+    folder: PathBuf,
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    pub fn location(&self) -> &str {
+        self.headers.get(header::LOCATION).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// The session cookie that it sets.
+    pub fn cookie(&self) -> Option<String> {
+        let all = self.headers.get_all(header::SET_COOKIE).iter();
+        let pair = all.filter_map(|value| value.to_str().ok()).find(|value| value.starts_with("tessera="))?;
+        pair.split(';').next().map(str::to_owned)
+    }
+}
+
+pub async fn open_database(folder: &std::path::Path) -> Db {
+    let address = match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
+        None => Address::Sqlite(folder.join("tessera.db")),
+        Some(socket) => {
+            let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+            let admin = format!("postgres://tessera@localhost/postgres?host={socket}");
+            let options = sqlx::postgres::PgConnectOptions::from_str(&admin).expect("options");
+            let mut connection =
+                <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.expect("admin");
+            #[expect(clippy::disallowed_types, reason = "a name of our own; databases cannot be bound")]
+            let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+            sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
+            Address::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
+        }
+    };
+    Db::open(&address).await.expect("opened")
+}
+
+pub fn operator() -> Actor {
+    Actor {
+        kind: ActorKind::Operator,
+        id: String::new(),
+        name: "test".to_owned(),
+        token: None,
+        through: Through::CommandLine,
+        address: None,
+        request_id: String::new(),
+    }
+}
+
+fn person(username: &str) -> NewPerson {
+    NewPerson {
+        username: username.to_owned(),
+        email: format!("{username}@acme.test"),
+        name: format!("Name of {username}"),
+        password: Secret::new(PASSWORD.to_owned()),
+    }
+}
+
+impl House {
+    /// Nobody has set it up.
+    pub async fn empty() -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let folder = std::env::temp_dir().join(format!("tessera-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("folder");
+        let db = open_database(&folder).await;
+        migrate(&db).await.expect("migrated");
+        let context = Context {
+            db,
+            clock: Clock::fixed(Timestamp::parse("2027-01-01T00:00:00Z").expect("a time")),
+            random: Random::seeded(number),
+            config: Arc::new(Config::from_sources(&Sources::default()).expect("defaults")),
+            key: Key::of([1; 32]),
+        };
+        let app = App::new(context);
+        Self { router: tessera::app::router(app.clone()), app, folder }
+    }
+
+    /// With the organization `acme` and its owner `olive`; gives her personal token.
+    pub async fn founded() -> (Self, String) {
+        let house = Self::empty().await;
+        let first = FirstRun {
+            organization: "acme".to_owned(),
+            organization_name: "Acme Inc.".to_owned(),
+            person: person("olive"),
+        };
+        let founded = found(&house.app, &operator(), &first, true).await.expect("founded");
+        let token = founded.token.expect("a token").reveal().to_owned();
+        (house, token)
+    }
+
+    pub async fn caller(&self, username: &str) -> Caller {
+        let row: (PersonId,) = tessera::platform::sql("SELECT id FROM people WHERE username = $1")
+            .bind(username)
+            .one(&self.app.db)
+            .await
+            .expect("a person");
+        let place = memberships(&self.app, row.0, Some("acme")).await.expect("read").pop().expect("a member");
+        let actor = Actor { id: row.0.to_string(), kind: ActorKind::Person, ..operator() };
+        Caller { actor, subject: place.subject, organization: place.organization }
+    }
+
+    /// A person who joins by invitation, and a personal token of theirs.
+    pub async fn person(&self, username: &str, role: &str, team: Option<(&str, TeamRole)>) -> String {
+        let olive = self.caller("olive").await;
+        let invitation = NewInvitation {
+            email: String::new(),
+            role: role.to_owned(),
+            team: team.map(|(team, _)| team.to_owned()).unwrap_or_default(),
+            team_role: team.map_or(TeamRole::Member, |(_, role)| role).to_string(),
+        };
+        let code = invite(&self.app, &olive, &invitation).await.expect("invited");
+        let (id, _) = accept(&self.app, &operator(), code.expose(), Guest::New(person(username)))
+            .await
+            .expect("joined");
+        self.personal_token(id).await
+    }
+
+    pub async fn personal_token(&self, id: PersonId) -> String {
+        let mut tx = self.app.db.begin().await.expect("begun");
+        let value = PlainToken::generate(TokenKind::Personal, &self.app.random);
+        let token = tessera::platform::id::TokenId::new(self.app.clock.now(), &self.app.random);
+        tessera::platform::sql(
+            "INSERT INTO tokens (id, kind, person_id, name, created_by, created_by_name, created_at, regenerated_at) \
+             VALUES ($1, 'personal', $2, 'test', '', '', 0, 0)",
+        )
+        .bind(token)
+        .bind(id)
+        .execute(&mut tx)
+        .await
+        .expect("inserted");
+        tessera::platform::sql("INSERT INTO token_values (hash, token_id, hint) VALUES ($1, $2, '')")
+            .bind(value.hash())
+            .bind(token)
+            .execute(&mut tx)
+            .await
+            .expect("inserted");
+        tx.commit().await.expect("committed");
+        value.reveal().to_owned()
+    }
+
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 4000));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    /// A call of the API.
+    pub async fn api(&self, token: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = match body {
+            None => Body::empty(),
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+        };
+        self.send(request.body(body).expect("a request")).await
+    }
+
+    pub async fn get(&self, token: &str, path: &str) -> Answer {
+        self.api(token, Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.api(token, Method::POST, path, Some(body)).await
+    }
+
+    /// A page, with a session cookie or without.
+    pub async fn page(&self, cookie: &str, path: &str) -> Answer {
+        let request =
+            Request::builder().uri(path).header(header::HOST, "localhost").header(header::COOKIE, cookie);
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// A form, sent from our own pages.
+    pub async fn form(&self, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(path)
+            .header(header::HOST, "localhost")
+            .header(header::COOKIE, cookie)
+            .header("sec-fetch-site", "same-origin")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(body)).expect("a request")).await
+    }
+
+    /// Signs in and gives the cookie.
+    pub async fn sign_in(&self, username: &str) -> String {
+        let email = format!("{username}@acme.test");
+        let answer = self.form("", "/sign-in", &[("email", &email), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        answer.cookie().expect("a session")
+    }
+
+    /// The team of this slug.
+    pub async fn team(&self, token: &str, slug: &str) {
+        let answer =
+            self.post(token, "/organizations/acme/teams", json!({ "slug": slug, "name": slug })).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    }
+
+    /// A service account; gives its id, its key's id and its key's value.
+    pub async fn account(
+        &self,
+        token: &str,
+        name: &str,
+        home: Home<'_>,
+        role: &str,
+    ) -> (String, String, String) {
+        let mut body = json!({ "name": name, "role": role });
+        match home {
+            Home::Organization(team) => {
+                body["scope"] = json!("organization");
+                body["default_team"] = json!(team);
+            }
+            Home::Team(team) => {
+                body["scope"] = json!("team");
+                body["team"] = json!(team);
+            }
+        }
+        let answer = self.post(token, "/organizations/acme/service-accounts", body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+        let made = answer.json();
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        (text(&made["id"]), text(&made["key"]["id"]), text(&made["key"]["token"]))
+    }
+}
+
+#[derive(Clone, Copy)]
+pub enum Home<'a> {
+    Organization(&'a str),
+    Team(&'a str),
+}

@@ -1,0 +1,10 @@
+//! The product's tests, against the real router and a real database: SQLite,
+//! or PostgreSQL where `TESSERA_TEST_POSTGRES` names the folder of its socket.
+
+mod access_rules;
+mod first_run;
+mod guard;
+mod harness;
+mod house;
+mod service_accounts;
+mod teams;
