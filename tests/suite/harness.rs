@@ -78,7 +78,6 @@ pub async fn open_database(folder: &std::path::Path) -> Db {
             let options = sqlx::postgres::PgConnectOptions::from_str(&admin).expect("options");
             let mut connection =
                 <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.expect("admin");
-            #[expect(clippy::disallowed_types, reason = "a name of our own; databases cannot be bound")]
             let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
             sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
             Address::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))

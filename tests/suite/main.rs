@@ -1,6 +1,14 @@
 //! The product's tests, against the real router and a real database: SQLite,
 //! or PostgreSQL where `TESSERA_TEST_POSTGRES` names the folder of its socket.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    missing_debug_implementations,
+    reason = "tests"
+)]
+
 mod access_rules;
 mod first_run;
 mod guard;
