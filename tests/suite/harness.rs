@@ -69,8 +69,9 @@ impl Answer {
     }
 }
 
-pub async fn open_database(folder: &std::path::Path) -> Db {
-    let address = match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
+/// A database of its own: a file in the folder, or one made on the server.
+pub async fn new_database(folder: &std::path::Path) -> Address {
+    match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
         None => Address::Sqlite(folder.join("tessera.db")),
         Some(socket) => {
             let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
@@ -82,8 +83,7 @@ pub async fn open_database(folder: &std::path::Path) -> Db {
             sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
             Address::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
         }
-    };
-    Db::open(&address).await.expect("opened")
+    }
 }
 
 pub fn operator() -> Actor {
@@ -113,7 +113,7 @@ impl House {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("tessera-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
-        let db = open_database(&folder).await;
+        let db = Db::open(&new_database(&folder).await).await.expect("opened");
         migrate(&db).await.expect("migrated");
         let context = Context {
             db,

@@ -10,6 +10,7 @@
 )]
 
 mod access_rules;
+mod command_line;
 mod first_run;
 mod guard;
 mod harness;
