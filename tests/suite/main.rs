@@ -15,5 +15,6 @@ mod first_run;
 mod guard;
 mod harness;
 mod house;
+mod pages;
 mod service_accounts;
 mod teams;
