@@ -111,8 +111,11 @@ impl Timestamp {
             0..60 => return if ahead { "in a moment" } else { "just now" }.to_owned(),
             60..3_600 => format!("{} min", seconds / 60),
             3_600..86_400 => format!("{} h", seconds / 3_600),
-            86_400..172_800 => "1 day".to_owned(),
-            _ => format!("{} days", seconds / 86_400),
+            // What lies ahead is rounded: 90 days do not read as 89 a moment later.
+            _ => match (seconds + if ahead { 43_200 } else { 0 }) / 86_400 {
+                1 => "1 day".to_owned(),
+                days => format!("{days} days"),
+            },
         };
         if ahead { format!("in {amount}") } else { format!("{amount} ago") }
     }
@@ -180,6 +183,8 @@ mod tests {
         assert_eq!(at.minute(), "20 Feb 2027, 14:05 UTC");
         assert_eq!(at.relative(at.plus(Duration::from_secs(200))), "3 min ago");
         assert_eq!(at.relative(at.minus(9 * DAY)), "in 9 days");
+        assert_eq!(at.relative(at.minus(9 * DAY).plus(Duration::from_secs(1))), "in 9 days");
+        assert_eq!(at.relative(at.plus(9 * DAY).minus(Duration::from_secs(1))), "8 days ago");
         assert_eq!(at.rfc3339(), "2027-02-20T14:05:09Z");
         assert!(Timestamp::parse("2027-02-30T00:00:00Z").is_err());
     }
