@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::model::{AccountEdit, AccountsOf, NewAccount, Renewal, Scope, ServiceAccount};
 use super::store::{self, Filter};
-use crate::access::{Gift, Home, Kind, Permit, Who, accounts_seen, built_in, require, require_gift, see};
+use crate::access::{
+    Gift, Home, Kind, Permit, Who, accounts_seen, built_in, may, require, require_gift, see,
+};
 use crate::audit::{Action, Change, Event};
 use crate::identity::once::{Claim, claim};
 use crate::identity::reveal::Delivery;
@@ -33,7 +35,10 @@ pub async fn list(
         _ => None,
     };
     let now = context.clock.now();
-    let rows = store::list(&context.db, caller.organization.id, seen_by, filter, page, now).await?;
+    let mut rows = store::list(&context.db, caller.organization.id, seen_by, filter, page, now).await?;
+    for account in &mut rows {
+        account.manageable = may(&caller.subject, account);
+    }
     Ok(page.cut(rows, |account| Cursor {
         key: crate::platform::text::fold(&account.name),
         id: account.id.to_string(),

@@ -74,6 +74,9 @@ pub struct ServiceAccount {
     pub last_used_at: Option<Timestamp>,
     /// From where.
     pub last_used_address: Option<String>,
+    /// Whether the one who looks may manage it.
+    #[sqlx(skip)]
+    pub manageable: bool,
 }
 
 /// A service account as the API shows it.

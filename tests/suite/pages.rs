@@ -85,6 +85,24 @@ async fn the_pages_around_an_organization_are_there_too() {
     assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn what_a_person_may_not_do_is_not_offered() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    house.account(&olive, "ci", crate::harness::Home::Team("platform"), "member").await;
+    house.person("mo", "member", Some(("platform", tessera::access::TeamRole::Member))).await;
+    for (username, offered) in [("olive", true), ("mo", false)] {
+        let cookie = house.sign_in(username).await;
+        for path in ["/orgs/acme/settings/service-accounts", "/orgs/acme/settings/people"] {
+            let page = house.page(&cookie, path).await;
+            assert!(page.text.contains(">ci</a>"), "{username} sees it");
+            for action in ["Edit ci", "Regenerate token for ci", "Delete ci"] {
+                assert_eq!(page.text.contains(action), offered, "{username}: {action}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_template_is_used() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
