@@ -74,7 +74,7 @@ pub struct ServiceAccount {
     pub last_used_at: Option<Timestamp>,
     /// From where.
     pub last_used_address: Option<String>,
-    /// Whether the one who looks may manage it.
+    /// Whether the one who looks may manage it; said by lists only.
     #[sqlx(skip)]
     pub manageable: bool,
 }

@@ -19,7 +19,7 @@ use crate::identity::{App, ConsoleCaller};
 use crate::platform::id::TokenId;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::shell::{Shell, page, refused};
 use crate::tokens::model::{LIFETIMES, Status as KeyStatus, Token, chosen};
 use crate::tokens::pages::{About, show};
@@ -207,11 +207,7 @@ async fn reveal(
             ("UID", account.id.to_string()),
             ("Works in", place),
             ("Role", role),
-            (
-                "Stops",
-                key.expires_at
-                    .map_or_else(|| "Never".to_owned(), super::super::platform::clock::Timestamp::minute),
-            ),
+            ("Stops", key.expires_at.map_or_else(|| "Never".to_owned(), Timestamp::minute)),
         ],
         done: address(&caller, ""),
         regenerate: address(&caller, &format!("/{}/regenerate?key={}", account.id, key.id)),
