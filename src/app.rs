@@ -22,9 +22,12 @@ pub fn router(app: App) -> Router {
     let pages = Router::new()
         .merge(organizations::pages::routes())
         .merge(sign_in::pages::routes())
+        .merge(organizations::token_pages::routes())
         .merge(teams::pages::routes())
+        .merge(teams::token_pages::routes())
         .merge(people::pages::routes())
         .merge(service_accounts::pages::routes())
+        .merge(service_accounts::token_pages::routes())
         .layer(from_fn(tokens::pages::unmark))
         .layer(session::layer(&context))
         .layer(from_fn(same_origin::demand_origin))
@@ -32,7 +35,9 @@ pub fn router(app: App) -> Router {
         .layer(CompressionLayer::new());
     let api = Router::new()
         .merge(sign_in::api::routes())
+        .merge(organizations::token_api::routes())
         .merge(teams::api::routes())
+        .merge(teams::token_api::routes())
         .merge(service_accounts::api::routes());
     Router::new()
         .merge(pages)

@@ -4,6 +4,8 @@
 //! write where a list of environments grants it"; Tessera has no such list, so
 //! it stands here as reading.
 
+use std::borrow::Cow;
+
 use super::permission::Resource::{
     AuditLogs, AuthProvider, Billing, ConfigurationVersions, Connections, CustomEnvVars, DataPlatformConfig,
     Develop, EnvCredentials, Environments, Groups, IdentityProviders, Invitations, IpRestrictions, Jobs,
@@ -419,5 +421,11 @@ const fn set(
     writes: &[Resource],
     reads: &[Resource],
 ) -> PermissionSet {
-    PermissionSet { slug, name, description, level, permissions: Permissions::from_lists(writes, reads) }
+    PermissionSet {
+        slug: Cow::Borrowed(slug),
+        name: Cow::Borrowed(name),
+        description: Cow::Borrowed(description),
+        level,
+        permissions: Permissions::from_lists(writes, reads),
+    }
 }

@@ -45,6 +45,23 @@ impl Gift {
         Self::role_of_person(set)
     }
 
+    /// A set for all projects, to a principal of this kind.
+    #[must_use]
+    pub fn of(kind: &Kind, set: &PermissionSet) -> Self {
+        match kind {
+            Kind::ServiceAccount { home, .. } => Self::role_of_account(set, *home),
+            Kind::Team(team) => Self::role_of_team(set, *team),
+            Kind::Person { .. } => Self::role_of_person(set),
+            Kind::Organization | Kind::ServiceToken(_) => Self::of_service_token(set),
+        }
+    }
+
+    /// A set for all projects, to a service token.
+    #[must_use]
+    pub fn of_service_token(set: &PermissionSet) -> Self {
+        Self { permissions: set.permissions, reach: Reach::Organization }
+    }
+
     /// A grant that names a project.
     #[must_use]
     pub fn in_project(set: &PermissionSet, project: ProjectFacts) -> Self {

@@ -30,6 +30,34 @@ words! {
         Personal = "personal",
         /// `tsrx_`: short-lived, exchanged for another credential.
         Access = "access",
+        /// `tsrr_`: a registered service, to verify tokens and for nothing else.
+        ServiceSecret = "service_secret",
+    }
+}
+
+impl TokenKind {
+    /// The kinds that a service can accept: all but its own secret.
+    pub const PRESENTED: &'static [Self] = &[
+        Self::Organization,
+        Self::Team,
+        Self::ServiceAccount,
+        Self::ServiceToken,
+        Self::Personal,
+        Self::Access,
+    ];
+
+    /// As pages say it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Organization => "Organization token",
+            Self::Team => "Team token",
+            Self::ServiceAccount => "Service account key",
+            Self::ServiceToken => "Service token",
+            Self::Personal => "Personal token",
+            Self::Access => "Access token",
+            Self::ServiceSecret => "Service secret",
+        }
     }
 }
 

@@ -15,6 +15,12 @@ words! {
         Person = "person",
         /// A service account.
         ServiceAccount = "service_account",
+        /// A team, by its token.
+        Team = "team",
+        /// The organization, by its token.
+        Organization = "organization",
+        /// A service token.
+        ServiceToken = "service_token",
         /// Whoever runs the installation, on its command line.
         Operator = "operator",
         /// Somebody who is not signed in.
@@ -71,8 +77,14 @@ words! {
         ServiceAccountEnabled = "service_account.enabled",
         /// A service account was deleted.
         ServiceAccountDeleted = "service_account.deleted",
+        /// A team's token was generated or regenerated.
+        TeamTokenGenerated = "team_token.generated",
+        /// The organization token was generated or regenerated.
+        OrganizationTokenGenerated = "organization_token.generated",
         /// A token was made.
         TokenCreated = "token.created",
+        /// A token's name or addresses were changed.
+        TokenEdited = "token.edited",
         /// A token got a new value.
         TokenRegenerated = "token.regenerated",
         /// A value that lived on beside its successor was stopped.

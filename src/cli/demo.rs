@@ -21,6 +21,7 @@ use crate::service_accounts::actions as accounts;
 use crate::service_accounts::model::NewAccount;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
+use crate::tokens::model::{Lifetime, TokenInput};
 
 const EMAIL: &str = "olive@acme.test";
 const PASSWORD: &str = "demo mosaic lantern";
@@ -128,9 +129,13 @@ async fn fill_with(app: &App) -> Result<(), Error> {
             team: only(of_team),
             default_team: only(!of_team),
             role: role.to_owned(),
-            expires_at: Ok(None),
-            key_name: "default".to_owned(),
-            key_expires_at: Ok((days > 0).then(|| now.plus(days * DAY))),
+            authentication: "api_key".to_owned(),
+            key: TokenInput {
+                name: "default".to_owned(),
+                lifetime: if days > 0 { Lifetime::Until(now.plus(days * DAY)) } else { Lifetime::Endless },
+                ..TokenInput::default()
+            },
+            ..NewAccount::default()
         };
         let made = accounts::create(app, &caller, &account, None, &Delivery::Answer).await?;
         if disabled {

@@ -2,6 +2,8 @@
 //! that `decide` must know of it. A wrong checksum costs no database work; a
 //! right one costs one indexed query.
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -10,11 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::app::App;
-use super::caller::{OrganizationFacts, RequestFacts};
+use super::caller::RequestFacts;
+use super::standing::{self, OrganizationFacts, OrganizationRow};
 use super::token::{PlainToken, TokenHash};
-use crate::access::{Grant, Home, Kind, Projects, Source, Subject, TokenKind, built_in};
+use crate::access::{Addresses, Home, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind, Through};
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
+use crate::platform::text::words;
 use crate::platform::{Context, Error, Result, Timestamp, sql};
 
 /// The credential that a request presents, read from its one `Authorization`
@@ -60,6 +64,8 @@ pub struct Bearer {
     pub hint: String,
     /// When this value stops, whichever of its ends comes first.
     pub expires_at: Option<Timestamp>,
+    /// What it is narrowed to, if it is.
+    pub narrowed: Option<Permissions>,
     /// Whom it acts as.
     pub principal: Principal,
     /// Where the request came from.
@@ -68,7 +74,6 @@ pub struct Bearer {
 
 /// Whom a token acts as.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives for one request")]
 pub enum Principal {
     /// A person, in every organization that they belong to.
     Person {
@@ -77,30 +82,73 @@ pub enum Principal {
         /// Their display name.
         name: String,
     },
-    /// A service account, in its one organization.
-    Account {
-        /// Its UID.
-        id: ServiceAccountId,
-        /// Its name.
-        name: String,
-        /// Its organization.
-        organization: OrganizationFacts,
-        /// Its own team's slug, where it has one.
-        team: Option<String>,
-        /// Its default team's slug, where it has one.
-        default_team: Option<String>,
-        /// What it is and holds.
-        subject: Subject,
-    },
+    /// Anything else, in its one organization.
+    Machine(Box<Machine>),
+}
+
+/// A principal that is no person.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// What it is.
+    pub kind: PrincipalKind,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its organization.
+    pub organization: OrganizationFacts,
+    /// Its own team's slug, where it has one.
+    pub team: Option<String>,
+    /// Its default team's slug, where it has one.
+    pub default_team: Option<String>,
+    /// What it is and holds.
+    pub subject: Subject,
+}
+
+words! {
+    /// The kinds of principal.
+    PrincipalKind {
+        /// A person.
+        Person = "person",
+        /// A service account.
+        ServiceAccount = "service_account",
+        /// A service token.
+        ServiceToken = "service_token",
+        /// A team.
+        Team = "team",
+        /// The organization.
+        Organization = "organization",
+    }
+}
+
+impl From<PrincipalKind> for ActorKind {
+    fn from(kind: PrincipalKind) -> Self {
+        match kind {
+            PrincipalKind::Person => Self::Person,
+            PrincipalKind::ServiceAccount => Self::ServiceAccount,
+            PrincipalKind::ServiceToken => Self::ServiceToken,
+            PrincipalKind::Team => Self::Team,
+            PrincipalKind::Organization => Self::Organization,
+        }
+    }
 }
 
 impl Principal {
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> PrincipalKind {
+        match self {
+            Self::Person { .. } => PrincipalKind::Person,
+            Self::Machine(machine) => machine.kind,
+        }
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
             Self::Person { id, .. } => id.to_string(),
-            Self::Account { id, .. } => id.to_string(),
+            Self::Machine(machine) => machine.id.clone(),
         }
     }
 
@@ -108,7 +156,8 @@ impl Principal {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Person { name, .. } | Self::Account { name, .. } => name,
+            Self::Person { name, .. } => name,
+            Self::Machine(machine) => &machine.name,
         }
     }
 }
@@ -118,10 +167,7 @@ impl Bearer {
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor {
-            kind: match self.principal {
-                Principal::Person { .. } => ActorKind::Person,
-                Principal::Account { .. } => ActorKind::ServiceAccount,
-            },
+            kind: self.principal.kind().into(),
             id: self.principal.id(),
             name: self.principal.name().to_owned(),
             token: Some(self.token),
@@ -137,22 +183,29 @@ struct Row {
     stops_at: Option<Timestamp>,
     hint: String,
     token_id: TokenId,
+    token_name: String,
     token_expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    token_addresses: String,
+    narrowed: Option<String>,
     person_id: Option<PersonId>,
     person_name: Option<String>,
     account_id: Option<ServiceAccountId>,
     account_name: Option<String>,
     account_role: Option<String>,
     account_expires_at: Option<Timestamp>,
+    account_addresses: Option<String>,
     disabled_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
     team_id: Option<TeamId>,
     team_slug: Option<String>,
+    team_name: Option<String>,
+    team_role: Option<String>,
     default_team_slug: Option<String>,
     organization_id: Option<OrganizationId>,
     organization_slug: Option<String>,
     organization_name: Option<String>,
+    policy: Option<String>,
 }
 
 /// Whether a moment has come: at `exp` itself a token is over.
@@ -160,31 +213,43 @@ fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
     end.is_some_and(|end| now >= end)
 }
 
+/// Whether a stored list of addresses lets this one in.
+fn lets_in(list: &str, address: Option<IpAddr>) -> bool {
+    list.is_empty() || Addresses::parse(list).is_ok_and(|list| list.let_in(address))
+}
+
 /// Looks a value up, and refuses it if anything that it depends on has ended.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] for one that is not good; when the database cannot.
+/// [`Error::Unauthenticated`] for one that is not good, [`Error::Forbidden`]
+/// for one that is used from an address outside its limits; when the database cannot.
 pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts) -> Result<Bearer> {
+    let refused = Error::Unauthenticated { presented: true };
+    // A service secret opens the verification endpoints and nothing else.
+    if value.kind() == TokenKind::ServiceSecret {
+        return Err(refused);
+    }
     let hash = value.hash();
-    let row: Option<Row> =
-        sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.expires_at AS token_expires_at, \
-            t.revoked_at, p.id AS person_id, p.name AS person_name, \
+    let row: Option<Row> = sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.name AS token_name, \
+            t.expires_at AS token_expires_at, t.revoked_at, t.allowed_addresses AS token_addresses, \
+            t.permissions AS narrowed, p.id AS person_id, p.name AS person_name, \
             a.id AS account_id, a.name AS account_name, a.role AS account_role, \
-            a.expires_at AS account_expires_at, a.disabled_at, a.deleted_at, \
-            a.team_id, own.slug AS team_slug, usual.slug AS default_team_slug, \
-            o.id AS organization_id, o.slug AS organization_slug, o.name AS organization_name \
+            a.expires_at AS account_expires_at, a.allowed_addresses AS account_addresses, \
+            a.disabled_at, a.deleted_at, \
+            own.id AS team_id, own.slug AS team_slug, own.name AS team_name, own.role AS team_role, \
+            usual.slug AS default_team_slug, o.id AS organization_id, o.slug AS organization_slug, \
+            o.name AS organization_name, o.policy \
          FROM token_values v JOIN tokens t ON t.id = v.token_id \
          LEFT JOIN people p ON p.id = t.person_id \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id \
-         LEFT JOIN teams own ON own.id = a.team_id \
+         LEFT JOIN teams own ON own.id = COALESCE(t.team_id, a.team_id) \
          LEFT JOIN teams usual ON usual.id = a.default_team_id \
-         LEFT JOIN organizations o ON o.id = a.organization_id \
+         LEFT JOIN organizations o ON o.id = t.organization_id \
          WHERE v.hash = $1")
-        .bind(hash)
-        .optional(&context.db)
-        .await?;
+    .bind(hash)
+    .optional(&context.db)
+    .await?;
     let now = context.clock.now();
-    let refused = Error::Unauthenticated { presented: true };
     let Some(row) = row else { return Err(refused) };
     let ends = [row.stops_at, row.token_expires_at, row.account_expires_at];
     let over = row.revoked_at.is_some()
@@ -194,44 +259,70 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
     if over {
         return Err(refused);
     }
+    let lists = [row.token_addresses.as_str(), row.account_addresses.as_deref().unwrap_or_default()];
+    if !lists.into_iter().all(|list| lets_in(list, request.address)) {
+        return Err(request.shut_out());
+    }
     let (token, hint) = (row.token_id, row.hint.clone());
-    let principal = principal(row).ok_or(refused)?;
-    Ok(Bearer {
-        token,
-        value: hash,
-        kind: value.kind(),
-        hint,
-        expires_at: ends.into_iter().flatten().min(),
-        principal,
-        request,
-    })
+    let narrowed = row.narrowed.as_deref().map(standing::permissions);
+    let principal = principal(context, value.kind(), row, narrowed).await?.ok_or(refused)?;
+    if let Principal::Machine(machine) = &principal {
+        request.admitted(&machine.organization.policy)?;
+    }
+    let expires_at = ends.into_iter().flatten().min();
+    Ok(Bearer { token, value: hash, kind: value.kind(), hint, expires_at, narrowed, principal, request })
 }
 
-fn principal(row: Row) -> Option<Principal> {
+async fn principal(
+    context: &Context,
+    token: TokenKind,
+    row: Row,
+    narrowed: Option<Permissions>,
+) -> Result<Option<Principal>> {
     if let (Some(id), Some(name)) = (row.person_id, row.person_name) {
-        return Some(Principal::Person { id, name });
+        return Ok(Some(Principal::Person { id, name }));
     }
-    let id = row.account_id?;
-    let grants = built_in(&row.account_role?)
-        .map(|set| Grant { set: *set, projects: Projects::All, source: Source::Role })
-        .into_iter()
-        .collect();
-    Some(Principal::Account {
+    let (Some(id), Some(slug), Some(name), Some(policy)) =
+        (row.organization_id, row.organization_slug, row.organization_name, row.policy)
+    else {
+        return Ok(None);
+    };
+    let facts =
+        OrganizationRow { organization_id: id, organization_slug: slug, organization_name: name, policy };
+    let organization = facts.facts(&context.db).await?;
+    let db = &context.db;
+    let (kind, id, name, mut subject) = match (token, row.account_id, row.team_id) {
+        (TokenKind::ServiceAccount, Some(id), team) => {
+            let home = team.map_or(Home::Organization, Home::Team);
+            let role = row.account_role.unwrap_or_default();
+            let subject = standing::of_account(db, &organization, id, home, &role).await?;
+            (PrincipalKind::ServiceAccount, id.to_string(), row.account_name.unwrap_or_default(), subject)
+        }
+        (TokenKind::Team, _, Some(id)) => {
+            let role = row.team_role.unwrap_or_default();
+            let subject = standing::of_team(db, &organization, id, &role).await?;
+            (PrincipalKind::Team, id.to_string(), row.team_name.unwrap_or_default(), subject)
+        }
+        (TokenKind::Organization, ..) => {
+            let id = organization.id.to_string();
+            (PrincipalKind::Organization, id, organization.name.clone(), standing::of_organization())
+        }
+        (TokenKind::ServiceToken, ..) => {
+            let subject = standing::of_service_token(db, &organization, row.token_id).await?;
+            (PrincipalKind::ServiceToken, row.token_id.to_string(), row.token_name, subject)
+        }
+        _ => return Ok(None),
+    };
+    subject.narrowed = narrowed;
+    Ok(Some(Principal::Machine(Box::new(Machine {
+        kind,
         id,
-        name: row.account_name?,
-        organization: OrganizationFacts {
-            id: row.organization_id?,
-            slug: row.organization_slug?,
-            name: row.organization_name?,
-        },
+        name,
+        organization,
         team: row.team_slug,
         default_team: row.default_team_slug,
-        subject: Subject {
-            kind: Kind::ServiceAccount { id, home: row.team_id.map_or(Home::Organization, Home::Team) },
-            grants,
-            narrowed: None,
-        },
-    })
+        subject,
+    }))))
 }
 
 impl FromRequestParts<App> for Bearer {

@@ -10,30 +10,12 @@ use axum::http::request::Parts;
 use super::app::App;
 use super::bearer::{Bearer, Principal};
 use super::session::{Person, SignedIn};
-use crate::access::{Grant, Kind, PermissionSet, Projects, Source, Subject, TeamRole, built_in};
+use super::standing::{self, OrganizationFacts, OrganizationRow, held};
+use crate::access::{Kind, Projects, Source, Subject, TeamRole};
 use crate::audit::{Actor, ActorKind, Through};
-use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::id::{PersonId, TeamId};
 use crate::platform::web::RequestId;
 use crate::platform::{Context, Error, Result, sql};
-
-/// An organization, as far as every request about it must know it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OrganizationFacts {
-    /// Its id.
-    pub id: OrganizationId,
-    /// Its name in addresses.
-    pub slug: String,
-    /// Its name for people.
-    pub name: String,
-}
-
-impl OrganizationFacts {
-    /// Whether an address names it, by slug or id.
-    #[must_use]
-    pub fn is_named(&self, name: &str) -> bool {
-        self.slug == name || self.id.to_string() == name
-    }
-}
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +35,21 @@ impl RequestFacts {
             address: peer.map(|peer| peer.0.ip().to_canonical()),
             request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
         }
+    }
+
+    /// Checks the address against what an organization allows.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] from elsewhere.
+    pub fn admitted(&self, policy: &crate::access::Policy) -> Result<()> {
+        if policy.lets_in(self.address) { Ok(()) } else { Err(self.shut_out()) }
+    }
+
+    /// The refusal of an address.
+    #[must_use]
+    pub fn shut_out(&self) -> Error {
+        let address = self.address.map_or_else(|| "an unknown address".to_owned(), |a| a.to_string());
+        Error::Forbidden(format!("This token may not be used from {address}."))
     }
 
     /// Somebody who is not signed in.
@@ -130,9 +127,8 @@ pub struct Membership {
 
 #[derive(sqlx::FromRow)]
 struct MembershipRow {
-    organization_id: OrganizationId,
-    organization_slug: String,
-    organization_name: String,
+    #[sqlx(flatten)]
+    organization: OrganizationRow,
     role: String,
     team_id: Option<TeamId>,
     team_slug: Option<String>,
@@ -151,7 +147,7 @@ pub async fn memberships(
     named: Option<&str>,
 ) -> Result<Vec<Membership>> {
     let rows: Vec<MembershipRow> = sql("SELECT o.id AS organization_id, o.slug AS organization_slug, \
-            o.name AS organization_name, m.role, t.id AS team_id, t.slug AS team_slug, \
+            o.name AS organization_name, o.policy, m.role, t.id AS team_id, t.slug AS team_slug, \
             t.role AS team_grant, tm.role AS team_role, t.is_owners \
          FROM memberships m JOIN organizations o ON o.id = m.organization_id \
          LEFT JOIN (team_members tm JOIN teams t ON t.id = tm.team_id) \
@@ -164,21 +160,14 @@ pub async fn memberships(
     .await?;
     let mut memberships: Vec<Membership> = Vec::new();
     for row in rows {
-        if memberships.last().is_none_or(|last| last.organization.id != row.organization_id) {
-            memberships.push(Membership {
-                organization: OrganizationFacts {
-                    id: row.organization_id,
-                    slug: row.organization_slug,
-                    name: row.organization_name,
-                },
-                subject: Subject {
-                    kind: Kind::Person { id: person, owner: false, teams: Vec::new() },
-                    grants: built_in(&row.role).map(|set| held(*set, Source::Role)).into_iter().collect(),
-                    narrowed: None,
-                },
-            });
+        if memberships.last().is_none_or(|last| last.organization.id != row.organization.organization_id) {
+            let organization = row.organization.facts(&context.db).await?;
+            let mut grants = standing::of_person(&context.db, &organization, person).await?;
+            grants.extend(held(&organization.sets, &row.role, Projects::All, Source::Role));
+            let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };
+            memberships.push(Membership { organization, subject: Subject { kind, grants, narrowed: None } });
         }
-        let Some(Membership { subject, .. }) = memberships.last_mut() else { continue };
+        let Some(Membership { subject, organization }) = memberships.last_mut() else { continue };
         let (Some(team), Some(slug), Some(role)) = (row.team_id, row.team_slug, row.team_role) else {
             continue;
         };
@@ -186,15 +175,10 @@ pub async fn memberships(
             *owner |= row.is_owners == Some(true);
             teams.push((team, role));
         }
-        if let Some(set) = row.team_grant.as_deref().and_then(built_in) {
-            subject.grants.push(held(*set, Source::Team(slug)));
-        }
+        let role = row.team_grant.unwrap_or_default();
+        subject.grants.extend(held(&organization.sets, &role, Projects::All, Source::Team(slug)));
     }
     Ok(memberships)
-}
-
-const fn held(set: PermissionSet, source: Source) -> Grant {
-    Grant { set, projects: Projects::All, source }
 }
 
 /// The person's place in the organization that the address names. Who does not
@@ -229,16 +213,32 @@ impl FromRequestParts<App> for ApiCaller {
         let actor = bearer.actor();
         let (organization, subject) = match bearer.principal {
             Principal::Person { id, .. } => {
-                let place = place(app, id, parts).await?;
+                let mut place = place(app, id, parts).await?;
+                admits_personal_token(&place.organization, &bearer.request)?;
+                place.subject.narrowed = bearer.narrowed;
                 (place.organization, place.subject)
             }
-            Principal::Account { organization, subject, .. } => {
-                if !organization.is_named(&organization_in(parts).await?) {
+            Principal::Machine(machine) => {
+                if !machine.organization.is_named(&organization_in(parts).await?) {
                     return Err(Error::NotFound);
                 }
-                (organization, subject)
+                (machine.organization, machine.subject)
             }
         };
         Ok(Self(Caller { actor, subject, organization }))
     }
+}
+
+/// Whether an organization takes personal tokens, from this address.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it does not.
+pub fn admits_personal_token(organization: &OrganizationFacts, request: &RequestFacts) -> Result<()> {
+    if !organization.policy.personal_tokens {
+        return Err(Error::Forbidden(format!(
+            "{} does not accept personal tokens. Use a service account key, a service token or a team token.",
+            organization.name
+        )));
+    }
+    request.admitted(&organization.policy)
 }

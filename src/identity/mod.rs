@@ -9,12 +9,14 @@ pub mod reveal;
 pub mod same_origin;
 pub mod session;
 pub mod session_store;
+pub mod standing;
 pub mod throttle;
 pub mod token;
 pub mod usage;
 
 pub use app::App;
 pub use bearer::Bearer;
-pub use caller::{ApiCaller, Caller, ConsoleCaller, Membership, OrganizationFacts};
+pub use caller::{ApiCaller, Caller, ConsoleCaller, Membership};
 pub use session::SignedIn;
+pub use standing::OrganizationFacts;
 pub use token::{PlainToken, TokenHash};

@@ -28,6 +28,7 @@ pub const fn prefix(kind: TokenKind) -> &'static str {
         TokenKind::ServiceToken => "tsrs_",
         TokenKind::Personal => "tsrp_",
         TokenKind::Access => "tsrx_",
+        TokenKind::ServiceSecret => "tsrr_",
     }
 }
 

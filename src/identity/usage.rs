@@ -14,7 +14,11 @@ struct Use {
     token: TokenId,
     at: Timestamp,
     address: Option<IpAddr>,
+    calls: i64,
 }
+
+/// For how many days calls are counted.
+pub const DAYS: i64 = 30;
 
 /// The uses since the last flush. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +27,9 @@ pub struct Usage(Arc<Mutex<HashMap<TokenHash, Use>>>);
 impl Usage {
     /// Notes a use of this value of this token.
     pub fn note(&self, value: TokenHash, token: TokenId, at: Timestamp, address: Option<IpAddr>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(value, Use { token, at, address });
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = gathered.entry(value).or_insert(Use { token, at, address, calls: 0 });
+        *last = Use { token, at, address, calls: last.calls + 1 };
     }
 
     /// Writes what was gathered. What cannot be written now is kept for the
@@ -40,11 +46,17 @@ impl Usage {
         if written.is_err() {
             let mut newer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             for (value, older) in gathered {
-                newer.entry(value).or_insert(older);
+                newer.entry(value).and_modify(|last| last.calls += older.calls).or_insert(older);
             }
         }
         written
     }
+}
+
+/// The day of a moment, counted from 1970, UTC.
+#[must_use]
+pub fn day(at: Timestamp) -> i64 {
+    at.micros().div_euclid(86_400_000_000)
 }
 
 async fn write(context: &Context, gathered: &HashMap<TokenHash, Use>) -> Result<()> {
@@ -61,7 +73,19 @@ async fn write(context: &Context, gathered: &HashMap<TokenHash, Use>) -> Result<
             .bind(last.token)
             .execute(&mut tx)
             .await?;
+        sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $2, $3, $4 FROM tokens WHERE id = $1 \
+             ON CONFLICT (token_id, day, address) DO UPDATE SET calls = token_calls.calls + $4")
+        .bind(last.token)
+        .bind(day(last.at))
+        .bind(last.address.map(|address| address.to_string()).unwrap_or_default())
+        .bind(last.calls)
+        .execute(&mut tx)
+        .await?;
     }
+    sql("DELETE FROM token_calls WHERE day < $1")
+        .bind(day(context.clock.now()) - DAYS)
+        .execute(&mut tx)
+        .await?;
     tx.commit().await?;
     Ok(())
 }

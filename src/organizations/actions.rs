@@ -11,7 +11,7 @@ use crate::identity::{App, PlainToken};
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::{Context, Error, Mistakes, Result};
 use crate::tokens::lifecycle;
-use crate::tokens::model::Holder;
+use crate::tokens::model::{Holder, NewToken};
 
 /// The code that proves that who sets up has read the log. Derived from the
 /// key, so that every node knows it and nothing is stored.
@@ -76,7 +76,8 @@ pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool)
     change.within(id);
     let token = if with_token {
         let holder = Holder::oneself(owner);
-        Some(lifecycle::issue(&mut change, holder, "set-up", None, &Delivery::Answer).await?.value)
+        let token = NewToken { name: "set-up".to_owned(), ..NewToken::default() };
+        Some(lifecycle::issue(&mut change, holder, &token, &Delivery::Answer).await?.value)
     } else {
         None
     };

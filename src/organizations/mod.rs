@@ -4,3 +4,6 @@ pub mod actions;
 pub mod model;
 pub mod pages;
 pub mod store;
+pub mod token;
+pub mod token_api;
+pub mod token_pages;

@@ -7,8 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::model::{Invitation, Invitations, Member, NewInvitation, Offer, People};
 use super::store;
-use crate::access::{Gift, built_in, require, require_gift, see};
+use crate::access::{Gift, require, require_gift, see};
 use crate::audit::{Action, Actor, Change, Event};
+use crate::grants::actions::hand_over;
+use crate::identity::standing::of_team;
 use crate::identity::{App, Caller};
 use crate::organizations::model::NewPerson;
 use crate::organizations::store as organizations;
@@ -27,10 +29,15 @@ pub const LASTS: Duration = Duration::from_secs(7 * DAY.as_secs());
 ///
 /// # Errors
 /// [`Error::Forbidden`] for a machine without `members:read`.
-pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page) -> Result<Slice<Member>> {
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    (search, role): (&str, &str),
+    page: &Page,
+) -> Result<Slice<Member>> {
     see(&caller.subject, People)?;
-    let rows = store::members(&context.db, caller.organization.id, search, page).await?;
-    Ok(page.cut(rows, |member| Cursor { key: member.username.clone(), id: member.username.clone() }))
+    let rows = store::members(&context.db, caller.organization.id, (search, role), page).await?;
+    Ok(page.cut(rows, |member| Cursor { key: member.username.clone(), id: member.id.to_string() }))
 }
 
 /// The invitations that can still be accepted; none for who may not see them.
@@ -54,9 +61,10 @@ fn hash(code: &str) -> Vec<u8> {
 /// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
 pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Secret> {
     let permit = require(&caller.subject, Invitations)?;
-    let checked = input.check()?;
+    let sets = &caller.organization.sets;
+    let checked = input.check(sets)?;
     let organization = caller.organization.id;
-    let set = built_in(&checked.role).ok_or(Error::NotFound)?;
+    let set = sets.find(&checked.role).ok_or(Error::NotFound)?;
     require_gift(&caller.subject, &Gift::role_of_person(set))?;
     let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
     let now = change.now;
@@ -68,8 +76,8 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
                 .and_then(|team| see(&caller.subject, team))
                 .map_err(|_| Error::Invalid(Mistakes::one("team", "is not a team of this organization")))?;
             let team = require(&caller.subject, MembersOf(team))?.into_inner().0;
-            let set = built_in(&team.role).ok_or(Error::NotFound)?;
-            require_gift(&caller.subject, &Gift::role_of_team(set, team.id))?;
+            let holds = of_team(change.tx(), &caller.organization, team.id, &team.role).await?;
+            hand_over(change.tx(), &caller.subject, &holds).await?;
             Some((team.id, *role))
         }
     };

@@ -1,8 +1,8 @@
 //! Members and invitations.
 
-use crate::access::{Guarded, Resource, Target, TeamRole};
+use crate::access::{Guarded, Resource, Sets, Target, TeamRole};
 use crate::organizations::model::email;
-use crate::platform::id::{InvitationId, OrganizationId};
+use crate::platform::id::{InvitationId, OrganizationId, PersonId};
 use crate::platform::text::fold;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::teams::model::role;
@@ -10,6 +10,8 @@ use crate::teams::model::role;
 /// A member of the organization, as listed.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Member {
+    /// Their id.
+    pub id: PersonId,
     /// Their username.
     pub username: String,
     /// Their address.
@@ -109,13 +111,13 @@ impl NewInvitation {
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self) -> Result<CheckedInvitation> {
+    pub fn check(&self, sets: &Sets) -> Result<CheckedInvitation> {
         let mut mistakes = Mistakes::default();
         let address = match self.email.trim() {
             "" => Some(None),
             text => mistakes.check("email", email(text)).map(Some),
         };
-        let role = mistakes.check("role", role(&self.role));
+        let role = mistakes.check("role", role(sets, &self.role));
         let team_role = mistakes.check("team_role", self.team_role.parse::<TeamRole>());
         let team = Some(self.team.trim().to_owned()).filter(|team| !team.is_empty());
         match (address, role, team_role) {

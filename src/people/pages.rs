@@ -10,7 +10,7 @@ use tower_sessions::Session;
 
 use super::actions::{self, Guest};
 use super::model::{Invitation, Invitations, Member, NewInvitation, Offer};
-use crate::access::{PermissionSet, built_in_sets, may, require};
+use crate::access::{PermissionSet, may, require};
 use crate::filters;
 use crate::identity::caller::RequestFacts;
 use crate::identity::session::{self, Person, flash};
@@ -55,7 +55,7 @@ struct ListPage {
 struct InvitePage {
     shell: Shell,
     form: NewInvitation,
-    roles: &'static [PermissionSet],
+    roles: Vec<PermissionSet>,
     teams: Vec<Team>,
     mistakes: Mistakes,
 }
@@ -80,8 +80,8 @@ struct AcceptPage {
 }
 
 async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
-    let search = query.text("q");
-    let slice = actions::list(&app, &caller, &search, &Page::of_console(&query)?).await?;
+    let (search, role) = (query.text("q"), query.text("role"));
+    let slice = actions::list(&app, &caller, (&search, &role), &Page::of_console(&query)?).await?;
     let invitations = actions::invitations(&app, &caller).await?;
     let first = Page { limit: 50, after: None, before: None };
     let accounts = accounts::list(&app, &caller, &Filter::default(), &first).await?.rows;
@@ -108,10 +108,19 @@ async fn invite_page(
     form: NewInvitation,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let all = Page { limit: 500, after: None, before: None };
+    let all = Page::choices();
     let teams = teams::actions::list(app, caller, "", &all).await?.rows;
     let shell = Shell::of(app, caller, SECTION, "Invite person").await?;
-    Ok(html(status, &InvitePage { shell, form, roles: built_in_sets(), teams, mistakes }))
+    Ok(html(
+        status,
+        &InvitePage {
+            shell,
+            form,
+            roles: caller.organization.sets.all().cloned().collect(),
+            teams,
+            mistakes,
+        },
+    ))
 }
 
 async fn invite(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {

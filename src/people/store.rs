@@ -6,7 +6,7 @@ use crate::audit::Actor;
 use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, TeamId};
 use crate::platform::text::like;
-use crate::platform::web::paging::Page;
+use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Result, Timestamp, Tx, sql};
 
 /// A page of members, by username.
@@ -16,30 +16,24 @@ use crate::platform::{Db, Result, Timestamp, Tx, sql};
 pub async fn members(
     db: &Db,
     organization: OrganizationId,
-    search: &str,
+    (search, role): (&str, &str),
     page: &Page,
 ) -> Result<Vec<Member>> {
-    let (key, _) = page.start();
-    let statement = if page.is_backwards() {
-        sql(
-            "SELECT p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
-                JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $1) AS is_owner \
-             FROM memberships m JOIN people p ON p.id = m.person_id \
-             WHERE m.organization_id = $1 AND p.username < $2 \
-             AND (p.username LIKE $3 ESCAPE '\\' OR LOWER(p.name) LIKE $3 ESCAPE '\\' OR p.email_folded LIKE $3 ESCAPE '\\') \
-             ORDER BY p.username DESC LIMIT $4",
-        )
-    } else {
-        sql(
-            "SELECT p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
-                JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $1) AS is_owner \
-             FROM memberships m JOIN people p ON p.id = m.person_id \
-             WHERE m.organization_id = $1 AND p.username > $2 \
-             AND (p.username LIKE $3 ESCAPE '\\' OR LOWER(p.name) LIKE $3 ESCAPE '\\' OR p.email_folded LIKE $3 ESCAPE '\\') \
-             ORDER BY p.username LIMIT $4",
-        )
-    };
-    Ok(statement.bind(organization).bind(key).bind(like(search)).bind(page.limit + 1).all(db).await?)
+    Ok(paged!(
+        page,
+        "SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
+            JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $4) AS is_owner \
+         FROM memberships m JOIN people p ON p.id = m.person_id WHERE m.organization_id = $4 \
+         AND ($5 = '%%' OR p.username LIKE $5 ESCAPE '\\' OR LOWER(p.name) LIKE $5 ESCAPE '\\' OR p.email_folded LIKE $5 ESCAPE '\\') \
+         AND ($6 = '' OR m.role = $6)",
+        "p.username",
+        "p.id"
+    )
+    .bind(organization)
+    .bind(like(search))
+    .bind(role)
+    .all(db)
+    .await?)
 }
 
 /// The invitations that can still be accepted, newest first.

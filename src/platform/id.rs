@@ -68,6 +68,10 @@ id!(/** Of a service account: its UID. */ ServiceAccountId, "sa");
 id!(/** Of a token. */ TokenId, "tok");
 id!(/** Of an audit event. */ EventId, "evt");
 id!(/** Of an invitation. */ InvitationId, "inv");
+id!(/** Of a permission set that an organization made. */ PermissionSetId, "set");
+id!(/** Of a registered service. */ ServiceId, "svc");
+id!(/** Of an identity provider. */ IdentityProviderId, "idp");
+id!(/** Of a grant. */ GrantId, "grant");
 
 #[cfg(test)]
 mod tests {

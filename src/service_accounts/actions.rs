@@ -2,22 +2,28 @@
 
 use serde_json::json;
 
-use super::model::{AccountEdit, AccountsOf, NewAccount, Renewal, Scope, ServiceAccount};
-use super::store::{self, Filter};
+use super::model::{
+    AccountEdit, AccountsOf, Authentication, Credential, Identity, NewAccount, Scope, ServiceAccount,
+};
+use super::store::{self, Anchor, Filter};
 use crate::access::{
-    Gift, Home, Kind, Permit, Who, accounts_seen, built_in, may, require, require_gift, see,
+    Gift, Home, Kind, Permit, Subject, TokenKind, Who, accounts_seen, may, require, require_gift, see,
 };
 use crate::audit::{Action, Change, Event};
+use crate::grants::actions::hand_over;
 use crate::identity::once::{Claim, claim};
 use crate::identity::reveal::Delivery;
+use crate::identity::standing::of_account;
 use crate::identity::{Caller, PlainToken};
+use crate::identity_providers::store as providers;
+use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{Status, Token};
+use crate::tokens::model::{Renewal, Status, Token, TokenInput};
 use crate::tokens::store as tokens;
 
 /// The accounts that the caller sees.
@@ -72,18 +78,19 @@ pub async fn with_keys(
 pub struct Made {
     /// The account.
     pub account: ServiceAccount,
-    /// Its first key.
-    pub key: TokenId,
+    /// Its first key; none where it is federated.
+    pub key: Option<TokenId>,
     /// The key's value; none where the request was carried out before.
     pub value: Option<PlainToken>,
 }
 
-/// Makes an account with its first key. `nonce` tells two submits of one form
-/// from two forms.
+/// Makes an account with its first key, or with its external identity. `nonce`
+/// tells two submits of one form from two forms.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds;
-/// [`Error::Invalid`]; [`Error::Conflict`] for a name that is taken.
+/// [`Error::Forbidden`] where it would give more than the caller holds, or the
+/// organization lets owners alone make accounts; [`Error::Invalid`];
+/// [`Error::Conflict`] for a name that is taken.
 pub async fn create(
     context: &Context,
     caller: &Caller,
@@ -91,7 +98,7 @@ pub async fn create(
     nonce: Option<&str>,
     delivery: &Delivery,
 ) -> Result<Made> {
-    let checked = input.check(context.clock.now())?;
+    let checked = input.check(&caller.organization, context.clock.now())?;
     let organization = caller.organization.id;
     let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
     let now = change.now;
@@ -99,7 +106,8 @@ pub async fn create(
     let team = visible_team(&mut change, caller, &checked.team, field).await?;
     let home = if checked.scope == Scope::Team { Home::Team(team.id) } else { Home::Organization };
     let permit = require(&caller.subject, AccountsOf(home))?;
-    let set = built_in(&checked.role).ok_or(Error::NotFound)?;
+    may_create(caller)?;
+    let set = caller.organization.sets.find(&checked.role).ok_or(Error::NotFound)?;
     require_gift(&caller.subject, &Gift::role_of_account(set, home))?;
     let id = ServiceAccountId::new(now, &context.random);
     let outcome =
@@ -107,21 +115,53 @@ pub async fn create(
     if let Claim::Repeat(first) = outcome {
         let account = store::find(change.tx(), organization, &first, now).await?;
         let keys = tokens::of_account(change.tx(), account.id).await?;
-        let key = keys.first().ok_or(Error::NotFound)?.id;
-        return Ok(Made { account, key, value: None });
+        return Ok(Made { account, key: keys.first().map(|key| key.id), value: None });
     }
+    let anchor = match &checked.credential {
+        Credential::Key(_) => Anchor { conditions: "{}".to_owned(), ..Anchor::default() },
+        Credential::Federated(identity) => anchored(&mut change, caller, identity).await?,
+    };
     let default_team = (checked.scope == Scope::Organization).then_some(team.id);
     let actor = caller.actor.clone();
-    store::insert(change.tx(), organization, id, &permit, &checked, default_team, (&actor, now)).await?;
+    store::insert(change.tx(), organization, id, &permit, (&checked, &anchor), default_team, (&actor, now))
+        .await?;
     let account =
         require(&caller.subject, store::find(change.tx(), organization, &id.to_string(), now).await?)?;
-    let issued =
-        lifecycle::issue(&mut change, (&account).into(), &checked.key_name, checked.key_expires_at, delivery)
-            .await?;
+    let issued = match &checked.credential {
+        Credential::Key(key) => Some(lifecycle::issue(&mut change, (&account).into(), key, delivery).await?),
+        Credential::Federated(_) => None,
+    };
     let account = account.into_inner();
     let event = Event::new(Action::ServiceAccountCreated, "service_account", id, &account.name);
     change.commit(event.after(json!(account.view(now)))).await?;
-    Ok(Made { account, key: issued.id, value: Some(issued.value) })
+    let (key, value) = issued.map(|issued| (issued.id, issued.value)).unzip();
+    Ok(Made { account, key, value })
+}
+
+/// Whether the organization's policy lets the caller make accounts.
+fn may_create(caller: &Caller) -> Result<()> {
+    let by_policy = caller.organization.policy.team_admins_create_accounts;
+    if by_policy || caller.subject.is_owner() || !caller.subject.is_person() {
+        return Ok(());
+    }
+    Err(Error::Forbidden("This organization lets its owners alone create service accounts.".to_owned()))
+}
+
+/// Finds the provider of an identity.
+async fn anchored(change: &mut Change<'_>, caller: &Caller, identity: &Identity) -> Result<Anchor> {
+    let found = providers::find(change.tx(), caller.organization.id, &identity.provider).await;
+    let provider = found.map_err(|error| match error {
+        Error::NotFound => Error::Invalid(Mistakes::one(
+            "identity.provider",
+            "is not an identity provider of this organization",
+        )),
+        other => other,
+    })?;
+    Ok(Anchor {
+        provider: Some(provider.id),
+        subject: Some(identity.subject.clone()),
+        conditions: json!(identity.conditions).to_string(),
+    })
 }
 
 /// The team that a field names, if the caller sees it.
@@ -152,9 +192,35 @@ async fn managed<'a>(
     Ok((change, permit))
 }
 
-fn may_hand_out(caller: &Caller, account: &ServiceAccount, role: &str) -> Result<()> {
-    let set = built_in(role).ok_or(Error::NotFound)?;
-    require_gift(&caller.subject, &Gift::role_of_account(set, account.home()))
+/// What an account holds, with this role.
+async fn subject_of(
+    source: impl Into<Source<'_>>,
+    caller: &Caller,
+    account: &ServiceAccount,
+    role: &str,
+) -> Result<Subject> {
+    of_account(source, &caller.organization, account.id, account.home(), role).await
+}
+
+/// Checks that the caller holds what the account holds.
+async fn may_hand_out(
+    change: &mut Change<'_>,
+    caller: &Caller,
+    account: &ServiceAccount,
+    role: &str,
+) -> Result<()> {
+    let subject = subject_of(change.tx(), caller, account, role).await?;
+    hand_over(change.tx(), &caller.subject, &subject).await
+}
+
+/// What an account holds and what it reaches, for the page *Access*.
+///
+/// # Errors
+/// [`Error::NotFound`] for what is not there or hidden.
+pub async fn standing(context: &Context, caller: &Caller, named: &str) -> Result<(ServiceAccount, Subject)> {
+    let account = get(context, caller, named).await?;
+    let subject = subject_of(&context.db, caller, &account, &account.role).await?;
+    Ok((account, subject))
 }
 
 /// Edits an account.
@@ -169,25 +235,44 @@ pub async fn edit(
 ) -> Result<ServiceAccount> {
     let (mut change, account) = managed(context, caller, named).await?;
     let now = change.now;
-    let checked = input.check(&account, now)?;
-    // A longer life hands out what the account holds, as a new role does.
+    let checked = input.check(&account, &caller.organization.sets, now)?;
+    // A longer life hands out what the account holds, as a new role, another
+    // identity, or more addresses do.
     let longer = match (account.expires_at, checked.expires_at) {
         (Some(was), Some(end)) => end > was,
         (Some(_), None) => true,
         (None, _) => false,
     };
-    if checked.role != account.role || longer {
-        may_hand_out(caller, &account, &checked.role)?;
+    let elsewhere = checked.allowed_addresses.lines() != account.allowed_addresses;
+    if checked.role != account.role || longer || elsewhere || checked.identity.is_some() {
+        may_hand_out(&mut change, caller, &account, &checked.role).await?;
     }
     let default_team: Option<TeamId> = match input.default_team.as_deref() {
         Some(slug) => Some(visible_team(&mut change, caller, slug.trim(), "default_team").await?.id),
         None => None,
     };
+    let into = match &checked.into_team {
+        Some(slug) => {
+            let team = visible_team(&mut change, caller, slug, "team").await?.id;
+            require(&caller.subject, AccountsOf(Home::Team(team)))?;
+            Some(team)
+        }
+        None => None,
+    };
+    let anchor = match &checked.identity {
+        Some(identity) => anchored(&mut change, caller, identity).await?,
+        None => Anchor {
+            provider: account.identity_provider_id,
+            subject: account.identity_subject.clone(),
+            conditions: account.identity_conditions.clone(),
+        },
+    };
     let fresh = input.version.is_none_or(|version| version == account.version);
-    if !fresh || !store::update(change.tx(), &account, &checked, default_team).await? {
+    if !fresh || !store::update(change.tx(), &account, &checked, default_team, into, &anchor).await? {
         return Err(Error::conflict(format!(
             "Somebody else changed this account meanwhile: it is now “{}” with the role {}. Look at it again, then save.",
-            account.name, account.role
+            account.name,
+            caller.organization.sets.name(&account.role)
         )));
     }
     let before = json!(account.view(now));
@@ -220,8 +305,7 @@ async fn switch(context: &Context, caller: &Caller, named: &str, on: bool) -> Re
         return Ok(account.into_inner());
     }
     if on {
-        let role = account.role.clone();
-        may_hand_out(caller, &account, &role)?;
+        may_hand_out(&mut change, caller, &account, &account.role).await?;
     }
     let now = change.now;
     store::set_disabled(change.tx(), &account, (!on).then_some(now)).await?;
@@ -264,17 +348,22 @@ pub async fn add_key(
     context: &Context,
     caller: &Caller,
     named: &str,
-    name: &str,
-    renewal: &Renewal,
+    input: &TokenInput,
     delivery: &Delivery,
 ) -> Result<(ServiceAccount, Issued)> {
     let (mut change, account) = managed(context, caller, named).await?;
-    let role = account.role.clone();
-    may_hand_out(caller, &account, &role)?;
-    let (expires_at, _) = renewal.check(change.now)?;
-    let name = crate::platform::text::name(name)
-        .map_err(|message| Error::Invalid(Mistakes::one("name", message)))?;
-    let issued = lifecycle::issue(&mut change, (&account).into(), &name, expires_at, delivery).await?;
+    if account.authentication == Authentication::Federated {
+        return Err(Error::conflict(
+            "A federated account has no keys: its identity provider vouches for it.",
+        ));
+    }
+    may_hand_out(&mut change, caller, &account, &account.role).await?;
+    let mut mistakes = Mistakes::default();
+    let of = (&caller.organization.policy, TokenKind::ServiceAccount);
+    let Some(key) = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty()) else {
+        return Err(Error::Invalid(mistakes));
+    };
+    let issued = lifecycle::issue(&mut change, (&account).into(), &key, delivery).await?;
     let account = account.into_inner();
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
     change.commit(event.after(json!({ "key_added": issued.id }))).await?;
@@ -295,16 +384,46 @@ pub async fn regenerate(
     delivery: &Delivery,
 ) -> Result<(ServiceAccount, Issued)> {
     let (mut change, account) = managed(context, caller, named).await?;
-    let role = account.role.clone();
-    may_hand_out(caller, &account, &role)?;
-    let (expires_at, overlap) = renewal.check(change.now)?;
+    may_hand_out(&mut change, caller, &account, &account.role).await?;
     let token = key_of(&mut change, &account, key).await?;
+    let policy = &caller.organization.policy;
     let issued =
-        lifecycle::regenerate(&mut change, (&account).into(), &token, expires_at, overlap, delivery).await?;
+        lifecycle::regenerate(&mut change, (&account).into(), &token, renewal, policy, delivery).await?;
     let account = account.into_inner();
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
     change.commit(event.after(json!({ "key_regenerated": token.id }))).await?;
     Ok((account, issued))
+}
+
+/// Writes a key's name and the addresses from which it may be used.
+///
+/// # Errors
+/// [`Error::Invalid`]; [`Error::Forbidden`] where more addresses would hand
+/// out more than the caller holds.
+pub async fn edit_key(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    key: &str,
+    input: &TokenInput,
+) -> Result<Token> {
+    let (mut change, account) = managed(context, caller, named).await?;
+    let token = key_of(&mut change, &account, key).await?;
+    let mut mistakes = Mistakes::default();
+    let of = (&caller.organization.policy, TokenKind::ServiceAccount);
+    let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
+    let Some(checked) = checked else { return Err(Error::Invalid(mistakes)) };
+    if checked.allowed_addresses.lines() != token.allowed_addresses {
+        may_hand_out(&mut change, caller, &account, &account.role).await?;
+    }
+    lifecycle::describe(&mut change, &token, &checked).await?;
+    let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
+    let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
+    let event = Event::new(Action::TokenEdited, "token", token.id, &checked.name);
+    let id = token.id;
+    let fresh = tokens::find(change.tx(), id).await?.ok_or(Error::NotFound)?;
+    change.commit(event.before(before).after(after)).await?;
+    Ok(fresh)
 }
 
 /// Stops the value before, which lived on beside its successor.

@@ -3,22 +3,22 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use axum::{Json as Answer, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::actions;
-use super::model::{AccountEdit, NewAccount, Renewal};
+use super::model::{AccountEdit, IdentityInput, NewAccount};
 use super::store::Filter;
 use crate::identity::once;
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{Json, Query};
-use crate::platform::{Result, Timestamp};
-use crate::tokens::lifecycle::Issued;
-use crate::tokens::store as tokens;
+use crate::platform::{Error, Result, Timestamp};
+use crate::tokens::api::{issued, view, with_value};
+use crate::tokens::model::{Lifetime, RenewalBody, TokenInput};
 
 /// The routes of this section.
 pub fn routes() -> Router<App> {
@@ -29,7 +29,7 @@ pub fn routes() -> Router<App> {
         .route(&format!("{account}/disable"), post(disable))
         .route(&format!("{account}/enable"), post(enable))
         .route(&format!("{account}/tokens"), get(keys).post(add_key))
-        .route(&format!("{account}/tokens/{{tok}}"), axum::routing::delete(revoke))
+        .route(&format!("{account}/tokens/{{tok}}"), patch(edit_key).delete(revoke))
         .route(&format!("{account}/tokens/{{tok}}/regenerate"), post(regenerate))
 }
 
@@ -51,14 +51,37 @@ struct Creation {
     role: Option<String>,
     expires_at: Option<Timestamp>,
     #[serde(default)]
+    allowed_addresses: Vec<String>,
+    #[serde(default)]
+    self_rotation: bool,
+    authentication: Option<String>,
+    #[serde(default)]
     key: Key,
+    #[serde(default)]
+    identity: IdentityInput,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Key {
     name: Option<String>,
+    #[serde(default)]
+    description: String,
     expires_at: Option<Timestamp>,
+    #[serde(default)]
+    allowed_addresses: Vec<String>,
+}
+
+impl Key {
+    fn input(self, otherwise: &str) -> TokenInput {
+        TokenInput {
+            name: self.name.unwrap_or_else(|| otherwise.to_owned()),
+            description: self.description,
+            lifetime: self.expires_at.into(),
+            allowed_addresses: self.allowed_addresses.join("\n"),
+            permissions: None,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,7 +91,12 @@ struct Editing {
     description: Option<String>,
     comment: Option<String>,
     role: Option<String>,
+    scope: Option<String>,
+    team: Option<String>,
     default_team: Option<String>,
+    allowed_addresses: Option<Vec<String>>,
+    self_rotation: Option<bool>,
+    identity: Option<IdentityInput>,
     /// Missing stays, `null` takes the end away.
     #[serde(default, deserialize_with = "present")]
     expires_at: Option<Option<Timestamp>>,
@@ -105,24 +133,21 @@ async fn create(
         team: body.team,
         default_team: body.default_team,
         role: body.role.unwrap_or_else(|| "member".to_owned()),
-        expires_at: Ok(body.expires_at),
-        key_name: body.key.name.unwrap_or_else(|| "default".to_owned()),
-        key_expires_at: Ok(body.key.expires_at),
+        lifetime: body.expires_at.into(),
+        allowed_addresses: body.allowed_addresses.join("\n"),
+        self_rotation: body.self_rotation,
+        authentication: body.authentication.unwrap_or_else(|| "api_key".to_owned()),
+        key: body.key.input("default"),
+        identity: body.identity,
     };
     let nonce = once::key(&headers);
     let made = actions::create(&app, &caller, &input, nonce, &Delivery::Answer).await?;
     let value = made.value.as_ref().map(crate::identity::PlainToken::reveal);
     let mut answer = json!(made.account.view(app.clock.now()));
-    answer["key"] = key_view(&app, made.key, value).await?;
+    if let Some(key) = made.key {
+        answer["key"] = json!(with_value(&app, key, value).await?);
+    }
     Ok((StatusCode::CREATED, Answer(answer)).into_response())
-}
-
-/// A token as JSON, with its value where this answer shows it.
-async fn key_view(app: &App, id: crate::platform::id::TokenId, value: Option<&str>) -> Result<Value> {
-    let token = tokens::find(&app.db, id).await?.ok_or(crate::platform::Error::NotFound)?;
-    let mut view = token.view(app.clock.now());
-    view.token = Some(value.map(str::to_owned));
-    Ok(json!(view))
 }
 
 async fn one(
@@ -145,8 +170,13 @@ async fn edit(
         description: body.description,
         comment: body.comment,
         role: body.role,
+        scope: body.scope,
+        team: body.team,
         default_team: body.default_team,
-        expires_at: body.expires_at.map(Ok),
+        lifetime: body.expires_at.map(|end| end.map_or(Lifetime::Endless, Lifetime::Until)),
+        allowed_addresses: body.allowed_addresses.map(|ranges| ranges.join("\n")),
+        self_rotation: body.self_rotation,
+        identity: body.identity,
         version: None,
     };
     let account = actions::edit(&app, &caller, &id, &input).await?;
@@ -191,20 +221,13 @@ async fn keys(
     Ok(Answer(json!({ "items": items, "next": null })).into_response())
 }
 
-async fn issued(app: &App, issued: &Issued) -> Result<Response> {
-    let view = key_view(app, issued.id, Some(issued.value.reveal())).await?;
-    Ok((StatusCode::CREATED, Answer(view)).into_response())
-}
-
 async fn add_key(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
     Json(body): Json<Key>,
 ) -> Result<Response> {
-    let renewal = Renewal { expires_at: body.expires_at, overlap: None };
-    let name = body.name.unwrap_or_default();
-    let (_, made) = actions::add_key(&app, &caller, &id, &name, &renewal, &Delivery::Answer).await?;
+    let (_, made) = actions::add_key(&app, &caller, &id, &body.input(""), &Delivery::Answer).await?;
     issued(&app, &made).await
 }
 
@@ -212,10 +235,36 @@ async fn regenerate(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
-    Json(renewal): Json<Renewal>,
+    Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
-    let (_, made) = actions::regenerate(&app, &caller, &id, &key, &renewal, &Delivery::Answer).await?;
+    let (_, made) = actions::regenerate(&app, &caller, &id, &key, &body.into(), &Delivery::Answer).await?;
     issued(&app, &made).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyEditing {
+    name: Option<String>,
+    description: Option<String>,
+    allowed_addresses: Option<Vec<String>>,
+}
+
+async fn edit_key(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Path((_, id, key)): Path<(String, String, String)>,
+    Json(body): Json<KeyEditing>,
+) -> Result<Response> {
+    let (_, keys) = actions::with_keys(&app, &caller, &id).await?;
+    let was = keys.into_iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
+    let input = TokenInput {
+        name: body.name.unwrap_or(was.name),
+        description: body.description.unwrap_or(was.description),
+        allowed_addresses: body.allowed_addresses.map_or(was.allowed_addresses, |ranges| ranges.join("\n")),
+        ..TokenInput::default()
+    };
+    let token = actions::edit_key(&app, &caller, &id, &key, &input).await?;
+    Ok(view(&app, &token).into_response())
 }
 
 async fn revoke(

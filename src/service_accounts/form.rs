@@ -1,16 +1,16 @@
 //! The form of a service account: what it offers, what was typed.
 
-use super::model::{AccountEdit, NewAccount, ServiceAccount};
-use crate::access::{Gift, Home, PermissionSet, built_in_sets, may, may_give};
+use super::model::{AccountEdit, AccountsOf, Authentication, IdentityInput, NewAccount, ServiceAccount};
+use crate::access::{Gift, Home, PermissionSet, Policy, TokenKind, may, may_give};
 use crate::identity::{App, Caller};
+use crate::identity_providers::model::IdentityProvider;
+use crate::identity_providers::store as providers;
 use crate::platform::web::Form;
 use crate::platform::web::paging::Page;
 use crate::platform::{Result, Timestamp};
 use crate::teams;
 use crate::teams::model::Team;
-use crate::tokens::model::{Lifetime, chosen};
-
-use super::model::AccountsOf;
+use crate::tokens::model::{Lifetime, LifetimeChoice, TokenInput, choices, chosen};
 
 /// What was typed, to be shown again.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,14 @@ pub struct Typed {
     pub default_team: String,
     /// *Role*.
     pub role: String,
+    /// *Authentication method*.
+    pub authentication: String,
+    /// *Identity provider*.
+    pub provider: String,
+    /// *Subject*.
+    pub subject: String,
+    /// *Conditions*: `claim=value`, one a line.
+    pub conditions: String,
     /// *Lifetime*.
     pub lifetime: String,
     /// The date beside it.
@@ -37,6 +45,10 @@ pub struct Typed {
     pub key_lifetime: String,
     /// The date beside it.
     pub key_lifetime_date: String,
+    /// *Allowed addresses*.
+    pub allowed_addresses: String,
+    /// *Keys may renew themselves*.
+    pub self_rotation: bool,
     /// The version that an edit started from.
     pub version: String,
     /// The form's nonce.
@@ -55,10 +67,16 @@ impl Typed {
             team: form.text("team"),
             default_team: form.text("default_team"),
             role: form.text("role"),
+            authentication: form.filled("authentication").unwrap_or_else(|| "api_key".to_owned()),
+            provider: form.text("provider"),
+            subject: form.text("subject"),
+            conditions: form.text("conditions"),
             lifetime: form.text("lifetime"),
             lifetime_date: form.text("lifetime_date"),
             key_lifetime: form.text("key_lifetime"),
             key_lifetime_date: form.text("key_lifetime_date"),
+            allowed_addresses: form.text("allowed_addresses"),
+            self_rotation: form.has("self_rotation"),
             version: form.text("version"),
             nonce: form.text("nonce"),
         }
@@ -67,15 +85,37 @@ impl Typed {
     /// An account's own values.
     #[must_use]
     pub fn of(account: &ServiceAccount) -> Self {
+        let conditions: Vec<String> =
+            account.conditions().into_iter().map(|(claim, value)| format!("{claim}={value}")).collect();
         Self {
             name: account.name.clone(),
             description: account.description.clone(),
             comment: account.comment.clone(),
+            scope: account.scope.to_string(),
             default_team: account.default_team.clone().unwrap_or_default(),
             role: account.role.clone(),
             lifetime: "keep".to_owned(),
+            provider: account.identity_provider_id.map(|id| id.to_string()).unwrap_or_default(),
+            subject: account.identity_subject.clone().unwrap_or_default(),
+            conditions: conditions.join("\n"),
+            allowed_addresses: account.allowed_addresses.clone(),
+            self_rotation: account.self_rotation,
             version: account.version.to_string(),
             ..Self::default()
+        }
+    }
+
+    /// The external identity that was typed.
+    fn identity(&self) -> IdentityInput {
+        let pairs = self.conditions.lines().map(str::trim).filter(|line| !line.is_empty());
+        let pair = |line: &str| {
+            let (claim, value) = line.split_once('=').unwrap_or((line, ""));
+            (claim.trim().to_owned(), value.trim().to_owned())
+        };
+        IdentityInput {
+            provider: self.provider.clone(),
+            subject: self.subject.clone(),
+            conditions: pairs.map(pair).collect(),
         }
     }
 
@@ -93,25 +133,37 @@ impl Typed {
             team: only(of_team, &self.team),
             default_team: only(!of_team, &self.default_team),
             role: self.role.clone(),
-            expires_at: chosen(&self.lifetime, &self.lifetime_date, now),
-            key_name: "default".to_owned(),
-            key_expires_at: chosen(&self.key_lifetime, &self.key_lifetime_date, now),
+            lifetime: chosen(&self.lifetime, &self.lifetime_date, now),
+            allowed_addresses: self.allowed_addresses.clone(),
+            self_rotation: self.self_rotation,
+            authentication: self.authentication.clone(),
+            key: TokenInput {
+                name: "default".to_owned(),
+                lifetime: chosen(&self.key_lifetime, &self.key_lifetime_date, now),
+                ..TokenInput::default()
+            },
+            identity: self.identity(),
         }
     }
 
     /// As the action takes it.
     #[must_use]
     pub fn edit(&self, account: &ServiceAccount, now: Timestamp) -> AccountEdit {
-        let organization = account.home() == Home::Organization;
-        let end: Option<Lifetime> =
+        let organization = account.home() == Home::Organization && self.scope != "team";
+        let lifetime: Option<Lifetime> =
             (self.lifetime != "keep").then(|| chosen(&self.lifetime, &self.lifetime_date, now));
         AccountEdit {
             name: Some(self.name.clone()),
             description: Some(self.description.clone()),
             comment: Some(self.comment.clone()),
-            role: Some(self.role.clone()),
+            role: Some(self.role.clone()).filter(|role| !role.is_empty()),
+            scope: Some(self.scope.clone()).filter(|scope| !scope.is_empty()),
+            team: (self.scope == "team" && account.home() == Home::Organization).then(|| self.team.clone()),
             default_team: organization.then(|| self.default_team.clone()),
-            expires_at: end,
+            lifetime,
+            allowed_addresses: Some(self.allowed_addresses.clone()),
+            self_rotation: Some(self.self_rotation),
+            identity: (account.authentication == Authentication::Federated).then(|| self.identity()),
             version: self.version.parse().ok(),
         }
     }
@@ -125,9 +177,15 @@ pub struct Choices {
     /// Teams that can be a default.
     pub teams: Vec<Team>,
     /// Roles that the caller may give.
-    pub roles: Vec<&'static PermissionSet>,
+    pub roles: Vec<PermissionSet>,
     /// Whether the caller may make accounts of the organization.
     pub organization: bool,
+    /// The identity providers that a federated account can name.
+    pub providers: Vec<IdentityProvider>,
+    /// What *Lifetime* offers.
+    pub lifetimes: Vec<LifetimeChoice>,
+    /// What *Key lifetime* offers.
+    pub key_lifetimes: Vec<LifetimeChoice>,
 }
 
 impl Choices {
@@ -136,9 +194,10 @@ impl Choices {
     /// # Errors
     /// When the database cannot.
     pub async fn of(app: &App, caller: &Caller, home: Option<Home>) -> Result<Self> {
-        let all = Page { limit: 500, after: None, before: None };
-        let teams = teams::actions::list(app, caller, "", &all).await?.rows;
-        let may_in = |home: Home| may(&caller.subject, &AccountsOf(home));
+        let teams = teams::actions::list(app, caller, "", &Page::choices()).await?.rows;
+        let policy = &caller.organization.policy;
+        let by_policy = policy.team_admins_create_accounts || caller.subject.is_owner();
+        let may_in = |home: Home| by_policy && may(&caller.subject, &AccountsOf(home));
         let own_teams: Vec<Team> = teams.iter().filter(|team| may_in(Home::Team(team.id))).cloned().collect();
         let organization = may_in(Home::Organization);
         let homes: Vec<Home> = match home {
@@ -152,8 +211,12 @@ impl Choices {
         let gives = |set: &PermissionSet| {
             homes.iter().any(|home| may_give(&caller.subject, &Gift::role_of_account(set, *home)).is_ok())
         };
-        let roles = built_in_sets().iter().filter(|set| gives(set)).collect();
-        Ok(Self { own_teams, teams, roles, organization })
+        let roles = caller.organization.sets.all().filter(|set| gives(set)).cloned().collect();
+        let providers = providers::all(&app.db, caller.organization.id).await?;
+        let now = app.clock.now();
+        let lifetimes = choices(&Policy::default(), TokenKind::Access, now);
+        let key_lifetimes = choices(policy, TokenKind::ServiceAccount, now);
+        Ok(Self { own_teams, teams, roles, organization, providers, lifetimes, key_lifetimes })
     }
 
     /// Whether the caller may make any account at all.

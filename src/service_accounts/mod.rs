@@ -6,3 +6,4 @@ pub mod form;
 pub mod model;
 pub mod pages;
 pub mod store;
+pub mod token_pages;

@@ -1,13 +1,16 @@
 //! What a service account is.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Guarded, Home, Resource, Target};
-use crate::platform::id::{ServiceAccountId, TeamId};
+use crate::access::{Addresses, Guarded, Home, Resource, Sets, Target, TokenKind};
+use crate::identity::OrganizationFacts;
+use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
 use crate::platform::text::{name, prose, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::teams::model::role;
-use crate::tokens::model::{HoldsTokens, Lifetime, Overlap, check_end};
+use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, Whose, check_end};
 
 words! {
     /// Where an account works.
@@ -31,11 +34,23 @@ words! {
     }
 }
 
+words! {
+    /// How an account proves who it is.
+    Authentication {
+        /// By API keys, made here.
+        ApiKey = "api_key",
+        /// By the tokens of an identity provider; nothing secret is kept.
+        Federated = "federated",
+    }
+}
+
 /// A service account.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ServiceAccount {
     /// Its UID.
     pub id: ServiceAccountId,
+    /// Its organization.
+    pub organization_id: OrganizationId,
     /// Unique in the organization among the living.
     pub name: String,
     /// One line.
@@ -60,6 +75,20 @@ pub struct ServiceAccount {
     pub expires_at: Option<Timestamp>,
     /// When it was switched off.
     pub disabled_at: Option<Timestamp>,
+    /// From where its keys may be used, a range a line; from anywhere when empty.
+    pub allowed_addresses: String,
+    /// Whether its keys may renew themselves.
+    pub self_rotation: bool,
+    /// How it proves who it is.
+    pub authentication: Authentication,
+    /// The identity provider, where it is federated.
+    pub identity_provider_id: Option<IdentityProviderId>,
+    /// That provider's name.
+    pub identity_provider: Option<String>,
+    /// The `sub` of its tokens there.
+    pub identity_subject: Option<String>,
+    /// Further claims that must hold, as JSON.
+    pub identity_conditions: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.
@@ -90,16 +119,32 @@ pub struct AccountView {
     team: Option<String>,
     default_team: Option<String>,
     role: String,
-    authentication: &'static str,
+    authentication: Authentication,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<IdentityView>,
     status: Status,
     expires_at: Option<Timestamp>,
-    allowed_addresses: [String; 0],
+    allowed_addresses: Vec<String>,
     self_rotation: bool,
     created_at: Timestamp,
     created_by: String,
 }
 
+/// An external identity as the API shows it.
+#[derive(Clone, Debug, Serialize)]
+struct IdentityView {
+    provider: IdentityProviderId,
+    subject: String,
+    conditions: BTreeMap<String, String>,
+}
+
 impl ServiceAccount {
+    /// The claims that must hold besides the subject.
+    #[must_use]
+    pub fn conditions(&self) -> BTreeMap<String, String> {
+        serde_json::from_str(&self.identity_conditions).unwrap_or_default()
+    }
+
     /// Where it belongs.
     #[must_use]
     pub fn home(&self) -> Home {
@@ -136,11 +181,16 @@ impl ServiceAccount {
             team: self.team.clone(),
             default_team: self.default_team.clone(),
             role: self.role.clone(),
-            authentication: "api_key",
+            authentication: self.authentication,
+            identity: self.identity_provider_id.map(|provider| IdentityView {
+                provider,
+                subject: self.identity_subject.clone().unwrap_or_default(),
+                conditions: self.conditions(),
+            }),
             status: self.status(now),
             expires_at: self.expires_at,
-            allowed_addresses: [],
-            self_rotation: false,
+            allowed_addresses: self.allowed_addresses.lines().map(str::to_owned).collect(),
+            self_rotation: self.self_rotation,
             created_at: self.created_at,
             created_by: self.created_by_name.clone(),
         }
@@ -155,8 +205,8 @@ impl Guarded for ServiceAccount {
 }
 
 impl HoldsTokens for ServiceAccount {
-    fn account(&self) -> ServiceAccountId {
-        self.id
+    fn whose(&self) -> Whose {
+        Whose::Account(self.organization_id, self.id)
     }
 }
 
@@ -171,8 +221,63 @@ impl Guarded for AccountsOf {
     }
 }
 
+/// An external identity, as typed or sent.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityInput {
+    /// The identity provider's id or name.
+    #[serde(default)]
+    pub provider: String,
+    /// The `sub` of its tokens.
+    #[serde(default)]
+    pub subject: String,
+    /// Further claims that must have these values.
+    #[serde(default)]
+    pub conditions: BTreeMap<String, String>,
+}
+
+/// An external identity, checked but for its provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The identity provider's id or name.
+    pub provider: String,
+    /// The `sub` of its tokens.
+    pub subject: String,
+    /// Further claims that must have these values.
+    pub conditions: BTreeMap<String, String>,
+}
+
+impl IdentityInput {
+    fn check(&self, mistakes: &mut Mistakes) -> Option<Identity> {
+        let before = mistakes.all().len();
+        let provider = self.provider.trim().to_owned();
+        if provider.is_empty() {
+            mistakes.add("identity.provider", "is needed");
+        }
+        let subject = mistakes.check("identity.subject", name(&self.subject));
+        if self.conditions.len() > 20 {
+            mistakes.add("identity.conditions", "may be at most 20");
+        }
+        let mut conditions = BTreeMap::new();
+        for (claim, value) in &self.conditions {
+            let claim = claim.trim();
+            if matches!(claim, "" | "iss" | "sub" | "aud" | "exp" | "nbf" | "iat") {
+                mistakes.add(
+                    "identity.conditions",
+                    format!("“{claim}” cannot be a condition: name another claim, like repository"),
+                );
+            }
+            if let Some(value) = mistakes.check("identity.conditions", name(value)) {
+                conditions.insert(claim.to_owned(), value);
+            }
+        }
+        let subject = subject?;
+        (mistakes.all().len() == before).then_some(Identity { provider, subject, conditions })
+    }
+}
+
 /// A service account to be made, as typed or sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewAccount {
     /// Its name.
     pub name: String,
@@ -189,11 +294,17 @@ pub struct NewAccount {
     /// A permission set's slug.
     pub role: String,
     /// When the account ends.
-    pub expires_at: Lifetime,
-    /// The first key's name.
-    pub key_name: String,
-    /// When the first key ends.
-    pub key_expires_at: Lifetime,
+    pub lifetime: Lifetime,
+    /// From where its keys may be used.
+    pub allowed_addresses: String,
+    /// Whether its keys may renew themselves.
+    pub self_rotation: bool,
+    /// `api_key` or `federated`.
+    pub authentication: String,
+    /// The first key, for `api_key`.
+    pub key: TokenInput,
+    /// The external identity, for `federated`.
+    pub identity: IdentityInput,
 }
 
 /// The fields of a new account, checked.
@@ -213,10 +324,21 @@ pub struct CheckedAccount {
     pub role: String,
     /// Its end.
     pub expires_at: Option<Timestamp>,
-    /// The first key's name.
-    pub key_name: String,
-    /// The first key's end.
-    pub key_expires_at: Option<Timestamp>,
+    /// From where its keys may be used.
+    pub allowed_addresses: Addresses,
+    /// Whether its keys may renew themselves.
+    pub self_rotation: bool,
+    /// Its first key or its external identity.
+    pub credential: Credential,
+}
+
+/// How a new account proves who it is.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// By an API key.
+    Key(NewToken),
+    /// By the tokens of an identity provider.
+    Federated(Identity),
 }
 
 impl NewAccount {
@@ -224,7 +346,7 @@ impl NewAccount {
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self, now: Timestamp) -> Result<CheckedAccount> {
+    pub fn check(&self, organization: &OrganizationFacts, now: Timestamp) -> Result<CheckedAccount> {
         let mut mistakes = Mistakes::default();
         let checked_name = mistakes.check("name", name(&self.name));
         let description = mistakes.check("description", prose(&self.description, 500));
@@ -240,15 +362,29 @@ impl NewAccount {
         if scope.is_some() && !other.trim().is_empty() {
             mistakes.add(refused, format!("does not go with scope {}", self.scope));
         }
-        let role = mistakes.check("role", role(&self.role));
-        let expires_at = check_end(&mut mistakes, "expires_at", self.expires_at.clone(), now);
-        let key_name = mistakes.check("key.name", name(&self.key_name));
-        let key_expires_at = check_end(&mut mistakes, "key.expires_at", self.key_expires_at.clone(), now);
-        match (checked_name, description, comment, scope, role, key_name) {
-            (Some(name), Some(description), Some(comment), Some(scope), Some(role), Some(key_name))
-                if mistakes.is_empty() =>
-            {
-                let team = team.trim().to_owned();
+        let role = mistakes.check("role", role(&organization.sets, &self.role));
+        let expires_at = check_end(&mut mistakes, "expires_at", &self.lifetime, now).flatten();
+        let addresses = mistakes.check("allowed_addresses", Addresses::parse(&self.allowed_addresses));
+        let credential = match mistakes.check("authentication", self.authentication.parse()) {
+            Some(Authentication::ApiKey) => {
+                let of = (&organization.policy, TokenKind::ServiceAccount);
+                self.key.check_under(&mut mistakes, "key.", of, now).map(Credential::Key)
+            }
+            Some(Authentication::Federated) => self.identity.check(&mut mistakes).map(Credential::Federated),
+            None => None,
+        };
+        let team = team.trim().to_owned();
+        match (checked_name, description, comment, scope, role, addresses, credential) {
+            (
+                Some(name),
+                Some(description),
+                Some(comment),
+                Some(scope),
+                Some(role),
+                Some(allowed_addresses),
+                Some(credential),
+            ) if mistakes.is_empty() => {
+                let self_rotation = self.self_rotation;
                 Ok(CheckedAccount {
                     name,
                     description,
@@ -257,8 +393,9 @@ impl NewAccount {
                     team,
                     role,
                     expires_at,
-                    key_name,
-                    key_expires_at,
+                    allowed_addresses,
+                    self_rotation,
+                    credential,
                 })
             }
             _ => Err(Error::Invalid(mistakes)),
@@ -277,10 +414,20 @@ pub struct AccountEdit {
     pub comment: Option<String>,
     /// A new role.
     pub role: Option<String>,
+    /// A new scope: only from `organization` to `team`.
+    pub scope: Option<String>,
+    /// The team, where the scope becomes `team`.
+    pub team: Option<String>,
     /// A new default team.
     pub default_team: Option<String>,
     /// A new end, or none.
-    pub expires_at: Option<Lifetime>,
+    pub lifetime: Option<Lifetime>,
+    /// From where its keys may be used.
+    pub allowed_addresses: Option<String>,
+    /// Whether its keys may renew themselves.
+    pub self_rotation: Option<bool>,
+    /// A new external identity.
+    pub identity: Option<IdentityInput>,
     /// The version that the editor saw.
     pub version: Option<i64>,
 }
@@ -298,6 +445,14 @@ pub struct CheckedEdit {
     pub role: String,
     /// Its end.
     pub expires_at: Option<Timestamp>,
+    /// From where its keys may be used.
+    pub allowed_addresses: Addresses,
+    /// Whether its keys may renew themselves.
+    pub self_rotation: bool,
+    /// The slug of the team that it moves into, where it becomes a team's.
+    pub into_team: Option<String>,
+    /// A new external identity.
+    pub identity: Option<Identity>,
 }
 
 impl AccountEdit {
@@ -305,54 +460,80 @@ impl AccountEdit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self, account: &ServiceAccount, now: Timestamp) -> Result<CheckedEdit> {
+    pub fn check(&self, account: &ServiceAccount, sets: &Sets, now: Timestamp) -> Result<CheckedEdit> {
         let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
         let mut mistakes = Mistakes::default();
         let name = mistakes.check("name", name(&or(&self.name, &account.name)));
         let description =
             mistakes.check("description", prose(&or(&self.description, &account.description), 500));
         let comment = mistakes.check("comment", prose(&or(&self.comment, &account.comment), 2000));
-        let role = mistakes.check("role", role(&or(&self.role, &account.role)));
-        // An end that has passed may stay as it is; a new one lies ahead.
-        let expires_at = match &self.expires_at {
-            Some(end) if *end != Ok(account.expires_at) => {
-                check_end(&mut mistakes, "expires_at", end.clone(), now)
-            }
-            _ => account.expires_at,
+        let role = match &self.role {
+            Some(text) if *text != account.role => mistakes.check("role", role(sets, text)),
+            _ => Some(account.role.clone()),
         };
-        if self.default_team.is_some() && account.scope == Scope::Team {
+        // An end that has passed may stay as it is; a new one lies ahead.
+        let expires_at = match &self.lifetime {
+            Some(Lifetime::Until(end)) if Some(*end) == account.expires_at => account.expires_at,
+            Some(lifetime) => check_end(&mut mistakes, "expires_at", lifetime, now).flatten(),
+            None => account.expires_at,
+        };
+        let addresses = or(&self.allowed_addresses, &account.allowed_addresses);
+        let addresses = mistakes.check("allowed_addresses", Addresses::parse(&addresses));
+        let scope = match &self.scope {
+            Some(text) => mistakes.check("scope", text.parse::<Scope>()),
+            None => Some(account.scope),
+        };
+        let into_team = match (account.scope, scope) {
+            (Scope::Team, Some(Scope::Organization)) => {
+                mistakes.add(
+                    "scope",
+                    "cannot become organization: its keys would reach the projects of every team. \
+                     Create another account with that scope",
+                );
+                None
+            }
+            (Scope::Organization, Some(Scope::Team)) => {
+                let team = self.team.as_deref().unwrap_or_default().trim().to_owned();
+                if team.is_empty() {
+                    mistakes.add("team", "is needed");
+                }
+                Some(team)
+            }
+            _ => None,
+        };
+        let stays = |team: &Option<String>, was: &Option<String>| team.is_none() || team == was;
+        if into_team.is_none() && !stays(&self.team, &account.team) {
+            mistakes.add("team", "cannot change: create another account there");
+        }
+        if self.default_team.is_some() && (account.scope == Scope::Team || into_team.is_some()) {
             mistakes.add("default_team", "does not go with scope team");
         }
-        match (name, description, comment, role) {
-            (Some(name), Some(description), Some(comment), Some(role)) if mistakes.is_empty() => {
-                Ok(CheckedEdit { name, description, comment, role, expires_at })
+        let identity = match &self.identity {
+            Some(_) if account.authentication == Authentication::ApiKey => {
+                mistakes.add("identity", "does not go with API keys");
+                None
+            }
+            Some(identity) => identity.check(&mut mistakes),
+            None => None,
+        };
+        let self_rotation = self.self_rotation.unwrap_or(account.self_rotation);
+        match (name, description, comment, role, addresses) {
+            (Some(name), Some(description), Some(comment), Some(role), Some(allowed_addresses))
+                if mistakes.is_empty() =>
+            {
+                Ok(CheckedEdit {
+                    name,
+                    description,
+                    comment,
+                    role,
+                    expires_at,
+                    allowed_addresses,
+                    self_rotation,
+                    into_team,
+                    identity,
+                })
             }
             _ => Err(Error::Invalid(mistakes)),
         }
-    }
-}
-
-/// How a key is regenerated.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Renewal {
-    /// A new end; without one the new value lasts as long as the old one was made for.
-    pub expires_at: Option<Timestamp>,
-    /// How long the old value lives on: `1h`, `24h` or `7d`.
-    pub overlap: Option<String>,
-}
-
-impl Renewal {
-    /// Checks both.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self, now: Timestamp) -> Result<(Option<Timestamp>, Option<Overlap>)> {
-        let mut mistakes = Mistakes::default();
-        let end = check_end(&mut mistakes, "expires_at", Ok(self.expires_at), now);
-        let overlap = self.overlap.as_deref().map(str::parse).transpose();
-        let overlap = mistakes.check("overlap", overlap).flatten();
-        mistakes.none()?;
-        Ok((end, overlap))
     }
 }

@@ -7,11 +7,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::actions;
+use super::actions::{self, Made};
 use super::form::{Choices, Typed};
-use super::model::{Renewal, ServiceAccount, Status};
+use super::model::{ServiceAccount, Status};
 use super::store::Filter;
-use crate::access::{built_in, may, require};
+use crate::access::{Subject, TokenKind, may, require};
+use crate::audit::{self, Told};
 use crate::filters;
 use crate::identity::reveal::Delivery;
 use crate::identity::session::flash;
@@ -19,14 +20,15 @@ use crate::identity::{App, ConsoleCaller};
 use crate::platform::id::TokenId;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
-use crate::tokens::model::{LIFETIMES, Status as KeyStatus, Token, chosen};
-use crate::tokens::pages::{About, show};
+use crate::teams;
+use crate::teams::model::Team;
+use crate::tokens::model::usual;
+use crate::tokens::store::{self as tokens, Calls};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
-type Keyed = Path<(String, String, String)>;
 
 /// The routes of this section.
 pub fn routes() -> Router<App> {
@@ -35,19 +37,17 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route(all, get(list).post(create))
         .route(&format!("{all}/new"), get(new))
+        .route("/orgs/{org}/settings/teams/{team}/service-accounts", get(of_team))
         .route(one, get(home))
-        .route(&format!("{one}/tokens"), get(tokens).post(add_key))
+        .route(&format!("{one}/access"), get(access))
+        .route(&format!("{one}/activity"), get(activity))
         .route(&format!("{one}/settings"), get(settings).post(save))
-        .route(&format!("{one}/regenerate"), get(ask_regenerate).post(regenerate))
         .route(&format!("{one}/disable"), post(disable))
         .route(&format!("{one}/enable"), post(enable))
         .route(&format!("{one}/delete"), get(ask_delete).post(delete))
-        .route(&format!("{one}/tokens/{{tok}}/reveal"), get(reveal))
-        .route(&format!("{one}/tokens/{{tok}}/revoke"), get(ask_revoke).post(revoke))
-        .route(&format!("{one}/tokens/{{tok}}/stop-old"), post(stop_old))
 }
 
-fn address(caller: &ConsoleCaller, rest: &str) -> String {
+pub(super) fn address(caller: &ConsoleCaller, rest: &str) -> String {
     format!("/orgs/{}/settings/service-accounts{rest}", caller.organization.slug)
 }
 
@@ -66,20 +66,6 @@ struct NewPage {
     shell: Shell,
     form: Typed,
     choices: Choices,
-    lifetimes: &'static [(&'static str, &'static str)],
-    mistakes: Mistakes,
-}
-
-#[derive(Template)]
-#[template(path = "service_accounts/tokens.html")]
-struct TokensPage {
-    shell: Shell,
-    account: ServiceAccount,
-    status: Status,
-    keys: Vec<(Token, KeyStatus)>,
-    may_manage: bool,
-    lifetimes: &'static [(&'static str, &'static str)],
-    typed: String,
     mistakes: Mistakes,
 }
 
@@ -91,19 +77,7 @@ struct SettingsPage {
     status: Status,
     form: Typed,
     choices: Choices,
-    lifetimes: &'static [(&'static str, &'static str)],
     may_manage: bool,
-    mistakes: Mistakes,
-}
-
-#[derive(Template)]
-#[template(path = "service_accounts/regenerate.html")]
-struct RegeneratePage {
-    shell: Shell,
-    account: ServiceAccount,
-    keys: Vec<Token>,
-    lifetimes: &'static [(&'static str, &'static str)],
-    chosen: String,
     mistakes: Mistakes,
 }
 
@@ -112,15 +86,8 @@ struct RegeneratePage {
 struct DeletePage {
     shell: Shell,
     account: ServiceAccount,
+    calls: Vec<Calls>,
     mistakes: Mistakes,
-}
-
-#[derive(Template)]
-#[template(path = "service_accounts/revoke.html")]
-struct RevokePage {
-    shell: Shell,
-    account: ServiceAccount,
-    key: Token,
 }
 
 async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
@@ -143,7 +110,9 @@ async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Res
         scope: scope.to_owned(),
         team: query.text("team"),
         role: "member".to_owned(),
-        key_lifetime: "90".to_owned(),
+        authentication: "api_key".to_owned(),
+        lifetime: "none".to_owned(),
+        key_lifetime: usual(&caller.organization.policy, TokenKind::ServiceAccount),
         nonce: Shell::nonce(&app),
         ..Typed::default()
     };
@@ -165,7 +134,7 @@ async fn new_page(
 ) -> Result<Response> {
     let choices = Choices::of(app, caller, None).await?;
     let shell = Shell::of(app, caller, SECTION, "New service account").await?;
-    Ok(html(status, &NewPage { shell, form, choices, lifetimes: LIFETIMES, mistakes }))
+    Ok(html(status, &NewPage { shell, form, choices, mistakes }))
 }
 
 async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -173,7 +142,11 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
     let delivery = Delivery::page(&caller.signed_in.session)?;
     let input = typed.new_account(app.clock.now());
     match actions::create(&app, &caller, &input, Some(&typed.nonce), &delivery).await {
-        Ok(made) => Ok(to_reveal(&caller, &made.account, made.key)),
+        Ok(Made { account, key: Some(key), .. }) => Ok(to_reveal(&caller, &account, key)),
+        Ok(Made { account, key: None, .. }) => {
+            flash(&caller.signed_in.session, format!("Service account {} created.", account.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}/tokens", account.id))))
+        }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
             new_page(&app, &caller, status, typed, mistakes).await
@@ -181,98 +154,70 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
     }
 }
 
-fn to_reveal(caller: &ConsoleCaller, account: &ServiceAccount, key: TokenId) -> Response {
+pub(super) fn to_reveal(caller: &ConsoleCaller, account: &ServiceAccount, key: TokenId) -> Response {
     redirect(&address(caller, &format!("/{}/tokens/{key}/reveal", account.id)))
 }
 
-async fn reveal(
+#[derive(Template)]
+#[template(path = "teams/service_accounts.html")]
+struct TeamPage {
+    shell: Shell,
+    team: Team,
+    slice: Slice<ServiceAccount>,
+    may_create: bool,
+}
+
+/// The tab *Service accounts* of a team.
+async fn of_team(
     State(app): State<App>,
     caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
+    Path((_, team)): Named,
+    query: Query,
 ) -> Result<Response> {
-    let (account, keys) = actions::with_keys(&app, &caller, &id).await?;
-    let key = keys.iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
-    let place = match (&account.team_name, &account.default_team_name) {
-        (Some(team), _) => format!("the team {team}"),
-        (None, Some(team)) => format!("the organization; by default in the team {team}"),
-        (None, None) => "the organization".to_owned(),
-    };
-    let role = built_in(&account.role)
-        .map_or_else(|| account.role.clone(), |set| format!("{}: {}", set.name, set.description));
-    let about = About {
-        section: SECTION,
-        what: "API key",
-        name: account.name.clone(),
-        facts: vec![
-            ("UID", account.id.to_string()),
-            ("Works in", place),
-            ("Role", role),
-            ("Stops", key.expires_at.map_or_else(|| "Never".to_owned(), Timestamp::minute)),
-        ],
-        done: address(&caller, ""),
-        regenerate: address(&caller, &format!("/{}/regenerate?key={}", account.id, key.id)),
-    };
-    show(&app, &caller, key.id, about).await
+    let team = teams::actions::get(&app, &caller, &team).await?;
+    let filter = Filter { team: team.slug.clone(), ..Filter::default() };
+    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let choices = Choices::of(&app, &caller, None).await?;
+    let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
+    let shell = Shell::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
+    Ok(page(&TeamPage { shell, team, slice, may_create }))
+}
+
+#[derive(Template)]
+#[template(path = "service_accounts/access.html")]
+struct AccessPage {
+    shell: Shell,
+    account: ServiceAccount,
+    status: Status,
+    subject: Subject,
+}
+
+async fn access(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    let (account, subject) = actions::standing(&app, &caller, &id).await?;
+    let shell = Shell::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
+    Ok(page(&AccessPage { shell, status: account.status(app.clock.now()), account, subject }))
+}
+
+#[derive(Template)]
+#[template(path = "service_accounts/activity.html")]
+struct ActivityPage {
+    shell: Shell,
+    account: ServiceAccount,
+    status: Status,
+    calls: Vec<Calls>,
+    events: Vec<Told>,
+}
+
+async fn activity(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    let account = actions::get(&app, &caller, &id).await?;
+    let calls = tokens::calls_of_account(&app.db, account.id).await?;
+    let events = audit::about(&app.db, caller.organization.id, &account.id.to_string(), 50).await?;
+    let shell = Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)).await?;
+    Ok(page(&ActivityPage { shell, status: account.status(app.clock.now()), account, calls, events }))
 }
 
 async fn home(caller: ConsoleCaller, Path((_, id)): Named) -> Response {
     redirect(&address(&caller, &format!("/{id}/tokens")))
-}
-
-async fn tokens(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    tokens_page(&app, &caller, StatusCode::OK, &id, String::new(), Mistakes::default()).await
-}
-
-async fn tokens_page(
-    app: &App,
-    caller: &ConsoleCaller,
-    status: StatusCode,
-    id: &str,
-    typed: String,
-    mistakes: Mistakes,
-) -> Result<Response> {
-    let (account, keys) = actions::with_keys(app, caller, id).await?;
-    let now = app.clock.now();
-    let keys = keys.into_iter().map(|key| (key.clone(), key.status(now))).collect();
-    let may_manage = may(&caller.subject, &account);
-    let shell = Shell::of(app, caller, SECTION, account.name.clone()).await?;
-    let standing = account.status(now);
-    let page = TokensPage {
-        shell,
-        status: standing,
-        account,
-        keys,
-        may_manage,
-        lifetimes: LIFETIMES,
-        typed,
-        mistakes,
-    };
-    Ok(html(status, &page))
-}
-
-async fn add_key(
-    State(app): State<App>,
-    caller: ConsoleCaller,
-    Path((_, id)): Named,
-    form: Form,
-) -> Result<Response> {
-    let name = form.text("name");
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    let end = chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.clock.now());
-    let done = match end {
-        Ok(expires_at) => {
-            let renewal = Renewal { expires_at, overlap: None };
-            actions::add_key(&app, &caller, &id, &name, &renewal, &delivery).await
-        }
-        Err(message) => Err(Error::Invalid(Mistakes::one("expires_at", message))),
-    };
-    match done {
-        Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
-        Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            tokens_page(&app, &caller, status, &id, name, mistakes).await
-        }
-    }
 }
 
 async fn settings(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
@@ -291,22 +236,14 @@ async fn settings_page(
 ) -> Result<Response> {
     let mut choices = Choices::of(app, caller, Some(account.home())).await?;
     // Its own role stays choosable for who may edit the rest but not give the role.
-    if let Some(own) = built_in(&account.role).filter(|own| !choices.roles.contains(own)) {
-        choices.roles.insert(0, own);
+    let own = caller.organization.sets.find(&account.role);
+    if let Some(own) = own.filter(|own| !choices.roles.contains(own)) {
+        choices.roles.insert(0, own.clone());
     }
     let may_manage = may(&caller.subject, &account);
     let shell = Shell::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.clock.now());
-    let page = SettingsPage {
-        shell,
-        status: standing,
-        account,
-        form,
-        choices,
-        lifetimes: LIFETIMES,
-        may_manage,
-        mistakes,
-    };
+    let page = SettingsPage { shell, status: standing, account, form, choices, may_manage, mistakes };
     Ok(html(status, &page))
 }
 
@@ -326,63 +263,6 @@ async fn save(
         Err(error) => {
             let (status, mistakes) = refused(error)?;
             settings_page(&app, &caller, status, account, typed, mistakes).await
-        }
-    }
-}
-
-async fn ask_regenerate(
-    State(app): State<App>,
-    caller: ConsoleCaller,
-    Path((_, id)): Named,
-    query: Query,
-) -> Result<Response> {
-    regenerate_page(&app, &caller, StatusCode::OK, &id, query.text("key"), Mistakes::default()).await
-}
-
-async fn regenerate_page(
-    app: &App,
-    caller: &ConsoleCaller,
-    status: StatusCode,
-    id: &str,
-    chosen: String,
-    mistakes: Mistakes,
-) -> Result<Response> {
-    let (account, keys) = actions::with_keys(app, caller, id).await?;
-    let account = require(&caller.subject, account)?.into_inner();
-    let keys: Vec<Token> = actions::living(&keys).into_iter().cloned().collect();
-    let chosen = if chosen.is_empty() {
-        keys.first().map(|key| key.id.to_string()).unwrap_or_default()
-    } else {
-        chosen
-    };
-    let shell = Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?;
-    Ok(html(status, &RegeneratePage { shell, account, keys, lifetimes: LIFETIMES, chosen, mistakes }))
-}
-
-async fn regenerate(
-    State(app): State<App>,
-    caller: ConsoleCaller,
-    Path((_, id)): Named,
-    form: Form,
-) -> Result<Response> {
-    let key = form.text("key");
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    let end = match form.text("lifetime").as_str() {
-        "same" => Ok(None),
-        choice => chosen(choice, &form.text("lifetime_date"), app.clock.now()),
-    };
-    let done = match end {
-        Ok(expires_at) => {
-            let renewal = Renewal { expires_at, overlap: form.filled("overlap") };
-            actions::regenerate(&app, &caller, &id, &key, &renewal, &delivery).await
-        }
-        Err(message) => Err(Error::Invalid(Mistakes::one("expires_at", message))),
-    };
-    match done {
-        Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
-        Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            regenerate_page(&app, &caller, status, &id, key, mistakes).await
         }
     }
 }
@@ -417,7 +297,8 @@ async fn delete_page(
 ) -> Result<Response> {
     let account = require(&caller.subject, account)?.into_inner();
     let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
-    Ok(html(status, &DeletePage { shell, account, mistakes }))
+    let calls = tokens::calls_of_account(&app.db, account.id).await?;
+    Ok(html(status, &DeletePage { shell, account, calls, mistakes }))
 }
 
 async fn delete(
@@ -441,36 +322,4 @@ async fn delete(
             delete_page(&app, &caller, status, account, mistakes).await
         }
     }
-}
-
-async fn ask_revoke(
-    State(app): State<App>,
-    caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
-) -> Result<Response> {
-    let (account, keys) = actions::with_keys(&app, &caller, &id).await?;
-    let account = require(&caller.subject, account)?.into_inner();
-    let key = keys.into_iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
-    let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {}?", key.name)).await?;
-    Ok(page(&RevokePage { shell, account, key }))
-}
-
-async fn revoke(
-    State(app): State<App>,
-    caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
-) -> Result<Response> {
-    let token = actions::revoke(&app, &caller, &id, &key).await?;
-    flash(&caller.signed_in.session, format!("Key {} is revoked.", token.name)).await?;
-    Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
-}
-
-async fn stop_old(
-    State(app): State<App>,
-    caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
-) -> Result<Response> {
-    let token = actions::stop_old(&app, &caller, &id, &key).await?;
-    flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
-    Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
 }

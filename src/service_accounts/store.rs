@@ -1,12 +1,12 @@
 //! The SQL of service accounts.
 
-use super::model::{AccountsOf, CheckedAccount, CheckedEdit, ServiceAccount};
+use super::model::{AccountsOf, Authentication, CheckedAccount, CheckedEdit, Credential, ServiceAccount};
 use crate::access::Permit;
 use crate::audit::Actor;
 use crate::platform::db::Source;
-use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId};
+use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::text::{fold, like};
-use crate::platform::web::paging::Page;
+use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// What a list is filtered by; empty means any.
@@ -43,66 +43,41 @@ pub async fn list(
     page: &Page,
     now: Timestamp,
 ) -> Result<Vec<ServiceAccount>> {
-    let (key, id) = page.start();
-    let statement = if page.is_backwards() {
-        sql(
-            "SELECT a.id, a.name, a.description, a.comment, a.scope, a.team_id, own.slug AS team, own.name AS team_name, \
-                usual.slug AS default_team, usual.name AS default_team_name, a.role, a.expires_at, a.disabled_at, \
-                a.created_at, a.created_by_name, a.version, \
+    Ok(paged!(
+        page,
+        "SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
+                own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
+                a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
+                a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
+                idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \
                 (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
                 (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
-                    AND t.expires_at > $1) AS next_end, \
+                    AND t.expires_at > $4) AS next_end, \
                 (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
                 (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
                     AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
              FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
              LEFT JOIN teams usual ON usual.id = a.default_team_id \
-             WHERE a.organization_id = $2 AND a.deleted_at IS NULL \
-             AND (a.name_folded < $3 OR (a.name_folded = $3 AND a.id < $4)) \
-             AND ($5 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $6)) \
-             AND (a.name_folded LIKE $7 ESCAPE '\\' OR LOWER(a.description) LIKE $7 ESCAPE '\\' OR a.id LIKE $7 ESCAPE '\\') \
-             AND ($8 = '' OR a.scope = $8) AND ($9 = '' OR own.slug = $9) \
-             AND ($10 = '' OR $10 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
-                WHEN a.expires_at <= $1 THEN 'expired' ELSE 'active' END) \
-             ORDER BY a.name_folded DESC, a.id DESC LIMIT $11",
-        )
-    } else {
-        sql(
-            "SELECT a.id, a.name, a.description, a.comment, a.scope, a.team_id, own.slug AS team, own.name AS team_name, \
-                usual.slug AS default_team, usual.name AS default_team_name, a.role, a.expires_at, a.disabled_at, \
-                a.created_at, a.created_by_name, a.version, \
-                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
-                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
-                    AND t.expires_at > $1) AS next_end, \
-                (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
-                (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
-                    AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
-             FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
-             LEFT JOIN teams usual ON usual.id = a.default_team_id \
-             WHERE a.organization_id = $2 AND a.deleted_at IS NULL \
-             AND (a.name_folded > $3 OR (a.name_folded = $3 AND a.id > $4)) \
-             AND ($5 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $6)) \
-             AND (a.name_folded LIKE $7 ESCAPE '\\' OR LOWER(a.description) LIKE $7 ESCAPE '\\' OR a.id LIKE $7 ESCAPE '\\') \
-             AND ($8 = '' OR a.scope = $8) AND ($9 = '' OR own.slug = $9) \
-             AND ($10 = '' OR $10 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
-                WHEN a.expires_at <= $1 THEN 'expired' ELSE 'active' END) \
-             ORDER BY a.name_folded, a.id LIMIT $11",
-        )
-    };
-    Ok(statement
-        .bind(now)
-        .bind(organization)
-        .bind(key)
-        .bind(id)
-        .bind(seen_by.is_none())
-        .bind(seen_by)
-        .bind(like(&filter.search))
-        .bind(&filter.scope)
-        .bind(&filter.team)
-        .bind(&filter.status)
-        .bind(page.limit + 1)
-        .all(db)
-        .await?)
+             LEFT JOIN identity_providers idp ON idp.id = a.identity_provider_id \
+             WHERE a.organization_id = $5 AND a.deleted_at IS NULL \
+             AND ($6 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $7)) \
+             AND ($8 = '%%' OR a.name_folded LIKE $8 ESCAPE '\\' OR LOWER(a.description) LIKE $8 ESCAPE '\\' OR a.id LIKE $8 ESCAPE '\\') \
+             AND ($9 = '' OR a.scope = $9) AND ($10 = '' OR own.slug = $10) \
+             AND ($11 = '' OR $11 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
+                WHEN a.expires_at <= $4 THEN 'expired' ELSE 'active' END)",
+        "a.name_folded",
+        "a.id"
+    )
+    .bind(now)
+    .bind(organization)
+    .bind(seen_by.is_none())
+    .bind(seen_by)
+    .bind(like(&filter.search))
+    .bind(&filter.scope)
+    .bind(&filter.team)
+    .bind(&filter.status)
+    .all(db)
+    .await?)
 }
 
 /// One living account, by UID.
@@ -115,17 +90,20 @@ pub async fn find(
     named: &str,
     now: Timestamp,
 ) -> Result<ServiceAccount> {
-    let account: Option<ServiceAccount> = sql("SELECT a.id, a.name, a.description, a.comment, a.scope, a.team_id, \
-            own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
-            a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
-            (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
-            (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
-                AND t.expires_at > $1) AS next_end, \
-            (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
-            (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
-                AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
-         FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
-         LEFT JOIN teams usual ON usual.id = a.default_team_id \
+    let account: Option<ServiceAccount> = sql("SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
+                own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
+                a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
+                a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
+                idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \
+                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
+                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
+                    AND t.expires_at > $1) AS next_end, \
+                (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
+                (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
+                    AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
+             FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+             LEFT JOIN teams usual ON usual.id = a.default_team_id \
+             LEFT JOIN identity_providers idp ON idp.id = a.identity_provider_id \
          WHERE a.organization_id = $2 AND a.id = $3 AND a.deleted_at IS NULL")
         .bind(now)
         .bind(organization)
@@ -135,21 +113,31 @@ pub async fn find(
     account.ok_or(Error::NotFound)
 }
 
+/// Where an account's identity lies, as its row has it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Anchor {
+    pub(super) provider: Option<IdentityProviderId>,
+    pub(super) subject: Option<String>,
+    pub(super) conditions: String,
+}
+
 /// Makes an account in the home that the permit is for.
 pub(super) async fn insert(
     tx: &mut Tx,
     organization: OrganizationId,
     id: ServiceAccountId,
     home: &Permit<AccountsOf>,
-    account: &CheckedAccount,
+    (account, anchor): (&CheckedAccount, &Anchor),
     default_team: Option<TeamId>,
     (actor, now): (&Actor, Timestamp),
 ) -> Result<()> {
     let team = if let crate::access::Home::Team(team) = home.0 { Some(team) } else { None };
     sql(
         "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, \
-            team_id, default_team_id, role, expires_at, created_by, created_by_name, created_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)",
+            team_id, default_team_id, role, expires_at, created_by, created_by_name, created_at, version, \
+            allowed_addresses, self_rotation, authentication, identity_provider_id, identity_subject, \
+            identity_conditions) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16, $17, $18, $19, $20)",
     )
     .bind(id)
     .bind(organization)
@@ -165,6 +153,15 @@ pub(super) async fn insert(
     .bind(actor.id.clone())
     .bind(actor.name.clone())
     .bind(now)
+    .bind(account.allowed_addresses.lines())
+    .bind(account.self_rotation)
+    .bind(match account.credential {
+        Credential::Key(_) => Authentication::ApiKey,
+        Credential::Federated(_) => Authentication::Federated,
+    })
+    .bind(anchor.provider)
+    .bind(anchor.subject.as_deref())
+    .bind(&anchor.conditions)
     .execute(tx)
     .await
     .map_err(|error| {
@@ -174,27 +171,44 @@ pub(super) async fn insert(
 }
 
 /// Writes an edit over the version that was read; false if another came first.
+/// `into`: the team that it moves into, where it becomes a team's.
 pub(super) async fn update(
     tx: &mut Tx,
     account: &Permit<ServiceAccount>,
     edit: &CheckedEdit,
     default_team: Option<TeamId>,
+    into: Option<TeamId>,
+    anchor: &Anchor,
 ) -> Result<bool> {
-    let rows = sql("UPDATE service_accounts SET name = $1, name_folded = $2, description = $3, comment = $4, \
-            role = $5, expires_at = $6, default_team_id = COALESCE($7, default_team_id), version = version + 1 \
-         WHERE id = $8 AND version = $9 AND deleted_at IS NULL")
+    let rows =
+        sql("UPDATE service_accounts SET name = $1, name_folded = $2, description = $3, comment = $4, \
+            role = $5, expires_at = $6, \
+            default_team_id = CASE WHEN $7 = '' THEN COALESCE($8, default_team_id) ELSE NULL END, \
+            scope = CASE WHEN $7 = '' THEN scope ELSE 'team' END, \
+            team_id = CASE WHEN $7 = '' THEN team_id ELSE $7 END, \
+            allowed_addresses = $9, self_rotation = $10, identity_provider_id = $11, identity_subject = $12, \
+            identity_conditions = $13, version = version + 1 \
+         WHERE id = $14 AND version = $15 AND deleted_at IS NULL")
         .bind(&edit.name)
         .bind(fold(&edit.name))
         .bind(&edit.description)
         .bind(&edit.comment)
         .bind(&edit.role)
         .bind(edit.expires_at)
+        .bind(into.map(|team| team.to_string()).unwrap_or_default())
         .bind(default_team)
+        .bind(edit.allowed_addresses.lines())
+        .bind(edit.self_rotation)
+        .bind(anchor.provider)
+        .bind(anchor.subject.as_deref())
+        .bind(&anchor.conditions)
         .bind(account.id)
         .bind(account.version)
         .execute(tx)
         .await
-        .map_err(|error| Error::unique(error, "name", "is taken by another service account of this organization"))?;
+        .map_err(|error| {
+            Error::unique(error, "name", "is taken by another service account of this organization")
+        })?;
     Ok(rows == 1)
 }
 
@@ -219,6 +233,7 @@ pub(super) async fn delete(tx: &mut Tx, account: &Permit<ServiceAccount>, now: T
         .bind(account.id)
         .execute(&mut *tx)
         .await?;
+    sql("DELETE FROM grants WHERE principal_id = $1").bind(account.id).execute(&mut *tx).await?;
     Ok(sql("UPDATE tokens SET revoked_at = $1 WHERE service_account_id = $2 AND revoked_at IS NULL")
         .bind(now)
         .bind(account.id)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::access::{Permissions, effective};
 use crate::audit::Change;
 use crate::identity::bearer::Principal;
-use crate::identity::caller::memberships;
+use crate::identity::caller::{admits_personal_token, memberships};
 use crate::identity::{App, Bearer};
 use crate::platform::{Error, Result};
 use crate::tokens::{lifecycle, store};
@@ -21,20 +21,24 @@ pub fn routes() -> Router<App> {
 }
 
 async fn whoami(State(app): State<App>, bearer: Bearer) -> Result<Response> {
-    let (kind, organization, team, default_team, permissions) = match &bearer.principal {
-        Principal::Account { organization, team, default_team, subject, .. } => {
-            let slug = Some(organization.slug.clone());
-            ("service_account", slug, team.clone(), default_team.clone(), effective(subject))
+    let (organization, team, default_team, permissions) = match &bearer.principal {
+        Principal::Machine(machine) => {
+            let slug = Some(machine.organization.slug.clone());
+            (slug, machine.team.clone(), machine.default_team.clone(), effective(&machine.subject))
         }
         // A person acts in every organization that they belong to: where it is one, that one is told.
-        Principal::Person { id, .. } => match memberships(&app, *id, None).await?.as_slice() {
-            [one] => ("person", Some(one.organization.slug.clone()), None, None, effective(&one.subject)),
-            _ => ("person", None, None, None, Permissions::NONE),
+        Principal::Person { id, .. } => match memberships(&app, *id, None).await?.as_mut_slice() {
+            [one] => {
+                admits_personal_token(&one.organization, &bearer.request)?;
+                one.subject.narrowed = bearer.narrowed;
+                (Some(one.organization.slug.clone()), None, None, effective(&one.subject))
+            }
+            _ => (None, None, None, Permissions::NONE),
         },
     };
     Ok(Answer(json!({
         "id": bearer.principal.id(),
-        "kind": kind,
+        "kind": bearer.principal.kind(),
         "name": bearer.principal.name(),
         "organization": organization,
         "team": team,
@@ -49,7 +53,7 @@ async fn whoami(State(app): State<App>, bearer: Bearer) -> Result<Response> {
 
 async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
     let organization = match &bearer.principal {
-        Principal::Account { organization, .. } => Some(organization.id),
+        Principal::Machine(machine) => Some(machine.organization.id),
         Principal::Person { .. } => None,
     };
     let actor = bearer.actor();

@@ -4,9 +4,11 @@ use serde_json::json;
 
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
 use super::store::{self, Seen};
-use crate::access::{Gift, Kind, TeamRole, built_in, holds_groups, require, require_gift, see};
+use crate::access::{Gift, Kind, TeamRole, holds_groups, require, require_gift, see};
 use crate::audit::{Action, Change, Event};
+use crate::grants::actions::hand_over;
 use crate::identity::Caller;
+use crate::identity::standing::of_team;
 use crate::organizations::store::lock;
 use crate::platform::id::TeamId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
@@ -38,7 +40,7 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Team
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken slug.
 pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Result<Team> {
     require(&caller.subject, Teams)?;
-    let checked = input.check()?;
+    let checked = input.check(&caller.organization.sets)?;
     give_role(caller, &checked.role, Gift::role_of_new_team)?;
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let id = TeamId::new(change.now, &context.random);
@@ -55,8 +57,8 @@ fn give_role(
     role: &str,
     gift: impl Fn(&crate::access::PermissionSet) -> Gift,
 ) -> Result<()> {
-    let set = built_in(role).ok_or_else(|| Error::internal("a role that was checked is gone"))?;
-    require_gift(&caller.subject, &gift(set))
+    let set = caller.organization.sets.find(role);
+    set.map_or(Ok(()), |set| require_gift(&caller.subject, &gift(set)))
 }
 
 /// Edits a team. With `version`, only over that version.
@@ -72,7 +74,7 @@ pub async fn edit(
 ) -> Result<Team> {
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let team = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
-    let checked = input.check(&team)?;
+    let checked = input.check(&team, &caller.organization.sets)?;
     if checked.role != team.role {
         let id = team.id;
         give_role(caller, &checked.role, |set| Gift::role_of_team(set, id))?;
@@ -109,13 +111,25 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
             format!("must be the team's name: {}", team.name),
         )));
     }
-    let tied = store::tied_accounts(change.tx(), team.id).await?;
-    if !tied.is_empty() {
-        let names: Vec<String> = tied.into_iter().map(|(name,)| name).collect();
-        return Err(Error::conflict(format!(
-            "Service accounts belong to this team or work in it by default: {}. Delete them or move them first.",
-            names.join(", ")
-        )));
+    let listed = |rows: Vec<(String,)>| rows.into_iter().map(|(name,)| name).collect::<Vec<_>>().join(", ");
+    let accounts = store::tied_accounts(change.tx(), team.id).await?;
+    let projects = store::tied_projects(change.tx(), team.id).await?;
+    let mut mistakes = Mistakes::default();
+    if !accounts.is_empty() {
+        mistakes.add(
+            "",
+            format!(
+                "Service accounts belong to this team or work in it by default: {}. Delete them or move them first.",
+                listed(accounts)
+            ),
+        );
+    }
+    if !projects.is_empty() {
+        let names = listed(projects);
+        mistakes.add("", format!("Projects belong to this team: {names}. Delete them or move them first."));
+    }
+    if !mistakes.is_empty() {
+        return Err(Error::Conflict(mistakes));
     }
     store::delete(change.tx(), &team).await?;
     let team = team.into_inner();
@@ -154,8 +168,8 @@ pub async fn set_member(
     let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;
     let (id, username, name, was) = found.ok_or(Error::NotFound)?;
     if was.is_none() {
-        let team_id = team.0.id;
-        give_role(caller, &team.0.role, |set| Gift::role_of_team(set, team_id))?;
+        let of_team = of_team(change.tx(), &caller.organization, team.0.id, &team.0.role).await?;
+        hand_over(change.tx(), &caller.subject, &of_team).await?;
     }
     let now = change.now;
     store::set_member(change.tx(), &team, id, role, now).await?;

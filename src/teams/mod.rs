@@ -5,3 +5,6 @@ pub mod api;
 pub mod model;
 pub mod pages;
 pub mod store;
+pub mod token;
+pub mod token_api;
+pub mod token_pages;

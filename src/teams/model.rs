@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Guarded, Resource, Target, TeamFacts, TeamRole, built_in};
+use crate::access::{Guarded, Resource, Sets, Target, TeamFacts, TeamRole};
 use crate::platform::id::{PersonId, TeamId};
 use crate::platform::text::{name, prose, slug, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
@@ -48,6 +48,15 @@ pub struct Team {
     /// How many service accounts it has.
     #[serde(skip)]
     pub accounts: i64,
+    /// How many projects it has.
+    #[serde(skip)]
+    pub projects: i64,
+    /// Whether it has a token.
+    #[serde(skip)]
+    pub has_token: bool,
+    /// When that token ends.
+    #[serde(skip)]
+    pub token_ends: Option<Timestamp>,
 }
 
 impl Team {
@@ -158,14 +167,12 @@ pub struct Checked {
     pub members_manage_token: bool,
 }
 
-/// Checks the slug of a permission set.
+/// Checks the slug of a permission set that is to be a role.
 ///
 /// # Errors
 /// A sentence for the person who typed it.
-pub fn role(text: &str) -> std::result::Result<String, String> {
-    built_in(text)
-        .map(|set| set.slug.to_owned())
-        .ok_or_else(|| "is not a permission set of this organization".to_owned())
+pub fn role(sets: &Sets, text: &str) -> std::result::Result<String, String> {
+    sets.check(text).map(|set| set.slug.into_owned())
 }
 
 impl NewTeam {
@@ -173,7 +180,7 @@ impl NewTeam {
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self) -> Result<Checked> {
+    pub fn check(&self, sets: &Sets) -> Result<Checked> {
         let mut mistakes = Mistakes::default();
         let name = mistakes.check("name", name(&self.name));
         let slug = mistakes.check("slug", slug(&self.slug));
@@ -181,7 +188,7 @@ impl NewTeam {
             mistakes.check("description", prose(self.description.as_deref().unwrap_or_default(), 500));
         let visibility =
             mistakes.check("visibility", self.visibility.as_deref().unwrap_or("visible").parse());
-        let role = mistakes.check("role", role(self.role.as_deref().unwrap_or("member")));
+        let role = mistakes.check("role", role(sets, self.role.as_deref().unwrap_or("member")));
         match (slug, name, description, visibility, role) {
             (Some(slug), Some(name), Some(description), Some(visibility), Some(role)) => {
                 Ok(Checked { slug, name, description, visibility, role, members_manage_token: true })
@@ -196,7 +203,7 @@ impl TeamEdit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self, team: &Team) -> Result<Checked> {
+    pub fn check(&self, team: &Team, sets: &Sets) -> Result<Checked> {
         let mut checked = NewTeam {
             slug: team.slug.clone(),
             name: self.name.clone().unwrap_or_else(|| team.name.clone()),
@@ -204,7 +211,7 @@ impl TeamEdit {
             visibility: Some(self.visibility.clone().unwrap_or_else(|| team.visibility.word().to_owned())),
             role: Some(self.role.clone().unwrap_or_else(|| team.role.clone())),
         }
-        .check()?;
+        .check(sets)?;
         checked.members_manage_token = self.members_manage_token.unwrap_or(team.members_manage_token);
         Ok(checked)
     }

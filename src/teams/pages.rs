@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::actions;
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
-use crate::access::{PermissionSet, TeamRole, built_in_sets, may};
+use crate::access::{PermissionSet, TeamRole, may};
 use crate::filters;
 use crate::identity::session::flash;
 use crate::identity::{App, ConsoleCaller};
@@ -50,7 +50,7 @@ struct ListPage {
 struct NewPage {
     shell: Shell,
     form: NewTeam,
-    roles: &'static [PermissionSet],
+    roles: Vec<PermissionSet>,
     mistakes: Mistakes,
 }
 
@@ -71,7 +71,7 @@ struct SettingsPage {
     shell: Shell,
     team: Team,
     form: TeamEdit,
-    roles: &'static [PermissionSet],
+    roles: Vec<PermissionSet>,
     may_edit: bool,
     mistakes: Mistakes,
 }
@@ -106,7 +106,10 @@ async fn new_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     let shell = Shell::of(app, caller, SECTION, "New team").await?;
-    Ok(html(status, &NewPage { shell, form, roles: built_in_sets(), mistakes }))
+    Ok(html(
+        status,
+        &NewPage { shell, form, roles: caller.organization.sets.all().cloned().collect(), mistakes },
+    ))
 }
 
 async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -230,7 +233,17 @@ async fn settings_page(
 ) -> Result<Response> {
     let may_edit = may(&caller.subject, &team);
     let shell = Shell::of(app, caller, SECTION, format!("{} settings", team.name)).await?;
-    Ok(html(status, &SettingsPage { shell, team, form, roles: built_in_sets(), may_edit, mistakes }))
+    Ok(html(
+        status,
+        &SettingsPage {
+            shell,
+            team,
+            form,
+            roles: caller.organization.sets.all().cloned().collect(),
+            may_edit,
+            mistakes,
+        },
+    ))
 }
 
 async fn save(

@@ -6,7 +6,7 @@ use crate::organizations::store::set_team_member;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::like;
-use crate::platform::web::paging::Page;
+use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// Which teams the caller sees: all, or the visible ones and these.
@@ -18,7 +18,23 @@ pub struct Seen {
     pub person: Option<PersonId>,
 }
 
-/// A page of teams, the owners first, then by name.
+/// Teams with what lists say of them.
+macro_rules! teams_where {
+    ($rest:literal) => {
+        sql(concat!(
+            "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, \
+                t.created_at, t.is_owners, t.version, \
+                (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
+                (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts, \
+                (SELECT COUNT(*) FROM projects p WHERE p.team_id = t.id) AS projects, \
+                k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
+             FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.revoked_at IS NULL WHERE ",
+            $rest
+        ))
+    };
+}
+
+/// A page of teams, by slug.
 ///
 /// # Errors
 /// When the database cannot.
@@ -29,38 +45,27 @@ pub async fn list(
     search: &str,
     page: &Page,
 ) -> Result<Vec<Team>> {
-    let (key, id) = page.start();
-    let statement = if page.is_backwards() {
-        sql(
-            "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, t.created_at, \
-                t.is_owners, t.version, (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
-                (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts \
-             FROM teams t WHERE t.organization_id = $1 AND (t.slug < $2 OR (t.slug = $2 AND t.id < $3)) \
-             AND ($4 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $5)) \
-             AND (LOWER(t.name) LIKE $6 ESCAPE '\\' OR t.slug LIKE $6 ESCAPE '\\') \
-             ORDER BY t.slug DESC, t.id DESC LIMIT $7",
-        )
-    } else {
-        sql(
-            "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, t.created_at, \
-                t.is_owners, t.version, (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
-                (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts \
-             FROM teams t WHERE t.organization_id = $1 AND (t.slug > $2 OR (t.slug = $2 AND t.id > $3)) \
-             AND ($4 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $5)) \
-             AND (LOWER(t.name) LIKE $6 ESCAPE '\\' OR t.slug LIKE $6 ESCAPE '\\') \
-             ORDER BY t.slug, t.id LIMIT $7",
-        )
-    };
-    Ok(statement
-        .bind(organization)
-        .bind(key)
-        .bind(id)
-        .bind(seen.all)
-        .bind(seen.person)
-        .bind(like(search))
-        .bind(page.limit + 1)
-        .all(db)
-        .await?)
+    Ok(paged!(
+        page,
+        "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, \
+            t.created_at, t.is_owners, t.version, \
+            (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
+            (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts, \
+            (SELECT COUNT(*) FROM projects p WHERE p.team_id = t.id) AS projects, \
+            k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
+         FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.revoked_at IS NULL \
+         WHERE t.organization_id = $4 \
+         AND ($5 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
+         AND (LOWER(t.name) LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')",
+        "t.slug",
+        "t.id"
+    )
+    .bind(organization)
+    .bind(seen.all)
+    .bind(seen.person)
+    .bind(like(search))
+    .all(db)
+    .await?)
 }
 
 /// One team, by slug or id.
@@ -68,11 +73,7 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, named: &str) -> Result<Team> {
-    let team: Option<Team> = sql("SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, \
-            t.members_manage_token, t.created_at, t.is_owners, t.version, \
-            (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
-            (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts \
-         FROM teams t WHERE t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)")
+    let team: Option<Team> = teams_where!("t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)")
         .bind(organization)
         .bind(named)
         .optional(source)
@@ -121,6 +122,11 @@ pub(super) async fn update(tx: &mut Tx, team: &Permit<Team>, checked: &Checked) 
     Ok(rows == 1)
 }
 
+/// Names of the projects of a team.
+pub(super) async fn tied_projects(tx: &mut Tx, team: TeamId) -> Result<Vec<(String,)>> {
+    Ok(sql("SELECT name FROM projects WHERE team_id = $1 ORDER BY slug LIMIT 20").bind(team).all(tx).await?)
+}
+
 /// Names of the living service accounts that belong to a team or work in it by default.
 pub(super) async fn tied_accounts(tx: &mut Tx, team: TeamId) -> Result<Vec<(String,)>> {
     Ok(sql("SELECT name FROM service_accounts WHERE (team_id = $1 OR default_team_id = $1) AND deleted_at IS NULL \
@@ -134,8 +140,9 @@ pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
     // Deleted accounts keep their row for the audit log; only then may they lose their team.
     sql("DELETE FROM service_accounts WHERE (team_id = $1 OR default_team_id = $1) AND deleted_at IS NOT NULL")
         .bind(team.id)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    sql("DELETE FROM grants WHERE principal_id = $1").bind(team.id).execute(&mut *tx).await?;
     sql("DELETE FROM teams WHERE id = $1").bind(team.id).execute(tx).await?;
     Ok(())
 }

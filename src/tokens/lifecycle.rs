@@ -3,13 +3,14 @@
 
 use serde_json::json;
 
-use super::model::{Holder, Overlap, Token};
+use super::model::{Holder, NewToken, Renewal, Token};
 use super::store;
+use crate::access::Policy;
 use crate::audit::{Action, Change, Event};
 use crate::identity::PlainToken;
 use crate::identity::reveal::{self, Delivery};
 use crate::platform::id::TokenId;
-use crate::platform::{Error, Result, Timestamp};
+use crate::platform::{Error, Result};
 
 /// A token that has just got a value.
 #[derive(Debug)]
@@ -23,23 +24,27 @@ pub struct Issued {
 /// Makes a token with its first value.
 ///
 /// # Errors
-/// When the database cannot.
+/// [`Error::Conflict`] where the holder has its one token already; when the
+/// database cannot.
 pub async fn issue(
     change: &mut Change<'_>,
     holder: Holder,
-    name: &str,
-    expires_at: Option<Timestamp>,
+    token: &NewToken,
     delivery: &Delivery,
 ) -> Result<Issued> {
-    let (context, actor, now) = (change.context(), change.actor().clone(), change.now);
+    let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
     let id = TokenId::new(now, &context.random);
-    let value = PlainToken::generate(holder.kind, &context.random);
-    store::insert(change.tx(), id, holder, name, expires_at, (&actor, now)).await?;
+    let value = PlainToken::generate(holder.kind(), &context.random);
+    store::insert(change.tx(), id, holder, token, (&actor, now))
+        .await
+        .map_err(|error| Error::unique(error, "", "It has a token already. Regenerate that one."))?;
     store::insert_value(change.tx(), id, &value).await?;
-    let context = change.context().clone();
     reveal::put(change.tx(), &context, delivery, id, &value).await?;
-    let after = json!({ "kind": holder.kind, "hint": value.hint(), "expires_at": expires_at });
-    change.also(&Event::new(Action::TokenCreated, "token", id, name).after(after)).await?;
+    let after = json!({
+        "kind": holder.kind(), "hint": value.hint(), "expires_at": token.expires_at,
+        "allowed_addresses": token.allowed_addresses, "permissions": token.permissions,
+    });
+    change.also(&Event::new(Action::TokenCreated, "token", id, &token.name).after(after)).await?;
     Ok(Issued { id, value })
 }
 
@@ -47,19 +52,18 @@ pub async fn issue(
 /// but never later than it would have.
 ///
 /// # Errors
+/// [`Error::Invalid`] for an end that the policy does not allow;
 /// [`Error::Conflict`] for a revoked token; when the database cannot.
 pub async fn regenerate(
     change: &mut Change<'_>,
-    _holder: Holder,
+    holder: Holder,
     token: &Token,
-    expires_at: Option<Timestamp>,
-    overlap: Option<Overlap>,
+    renewal: &Renewal,
+    policy: &Policy,
     delivery: &Delivery,
 ) -> Result<Issued> {
     let (context, now) = (change.context().clone(), change.now);
-    // Without a new end the new value lasts as long as the old one was made for.
-    let same_span = token.expires_at.map(|end| now.plus(end.since(token.regenerated_at)));
-    let expires_at = expires_at.or(same_span);
+    let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
     if !store::renew(change.tx(), token.id, now, expires_at).await? {
         return Err(Error::conflict("This token is revoked. Make a new one."));
     }
@@ -100,10 +104,29 @@ pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
 /// # Errors
 /// [`Error::Conflict`] when it has ended already; when the database cannot.
 pub async fn revoke(mut change: Change<'_>, token: &Token) -> Result<()> {
+    let event = end(&mut change, token).await?;
+    change.commit(event).await
+}
+
+/// Ends a token inside a larger change, and gives the event that tells of it.
+///
+/// # Errors
+/// As [`revoke`].
+pub async fn end(change: &mut Change<'_>, token: &Token) -> Result<Event> {
     let now = change.now;
     if !store::revoke(change.tx(), token.id, now).await? {
         return Err(Error::conflict("This token is revoked already."));
     }
-    let before = json!({ "hint": token.hint, "status": token.status(now) });
-    change.commit(Event::new(Action::TokenRevoked, "token", token.id, &token.name).before(before)).await
+    let before = json!({ "kind": token.kind, "hint": token.hint, "status": token.status(now) });
+    Ok(Event::new(Action::TokenRevoked, "token", token.id, &token.name).before(before))
+}
+
+/// Writes what a token is called and from where it may be used; the caller
+/// writes the event.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn describe(change: &mut Change<'_>, token: &Token, to: &NewToken) -> Result<()> {
+    let addresses = to.allowed_addresses.lines();
+    store::describe(change.tx(), token.id, &to.name, &to.description, &addresses).await
 }

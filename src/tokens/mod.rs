@@ -1,6 +1,8 @@
 //! Tokens: one table, one lifecycle, one reveal, whatever the kind.
 
+pub mod api;
 pub mod lifecycle;
 pub mod model;
 pub mod pages;
+pub mod single;
 pub mod store;

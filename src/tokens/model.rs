@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::access::{Permit, TokenKind};
+use crate::access::{Addresses, Guarded, Permissions, Permit, Policy, TokenKind};
+use crate::identity::standing;
 use crate::platform::clock::DAY;
-use crate::platform::id::{PersonId, ServiceAccountId, TokenId};
-use crate::platform::text::words;
-use crate::platform::{Mistakes, Timestamp};
+use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
+use crate::platform::text::{name, prose, words};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 words! {
     /// How a token stands.
@@ -53,12 +54,24 @@ pub struct Token {
     pub id: TokenId,
     /// Its kind.
     pub kind: TokenKind,
+    /// The organization that it works in; none for a personal token.
+    pub organization_id: Option<OrganizationId>,
     /// The account that it is a key of.
     pub service_account_id: Option<ServiceAccountId>,
     /// The person that it acts as.
     pub person_id: Option<PersonId>,
+    /// The team that it acts as.
+    pub team_id: Option<TeamId>,
+    /// The service that it is a secret of.
+    pub service_id: Option<ServiceId>,
     /// Its name.
     pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// From where it may be used, a range a line; from anywhere when empty.
+    pub allowed_addresses: String,
+    /// The permissions that it is narrowed to.
+    pub permissions: Option<String>,
     /// Prefix and last four of the value in force.
     pub hint: Option<String>,
     /// Who made it.
@@ -96,10 +109,23 @@ impl Token {
         }
     }
 
+    /// How it stands on a page that knows the time.
+    #[must_use]
+    pub fn standing(&self, now: &Option<Timestamp>) -> Status {
+        self.status(now.unwrap_or(self.created_at))
+    }
+
     /// Whether the value before still works at `now`.
     #[must_use]
     pub fn overlaps(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.previous_stops_at.is_some_and(|end| end > now)
+    }
+
+    /// The value before, while it still works on a page that knows the time.
+    #[must_use]
+    pub fn previous(&self, now: &Option<Timestamp>) -> Option<(String, Timestamp)> {
+        let now = (*now)?;
+        self.previous_hint.clone().zip(self.previous_stops_at).filter(|_| self.overlaps(now))
     }
 
     /// As JSON.
@@ -116,8 +142,8 @@ impl Token {
             expires_at: self.expires_at,
             last_used_at: self.last_used_at,
             last_used_address: self.last_used_address.clone(),
-            allowed_addresses: [],
-            permissions: None,
+            allowed_addresses: self.allowed_addresses.lines().map(str::to_owned).collect(),
+            permissions: self.permissions.as_deref().map(standing::permissions),
             previous: self.overlaps(now).then(|| PreviousView {
                 hint: self.previous_hint.clone(),
                 stops_at: self.previous_stops_at,
@@ -141,8 +167,8 @@ pub struct TokenView {
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     last_used_address: Option<String>,
-    allowed_addresses: [String; 0],
-    permissions: Option<Vec<String>>,
+    allowed_addresses: Vec<String>,
+    permissions: Option<Permissions>,
     previous: Option<PreviousView>,
     /// The value, in the one answer that makes it; `null` in a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,23 +182,36 @@ struct PreviousView {
     last_used_at: Option<Timestamp>,
 }
 
-/// Whose token it is. Made from a permit on the holder, or for oneself.
-#[derive(Clone, Copy, Debug)]
-pub struct Holder {
-    pub(super) kind: TokenKind,
-    pub(super) account: Option<ServiceAccountId>,
-    pub(super) person: Option<PersonId>,
+/// Whose tokens a thing holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    /// A service account's: its keys.
+    Account(OrganizationId, ServiceAccountId),
+    /// A team's.
+    Team(OrganizationId, TeamId),
+    /// The organization's own.
+    Organization(OrganizationId),
+    /// Its own: a service token.
+    Itself(OrganizationId),
+    /// A person's.
+    Person(PersonId),
+    /// A registered service's: its secrets.
+    Service(OrganizationId, ServiceId),
 }
 
 /// Things that hold tokens.
-pub trait HoldsTokens {
-    /// The service account that its tokens act as.
-    fn account(&self) -> ServiceAccountId;
+pub trait HoldsTokens: Guarded {
+    /// Whose they are.
+    fn whose(&self) -> Whose;
 }
+
+/// Whose token it is, proved: made from a permit on the holder, or for oneself.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder(Whose);
 
 impl<T: HoldsTokens> From<&Permit<T>> for Holder {
     fn from(permit: &Permit<T>) -> Self {
-        Self { kind: TokenKind::ServiceAccount, account: Some(permit.account()), person: None }
+        Self(permit.whose())
     }
 }
 
@@ -180,44 +219,337 @@ impl Holder {
     /// A person's own tokens.
     #[must_use]
     pub const fn oneself(person: PersonId) -> Self {
-        Self { kind: TokenKind::Personal, account: None, person: Some(person) }
+        Self(Whose::Person(person))
+    }
+
+    /// The kind of the tokens that it holds.
+    #[must_use]
+    pub const fn kind(self) -> TokenKind {
+        match self.0 {
+            Whose::Account(..) => TokenKind::ServiceAccount,
+            Whose::Team(..) => TokenKind::Team,
+            Whose::Organization(_) => TokenKind::Organization,
+            Whose::Itself(_) => TokenKind::ServiceToken,
+            Whose::Person(_) => TokenKind::Personal,
+            Whose::Service(..) => TokenKind::ServiceSecret,
+        }
+    }
+
+    pub(super) const fn organization(self) -> Option<OrganizationId> {
+        match self.0 {
+            Whose::Account(id, _)
+            | Whose::Team(id, _)
+            | Whose::Organization(id)
+            | Whose::Itself(id)
+            | Whose::Service(id, _) => Some(id),
+            Whose::Person(_) => None,
+        }
+    }
+
+    pub(super) const fn account(self) -> Option<ServiceAccountId> {
+        if let Whose::Account(_, id) = self.0 { Some(id) } else { None }
+    }
+
+    pub(super) const fn team(self) -> Option<TeamId> {
+        if let Whose::Team(_, id) = self.0 { Some(id) } else { None }
+    }
+
+    pub(super) const fn person(self) -> Option<PersonId> {
+        if let Whose::Person(id) = self.0 { Some(id) } else { None }
+    }
+
+    pub(super) const fn service(self) -> Option<ServiceId> {
+        if let Whose::Service(_, id) = self.0 { Some(id) } else { None }
     }
 }
 
-/// A lifetime as it was chosen: an end, none, or what is wrong with the choice.
-pub type Lifetime = Result<Option<Timestamp>, String>;
-
-/// Checks an end: it must lie ahead.
-pub fn check_end(mistakes: &mut Mistakes, field: &str, end: Lifetime, now: Timestamp) -> Option<Timestamp> {
-    let end = mistakes.check(field, end).flatten()?;
-    if end <= now {
-        mistakes.add(field, "must lie in the future");
-        return None;
-    }
-    Some(end)
+/// A token to be made, its fields checked.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// From where it may be used.
+    pub allowed_addresses: Addresses,
+    /// What it is narrowed to.
+    pub permissions: Option<Permissions>,
 }
 
-/// The choices of a lifetime select: value and label.
-pub const LIFETIMES: &[(&str, &str)] = &[
-    ("none", "No end"),
-    ("7", "7 days"),
-    ("30", "30 days"),
-    ("60", "60 days"),
-    ("90", "90 days"),
-    ("365", "365 days"),
-    ("date", "Until a date"),
-];
+/// A token to be made, as typed or sent.
+#[derive(Clone, Debug, Default)]
+pub struct TokenInput {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// When it ends.
+    pub lifetime: Lifetime,
+    /// From where it may be used: ranges, separated by spaces, commas or lines.
+    pub allowed_addresses: String,
+    /// What it is narrowed to.
+    pub permissions: Option<Permissions>,
+}
+
+impl TokenInput {
+    /// Checks every field.
+    pub fn check(
+        &self,
+        mistakes: &mut Mistakes,
+        of: (&Policy, TokenKind),
+        now: Timestamp,
+    ) -> Option<NewToken> {
+        self.check_under(mistakes, "", of, now)
+    }
+
+    /// Checks every field of a token inside a larger form, whose names begin
+    /// with `prefix`.
+    pub fn check_under(
+        &self,
+        mistakes: &mut Mistakes,
+        prefix: &str,
+        of: (&Policy, TokenKind),
+        now: Timestamp,
+    ) -> Option<NewToken> {
+        let field = |field: &str| format!("{prefix}{field}");
+        let name = mistakes.check(&field("name"), name(&self.name));
+        let description = mistakes.check(&field("description"), prose(&self.description, 500));
+        let expires_at = check_lifetime(mistakes, &field("expires_at"), &self.lifetime, of, now);
+        let addresses =
+            mistakes.check(&field("allowed_addresses"), Addresses::parse(&self.allowed_addresses));
+        Some(NewToken {
+            name: name?,
+            description: description?,
+            expires_at: expires_at?,
+            allowed_addresses: addresses?,
+            permissions: self.permissions,
+        })
+    }
+}
+
+/// What a regeneration sets.
+#[derive(Clone, Debug, Default)]
+pub struct Renewal {
+    /// A new end; without one the new value lasts as long as the old one was made for.
+    pub lifetime: Lifetime,
+    /// How long the old value lives on: a word of [`Overlap`], or nothing.
+    pub overlap: String,
+}
+
+impl Renewal {
+    /// Checks both fields for a token of this kind.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(
+        &self,
+        token: &Token,
+        policy: &Policy,
+        kind: TokenKind,
+        now: Timestamp,
+    ) -> Result<(Option<Timestamp>, Option<Overlap>)> {
+        let mut mistakes = Mistakes::default();
+        let end = match (&self.lifetime, token.expires_at) {
+            (Lifetime::Usual, Some(end)) => {
+                let same = now.plus(end.since(token.regenerated_at));
+                let most = policy.lifetime(kind).max_days.map(|days| now.plus(days * DAY));
+                Some(Some(most.map_or(same, |most| same.min(most))))
+            }
+            (Lifetime::Usual, None) if policy.lifetime(kind).max_days.is_none() => Some(None),
+            (chosen, _) => check_lifetime(&mut mistakes, "expires_at", chosen, (policy, kind), now),
+        };
+        let overlap = match self.overlap.trim() {
+            "" | "none" => Some(None),
+            word => mistakes.check("overlap", word.parse::<Overlap>()).map(Some),
+        };
+        match (end, overlap) {
+            (Some(end), Some(overlap)) => Ok((end, overlap)),
+            _ => Err(Error::Invalid(mistakes)),
+        }
+    }
+}
+
+/// A renewal as the API takes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalBody {
+    /// A new end.
+    pub expires_at: Option<Timestamp>,
+    /// `1h`, `24h` or `7d`.
+    pub overlap: Option<Overlap>,
+}
+
+impl From<RenewalBody> for Renewal {
+    fn from(body: RenewalBody) -> Self {
+        Self {
+            lifetime: body.expires_at.into(),
+            overlap: body.overlap.map(|overlap| overlap.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A lifetime as it was chosen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Lifetime {
+    /// Nothing was said: the usual one.
+    #[default]
+    Usual,
+    /// No end.
+    Endless,
+    /// Until this moment.
+    Until(Timestamp),
+    /// What was typed is no lifetime, and why.
+    Wrong(String),
+}
+
+impl From<Option<Timestamp>> for Lifetime {
+    fn from(end: Option<Timestamp>) -> Self {
+        end.map_or(Self::Usual, Self::Until)
+    }
+}
+
+/// Checks a lifetime: it must lie ahead, and within what the policy allows for
+/// this kind of token. The usual one is the policy's default, else no end,
+/// else the most that is allowed.
+pub fn check_lifetime(
+    mistakes: &mut Mistakes,
+    field: &str,
+    lifetime: &Lifetime,
+    (policy, kind): (&Policy, TokenKind),
+    now: Timestamp,
+) -> Option<Option<Timestamp>> {
+    let rule = policy.lifetime(kind);
+    let most = rule.max_days.map(|days| now.plus(days * DAY));
+    let wrong = match lifetime {
+        Lifetime::Usual => {
+            let usual = rule.default_days.or(rule.max_days).map(|days| now.plus(days * DAY));
+            return Some(usual.map(|usual| most.map_or(usual, |most| usual.min(most))));
+        }
+        Lifetime::Endless if most.is_none() => return Some(None),
+        // The form was open for a while: the same day counts.
+        Lifetime::Until(end) if *end > now && most.is_none_or(|most| *end < most.plus(DAY)) => {
+            return Some(Some(*end));
+        }
+        Lifetime::Until(end) if *end <= now => "must lie in the future".to_owned(),
+        Lifetime::Endless | Lifetime::Until(_) => {
+            format!("may be at most {} days from now: the organization limits it", rule.max_days.unwrap_or(0))
+        }
+        Lifetime::Wrong(message) => message.clone(),
+    };
+    mistakes.add(field, wrong);
+    None
+}
+
+/// Checks an end without a policy (of an account): it must lie ahead.
+pub fn check_end(
+    mistakes: &mut Mistakes,
+    field: &str,
+    lifetime: &Lifetime,
+    now: Timestamp,
+) -> Option<Option<Timestamp>> {
+    check_lifetime(mistakes, field, lifetime, (&Policy::default(), TokenKind::Access), now)
+}
+
+/// One choice of a lifetime select.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LifetimeChoice {
+    /// What the form sends.
+    pub value: String,
+    /// What the person reads: the resulting date is spelled out.
+    pub text: String,
+}
+
+const DAYS: [u32; 5] = [7, 30, 60, 90, 365];
+
+/// The choices of a lifetime select, capped by the policy.
+#[must_use]
+pub fn choices(policy: &Policy, kind: TokenKind, now: Timestamp) -> Vec<LifetimeChoice> {
+    let rule = policy.lifetime(kind);
+    let mut days: Vec<u32> = DAYS.into_iter().chain(rule.default_days).chain(rule.max_days).collect();
+    days.retain(|days| rule.max_days.is_none_or(|most| *days <= most));
+    days.sort_unstable();
+    days.dedup();
+    let mut all = Vec::new();
+    let mut add = |value: String, text: String| all.push(LifetimeChoice { value, text });
+    for days in days {
+        let plural = if days == 1 { "day" } else { "days" };
+        add(days.to_string(), format!("{days} {plural}, until {}", now.plus(days * DAY).day()));
+    }
+    add("date".to_owned(), "Until a date".to_owned());
+    if rule.max_days.is_none() {
+        add("none".to_owned(), "No end".to_owned());
+    }
+    all
+}
+
+/// The choice that a form starts with: the policy's default, else 90 days,
+/// else the most that is allowed.
+#[must_use]
+pub fn usual(policy: &Policy, kind: TokenKind) -> String {
+    let rule = policy.lifetime(kind);
+    let days = rule.default_days.unwrap_or(90);
+    rule.max_days.map_or(days, |most| days.min(most)).to_string()
+}
 
 /// Reads a lifetime select and the date beside it.
 #[must_use]
 pub fn chosen(choice: &str, date: &str, now: Timestamp) -> Lifetime {
     match choice {
-        "" | "none" => Ok(None),
-        "date" => Timestamp::parse_end_of_day(date).map(Some),
-        days => {
-            let days =
-                LIFETIMES.iter().find(|(value, _)| *value == days).and_then(|_| days.parse::<u32>().ok());
-            days.map(|days| Some(now.plus(days * DAY))).ok_or_else(|| "must be one of the choices".to_owned())
+        "" | "same" => Lifetime::Usual,
+        "none" => Lifetime::Endless,
+        "date" => match Timestamp::parse_end_of_day(date) {
+            Ok(end) => Lifetime::Until(end),
+            Err(message) => Lifetime::Wrong(message),
+        },
+        days => match days.parse::<u32>() {
+            Ok(days) if days > 0 && days <= 3650 => Lifetime::Until(now.plus(days * DAY)),
+            _ => Lifetime::Wrong("must be one of the choices".to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::LifetimeRule;
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2027-01-01T00:00:00Z").expect("a time")
+    }
+
+    #[test]
+    fn the_policy_caps_a_lifetime_and_gives_the_usual_one() {
+        let mut policy = Policy::default();
+        let check = |policy: &Policy, lifetime: Lifetime| {
+            let mut mistakes = Mistakes::default();
+            check_lifetime(&mut mistakes, "expires_at", &lifetime, (policy, TokenKind::Team), now())
+        };
+        let days = |days: u32| now().plus(days * DAY);
+        assert_eq!(check(&policy, Lifetime::Usual), Some(None));
+        assert_eq!(check(&policy, Lifetime::Endless), Some(None));
+        assert_eq!(check(&policy, Lifetime::Until(days(4000))), Some(Some(days(4000))));
+        assert_eq!(check(&policy, Lifetime::Until(now())), None);
+        let rule = LifetimeRule { default_days: Some(30), max_days: Some(60) };
+        policy.lifetimes.insert(TokenKind::Team, rule);
+        assert_eq!(check(&policy, Lifetime::Usual), Some(Some(days(30))));
+        assert_eq!(check(&policy, Lifetime::Endless), None);
+        assert_eq!(check(&policy, Lifetime::Until(days(60))), Some(Some(days(60))));
+        assert_eq!(check(&policy, Lifetime::Until(days(62))), None);
+        let offered: Vec<String> =
+            choices(&policy, TokenKind::Team, now()).into_iter().map(|choice| choice.value).collect();
+        assert_eq!(offered, ["7", "30", "60", "date"]);
+        assert_eq!(usual(&policy, TokenKind::Team), "30");
+        assert_eq!(usual(&policy, TokenKind::Personal), "90");
+    }
+
+    #[test]
+    fn a_choice_that_was_not_offered_is_no_lifetime() {
+        for bad in ["-1", "0", "x", "99999"] {
+            assert!(matches!(chosen(bad, "", now()), Lifetime::Wrong(_)), "{bad}");
         }
+        assert!(matches!(chosen("date", "soon", now()), Lifetime::Wrong(_)));
+        assert_eq!(chosen("", "", now()), Lifetime::Usual);
     }
 }

@@ -1,22 +1,29 @@
-//! The one page that shows a value, once.
+//! The pages that tokens of every kind share: the one that shows a value, once;
+//! the card of a holder with one token; the questions before a new value and
+//! before the end.
 
 use askama::Template;
+use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, SET_COOKIE};
 use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+use tower_sessions::Session;
 use zeroize::Zeroizing;
 
-use crate::identity::{App, ConsoleCaller, reveal};
-use crate::platform::Result;
+use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
+use super::store::{self, Calls};
+use crate::access::{Policy, TokenKind};
+use crate::filters;
+use crate::identity::{App, reveal};
 use crate::platform::id::TokenId;
-use crate::platform::web::html;
+use crate::platform::web::{Form, html};
+use crate::platform::{Mistakes, Result, Timestamp};
 use crate::shell::Shell;
 
 /// What the page says around the value.
 #[derive(Debug)]
 pub struct About {
-    /// The section that the token lies in.
-    pub section: &'static str,
     /// What the value is called: `API key`.
     pub what: &'static str,
     /// Whose it is.
@@ -41,20 +48,41 @@ struct RevealPage {
 /// back/forward cache, which `no-store` alone does not.
 const MARK: &str = "tessera-reveal=1; Path=/; HttpOnly; SameSite=Lax";
 
-/// Shows the value if it was not shown before.
+/// The route of a page that shows a value: `HEAD`, which link checkers and
+/// previews send, does not take the value out of its slot.
+pub fn reveal_route<H, T>(handler: H) -> MethodRouter<App>
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    get(handler).head(async || StatusCode::OK)
+}
+
+/// Shows the value if it was not shown before. The shell's title is set here.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn show(app: &App, caller: &ConsoleCaller, token: TokenId, about: About) -> Result<Response> {
-    let value = reveal::take(app, &caller.signed_in.session, token).await?;
-    let title = format!("{} for {}", about.what, about.name);
-    let shell = Shell::of(app, caller, about.section, title).await?;
+pub async fn show(
+    app: &App,
+    session: &Session,
+    shell: Shell,
+    token: TokenId,
+    about: About,
+) -> Result<Response> {
+    let value = reveal::take(app, session, token).await?;
+    let shell = Shell { title: format!("{} for {}", about.what, about.name), ..shell };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
     let mut response = html(status, &RevealPage { shell, about, value });
     if shown {
         response.headers_mut().append(SET_COOKIE, HeaderValue::from_static(MARK));
     }
     Ok(response)
+}
+
+/// When a token ends, as a fact beneath its value.
+#[must_use]
+pub fn stops(end: Option<Timestamp>) -> (&'static str, String) {
+    ("Stops", end.map_or_else(|| "Never".to_owned(), Timestamp::minute))
 }
 
 /// Takes the mark away with the next page, which evicts the one that showed
@@ -72,4 +100,126 @@ pub async fn unmark(request: axum::extract::Request, next: axum::middleware::Nex
         }
     }
     response
+}
+
+/// The card of a holder with one token at most.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// The token, while there is one.
+    pub token: Option<Token>,
+    /// What it is called: `Team API token`.
+    pub what: &'static str,
+    /// The holder's name.
+    pub name: String,
+    /// The address of the page that the card is on.
+    pub base: String,
+    /// Whether the one who looks may generate, regenerate and delete.
+    pub may_manage: bool,
+    /// Who may, for those who may not.
+    pub who_may: &'static str,
+    /// What to choose from.
+    pub lifetimes: Vec<LifetimeChoice>,
+    /// What was chosen.
+    pub lifetime: String,
+    /// The date beside it.
+    pub lifetime_date: String,
+}
+
+impl Card {
+    /// With the lifetimes that the policy allows, and what the form chose.
+    #[must_use]
+    pub fn choosing(mut self, policy: &Policy, kind: TokenKind, now: Timestamp, form: &Form) -> Self {
+        self.lifetimes = choices(policy, kind, now);
+        self.lifetime = form.filled("lifetime").unwrap_or_else(|| usual(policy, kind));
+        self.lifetime_date = form.text("lifetime_date");
+        self
+    }
+}
+
+/// What a question is about, and where its answers lead.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The token.
+    pub token: Token,
+    /// Its holder's name, or its own.
+    pub name: String,
+    /// Where it came from: label and address.
+    pub back: (String, String),
+    /// Where the form goes.
+    pub action: String,
+    /// What the button says.
+    pub button: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "tokens/regenerate.html")]
+struct RegeneratePage {
+    shell: Shell,
+    question: Question,
+    lifetimes: Vec<LifetimeChoice>,
+    lifetime: String,
+    lifetime_date: String,
+    overlap: String,
+    mistakes: Mistakes,
+}
+
+/// Asks how a new value is to be made.
+#[must_use]
+pub fn ask_regenerate(
+    shell: Shell,
+    status: StatusCode,
+    question: Question,
+    (policy, form): (&Policy, &Form),
+    mistakes: Mistakes,
+) -> Response {
+    let lifetimes = choices(policy, question.token.kind, shell.now.unwrap_or(question.token.created_at));
+    let page = RegeneratePage {
+        shell,
+        question,
+        lifetimes,
+        lifetime: form.text("lifetime"),
+        lifetime_date: form.text("lifetime_date"),
+        overlap: form.text("overlap"),
+        mistakes,
+    };
+    html(status, &page)
+}
+
+/// Reads the answer to [`ask_regenerate`], or the form of [`Card`].
+#[must_use]
+pub fn renewal(form: &Form, now: Timestamp) -> Renewal {
+    Renewal {
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), now),
+        overlap: form.text("overlap"),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "tokens/end.html")]
+struct EndPage {
+    shell: Shell,
+    question: Question,
+    calls: Vec<Calls>,
+    mistakes: Mistakes,
+}
+
+/// Asks whether a token is to end, and says what uses it.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn ask_end(
+    app: &App,
+    shell: Shell,
+    status: StatusCode,
+    question: Question,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let calls = store::calls(&app.db, question.token.id).await?;
+    Ok(html(status, &EndPage { shell, question, calls, mistakes }))
+}
+
+/// How often, all addresses together.
+#[must_use]
+pub fn total(calls: &[Calls]) -> i64 {
+    calls.iter().map(|each| each.calls).sum()
 }

@@ -1,31 +1,55 @@
 //! The SQL of tokens and their values.
 
-use super::model::{Holder, Token};
+use super::model::{Holder, NewToken, Token};
 use crate::audit::Actor;
 use crate::identity::PlainToken;
 use crate::platform::db::Source;
-use crate::platform::id::{ServiceAccountId, TokenId};
-use crate::platform::{Result, Timestamp, Tx, sql};
+use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
+use crate::platform::web::paging::{Page, newest};
+use crate::platform::{Db, Result, Timestamp, Tx, sql};
+
+/// Tokens with the value in force and the one before it.
+macro_rules! tokens_where {
+    ($rest:literal) => {
+        sql(concat!(
+            "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
+                t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
+                t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
+                p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
+             FROM tokens t \
+             LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
+             LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL WHERE ",
+            $rest
+        ))
+    };
+}
 
 pub(super) async fn insert(
     tx: &mut Tx,
     id: TokenId,
     holder: Holder,
-    name: &str,
-    expires_at: Option<Timestamp>,
+    token: &NewToken,
     (actor, now): (&Actor, Timestamp),
-) -> Result<()> {
-    sql("INSERT INTO tokens (id, kind, service_account_id, person_id, name, created_by, created_by_name, \
-            created_at, regenerated_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)")
+) -> sqlx::Result<()> {
+    sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, service_id, name, \
+            description, allowed_addresses, permissions, created_by, created_by_name, created_at, regenerated_at, \
+            expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15)")
     .bind(id)
-    .bind(holder.kind)
-    .bind(holder.account)
-    .bind(holder.person)
-    .bind(name)
+    .bind(holder.kind())
+    .bind(holder.organization())
+    .bind(holder.account())
+    .bind(holder.person())
+    .bind(holder.team())
+    .bind(holder.service())
+    .bind(&token.name)
+    .bind(&token.description)
+    .bind(token.allowed_addresses.lines())
+    .bind(token.permissions.map(crate::identity::standing::stored))
     .bind(actor.id.clone())
     .bind(actor.name.clone())
     .bind(now)
-    .bind(expires_at)
+    .bind(token.expires_at)
     .execute(tx)
     .await?;
     Ok(())
@@ -87,21 +111,89 @@ pub(super) async fn revoke(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<b
     Ok(touched == 1)
 }
 
+/// Writes name, description and addresses.
+pub(super) async fn describe(
+    tx: &mut Tx,
+    id: TokenId,
+    name: &str,
+    description: &str,
+    addresses: &str,
+) -> Result<()> {
+    sql("UPDATE tokens SET name = $1, description = $2, allowed_addresses = $3 WHERE id = $4")
+        .bind(name)
+        .bind(description)
+        .bind(addresses)
+        .bind(id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// The keys of a service account, oldest first, dead ones too.
 ///
 /// # Errors
 /// When the database cannot.
 pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId) -> Result<Vec<Token>> {
-    Ok(sql("SELECT t.id, t.kind, t.service_account_id, t.person_id, t.name, v.hint, t.created_by_name, \
+    Ok(tokens_where!("t.service_account_id = $1 ORDER BY t.id").bind(account).all(source).await?)
+}
+
+/// The living token of a team.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_team(source: impl Into<Source<'_>>, team: TeamId) -> Result<Option<Token>> {
+    Ok(tokens_where!("t.team_id = $1 AND t.revoked_at IS NULL").bind(team).optional(source).await?)
+}
+
+/// The living organization token.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_organization(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+) -> Result<Option<Token>> {
+    Ok(tokens_where!("t.organization_id = $1 AND t.kind = 'organization' AND t.revoked_at IS NULL")
+        .bind(organization)
+        .optional(source)
+        .await?)
+}
+
+/// The secrets of a service, oldest first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_service(source: impl Into<Source<'_>>, service: ServiceId) -> Result<Vec<Token>> {
+    Ok(tokens_where!("t.service_id = $1 ORDER BY t.id").bind(service).all(source).await?)
+}
+
+/// A page of a person's tokens, the newest first; dead ones where asked for.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_person(
+    db: &Db,
+    person: PersonId,
+    (now, dead): (Timestamp, bool),
+    page: &Page,
+) -> Result<Vec<Token>> {
+    Ok(newest!(
+        page,
+        "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
+            t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
             t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
             p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
          FROM tokens t \
          LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL \
-         WHERE t.service_account_id = $1 ORDER BY t.id")
-        .bind(account)
-        .all(source)
-        .await?)
+         WHERE t.person_id = $3 AND ($4 OR (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $5)))",
+        "t.id"
+    )
+    .bind(person)
+    .bind(dead)
+    .bind(now)
+    .all(db)
+    .await?)
 }
 
 /// One token, with a fresh look at its ends.
@@ -109,14 +201,39 @@ pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId
 /// # Errors
 /// When the database cannot.
 pub async fn find(source: impl Into<Source<'_>>, id: TokenId) -> Result<Option<Token>> {
-    Ok(sql("SELECT t.id, t.kind, t.service_account_id, t.person_id, t.name, v.hint, t.created_by_name, \
-            t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-            p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
-         FROM tokens t \
-         LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL \
-         WHERE t.id = $1")
-        .bind(id)
-        .optional(source)
-        .await?)
+    Ok(tokens_where!("t.id = $1").bind(id).optional(source).await?)
+}
+
+/// How a token was used in the last thirty days.
+#[derive(Clone, Debug, Default, sqlx::FromRow)]
+pub struct Calls {
+    /// From where; empty where it is not known.
+    pub address: String,
+    /// How often.
+    pub calls: i64,
+}
+
+/// The addresses that used a token in the last thirty days, the busiest first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn calls(db: &Db, token: TokenId) -> Result<Vec<Calls>> {
+    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM token_calls WHERE token_id = $1 \
+         GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
+    .bind(token)
+    .all(db)
+    .await?)
+}
+
+/// The same for all keys of an account.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn calls_of_account(db: &Db, account: ServiceAccountId) -> Result<Vec<Calls>> {
+    Ok(sql("SELECT c.address, CAST(SUM(c.calls) AS BIGINT) AS calls FROM tokens t \
+         JOIN token_calls c ON c.token_id = t.id WHERE t.service_account_id = $1 \
+         GROUP BY c.address ORDER BY SUM(c.calls) DESC, c.address LIMIT 20")
+    .bind(account)
+    .all(db)
+    .await?)
 }

@@ -17,7 +17,7 @@ fn project(visibility: Visibility) -> ProjectFacts {
 }
 
 fn grant(set: &str, projects: Projects) -> Grant {
-    Grant { set: *built_in(set).expect("a set"), projects, source: Source::Role }
+    Grant { set: built_in(set).expect("a set").clone(), projects, source: Source::Role }
 }
 
 fn holder(kind: Kind, set: &str) -> Subject {
@@ -215,7 +215,7 @@ fn nobody_gives_more_than_they_hold_nor_further_than_they_reach() {
 
 #[test]
 fn the_built_in_sets_are_those_of_the_role_matrix() {
-    let names: Vec<&str> = built_in_sets().iter().map(|set| set.slug).collect();
+    let names: Vec<&str> = built_in_sets().iter().map(|set| &*set.slug).collect();
     assert_eq!(names.len(), 21);
     let has = |set: &str, permission: &str| {
         built_in(set).expect("a set").permissions.has(permission.parse().expect("a permission"))
@@ -252,7 +252,7 @@ fn any_set() -> impl Strategy<Value = Grant> {
         ],
     )
         .prop_map(|(place, projects)| Grant {
-            set: built_in_sets()[place],
+            set: built_in_sets()[place].clone(),
             projects,
             source: Source::Named,
         })

@@ -40,6 +40,13 @@ const TABLE: &[(&str, &str, [u16; 6])] = &[
     ),
     ("DELETE", "/organizations/{org}/service-accounts/{id}/tokens/{tok}", [401, 404, 403, 204, 409, 404]),
     ("DELETE", "/organizations/{org}/service-accounts/{id}", [401, 404, 403, 204, 404, 404]),
+    ("PATCH", "/organizations/{org}/service-accounts/{id}/tokens/{tok}", [401, 404, 403, 200, 200, 404]),
+    ("GET", "/organizations/{org}/teams/{team}/token", [401, 404, 200, 200, 200, 404]),
+    ("POST", "/organizations/{org}/teams/{team}/token", [401, 404, 201, 201, 201, 404]),
+    ("DELETE", "/organizations/{org}/teams/{team}/token", [401, 404, 204, 404, 404, 404]),
+    ("GET", "/organizations/{org}/token", [401, 403, 403, 403, 200, 403]),
+    ("POST", "/organizations/{org}/token", [401, 403, 403, 403, 201, 403]),
+    ("DELETE", "/organizations/{org}/token", [401, 403, 403, 403, 204, 403]),
     ("DELETE", "/token", [401, 204, 204, 204, 204, 204]),
 ];
 
@@ -51,6 +58,15 @@ const PAGES: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/teams/new", [303, 403, 403, 403, 200]),
     ("/orgs/{org}/settings/teams/{team}", [303, 303, 303, 303, 303]),
     ("/orgs/{org}/settings/teams/{team}/members", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/teams/{team}/service-accounts", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/teams/{team}/api-token", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/teams/{team}/api-token/reveal", [303, 404, 410, 410, 410]),
+    ("/orgs/{org}/settings/teams/{team}/api-token/regenerate", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/teams/{team}/api-token/delete", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/api-token", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/api-token/reveal", [303, 403, 403, 403, 410]),
+    ("/orgs/{org}/settings/api-token/regenerate", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/api-token/delete", [303, 403, 403, 403, 200]),
     ("/orgs/{org}/settings/teams/{team}/settings", [303, 404, 200, 200, 200]),
     ("/orgs/{org}/settings/teams/{team}/delete", [303, 404, 403, 403, 200]),
     ("/orgs/{org}/settings/people", [303, 200, 200, 200, 200]),
@@ -59,7 +75,10 @@ const PAGES: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/service-accounts/new", [303, 403, 403, 200, 200]),
     ("/orgs/{org}/settings/service-accounts/{id}", [303, 303, 303, 303, 303]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/service-accounts/{id}/access", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/service-accounts/{id}/activity", [303, 404, 200, 200, 200]),
     ("/orgs/{org}/settings/service-accounts/{id}/settings", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/edit", [303, 404, 403, 200, 200]),
     ("/orgs/{org}/settings/service-accounts/{id}/regenerate", [303, 404, 403, 200, 200]),
     ("/orgs/{org}/settings/service-accounts/{id}/delete", [303, 404, 403, 200, 200]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/reveal", [303, 404, 410, 410, 410]),
@@ -75,6 +94,15 @@ const FORMS: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/teams/{team}/members/remove", [303, 404, 403, 404, 404]),
     ("/orgs/{org}/settings/teams/{team}/settings", [303, 404, 403, 403, 422]),
     ("/orgs/{org}/settings/teams/{team}/delete", [303, 404, 403, 403, 422]),
+    ("/orgs/{org}/settings/teams/{team}/api-token/stop-old", [303, 404, 409, 409, 409]),
+    ("/orgs/{org}/settings/teams/{team}/api-token", [303, 404, 422, 422, 422]),
+    ("/orgs/{org}/settings/teams/{team}/api-token/regenerate", [303, 404, 303, 303, 303]),
+    ("/orgs/{org}/settings/teams/{team}/api-token/delete", [303, 404, 303, 404, 404]),
+    ("/orgs/{org}/settings/api-token/stop-old", [303, 403, 403, 403, 409]),
+    ("/orgs/{org}/settings/api-token", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/api-token/regenerate", [303, 403, 403, 403, 303]),
+    ("/orgs/{org}/settings/api-token/delete", [303, 403, 403, 403, 303]),
+    ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/edit", [303, 404, 403, 422, 422]),
     ("/orgs/{org}/settings/service-accounts", [303, 422, 422, 422, 422]),
     ("/orgs/{org}/settings/service-accounts/{id}/settings", [303, 404, 403, 422, 422]),
     ("/orgs/{org}/settings/service-accounts/{id}/delete", [303, 404, 403, 422, 422]),
@@ -104,6 +132,9 @@ async fn cast() -> Cast {
     let admin = house.person("ada", "member", Some(("inner", TeamRole::Admin))).await;
     let (id, key, _) = house.account(&olive, "inside", Home::Team("inner"), "member").await;
     let (_, _, outside) = house.account(&olive, "outside", Home::Organization("owners"), "member").await;
+    for path in ["/organizations/acme/teams/inner/token", "/organizations/acme/token"] {
+        assert_eq!(house.post(&olive, path, serde_json::json!({})).await.status, StatusCode::CREATED);
+    }
     let mut cookies = vec![String::new()];
     for username in ["nina", "mo", "ada", "olive"] {
         cookies.push(house.sign_in(username).await);

@@ -171,8 +171,8 @@ impl House {
         let value = PlainToken::generate(TokenKind::Personal, &self.app.random);
         let token = tessera::platform::id::TokenId::new(self.app.clock.now(), &self.app.random);
         tessera::platform::sql(
-            "INSERT INTO tokens (id, kind, person_id, name, created_by, created_by_name, created_at, regenerated_at) \
-             VALUES ($1, 'personal', $2, 'test', '', '', 0, 0)",
+            "INSERT INTO tokens (id, kind, person_id, name, description, allowed_addresses, created_by, created_by_name, \
+                created_at, regenerated_at) VALUES ($1, 'personal', $2, 'test', '', '', '', '', 0, 0)",
         )
         .bind(token)
         .bind(id)

@@ -18,3 +18,4 @@ mod house;
 mod pages;
 mod service_accounts;
 mod teams;
+mod tokens;

@@ -83,10 +83,26 @@ impl Page {
         Ok(Self { limit, after: cursor("after")?, before: cursor("before")? })
     }
 
+    /// The first rows, as many as a form offers to choose from.
+    #[must_use]
+    pub const fn choices() -> Self {
+        Self { limit: 500, after: None, before: None }
+    }
+
     /// Whether it is asked for backwards.
     #[must_use]
     pub const fn is_backwards(&self) -> bool {
         self.before.is_some()
+    }
+
+    /// From where, and which way.
+    #[must_use]
+    pub const fn way(&self) -> Way {
+        match (&self.before, &self.after) {
+            (Some(_), _) => Way::Before,
+            (None, Some(_)) => Way::After,
+            (None, None) => Way::Start,
+        }
     }
 
     /// The cursor to start from, for the statement: key and id, empty at the start.
@@ -119,6 +135,95 @@ impl Page {
         }
     }
 }
+
+/// From where a page goes, and which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the first row.
+    Start,
+    /// Onwards from a cursor.
+    After,
+    /// Backwards from a cursor.
+    Before,
+}
+
+/// A page of a list that is sorted by `$key`, then `$id`. `$select` ends with
+/// a condition; in it `$1` to `$3` are the cursor's and the limit's, its own
+/// placeholders begin with `$4`.
+macro_rules! paged {
+    ($page:expr, $select:literal, $key:literal, $id:literal) => {{
+        use $crate::platform::web::paging::Way;
+        let page: &$crate::platform::web::paging::Page = $page;
+        let (key, id) = page.start();
+        match page.way() {
+            Way::Start => $crate::platform::sql(concat!(
+                $select,
+                " AND ($1 = '' OR $2 = '') ORDER BY ",
+                $key,
+                ", ",
+                $id,
+                " LIMIT $3"
+            )),
+            Way::After => $crate::platform::sql(concat!(
+                $select,
+                " AND (",
+                $key,
+                ", ",
+                $id,
+                ") > ($1, $2) ORDER BY ",
+                $key,
+                ", ",
+                $id,
+                " LIMIT $3"
+            )),
+            Way::Before => $crate::platform::sql(concat!(
+                $select,
+                " AND (",
+                $key,
+                ", ",
+                $id,
+                ") < ($1, $2) ORDER BY ",
+                $key,
+                " DESC, ",
+                $id,
+                " DESC LIMIT $3"
+            )),
+        }
+        .bind(key)
+        .bind(id)
+        .bind(page.limit + 1)
+    }};
+}
+pub(crate) use paged;
+
+/// A page of a list with the newest first, sorted by `$id` alone, which grows
+/// with time. `$1` is the cursor's, `$2` the limit's.
+macro_rules! newest {
+    ($page:expr, $select:literal, $id:literal) => {{
+        use $crate::platform::web::paging::Way;
+        let page: &$crate::platform::web::paging::Page = $page;
+        let (_, id) = page.start();
+        match page.way() {
+            Way::Start => {
+                $crate::platform::sql(concat!($select, " AND $1 = '' ORDER BY ", $id, " DESC LIMIT $2"))
+            }
+            Way::After => $crate::platform::sql(concat!(
+                $select,
+                " AND ",
+                $id,
+                " < $1 ORDER BY ",
+                $id,
+                " DESC LIMIT $2"
+            )),
+            Way::Before => {
+                $crate::platform::sql(concat!($select, " AND ", $id, " > $1 ORDER BY ", $id, " LIMIT $2"))
+            }
+        }
+        .bind(id)
+        .bind(page.limit + 1)
+    }};
+}
+pub(crate) use newest;
 
 /// One page of a list.
 #[derive(Clone, Debug)]

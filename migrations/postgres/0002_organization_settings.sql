@@ -1,0 +1,122 @@
+-- Projects, grants, permission sets, services, identity providers, policies,
+-- and tokens of every kind. The twin of this file for SQLite ends with the
+-- same tables and columns.
+
+ALTER TABLE organizations ADD COLUMN policy TEXT NOT NULL DEFAULT '{}';
+
+CREATE TABLE projects (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    team_id TEXT NOT NULL REFERENCES teams (id),
+    visibility TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (organization_id, slug)
+);
+CREATE INDEX projects_team ON projects (team_id);
+
+-- A permission set that a principal holds: for all projects (NULL) or for one.
+CREATE TABLE grants (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    principal_id TEXT NOT NULL,
+    permission_set TEXT NOT NULL,
+    project_id TEXT REFERENCES projects (id) ON DELETE CASCADE,
+    created_by_name TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX grants_principal ON grants (principal_id);
+CREATE INDEX grants_project ON grants (project_id, principal_id);
+CREATE INDEX grants_set ON grants (organization_id, permission_set);
+
+CREATE TABLE permission_sets (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    level TEXT NOT NULL,
+    permissions TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (organization_id, slug)
+);
+
+CREATE TABLE services (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    name_folded TEXT NOT NULL,
+    accepted_kinds TEXT NOT NULL,
+    disabled_at BIGINT,
+    created_by_name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    UNIQUE (organization_id, name_folded)
+);
+
+CREATE TABLE identity_providers (
+    id TEXT PRIMARY KEY,
+    organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    name_folded TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    audience TEXT NOT NULL,
+    created_by_name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    UNIQUE (issuer, audience),
+    UNIQUE (organization_id, name_folded)
+);
+
+ALTER TABLE service_accounts ADD COLUMN allowed_addresses TEXT NOT NULL DEFAULT '';
+ALTER TABLE service_accounts ADD COLUMN self_rotation BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE service_accounts ADD COLUMN authentication TEXT NOT NULL DEFAULT 'api_key';
+ALTER TABLE service_accounts ADD COLUMN identity_provider_id TEXT REFERENCES identity_providers (id);
+ALTER TABLE service_accounts ADD COLUMN identity_subject TEXT;
+ALTER TABLE service_accounts ADD COLUMN identity_conditions TEXT NOT NULL DEFAULT '{}';
+CREATE INDEX service_accounts_identity ON service_accounts (identity_provider_id, identity_subject);
+CREATE INDEX service_accounts_creator ON service_accounts (organization_id, created_by);
+
+-- Whose a token is: exactly one of account, person, team, service; or the
+-- organization's own (the organization token, service tokens).
+ALTER TABLE tokens DROP CONSTRAINT tokens_check;
+ALTER TABLE tokens ADD COLUMN organization_id TEXT REFERENCES organizations (id) ON DELETE CASCADE;
+ALTER TABLE tokens ADD COLUMN team_id TEXT REFERENCES teams (id) ON DELETE CASCADE;
+ALTER TABLE tokens ADD COLUMN service_id TEXT REFERENCES services (id) ON DELETE CASCADE;
+ALTER TABLE tokens ADD COLUMN description TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN allowed_addresses TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN permissions TEXT;
+UPDATE tokens SET organization_id = a.organization_id FROM service_accounts a WHERE a.id = tokens.service_account_id;
+ALTER TABLE tokens ALTER COLUMN description DROP DEFAULT;
+ALTER TABLE tokens ALTER COLUMN allowed_addresses DROP DEFAULT;
+ALTER TABLE tokens ADD CHECK ((organization_id IS NULL) = (kind = 'personal'));
+ALTER TABLE tokens ADD CHECK ((person_id IS NOT NULL) = (kind = 'personal'));
+ALTER TABLE tokens ADD CHECK ((service_account_id IS NOT NULL) = (kind = 'service_account'));
+ALTER TABLE tokens ADD CHECK ((team_id IS NOT NULL) = (kind = 'team'));
+ALTER TABLE tokens ADD CHECK ((service_id IS NOT NULL) = (kind = 'service_secret'));
+CREATE INDEX tokens_service ON tokens (service_id);
+CREATE INDEX tokens_organization ON tokens (organization_id, kind, id);
+CREATE INDEX tokens_end ON tokens (organization_id, expires_at);
+CREATE INDEX tokens_creator ON tokens (organization_id, created_by);
+-- One living token a team, one an organization.
+CREATE UNIQUE INDEX tokens_team ON tokens (team_id) WHERE team_id IS NOT NULL AND revoked_at IS NULL;
+CREATE UNIQUE INDEX tokens_of_organization ON tokens (organization_id)
+    WHERE kind = 'organization' AND revoked_at IS NULL;
+
+-- Calls a token and day (days since 1970, UTC), from each address.
+CREATE TABLE token_calls (
+    token_id TEXT NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+    day BIGINT NOT NULL,
+    address TEXT NOT NULL,
+    calls BIGINT NOT NULL,
+    PRIMARY KEY (token_id, day, address)
+);
+CREATE INDEX token_calls_day ON token_calls (day);
+
+CREATE INDEX memberships_role ON memberships (organization_id, role);
+CREATE INDEX audit_events_actor ON audit_events (organization_id, actor_id, id);
+CREATE INDEX audit_events_action ON audit_events (organization_id, action, id);

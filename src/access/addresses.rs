@@ -1,0 +1,148 @@
+//! Limits by address: which peers a token may come from.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Ranges of addresses (CIDR, IPv4 and IPv6). Stored and shown as text, a
+/// range a line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Addresses(Vec<IpNet>);
+
+/// How many ranges one list may have.
+const MOST: usize = 100;
+
+impl Addresses {
+    /// Reads ranges that are separated by spaces, commas or line breaks; a bare
+    /// address is a range of one.
+    ///
+    /// # Errors
+    /// A sentence that names the first text that is no range.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parts = text.split(|c: char| c.is_whitespace() || c == ',').filter(|part| !part.is_empty());
+        Self::of(parts)
+    }
+
+    /// Reads one range from each text.
+    ///
+    /// # Errors
+    /// As [`Addresses::parse`].
+    pub fn of<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Self, String> {
+        let mut ranges = Vec::new();
+        for part in parts {
+            let range = part.parse::<IpNet>().ok().or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
+            let range = range.ok_or_else(|| {
+                format!("must be addresses or ranges like 10.0.0.0/8 or 2001:db8::/32; “{part}” is neither")
+            })?;
+            ranges.push(range.trunc());
+        }
+        ranges.sort_unstable();
+        ranges.dedup();
+        if ranges.len() > MOST {
+            return Err(format!("may have at most {MOST} ranges"));
+        }
+        Ok(Self(ranges))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A range a line.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        self.list().join("\n")
+    }
+
+    /// Each as text.
+    #[must_use]
+    pub fn list(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether a list of allowed addresses lets this one in: an empty list lets
+    /// all in, a list with ranges nobody whose address is not known.
+    #[must_use]
+    pub fn let_in(&self, address: Option<IpAddr>) -> bool {
+        self.0.is_empty() || address.is_some_and(|address| self.narrowest(address).is_some())
+    }
+
+    /// The length of the narrowest range around an address.
+    fn narrowest(&self, address: IpAddr) -> Option<u8> {
+        let address = address.to_canonical();
+        self.0.iter().filter(|range| range.contains(&address)).map(IpNet::prefix_len).max()
+    }
+}
+
+/// Whether the lists of an organization let an address in: of two ranges
+/// around it the narrower one wins, of two that are alike the block.
+#[must_use]
+pub fn lets_in(allow: &Addresses, block: &Addresses, address: Option<IpAddr>) -> bool {
+    let Some(address) = address else { return allow.is_empty() };
+    match (allow.narrowest(address), block.narrowest(address)) {
+        (Some(allowed), Some(blocked)) => allowed > blocked,
+        (Some(_), None) => true,
+        (None, Some(_)) => false,
+        (None, None) => allow.is_empty(),
+    }
+}
+
+impl serde::Serialize for Addresses {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.list())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Addresses {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parts = Vec::<String>::deserialize(deserializer)?;
+        Self::of(parts.iter().map(String::as_str)).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrower_range_wins_and_of_equals_the_block() {
+        let list = |text: &str| Addresses::parse(text).expect("ranges");
+        let none = list("");
+        let peer = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
+        let cases = [
+            (&none, &none, "10.1.1.1", true),
+            (&list("10.0.0.0/8"), &none, "10.1.1.1", true),
+            (&list("10.0.0.0/8"), &none, "11.1.1.1", false),
+            (&list("10.0.0.0/8"), &list("10.1.0.0/16"), "10.1.1.1", false),
+            (&list("10.0.0.0/8"), &list("10.1.0.0/16"), "10.2.1.1", true),
+            (&list("10.1.1.0/24"), &list("10.1.0.0/16"), "10.1.1.1", true),
+            (&list("10.1.1.1"), &list("10.1.1.1/32"), "10.1.1.1", false),
+            (&none, &list("10.1.0.0/16"), "10.2.1.1", true),
+            (&list("2001:db8::/32"), &none, "2001:db8::1", true),
+            (&list("2001:db8::/32"), &none, "10.1.1.1", false),
+            (&list("10.0.0.0/8"), &none, "::ffff:10.1.1.1", true),
+        ];
+        for (allow, block, address, expected) in cases {
+            assert_eq!(lets_in(allow, block, peer(address)), expected, "{allow:?} {block:?} {address}");
+        }
+        assert!(lets_in(&none, &list("10.0.0.0/8"), None) && !lets_in(&list("10.0.0.0/8"), &none, None));
+    }
+
+    #[test]
+    fn ranges_are_read_from_lines_and_commas_and_anything_else_is_named() {
+        let read = Addresses::parse(" 10.1.2.3/8,\n192.0.2.7  ::1 ").expect("ranges");
+        assert_eq!(read.lines(), "10.0.0.0/8\n192.0.2.7/32\n::1/128");
+        for bad in ["10.0.0.0/33", "localhost", "10.0.0", "10.0.0.0/8;"] {
+            assert!(Addresses::parse(bad).is_err_and(|message| message.contains(bad)), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_ranges_panic(text in ".{0,60}") {
+            let _ = Addresses::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The page *API token* of the organization.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::token::{self, TokenOf};
+use crate::access::{TokenKind, require};
+use crate::filters;
+use crate::identity::reveal::Delivery;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::{Form, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, refused};
+use crate::tokens::pages::{
+    About, Card, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
+};
+
+const SECTION: &str = "API token";
+
+/// The routes of this part.
+pub fn routes() -> Router<App> {
+    let page = "/orgs/{org}/settings/api-token";
+    Router::new()
+        .route(page, get(card).post(generate))
+        .route(&format!("{page}/reveal"), reveal_route(reveal))
+        .route(&format!("{page}/regenerate"), get(regenerate_form).post(regenerate))
+        .route(&format!("{page}/delete"), get(delete_form).post(delete))
+        .route(&format!("{page}/stop-old"), post(stop_old))
+}
+
+fn address(caller: &ConsoleCaller) -> String {
+    format!("/orgs/{}/settings/api-token", caller.organization.slug)
+}
+
+#[derive(Template)]
+#[template(path = "organizations/api_token.html")]
+struct CardPage {
+    shell: Shell,
+    card: Card,
+    mistakes: Mistakes,
+}
+
+async fn card(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    card_page(&app, &caller, StatusCode::OK, Form::default(), Mistakes::default()).await
+}
+
+async fn card_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    form: Form,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let card = Card {
+        token: token::get(app, caller).await?,
+        what: "Organization token",
+        name: caller.organization.name.clone(),
+        base: address(caller),
+        may_manage: true,
+        who_may: "",
+        lifetimes: Vec::new(),
+        lifetime: String::new(),
+        lifetime_date: String::new(),
+    };
+    let card = card.choosing(&caller.organization.policy, TokenKind::Organization, app.clock.now(), &form);
+    let shell = Shell::of(app, caller, SECTION, "API token").await?;
+    Ok(html(status, &CardPage { shell, card, mistakes }))
+}
+
+async fn generate(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    // A form that was left open does not replace a token that came meanwhile.
+    let done = if token::get(&app, &caller).await?.is_some() {
+        Err(Error::conflict("There is a token meanwhile. Regenerate it if it is lost."))
+    } else {
+        let delivery = Delivery::page(&caller.signed_in.session)?;
+        token::generate(&app, &caller, &renewal(&form, app.clock.now()), &delivery).await
+    };
+    match done {
+        Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            card_page(&app, &caller, status, form, mistakes).await
+        }
+    }
+}
+
+async fn reveal(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let token = token::get(&app, &caller).await?.ok_or(Error::NotFound)?;
+    let base = address(&caller);
+    let about = About {
+        what: "Organization token",
+        name: caller.organization.name.clone(),
+        facts: vec![
+            ("Acts as", format!("the organization {}", caller.organization.name)),
+            ("Meant for", "setting up teams, projects and accounts".to_owned()),
+            stops(token.expires_at),
+        ],
+        regenerate: format!("{base}/regenerate"),
+        done: base,
+    };
+    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, shell, token.id, about).await
+}
+
+async fn question(
+    app: &App,
+    caller: &ConsoleCaller,
+    verb: &str,
+    button: &'static str,
+) -> Result<(Shell, Question)> {
+    require(&caller.subject, TokenOf(caller.organization.id))?;
+    let name = caller.organization.name.clone();
+    let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
+    let question = Question {
+        token: token::get(app, caller).await?.ok_or(Error::NotFound)?,
+        name,
+        action: format!("{}/{}", address(caller), verb.to_lowercase()),
+        back: (SECTION.to_owned(), address(caller)),
+        button,
+    };
+    Ok((shell, question))
+}
+
+async fn regenerate_form(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
+    let with = (&caller.organization.policy, &Form::default());
+    Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))
+}
+
+async fn regenerate(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    match token::generate(&app, &caller, &renewal(&form, app.clock.now()), &delivery).await {
+        Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            Ok(ask_regenerate(shell, status, question, (&caller.organization.policy, &form), mistakes))
+        }
+    }
+}
+
+async fn delete_form(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, "Delete", "Delete token").await?;
+    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+}
+
+async fn delete(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    token::delete(&app, &caller).await?;
+    flash(&caller.signed_in.session, "The organization token is deleted.").await?;
+    Ok(redirect(&address(&caller)))
+}
+
+async fn stop_old(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    token::stop_old(&app, &caller).await?;
+    flash(&caller.signed_in.session, "The old value of the organization token has stopped.").await?;
+    Ok(redirect(&address(&caller)))
+}

@@ -1,0 +1,304 @@
+//! The keys of a service account for people: the tab *Tokens*, the reveal, the
+//! questions.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::actions;
+use super::model::{ServiceAccount, Status};
+use super::pages::{address, to_reveal};
+use crate::access::{TokenKind, may, require};
+use crate::filters;
+use crate::identity::reveal::Delivery;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, refused};
+use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
+use crate::tokens::pages::{About, Question, ask_end, renewal, reveal_route, show, stops};
+
+const SECTION: &str = "Service accounts";
+type Named = Path<(String, String)>;
+type Keyed = Path<(String, String, String)>;
+
+/// The routes of this part.
+pub fn routes() -> Router<App> {
+    let one = "/orgs/{org}/settings/service-accounts/{id}";
+    Router::new()
+        .route(&format!("{one}/tokens"), get(tokens).post(add_key))
+        .route(&format!("{one}/regenerate"), get(ask_regenerate).post(regenerate))
+        .route(&format!("{one}/tokens/{{tok}}/edit"), get(edit_form).post(edit))
+        .route(&format!("{one}/tokens/{{tok}}/reveal"), reveal_route(reveal))
+        .route(&format!("{one}/tokens/{{tok}}/revoke"), get(ask_revoke).post(revoke))
+        .route(&format!("{one}/tokens/{{tok}}/stop-old"), post(stop_old))
+}
+
+#[derive(Template)]
+#[template(path = "service_accounts/tokens.html")]
+struct TokensPage {
+    shell: Shell,
+    account: ServiceAccount,
+    status: Status,
+    keys: Vec<Token>,
+    dead: usize,
+    may_manage: bool,
+    lifetimes: Vec<LifetimeChoice>,
+    form: Form,
+    lifetime: String,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "service_accounts/regenerate.html")]
+struct RegeneratePage {
+    shell: Shell,
+    account: ServiceAccount,
+    keys: Vec<Token>,
+    lifetimes: Vec<LifetimeChoice>,
+    chosen: String,
+    lifetime: String,
+    lifetime_date: String,
+    overlap: String,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "service_accounts/key.html")]
+struct KeyPage {
+    shell: Shell,
+    account: ServiceAccount,
+    key: Token,
+    name: String,
+    allowed_addresses: String,
+    mistakes: Mistakes,
+}
+
+async fn tokens(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    query: Query,
+) -> Result<Response> {
+    tokens_page(&app, &caller, StatusCode::OK, &id, query.0, Mistakes::default()).await
+}
+
+async fn tokens_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    id: &str,
+    form: Form,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let (account, mut keys) = actions::with_keys(app, caller, id).await?;
+    let now = app.clock.now();
+    let dead = keys.iter().filter(|key| key.revoked_at.is_some()).count();
+    if !form.has("revoked") {
+        keys.retain(|key| key.revoked_at.is_none());
+    }
+    let policy = &caller.organization.policy;
+    let page = TokensPage {
+        shell: Shell::of(app, caller, SECTION, account.name.clone()).await?,
+        status: account.status(now),
+        may_manage: may(&caller.subject, &account),
+        account,
+        keys,
+        dead,
+        lifetimes: choices(policy, TokenKind::ServiceAccount, now),
+        lifetime: form.filled("lifetime").unwrap_or_else(|| usual(policy, TokenKind::ServiceAccount)),
+        form,
+        mistakes,
+    };
+    Ok(html(status, &page))
+}
+
+async fn add_key(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    form: Form,
+) -> Result<Response> {
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    let input = TokenInput {
+        name: form.text("name"),
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.clock.now()),
+        allowed_addresses: form.text("allowed_addresses"),
+        ..TokenInput::default()
+    };
+    match actions::add_key(&app, &caller, &id, &input, &delivery).await {
+        Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            tokens_page(&app, &caller, status, &id, form, mistakes).await
+        }
+    }
+}
+
+async fn reveal(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, key)): Keyed,
+) -> Result<Response> {
+    let (account, keys) = actions::with_keys(&app, &caller, &id).await?;
+    let key = keys.iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
+    let place = match (&account.team_name, &account.default_team_name) {
+        (Some(team), _) => format!("the team {team}"),
+        (None, Some(team)) => format!("the organization; by default in the team {team}"),
+        (None, None) => "the organization".to_owned(),
+    };
+    let about = About {
+        what: "API key",
+        name: account.name.clone(),
+        facts: vec![
+            ("UID", account.id.to_string()),
+            ("Works in", place),
+            ("Role", caller.organization.sets.name(&account.role)),
+            stops(key.expires_at),
+        ],
+        done: address(&caller, ""),
+        regenerate: address(&caller, &format!("/{}/regenerate?key={}", account.id, key.id)),
+    };
+    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, shell, key.id, about).await
+}
+
+async fn ask_regenerate(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    query: Query,
+) -> Result<Response> {
+    regenerate_page(&app, &caller, StatusCode::OK, &id, &query, Mistakes::default()).await
+}
+
+async fn regenerate_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    id: &str,
+    form: &Form,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let (account, keys) = actions::with_keys(app, caller, id).await?;
+    let account = require(&caller.subject, account)?.into_inner();
+    let keys: Vec<Token> = actions::living(&keys).into_iter().cloned().collect();
+    let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
+    let page = RegeneratePage {
+        shell: Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
+        account,
+        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceAccount, app.clock.now()),
+        chosen: form.filled("key").unwrap_or_else(first),
+        keys,
+        lifetime: form.text("lifetime"),
+        lifetime_date: form.text("lifetime_date"),
+        overlap: form.text("overlap"),
+        mistakes,
+    };
+    Ok(html(status, &page))
+}
+
+async fn regenerate(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    form: Form,
+) -> Result<Response> {
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    let renewal = renewal(&form, app.clock.now());
+    match actions::regenerate(&app, &caller, &id, &form.text("key"), &renewal, &delivery).await {
+        Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            regenerate_page(&app, &caller, status, &id, &form, mistakes).await
+        }
+    }
+}
+
+/// The account and one of its keys, for who may manage them.
+async fn managed(app: &App, caller: &ConsoleCaller, id: &str, key: &str) -> Result<(ServiceAccount, Token)> {
+    let (account, keys) = actions::with_keys(app, caller, id).await?;
+    let account = require(&caller.subject, account)?.into_inner();
+    let key = keys.into_iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
+    Ok((account, key))
+}
+
+async fn edit_form(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, key)): Keyed,
+) -> Result<Response> {
+    let (account, key) = managed(&app, &caller, &id, &key).await?;
+    let shell = Shell::of(&app, &caller, SECTION, format!("Edit {}", key.name)).await?;
+    let (name, allowed_addresses) = (key.name.clone(), key.allowed_addresses.clone());
+    let page = KeyPage { shell, account, key, name, allowed_addresses, mistakes: Mistakes::default() };
+    Ok(html(StatusCode::OK, &page))
+}
+
+async fn edit(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, key)): Keyed,
+    form: Form,
+) -> Result<Response> {
+    let (account, token) = managed(&app, &caller, &id, &key).await?;
+    let input = TokenInput {
+        name: form.text("name"),
+        allowed_addresses: form.text("allowed_addresses"),
+        ..TokenInput::default()
+    };
+    match actions::edit_key(&app, &caller, &id, &key, &input).await {
+        Ok(token) => {
+            flash(&caller.signed_in.session, format!("Key {} saved.", token.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            let shell = Shell::of(&app, &caller, SECTION, format!("Edit {}", token.name)).await?;
+            let TokenInput { name, allowed_addresses, .. } = input;
+            Ok(html(status, &KeyPage { shell, account, key: token, name, allowed_addresses, mistakes }))
+        }
+    }
+}
+
+async fn ask_revoke(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, key)): Keyed,
+) -> Result<Response> {
+    let (account, key) = managed(&app, &caller, &id, &key).await?;
+    let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {}?", key.name)).await?;
+    let base = address(&caller, &format!("/{}/tokens", account.id));
+    let question = Question {
+        name: key.name.clone(),
+        action: format!("{base}/{}/revoke", key.id),
+        back: (account.name, base),
+        button: "Revoke key",
+        token: key,
+    };
+    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+}
+
+async fn revoke(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, key)): Keyed,
+) -> Result<Response> {
+    let token = actions::revoke(&app, &caller, &id, &key).await?;
+    flash(&caller.signed_in.session, format!("Key {} is revoked.", token.name)).await?;
+    Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
+}
+
+async fn stop_old(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, key)): Keyed,
+) -> Result<Response> {
+    let token = actions::stop_old(&app, &caller, &id, &key).await?;
+    flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
+    Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
+}

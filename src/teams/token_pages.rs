@@ -1,0 +1,199 @@
+//! The tab *Team API Token* of a team.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::model::Team;
+use super::token::{self, TokenOf};
+use crate::access::{TokenKind, may};
+use crate::filters;
+use crate::identity::reveal::Delivery;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::{Form, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, refused};
+use crate::tokens::pages::{
+    About, Card, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
+};
+
+const SECTION: &str = "Teams";
+type Named = Path<(String, String)>;
+
+/// The routes of this part.
+pub fn routes() -> Router<App> {
+    let tab = "/orgs/{org}/settings/teams/{team}/api-token";
+    Router::new()
+        .route(tab, get(card).post(generate))
+        .route(&format!("{tab}/reveal"), reveal_route(reveal))
+        .route(&format!("{tab}/regenerate"), get(regenerate_form).post(regenerate))
+        .route(&format!("{tab}/delete"), get(delete_form).post(delete))
+        .route(&format!("{tab}/stop-old"), post(stop_old))
+}
+
+fn address(caller: &ConsoleCaller, team: &str) -> String {
+    format!("/orgs/{}/settings/teams/{team}/api-token", caller.organization.slug)
+}
+
+#[derive(Template)]
+#[template(path = "teams/api_token.html")]
+struct CardPage {
+    shell: Shell,
+    team: Team,
+    card: Card,
+    mistakes: Mistakes,
+}
+
+async fn card(State(app): State<App>, caller: ConsoleCaller, Path((_, team)): Named) -> Result<Response> {
+    card_page(&app, &caller, StatusCode::OK, &team, Form::default(), Mistakes::default()).await
+}
+
+async fn card_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    named: &str,
+    form: Form,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let (team, token) = token::get(app, caller, named).await?;
+    let who_may = if team.is_owners {
+        "Owners manage this token."
+    } else if team.members_manage_token {
+        "Members of the team manage its token."
+    } else {
+        "Admins of the team and owners manage its token."
+    };
+    let card = Card {
+        token,
+        what: "Team API token",
+        name: team.name.clone(),
+        base: address(caller, &team.slug),
+        may_manage: may(&caller.subject, &TokenOf(caller.organization.id, team.clone())),
+        who_may,
+        lifetimes: Vec::new(),
+        lifetime: String::new(),
+        lifetime_date: String::new(),
+    };
+    let card = card.choosing(&caller.organization.policy, TokenKind::Team, app.clock.now(), &form);
+    let shell = Shell::of(app, caller, SECTION, format!("{} – API token", team.name)).await?;
+    Ok(html(status, &CardPage { shell, team, card, mistakes }))
+}
+
+async fn generate(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+    form: Form,
+) -> Result<Response> {
+    // A form that was left open does not replace a token that came meanwhile.
+    let done = match token::get(&app, &caller, &named).await? {
+        (_, Some(_)) => Err(Error::conflict("The team has a token meanwhile. Regenerate it if it is lost.")),
+        (_, None) => {
+            let delivery = Delivery::page(&caller.signed_in.session)?;
+            let renewal = renewal(&form, app.clock.now());
+            token::generate(&app, &caller, &named, &renewal, &delivery).await
+        }
+    };
+    match done {
+        Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            card_page(&app, &caller, status, &named, form, mistakes).await
+        }
+    }
+}
+
+async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    let (team, token) = token::get(&app, &caller, &named).await?;
+    let token = token.ok_or(Error::NotFound)?;
+    let base = address(&caller, &team.slug);
+    let role = caller.organization.sets.name(&team.role);
+    let about = About {
+        what: "Team API token",
+        name: team.name.clone(),
+        facts: vec![("Acts as", format!("the team {}", team.name)), ("Role", role), stops(token.expires_at)],
+        regenerate: format!("{base}/regenerate"),
+        done: base,
+    };
+    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, shell, token.id, about).await
+}
+
+/// The question about the team's token, for who may answer it.
+async fn question(
+    app: &App,
+    caller: &ConsoleCaller,
+    named: &str,
+    verb: &str,
+    button: &'static str,
+) -> Result<(Shell, Question)> {
+    let (team, token) = token::get(app, caller, named).await?;
+    let team = crate::access::require(&caller.subject, TokenOf(caller.organization.id, team))?.into_inner().1;
+    let base = address(caller, &team.slug);
+    let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
+    let question = Question {
+        token: token.ok_or(Error::NotFound)?,
+        name: team.name.clone(),
+        action: format!("{base}/{}", verb.to_lowercase()),
+        back: (team.name, base),
+        button,
+    };
+    Ok((shell, question))
+}
+
+async fn regenerate_form(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Named,
+) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, &team, "Regenerate", "Regenerate token").await?;
+    let with = (&caller.organization.policy, &Form::default());
+    Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))
+}
+
+async fn regenerate(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+    form: Form,
+) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, &named, "Regenerate", "Regenerate token").await?;
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    match token::generate(&app, &caller, &named, &renewal(&form, app.clock.now()), &delivery).await {
+        Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            Ok(ask_regenerate(shell, status, question, (&caller.organization.policy, &form), mistakes))
+        }
+    }
+}
+
+async fn delete_form(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Named,
+) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, &team, "Delete", "Delete token").await?;
+    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+}
+
+async fn delete(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    let team = token::delete(&app, &caller, &named).await?;
+    flash(&caller.signed_in.session, format!("The token of {} is deleted.", team.name)).await?;
+    Ok(redirect(&address(&caller, &team.slug)))
+}
+
+async fn stop_old(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
+    let team = token::stop_old(&app, &caller, &named).await?;
+    flash(&caller.signed_in.session, format!("The old value of {}'s token has stopped.", team.name)).await?;
+    Ok(redirect(&address(&caller, &team.slug)))
+}

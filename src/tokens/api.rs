@@ -1,0 +1,38 @@
+//! How the API answers with tokens, whatever their kind.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::lifecycle::Issued;
+use super::model::{Token, TokenView};
+use super::store;
+use crate::identity::App;
+use crate::platform::id::TokenId;
+use crate::platform::{Error, Result};
+
+/// A token without its value.
+#[must_use]
+pub fn view(app: &App, token: &Token) -> Json<TokenView> {
+    Json(token.view(app.clock.now()))
+}
+
+/// A token with its value, or with `null` where the request was carried out before.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn with_value(app: &App, id: TokenId, value: Option<&str>) -> Result<TokenView> {
+    let token = store::find(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let mut view = token.view(app.clock.now());
+    view.token = Some(value.map(str::to_owned));
+    Ok(view)
+}
+
+/// 201 with a token that has just got a value.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn issued(app: &App, issued: &Issued) -> Result<Response> {
+    let view = with_value(app, issued.id, Some(issued.value.reveal())).await?;
+    Ok((StatusCode::CREATED, Json(view)).into_response())
+}

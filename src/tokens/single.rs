@@ -1,0 +1,44 @@
+//! Holders of one token at most: teams and the organization.
+
+use super::lifecycle::{self, Issued};
+use super::model::{HoldsTokens, NewToken, Renewal, Token, check_lifetime};
+use crate::access::{Permit, Policy};
+use crate::audit::{Change, Event};
+use crate::identity::reveal::Delivery;
+use crate::platform::{Error, Mistakes, Result};
+
+/// Generates the holder's token, or gives the one that it has a new value.
+///
+/// # Errors
+/// [`Error::Invalid`] for a lifetime that is not allowed;
+/// [`Error::Conflict`] where another was faster.
+pub async fn generate<T: HoldsTokens>(
+    change: &mut Change<'_>,
+    holder: &Permit<T>,
+    name: &str,
+    current: Option<&Token>,
+    (renewal, policy): (&Renewal, &Policy),
+    delivery: &Delivery,
+) -> Result<Issued> {
+    if let Some(current) = current {
+        return lifecycle::regenerate(change, holder.into(), current, renewal, policy, delivery).await;
+    }
+    let kind = super::model::Holder::from(holder).kind();
+    let mut mistakes = Mistakes::default();
+    let end = check_lifetime(&mut mistakes, "expires_at", &renewal.lifetime, (policy, kind), change.now);
+    mistakes.none()?;
+    let token = NewToken { name: name.to_owned(), expires_at: end.flatten(), ..NewToken::default() };
+    lifecycle::issue(change, holder.into(), &token, delivery).await
+}
+
+/// Ends the holder's token, and gives the event that tells of it.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is none.
+pub async fn delete<T: HoldsTokens>(
+    change: &mut Change<'_>,
+    _holder: &Permit<T>,
+    current: Option<&Token>,
+) -> Result<Event> {
+    lifecycle::end(change, current.ok_or(Error::NotFound)?).await
+}
