@@ -11,7 +11,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::identity::{App, same_origin, session};
 use crate::platform::web::{assets, envelope, method_not_allowed, not_found, panicked};
-use crate::{organizations, people, service_accounts, sign_in, teams, tokens};
+use crate::{access_explorer, audit_log, organizations, people, permission_sets, projects, service_accounts, service_tokens, sign_in, teams, tokens};
 
 /// The longest body that is taken, in bytes.
 const BODY: usize = 64 * 1024;
@@ -23,11 +23,17 @@ pub fn router(app: App) -> Router {
         .merge(organizations::pages::routes())
         .merge(sign_in::pages::routes())
         .merge(organizations::token_pages::routes())
+        .merge(organizations::settings_pages::routes())
         .merge(teams::pages::routes())
         .merge(teams::token_pages::routes())
+        .merge(projects::pages::routes())
         .merge(people::pages::routes())
         .merge(service_accounts::pages::routes())
         .merge(service_accounts::token_pages::routes())
+        .merge(service_tokens::pages::routes())
+        .merge(permission_sets::pages::routes())
+        .merge(audit_log::pages::routes())
+        .merge(access_explorer::pages::routes())
         .layer(from_fn(tokens::pages::unmark))
         .layer(session::layer(&context))
         .layer(from_fn(same_origin::demand_origin))
@@ -36,9 +42,15 @@ pub fn router(app: App) -> Router {
     let api = Router::new()
         .merge(sign_in::api::routes())
         .merge(organizations::token_api::routes())
+        .merge(organizations::settings_api::routes())
         .merge(teams::api::routes())
+        .merge(people::api::routes())
         .merge(teams::token_api::routes())
-        .merge(service_accounts::api::routes());
+        .merge(projects::api::routes())
+        .merge(service_accounts::api::routes())
+        .merge(service_tokens::api::routes())
+        .merge(permission_sets::api::routes())
+        .merge(audit_log::api::routes());
     Router::new()
         .merge(pages)
         .nest("/api/v1", api)

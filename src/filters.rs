@@ -31,3 +31,19 @@ pub fn filter_query(filter: &Filter, _: &dyn askama::Values) -> askama::Result<S
     let kept = all.into_iter().filter(|(_, value)| !value.is_empty());
     Ok(kept.map(|(name, value)| format!("{name}={}&", encoded(value))).collect())
 }
+
+/// The same for the filter of service tokens.
+#[askama::filter_fn]
+pub fn token_filter_query(
+    filter: &crate::service_tokens::store::Filter,
+    _: &dyn askama::Values,
+) -> askama::Result<String> {
+    let all = [
+        ("q", &filter.search),
+        ("status", &filter.status),
+        ("permission_set", &filter.set),
+        ("project", &filter.project),
+    ];
+    let kept = all.into_iter().filter(|(_, value)| !value.is_empty());
+    Ok(kept.map(|(name, value)| format!("{name}={}&", encoded(value))).collect())
+}

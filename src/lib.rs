@@ -2,8 +2,10 @@
 //! in which they may use one another; a test holds them to it.
 
 pub mod access;
+pub mod access_explorer;
 pub mod app;
 pub mod audit;
+pub mod audit_log;
 pub mod cli;
 pub mod config;
 pub mod filters;
@@ -12,8 +14,11 @@ pub mod identity;
 pub mod identity_providers;
 pub mod organizations;
 pub mod people;
+pub mod permission_sets;
 pub mod platform;
+pub mod projects;
 pub mod service_accounts;
+pub mod service_tokens;
 pub mod shell;
 pub mod sign_in;
 pub mod teams;

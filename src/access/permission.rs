@@ -246,6 +246,11 @@ impl Permissions {
         self.read == 0 && self.write == 0
     }
 
+    /// Each of them, a read and its write apart.
+    pub fn each(self) -> impl Iterator<Item = Permission> {
+        Permission::all().filter(move |permission| self.has(*permission))
+    }
+
     /// The strongest of each resource: `runs:write` stands for its read too.
     pub fn strongest(self) -> impl Iterator<Item = Permission> {
         Resource::ALL.iter().filter_map(move |resource| {

@@ -67,6 +67,54 @@ words! {
         TeamMemberSet = "team.member_set",
         /// A person was removed from a team.
         TeamMemberRemoved = "team.member_removed",
+        /// A project was made.
+        ProjectCreated = "project.created",
+        /// A project was edited.
+        ProjectEdited = "project.edited",
+        /// A project was deleted.
+        ProjectDeleted = "project.deleted",
+        /// Somebody was named in a project.
+        ProjectGrantSet = "project.grant_set",
+        /// Somebody is named in a project no longer.
+        ProjectGrantRemoved = "project.grant_removed",
+        /// A permission set was made.
+        PermissionSetCreated = "permission_set.created",
+        /// A permission set was edited.
+        PermissionSetEdited = "permission_set.edited",
+        /// A permission set was deleted.
+        PermissionSetDeleted = "permission_set.deleted",
+        /// A service token was made.
+        ServiceTokenCreated = "service_token.created",
+        /// A service token was edited.
+        ServiceTokenEdited = "service_token.edited",
+        /// The organization's name or policies were changed.
+        OrganizationEdited = "organization.edited",
+        /// An organization was deleted.
+        OrganizationDeleted = "organization.deleted",
+        /// A person's role in the organization was changed.
+        PersonEdited = "person.edited",
+        /// A person was removed from the organization.
+        PersonRemoved = "person.removed",
+        /// A person changed their own profile.
+        ProfileEdited = "person.profile_edited",
+        /// A person changed their password.
+        PasswordChanged = "person.password_changed",
+        /// A person's sessions were ended.
+        SessionsEnded = "person.sessions_ended",
+        /// What a person had made was handed over to another.
+        HandedOver = "person.handed_over",
+        /// A service was registered.
+        ServiceCreated = "service.created",
+        /// A service was edited.
+        ServiceEdited = "service.edited",
+        /// A service was deleted.
+        ServiceDeleted = "service.deleted",
+        /// An identity provider was added.
+        IdentityProviderCreated = "identity_provider.created",
+        /// An identity provider was edited.
+        IdentityProviderEdited = "identity_provider.edited",
+        /// An identity provider was removed.
+        IdentityProviderDeleted = "identity_provider.deleted",
         /// A service account was made.
         ServiceAccountCreated = "service_account.created",
         /// A service account was edited.

@@ -13,7 +13,7 @@ use crate::identity::{App, Caller};
 use crate::organizations::actions::found;
 use crate::organizations::model::{FirstRun, NewPerson};
 use crate::people::actions::{Guest, accept, invite};
-use crate::people::model::NewInvitation;
+use crate::people::model::{NewInvitation, TeamPlace};
 use crate::platform::clock::DAY;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, Random};
@@ -101,11 +101,11 @@ async fn fill_with(app: &App) -> Result<(), Error> {
         let email = format!("{username}@acme.test");
         let invitation = NewInvitation {
             role: "member".to_owned(),
-            team: team.to_owned(),
-            team_role: role.to_string(),
+            teams: vec![TeamPlace { slug: team.to_owned(), role: role.to_string() }],
             email: email.clone(),
+            ..NewInvitation::default()
         };
-        let code = invite(app, &caller, &invitation).await?;
+        let code = invite(app, &caller, &invitation).await?.code;
         let guest = Guest::New(person(username, &email, name));
         let actor = Actor { name: name.to_owned(), kind: crate::audit::ActorKind::Nobody, ..operator() };
         accept(app, &actor, code.expose(), guest).await?;

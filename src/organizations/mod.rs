@@ -3,6 +3,9 @@
 pub mod actions;
 pub mod model;
 pub mod pages;
+pub mod settings;
+pub mod settings_api;
+pub mod settings_pages;
 pub mod store;
 pub mod token;
 pub mod token_api;

@@ -1,7 +1,9 @@
 //! The SQL of organizations and people.
 
 use super::model::CheckedPerson;
+use super::settings::Organization;
 use crate::access::TeamRole;
+use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::fold;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
@@ -182,4 +184,44 @@ pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress>
         .bind(organization)
         .one(db)
         .await?)
+}
+
+/// The organization of this id.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> Result<Organization> {
+    let found: Option<Organization> =
+        sql("SELECT id, slug, name, created_at, version, policy FROM organizations WHERE id = $1")
+            .bind(id)
+            .optional(source)
+            .await?;
+    found.ok_or(Error::NotFound)
+}
+
+/// Writes name and policies over the version that was read; false if another
+/// came first.
+pub(super) async fn update(tx: &mut Tx, was: &Organization, name: &str, policy: &str) -> Result<bool> {
+    let rows = sql("UPDATE organizations SET name = $1, policy = $2, version = version + 1 \
+         WHERE id = $3 AND version = $4")
+    .bind(name)
+    .bind(policy)
+    .bind(was.id)
+    .bind(was.version)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Deletes an organization. What hangs on its teams goes first.
+pub(super) async fn delete(tx: &mut Tx, id: OrganizationId) -> Result<()> {
+    for statement in [
+        sql("DELETE FROM tokens WHERE organization_id = $1"),
+        sql("DELETE FROM service_accounts WHERE organization_id = $1"),
+        sql("DELETE FROM projects WHERE organization_id = $1"),
+        sql("DELETE FROM organizations WHERE id = $1"),
+    ] {
+        statement.bind(id).execute(&mut *tx).await?;
+    }
+    Ok(())
 }

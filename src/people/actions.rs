@@ -1,29 +1,23 @@
 //! What can be done with people: list, invite, accept.
 
-use std::time::Duration;
-
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::model::{Invitation, Invitations, Member, NewInvitation, Offer, People};
 use super::store;
-use crate::access::{Gift, require, require_gift, see};
+use crate::access::{Gift, holds_groups, require, require_gift, see};
 use crate::audit::{Action, Actor, Change, Event};
 use crate::grants::actions::hand_over;
 use crate::identity::standing::of_team;
 use crate::identity::{App, Caller};
 use crate::organizations::model::NewPerson;
 use crate::organizations::store as organizations;
-use crate::platform::clock::DAY;
 use crate::platform::id::{InvitationId, PersonId};
 use crate::platform::secret::Secret;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
 use crate::teams;
 use crate::teams::model::MembersOf;
-
-/// How long an invitation can be accepted.
-pub const LASTS: Duration = Duration::from_secs(7 * DAY.as_secs());
 
 /// The people of the organization.
 ///
@@ -55,40 +49,61 @@ fn hash(code: &str) -> Vec<u8> {
     Sha256::digest(code.as_bytes()).to_vec()
 }
 
-/// Makes an invitation; answers with its code, which is stored as a hash only.
+/// An invitation that was just made, and its code, this once.
+#[derive(Debug)]
+pub struct Invited {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// Its code, which is stored as a hash only.
+    pub code: Secret,
+}
+
+/// Makes an invitation.
 ///
 /// # Errors
 /// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
-pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Secret> {
+pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Invited> {
     let permit = require(&caller.subject, Invitations)?;
     let sets = &caller.organization.sets;
-    let checked = input.check(sets)?;
+    let checked = input.check(sets, context.clock.now())?;
     let organization = caller.organization.id;
     let set = sets.find(&checked.role).ok_or(Error::NotFound)?;
     require_gift(&caller.subject, &Gift::role_of_person(set))?;
     let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
     let now = change.now;
-    let team = match &checked.team {
-        None => None,
-        Some((slug, role)) => {
-            let found = teams::store::find(change.tx(), organization, slug).await;
-            let team = found
-                .and_then(|team| see(&caller.subject, team))
-                .map_err(|_| Error::Invalid(Mistakes::one("team", "is not a team of this organization")))?;
-            let team = require(&caller.subject, MembersOf(team))?.into_inner().0;
-            let holds = of_team(change.tx(), &caller.organization, team.id, &team.role).await?;
-            hand_over(change.tx(), &caller.subject, &holds).await?;
-            Some((team.id, *role))
-        }
-    };
+    let mut teams = Vec::new();
+    for (slug, role) in &checked.teams {
+        let found = teams::store::find(change.tx(), organization, slug).await;
+        let team = found.and_then(|team| see(&caller.subject, team)).map_err(|_| {
+            Error::Invalid(Mistakes::one("teams", format!("“{slug}” is not a team of this organization")))
+        })?;
+        let team = require(&caller.subject, MembersOf(team))?.into_inner().0;
+        let holds = of_team(change.tx(), &caller.organization, team.id, &team.role).await?;
+        hand_over(change.tx(), &caller.subject, &holds).await?;
+        teams.push((team.id, *role));
+    }
     let id = InvitationId::new(now, &context.random);
     let code = Secret::new(context.random.characters(b"0123456789abcdefghjkmnpqrstvwxyz", 32));
-    let row = (&caller.actor.clone(), now, now.plus(LASTS));
-    store::insert(change.tx(), &permit, organization, id, hash(code.expose()), &checked, team, row).await?;
-    let after = json!({ "email": checked.email, "role": checked.role, "team": checked.team.as_ref().map(|(team, _)| team) });
-    let name = checked.email.unwrap_or_else(|| "whoever has the link".to_owned());
+    let row = (&caller.actor.clone(), now, checked.expires_at);
+    store::insert(change.tx(), &permit, organization, id, hash(code.expose()), &checked, &teams, row).await?;
+    let slugs: Vec<&String> = checked.teams.iter().map(|(slug, _)| slug).collect();
+    let after = json!({ "email": checked.email, "role": checked.role, "teams": slugs });
+    let name = checked.email.clone().unwrap_or_else(|| "whoever has the link".to_owned());
     change.commit(Event::new(Action::InvitationCreated, "invitation", id, name).after(after)).await?;
-    Ok(code)
+    let invitation = Invitation {
+        id,
+        email: checked.email,
+        role: checked.role,
+        created_by_name: caller.actor.name.clone(),
+        expires_at: checked.expires_at,
+    };
+    Ok(Invited { invitation, code })
+}
+
+/// Whether the caller may know that somebody is in this team.
+#[must_use]
+pub fn knows(caller: &Caller, team: &store::Place) -> bool {
+    !team.secret || holds_groups(&caller.subject) || caller.subject.in_team(team.id).is_some()
 }
 
 /// Takes an invitation back.

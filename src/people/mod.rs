@@ -1,6 +1,8 @@
 //! The people of an organization, and how they come to it: invitations.
 
 pub mod actions;
+pub mod api;
+pub mod members;
 pub mod model;
 pub mod pages;
 pub mod store;

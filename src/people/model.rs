@@ -1,11 +1,15 @@
 //! Members and invitations.
 
+use serde::Deserialize;
+
 use crate::access::{Guarded, Resource, Sets, Target, TeamRole};
 use crate::organizations::model::email;
+use crate::platform::clock::DAY;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId};
 use crate::platform::text::fold;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::teams::model::role;
+use crate::tokens::model::Lifetime;
 
 /// A member of the organization, as listed.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -82,17 +86,29 @@ impl Guarded for People {
     }
 }
 
-/// An invitation to be made, as typed.
+/// A team that an invitation puts somebody into.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeamPlace {
+    /// The team's slug.
+    #[serde(default)]
+    pub slug: String,
+    /// What they are there; `member` when empty.
+    #[serde(default)]
+    pub role: String,
+}
+
+/// An invitation to be made, as typed or sent.
 #[derive(Clone, Debug, Default)]
 pub struct NewInvitation {
     /// For whom; may be empty.
     pub email: String,
     /// The role that it gives.
     pub role: String,
-    /// A team's slug; may be empty.
-    pub team: String,
-    /// What they are there.
-    pub team_role: String,
+    /// The teams that it puts them into.
+    pub teams: Vec<TeamPlace>,
+    /// How long it can be accepted; seven days unless said.
+    pub lifetime: Lifetime,
 }
 
 /// The fields of an invitation, checked.
@@ -102,27 +118,61 @@ pub struct CheckedInvitation {
     pub email: Option<String>,
     /// The role that it gives.
     pub role: String,
-    /// The team and what they are there.
-    pub team: Option<(String, TeamRole)>,
+    /// The teams and what they are there.
+    pub teams: Vec<(String, TeamRole)>,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
+/// How long an invitation can be accepted unless said, and at most.
+const DAYS: (u32, u32) = (7, 90);
+
 impl NewInvitation {
+    /// Whether a team is chosen.
+    #[must_use]
+    pub fn has(&self, slug: &str) -> bool {
+        self.teams.iter().any(|team| team.slug == slug)
+    }
+
+    /// Whether a team is chosen, as its admin.
+    #[must_use]
+    pub fn has_admin(&self, slug: &str) -> bool {
+        self.teams.iter().any(|team| team.slug == slug && team.role == "admin")
+    }
+
     /// Checks every field.
     ///
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self, sets: &Sets) -> Result<CheckedInvitation> {
+    pub fn check(&self, sets: &Sets, now: Timestamp) -> Result<CheckedInvitation> {
         let mut mistakes = Mistakes::default();
         let address = match self.email.trim() {
             "" => Some(None),
             text => mistakes.check("email", email(text)).map(Some),
         };
         let role = mistakes.check("role", role(sets, &self.role));
-        let team_role = mistakes.check("team_role", self.team_role.parse::<TeamRole>());
-        let team = Some(self.team.trim().to_owned()).filter(|team| !team.is_empty());
-        match (address, role, team_role) {
-            (Some(email), Some(role), Some(team_role)) => {
-                Ok(CheckedInvitation { email, role, team: team.map(|team| (team, team_role)) })
+        let mut teams = Vec::new();
+        for team in &self.teams {
+            let role = if team.role.is_empty() { Ok(TeamRole::Member) } else { team.role.parse() };
+            if let Some(role) = mistakes.check("teams", role) {
+                teams.push((team.slug.trim().to_owned(), role));
+            }
+        }
+        if teams.len() > 50 {
+            mistakes.add("teams", "may be at most 50");
+        }
+        let most = now.plus(DAYS.1 * DAY);
+        let expires_at = match &self.lifetime {
+            Lifetime::Usual => Some(now.plus(DAYS.0 * DAY)),
+            Lifetime::Until(end) if *end > now && *end <= most.plus(DAY) => Some(*end),
+            Lifetime::Wrong(message) => mistakes.check("expires_at", Err(message.clone())),
+            Lifetime::Until(_) | Lifetime::Endless => {
+                mistakes.check("expires_at", Err(format!("must lie ahead, at most {} days", DAYS.1)))
+            }
+        };
+        match (address, role, expires_at) {
+            (Some(email), Some(role), Some(expires_at)) if mistakes.is_empty() => {
+                Ok(CheckedInvitation { email, role, teams, expires_at })
             }
             _ => Err(Error::Invalid(mistakes)),
         }

@@ -9,8 +9,10 @@ use axum::routing::{get, post};
 use tower_sessions::Session;
 
 use super::actions::{self, Guest};
-use super::model::{Invitation, Invitations, Member, NewInvitation, Offer};
-use crate::access::{PermissionSet, may, require};
+use super::members::{self, Profile};
+use super::model::{Invitation, Invitations, Member, NewInvitation, Offer, People, TeamPlace};
+use super::store::Left;
+use crate::access::{PermissionSet, TeamRole, may, require};
 use crate::filters;
 use crate::identity::caller::RequestFacts;
 use crate::identity::session::{self, Person, flash};
@@ -18,14 +20,16 @@ use crate::identity::{App, ConsoleCaller};
 use crate::organizations::model::NewPerson;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Mistakes, Result, Timestamp};
+use crate::platform::clock::DAY;
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::form::Choices;
 use crate::service_accounts::model::ServiceAccount;
 use crate::service_accounts::store::Filter;
 use crate::shell::{Shell, page, refused};
 use crate::teams;
-use crate::teams::model::Team;
+use crate::teams::model::{MembersOf, Team};
+use crate::tokens::model::{LifetimeChoice, chosen};
 
 const SECTION: &str = "People";
 
@@ -35,6 +39,10 @@ pub fn routes() -> Router<App> {
         .route("/orgs/{org}/settings/people", get(list).post(invite))
         .route("/orgs/{org}/settings/people/new", get(new))
         .route("/orgs/{org}/settings/people/invitations/{id}/revoke", post(revoke))
+        .route("/orgs/{org}/settings/people/{username}", get(person_page).post(save))
+        .route("/orgs/{org}/settings/people/{username}/teams", post(add_to_team))
+        .route("/orgs/{org}/settings/people/{username}/teams/remove", post(remove_from_team))
+        .route("/orgs/{org}/settings/people/{username}/remove", get(ask_remove).post(remove))
         .route("/invitations/{code}", get(offered).post(accept))
 }
 
@@ -43,11 +51,14 @@ pub fn routes() -> Router<App> {
 struct ListPage {
     shell: Shell,
     search: String,
+    role: String,
+    roles: Vec<PermissionSet>,
     slice: Slice<Member>,
     invitations: Vec<Invitation>,
     accounts: Vec<ServiceAccount>,
     may_invite: bool,
     may_create: bool,
+    may_manage: bool,
 }
 
 #[derive(Template)]
@@ -55,6 +66,9 @@ struct ListPage {
 struct InvitePage {
     shell: Shell,
     form: NewInvitation,
+    lifetime: String,
+    lifetime_date: String,
+    lifetimes: Vec<LifetimeChoice>,
     roles: Vec<PermissionSet>,
     teams: Vec<Team>,
     mistakes: Mistakes,
@@ -84,63 +98,248 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
     let slice = actions::list(&app, &caller, (&search, &role), &Page::of_console(&query)?).await?;
     let invitations = actions::invitations(&app, &caller).await?;
     let first = Page { limit: 50, after: None, before: None };
-    let accounts = accounts::list(&app, &caller, &Filter::default(), &first).await?.rows;
+    let filter = Filter { search: search.clone(), ..Filter::default() };
+    let accounts = accounts::list(&app, &caller, &filter, &first).await?.rows;
     let may_invite = may(&caller.subject, &Invitations);
     let may_create = Choices::of(&app, &caller, None).await?.any();
     let shell = Shell::of(&app, &caller, SECTION, "People").await?;
-    Ok(page(&ListPage { shell, search, slice, invitations, accounts, may_invite, may_create }))
+    let may_manage = may(&caller.subject, &People);
+    let roles = caller.organization.sets.all().cloned().collect();
+    Ok(page(&ListPage {
+        shell,
+        search,
+        role,
+        roles,
+        slice,
+        invitations,
+        accounts,
+        may_invite,
+        may_create,
+        may_manage,
+    }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     require(&caller.subject, Invitations)?;
+    let teams = query.filled("team").map(|slug| TeamPlace { slug, role: "member".to_owned() });
     let form = NewInvitation {
         role: "member".to_owned(),
-        team_role: "member".to_owned(),
+        teams: teams.into_iter().collect(),
         ..NewInvitation::default()
     };
-    invite_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+    invite_page(&app, &caller, StatusCode::OK, (form, Form::default()), Mistakes::default()).await
 }
 
 async fn invite_page(
     app: &App,
     caller: &ConsoleCaller,
     status: StatusCode,
-    form: NewInvitation,
+    (form, typed): (NewInvitation, Form),
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let all = Page::choices();
-    let teams = teams::actions::list(app, caller, "", &all).await?.rows;
-    let shell = Shell::of(app, caller, SECTION, "Invite person").await?;
-    Ok(html(
-        status,
-        &InvitePage {
-            shell,
-            form,
-            roles: caller.organization.sets.all().cloned().collect(),
-            teams,
-            mistakes,
-        },
-    ))
+    let mut teams = teams::actions::list(app, caller, "", &Page::choices()).await?.rows;
+    teams.retain(|team| may(&caller.subject, &MembersOf(team.clone())));
+    let choice = |days: u32| {
+        let until = app.clock.now().plus(days * DAY).day();
+        LifetimeChoice { value: days.to_string(), text: format!("{days} days, until {until}") }
+    };
+    let mut lifetimes: Vec<LifetimeChoice> = [7, 30, 90].map(choice).to_vec();
+    lifetimes.push(LifetimeChoice { value: "date".to_owned(), text: "Until a date".to_owned() });
+    let page = InvitePage {
+        shell: Shell::of(app, caller, SECTION, "Invite person").await?,
+        form,
+        lifetime: typed.text("lifetime"),
+        lifetime_date: typed.text("lifetime_date"),
+        lifetimes,
+        roles: caller.organization.sets.all().cloned().collect(),
+        teams,
+        mistakes,
+    };
+    Ok(html(status, &page))
 }
 
 async fn invite(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let place = |slug: &str| {
+        let role = form.filled(&format!("role-{slug}")).unwrap_or_else(|| "member".to_owned());
+        TeamPlace { slug: slug.to_owned(), role }
+    };
     let input = NewInvitation {
         email: form.text("email"),
         role: form.text("role"),
-        team: form.text("team"),
-        team_role: form.text("team_role"),
+        teams: form.all("team").filter(|slug| !slug.is_empty()).map(place).collect(),
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.clock.now()),
     };
     match actions::invite(&app, &caller, &input).await {
-        Ok(code) => {
+        Ok(made) => {
             // The link is in this answer and nowhere else.
-            let link = format!("{}/invitations/{}", app.config.public_url, code.expose());
-            let ends = app.clock.now().plus(actions::LASTS);
+            let link = format!("{}/invitations/{}", app.config.public_url, made.code.expose());
+            let ends = made.invitation.expires_at;
             let shell = Shell::of(&app, &caller, SECTION, "Invitation link").await?;
             Ok(page(&LinkPage { shell, link, form: input, ends }))
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            invite_page(&app, &caller, status, input, mistakes).await
+            invite_page(&app, &caller, status, (input, form), mistakes).await
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "people/person.html")]
+struct PersonPage {
+    shell: Shell,
+    profile: Profile,
+    role: String,
+    roles: Vec<PermissionSet>,
+    teams: Vec<Team>,
+    may_manage: bool,
+    is_self: bool,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "people/remove.html")]
+struct RemovePage {
+    shell: Shell,
+    profile: Profile,
+    left: Vec<Left>,
+    heir: String,
+    mistakes: Mistakes,
+}
+
+type Named = Path<(String, String)>;
+
+fn address(caller: &ConsoleCaller, rest: &str) -> String {
+    format!("/orgs/{}/settings/people{rest}", caller.organization.slug)
+}
+
+async fn person_page(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    show_person(&app, &caller, StatusCode::OK, &named, None, Mistakes::default()).await
+}
+
+async fn show_person(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    named: &str,
+    role: Option<String>,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let profile = members::get(app, caller, named).await?;
+    let mut teams = teams::actions::list(app, caller, "", &Page::choices()).await?.rows;
+    teams.retain(|team| {
+        may(&caller.subject, &MembersOf(team.clone())) && !profile.teams.iter().any(|own| own.id == team.id)
+    });
+    let page = PersonPage {
+        shell: Shell::of(app, caller, SECTION, profile.member.name.clone()).await?,
+        role: role.unwrap_or_else(|| profile.member.role.clone()),
+        roles: caller.organization.sets.all().cloned().collect(),
+        teams,
+        may_manage: may(&caller.subject, &People),
+        is_self: profile.member.id == caller.signed_in.person.id,
+        profile,
+        mistakes,
+    };
+    Ok(html(status, &page))
+}
+
+async fn save(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+    form: Form,
+) -> Result<Response> {
+    let role = form.text("role");
+    match members::edit(&app, &caller, &named, &role).await {
+        Ok(profile) => {
+            flash(&caller.signed_in.session, format!("{} saved.", profile.member.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}", profile.member.username))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            show_person(&app, &caller, status, &named, Some(role), mistakes).await
+        }
+    }
+}
+
+async fn add_to_team(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+    form: Form,
+) -> Result<Response> {
+    let team = form.text("team");
+    let done = match form.text("team_role").parse::<TeamRole>() {
+        _ if team.is_empty() => Err(Error::Invalid(Mistakes::one("team", "is needed"))),
+        Ok(role) => teams::actions::set_member(&app, &caller, &team, &named, role).await,
+        Err(message) => Err(Error::Invalid(Mistakes::one("team_role", message))),
+    };
+    match done {
+        Ok(member) => {
+            flash(&caller.signed_in.session, format!("{} is in the team {team}.", member.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{named}"))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            show_person(&app, &caller, status, &named, None, mistakes).await
+        }
+    }
+}
+
+async fn remove_from_team(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+    form: Form,
+) -> Result<Response> {
+    let team = form.text("team");
+    match teams::actions::remove_member(&app, &caller, &team, &named).await {
+        Ok(()) => {
+            flash(&caller.signed_in.session, format!("{named} left the team {team}.")).await?;
+            Ok(redirect(&address(&caller, &format!("/{named}"))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            show_person(&app, &caller, status, &named, None, mistakes).await
+        }
+    }
+}
+
+async fn ask_remove(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    remove_page(&app, &caller, StatusCode::OK, &named, String::new(), Mistakes::default()).await
+}
+
+async fn remove_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    named: &str,
+    heir: String,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    require(&caller.subject, People)?;
+    let profile = members::get(app, caller, named).await?;
+    let left = members::left_behind(app, caller, &profile).await?;
+    let shell = Shell::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
+    Ok(html(status, &RemovePage { shell, profile, left, heir, mistakes }))
+}
+
+async fn remove(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+    form: Form,
+) -> Result<Response> {
+    let heir = form.text("heir");
+    match members::remove(&app, &caller, &named, Some(&heir)).await {
+        Ok(member) => {
+            flash(&caller.signed_in.session, format!("{} is removed.", member.name)).await?;
+            let own = member.id == caller.signed_in.person.id;
+            Ok(redirect(&if own { "/".to_owned() } else { address(&caller, "") }))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            remove_page(&app, &caller, status, &named, heir, mistakes).await
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The SQL of members and invitations.
 
-use super::model::{CheckedInvitation, Invitation, Invitations, Member, Offer};
+use super::model::{CheckedInvitation, Invitation, Invitations, Member, Offer, People};
 use crate::access::{Permit, TeamRole};
 use crate::audit::Actor;
 use crate::platform::db::Source;
-use crate::platform::id::{InvitationId, OrganizationId, TeamId};
+use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
 use crate::platform::text::like;
 use crate::platform::web::paging::{Page, paged};
-use crate::platform::{Db, Result, Timestamp, Tx, sql};
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// A page of members, by username.
 ///
@@ -58,7 +58,7 @@ pub(super) async fn insert(
     id: InvitationId,
     code_hash: Vec<u8>,
     invitation: &CheckedInvitation,
-    team: Option<(TeamId, TeamRole)>,
+    teams: &[(TeamId, TeamRole)],
     (actor, now, expires_at): (&Actor, Timestamp, Timestamp),
 ) -> Result<()> {
     sql(
@@ -76,12 +76,12 @@ pub(super) async fn insert(
     .bind(expires_at)
     .execute(&mut *tx)
     .await?;
-    if let Some((team, role)) = team {
+    for (team, role) in teams {
         sql("INSERT INTO invitation_teams (invitation_id, team_id, role) VALUES ($1, $2, $3)")
             .bind(id)
-            .bind(team)
-            .bind(role)
-            .execute(tx)
+            .bind(*team)
+            .bind(*role)
+            .execute(&mut *tx)
             .await?;
     }
     Ok(())
@@ -133,4 +133,170 @@ pub(super) async fn accept(tx: &mut Tx, id: InvitationId, now: Timestamp) -> Res
 
 pub(super) async fn teams_of(tx: &mut Tx, id: InvitationId) -> Result<Vec<(TeamId, TeamRole)>> {
     Ok(sql("SELECT team_id, role FROM invitation_teams WHERE invitation_id = $1").bind(id).all(tx).await?)
+}
+
+/// One member, by username, address or id.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn find(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    named: &str,
+) -> Result<Member> {
+    let found: Option<Member> =
+        sql("SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
+            JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $1) AS is_owner \
+         FROM memberships m JOIN people p ON p.id = m.person_id \
+         WHERE m.organization_id = $1 AND (p.username = $2 OR p.id = $2)")
+        .bind(organization)
+        .bind(named)
+        .optional(source)
+        .await?;
+    found.ok_or(Error::NotFound)
+}
+
+/// A person's place in a team.
+#[derive(Clone, Debug, sqlx::FromRow, serde::Serialize)]
+pub struct Place {
+    /// The team's slug.
+    pub slug: String,
+    /// What they are there.
+    pub role: TeamRole,
+    /// The team's name.
+    #[serde(skip)]
+    pub name: String,
+    /// Whether it is secret.
+    #[serde(skip)]
+    pub secret: bool,
+    /// The team.
+    #[serde(skip)]
+    pub id: TeamId,
+}
+
+/// The teams of a person in the organization, by slug.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn places(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    person: PersonId,
+) -> Result<Vec<Place>> {
+    Ok(sql("SELECT t.slug, m.role, t.name, t.visibility = 'secret' AS secret, t.id FROM team_members m \
+         JOIN teams t ON t.id = m.team_id WHERE t.organization_id = $1 AND m.person_id = $2 ORDER BY t.slug")
+    .bind(organization)
+    .bind(person)
+    .all(source)
+    .await?)
+}
+
+/// Writes a member's role.
+pub(super) async fn set_role(
+    tx: &mut Tx,
+    _permit: &Permit<People>,
+    organization: OrganizationId,
+    person: PersonId,
+    role: &str,
+) -> Result<()> {
+    sql("UPDATE memberships SET role = $1 WHERE organization_id = $2 AND person_id = $3")
+        .bind(role)
+        .bind(organization)
+        .bind(person)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes a person out of the organization: teams, grants that name them, membership.
+pub(super) async fn remove(
+    tx: &mut Tx,
+    _permit: &Permit<People>,
+    organization: OrganizationId,
+    person: PersonId,
+) -> Result<()> {
+    sql("DELETE FROM team_members WHERE person_id = $1 AND team_id IN (SELECT id FROM teams WHERE organization_id = $2)")
+        .bind(person)
+        .bind(organization)
+        .execute(&mut *tx)
+        .await?;
+    sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2")
+        .bind(organization)
+        .bind(person)
+        .execute(&mut *tx)
+        .await?;
+    sql("DELETE FROM memberships WHERE organization_id = $1 AND person_id = $2")
+        .bind(organization)
+        .bind(person)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// How many owners the organization has.
+pub(super) async fn owners(tx: &mut Tx, organization: OrganizationId) -> Result<i64> {
+    let (count,): (i64,) = sql("SELECT COUNT(*) FROM team_members m JOIN teams t ON t.id = m.team_id \
+         WHERE t.organization_id = $1 AND t.is_owners")
+    .bind(organization)
+    .one(tx)
+    .await?;
+    Ok(count)
+}
+
+/// Something that a person made and that lives on without them.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Left {
+    /// Its id.
+    pub id: String,
+    /// `service_account` or a kind of token.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The living service accounts and tokens that a person made, at most 100.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn left_behind(
+    db: &Db,
+    organization: OrganizationId,
+    person: PersonId,
+    now: Timestamp,
+) -> Result<Vec<Left>> {
+    Ok(sql("SELECT id, 'service_account' AS kind, name FROM service_accounts \
+            WHERE organization_id = $1 AND created_by = $2 AND deleted_at IS NULL \
+         UNION ALL SELECT id, kind, name FROM tokens WHERE organization_id = $1 AND created_by = $2 \
+            AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) ORDER BY 2, 3 LIMIT 100")
+    .bind(organization)
+    .bind(person)
+    .bind(now)
+    .all(db)
+    .await?)
+}
+
+/// Hands what a person made over to another: from now on it is theirs.
+pub(super) async fn hand_over(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    from: PersonId,
+    (to, name): (PersonId, &str),
+) -> Result<u64> {
+    let accounts = sql("UPDATE service_accounts SET created_by = $1, created_by_name = $2 \
+         WHERE organization_id = $3 AND created_by = $4")
+    .bind(to)
+    .bind(name)
+    .bind(organization)
+    .bind(from)
+    .execute(&mut *tx)
+    .await?;
+    let tokens = sql("UPDATE tokens SET created_by = $1, created_by_name = $2 \
+         WHERE organization_id = $3 AND created_by = $4")
+    .bind(to)
+    .bind(name)
+    .bind(organization)
+    .bind(from)
+    .execute(tx)
+    .await?;
+    Ok(accounts + tokens)
 }

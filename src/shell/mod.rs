@@ -4,6 +4,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::access::{Resource, effective};
 use crate::identity::caller::memberships;
 use crate::identity::session::{SignedIn, Theme, take_flash};
 use crate::identity::{App, ConsoleCaller};
@@ -21,14 +22,48 @@ pub struct NavLink {
     pub icon: &'static str,
     /// The last part of its address.
     pub path: &'static str,
+    /// Whom it is shown to: those who may open it.
+    pub shown: Shown,
+}
+
+/// Whom a link is shown to.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// Everyone of the organization.
+    Everyone,
+    /// Who holds the permission to read this in the organization.
+    Readers(Resource),
+    /// Owners.
+    Owners,
+}
+
+const fn link(label: &'static str, icon: &'static str, path: &'static str, shown: Shown) -> NavLink {
+    NavLink { group: None, label, icon, path, shown }
 }
 
 /// The sidebar, in its order.
 pub const NAV: &[NavLink] = &[
-    NavLink { group: None, label: "Overview", icon: "layout-dashboard", path: "" },
-    NavLink { group: Some("Who"), label: "Teams", icon: "users", path: "/settings/teams" },
-    NavLink { group: None, label: "People", icon: "contact", path: "/settings/people" },
-    NavLink { group: None, label: "Service accounts", icon: "bot", path: "/settings/service-accounts" },
+    link("Overview", "layout-dashboard", "", Shown::Everyone),
+    NavLink { group: Some("Who"), ..link("Teams", "users", "/settings/teams", Shown::Everyone) },
+    link("People", "contact", "/settings/people", Shown::Everyone),
+    link("Service accounts", "bot", "/settings/service-accounts", Shown::Everyone),
+    link("Service tokens", "key-round", "/settings/service-tokens", Shown::Readers(Resource::ServiceTokens)),
+    link("API token", "building-2", "/settings/api-token", Shown::Owners),
+    NavLink { group: Some("What"), ..link("Projects", "folder", "/settings/projects", Shown::Everyone) },
+    link("Permission sets", "shield-check", "/settings/permission-sets", Shown::Everyone),
+    link("Access explorer", "telescope", "/settings/access-explorer", Shown::Everyone),
+    link("Services", "server", "/settings/services", Shown::Readers(Resource::Services)),
+    link(
+        "Identity providers",
+        "fingerprint-pattern",
+        "/settings/identity-providers",
+        Shown::Readers(Resource::IdentityProviders),
+    ),
+    NavLink {
+        group: Some("Organization"),
+        ..link("General", "settings-2", "/settings/general", Shown::Readers(Resource::Settings))
+    },
+    link("Audit log", "scroll-text", "/settings/audit-log", Shown::Readers(Resource::AuditLogs)),
 ];
 
 /// What the layout shows around a page.
@@ -56,6 +91,8 @@ pub struct Shell {
     pub now: Option<Timestamp>,
     /// The address people use, for examples.
     pub public_url: String,
+    /// The links of the sidebar that the person may open.
+    pub nav: Vec<NavLink>,
 }
 
 impl Shell {
@@ -73,6 +110,13 @@ impl Shell {
         shell.section = section;
         shell.slug.clone_from(&caller.organization.slug);
         shell.organization.clone_from(&caller.organization.name);
+        let held = effective(&caller.subject);
+        let opens = |link: &&NavLink| match link.shown {
+            Shown::Everyone => true,
+            Shown::Readers(resource) => held.has(resource.read()),
+            Shown::Owners => caller.subject.is_owner(),
+        };
+        shell.nav = NAV.iter().filter(opens).cloned().collect();
         shell.others.retain(|(slug, _)| *slug != caller.organization.slug);
         Ok(shell)
     }
@@ -97,12 +141,6 @@ impl Shell {
             public_url: app.config.public_url.clone(),
             ..Self::default()
         })
-    }
-
-    /// The links of the sidebar.
-    #[must_use]
-    pub fn nav(&self) -> &'static [NavLink] {
-        if self.slug.is_empty() { &[] } else { NAV }
     }
 
     /// The first letters of the person's first and last name.

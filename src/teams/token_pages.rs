@@ -91,13 +91,11 @@ async fn generate(
     form: Form,
 ) -> Result<Response> {
     // A form that was left open does not replace a token that came meanwhile.
-    let done = match token::get(&app, &caller, &named).await? {
-        (_, Some(_)) => Err(Error::conflict("The team has a token meanwhile. Regenerate it if it is lost.")),
-        (_, None) => {
-            let delivery = Delivery::page(&caller.signed_in.session)?;
-            let renewal = renewal(&form, app.clock.now());
-            token::generate(&app, &caller, &named, &renewal, &delivery).await
-        }
+    let done = if token::get(&app, &caller, &named).await?.1.is_some() {
+        Err(Error::conflict("The team has a token meanwhile. Regenerate it if it is lost."))
+    } else {
+        let delivery = Delivery::page(&caller.signed_in.session)?;
+        token::generate(&app, &caller, &named, &renewal(&form, app.clock.now()), &delivery).await
     };
     match done {
         Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),

@@ -20,7 +20,7 @@ use tessera::identity::{App, Caller, PlainToken};
 use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::people::actions::{Guest, accept, invite};
-use tessera::people::model::NewInvitation;
+use tessera::people::model::{NewInvitation, TeamPlace};
 use tessera::platform::db::{Address, migrate};
 use tessera::platform::id::PersonId;
 use tessera::platform::key::Key;
@@ -156,10 +156,13 @@ impl House {
         let invitation = NewInvitation {
             email: String::new(),
             role: role.to_owned(),
-            team: team.map(|(team, _)| team.to_owned()).unwrap_or_default(),
-            team_role: team.map_or(TeamRole::Member, |(_, role)| role).to_string(),
+            teams: team
+                .map(|(team, role)| TeamPlace { slug: team.to_owned(), role: role.to_string() })
+                .into_iter()
+                .collect(),
+            ..NewInvitation::default()
         };
-        let code = invite(&self.app, &olive, &invitation).await.expect("invited");
+        let code = invite(&self.app, &olive, &invitation).await.expect("invited").code;
         let (id, _) = accept(&self.app, &operator(), code.expose(), Guest::New(person(username)))
             .await
             .expect("joined");

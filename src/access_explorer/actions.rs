@@ -1,0 +1,149 @@
+//! Asking `decide` about anybody.
+
+use crate::access::{
+    Decision, Grant, Level, Permission, Permissions, Projects, Refusal, Source, Subject, Target, Via, decide,
+    see,
+};
+use crate::identity::caller::memberships;
+use crate::identity::standing;
+use crate::identity::Caller;
+use crate::organizations::settings::Settings;
+use crate::people::store as people;
+use crate::platform::{Context, Error, Mistakes, Result};
+use crate::projects::actions as projects;
+use crate::projects::model::Project;
+use crate::service_accounts::actions as accounts;
+use crate::service_tokens::actions as service_tokens;
+use crate::teams::actions as teams;
+
+/// Somebody who can be asked about.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// As it was named.
+    pub named: String,
+    /// Its name for people.
+    pub name: String,
+    /// What it is and holds.
+    pub subject: Subject,
+}
+
+/// Finds a principal that the caller may ask about: themselves; teams and
+/// accounts that they see; other people, service tokens and the organization
+/// token with `settings:read`.
+///
+/// # Errors
+/// [`Error::Invalid`] for nobody; [`Error::Forbidden`] without that permission.
+pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who> {
+    let named = named.trim();
+    let nobody = || {
+        let message = "is nobody in this organization; write person:<username>, team:<short name>, organization, \
+             a service account's UID or a service token's id";
+        Error::Invalid(Mistakes::one("who", message))
+    };
+    let known = |error: Error| if matches!(error, Error::NotFound) { nobody() } else { error };
+    let organization = &caller.organization;
+    let (name, subject) = if named.is_empty() || named == caller.actor.id {
+        ("You".to_owned(), caller.subject.clone())
+    } else if named == "organization" || named.starts_with("org_") {
+        see(&caller.subject, Settings)?;
+        (format!("The organization token of {}", organization.name), standing::of_organization())
+    } else if named.starts_with("sa_") {
+        let (account, subject) = accounts::standing(context, caller, named).await.map_err(known)?;
+        (account.name, subject)
+    } else if named.starts_with("tok_") {
+        see(&caller.subject, Settings)?;
+        let token = service_tokens::get(context, caller, named).await.map_err(known)?.token;
+        let subject = standing::of_service_token(&context.db, organization, token.id).await?;
+        (token.name, subject)
+    } else if let Some(team) = named.strip_prefix("team:") {
+        let team = teams::get(context, caller, team).await.map_err(known)?;
+        let subject = standing::of_team(&context.db, organization, team.id, &team.role).await?;
+        (format!("The token of {}", team.name), subject)
+    } else {
+        let username = named.strip_prefix("person:").unwrap_or(named);
+        let member = people::find(&context.db, organization.id, username).await.map_err(known)?;
+        if member.id.to_string() != caller.actor.id {
+            see(&caller.subject, Settings)?;
+        }
+        let place = memberships(context, member.id, Some(&organization.slug)).await?.pop();
+        (member.name, place.ok_or_else(nobody)?.subject)
+    };
+    Ok(Who { named: named.to_owned(), name, subject })
+}
+
+/// Finds the project that a field names; the organization without one.
+///
+/// # Errors
+/// [`Error::Invalid`] for a project that the caller does not see.
+pub async fn place(context: &Context, caller: &Caller, named: &str) -> Result<Option<Project>> {
+    let named = named.trim();
+    if named.is_empty() {
+        return Ok(None);
+    }
+    projects::get(context, caller, named).await.map(Some).map_err(|error| match error {
+        Error::NotFound => Error::Invalid(Mistakes::one("where", "is not a project that you reach")),
+        other => other,
+    })
+}
+
+/// An answer, in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// About what.
+    pub permission: Permission,
+    /// Yes or no.
+    pub allowed: bool,
+    /// The grant or the rule that it comes from.
+    pub reason: String,
+}
+
+/// Asks about one permission, or about all that hold at this place.
+#[must_use]
+pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Vec<Answer> {
+    let target = project.map_or(Target::Organization, |project| Target::Project(project.facts()));
+    let level = if project.is_some() { Level::Project } else { Level::Organization };
+    let all: Permissions = match what {
+        Some(one) => Permissions::of(one),
+        None => Permissions::ALL,
+    };
+    let asked = Permission::all().filter(|permission| match what {
+        Some(one) => *permission == one,
+        None => all.has(*permission) && permission.resource.level() == level,
+    });
+    asked
+        .map(|permission| {
+            let decision = decide(&who.subject, permission, &target);
+            Answer { permission, allowed: decision.is_allowed(), reason: reason(&decision) }
+        })
+        .collect()
+}
+
+fn reason(decision: &Decision) -> String {
+    match decision {
+        Decision::Allowed(via) => match via {
+            Via::Owner => "Owners may everything.".to_owned(),
+            Via::OrganizationToken => "The organization token administers everything but runs.".to_owned(),
+            Via::Grant(grant) => grant_text(grant),
+            Via::TeamAdmin => "An admin of the team that owns it may.".to_owned(),
+            Via::InTeam => "Whoever is in the team may.".to_owned(),
+            Via::Member => "Every member of the organization may.".to_owned(),
+            Via::Itself => "A service account may see itself.".to_owned(),
+        },
+        Decision::Refused(refusal @ Refusal::Missing(_)) => format!("No grant gives it. {refusal}"),
+        Decision::Refused(refusal) => refusal.to_string(),
+        Decision::Hidden => "The project does not let them in: to them it is not there.".to_owned(),
+    }
+}
+
+fn grant_text(grant: &Grant) -> String {
+    let place = match grant.projects {
+        Projects::All => "for all projects",
+        Projects::One(_) => "named in this project",
+    };
+    let source = match &grant.source {
+        Source::Role => "as its role".to_owned(),
+        Source::Named => place.to_owned(),
+        Source::Team(team) => format!("through the team {team}"),
+    };
+    format!("The permission set “{}”, {source}.", grant.set.name)
+}

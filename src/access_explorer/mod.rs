@@ -1,0 +1,4 @@
+//! The access explorer: who may do what where, and why.
+
+pub mod actions;
+pub mod pages;

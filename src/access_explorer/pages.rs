@@ -1,0 +1,71 @@
+//! The access explorer for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::actions::{self, Answer, Who};
+use crate::access::{Permission, Resource};
+use crate::filters;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::paging::Page;
+use crate::platform::web::{Query, html};
+use crate::platform::{Error, Mistakes, Result};
+use crate::projects::actions as projects;
+use crate::projects::model::Project;
+use crate::projects::store::Filter;
+use crate::shell::{Shell, refused};
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    Router::new().route("/orgs/{org}/settings/access-explorer", get(explore))
+}
+
+#[derive(Template)]
+#[template(path = "access_explorer/explore.html")]
+struct ExplorePage {
+    shell: Shell,
+    who: String,
+    what: String,
+    place: String,
+    resources: &'static [Resource],
+    projects: Vec<Project>,
+    asked: Option<(Who, Option<Project>, Vec<Answer>)>,
+    mistakes: Mistakes,
+}
+
+async fn explore(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let (who, what, place) = (query.text("who"), query.text("what"), query.text("where"));
+    let asked = if query.has("who") { Some(ask(&app, &caller, &who, &what, &place).await) } else { None };
+    let (status, asked, mistakes) = match asked.transpose() {
+        Ok(asked) => (StatusCode::OK, asked, Mistakes::default()),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            (status, None, mistakes)
+        }
+    };
+    let projects = projects::list(&app, &caller, &Filter::default(), &Page::choices()).await?.rows;
+    let shell = Shell::of(&app, &caller, "Access explorer", "Access explorer").await?;
+    let resources = Resource::ALL;
+    Ok(html(status, &ExplorePage { shell, who, what, place, resources, projects, asked, mistakes }))
+}
+
+async fn ask(
+    app: &App,
+    caller: &ConsoleCaller,
+    who: &str,
+    what: &str,
+    place: &str,
+) -> Result<(Who, Option<Project>, Vec<Answer>)> {
+    let what: Option<Permission> = match what.trim() {
+        "" => None,
+        word => Some(word.parse().map_err(|message| Error::Invalid(Mistakes::one("what", format!("{message}"))))?),
+    };
+    let who = actions::who(app, caller, who).await?;
+    let project = actions::place(app, caller, place).await?;
+    let answers = actions::ask(&who, what, project.as_ref());
+    Ok((who, project, answers))
+}

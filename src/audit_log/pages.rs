@@ -1,0 +1,121 @@
+//! The audit log for people, and its export.
+
+use askama::Template;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http_body_util::channel::{Channel, Sender};
+
+use super::actions::{self, COLUMNS};
+use super::store::{Entry, Filter};
+use crate::access::see;
+use crate::audit::Action;
+use crate::filters;
+use crate::identity::{App, Caller, ConsoleCaller};
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::web::{Query, html};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, refused};
+
+const SECTION: &str = "Audit log";
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/orgs/{org}/settings/audit-log", get(list))
+        .route("/orgs/{org}/settings/audit-log/export", get(export))
+}
+
+#[derive(Template)]
+#[template(path = "audit_log/list.html")]
+struct ListPage {
+    shell: Shell,
+    filter: Filter,
+    slice: Slice<Entry>,
+    actions: &'static [Action],
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let filter = actions::filter(&query);
+    let (status, slice, mistakes) =
+        match actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await {
+            Ok(slice) => (StatusCode::OK, slice, Mistakes::default()),
+            Err(error @ Error::Invalid(_)) => {
+                let (status, mistakes) = refused(error)?;
+                (status, Slice { rows: Vec::new(), previous: None, next: None }, mistakes)
+            }
+            Err(error) => return Err(error),
+        };
+    let shell = Shell::of(&app, &caller, SECTION, "Audit log").await?;
+    Ok(html(status, &ListPage { shell, filter, slice, actions: Action::ALL, mistakes }))
+}
+
+/// A format of the export.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Csv,
+    JsonLines,
+}
+
+async fn export(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    see(&caller.subject, actions::AuditLog)?;
+    let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
+    let filter = actions::filter(&query);
+    // What is wrong with the filter is told before the first byte.
+    let first = actions::list(&app, &caller, &filter, &Page { limit: 500, after: None, before: None }).await?;
+    let (sender, body) = Channel::<Bytes, Error>::new(2);
+    let name = format!("audit-log-{}", caller.organization.slug);
+    tokio::spawn(send(app, caller.caller, filter, format, first, sender));
+    let (kind, ending) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "csv"),
+        Format::JsonLines => ("application/x-ndjson", "jsonl"),
+    };
+    let file = format!("attachment; filename=\"{name}.{ending}\"");
+    Ok(([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, file)], Body::new(body)).into_response())
+}
+
+/// Writes page after page, as fast as the reader takes them. Who goes away
+/// ends it; a fault cuts the answer off, so that it is not taken for whole.
+async fn send(
+    app: App,
+    caller: Caller,
+    filter: Filter,
+    format: Format,
+    mut slice: Slice<Entry>,
+    mut sender: Sender<Bytes, Error>,
+) {
+    let header: Vec<String> = COLUMNS.iter().map(|column| (*column).to_owned()).collect();
+    let mut part = match format {
+        Format::Csv => actions::csv_line(&header).unwrap_or_default(),
+        Format::JsonLines => Vec::new(),
+    };
+    loop {
+        for entry in &slice.rows {
+            match format {
+                Format::Csv => part.extend(actions::csv_line(&actions::cells(entry)).unwrap_or_default()),
+                Format::JsonLines => {
+                    part.extend(serde_json::to_vec(entry).unwrap_or_default());
+                    part.push(b'\n');
+                }
+            }
+        }
+        if sender.send_data(Bytes::from(std::mem::take(&mut part))).await.is_err() {
+            return;
+        }
+        let Some(next) = &slice.next else { return };
+        let after = Cursor::decode("after", next).ok();
+        match actions::list(&app, &caller, &filter, &Page { limit: 500, after, before: None }).await {
+            Ok(more) => slice = more,
+            Err(error) => {
+                tracing::error!(%error, "the export of the audit log was cut off");
+                sender.abort(error);
+                return;
+            }
+        }
+    }
+}

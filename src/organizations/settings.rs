@@ -1,0 +1,224 @@
+//! An organization's name and policies; making and ending organizations.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::store;
+use crate::access::{Guarded, Policy, Resource, Target, TeamRole, TokenKind, require, see};
+use crate::audit::{Action, Actor, Change, Event};
+use crate::identity::{App, Caller};
+use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::text::{name, slug};
+use crate::platform::{Context, Error, Mistakes, Result, Timestamp};
+
+/// The organization's name and policies.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings;
+
+impl Guarded for Settings {
+    const RESOURCE: Resource = Resource::Settings;
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+}
+
+/// The organization's address limits.
+#[derive(Clone, Copy, Debug)]
+pub struct AddressLimits;
+
+impl Guarded for AddressLimits {
+    const RESOURCE: Resource = Resource::IpRestrictions;
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+}
+
+/// The organization as a whole: ending it.
+#[derive(Clone, Copy, Debug)]
+pub struct Itself;
+
+impl Guarded for Itself {
+    const RESOURCE: Resource = Resource::Settings;
+    fn target(&self) -> Target {
+        Target::OrganizationItself
+    }
+}
+
+/// An organization as the API shows it.
+#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Counts its edits.
+    #[serde(skip)]
+    pub version: i64,
+    /// Its policies, as JSON.
+    #[serde(skip)]
+    #[sqlx(rename = "policy")]
+    pub policy_text: String,
+}
+
+/// The organization that the caller belongs to.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn get(context: &Context, caller: &Caller) -> Result<Organization> {
+    store::find(&context.db, caller.organization.id).await
+}
+
+/// Whether the caller may see the policies.
+///
+/// # Errors
+/// [`Error::Forbidden`] without `settings:read`.
+pub fn see_policies(caller: &Caller) -> Result<()> {
+    see(&caller.subject, Settings).map(drop)
+}
+
+/// What an edit changes; what is missing stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsEdit {
+    /// A new name.
+    pub name: Option<String>,
+    /// New policies, whole.
+    pub policy: Option<Policy>,
+}
+
+fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut Mistakes) {
+    for (kind, rule) in &policy.lifetimes {
+        let field = |which: &str| format!("policy.lifetimes.{kind}.{which}");
+        for (which, days) in [("default_days", rule.default_days), ("max_days", rule.max_days)] {
+            if days.is_some_and(|days| days == 0 || days > 3650) {
+                mistakes.add(&field(which), "must be 1 to 3650 days, or empty for no limit");
+            }
+        }
+        if let (Some(default), Some(most)) = (rule.default_days, rule.max_days)
+            && default > most
+        {
+            mistakes.add(&field("default_days"), format!("must be at most the maximum, {most} days"));
+        }
+        if !TokenKind::PRESENTED.contains(kind) || *kind == TokenKind::Access {
+            mistakes.add("policy.lifetimes", format!("cannot limit {kind}"));
+        }
+    }
+    for set in policy.service_token_sets.iter().flatten() {
+        if caller.organization.sets.find(set).is_none() {
+            let message = format!("“{set}” is not a permission set of this organization");
+            mistakes.add("policy.service_token_sets", message);
+        }
+    }
+    if !policy.lets_in(caller.actor.address) {
+        let from = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
+        let message = format!("would shut you out: your own address{from} is not let in");
+        mistakes.add("policy.allowed_addresses", message);
+    }
+}
+
+/// Edits name and policies. With `version`, only over that version.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`]; [`Error::Conflict`] when somebody
+/// else edited them meanwhile.
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    input: &SettingsEdit,
+    version: Option<i64>,
+) -> Result<Organization> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let was = store::find(change.tx(), caller.organization.id).await?;
+    let before: Policy = serde_json::from_str(&was.policy_text).map_err(Error::internal)?;
+    let mut mistakes = Mistakes::default();
+    let new_name = mistakes.check("name", name(input.name.as_deref().unwrap_or(&was.name)));
+    let policy = input.policy.clone().unwrap_or_else(|| before.clone());
+    let limits =
+        |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
+    let (old, new) = (limits(&before), limits(&policy));
+    let same_limits = old == new;
+    if !same_limits {
+        require(&caller.subject, AddressLimits)?;
+    }
+    let rest = Policy { allowed_addresses: old.0, blocked_addresses: old.1, ..policy.clone() };
+    if rest != before || new_name.as_ref().is_some_and(|name| *name != was.name) || same_limits {
+        require(&caller.subject, Settings)?;
+    }
+    check_policy(&policy, caller, &mut mistakes);
+    let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    let text = serde_json::to_string(&policy).map_err(Error::internal)?;
+    let fresh = version.is_none_or(|version| version == was.version);
+    if !fresh || !store::update(change.tx(), &was, &new_name, &text).await? {
+        return Err(Error::conflict(
+            "Somebody else changed these settings, or who belongs to the organization, meanwhile. \
+             Look at them again, then save.",
+        ));
+    }
+    let after = store::find(change.tx(), was.id).await?;
+    let event = Event::new(Action::OrganizationEdited, "organization", was.id, &after.name)
+        .before(json!({ "name": was.name, "policy": before }))
+        .after(json!({ "name": after.name, "policy": policy }));
+    change.commit(event).await?;
+    Ok(after)
+}
+
+/// An organization to be made, as typed or sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewOrganization {
+    /// Its slug.
+    #[serde(default)]
+    pub slug: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// Makes an organization; the person who makes it owns it.
+///
+/// # Errors
+/// [`Error::Invalid`]; [`Error::Conflict`] for a taken slug.
+pub async fn create(app: &App, actor: &Actor, owner: PersonId, input: &NewOrganization) -> Result<Organization> {
+    let mut mistakes = Mistakes::default();
+    let new_name = mistakes.check("name", name(&input.name));
+    let new_slug = mistakes.check("slug", slug(&input.slug));
+    let (Some(new_name), Some(new_slug)) = (new_name, new_slug) else { return Err(Error::Invalid(mistakes)) };
+    let mut change = Change::begin(app, actor, None).await?;
+    let now = change.now;
+    let (id, team) = (OrganizationId::new(now, &app.random), TeamId::new(now, &app.random));
+    store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(|error| match error {
+        Error::Conflict(_) => Error::Conflict(Mistakes::one("slug", "is taken")),
+        other => other,
+    })?;
+    store::insert_owners(change.tx(), team, id, now).await?;
+    store::insert_member(change.tx(), id, owner, "member", now).await?;
+    store::set_team_member(change.tx(), team, owner, TeamRole::Admin, now).await?;
+    change.within(id);
+    let made = store::find(change.tx(), id).await?;
+    let event = Event::new(Action::OrganizationCreated, "organization", id, &made.name).after(json!(made));
+    change.commit(event).await?;
+    Ok(made)
+}
+
+/// Deletes the organization and everything in it. `typed` is its name, typed again.
+///
+/// # Errors
+/// [`Error::Forbidden`] for everyone but owners; [`Error::Invalid`] for another name.
+pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> Result<()> {
+    require(&caller.subject, Itself)?;
+    let organization = &caller.organization;
+    if typed.is_some_and(|typed| typed.trim() != organization.name) {
+        let message = format!("must be the organization's name: {}", organization.name);
+        return Err(Error::Invalid(Mistakes::one("confirm", message)));
+    }
+    // The event outlives the organization: it belongs to the installation.
+    let mut change = Change::begin(context, &caller.actor, None).await?;
+    store::delete(change.tx(), organization.id).await?;
+    let event =
+        Event::new(Action::OrganizationDeleted, "organization", organization.id, &organization.name);
+    change.commit(event).await
+}

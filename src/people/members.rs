@@ -1,0 +1,108 @@
+//! What can be done with those who belong to the organization: their role,
+//! their going.
+
+use serde_json::json;
+
+use super::model::{Member, People};
+use super::store::{self, Left, Place};
+use crate::access::{Gift, require, require_gift, see};
+use crate::audit::{Action, Change, Event};
+use crate::identity::Caller;
+use crate::organizations::store::lock;
+use crate::platform::{Context, Error, Mistakes, Result};
+use crate::teams::model::role;
+
+/// A member, with the teams that the caller may know of.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Who.
+    pub member: Member,
+    /// Their teams.
+    pub teams: Vec<Place>,
+}
+
+/// One member.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Forbidden`] without `members:read`.
+pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Profile> {
+    see(&caller.subject, People)?;
+    let member = store::find(&context.db, caller.organization.id, named).await?;
+    let mut teams = store::places(&context.db, caller.organization.id, member.id).await?;
+    teams.retain(|team| super::actions::knows(caller, team));
+    Ok(Profile { member, teams })
+}
+
+/// Changes a member's role.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
+pub async fn edit(context: &Context, caller: &Caller, named: &str, new_role: &str) -> Result<Profile> {
+    let permit = require(&caller.subject, People)?;
+    let sets = &caller.organization.sets;
+    let checked =
+        role(sets, new_role).map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    lock(change.tx(), caller.organization.id).await?;
+    let member = store::find(change.tx(), caller.organization.id, named).await?;
+    if member.role != checked {
+        let set = sets.find(&checked).ok_or(Error::NotFound)?;
+        require_gift(&caller.subject, &Gift::role_of_person(set))?;
+    }
+    store::set_role(change.tx(), &permit, caller.organization.id, member.id, &checked).await?;
+    let event = Event::new(Action::PersonEdited, "person", member.id, &member.name)
+        .before(json!({ "role": member.role }))
+        .after(json!({ "role": checked }));
+    change.commit(event).await?;
+    get(context, caller, named).await
+}
+
+/// What a member leaves behind: what they made lives on, for others to look after.
+///
+/// # Errors
+/// As [`get`].
+pub async fn left_behind(context: &Context, caller: &Caller, profile: &Profile) -> Result<Vec<Left>> {
+    see(&caller.subject, People)?;
+    let now = context.clock.now();
+    store::left_behind(&context.db, caller.organization.id, profile.member.id, now).await
+}
+
+/// Removes a member from the organization. Their personal tokens lose it at
+/// once; what they made stays, in the hands of `heir` where one is named.
+/// Anybody may leave; removing others takes `members:write`, removing an owner
+/// takes an owner.
+///
+/// # Errors
+/// [`Error::Conflict`] for the last owner; [`Error::Invalid`] for an heir who
+/// does not belong to the organization.
+pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Option<&str>) -> Result<Member> {
+    let organization = caller.organization.id;
+    let permit = require(&caller.subject, People)?;
+    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
+    // Of two owners who remove each other at once, the second finds the first gone.
+    lock(change.tx(), organization).await?;
+    let member = store::find(change.tx(), organization, named).await?;
+    if member.is_owner && !caller.subject.is_owner() {
+        return Err(Error::Forbidden("Only members of the owners team may remove an owner.".to_owned()));
+    }
+    if member.is_owner && store::owners(change.tx(), organization).await? < 2 {
+        return Err(Error::conflict("The owners team keeps at least one member. Add another owner first."));
+    }
+    let mut handed = 0;
+    if let Some(heir) = heir.map(str::trim).filter(|heir| !heir.is_empty()) {
+        let found = store::find(change.tx(), organization, heir).await;
+        let heir = found.ok().filter(|heir| heir.id != member.id).ok_or_else(|| {
+            Error::Invalid(Mistakes::one("heir", "must be the username of somebody else in this organization"))
+        })?;
+        handed = store::hand_over(change.tx(), organization, member.id, (heir.id, &heir.name)).await?;
+        let event = Event::new(Action::HandedOver, "person", member.id, &member.name)
+            .after(json!({ "to": heir.username, "things": handed }));
+        change.also(&event).await?;
+    }
+    store::remove(change.tx(), &permit, organization, member.id).await?;
+    let event = Event::new(Action::PersonRemoved, "person", member.id, &member.name)
+        .before(json!({ "username": member.username, "role": member.role, "owner": member.is_owner }))
+        .after(json!({ "handed_over": handed }));
+    change.commit(event).await?;
+    Ok(member)
+}

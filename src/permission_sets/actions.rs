@@ -1,0 +1,135 @@
+//! What can be done with permission sets: permission, rules, store, audit, at once.
+
+use serde_json::json;
+
+use super::model::{Checked, NewSet, OwnSet, PermissionSets, SetEdit, SetView};
+use super::store::{self, Holders};
+use crate::access::{Gift, PermissionSet, Permissions, built_in, built_in_sets, require, require_gift};
+use crate::audit::{Action, Change, Event};
+use crate::identity::{Caller, standing};
+use crate::platform::id::PermissionSetId;
+use crate::platform::{Context, Error, Mistakes, Result};
+
+/// All sets of the organization, the built-in ones first. Everyone who belongs
+/// to it may see them: they are what roles are called.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<SetView>> {
+    let own = store::all(&context.db, caller.organization.id).await?;
+    Ok(built_in_sets().iter().map(SetView::from).chain(own.iter().map(SetView::from)).collect())
+}
+
+/// One set, by slug or id.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<(SetView, Option<OwnSet>, Holders)> {
+    let (view, own) = if let Some(set) = built_in(named) {
+        (SetView::from(set), None)
+    } else {
+        let own = store::find(&context.db, caller.organization.id, named).await?;
+        (SetView::from(&own), Some(own))
+    };
+    let now = context.clock.now();
+    let holders = store::holders(&context.db, caller.organization.id, &view.slug, now).await?;
+    Ok((view, own, holders))
+}
+
+/// A set is made, like a grant, only of what its maker holds.
+fn held(caller: &Caller, checked: &Checked, permissions: Permissions) -> Result<()> {
+    let set = PermissionSet {
+        slug: checked.slug.clone().into(),
+        name: checked.name.clone().into(),
+        description: String::new().into(),
+        level: checked.level,
+        permissions,
+    };
+    require_gift(&caller.subject, &Gift::of_service_token(&set))
+}
+
+/// Makes a set.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it holds more than the caller; [`Error::Invalid`];
+/// [`Error::Conflict`] for a taken slug.
+pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Result<SetView> {
+    let permit = require(&caller.subject, PermissionSets)?;
+    let checked = input.check()?;
+    held(caller, &checked, checked.permissions)?;
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let (now, id) = (change.now, PermissionSetId::new(change.now, &context.random));
+    store::insert(change.tx(), &permit, caller.organization.id, id, &checked, now).await?;
+    let made = SetView::from(&store::find(change.tx(), caller.organization.id, &id.to_string()).await?);
+    let event = Event::new(Action::PermissionSetCreated, "permission_set", id, &made.name);
+    change.commit(event.after(json!(made))).await?;
+    Ok(made)
+}
+
+/// Refuses a change of a built-in set.
+fn own(named: &str) -> Result<()> {
+    match built_in(named) {
+        Some(set) => Err(Error::conflict(format!(
+            "“{}” came with Tessera and does not change. Make a set of your own from it.",
+            set.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Edits a set of the organization's own. With `version`, only over that version.
+///
+/// # Errors
+/// [`Error::Conflict`] for a built-in one, or when somebody else edited it
+/// meanwhile; as [`create`].
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    input: &SetEdit,
+    version: Option<i64>,
+) -> Result<SetView> {
+    let permit = require(&caller.subject, PermissionSets)?;
+    own(named)?;
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let was = store::find(change.tx(), caller.organization.id, named).await?;
+    let checked = input.check(&was)?;
+    // What is added goes to whoever holds the set: the editor must hold it.
+    let added = checked.permissions.without(standing::permissions(&was.permissions));
+    held(caller, &checked, added)?;
+    let fresh = version.is_none_or(|version| version == was.version);
+    if !fresh || !store::update(change.tx(), &permit, &was, &checked).await? {
+        return Err(Error::conflict(format!(
+            "Somebody else changed “{}” meanwhile. Look at it again, then save.",
+            was.name
+        )));
+    }
+    let after = SetView::from(&store::find(change.tx(), caller.organization.id, named).await?);
+    let event = Event::new(Action::PermissionSetEdited, "permission_set", was.id, &after.name);
+    change.commit(event.before(json!(SetView::from(&was))).after(json!(after))).await?;
+    Ok(after)
+}
+
+/// Deletes a set that nobody holds.
+///
+/// # Errors
+/// [`Error::Conflict`] for a built-in one, or one that is held, saying by whom.
+pub async fn delete(context: &Context, caller: &Caller, named: &str) -> Result<SetView> {
+    let permit = require(&caller.subject, PermissionSets)?;
+    own(named)?;
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    // Of a deletion and a gift at once, one waits for the other.
+    crate::organizations::store::lock(change.tx(), caller.organization.id).await?;
+    let now = change.now;
+    let was = store::find(change.tx(), caller.organization.id, named).await?;
+    let holders = store::holders(change.tx(), caller.organization.id, &was.slug, now).await?;
+    if holders.total() > 0 {
+        let message = format!("It is held by {}. Give them another one first.", holders.list());
+        return Err(Error::Conflict(Mistakes::one("", message)));
+    }
+    store::delete(change.tx(), &permit, was.id).await?;
+    let before = SetView::from(&was);
+    let event = Event::new(Action::PermissionSetDeleted, "permission_set", was.id, &was.name);
+    change.commit(event.before(json!(before))).await?;
+    Ok(before)
+}

@@ -1,0 +1,246 @@
+//! What a permission set of an organization is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::{
+    Guarded, Level, Permission, PermissionSet, Permissions, Resource, Target, Verb, built_in_sets,
+};
+use crate::identity::standing;
+use crate::platform::id::PermissionSetId;
+use crate::platform::text::{name, prose};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
+
+/// A set that the organization made.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct OwnSet {
+    /// Its id.
+    pub id: PermissionSetId,
+    /// Its slug; never changes.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Where it holds.
+    pub level: Level,
+    /// What it holds, words with spaces between.
+    pub permissions: String,
+    /// Counts its edits.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The permission sets of the organization.
+#[derive(Clone, Copy, Debug)]
+pub struct PermissionSets;
+
+impl Guarded for PermissionSets {
+    const RESOURCE: Resource = Resource::PermissionSets;
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+}
+
+/// A permission set as the API shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetView {
+    /// Its id; a built-in set's is its slug.
+    pub id: String,
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Where it holds.
+    pub level: Level,
+    /// What it holds; a write stands for its read too.
+    pub permissions: Permissions,
+    /// Whether it came with Tessera.
+    pub built_in: bool,
+}
+
+impl From<&PermissionSet> for SetView {
+    fn from(set: &PermissionSet) -> Self {
+        Self {
+            id: set.slug.to_string(),
+            slug: set.slug.to_string(),
+            name: set.name.to_string(),
+            description: set.description.to_string(),
+            level: set.level,
+            permissions: set.permissions,
+            built_in: true,
+        }
+    }
+}
+
+impl From<&OwnSet> for SetView {
+    fn from(set: &OwnSet) -> Self {
+        Self {
+            id: set.id.to_string(),
+            slug: set.slug.clone(),
+            name: set.name.clone(),
+            description: set.description.clone(),
+            level: set.level,
+            permissions: standing::permissions(&set.permissions),
+            built_in: false,
+        }
+    }
+}
+
+/// A set to be made, as typed or sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSet {
+    /// Its slug.
+    #[serde(default)]
+    pub slug: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// `organization` or `project`.
+    #[serde(default)]
+    pub level: String,
+    /// What it holds: `runs:write` includes reading.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+}
+
+/// What an edit changes; what is missing stays. Slug and level never change.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetEdit {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new description.
+    pub description: Option<String>,
+    /// New permissions.
+    pub permissions: Option<Vec<String>>,
+}
+
+/// The fields of a set, checked.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Where it holds.
+    pub level: Level,
+    /// What it holds.
+    pub permissions: Permissions,
+}
+
+/// Checks the slug of a set: `[a-z0-9]([-_]?[a-z0-9])*`, at most 64, not
+/// reserved, not a built-in set's, and no look-alike of one.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+fn set_slug(text: &str) -> std::result::Result<String, String> {
+    let text = text.trim();
+    // Underscores are let through by checking the slug with hyphens in their place.
+    let hyphened = text.replace('_', "-");
+    crate::platform::text::slug(&hyphened).map_err(|message| {
+        message.replace("single hyphens", "single hyphens or underscores").replace(&hyphened, text)
+    })?;
+    let plain = |slug: &str| slug.replace(['-', '_'], "");
+    if matches!(plain(text).as_str(), "owner" | "owners") {
+        return Err("cannot be a word for owners".to_owned());
+    }
+    if let Some(set) = built_in_sets().iter().find(|set| plain(&set.slug) == plain(text)) {
+        return Err(format!("is too much like the built-in “{}”", set.slug));
+    }
+    Ok(text.to_owned())
+}
+
+fn permissions_of(
+    level: Option<Level>,
+    words: &[String],
+    mistakes: &mut Mistakes,
+) -> Permissions {
+    let mut all = Permissions::NONE;
+    for word in words {
+        match word.parse::<Permission>() {
+            Ok(permission) => {
+                if level == Some(Level::Project)
+                    && permission.resource.level() == Level::Organization
+                    && permission.verb == Verb::Write
+                {
+                    let message = format!("“{word}” is the organization's: a set for projects reads it at most");
+                    mistakes.add("permissions", message);
+                }
+                all = all.and(Permissions::of(permission));
+            }
+            Err(message) => mistakes.add("permissions", format!("“{word}” is no permission: it {message}")),
+        }
+    }
+    if all.is_empty() && words.is_empty() {
+        mistakes.add("permissions", "need at least one");
+    }
+    all
+}
+
+impl NewSet {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self) -> Result<Checked> {
+        let mut mistakes = Mistakes::default();
+        let name = mistakes.check("name", name(&self.name));
+        let slug = mistakes.check("slug", set_slug(&self.slug));
+        let description = mistakes.check("description", prose(&self.description, 500));
+        let level: Option<Level> = mistakes.check("level", self.level.parse());
+        let permissions = permissions_of(level, &self.permissions, &mut mistakes);
+        match (slug, name, description, level) {
+            (Some(slug), Some(name), Some(description), Some(level)) if mistakes.is_empty() => {
+                Ok(Checked { slug, name, description, level, permissions })
+            }
+            _ => Err(Error::Invalid(mistakes)),
+        }
+    }
+}
+
+impl SetEdit {
+    /// Checks every field, over what the set has.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self, set: &OwnSet) -> Result<Checked> {
+        let mut mistakes = Mistakes::default();
+        let name = mistakes.check("name", name(self.name.as_deref().unwrap_or(&set.name)));
+        let description = self.description.as_deref().unwrap_or(&set.description);
+        let description = mistakes.check("description", prose(description, 500));
+        let permissions = match &self.permissions {
+            Some(words) => permissions_of(Some(set.level), words, &mut mistakes),
+            None => standing::permissions(&set.permissions),
+        };
+        match (name, description) {
+            (Some(name), Some(description)) if mistakes.is_empty() => {
+                Ok(Checked { slug: set.slug.clone(), name, description, level: set.level, permissions })
+            }
+            _ => Err(Error::Invalid(mistakes)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_not_called_like_a_built_in_one_or_like_the_owners() {
+        for good in ["runner", "job-runner-2", "my_set", "a"] {
+            assert_eq!(set_slug(good), Ok(good.to_owned()), "{good}");
+        }
+        for bad in ["member", "job-runner", "job_runner", "jobrunner", "owner", "Owners", "own-er", "", "_a", "a__b", "new", "é"] {
+            assert!(set_slug(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Permission sets for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::actions;
+use super::model::{NewSet, OwnSet, PermissionSets, SetEdit, SetView};
+use super::store::Holders;
+use crate::access::{Level, Permissions, Resource, may, require};
+use crate::filters;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller, standing};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+
+const SECTION: &str = "Permission sets";
+type Named = Path<(String, String)>;
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    let all = "/orgs/{org}/settings/permission-sets";
+    let one = "/orgs/{org}/settings/permission-sets/{set}";
+    Router::new()
+        .route(all, get(list).post(create))
+        .route(&format!("{all}/new"), get(new))
+        .route(one, get(show))
+        .route(&format!("{one}/edit"), get(edit_form).post(edit))
+        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
+}
+
+fn address(caller: &ConsoleCaller, rest: &str) -> String {
+    format!("/orgs/{}/settings/permission-sets{rest}", caller.organization.slug)
+}
+
+/// A row of the matrix: the resource, and how much of it a set holds.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    resource: Resource,
+    reads: bool,
+    writes: bool,
+}
+
+/// The matrix of some permissions, at one level.
+fn matrix(permissions: Permissions, level: Level) -> Vec<Row> {
+    let of_level = Resource::ALL.iter().filter(|resource| resource.level() == level);
+    of_level
+        .map(|resource| Row {
+            resource: *resource,
+            reads: permissions.has(resource.read()),
+            writes: permissions.has(resource.write()),
+        })
+        .collect()
+}
+
+#[derive(Template)]
+#[template(path = "permission_sets/list.html")]
+struct ListPage {
+    shell: Shell,
+    sets: Vec<SetView>,
+    may_manage: bool,
+}
+
+#[derive(Template)]
+#[template(path = "permission_sets/show.html")]
+struct ShowPage {
+    shell: Shell,
+    set: SetView,
+    holders: Holders,
+    organization: Vec<Row>,
+    project: Vec<Row>,
+    may_manage: bool,
+}
+
+#[derive(Template)]
+#[template(path = "permission_sets/form.html")]
+struct FormPage {
+    shell: Shell,
+    form: NewSet,
+    version: String,
+    /// The set's slug, where one is edited.
+    edits: Option<String>,
+    organization: Vec<Row>,
+    project: Vec<Row>,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "permission_sets/preview.html")]
+struct PreviewPage {
+    shell: Shell,
+    form: NewSet,
+    version: String,
+    slug: String,
+    holders: Holders,
+    gained: Permissions,
+    lost: Permissions,
+}
+
+#[derive(Template)]
+#[template(path = "permission_sets/delete.html")]
+struct DeletePage {
+    shell: Shell,
+    set: SetView,
+    holders: Holders,
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let sets = actions::list(&app, &caller).await?;
+    let may_manage = may(&caller.subject, &PermissionSets);
+    let shell = Shell::of(&app, &caller, SECTION, "Permission sets").await?;
+    Ok(page(&ListPage { shell, sets, may_manage }))
+}
+
+async fn show(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    let (set, _, holders) = actions::get(&app, &caller, &named).await?;
+    let shell = Shell::of(&app, &caller, SECTION, set.name.clone()).await?;
+    let (organization, project) =
+        (matrix(set.permissions, Level::Organization), matrix(set.permissions, Level::Project));
+    let may_manage = may(&caller.subject, &PermissionSets);
+    Ok(page(&ShowPage { shell, set, holders, organization, project, may_manage }))
+}
+
+/// What was typed: the selects of the matrix send nothing, `x:read` or `x:write`.
+fn read(form: &Form) -> NewSet {
+    NewSet {
+        slug: form.text("slug"),
+        name: form.text("name"),
+        description: form.text("description"),
+        level: form.text("level"),
+        permissions: form.all("permission").filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+    }
+}
+
+async fn form_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    form: NewSet,
+    (edits, version): (Option<String>, String),
+    mistakes: Mistakes,
+) -> Result<Response> {
+    require(&caller.subject, PermissionSets)?;
+    let chosen = standing::permissions(&form.permissions.join(" "));
+    let title = if edits.is_some() { format!("Edit {}", form.name) } else { "New permission set".to_owned() };
+    let page = FormPage {
+        shell: Shell::of(app, caller, SECTION, title).await?,
+        form,
+        version,
+        edits,
+        organization: matrix(chosen, Level::Organization),
+        project: matrix(chosen, Level::Project),
+        mistakes,
+    };
+    Ok(html(status, &page))
+}
+
+fn words(permissions: Permissions) -> Vec<String> {
+    permissions.strongest().map(|permission| permission.to_string()).collect()
+}
+
+async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let form = match query.filled("from") {
+        None => NewSet { level: Level::Project.to_string(), ..NewSet::default() },
+        Some(from) => {
+            let (set, ..) = actions::get(&app, &caller, &from).await?;
+            NewSet {
+                slug: format!("{}-2", set.slug),
+                name: format!("{} (copy)", set.name),
+                description: set.description,
+                level: set.level.to_string(),
+                permissions: words(set.permissions),
+            }
+        }
+    };
+    form_page(&app, &caller, StatusCode::OK, form, (None, String::new()), Mistakes::default()).await
+}
+
+async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let input = read(&form);
+    match actions::create(&app, &caller, &input).await {
+        Ok(set) => {
+            flash(&caller.signed_in.session, format!("Permission set {} created.", set.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            form_page(&app, &caller, status, input, (None, String::new()), mistakes).await
+        }
+    }
+}
+
+fn typed(own: &OwnSet) -> NewSet {
+    NewSet {
+        slug: own.slug.clone(),
+        name: own.name.clone(),
+        description: own.description.clone(),
+        level: own.level.to_string(),
+        permissions: words(standing::permissions(&own.permissions)),
+    }
+}
+
+async fn edit_form(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    let (_, own, _) = actions::get(&app, &caller, &named).await?;
+    let Some(own) = own else { return Ok(redirect(&address(&caller, &format!("/{named}")))) };
+    let edits = (Some(own.slug.clone()), own.version.to_string());
+    form_page(&app, &caller, StatusCode::OK, typed(&own), edits, Mistakes::default()).await
+}
+
+async fn edit(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+    form: Form,
+) -> Result<Response> {
+    require(&caller.subject, PermissionSets)?;
+    let (_, own, holders) = actions::get(&app, &caller, &named).await?;
+    let version = form.text("version");
+    let typed = read(&form);
+    let input = SetEdit {
+        name: Some(typed.name.clone()),
+        description: Some(typed.description.clone()),
+        permissions: Some(typed.permissions.clone()),
+    };
+    // Who gains and loses what is shown first, where somebody does.
+    if let (Some(own), false) = (&own, form.has("confirmed"))
+        && let Ok(checked) = input.check(own)
+    {
+        let was = standing::permissions(&own.permissions);
+        let (gained, lost) = (checked.permissions.without(was), was.without(checked.permissions));
+        if holders.total() > 0 && !(gained.is_empty() && lost.is_empty()) {
+            let shell = Shell::of(&app, &caller, SECTION, format!("Change {}?", own.name)).await?;
+            let slug = own.slug.clone();
+            return Ok(page(&PreviewPage { shell, form: typed, version, slug, holders, gained, lost }));
+        }
+    }
+    match actions::edit(&app, &caller, &named, &input, version.parse().ok()).await {
+        Ok(set) => {
+            flash(&caller.signed_in.session, format!("Permission set {} saved.", set.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            let form = NewSet { slug: named.clone(), ..typed };
+            form_page(&app, &caller, status, form, (Some(named), version), mistakes).await
+        }
+    }
+}
+
+async fn ask_delete(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    delete_page(&app, &caller, StatusCode::OK, &named, Mistakes::default()).await
+}
+
+async fn delete_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    named: &str,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    require(&caller.subject, PermissionSets)?;
+    let (set, _, holders) = actions::get(app, caller, named).await?;
+    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
+    Ok(html(status, &DeletePage { shell, set, holders, mistakes }))
+}
+
+async fn delete(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+    match actions::delete(&app, &caller, &named).await {
+        Ok(set) => {
+            flash(&caller.signed_in.session, format!("Permission set {} deleted.", set.name)).await?;
+            Ok(redirect(&address(&caller, "")))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            delete_page(&app, &caller, status, &named, mistakes).await
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The SQL of permission sets.
+
+use super::model::{Checked, OwnSet, PermissionSets};
+use crate::access::Permit;
+use crate::identity::standing;
+use crate::platform::db::Source;
+use crate::platform::id::{OrganizationId, PermissionSetId};
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// The organization's own sets, by slug.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn all(db: &Db, organization: OrganizationId) -> Result<Vec<OwnSet>> {
+    Ok(sql("SELECT id, slug, name, description, level, permissions, version, created_at FROM permission_sets \
+         WHERE organization_id = $1 ORDER BY slug LIMIT 200")
+    .bind(organization)
+    .all(db)
+    .await?)
+}
+
+/// One of the organization's own, by slug or id.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, named: &str) -> Result<OwnSet> {
+    let found: Option<OwnSet> =
+        sql("SELECT id, slug, name, description, level, permissions, version, created_at FROM permission_sets \
+         WHERE organization_id = $1 AND (slug = $2 OR id = $2)")
+        .bind(organization)
+        .bind(named)
+        .optional(source)
+        .await?;
+    found.ok_or(Error::NotFound)
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx,
+    _permit: &Permit<PermissionSets>,
+    organization: OrganizationId,
+    id: PermissionSetId,
+    set: &Checked,
+    now: Timestamp,
+) -> Result<()> {
+    sql("INSERT INTO permission_sets (id, organization_id, slug, name, description, level, permissions, version, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)")
+    .bind(id)
+    .bind(organization)
+    .bind(&set.slug)
+    .bind(&set.name)
+    .bind(&set.description)
+    .bind(set.level)
+    .bind(standing::stored(set.permissions))
+    .bind(now)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "slug", "is taken by another permission set"))?;
+    Ok(())
+}
+
+/// Writes an edit over the version that was read; false if another came first.
+pub(super) async fn update(
+    tx: &mut Tx,
+    _permit: &Permit<PermissionSets>,
+    was: &OwnSet,
+    set: &Checked,
+) -> Result<bool> {
+    let rows = sql("UPDATE permission_sets SET name = $1, description = $2, permissions = $3, version = version + 1 \
+         WHERE id = $4 AND version = $5")
+    .bind(&set.name)
+    .bind(&set.description)
+    .bind(standing::stored(set.permissions))
+    .bind(was.id)
+    .bind(was.version)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+pub(super) async fn delete(tx: &mut Tx, _permit: &Permit<PermissionSets>, id: PermissionSetId) -> Result<()> {
+    sql("DELETE FROM permission_sets WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
+}
+
+/// How many hold a set, by the way in which they hold it.
+#[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
+pub struct Holders {
+    /// People whose role it is.
+    pub people: i64,
+    /// Teams whose role it is.
+    pub teams: i64,
+    /// Living service accounts whose role it is.
+    pub accounts: i64,
+    /// Open invitations that give it.
+    pub invitations: i64,
+    /// Grants of service tokens, and grants that name projects.
+    pub grants: i64,
+}
+
+impl Holders {
+    /// All together.
+    #[must_use]
+    pub const fn total(&self) -> i64 {
+        self.people + self.teams + self.accounts + self.invitations + self.grants
+    }
+
+    /// As one reads it: `2 people, 1 team`.
+    #[must_use]
+    pub fn list(&self) -> String {
+        let all = [
+            (self.people, "person", "people"),
+            (self.teams, "team", "teams"),
+            (self.accounts, "service account", "service accounts"),
+            (self.invitations, "invitation", "invitations"),
+            (self.grants, "grant", "grants"),
+        ];
+        let some = all.iter().filter(|(count, ..)| *count > 0);
+        let parts: Vec<String> =
+            some.map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more })).collect();
+        if parts.is_empty() { "nobody".to_owned() } else { parts.join(", ") }
+    }
+}
+
+/// Counts them.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn holders(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    slug: &str,
+    now: Timestamp,
+) -> Result<Holders> {
+    Ok(sql("SELECT (SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND role = $2) AS people, \
+            (SELECT COUNT(*) FROM teams WHERE organization_id = $1 AND role = $2) AS teams, \
+            (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND role = $2 AND deleted_at IS NULL) AS accounts, \
+            (SELECT COUNT(*) FROM invitations WHERE organization_id = $1 AND role = $2 AND accepted_at IS NULL \
+                AND revoked_at IS NULL AND expires_at > $3) AS invitations, \
+            (SELECT COUNT(*) FROM grants WHERE organization_id = $1 AND permission_set = $2) AS grants")
+        .bind(organization)
+        .bind(slug)
+        .bind(now)
+        .one(source)
+        .await?)
+}

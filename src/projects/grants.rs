@@ -1,0 +1,175 @@
+//! Who is named in a project.
+
+use serde_json::json;
+
+use super::model::{GrantsOf, Project};
+use super::store::{self, Named};
+use crate::access::{Gift, Home, Kind, Level, PermissionSet, Permit, Visibility, require, require_gift, see};
+use crate::audit::{Action, Change, Event};
+use crate::grants::store as grants;
+use crate::identity::Caller;
+use crate::platform::id::{GrantId, PersonId, TokenId};
+use crate::platform::text::fold;
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::{Context, Error, Mistakes, Result};
+use crate::teams;
+
+/// Who is named in a project.
+///
+/// # Errors
+/// [`Error::NotFound`] for a project that is hidden; [`Error::Forbidden`]
+/// without `permissions:read` in it.
+pub async fn list(context: &Context, caller: &Caller, named: &str, page: &Page) -> Result<(Project, Slice<Named>)> {
+    let project = store::find(&context.db, caller.organization.id, named).await?;
+    let GrantsOf(project) = see(&caller.subject, GrantsOf(project))?;
+    let rows = store::named(&context.db, project.id, page).await?;
+    let slice = page.cut(rows, |row| Cursor { key: row.principal_id.clone(), id: row.permission_set.clone() });
+    Ok((project, slice))
+}
+
+/// A principal that can be named.
+struct Principal {
+    id: String,
+    name: String,
+    kind: Kind,
+}
+
+/// Finds what `person:olive`, `team:platform`, `sa_…` and `tok_…` name, as far
+/// as the caller may know of it.
+async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Result<Principal> {
+    let organization = caller.organization.id;
+    let nobody = || {
+        let message = "is nobody in this organization; write person:<username>, team:<short name>, \
+             a service account's UID or a service token's id";
+        Error::Invalid(Mistakes::one("principal", message))
+    };
+    let named = named.trim();
+    if let Some(team) = named.strip_prefix("team:").or_else(|| named.starts_with("team_").then_some(named)) {
+        let found = teams::store::find(change.tx(), organization, team).await;
+        let team = found.and_then(|team| see(&caller.subject, team)).map_err(|_| nobody())?;
+        return Ok(Principal { id: team.id.to_string(), name: team.name, kind: Kind::Team(team.id) });
+    }
+    if let Some(person) = named.strip_prefix("person:").or_else(|| named.starts_with("person_").then_some(named)) {
+        let (id, name) = store::member(change.tx(), organization, person).await?.ok_or_else(nobody)?;
+        let person: PersonId = id.parse().map_err(Error::internal)?;
+        let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };
+        return Ok(Principal { id, name, kind });
+    }
+    if named.starts_with("tok_") {
+        let found = store::service_token(change.tx(), organization, named).await?;
+        let (id, name) = found.ok_or_else(nobody)?;
+        let token: TokenId = id.parse().map_err(Error::internal)?;
+        return Ok(Principal { id, name, kind: Kind::ServiceToken(token) });
+    }
+    let account = named.strip_prefix("account:").unwrap_or(named);
+    let found = store::account(change.tx(), organization, account, &fold(account)).await?;
+    let (id, name, team) = found.ok_or_else(nobody)?;
+    let home = team.map_or(Home::Organization, Home::Team);
+    Ok(Principal { id: id.to_string(), name, kind: Kind::ServiceAccount { id, home } })
+}
+
+async fn managed<'a>(
+    context: &'a Context,
+    caller: &'a Caller,
+    project: &str,
+) -> Result<(Change<'a>, Permit<GrantsOf>)> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let project = store::find(change.tx(), caller.organization.id, project).await?;
+    let permit = require(&caller.subject, GrantsOf(project))?;
+    Ok((change, permit))
+}
+
+/// A set that can be given in one project.
+fn project_set(caller: &Caller, slug: &str) -> Result<PermissionSet> {
+    let wrong = |message: String| Error::Invalid(Mistakes::one("permission_set", message));
+    let set = caller.organization.sets.check(slug).map_err(wrong)?;
+    if set.level == Level::Organization {
+        return Err(wrong(format!("“{}” holds for all projects only; choose one of projects", set.name)));
+    }
+    Ok(set)
+}
+
+/// Names a principal in a project, with a permission set; over the one that it
+/// was named with before.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it would give more than the caller holds;
+/// [`Error::Invalid`] for nobody, for a set of the organization's level, for
+/// another team's account.
+pub async fn put(
+    context: &Context,
+    caller: &Caller,
+    project: &str,
+    named: &str,
+    set: &str,
+) -> Result<(Project, Named)> {
+    let (mut change, permit) = managed(context, caller, project).await?;
+    let project = permit.0.clone();
+    let set = project_set(caller, set)?;
+    let principal = principal(&mut change, caller, named).await?;
+    let refuse = |field: &str, message: String| Err(Error::Invalid(Mistakes::one(field, message)));
+    if let Kind::ServiceAccount { home: Home::Team(team), .. } = &principal.kind {
+        let closed = matches!(project.visibility, Visibility::Team | Visibility::Restricted);
+        if *team != project.team_id && closed {
+            let message = "belongs to another team: it cannot be named in this one's projects";
+            return refuse("principal", message.to_owned());
+        }
+    }
+    if matches!(principal.kind, Kind::ServiceToken(_)) && !caller.organization.policy.carries(&set.slug) {
+        return refuse(
+            "permission_set",
+            format!("“{}” may not be carried by service tokens of this organization", set.name),
+        );
+    }
+    require_gift(&caller.subject, &Gift::in_project(&set, project.facts()))?;
+    let now = change.now;
+    let before = before(&mut change, &project, &principal.id).await?;
+    grants::clear_project(change.tx(), project.id, &principal.id).await?;
+    let id = GrantId::new(now, &context.random);
+    let grant = (principal.id.as_str(), &*set.slug, Some(project.id));
+    let by = caller.actor.name.clone();
+    grants::insert(change.tx(), id, caller.organization.id, grant, (&by, now)).await?;
+    let event = Event::new(Action::ProjectGrantSet, "project", project.id, &project.name)
+        .before(json!({ "principal": principal.name, "permission_sets": before }))
+        .after(json!({ "principal": principal.name, "id": principal.id, "permission_set": set.slug }));
+    change.commit(event).await?;
+    let row = Named {
+        principal: principal.id.clone(),
+        principal_id: principal.id,
+        kind: String::new(),
+        name: principal.name,
+        permission_set: set.slug.to_string(),
+        created_by_name: by,
+        created_at: now,
+    };
+    Ok((project, row))
+}
+
+async fn before(change: &mut Change<'_>, project: &Project, principal: &str) -> Result<Vec<String>> {
+    let rows = grants::of_principal(change.tx(), principal).await?;
+    let here = rows.into_iter().filter(|row| row.project_id == Some(project.id));
+    Ok(here.map(|row| row.permission_set).collect())
+}
+
+/// Takes a principal's grants that name the project away.
+///
+/// # Errors
+/// [`Error::NotFound`] where it is not named.
+pub async fn remove(context: &Context, caller: &Caller, project: &str, named: &str) -> Result<String> {
+    let (mut change, permit) = managed(context, caller, project).await?;
+    let project = &permit.0;
+    let principal = match principal(&mut change, caller, named).await {
+        Ok(principal) => (principal.id, principal.name),
+        // Taking away works by id even for what is gone.
+        Err(Error::Invalid(_)) => (named.trim().to_owned(), named.trim().to_owned()),
+        Err(error) => return Err(error),
+    };
+    let before = before(&mut change, project, &principal.0).await?;
+    if grants::clear_project(change.tx(), project.id, &principal.0).await? == 0 {
+        return Err(Error::NotFound);
+    }
+    let event = Event::new(Action::ProjectGrantRemoved, "project", project.id, &project.name)
+        .before(json!({ "principal": principal.1, "id": principal.0, "permission_sets": before }));
+    change.commit(event).await?;
+    Ok(principal.1)
+}

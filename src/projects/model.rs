@@ -1,0 +1,179 @@
+//! What a project is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Guarded, ProjectFacts, Resource, Target, Visibility};
+use crate::platform::id::{ProjectId, TeamId};
+use crate::platform::text::{name, prose, slug};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
+
+/// A project.
+#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The slug of the team that owns it.
+    pub team: String,
+    /// Whom it lets in.
+    pub visibility: Visibility,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The team that owns it.
+    #[serde(skip)]
+    pub team_id: TeamId,
+    /// That team's name.
+    #[serde(skip)]
+    pub team_name: String,
+    /// Counts its edits.
+    #[serde(skip)]
+    pub version: i64,
+    /// How many grants name it.
+    #[serde(skip)]
+    pub named: i64,
+}
+
+impl Project {
+    /// What the rules must know of it.
+    #[must_use]
+    pub const fn facts(&self) -> ProjectFacts {
+        ProjectFacts { id: self.id, team: self.team_id, visibility: self.visibility }
+    }
+}
+
+impl Guarded for Project {
+    const RESOURCE: Resource = Resource::Projects;
+    fn target(&self) -> Target {
+        Target::Project(self.facts())
+    }
+}
+
+/// Who may do what in a project: guarded apart from its record.
+#[derive(Clone, Debug)]
+pub struct GrantsOf(pub Project);
+
+impl Guarded for GrantsOf {
+    const RESOURCE: Resource = Resource::ProjectPermissions;
+    fn target(&self) -> Target {
+        Target::Project(self.0.facts())
+    }
+}
+
+/// The projects of a team: making one.
+#[derive(Clone, Copy, Debug)]
+pub struct ProjectsOf(pub TeamId);
+
+impl Guarded for ProjectsOf {
+    const RESOURCE: Resource = Resource::ProjectCreate;
+    fn target(&self) -> Target {
+        Target::NewProject(self.0)
+    }
+}
+
+/// What the visibilities mean, for the forms that choose one.
+pub const VISIBILITIES: &[(Visibility, &str, &str)] = &[
+    (Visibility::Open, "Open", "everyone in the organization reads and writes, as their role says"),
+    (Visibility::Public, "Public", "everyone in the organization reads; its team writes"),
+    (
+        Visibility::Team,
+        "Team",
+        "its team, organization-scoped service accounts, service tokens, owners, and whoever is named",
+    ),
+    (Visibility::Restricted, "Restricted", "owners and whoever is named, nobody else"),
+];
+
+/// A project to be made, as typed or sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewProject {
+    /// Its slug.
+    #[serde(default)]
+    pub slug: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The slug of the team that owns it.
+    #[serde(default)]
+    pub team: String,
+    /// Whom it lets in; `team` by default.
+    pub visibility: Option<String>,
+}
+
+/// What an edit changes; what is missing stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectEdit {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new description.
+    pub description: Option<String>,
+    /// The slug of a new team.
+    pub team: Option<String>,
+    /// A new visibility.
+    pub visibility: Option<String>,
+}
+
+/// The fields of a project, checked.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The slug of its team.
+    pub team: String,
+    /// Whom it lets in.
+    pub visibility: Visibility,
+}
+
+impl NewProject {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self) -> Result<Checked> {
+        let mut mistakes = Mistakes::default();
+        let name = mistakes.check("name", name(&self.name));
+        let slug = mistakes.check("slug", slug(&self.slug));
+        let description = prose(self.description.as_deref().unwrap_or_default(), 500);
+        let description = mistakes.check("description", description);
+        let visibility = mistakes.check("visibility", self.visibility.as_deref().unwrap_or("team").parse());
+        let team = self.team.trim().to_owned();
+        if team.is_empty() {
+            mistakes.add("team", "is needed");
+        }
+        match (slug, name, description, visibility) {
+            (Some(slug), Some(name), Some(description), Some(visibility)) if mistakes.is_empty() => {
+                Ok(Checked { slug, name, description, team, visibility })
+            }
+            _ => Err(Error::Invalid(mistakes)),
+        }
+    }
+}
+
+impl ProjectEdit {
+    /// Checks every field, over what the project has.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self, project: &Project) -> Result<Checked> {
+        let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
+        NewProject {
+            slug: project.slug.clone(),
+            name: or(&self.name, &project.name),
+            description: Some(or(&self.description, &project.description)),
+            team: or(&self.team, &project.team),
+            visibility: Some(or(&self.visibility, project.visibility.word())),
+        }
+        .check()
+    }
+}

@@ -1,0 +1,370 @@
+//! Projects for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::model::{GrantsOf, NewProject, Project, ProjectEdit, VISIBILITIES};
+use super::store::{self, Crowd, Filter, Named};
+use super::{actions, grants};
+use crate::access::{Level, PermissionSet, Visibility, may, require};
+use crate::filters;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+use crate::teams;
+use crate::teams::model::Team;
+
+const SECTION: &str = "Projects";
+type Of = Path<(String, String)>;
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    let all = "/orgs/{org}/settings/projects";
+    let one = "/orgs/{org}/settings/projects/{project}";
+    Router::new()
+        .route(all, get(list).post(create))
+        .route(&format!("{all}/new"), get(new))
+        .route("/orgs/{org}/settings/teams/{team}/projects", get(of_team))
+        .route(one, get(home))
+        .route(&format!("{one}/access"), get(access).post(put))
+        .route(&format!("{one}/access/remove"), post(remove))
+        .route(&format!("{one}/settings"), get(settings).post(save))
+        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
+}
+
+fn address(caller: &ConsoleCaller, rest: &str) -> String {
+    format!("/orgs/{}/settings/projects{rest}", caller.organization.slug)
+}
+
+#[derive(Template)]
+#[template(path = "projects/list.html")]
+struct ListPage {
+    shell: Shell,
+    filter: Filter,
+    slice: Slice<Project>,
+    may_create: bool,
+}
+
+#[derive(Template)]
+#[template(path = "teams/projects.html")]
+struct TeamPage {
+    shell: Shell,
+    team: Team,
+    slice: Slice<Project>,
+    may_create: bool,
+}
+
+type Choices = &'static [(Visibility, &'static str, &'static str)];
+
+#[derive(Template)]
+#[template(path = "projects/new.html")]
+struct NewPage {
+    shell: Shell,
+    form: NewProject,
+    teams: Vec<Team>,
+    visibilities: Choices,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "projects/access.html")]
+struct AccessPage {
+    shell: Shell,
+    project: Project,
+    slice: Slice<Named>,
+    crowd: Crowd,
+    sets: Vec<PermissionSet>,
+    may_manage: bool,
+    form: Form,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "projects/settings.html")]
+struct SettingsPage {
+    shell: Shell,
+    project: Project,
+    form: ProjectEdit,
+    version: String,
+    teams: Vec<Team>,
+    visibilities: Choices,
+    may_edit: bool,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "projects/confirm.html")]
+struct ConfirmPage {
+    shell: Shell,
+    project: Project,
+    form: ProjectEdit,
+    version: String,
+    lost: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "projects/delete.html")]
+struct DeletePage {
+    shell: Shell,
+    project: Project,
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let filter =
+        Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
+    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let may_create = !actions::own_teams(&app, &caller).await?.is_empty();
+    let shell = Shell::of(&app, &caller, SECTION, "Projects").await?;
+    Ok(page(&ListPage { shell, filter, slice, may_create }))
+}
+
+/// The tab *Projects* of a team.
+async fn of_team(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, team)): Of,
+    query: Query,
+) -> Result<Response> {
+    let team = teams::actions::get(&app, &caller, &team).await?;
+    let filter = Filter { team: team.slug.clone(), ..Filter::default() };
+    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let may_create = actions::own_teams(&app, &caller).await?.iter().any(|own| own.id == team.id);
+    let shell = Shell::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
+    Ok(page(&TeamPage { shell, team, slice, may_create }))
+}
+
+async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let form = NewProject {
+        team: query.text("team"),
+        visibility: Some("team".to_owned()),
+        ..NewProject::default()
+    };
+    new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+}
+
+async fn new_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    form: NewProject,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let teams = actions::own_teams(app, caller).await?;
+    if teams.is_empty() {
+        return Err(Error::Forbidden(
+            "Admins of a team make its projects, owners those of every team. Ask one of them.".to_owned(),
+        ));
+    }
+    let shell = Shell::of(app, caller, SECTION, "New project").await?;
+    Ok(html(status, &NewPage { shell, form, teams, visibilities: VISIBILITIES, mistakes }))
+}
+
+async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let input = NewProject {
+        slug: form.text("slug"),
+        name: form.text("name"),
+        description: Some(form.text("description")),
+        team: form.text("team"),
+        visibility: form.filled("visibility"),
+    };
+    match actions::create(&app, &caller, &input).await {
+        Ok(project) => {
+            flash(&caller.signed_in.session, format!("Project {} created.", project.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}/access", project.slug))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            new_page(&app, &caller, status, input, mistakes).await
+        }
+    }
+}
+
+async fn home(caller: ConsoleCaller, Path((_, project)): Of) -> Response {
+    redirect(&address(&caller, &format!("/{project}/access")))
+}
+
+async fn access(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, project)): Of,
+    query: Query,
+) -> Result<Response> {
+    access_page(&app, &caller, StatusCode::OK, &project, query.0, Mistakes::default()).await
+}
+
+async fn access_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    named: &str,
+    form: Form,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let which = if mistakes.is_empty() { Page::of_console(&form)? } else { Page::of_console(&Form::default())? };
+    // Who reads the project and not its grants sees who reaches it without being named.
+    let (project, slice) = match grants::list(app, caller, named, &which).await {
+        Ok(found) => found,
+        Err(Error::Forbidden(_)) => {
+            let nobody = Slice { rows: Vec::new(), previous: None, next: None };
+            (actions::get(app, caller, named).await?, nobody)
+        }
+        Err(error) => return Err(error),
+    };
+    let crowd = store::crowd(&app.db, caller.organization.id, &project).await?;
+    let sets = caller.organization.sets.all().filter(|set| set.level == Level::Project).cloned().collect();
+    let may_manage = may(&caller.subject, &GrantsOf(project.clone()));
+    let shell = Shell::of(app, caller, SECTION, project.name.clone()).await?;
+    Ok(html(status, &AccessPage { shell, project, slice, crowd, sets, may_manage, form, mistakes }))
+}
+
+async fn put(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, project)): Of,
+    form: Form,
+) -> Result<Response> {
+    // The person types a name; the kind beside it says what it names.
+    let typed = form.text("principal");
+    let kind = form.text("kind");
+    let known = typed.contains(':') || typed.starts_with("tok_") || typed.starts_with("sa_");
+    let named = match kind.as_str() {
+        _ if known => typed.clone(),
+        "person" => format!("person:{}", typed.trim()),
+        "team" => format!("team:{}", typed.trim()),
+        "service_account" => format!("account:{}", typed.trim()),
+        _ => typed.clone(),
+    };
+    match grants::put(&app, &caller, &project, &named, &form.text("permission_set")).await {
+        Ok((project, named)) => {
+            let set = caller.organization.sets.name(&named.permission_set);
+            flash(&caller.signed_in.session, format!("{} is named here as {set}.", named.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}/access", project.slug))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            access_page(&app, &caller, status, &project, form, mistakes).await
+        }
+    }
+}
+
+async fn remove(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, project)): Of,
+    form: Form,
+) -> Result<Response> {
+    let name = grants::remove(&app, &caller, &project, &form.text("principal")).await?;
+    flash(&caller.signed_in.session, format!("{name} is named here no longer.")).await?;
+    // Who removed themselves sees the project no longer.
+    let to = if actions::get(&app, &caller, &project).await.is_ok() { format!("/{project}/access") } else { String::new() };
+    Ok(redirect(&address(&caller, &to)))
+}
+
+async fn settings(State(app): State<App>, caller: ConsoleCaller, Path((_, project)): Of) -> Result<Response> {
+    let project = actions::get(&app, &caller, &project).await?;
+    let form = ProjectEdit {
+        name: Some(project.name.clone()),
+        description: Some(project.description.clone()),
+        team: Some(project.team.clone()),
+        visibility: Some(project.visibility.to_string()),
+    };
+    let version = project.version.to_string();
+    settings_page(&app, &caller, StatusCode::OK, project, (form, version), Mistakes::default()).await
+}
+
+async fn settings_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    project: Project,
+    (form, version): (ProjectEdit, String),
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let mut teams = actions::own_teams(app, caller).await?;
+    if !teams.iter().any(|team| team.id == project.team_id) {
+        teams.extend(teams::actions::get(app, caller, &project.team).await.ok());
+    }
+    let may_edit = may(&caller.subject, &project);
+    let shell = Shell::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
+    let visibilities = VISIBILITIES;
+    Ok(html(status, &SettingsPage { shell, project, form, version, teams, visibilities, may_edit, mistakes }))
+}
+
+async fn save(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Of,
+    form: Form,
+) -> Result<Response> {
+    let input = ProjectEdit {
+        name: Some(form.text("name")),
+        description: Some(form.text("description")),
+        team: form.filled("team"),
+        visibility: form.filled("visibility"),
+    };
+    let version = form.text("version");
+    let project = actions::get(&app, &caller, &named).await?;
+    let to = input.visibility.as_deref().and_then(|word| word.parse::<Visibility>().ok());
+    if let (Some(to), false, true) = (to, form.has("confirmed"), may(&caller.subject, &project)) {
+        let lost = actions::consequences(&app, &caller, &project, to).await?;
+        if !lost.is_empty() && input.check(&project).is_ok() {
+            let title = format!("Make {} {to}?", project.name);
+            let shell = Shell::of(&app, &caller, SECTION, title).await?;
+            return Ok(page(&ConfirmPage { shell, project, form: input, version, lost }));
+        }
+    }
+    match actions::edit(&app, &caller, &named, &input, version.parse().ok()).await {
+        Ok(project) => {
+            flash(&caller.signed_in.session, format!("Project {} saved.", project.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}/settings", project.slug))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            settings_page(&app, &caller, status, project, (input, version), mistakes).await
+        }
+    }
+}
+
+async fn ask_delete(State(app): State<App>, caller: ConsoleCaller, Path((_, project)): Of) -> Result<Response> {
+    let project = actions::get(&app, &caller, &project).await?;
+    delete_page(&app, &caller, StatusCode::OK, project, Mistakes::default()).await
+}
+
+async fn delete_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    project: Project,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let project = require(&caller.subject, project)?.into_inner();
+    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", project.name)).await?;
+    Ok(html(status, &DeletePage { shell, project, mistakes }))
+}
+
+async fn delete(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Of,
+    form: Form,
+) -> Result<Response> {
+    match actions::delete(&app, &caller, &named, Some(&form.text("confirm"))).await {
+        Ok(project) => {
+            flash(&caller.signed_in.session, format!("Project {} deleted.", project.name)).await?;
+            Ok(redirect(&address(&caller, "")))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            let project = actions::get(&app, &caller, &named).await?;
+            delete_page(&app, &caller, status, project, mistakes).await
+        }
+    }
+}

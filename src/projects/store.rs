@@ -1,0 +1,283 @@
+//! The SQL of projects.
+
+use super::model::{Checked, Project, ProjectsOf};
+use crate::access::{Home, Kind, Permit, Subject, reaches_organization};
+use crate::platform::db::Source;
+use crate::platform::id::{OrganizationId, ProjectId, TeamId};
+use crate::platform::text::like;
+use crate::platform::web::paging::{Page, paged};
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// Whose projects a list shows: those that the principal reaches.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// Restricted ones too.
+    pub all: bool,
+    /// Those of every team.
+    pub wide: bool,
+    /// The principal's id.
+    pub principal: String,
+    /// Its own team.
+    pub team: Option<TeamId>,
+}
+
+impl Reached {
+    /// By this principal.
+    #[must_use]
+    pub fn by(subject: &Subject) -> Self {
+        let (principal, team) = match &subject.kind {
+            Kind::Person { id, .. } => (id.to_string(), None),
+            Kind::Organization => (String::new(), None),
+            Kind::Team(team) => (team.to_string(), Some(*team)),
+            Kind::ServiceAccount { id, home: Home::Team(team) } => (id.to_string(), Some(*team)),
+            Kind::ServiceAccount { id, home: Home::Organization } => (id.to_string(), None),
+            Kind::ServiceToken(id) => (id.to_string(), None),
+        };
+        let all = subject.is_owner() || matches!(subject.kind, Kind::Organization);
+        Self { all, wide: reaches_organization(subject), principal, team }
+    }
+}
+
+/// What a list is filtered by; empty means any.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In name or slug.
+    pub search: String,
+    /// A team's slug.
+    pub team: String,
+    /// A visibility.
+    pub visibility: String,
+}
+
+impl Filter {
+    /// Whether it lets everything through.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        [&self.search, &self.team, &self.visibility].into_iter().all(String::is_empty)
+    }
+}
+
+/// A page of the projects that the caller reaches, by slug.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(
+    db: &Db,
+    organization: OrganizationId,
+    reached: &Reached,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<Project>> {
+    Ok(paged!(
+        page,
+        "SELECT p.id, p.slug, p.name, p.description, t.slug AS team, p.visibility, p.created_at, p.team_id, \
+            t.name AS team_name, p.version, (SELECT COUNT(*) FROM grants g WHERE g.project_id = p.id) AS named \
+         FROM projects p JOIN teams t ON t.id = p.team_id WHERE p.organization_id = $4 \
+         AND ($5 OR p.visibility IN ('open', 'public') OR (p.visibility = 'team' AND ($6 OR p.team_id = $8 \
+                OR p.team_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7))) \
+            OR EXISTS (SELECT 1 FROM grants g WHERE g.project_id = p.id AND (g.principal_id = $7 \
+                OR g.principal_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7)))) \
+         AND ($9 = '%%' OR LOWER(p.name) LIKE $9 ESCAPE '\\' OR p.slug LIKE $9 ESCAPE '\\') \
+         AND ($10 = '' OR t.slug = $10) AND ($11 = '' OR p.visibility = $11)",
+        "p.slug",
+        "p.id"
+    )
+    .bind(organization)
+    .bind(reached.all)
+    .bind(reached.wide)
+    .bind(&reached.principal)
+    .bind(reached.team)
+    .bind(like(&filter.search))
+    .bind(&filter.team)
+    .bind(&filter.visibility)
+    .all(db)
+    .await?)
+}
+
+/// One project, by slug or id.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn find(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    named: &str,
+) -> Result<Project> {
+    let project: Option<Project> =
+        sql("SELECT p.id, p.slug, p.name, p.description, t.slug AS team, p.visibility, p.created_at, p.team_id, \
+            t.name AS team_name, p.version, (SELECT COUNT(*) FROM grants g WHERE g.project_id = p.id) AS named \
+         FROM projects p JOIN teams t ON t.id = p.team_id \
+         WHERE p.organization_id = $1 AND (p.slug = $2 OR p.id = $2)")
+        .bind(organization)
+        .bind(named)
+        .optional(source)
+        .await?;
+    project.ok_or(Error::NotFound)
+}
+
+/// Makes a project of the team that the permit is for.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: ProjectId,
+    team: &Permit<ProjectsOf>,
+    project: &Checked,
+    now: Timestamp,
+) -> Result<()> {
+    sql("INSERT INTO projects (id, organization_id, slug, name, description, team_id, visibility, version, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)")
+    .bind(id)
+    .bind(organization)
+    .bind(&project.slug)
+    .bind(&project.name)
+    .bind(&project.description)
+    .bind(team.0)
+    .bind(project.visibility)
+    .bind(now)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "slug", "is taken by another project"))?;
+    Ok(())
+}
+
+/// Writes an edit over the version that was read; false if another came first.
+pub(super) async fn update(
+    tx: &mut Tx,
+    project: &Permit<Project>,
+    checked: &Checked,
+    team: TeamId,
+) -> Result<bool> {
+    let rows = sql("UPDATE projects SET name = $1, description = $2, team_id = $3, visibility = $4, \
+            version = version + 1 WHERE id = $5 AND version = $6")
+    .bind(&checked.name)
+    .bind(&checked.description)
+    .bind(team)
+    .bind(checked.visibility)
+    .bind(project.id)
+    .bind(project.version)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
+}
+
+pub(super) async fn delete(tx: &mut Tx, project: &Permit<Project>) -> Result<()> {
+    sql("DELETE FROM projects WHERE id = $1").bind(project.id).execute(tx).await?;
+    Ok(())
+}
+
+/// How many principals reach a project other than by being named.
+#[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
+pub struct Crowd {
+    /// People of its team.
+    pub people: i64,
+    /// Living service accounts of its team.
+    pub team_accounts: i64,
+    /// Living service accounts of the organization.
+    pub organization_accounts: i64,
+    /// Service tokens with a grant for all projects.
+    pub service_tokens: i64,
+}
+
+/// Counts them.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn crowd(db: &Db, organization: OrganizationId, project: &Project) -> Result<Crowd> {
+    Ok(sql("SELECT (SELECT COUNT(*) FROM team_members m WHERE m.team_id = $2) AS people, \
+            (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = $2 AND a.deleted_at IS NULL) AS team_accounts, \
+            (SELECT COUNT(*) FROM service_accounts a WHERE a.organization_id = $1 AND a.scope = 'organization' \
+                AND a.deleted_at IS NULL) AS organization_accounts, \
+            (SELECT COUNT(DISTINCT t.id) FROM tokens t JOIN grants g ON g.principal_id = t.id AND g.project_id IS NULL \
+                WHERE t.organization_id = $1 AND t.kind = 'service_token' AND t.revoked_at IS NULL) AS service_tokens")
+        .bind(organization)
+        .bind(project.team_id)
+        .one(db)
+        .await?)
+}
+
+/// Somebody who is named in a project.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Named {
+    /// The principal's id.
+    pub principal_id: String,
+    /// What it is: `person`, `team`, `service_account`, `service_token`.
+    pub kind: String,
+    /// Its name for people.
+    pub name: String,
+    /// How the API names it: `person:olive`, `team:platform`, or its id.
+    pub principal: String,
+    /// The permission set's slug.
+    pub permission_set: String,
+    /// Who named it.
+    pub created_by_name: String,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A page of those who are named in a project, oldest first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn named(db: &Db, project: ProjectId, page: &Page) -> Result<Vec<Named>> {
+    Ok(paged!(
+        page,
+        "SELECT g.principal_id, \
+            CASE WHEN p.id IS NOT NULL THEN 'person' WHEN t.id IS NOT NULL THEN 'team' \
+                WHEN a.id IS NOT NULL THEN 'service_account' ELSE 'service_token' END AS kind, \
+            COALESCE(p.name, t.name, a.name, k.name, g.principal_id) AS name, \
+            COALESCE('person:' || p.username, 'team:' || t.slug, g.principal_id) AS principal, \
+            g.permission_set, g.created_by_name, g.created_at \
+         FROM grants g LEFT JOIN people p ON p.id = g.principal_id LEFT JOIN teams t ON t.id = g.principal_id \
+         LEFT JOIN service_accounts a ON a.id = g.principal_id LEFT JOIN tokens k ON k.id = g.principal_id \
+         WHERE g.project_id = $4",
+        "g.principal_id",
+        "g.permission_set"
+    )
+    .bind(project)
+    .all(db)
+    .await?)
+}
+
+/// A member of the organization, by username.
+pub(super) async fn member(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    username: &str,
+) -> Result<Option<(String, String)>> {
+    Ok(sql("SELECT p.id, p.name FROM people p JOIN memberships m ON m.person_id = p.id \
+         WHERE m.organization_id = $1 AND (p.username = $2 OR p.id = $2 OR p.email_folded = $2)")
+    .bind(organization)
+    .bind(username)
+    .optional(tx)
+    .await?)
+}
+
+/// A living service account, by UID or name: its id, name and team.
+pub(super) async fn account(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    named: &str,
+    folded: &str,
+) -> Result<Option<(crate::platform::id::ServiceAccountId, String, Option<TeamId>)>> {
+    Ok(sql("SELECT a.id, a.name, a.team_id FROM service_accounts a \
+         WHERE a.organization_id = $1 AND (a.id = $2 OR a.name_folded = $3) AND a.deleted_at IS NULL")
+    .bind(organization)
+    .bind(named)
+    .bind(folded)
+    .optional(tx)
+    .await?)
+}
+
+/// A service token that is not revoked, by id: its id and name.
+pub(super) async fn service_token(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: &str,
+) -> Result<Option<(String, String)>> {
+    Ok(sql("SELECT t.id, t.name FROM tokens t WHERE t.organization_id = $1 AND t.id = $2 \
+         AND t.kind = 'service_token' AND t.revoked_at IS NULL")
+    .bind(organization)
+    .bind(id)
+    .optional(tx)
+    .await?)
+}

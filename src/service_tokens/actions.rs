@@ -1,0 +1,307 @@
+//! What can be done with service tokens: permission, rules, store, audit, at once.
+
+use serde_json::json;
+
+use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, ServiceTokens, Where};
+use super::store::{self, Filter};
+use crate::access::{Gift, Level, PermissionSet, Permit, ProjectFacts, TokenKind, require, require_gift, see};
+use crate::audit::{Action, Change, Event};
+use crate::grants::actions::hand_over;
+use crate::grants::store as grants;
+use crate::identity::once::{Claim, claim};
+use crate::identity::reveal::Delivery;
+use crate::identity::standing::of_service_token;
+use crate::identity::{Caller, PlainToken};
+use crate::platform::id::{GrantId, TokenId};
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::{Context, Error, Mistakes, Result};
+use crate::projects::store as projects;
+use crate::tokens::lifecycle::{self, Issued};
+use crate::tokens::model::{Renewal, TokenInput};
+
+/// The service tokens of the organization.
+///
+/// # Errors
+/// [`Error::Forbidden`] without `service_tokens:read`.
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Slice<Listed>> {
+    let ServiceTokens(organization) = see(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let rows = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
+    Ok(page.cut(rows, |row| Cursor { key: String::new(), id: row.token.id.to_string() }))
+}
+
+/// One service token.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`].
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
+    let ServiceTokens(organization) = see(&caller.subject, ServiceTokens(caller.organization.id))?;
+    store::find(&context.db, organization, id).await
+}
+
+/// A grant, checked: the set, and the project that it names.
+type Checked = (PermissionSet, Option<(ProjectFacts, String)>);
+
+/// Checks grants: sets that service tokens may carry, projects that the caller sees.
+async fn check(
+    change: &mut Change<'_>,
+    caller: &Caller,
+    inputs: &[GrantInput],
+    mistakes: &mut Mistakes,
+) -> Result<Vec<Checked>> {
+    if inputs.is_empty() {
+        mistakes.add("grants", "need at least one permission set");
+    }
+    if inputs.len() > 20 {
+        mistakes.add("grants", "may be at most 20");
+        return Ok(Vec::new());
+    }
+    let mut all: Vec<Checked> = Vec::new();
+    for (place, input) in inputs.iter().enumerate() {
+        let field = |name: &str| format!("grants[{place}].{name}");
+        let set = match caller.organization.sets.check(&input.permission_set) {
+            Ok(set) => set,
+            Err(message) => {
+                let empty = input.permission_set.trim().is_empty();
+                let message = if empty { "is needed".to_owned() } else { message };
+                mistakes.add(&field("permission_set"), message);
+                continue;
+            }
+        };
+        if !caller.organization.policy.carries(&set.slug) {
+            let message = format!("“{}” may not be carried by service tokens of this organization", set.name);
+            mistakes.add(&field("permission_set"), message);
+            continue;
+        }
+        let slugs = match &input.projects {
+            Where::All => {
+                all.push((set, None));
+                continue;
+            }
+            Where::These(slugs) => slugs,
+        };
+        if set.level == Level::Organization {
+            let message = format!("“{}” holds for all projects only", set.name);
+            mistakes.add(&field("projects"), message);
+        }
+        if slugs.is_empty() {
+            mistakes.add(&field("projects"), "need at least one; or choose all projects");
+        }
+        for slug in slugs {
+            let found = projects::find(change.tx(), caller.organization.id, slug.trim()).await;
+            match found.and_then(|project| see(&caller.subject, project)) {
+                Ok(project) => all.push((set.clone(), Some((project.facts(), project.slug)))),
+                Err(Error::NotFound | Error::Forbidden(_)) => {
+                    mistakes.add(&field("projects"), format!("“{slug}” is not a project that you reach"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    all.sort_by(|a, b| (&a.0.slug, a.1.as_ref().map(|p| &p.1)).cmp(&(&b.0.slug, b.1.as_ref().map(|p| &p.1))));
+    all.dedup_by(|a, b| a.0.slug == b.0.slug && a.1.as_ref().map(|p| p.0.id) == b.1.as_ref().map(|p| p.0.id));
+    Ok(all)
+}
+
+fn give(caller: &Caller, grant: &Checked) -> Result<()> {
+    let gift = match &grant.1 {
+        None => Gift::of_service_token(&grant.0),
+        Some((facts, _)) => Gift::in_project(&grant.0, *facts),
+    };
+    require_gift(&caller.subject, &gift)
+}
+
+async fn write(change: &mut Change<'_>, caller: &Caller, token: TokenId, all: &[Checked]) -> Result<()> {
+    let principal = token.to_string();
+    for (set, project) in all {
+        let (now, id) = (change.now, GrantId::new(change.now, &change.context().random));
+        let grant = (principal.as_str(), &*set.slug, project.as_ref().map(|(facts, _)| facts.id));
+        grants::insert(change.tx(), id, caller.organization.id, grant, (&caller.actor.name, now)).await?;
+    }
+    Ok(())
+}
+
+/// What making a service token gave.
+#[derive(Debug)]
+pub struct Made {
+    /// Its id.
+    pub id: TokenId,
+    /// Its value; none where the request was carried out before.
+    pub value: Option<PlainToken>,
+}
+
+/// Makes a service token with its grants. `nonce` tells two submits of one
+/// form from two forms.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
+pub async fn create(
+    context: &Context,
+    caller: &Caller,
+    input: &NewServiceToken,
+    nonce: Option<&str>,
+    delivery: &Delivery,
+) -> Result<Made> {
+    let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let now = change.now;
+    let mut mistakes = Mistakes::default();
+    let particulars = TokenInput {
+        name: input.name.clone(),
+        description: input.description.clone(),
+        lifetime: input.lifetime.clone(),
+        allowed_addresses: input.allowed_addresses.clone(),
+        permissions: None,
+    };
+    let of = (&caller.organization.policy, TokenKind::ServiceToken);
+    let token = particulars.check(&mut mistakes, of, now);
+    let all = check(&mut change, caller, &input.grants, &mut mistakes).await?;
+    let Some(token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    for grant in &all {
+        give(caller, grant)?;
+    }
+    let issued = lifecycle::issue(&mut change, (&permit).into(), &token, delivery).await?;
+    let outcome = issued.id.to_string();
+    if let Claim::Repeat(first) =
+        claim(change.tx(), now, &caller.actor.id, "service_token", nonce, &outcome).await?
+    {
+        return Ok(Made { id: first.parse().map_err(Error::internal)?, value: None });
+    }
+    write(&mut change, caller, issued.id, &all).await?;
+    let after = json!({ "grants": input.grants, "description": token.description });
+    let event = Event::new(Action::ServiceTokenCreated, "token", issued.id, &token.name).after(after);
+    change.commit(event).await?;
+    Ok(Made { id: issued.id, value: Some(issued.value) })
+}
+
+async fn managed<'a>(
+    context: &'a Context,
+    caller: &'a Caller,
+    id: &str,
+) -> Result<(Change<'a>, Permit<ServiceTokens>, Listed)> {
+    let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let token = store::find(change.tx(), caller.organization.id, id).await?;
+    Ok((change, permit, token))
+}
+
+/// Edits a service token. What is added must be held by the caller; what is
+/// taken away need not.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    input: &ServiceTokenEdit,
+) -> Result<Listed> {
+    let (mut change, _, was) = managed(context, caller, id).await?;
+    if was.token.revoked_at.is_some() {
+        return Err(Error::conflict("This token is revoked. Make a new one."));
+    }
+    let token = &was.token;
+    let mut mistakes = Mistakes::default();
+    let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
+    let particulars = TokenInput {
+        name: or(&input.name, &token.name),
+        description: or(&input.description, &token.description),
+        allowed_addresses: or(&input.allowed_addresses, &token.allowed_addresses),
+        ..TokenInput::default()
+    };
+    let of = (&caller.organization.policy, TokenKind::ServiceToken);
+    let checked = particulars.check(&mut mistakes, of, change.now);
+    let all = match &input.grants {
+        Some(inputs) => Some(check(&mut change, caller, inputs, &mut mistakes).await?),
+        None => None,
+    };
+    let Some(checked) = checked.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    if checked.allowed_addresses.lines() != token.allowed_addresses {
+        let subject = of_service_token(change.tx(), &caller.organization, token.id).await?;
+        hand_over(change.tx(), &caller.subject, &subject).await?;
+    }
+    lifecycle::describe(&mut change, token, &checked).await?;
+    if let Some(all) = &all {
+        let had = grants::of_principal(change.tx(), &token.id.to_string()).await?;
+        for grant in all {
+            let project = grant.1.as_ref().map(|(facts, _)| facts.id);
+            let kept = had.iter().any(|row| row.permission_set == grant.0.slug && row.project_id == project);
+            if !kept {
+                give(caller, grant)?;
+            }
+        }
+        grants::clear(change.tx(), caller.organization.id, &token.id.to_string()).await?;
+        write(&mut change, caller, token.id, all).await?;
+    }
+    let after = store::find(change.tx(), caller.organization.id, id).await?;
+    let told = |it: &Listed| {
+        json!({
+            "name": it.token.name, "description": it.token.description, "grants": it.grants(),
+            "allowed_addresses": it.token.allowed_addresses.lines().collect::<Vec<_>>(),
+        })
+    };
+    let event = Event::new(Action::ServiceTokenEdited, "token", after.token.id, &after.token.name);
+    change.commit(event.before(told(&was)).after(told(&after))).await?;
+    Ok(after)
+}
+
+/// Gives a service token a new value. The caller must hold what it holds.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
+pub async fn regenerate(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    renewal: &Renewal,
+    delivery: &Delivery,
+) -> Result<Issued> {
+    let (mut change, permit, was) = managed(context, caller, id).await?;
+    let subject = of_service_token(change.tx(), &caller.organization, was.token.id).await?;
+    hand_over(change.tx(), &caller.subject, &subject).await?;
+    let policy = &caller.organization.policy;
+    let issued =
+        lifecycle::regenerate(&mut change, (&permit).into(), &was.token, renewal, policy, delivery).await?;
+    let event = Event::new(Action::ServiceTokenEdited, "token", was.token.id, &was.token.name);
+    change.commit(event.after(json!({ "regenerated": true }))).await?;
+    Ok(issued)
+}
+
+/// Stops the value before, which lived on beside its successor.
+///
+/// # Errors
+/// [`Error::Conflict`] when it has stopped.
+pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
+    let (change, _, token) = managed(context, caller, id).await?;
+    lifecycle::stop_old(change, &token.token).await?;
+    Ok(token)
+}
+
+/// Ends service tokens, all or none.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown one; [`Error::Conflict`] for one that has
+/// ended; [`Error::Invalid`] for none or more than a page.
+pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Listed>> {
+    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    if ids.is_empty() || ids.len() > 50 {
+        return Err(Error::Invalid(Mistakes::one("token", "choose 1 to 50 tokens")));
+    }
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let mut ended = Vec::new();
+    let mut last = None;
+    for id in ids {
+        let token = store::find(change.tx(), caller.organization.id, id).await?;
+        let event = lifecycle::end(&mut change, &token.token).await?;
+        if let Some(before) = last.replace(event) {
+            change.also(&before).await?;
+        }
+        ended.push(token);
+    }
+    change.commit(last.ok_or(Error::NotFound)?).await?;
+    Ok(ended)
+}

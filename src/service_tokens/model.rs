@@ -1,0 +1,157 @@
+//! What a service token is, beyond a token.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Guarded, Resource, Target};
+use crate::platform::id::OrganizationId;
+use crate::tokens::model::{HoldsTokens, Lifetime, Token, Whose};
+
+/// The service tokens of the organization.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceTokens(pub OrganizationId);
+
+impl Guarded for ServiceTokens {
+    const RESOURCE: Resource = Resource::ServiceTokens;
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+}
+
+impl HoldsTokens for ServiceTokens {
+    fn whose(&self) -> Whose {
+        Whose::Itself(self.0)
+    }
+}
+
+/// Where a grant holds, as typed or sent: `"all"`, or slugs of projects.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Where {
+    /// In all projects, those made later too.
+    #[default]
+    All,
+    /// In these.
+    These(Vec<String>),
+}
+
+impl Serialize for Where {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("all"),
+            Self::These(slugs) => serializer.collect_seq(slugs),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Where {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Word(String),
+            Slugs(Vec<String>),
+        }
+        match Form::deserialize(deserializer) {
+            Ok(Form::Word(word)) if word == "all" => Ok(Self::All),
+            Ok(Form::Slugs(slugs)) => Ok(Self::These(slugs)),
+            _ => Err(serde::de::Error::custom("must be \"all\" or a list of projects' slugs")),
+        }
+    }
+}
+
+/// A permission set, and where it is to hold.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantInput {
+    /// The permission set's slug.
+    #[serde(default)]
+    pub permission_set: String,
+    /// Where.
+    #[serde(default)]
+    pub projects: Where,
+}
+
+/// A service token to be made, as typed or sent.
+#[derive(Clone, Debug, Default)]
+pub struct NewServiceToken {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// How long it lasts.
+    pub lifetime: Lifetime,
+    /// From where it may be used.
+    pub allowed_addresses: String,
+    /// What it may do.
+    pub grants: Vec<GrantInput>,
+}
+
+/// What an edit changes; what is missing stays.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceTokenEdit {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new description.
+    pub description: Option<String>,
+    /// From where it may be used.
+    pub allowed_addresses: Option<String>,
+    /// What it may do.
+    pub grants: Option<Vec<GrantInput>>,
+}
+
+/// A service token in a list.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Listed {
+    /// The token.
+    #[sqlx(flatten)]
+    pub token: Token,
+    /// Its grants: `set:project`, with `*` for all projects, spaces between.
+    pub grants: Option<String>,
+}
+
+impl Listed {
+    /// Its grants, a set once, in the order of their slugs.
+    #[must_use]
+    pub fn grants(&self) -> Vec<GrantInput> {
+        let mut all: Vec<GrantInput> = Vec::new();
+        let mut pairs: Vec<(&str, &str)> = self
+            .grants
+            .as_deref()
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|pair| pair.split_once(':'))
+            .collect();
+        pairs.sort_unstable();
+        for (set, project) in pairs {
+            let place = match all.iter().position(|grant| grant.permission_set == set) {
+                Some(place) => place,
+                None => {
+                    let none = Where::These(Vec::new());
+                    all.push(GrantInput { permission_set: set.to_owned(), projects: none });
+                    all.len() - 1
+                }
+            };
+            let Some(grant) = all.get_mut(place) else { continue };
+            match &mut grant.projects {
+                _ if project == "*" => grant.projects = Where::All,
+                Where::These(slugs) => slugs.push(project.to_owned()),
+                Where::All => {}
+            }
+        }
+        all
+    }
+
+    /// How many projects its grants name; nothing where one holds in all.
+    #[must_use]
+    pub fn places(&self) -> Option<usize> {
+        let mut slugs = Vec::new();
+        for grant in self.grants() {
+            match grant.projects {
+                Where::All => return None,
+                Where::These(these) => slugs.extend(these),
+            }
+        }
+        slugs.sort_unstable();
+        slugs.dedup();
+        Some(slugs.len())
+    }
+}

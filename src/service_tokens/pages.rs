@@ -1,0 +1,292 @@
+//! Service tokens for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::actions;
+use super::form::{Choices, Typed};
+use super::model::{GrantInput, Listed, ServiceTokens};
+use super::store::Filter;
+use crate::access::{PermissionSet, TokenKind, may, require};
+use crate::filters;
+use crate::identity::reveal::Delivery;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+use crate::tokens::model::{LifetimeChoice, choices, usual};
+use crate::tokens::pages::{About, Question, ask_regenerate, renewal, reveal_route, show, stops};
+use crate::tokens::store::{self as tokens, Calls};
+
+const SECTION: &str = "Service tokens";
+type Named = Path<(String, String)>;
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    let all = "/orgs/{org}/settings/service-tokens";
+    let one = "/orgs/{org}/settings/service-tokens/{tok}";
+    Router::new()
+        .route(all, get(list).post(create))
+        .route(&format!("{all}/new"), get(new))
+        .route(&format!("{all}/revoke"), get(ask_revoke).post(revoke))
+        .route(one, get(edit_form).post(save))
+        .route(&format!("{one}/reveal"), reveal_route(reveal))
+        .route(&format!("{one}/regenerate"), get(regenerate_form).post(regenerate))
+        .route(&format!("{one}/stop-old"), post(stop_old))
+}
+
+fn address(caller: &ConsoleCaller, rest: &str) -> String {
+    format!("/orgs/{}/settings/service-tokens{rest}", caller.organization.slug)
+}
+
+#[derive(Template)]
+#[template(path = "service_tokens/list.html")]
+struct ListPage {
+    shell: Shell,
+    filter: Filter,
+    slice: Slice<Listed>,
+    sets: Vec<PermissionSet>,
+    may_manage: bool,
+}
+
+#[derive(Template)]
+#[template(path = "service_tokens/form.html")]
+struct FormPage {
+    shell: Shell,
+    form: Typed,
+    choices: Choices,
+    lifetimes: Vec<LifetimeChoice>,
+    /// The token, where one is edited.
+    token: Option<Listed>,
+    may_manage: bool,
+    mistakes: Mistakes,
+}
+
+impl ListPage {
+    fn set_name(&self, slug: &str) -> String {
+        self.sets.iter().find(|set| set.slug == slug).map_or_else(|| slug.to_owned(), |set| set.name.to_string())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "service_tokens/revoke.html")]
+struct RevokePage {
+    shell: Shell,
+    tokens: Vec<(Listed, Vec<Calls>)>,
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let filter = Filter {
+        search: query.text("q"),
+        status: query.text("status"),
+        set: query.text("permission_set"),
+        project: query.text("project"),
+    };
+    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let may_manage = may(&caller.subject, &ServiceTokens(caller.organization.id));
+    let shell = Shell::of(&app, &caller, SECTION, "Service tokens").await?;
+    let sets = caller.organization.sets.all().cloned().collect();
+    Ok(page(&ListPage { shell, filter, slice, sets, may_manage }))
+}
+
+async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let fresh = Typed {
+        lifetime: usual(&caller.organization.policy, TokenKind::ServiceToken),
+        grants: vec![GrantInput::default()],
+        nonce: Shell::nonce(&app),
+        ..Typed::default()
+    };
+    // A replacement starts as what it replaces.
+    let form = match query.filled("from") {
+        None => fresh,
+        Some(from) => {
+            let was = Typed::of(&actions::get(&app, &caller, &from).await?);
+            Typed { lifetime: fresh.lifetime, nonce: fresh.nonce, ..was }
+        }
+    };
+    form_page(&app, &caller, StatusCode::OK, form, None, Mistakes::default()).await
+}
+
+async fn form_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    form: Typed,
+    token: Option<Listed>,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let choices_of = Choices::of(app, caller, &form.grants).await?;
+    let title = token.as_ref().map_or_else(|| "New service token".to_owned(), |token| token.token.name.clone());
+    let page = FormPage {
+        shell: Shell::of(app, caller, SECTION, title).await?,
+        form,
+        choices: choices_of,
+        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceToken, app.clock.now()),
+        token,
+        may_manage: may(&caller.subject, &ServiceTokens(caller.organization.id)),
+        mistakes,
+    };
+    Ok(html(status, &page))
+}
+
+async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let mut typed = Typed::read(&form);
+    if typed.rearranged(&form) {
+        require(&caller.subject, ServiceTokens(caller.organization.id))?;
+        return form_page(&app, &caller, StatusCode::OK, typed, None, Mistakes::default()).await;
+    }
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    let input = typed.new_token(app.clock.now());
+    match actions::create(&app, &caller, &input, Some(&typed.nonce), &delivery).await {
+        Ok(made) => Ok(redirect(&address(&caller, &format!("/{}/reveal", made.id)))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            form_page(&app, &caller, status, typed, None, mistakes).await
+        }
+    }
+}
+
+async fn edit_form(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    let token = actions::get(&app, &caller, &id).await?;
+    let form = Typed::of(&token);
+    form_page(&app, &caller, StatusCode::OK, form, Some(token), Mistakes::default()).await
+}
+
+async fn save(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    form: Form,
+) -> Result<Response> {
+    let token = actions::get(&app, &caller, &id).await?;
+    let mut typed = Typed::read(&form);
+    if typed.rearranged(&form) {
+        require(&caller.subject, ServiceTokens(caller.organization.id))?;
+        return form_page(&app, &caller, StatusCode::OK, typed, Some(token), Mistakes::default()).await;
+    }
+    match actions::edit(&app, &caller, &id, &typed.edit()).await {
+        Ok(token) => {
+            flash(&caller.signed_in.session, format!("Service token {} saved.", token.token.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}", token.token.id))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            form_page(&app, &caller, status, typed, Some(token), mistakes).await
+        }
+    }
+}
+
+async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    let listed = actions::get(&app, &caller, &id).await?;
+    let form = Typed::of(&listed);
+    let choices = Choices::of(&app, &caller, &form.grants).await?;
+    let token = listed.token;
+    let about = About {
+        what: "Service token",
+        name: token.name.clone(),
+        facts: vec![("May", form.sentence(&choices)), stops(token.expires_at)],
+        done: address(&caller, ""),
+        regenerate: address(&caller, &format!("/{}/regenerate", token.id)),
+    };
+    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, shell, token.id, about).await
+}
+
+async fn question(app: &App, caller: &ConsoleCaller, id: &str) -> Result<(Shell, Question)> {
+    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let token = actions::get(app, caller, id).await?.token;
+    let shell = Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
+    let question = Question {
+        name: token.name.clone(),
+        action: address(caller, &format!("/{}/regenerate", token.id)),
+        back: (token.name.clone(), address(caller, &format!("/{}", token.id))),
+        button: "Regenerate token",
+        token,
+    };
+    Ok((shell, question))
+}
+
+async fn regenerate_form(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, &id).await?;
+    let with = (&caller.organization.policy, &Form::default());
+    Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))
+}
+
+async fn regenerate(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    form: Form,
+) -> Result<Response> {
+    let (shell, question) = question(&app, &caller, &id).await?;
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    match actions::regenerate(&app, &caller, &id, &renewal(&form, app.clock.now()), &delivery).await {
+        Ok(issued) => Ok(redirect(&address(&caller, &format!("/{}/reveal", issued.id)))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            Ok(ask_regenerate(shell, status, question, (&caller.organization.policy, &form), mistakes))
+        }
+    }
+}
+
+async fn stop_old(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    let token = actions::stop_old(&app, &caller, &id).await?;
+    let text = format!("The old value of {} has stopped.", token.token.name);
+    flash(&caller.signed_in.session, text).await?;
+    Ok(redirect(&address(&caller, &format!("/{id}"))))
+}
+
+async fn ask_revoke(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let ids: Vec<String> = query.all("token").map(str::to_owned).collect();
+    revoke_page(&app, &caller, StatusCode::OK, &ids, Mistakes::default()).await
+}
+
+async fn revoke_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    ids: &[String],
+    mistakes: Mistakes,
+) -> Result<Response> {
+    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let mut all = Vec::new();
+    for id in ids.iter().take(50) {
+        let token = actions::get(app, caller, id).await?;
+        let calls = tokens::calls(&app.db, token.token.id).await?;
+        all.push((token, calls));
+    }
+    let title = match all.as_slice() {
+        [] => "Choose service tokens first".to_owned(),
+        [(one, _)] => format!("Revoke {}?", one.token.name),
+        more => format!("Revoke {} service tokens?", more.len()),
+    };
+    let shell = Shell::of(app, caller, SECTION, title).await?;
+    Ok(html(status, &RevokePage { shell, tokens: all, mistakes }))
+}
+
+async fn revoke(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let ids: Vec<String> = form.all("token").map(str::to_owned).collect();
+    match actions::revoke(&app, &caller, &ids).await {
+        Ok(ended) => {
+            let text = match ended.as_slice() {
+                [one] => format!("Service token {} is revoked.", one.token.name),
+                more => format!("{} service tokens are revoked.", more.len()),
+            };
+            flash(&caller.signed_in.session, text).await?;
+            Ok(redirect(&address(&caller, "")))
+        }
+        Err(error @ Error::NotFound) => Err(error),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            revoke_page(&app, &caller, status, &ids, mistakes).await
+        }
+    }
+}
