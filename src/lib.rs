@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod access_explorer;
+pub mod account;
 pub mod app;
 pub mod audit;
 pub mod audit_log;
@@ -19,6 +20,7 @@ pub mod platform;
 pub mod projects;
 pub mod service_accounts;
 pub mod service_tokens;
+pub mod services;
 pub mod shell;
 pub mod sign_in;
 pub mod teams;

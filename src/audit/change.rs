@@ -3,7 +3,7 @@
 use super::event::{Actor, Event};
 use super::store;
 use crate::platform::id::OrganizationId;
-use crate::platform::{Context, Result, Timestamp, Tx};
+use crate::platform::{Context, Error, Result, Timestamp, Tx};
 
 /// A change under way. Dropping it undoes it.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct Change<'a> {
     context: &'a Context,
     actor: &'a Actor,
     organization: Option<OrganizationId>,
+    told: bool,
     /// The moment of the change: one for all its rows.
     pub now: Timestamp,
 }
@@ -27,7 +28,7 @@ impl<'a> Change<'a> {
         organization: Option<OrganizationId>,
     ) -> Result<Self> {
         let tx = context.db.begin().await?;
-        Ok(Self { tx, context, actor, organization, now: context.clock.now() })
+        Ok(Self { tx, context, actor, organization, told: false, now: context.clock.now() })
     }
 
     /// Says to which organization the change belongs, where it makes one.
@@ -57,7 +58,20 @@ impl<'a> Change<'a> {
     /// # Errors
     /// When the database cannot.
     pub async fn also(&mut self, event: &Event) -> Result<()> {
+        self.told = true;
         store::append(&mut self.tx, self.context, self.actor, self.organization, self.now, event).await
+    }
+
+    /// Commits a change whose events were written as it went (a token's own).
+    ///
+    /// # Errors
+    /// When no event was written, or the database cannot; then nothing happened.
+    pub async fn done(self) -> Result<()> {
+        if !self.told {
+            return Err(Error::internal("a change without an event"));
+        }
+        self.tx.commit().await?;
+        Ok(())
     }
 
     /// Writes the event and commits both.

@@ -66,6 +66,14 @@ pub const NAV: &[NavLink] = &[
     link("Audit log", "scroll-text", "/settings/audit-log", Shown::Readers(Resource::AuditLogs)),
 ];
 
+/// The sidebar of a person's own account.
+pub const ACCOUNT: &[NavLink] = &[
+    link("Profile", "user", "/account/profile", Shown::Everyone),
+    link("Password", "lock", "/account/password", Shown::Everyone),
+    link("Sessions", "monitor-smartphone", "/account/sessions", Shown::Everyone),
+    link("Personal tokens", "key", "/account/tokens", Shown::Everyone),
+];
+
 /// What the layout shows around a page.
 #[derive(Clone, Debug, Default)]
 pub struct Shell {
@@ -141,6 +149,24 @@ impl Shell {
             public_url: app.config.public_url.clone(),
             ..Self::default()
         })
+    }
+
+    /// Around a page of the person's own account; its title is its section.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn account(app: &App, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
+        let mut shell = Self::personal(app, signed_in, title).await?;
+        let own = ACCOUNT.iter().find(|link| link.label == shell.title);
+        shell.section = own.map_or("Account", |link| link.label);
+        shell.nav = ACCOUNT.to_vec();
+        Ok(shell)
+    }
+
+    /// What the addresses of the sidebar begin with.
+    #[must_use]
+    pub fn root(&self) -> String {
+        if self.slug.is_empty() { String::new() } else { format!("/orgs/{}", self.slug) }
     }
 
     /// The first letters of the person's first and last name.

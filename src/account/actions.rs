@@ -1,0 +1,129 @@
+//! What people can do with their own account.
+
+use serde_json::json;
+use tower_sessions::Session;
+
+use super::store;
+use crate::audit::{Action, Actor, Change, Event};
+use crate::identity::App;
+use crate::identity::password;
+use crate::identity::session::Person;
+use crate::identity::session_store::{IDLE, hash};
+use crate::identity::throttle::Counters;
+use crate::organizations::model::email;
+use crate::platform::secret::Secret;
+use crate::platform::text::{fold, name};
+use crate::platform::{Error, Mistakes, Result};
+
+/// Checks the person's password again, before something that a stolen session
+/// must not do. Throttled like signing in.
+///
+/// # Errors
+/// [`Error::Invalid`] on the field `current_password`; [`Error::TooMany`].
+async fn confirm(app: &App, actor: &Actor, person: &Person, typed: Secret) -> Result<()> {
+    let counters = Counters::sign_in(&person.email, actor.address);
+    counters.check(app).await?;
+    let known = store::password_hash(&app.db, person.id).await?;
+    if app.passwords.verify(typed, known).await? {
+        return counters.succeeded(app).await;
+    }
+    counters.failed(app).await?;
+    Err(Error::Invalid(Mistakes::one("current_password", "is not right")))
+}
+
+/// Changes name and address. Another address takes the password.
+///
+/// # Errors
+/// [`Error::Invalid`]; [`Error::Conflict`] for an address that is taken.
+pub async fn edit_profile(
+    app: &App,
+    actor: &Actor,
+    person: &Person,
+    (new_name, new_email): (&str, &str),
+    current: Secret,
+) -> Result<()> {
+    let mut mistakes = Mistakes::default();
+    let checked_name = mistakes.check("name", name(new_name));
+    let checked_email = mistakes.check("email", email(new_email));
+    let (Some(new_name), Some(new_email)) = (checked_name, checked_email) else {
+        return Err(Error::Invalid(mistakes));
+    };
+    if fold(&new_email) != fold(&person.email) {
+        confirm(app, actor, person, current).await?;
+    }
+    let mut change = Change::begin(app, actor, None).await?;
+    store::set_profile(change.tx(), person.id, &new_name, &new_email).await?;
+    let event = Event::new(Action::ProfileEdited, "person", person.id, &new_name)
+        .before(json!({ "name": person.name, "email": person.email }))
+        .after(json!({ "name": new_name, "email": new_email }));
+    change.commit(event).await
+}
+
+/// Changes the password, and ends every other session.
+///
+/// # Errors
+/// [`Error::Invalid`] with the field; [`Error::TooMany`].
+pub async fn change_password(
+    app: &App,
+    actor: &Actor,
+    person: &Person,
+    session: &Session,
+    (current, new): (Secret, Secret),
+) -> Result<u64> {
+    let local = person.email.split('@').next().unwrap_or_default();
+    let own = [person.username.as_str(), local, person.name.as_str()];
+    let mut mistakes = Mistakes::default();
+    mistakes.check("password", password::check(&new, &own));
+    mistakes.none()?;
+    confirm(app, actor, person, current).await?;
+    let new = app.passwords.hash(new).await?;
+    let mut change = Change::begin(app, actor, None).await?;
+    store::set_password(change.tx(), person.id, new).await?;
+    let ended = store::end_others(change.tx(), person.id, &own_hash(session)).await?;
+    let event = Event::new(Action::PasswordChanged, "person", person.id, &person.name);
+    change.commit(event.after(json!({ "sessions_ended": ended }))).await?;
+    session.cycle_id().await.map_err(Error::internal)?;
+    Ok(ended)
+}
+
+/// The hash of this session's id.
+#[must_use]
+pub fn own_hash(session: &Session) -> Vec<u8> {
+    session.id().map(hash).unwrap_or_default()
+}
+
+/// The person's sessions that live.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn sessions(app: &App, person: &Person) -> Result<Vec<store::Session>> {
+    store::sessions(&app.db, person.id, app.clock.now().minus(IDLE)).await
+}
+
+/// Ends one session of the person, or all but this one.
+///
+/// # Errors
+/// [`Error::NotFound`] for one that is over.
+pub async fn end_sessions(
+    app: &App,
+    actor: &Actor,
+    person: &Person,
+    session: &Session,
+    one: Option<&str>,
+) -> Result<u64> {
+    let found = match one {
+        None => None,
+        Some(named) => {
+            let all = sessions(app, person).await?;
+            Some(all.into_iter().find(|each| each.name() == named).ok_or(Error::NotFound)?)
+        }
+    };
+    let mut change = Change::begin(app, actor, None).await?;
+    let ended = match &found {
+        Some(one) => store::end(change.tx(), person.id, &one.hash).await?,
+        None => store::end_others(change.tx(), person.id, &own_hash(session)).await?,
+    };
+    let event = Event::new(Action::SessionsEnded, "person", person.id, &person.name);
+    change.commit(event.after(json!({ "sessions_ended": ended }))).await?;
+    Ok(ended)
+}

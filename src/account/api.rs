@@ -1,0 +1,85 @@
+//! A person's own tokens for programs.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use axum::{Json as Answer, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::tokens::{self, Bounds};
+use crate::access::{Permission, Permissions};
+use crate::identity::bearer::Principal;
+use crate::identity::reveal::Delivery;
+use crate::identity::{App, Bearer};
+use crate::platform::id::PersonId;
+use crate::platform::web::paging::Page;
+use crate::platform::web::{Json, Query};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::tokens::api::issued;
+use crate::tokens::model::TokenInput;
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/account/tokens", get(list).post(create))
+        .route("/account/tokens/{tok}", delete(revoke))
+}
+
+/// The person whose token it is.
+fn person(bearer: &Bearer) -> Result<PersonId> {
+    match bearer.principal {
+        Principal::Person { id, .. } => Ok(id),
+        Principal::Machine(_) => {
+            Err(Error::Forbidden("Only a personal token can be used here: it is a person's account.".to_owned()))
+        }
+    }
+}
+
+async fn list(State(app): State<App>, bearer: Bearer, query: Query) -> Result<Response> {
+    let slice = tokens::list(&app, person(&bearer)?, query.has("dead"), &Page::of_api(&query)?).await?;
+    let now = app.clock.now();
+    let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
+    Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Creation {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    description: String,
+    expires_at: Option<Timestamp>,
+    #[serde(default)]
+    allowed_addresses: Vec<String>,
+    permissions: Option<Vec<String>>,
+}
+
+fn narrowed(words: &[String]) -> Result<Permissions> {
+    let mut mistakes = Mistakes::default();
+    let all: Vec<Permission> =
+        words.iter().filter_map(|word| mistakes.check("permissions", word.parse())).collect();
+    mistakes.none()?;
+    Ok(all.into_iter().collect())
+}
+
+async fn create(State(app): State<App>, bearer: Bearer, Json(body): Json<Creation>) -> Result<Response> {
+    let person = person(&bearer)?;
+    let input = TokenInput {
+        name: body.name,
+        description: body.description,
+        lifetime: body.expires_at.into(),
+        allowed_addresses: body.allowed_addresses.join("\n"),
+        permissions: body.permissions.as_deref().map(narrowed).transpose()?,
+    };
+    let bounds = Bounds { expires_at: bearer.expires_at, permissions: bearer.narrowed };
+    let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &Delivery::Answer).await?;
+    issued(&app, &made).await
+}
+
+async fn revoke(State(app): State<App>, bearer: Bearer, Path(id): Path<String>) -> Result<StatusCode> {
+    tokens::revoke(&app, &bearer.actor(), person(&bearer)?, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

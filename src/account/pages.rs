@@ -1,0 +1,159 @@
+//! Profile, password and sessions for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::actions;
+use super::store::Session as Listed;
+use crate::filters;
+use crate::identity::caller::RequestFacts;
+use crate::identity::session::flash;
+use crate::identity::{App, SignedIn};
+use crate::platform::web::{Form, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+
+/// The routes of this part.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/account", get(home))
+        .route("/account/profile", get(profile).post(save_profile))
+        .route("/account/password", get(password).post(save_password))
+        .route("/account/sessions", get(sessions))
+        .route("/account/sessions/revoke", post(revoke))
+        .route("/account/sessions/revoke-others", post(revoke_others))
+}
+
+#[derive(Template)]
+#[template(path = "account/profile.html")]
+struct ProfilePage {
+    shell: Shell,
+    username: String,
+    name: String,
+    email: String,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "account/password.html")]
+struct PasswordPage {
+    shell: Shell,
+    username: String,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "account/sessions.html")]
+struct SessionsPage {
+    shell: Shell,
+    sessions: Vec<Listed>,
+    own: Vec<u8>,
+}
+
+async fn home() -> Response {
+    redirect("/account/profile")
+}
+
+async fn profile(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+    let shell = Shell::account(&app, &signed_in, "Profile").await?;
+    let person = &signed_in.person;
+    let (name, email) = (person.name.clone(), person.email.clone());
+    let username = person.username.clone();
+    Ok(page(&ProfilePage { shell, username, name, email, mistakes: Mistakes::default() }))
+}
+
+/// Too many tries, said on the page that was sent.
+fn told(error: Error) -> Result<(StatusCode, Mistakes)> {
+    if let Error::TooMany { retry_after } = error {
+        let text = format!("Too many tries. Try again in {} s.", retry_after.as_secs() + 1);
+        return Ok((StatusCode::TOO_MANY_REQUESTS, Mistakes::one("", text)));
+    }
+    refused(error)
+}
+
+async fn save_profile(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+    form: Form,
+) -> Result<Response> {
+    let (name, email) = (form.text("name"), form.text("email"));
+    let actor = request.person(&signed_in.person);
+    let current = form.secret("current_password");
+    match actions::edit_profile(&app, &actor, &signed_in.person, (&name, &email), current).await {
+        Ok(()) => {
+            flash(&signed_in.session, "Your profile is saved.").await?;
+            Ok(redirect("/account/profile"))
+        }
+        Err(error) => {
+            let (status, mistakes) = told(error)?;
+            let shell = Shell::account(&app, &signed_in, "Profile").await?;
+            let username = signed_in.person.username.clone();
+            Ok(html(status, &ProfilePage { shell, username, name, email, mistakes }))
+        }
+    }
+}
+
+async fn password(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+    let shell = Shell::account(&app, &signed_in, "Password").await?;
+    let username = signed_in.person.username.clone();
+    Ok(page(&PasswordPage { shell, username, mistakes: Mistakes::default() }))
+}
+
+async fn save_password(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+    form: Form,
+) -> Result<Response> {
+    let actor = request.person(&signed_in.person);
+    let pair = (form.secret("current_password"), form.secret("password"));
+    match actions::change_password(&app, &actor, &signed_in.person, &signed_in.session, pair).await {
+        Ok(ended) => {
+            let others = if ended == 1 { "1 other session was".to_owned() } else { format!("{ended} other sessions were") };
+            flash(&signed_in.session, format!("Your password is changed. {others} ended.")).await?;
+            Ok(redirect("/account/password"))
+        }
+        Err(error) => {
+            let (status, mistakes) = told(error)?;
+            let shell = Shell::account(&app, &signed_in, "Password").await?;
+            let username = signed_in.person.username.clone();
+            Ok(html(status, &PasswordPage { shell, username, mistakes }))
+        }
+    }
+}
+
+async fn sessions(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+    let all = actions::sessions(&app, &signed_in.person).await?;
+    let shell = Shell::account(&app, &signed_in, "Sessions").await?;
+    let own = actions::own_hash(&signed_in.session);
+    Ok(page(&SessionsPage { shell, sessions: all, own }))
+}
+
+async fn revoke(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+    form: Form,
+) -> Result<Response> {
+    let actor = request.person(&signed_in.person);
+    let named = form.text("session");
+    actions::end_sessions(&app, &actor, &signed_in.person, &signed_in.session, Some(&named)).await?;
+    flash(&signed_in.session, "The session is ended.").await?;
+    Ok(redirect("/account/sessions"))
+}
+
+async fn revoke_others(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+) -> Result<Response> {
+    let actor = request.person(&signed_in.person);
+    actions::end_sessions(&app, &actor, &signed_in.person, &signed_in.session, None).await?;
+    flash(&signed_in.session, "You are signed out everywhere else.").await?;
+    Ok(redirect("/account/sessions"))
+}

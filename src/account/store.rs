@@ -1,0 +1,79 @@
+//! The SQL of a person's own account.
+
+use crate::platform::id::PersonId;
+use crate::platform::text::fold;
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// A session, as it is listed.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Session {
+    /// The hash of its id.
+    pub hash: Vec<u8>,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_seen_at: Timestamp,
+}
+
+impl Session {
+    /// Names it in forms: the first half of its hash.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A person's sessions that still live, the latest first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn sessions(db: &Db, person: PersonId, since: Timestamp) -> Result<Vec<Session>> {
+    Ok(sql("SELECT hash, created_at, last_seen_at FROM sessions WHERE person_id = $1 AND last_seen_at > $2 \
+         ORDER BY last_seen_at DESC LIMIT 100")
+    .bind(person)
+    .bind(since)
+    .all(db)
+    .await?)
+}
+
+/// Ends a session of the person.
+pub(super) async fn end(tx: &mut Tx, person: PersonId, hash: &[u8]) -> Result<u64> {
+    Ok(sql("DELETE FROM sessions WHERE person_id = $1 AND hash = $2")
+        .bind(person)
+        .bind(hash)
+        .execute(tx)
+        .await?)
+}
+
+/// Ends every session of the person but this one.
+pub(super) async fn end_others(tx: &mut Tx, person: PersonId, own: &[u8]) -> Result<u64> {
+    Ok(sql("DELETE FROM sessions WHERE person_id = $1 AND hash <> $2")
+        .bind(person)
+        .bind(own)
+        .execute(tx)
+        .await?)
+}
+
+/// The person's password hash.
+pub(super) async fn password_hash(db: &Db, person: PersonId) -> Result<Option<String>> {
+    let row: Option<(String,)> =
+        sql("SELECT password_hash FROM people WHERE id = $1").bind(person).optional(db).await?;
+    Ok(row.map(|(hash,)| hash))
+}
+
+pub(super) async fn set_password(tx: &mut Tx, person: PersonId, hash: String) -> Result<()> {
+    sql("UPDATE people SET password_hash = $1 WHERE id = $2").bind(hash).bind(person).execute(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn set_profile(tx: &mut Tx, person: PersonId, name: &str, email: &str) -> Result<()> {
+    sql("UPDATE people SET name = $1, email = $2, email_folded = $3 WHERE id = $4")
+        .bind(name)
+        .bind(email)
+        .bind(fold(email))
+        .bind(person)
+        .execute(tx)
+        .await
+        .map_err(|error| Error::unique(error, "email", "is taken by another account"))?;
+    Ok(())
+}

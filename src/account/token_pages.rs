@@ -1,0 +1,196 @@
+//! Personal tokens for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::tokens::{self, Bounds};
+use crate::access::TokenKind;
+use crate::filters;
+use crate::identity::caller::RequestFacts;
+use crate::identity::reveal::Delivery;
+use crate::identity::session::flash;
+use crate::identity::{App, SignedIn};
+use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
+use crate::tokens::pages::{About, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops};
+
+const BASE: &str = "/account/tokens";
+
+/// The routes of this part.
+pub fn routes() -> Router<App> {
+    let all = "/account/tokens";
+    let one = "/account/tokens/{tok}";
+    Router::new()
+        .route(all, get(list).post(create))
+        .route(&format!("{all}/new"), get(new))
+        .route(&format!("{one}/reveal"), reveal_route(reveal))
+        .route(&format!("{one}/regenerate"), get(regenerate_form).post(regenerate))
+        .route(&format!("{one}/delete"), get(delete_form).post(delete))
+        .route(&format!("{one}/stop-old"), post(stop_old))
+}
+
+#[derive(Template)]
+#[template(path = "account/tokens.html")]
+struct ListPage {
+    shell: Shell,
+    slice: Slice<Token>,
+    dead: bool,
+    closed: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "account/new_token.html")]
+struct NewPage {
+    shell: Shell,
+    form: Form,
+    lifetime: String,
+    lifetimes: Vec<LifetimeChoice>,
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, signed_in: SignedIn, query: Query) -> Result<Response> {
+    let dead = query.has("dead");
+    let slice = tokens::list(&app, signed_in.person.id, dead, &Page::of_console(&query)?).await?;
+    let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;
+    let shell = Shell::account(&app, &signed_in, "Personal tokens").await?;
+    Ok(page(&ListPage { shell, slice, dead, closed }))
+}
+
+async fn new(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+    new_page(&app, &signed_in, StatusCode::OK, Form::default(), Mistakes::default()).await
+}
+
+async fn new_page(
+    app: &App,
+    signed_in: &SignedIn,
+    status: StatusCode,
+    form: Form,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let (policy, _) = tokens::policy(app, signed_in.person.id).await?;
+    let shell = Shell { section: "Personal tokens", ..Shell::account(app, signed_in, "New personal token").await? };
+    let lifetimes = choices(&policy, TokenKind::Personal, app.clock.now());
+    let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
+    Ok(html(status, &NewPage { shell, form, lifetime, lifetimes, mistakes }))
+}
+
+async fn create(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+    form: Form,
+) -> Result<Response> {
+    let input = TokenInput {
+        name: form.text("name"),
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.clock.now()),
+        allowed_addresses: form.text("allowed_addresses"),
+        ..TokenInput::default()
+    };
+    let delivery = Delivery::page(&signed_in.session)?;
+    let (actor, person) = (request.person(&signed_in.person), signed_in.person.id);
+    match tokens::create(&app, &actor, person, &input, Bounds::default(), &delivery).await {
+        Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            new_page(&app, &signed_in, status, form, mistakes).await
+        }
+    }
+}
+
+async fn reveal(State(app): State<App>, signed_in: SignedIn, Path(id): Path<String>) -> Result<Response> {
+    let token = tokens::get(&app, signed_in.person.id, &id).await?;
+    let about = About {
+        what: "Personal token",
+        name: token.name.clone(),
+        facts: vec![("Acts as", signed_in.person.name.clone()), stops(token.expires_at)],
+        done: BASE.to_owned(),
+        regenerate: format!("{BASE}/{}/regenerate", token.id),
+    };
+    let shell = Shell { section: "Personal tokens", ..Shell::account(&app, &signed_in, "").await? };
+    show(&app, &signed_in.session, shell, token.id, about).await
+}
+
+async fn question(
+    app: &App,
+    signed_in: &SignedIn,
+    id: &str,
+    (verb, button): (&str, &'static str),
+) -> Result<(Shell, Question)> {
+    let token = tokens::get(app, signed_in.person.id, id).await?;
+    let shell = Shell::account(app, signed_in, format!("{verb} token {}?", token.name)).await?;
+    let question = Question {
+        name: token.name.clone(),
+        action: format!("{BASE}/{}/{}", token.id, verb.to_lowercase()),
+        back: ("Personal tokens".to_owned(), BASE.to_owned()),
+        button,
+        token,
+    };
+    Ok((Shell { section: "Personal tokens", ..shell }, question))
+}
+
+async fn regenerate_form(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let (policy, _) = tokens::policy(&app, signed_in.person.id).await?;
+    let (shell, question) = question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
+    Ok(ask_regenerate(shell, StatusCode::OK, question, (&policy, &Form::default()), Mistakes::default()))
+}
+
+async fn regenerate(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+    form: Form,
+) -> Result<Response> {
+    let delivery = Delivery::page(&signed_in.session)?;
+    let (actor, person) = (request.person(&signed_in.person), signed_in.person.id);
+    let renewal = renewal(&form, app.clock.now());
+    match tokens::regenerate(&app, &actor, person, &id, &renewal, &delivery).await {
+        Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            let (policy, _) = tokens::policy(&app, person).await?;
+            let (shell, question) = question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
+            Ok(ask_regenerate(shell, status, question, (&policy, &form), mistakes))
+        }
+    }
+}
+
+async fn delete_form(State(app): State<App>, signed_in: SignedIn, Path(id): Path<String>) -> Result<Response> {
+    let (shell, question) = question(&app, &signed_in, &id, ("Delete", "Delete token")).await?;
+    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+}
+
+async fn delete(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let actor = request.person(&signed_in.person);
+    let token = tokens::revoke(&app, &actor, signed_in.person.id, &id).await?;
+    flash(&signed_in.session, format!("Personal token {} is revoked.", token.name)).await?;
+    Ok(redirect(BASE))
+}
+
+async fn stop_old(
+    State(app): State<App>,
+    request: RequestFacts,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let actor = request.person(&signed_in.person);
+    let token = tokens::stop_old(&app, &actor, signed_in.person.id, &id).await?;
+    flash(&signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
+    Ok(redirect(BASE))
+}

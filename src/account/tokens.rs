@@ -1,0 +1,145 @@
+//! A person's own tokens.
+
+use crate::access::{LifetimeRule, Permissions, Policy, TokenKind};
+use crate::audit::{Actor, Change};
+use crate::identity::App;
+use crate::identity::caller::memberships;
+use crate::identity::reveal::Delivery;
+use crate::platform::id::{PersonId, TokenId};
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::tokens::lifecycle::{self, Issued};
+use crate::tokens::model::{Holder, Lifetime, Renewal, Token, TokenInput};
+use crate::tokens::store;
+
+/// With what a new token is made: a session sets no bounds, a token its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// The new one ends by then.
+    pub expires_at: Option<Timestamp>,
+    /// The new one carries no more than these.
+    pub permissions: Option<Permissions>,
+}
+
+/// What the person's organizations allow together: the strictest of each.
+/// Those that take no personal tokens have no say; their names are told.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn policy(app: &App, person: PersonId) -> Result<(Policy, Vec<String>)> {
+    let (mut rule, mut closed) = (LifetimeRule::default(), Vec::new());
+    for place in memberships(app, person, None).await? {
+        let policy = &place.organization.policy;
+        if !policy.personal_tokens {
+            closed.push(place.organization.name);
+            continue;
+        }
+        let own = policy.lifetime(TokenKind::Personal);
+        let least = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min();
+        rule.max_days = least(rule.max_days, own.max_days);
+        rule.default_days = least(rule.default_days, own.default_days);
+    }
+    let mut policy = Policy::default();
+    policy.lifetimes.insert(TokenKind::Personal, rule);
+    Ok((policy, closed))
+}
+
+/// The person's tokens, the newest first; dead ones where asked for.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(app: &App, person: PersonId, dead: bool, page: &Page) -> Result<Slice<Token>> {
+    let rows = store::of_person(&app.db, person, (app.clock.now(), dead), page).await?;
+    Ok(page.cut(rows, |token| Cursor { key: String::new(), id: token.id.to_string() }))
+}
+
+/// One of the person's tokens.
+///
+/// # Errors
+/// [`Error::NotFound`] for anybody else's.
+pub async fn get(app: &App, person: PersonId, id: &str) -> Result<Token> {
+    let id: TokenId = id.parse().map_err(|_| Error::NotFound)?;
+    let token = store::find(&app.db, id).await?;
+    token.filter(|token| token.person_id == Some(person)).ok_or(Error::NotFound)
+}
+
+/// Makes a token. One that is made with a token never outlives or exceeds it.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub async fn create(
+    app: &App,
+    actor: &Actor,
+    person: PersonId,
+    input: &TokenInput,
+    bounds: Bounds,
+    delivery: &Delivery,
+) -> Result<Issued> {
+    let (policy, _) = policy(app, person).await?;
+    let mut change = Change::begin(app, actor, None).await?;
+    let mut mistakes = Mistakes::default();
+    let token = input.check(&mut mistakes, (&policy, TokenKind::Personal), change.now);
+    let Some(mut token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    if let Some(bound) = bounds.expires_at {
+        if input.lifetime == Lifetime::Usual {
+            token.expires_at = Some(token.expires_at.map_or(bound, |end| end.min(bound)));
+        } else if token.expires_at.is_none_or(|end| end > bound) {
+            let message = format!("may be at most {}, when the token that makes it ends", bound.rfc3339());
+            return Err(Error::Invalid(Mistakes::one("expires_at", message)));
+        }
+    }
+    if let Some(bound) = bounds.permissions {
+        let asked = token.permissions.unwrap_or(bound);
+        if !bound.include(asked) {
+            let message = "may hold only what the token that makes it carries";
+            return Err(Error::Invalid(Mistakes::one("permissions", message)));
+        }
+        token.permissions = Some(asked);
+    }
+    let issued = lifecycle::issue(&mut change, Holder::oneself(person), &token, delivery).await?;
+    change.done().await?;
+    Ok(issued)
+}
+
+/// Gives one of the person's tokens a new value.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Invalid`], [`Error::Conflict`].
+pub async fn regenerate(
+    app: &App,
+    actor: &Actor,
+    person: PersonId,
+    id: &str,
+    renewal: &Renewal,
+    delivery: &Delivery,
+) -> Result<Issued> {
+    let token = get(app, person, id).await?;
+    let (policy, _) = policy(app, person).await?;
+    let mut change = Change::begin(app, actor, None).await?;
+    let holder = Holder::oneself(person);
+    let issued = lifecycle::regenerate(&mut change, holder, &token, renewal, &policy, delivery).await?;
+    change.done().await?;
+    Ok(issued)
+}
+
+/// Ends one of the person's tokens.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Conflict`].
+pub async fn revoke(app: &App, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+    let token = get(app, person, id).await?;
+    let change = Change::begin(app, actor, None).await?;
+    lifecycle::revoke(change, &token).await?;
+    Ok(token)
+}
+
+/// Stops the value before, which lived on beside its successor.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Conflict`].
+pub async fn stop_old(app: &App, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+    let token = get(app, person, id).await?;
+    let change = Change::begin(app, actor, None).await?;
+    lifecycle::stop_old(change, &token).await?;
+    Ok(token)
+}

@@ -1,0 +1,167 @@
+//! What can be done with services: permission, rules, store, audit, at once.
+
+use serde_json::json;
+
+use super::model::{NewService, Service, ServiceEdit, Services};
+use super::store;
+use crate::access::{Permit, require, see};
+use crate::audit::{Action, Change, Event};
+use crate::identity::Caller;
+use crate::identity::reveal::Delivery;
+use crate::platform::id::{ServiceId, TokenId};
+use crate::platform::text::fold;
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::{Context, Error, Mistakes, Result};
+use crate::tokens::lifecycle::{self, Issued};
+use crate::tokens::model::{NewToken, Status, Token};
+use crate::tokens::store as tokens;
+
+/// The services of the organization.
+///
+/// # Errors
+/// [`Error::Forbidden`] without `services:read`.
+pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page) -> Result<Slice<Service>> {
+    see(&caller.subject, Services)?;
+    let rows = store::list(&context.db, caller.organization.id, search, page).await?;
+    Ok(page.cut(rows, |service| Cursor { key: fold(&service.name), id: service.id.to_string() }))
+}
+
+/// One service, with its secrets that live.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`].
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<(Service, Vec<Token>)> {
+    see(&caller.subject, Services)?;
+    let service = store::find(&context.db, caller.organization.id, id).await?;
+    let mut secrets = tokens::of_service(&context.db, service.id).await?;
+    secrets.retain(|secret| secret.status(context.clock.now()) == Status::Active);
+    Ok((service, secrets))
+}
+
+/// Registers a service with its first secret.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken name.
+pub async fn create(
+    context: &Context,
+    caller: &Caller,
+    input: &NewService,
+    delivery: &Delivery,
+) -> Result<(Service, Issued)> {
+    let permit = require(&caller.subject, Services)?;
+    let checked = input.check()?;
+    let organization = caller.organization.id;
+    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
+    let (now, id) = (change.now, ServiceId::new(change.now, &context.random));
+    store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
+    let service = store::find(change.tx(), organization, &id.to_string()).await?;
+    let holder = require(&caller.subject, service)?;
+    let secret = NewToken { name: "first".to_owned(), ..NewToken::default() };
+    let issued = lifecycle::issue(&mut change, (&holder).into(), &secret, delivery).await?;
+    let service = holder.into_inner();
+    let event = Event::new(Action::ServiceCreated, "service", id, &service.name);
+    change.commit(event.after(json!(service.view()))).await?;
+    Ok((service, issued))
+}
+
+async fn managed<'a>(
+    context: &'a Context,
+    caller: &'a Caller,
+    id: &str,
+) -> Result<(Change<'a>, Permit<Service>)> {
+    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    require(&caller.subject, Services)?;
+    let service = store::find(change.tx(), caller.organization.id, id).await?;
+    let permit = require(&caller.subject, service)?;
+    Ok((change, permit))
+}
+
+/// Edits a service. With `version`, only over that version.
+///
+/// # Errors
+/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    input: &ServiceEdit,
+    version: Option<i64>,
+) -> Result<Service> {
+    let (mut change, service) = managed(context, caller, id).await?;
+    let (checked, disabled) = input.check(&service)?;
+    let disabled_at = disabled.then(|| service.disabled_at.unwrap_or(change.now));
+    let fresh = version.is_none_or(|version| version == service.version);
+    if !fresh || !store::update(change.tx(), &service, &checked, disabled_at).await? {
+        return Err(Error::conflict(format!(
+            "Somebody else changed this service meanwhile: it is now “{}”. Look at it again, then save.",
+            service.name
+        )));
+    }
+    let after = store::find(change.tx(), caller.organization.id, id).await?;
+    let event = Event::new(Action::ServiceEdited, "service", after.id, &after.name);
+    change.commit(event.before(json!(service.view())).after(json!(after.view()))).await?;
+    Ok(after)
+}
+
+/// Removes a service; its secrets stop at once. `typed` is its name, typed again.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
+pub async fn delete(context: &Context, caller: &Caller, id: &str, typed: Option<&str>) -> Result<Service> {
+    let (mut change, service) = managed(context, caller, id).await?;
+    if typed.is_some_and(|typed| typed.trim() != service.name) {
+        let message = format!("must be the service's name: {}", service.name);
+        return Err(Error::Invalid(Mistakes::one("confirm", message)));
+    }
+    store::delete(change.tx(), &service).await?;
+    let service = service.into_inner();
+    let event = Event::new(Action::ServiceDeleted, "service", service.id, &service.name);
+    change.commit(event.before(json!(service.view()))).await?;
+    Ok(service)
+}
+
+/// Makes a second secret, so that the first can be replaced without an outage.
+///
+/// # Errors
+/// [`Error::Conflict`] where there are two already.
+pub async fn add_secret(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    delivery: &Delivery,
+) -> Result<(Service, Issued)> {
+    let (mut change, service) = managed(context, caller, id).await?;
+    let now = change.now;
+    // Of two at once the second waits here, on the service's own row.
+    let unchanged = super::model::Checked {
+        name: service.name.clone(),
+        accepted_kinds: service.accepted_kinds.clone(),
+    };
+    if !store::update(change.tx(), &service, &unchanged, service.disabled_at).await? {
+        return Err(Error::conflict("Somebody else changed this service meanwhile. Try again."));
+    }
+    let secrets = tokens::of_service(change.tx(), service.id).await?;
+    if secrets.iter().filter(|secret| secret.status(now) == Status::Active).count() >= 2 {
+        return Err(Error::conflict("A service has two secrets at most. Revoke the old one first."));
+    }
+    let name = if secrets.len() == 1 { "second".to_owned() } else { format!("number {}", secrets.len() + 1) };
+    let secret = NewToken { name, ..NewToken::default() };
+    let issued = lifecycle::issue(&mut change, (&service).into(), &secret, delivery).await?;
+    let service = service.into_inner();
+    let event = Event::new(Action::ServiceEdited, "service", service.id, &service.name);
+    change.commit(event.after(json!({ "secret_added": issued.id }))).await?;
+    Ok((service, issued))
+}
+
+/// Ends a secret.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] when it has ended.
+pub async fn revoke_secret(context: &Context, caller: &Caller, id: &str, secret: &str) -> Result<Token> {
+    let (mut change, service) = managed(context, caller, id).await?;
+    let secret: TokenId = secret.parse().map_err(|_| Error::NotFound)?;
+    let found = tokens::find(change.tx(), secret).await?;
+    let token = found.filter(|token| token.service_id == Some(service.id)).ok_or(Error::NotFound)?;
+    lifecycle::revoke(change, &token).await?;
+    Ok(token)
+}

@@ -1,0 +1,295 @@
+//! Services for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::actions;
+use super::model::{NewService, Service, ServiceEdit, Services};
+use crate::access::{TokenKind, may, require};
+use crate::filters;
+use crate::identity::reveal::Delivery;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+use crate::tokens::model::Token;
+use crate::tokens::pages::{About, Question, ask_end, reveal_route, show as show_value};
+
+const SECTION: &str = "Services";
+type Named = Path<(String, String)>;
+type Keyed = Path<(String, String, String)>;
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    let all = "/orgs/{org}/settings/services";
+    let one = "/orgs/{org}/settings/services/{svc}";
+    Router::new()
+        .route(all, get(list).post(create))
+        .route(&format!("{all}/new"), get(new))
+        .route(one, get(show).post(save))
+        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
+        .route(&format!("{one}/secrets"), post(add_secret))
+        .route(&format!("{one}/secrets/{{tok}}/reveal"), reveal_route(reveal))
+        .route(&format!("{one}/secrets/{{tok}}/revoke"), get(ask_revoke).post(revoke))
+}
+
+fn address(caller: &ConsoleCaller, rest: &str) -> String {
+    format!("/orgs/{}/settings/services{rest}", caller.organization.slug)
+}
+
+#[derive(Template)]
+#[template(path = "services/list.html")]
+struct ListPage {
+    shell: Shell,
+    search: String,
+    slice: Slice<Service>,
+    may_manage: bool,
+}
+
+/// What was typed, to be shown again.
+#[derive(Clone, Debug, Default)]
+struct Typed {
+    name: String,
+    kinds: Vec<String>,
+    disabled: bool,
+    version: String,
+}
+
+impl Typed {
+    fn read(form: &Form) -> Self {
+        Self {
+            name: form.text("name"),
+            kinds: form.all("accepted_kinds").map(str::to_owned).collect(),
+            disabled: form.has("disabled"),
+            version: form.text("version"),
+        }
+    }
+
+    fn accepts(&self, kind: &TokenKind) -> bool {
+        self.kinds.iter().any(|word| word == kind.word())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "services/new.html")]
+struct NewPage {
+    shell: Shell,
+    form: Typed,
+    kinds: &'static [TokenKind],
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "services/show.html")]
+struct ShowPage {
+    shell: Shell,
+    service: Service,
+    secrets: Vec<Token>,
+    form: Typed,
+    kinds: &'static [TokenKind],
+    may_manage: bool,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "services/delete.html")]
+struct DeletePage {
+    shell: Shell,
+    service: Service,
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    let search = query.text("q");
+    let slice = actions::list(&app, &caller, &search, &Page::of_console(&query)?).await?;
+    let may_manage = may(&caller.subject, &Services);
+    let shell = Shell::of(&app, &caller, SECTION, "Services").await?;
+    Ok(page(&ListPage { shell, search, slice, may_manage }))
+}
+
+async fn new(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let kinds = TokenKind::PRESENTED.iter().map(|kind| kind.word().to_owned()).collect();
+    let form = Typed { kinds, ..Typed::default() };
+    new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+}
+
+async fn new_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    form: Typed,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    require(&caller.subject, Services)?;
+    let shell = Shell::of(app, caller, SECTION, "New service").await?;
+    Ok(html(status, &NewPage { shell, form, kinds: TokenKind::PRESENTED, mistakes }))
+}
+
+async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let typed = Typed::read(&form);
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    let input = NewService { name: typed.name.clone(), accepted_kinds: Some(typed.kinds.clone()) };
+    match actions::create(&app, &caller, &input, &delivery).await {
+        Ok((service, issued)) => {
+            Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            new_page(&app, &caller, status, typed, mistakes).await
+        }
+    }
+}
+
+async fn show(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    show_page(&app, &caller, StatusCode::OK, &id, None, Mistakes::default()).await
+}
+
+async fn show_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    id: &str,
+    form: Option<Typed>,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let (service, secrets) = actions::get(app, caller, id).await?;
+    let form = form.unwrap_or_else(|| Typed {
+        name: service.name.clone(),
+        kinds: service.kinds().iter().map(|kind| kind.word().to_owned()).collect(),
+        disabled: service.disabled_at.is_some(),
+        version: service.version.to_string(),
+    });
+    let may_manage = may(&caller.subject, &Services);
+    let shell = Shell::of(app, caller, SECTION, service.name.clone()).await?;
+    let kinds = TokenKind::PRESENTED;
+    Ok(html(status, &ShowPage { shell, service, secrets, form, kinds, may_manage, mistakes }))
+}
+
+async fn save(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    form: Form,
+) -> Result<Response> {
+    let typed = Typed::read(&form);
+    let input = ServiceEdit {
+        name: Some(typed.name.clone()),
+        accepted_kinds: Some(typed.kinds.clone()),
+        status: Some(if typed.disabled { "disabled" } else { "active" }.to_owned()),
+    };
+    match actions::edit(&app, &caller, &id, &input, typed.version.parse().ok()).await {
+        Ok(service) => {
+            flash(&caller.signed_in.session, format!("Service {} saved.", service.name)).await?;
+            Ok(redirect(&address(&caller, &format!("/{}", service.id))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            show_page(&app, &caller, status, &id, Some(typed), mistakes).await
+        }
+    }
+}
+
+async fn add_secret(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    let delivery = Delivery::page(&caller.signed_in.session)?;
+    match actions::add_secret(&app, &caller, &id, &delivery).await {
+        Ok((service, issued)) => {
+            Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            show_page(&app, &caller, status, &id, None, mistakes).await
+        }
+    }
+}
+
+async fn secret_of(app: &App, caller: &ConsoleCaller, id: &str, secret: &str) -> Result<(Service, Token)> {
+    require(&caller.subject, Services)?;
+    let (service, secrets) = actions::get(app, caller, id).await?;
+    let secret = secrets.into_iter().find(|each| each.id.to_string() == secret).ok_or(Error::NotFound)?;
+    Ok((service, secret))
+}
+
+async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, id, secret)): Keyed) -> Result<Response> {
+    let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
+    let kinds = service.kinds();
+    let accepts = if kinds.len() == TokenKind::PRESENTED.len() {
+        "every kind of token".to_owned()
+    } else {
+        kinds.iter().map(|kind| kind.title()).collect::<Vec<_>>().join(", ")
+    };
+    let back = address(&caller, &format!("/{}", service.id));
+    let about = About {
+        what: "Service secret",
+        name: service.name,
+        facts: vec![("Service", service.id.to_string()), ("Accepts", accepts)],
+        regenerate: back.clone(),
+        done: back,
+    };
+    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    show_value(&app, &caller.signed_in.session, shell, secret.id, about).await
+}
+
+async fn ask_revoke(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, secret)): Keyed,
+) -> Result<Response> {
+    let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
+    let back = address(&caller, &format!("/{}", service.id));
+    let shell = Shell::of(&app, &caller, SECTION, format!("Revoke this secret of {}?", service.name)).await?;
+    let question = Question {
+        name: secret.name.clone(),
+        action: format!("{back}/secrets/{}/revoke", secret.id),
+        back: (service.name, back),
+        button: "Revoke secret",
+        token: secret,
+    };
+    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+}
+
+async fn revoke(State(app): State<App>, caller: ConsoleCaller, Path((_, id, secret)): Keyed) -> Result<Response> {
+    actions::revoke_secret(&app, &caller, &id, &secret).await?;
+    flash(&caller.signed_in.session, "The secret is revoked.").await?;
+    Ok(redirect(&address(&caller, &format!("/{id}"))))
+}
+
+async fn ask_delete(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+    delete_page(&app, &caller, StatusCode::OK, &id, Mistakes::default()).await
+}
+
+async fn delete_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    id: &str,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    require(&caller.subject, Services)?;
+    let (service, _) = actions::get(app, caller, id).await?;
+    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
+    Ok(html(status, &DeletePage { shell, service, mistakes }))
+}
+
+async fn delete(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+    form: Form,
+) -> Result<Response> {
+    match actions::delete(&app, &caller, &id, Some(&form.text("confirm"))).await {
+        Ok(service) => {
+            flash(&caller.signed_in.session, format!("Service {} deleted.", service.name)).await?;
+            Ok(redirect(&address(&caller, "")))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            delete_page(&app, &caller, status, &id, mistakes).await
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The SQL of services.
+
+use super::model::{Checked, Service, Services};
+use crate::access::Permit;
+use crate::platform::db::Source;
+use crate::platform::id::{OrganizationId, ServiceId};
+use crate::platform::text::{fold, like};
+use crate::platform::web::paging::{Page, paged};
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// A page of services, by name.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(db: &Db, organization: OrganizationId, search: &str, page: &Page) -> Result<Vec<Service>> {
+    Ok(paged!(
+        page,
+        "SELECT s.id, s.organization_id, s.name, s.accepted_kinds, s.disabled_at, s.created_by_name, s.created_at, \
+            s.version FROM services s WHERE s.organization_id = $4 AND s.name_folded LIKE $5 ESCAPE '\\'",
+        "s.name_folded",
+        "s.id"
+    )
+    .bind(organization)
+    .bind(like(search))
+    .all(db)
+    .await?)
+}
+
+/// One of the organization's, by id.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Service> {
+    let found: Option<Service> =
+        sql("SELECT id, organization_id, name, accepted_kinds, disabled_at, created_by_name, created_at, version \
+         FROM services WHERE organization_id = $1 AND id = $2")
+        .bind(organization)
+        .bind(id)
+        .optional(source)
+        .await?;
+    found.ok_or(Error::NotFound)
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx,
+    _permit: &Permit<Services>,
+    (organization, id): (OrganizationId, ServiceId),
+    service: &Checked,
+    (by, now): (&str, Timestamp),
+) -> Result<()> {
+    sql("INSERT INTO services (id, organization_id, name, name_folded, accepted_kinds, created_by_name, created_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0)")
+    .bind(id)
+    .bind(organization)
+    .bind(&service.name)
+    .bind(fold(&service.name))
+    .bind(&service.accepted_kinds)
+    .bind(by)
+    .bind(now)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
+    Ok(())
+}
+
+/// Writes an edit over the version that was read; false if another came first.
+pub(super) async fn update(
+    tx: &mut Tx,
+    was: &Permit<Service>,
+    service: &Checked,
+    disabled_at: Option<Timestamp>,
+) -> Result<bool> {
+    let rows = sql("UPDATE services SET name = $1, name_folded = $2, accepted_kinds = $3, disabled_at = $4, \
+            version = version + 1 WHERE id = $5 AND version = $6")
+    .bind(&service.name)
+    .bind(fold(&service.name))
+    .bind(&service.accepted_kinds)
+    .bind(disabled_at)
+    .bind(was.id)
+    .bind(was.version)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
+    Ok(rows == 1)
+}
+
+pub(super) async fn delete(tx: &mut Tx, service: &Permit<Service>) -> Result<()> {
+    sql("DELETE FROM services WHERE id = $1").bind(service.id).execute(tx).await?;
+    Ok(())
+}
