@@ -11,7 +11,10 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::identity::{App, same_origin, session};
 use crate::platform::web::{assets, envelope, method_not_allowed, not_found, panicked};
-use crate::{access_explorer, account, audit_log, organizations, people, permission_sets, projects, service_accounts, service_tokens, services, sign_in, teams, tokens};
+use crate::{
+    access_explorer, account, audit_log, identity_providers, organizations, overview, people,
+    permission_sets, projects, service_accounts, service_tokens, services, sign_in, teams, tokens,
+};
 
 /// The longest body that is taken, in bytes.
 const BODY: usize = 64 * 1024;
@@ -32,7 +35,9 @@ pub fn router(app: App) -> Router {
         .merge(service_accounts::token_pages::routes())
         .merge(service_tokens::pages::routes())
         .merge(permission_sets::pages::routes())
+        .merge(overview::pages::routes())
         .merge(services::pages::routes())
+        .merge(identity_providers::pages::routes())
         .merge(audit_log::pages::routes())
         .merge(access_explorer::pages::routes())
         .merge(account::pages::routes())
@@ -54,6 +59,7 @@ pub fn router(app: App) -> Router {
         .merge(service_tokens::api::routes())
         .merge(permission_sets::api::routes())
         .merge(services::api::routes())
+        .merge(identity_providers::api::routes())
         .merge(audit_log::api::routes())
         .merge(account::api::routes());
     Router::new()

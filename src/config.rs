@@ -40,6 +40,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "The address people use, like https://id.example.com; default: http:// and listen",
     },
     Setting {
+        name: "allow_private_issuers",
+        default: "false",
+        help: "true to trust identity providers on private addresses or plain http",
+    },
+    Setting {
         name: "log",
         default: "info",
         help: "What to log: error, warn, info, debug, trace, or a filter",
@@ -71,6 +76,8 @@ pub struct Config {
     pub public_url: String,
     /// Whether `public_url` was set, and is not only derived from `listen`.
     pub public_url_is_set: bool,
+    /// Whether identity providers may be on private addresses or plain http.
+    pub allow_private_issuers: bool,
     /// The log filter.
     pub log: String,
     /// The log format.
@@ -176,6 +183,7 @@ impl Config {
         let (database_url, from_database) = setting("database_url");
         let (key_file, _) = setting("key_file");
         let (public_url, from_public) = setting("public_url");
+        let (private_issuers, from_private) = setting("allow_private_issuers");
         let (log, from_log) = setting("log");
         let (log_format, from_format) = setting("log_format");
 
@@ -203,6 +211,14 @@ impl Config {
         } else {
             format!("http://{listen}")
         };
+        let allow_private_issuers = match private_issuers.as_str() {
+            "true" => true,
+            "false" => false,
+            other => {
+                mistakes.push(format!("{from_private}: must be true or false, not “{other}”"));
+                false
+            }
+        };
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             mistakes.push(format!(
                 "{from_log}: must be error, warn, info, debug, trace or a filter, not “{log}”"
@@ -217,7 +233,17 @@ impl Config {
             }
         };
         if mistakes.is_empty() {
-            Ok(Self { listen, data_dir, database, key_file, public_url, public_url_is_set, log, log_format })
+            Ok(Self {
+                listen,
+                data_dir,
+                database,
+                key_file,
+                public_url,
+                public_url_is_set,
+                allow_private_issuers,
+                log,
+                log_format,
+            })
         } else {
             Err(mistakes)
         }

@@ -14,6 +14,7 @@ pub mod grants;
 pub mod identity;
 pub mod identity_providers;
 pub mod organizations;
+pub mod overview;
 pub mod people;
 pub mod permission_sets;
 pub mod platform;

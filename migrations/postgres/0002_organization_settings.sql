@@ -101,6 +101,7 @@ ALTER TABLE tokens ADD CHECK ((service_id IS NOT NULL) = (kind = 'service_secret
 CREATE INDEX tokens_service ON tokens (service_id);
 CREATE INDEX tokens_organization ON tokens (organization_id, kind, id);
 CREATE INDEX tokens_end ON tokens (organization_id, expires_at);
+CREATE INDEX tokens_used ON tokens (organization_id, last_used_at);
 CREATE INDEX tokens_creator ON tokens (organization_id, created_by);
 -- One living token a team, one an organization.
 CREATE UNIQUE INDEX tokens_team ON tokens (team_id) WHERE team_id IS NOT NULL AND revoked_at IS NULL;

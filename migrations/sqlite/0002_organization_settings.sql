@@ -131,6 +131,7 @@ CREATE INDEX tokens_person ON tokens (person_id);
 CREATE INDEX tokens_service ON tokens (service_id);
 CREATE INDEX tokens_organization ON tokens (organization_id, kind, id);
 CREATE INDEX tokens_end ON tokens (organization_id, expires_at);
+CREATE INDEX tokens_used ON tokens (organization_id, last_used_at);
 CREATE INDEX tokens_creator ON tokens (organization_id, created_by);
 CREATE INDEX token_values_token ON token_values (token_id);
 -- One living token a team, one an organization.

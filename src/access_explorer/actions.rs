@@ -4,9 +4,9 @@ use crate::access::{
     Decision, Grant, Level, Permission, Permissions, Projects, Refusal, Source, Subject, Target, Via, decide,
     see,
 };
+use crate::identity::Caller;
 use crate::identity::caller::memberships;
 use crate::identity::standing;
-use crate::identity::Caller;
 use crate::organizations::settings::Settings;
 use crate::people::store as people;
 use crate::platform::{Context, Error, Mistakes, Result};

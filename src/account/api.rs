@@ -31,9 +31,9 @@ pub fn routes() -> Router<App> {
 fn person(bearer: &Bearer) -> Result<PersonId> {
     match bearer.principal {
         Principal::Person { id, .. } => Ok(id),
-        Principal::Machine(_) => {
-            Err(Error::Forbidden("Only a personal token can be used here: it is a person's account.".to_owned()))
-        }
+        Principal::Machine(_) => Err(Error::Forbidden(
+            "Only a personal token can be used here: it is a person's account.".to_owned(),
+        )),
     }
 }
 

@@ -114,7 +114,11 @@ async fn save_password(
     let pair = (form.secret("current_password"), form.secret("password"));
     match actions::change_password(&app, &actor, &signed_in.person, &signed_in.session, pair).await {
         Ok(ended) => {
-            let others = if ended == 1 { "1 other session was".to_owned() } else { format!("{ended} other sessions were") };
+            let others = if ended == 1 {
+                "1 other session was".to_owned()
+            } else {
+                format!("{ended} other sessions were")
+            };
             flash(&signed_in.session, format!("Your password is changed. {others} ended.")).await?;
             Ok(redirect("/account/password"))
         }

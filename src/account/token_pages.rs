@@ -75,7 +75,8 @@ async fn new_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     let (policy, _) = tokens::policy(app, signed_in.person.id).await?;
-    let shell = Shell { section: "Personal tokens", ..Shell::account(app, signed_in, "New personal token").await? };
+    let shell =
+        Shell { section: "Personal tokens", ..Shell::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
     Ok(html(status, &NewPage { shell, form, lifetime, lifetimes, mistakes }))
@@ -160,13 +161,18 @@ async fn regenerate(
         Err(error) => {
             let (status, mistakes) = refused(error)?;
             let (policy, _) = tokens::policy(&app, person).await?;
-            let (shell, question) = question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
+            let (shell, question) =
+                question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
             Ok(ask_regenerate(shell, status, question, (&policy, &form), mistakes))
         }
     }
 }
 
-async fn delete_form(State(app): State<App>, signed_in: SignedIn, Path(id): Path<String>) -> Result<Response> {
+async fn delete_form(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let (shell, question) = question(&app, &signed_in, &id, ("Delete", "Delete token")).await?;
     ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
 }

@@ -71,8 +71,19 @@ pub fn csv_line(cells: &[String]) -> Result<Vec<u8>> {
 
 /// The columns of the CSV.
 pub const COLUMNS: [&str; 13] = [
-    "id", "at", "actor_kind", "actor_id", "actor_name", "action", "target_kind", "target_id", "target_name",
-    "via", "address", "before", "after",
+    "id",
+    "at",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "action",
+    "target_kind",
+    "target_id",
+    "target_name",
+    "via",
+    "address",
+    "before",
+    "after",
 ];
 
 /// The cells of an event, in the order of [`COLUMNS`].

@@ -67,7 +67,8 @@ async fn export(State(app): State<App>, caller: ConsoleCaller, query: Query) -> 
     let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
     let filter = actions::filter(&query);
     // What is wrong with the filter is told before the first byte.
-    let first = actions::list(&app, &caller, &filter, &Page { limit: 500, after: None, before: None }).await?;
+    let first =
+        actions::list(&app, &caller, &filter, &Page { limit: 500, after: None, before: None }).await?;
     let (sender, body) = Channel::<Bytes, Error>::new(2);
     let name = format!("audit-log-{}", caller.organization.slug);
     tokio::spawn(send(app, caller.caller, filter, format, first, sender));

@@ -178,7 +178,8 @@ async fn open(config: Config) -> Result<App, String> {
         ),
         error => format!("{place}: cannot bring the schema up to date: {error}"),
     })?;
-    Ok(App::new(Context { db, clock: Clock::System, random, config: Arc::new(config), key }))
+    let context = Context { db, clock: Clock::System, random, config: Arc::new(config), key };
+    App::new(context).map_err(|error| error.to_string())
 }
 
 fn make_folder(folder: &PathBuf) -> Outcome {

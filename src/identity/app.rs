@@ -4,7 +4,8 @@ use std::ops::Deref;
 
 use super::password::Passwords;
 use super::usage::Usage;
-use crate::platform::Context;
+use crate::platform::outbound::Outbound;
+use crate::platform::{Context, Result};
 
 /// The context, and the two things that are kept in memory. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -14,14 +15,19 @@ pub struct App {
     pub passwords: Passwords,
     /// Gathers when tokens were last used.
     pub usage: Usage,
+    /// Asks other servers.
+    pub outbound: Outbound,
 }
 
 impl App {
     /// Around a context.
-    #[must_use]
-    pub fn new(context: Context) -> Self {
+    ///
+    /// # Errors
+    /// When the client for requests to others cannot be made.
+    pub fn new(context: Context) -> Result<Self> {
         let passwords = Passwords::new(&context.random);
-        Self { context, passwords, usage: Usage::default() }
+        let outbound = Outbound::new(context.config.allow_private_issuers)?;
+        Ok(Self { context, passwords, usage: Usage::default(), outbound })
     }
 }
 

@@ -1,10 +1,12 @@
 //! What an identity provider is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Target};
-use crate::platform::Timestamp;
 use crate::platform::id::IdentityProviderId;
+use crate::platform::outbound::Outbound;
+use crate::platform::text::name;
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 /// An issuer that the organization trusts for federated accounts.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize)]
@@ -38,5 +40,73 @@ impl Guarded for IdentityProviders {
     const RESOURCE: Resource = Resource::IdentityProviders;
     fn target(&self) -> Target {
         Target::Organization
+    }
+}
+
+/// An identity provider to be added, as typed or sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewProvider {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// The `iss` of its tokens.
+    #[serde(default)]
+    pub issuer: String,
+    /// The `aud` that its tokens must carry.
+    #[serde(default)]
+    pub audience: String,
+}
+
+/// What an edit changes; what is missing stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderEdit {
+    /// A new name.
+    pub name: Option<String>,
+    /// Another issuer.
+    pub issuer: Option<String>,
+    /// Another audience.
+    pub audience: Option<String>,
+}
+
+/// The fields of an identity provider, checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// Its name.
+    pub name: String,
+    /// The `iss` of its tokens, exactly as it was typed.
+    pub issuer: String,
+    /// The `aud` that its tokens must carry.
+    pub audience: String,
+}
+
+impl NewProvider {
+    /// Checks every field; the issuer is asked afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self, outbound: &Outbound) -> Result<Checked> {
+        let mut mistakes = Mistakes::default();
+        let checked = mistakes.check("name", name(&self.name));
+        let issuer = self.issuer.trim().to_owned();
+        mistakes.check("issuer", outbound.check(&issuer));
+        let audience = mistakes.check("audience", name(&self.audience));
+        match (checked, audience) {
+            (Some(name), Some(audience)) if mistakes.is_empty() => Ok(Checked { name, issuer, audience }),
+            _ => Err(Error::Invalid(mistakes)),
+        }
+    }
+}
+
+impl ProviderEdit {
+    /// Over what the provider has.
+    #[must_use]
+    pub fn over(&self, provider: &IdentityProvider) -> NewProvider {
+        NewProvider {
+            name: self.name.clone().unwrap_or_else(|| provider.name.clone()),
+            issuer: self.issuer.clone().unwrap_or_else(|| provider.issuer.clone()),
+            audience: self.audience.clone().unwrap_or_else(|| provider.audience.clone()),
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The SQL of identity providers.
 
-use super::model::IdentityProvider;
+use super::model::{Checked, IdentityProvider, IdentityProviders};
+use crate::access::Permit;
 use crate::platform::db::Source;
-use crate::platform::id::OrganizationId;
+use crate::platform::id::{IdentityProviderId, OrganizationId};
 use crate::platform::text::fold;
-use crate::platform::{Error, Result, sql};
+use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
 
 /// One of the organization's, by id or name.
 ///
@@ -41,4 +42,92 @@ pub async fn all(
     .bind(organization)
     .all(source)
     .await?)
+}
+
+/// Which field is taken, where a statement met a unique constraint: SQLite
+/// does not say.
+async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &Checked) -> Result<()> {
+    let named: Option<(String,)> = sql("SELECT id FROM identity_providers \
+         WHERE organization_id = $1 AND name_folded = $2 AND id <> $3")
+    .bind(organization)
+    .bind(fold(&provider.name))
+    .bind(own)
+    .optional(&mut *tx)
+    .await?;
+    if named.is_some() {
+        return Err(Error::Conflict(Mistakes::one("name", "is taken by another identity provider")));
+    }
+    let pair: Option<(String,)> =
+        sql("SELECT id FROM identity_providers WHERE issuer = $1 AND audience = $2 AND id <> $3")
+            .bind(&provider.issuer)
+            .bind(&provider.audience)
+            .bind(own)
+            .optional(tx)
+            .await?;
+    if pair.is_some() {
+        let message = "is used with this issuer already; take another audience";
+        return Err(Error::Conflict(Mistakes::one("audience", message)));
+    }
+    Ok(())
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx,
+    _permit: &Permit<IdentityProviders>,
+    (organization, id): (OrganizationId, IdentityProviderId),
+    provider: &Checked,
+    (by, now): (&str, Timestamp),
+) -> Result<()> {
+    taken(tx, organization, "", provider).await?;
+    sql("INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, \
+            created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)")
+    .bind(id)
+    .bind(organization)
+    .bind(&provider.name)
+    .bind(fold(&provider.name))
+    .bind(&provider.issuer)
+    .bind(&provider.audience)
+    .bind(by)
+    .bind(now)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "audience", "is used with this issuer already"))?;
+    Ok(())
+}
+
+/// Writes an edit over the version that was read; false if another came first.
+pub(super) async fn update(
+    tx: &mut Tx,
+    _permit: &Permit<IdentityProviders>,
+    organization: OrganizationId,
+    was: &IdentityProvider,
+    provider: &Checked,
+) -> Result<bool> {
+    taken(tx, organization, &was.id.to_string(), provider).await?;
+    let rows = sql("UPDATE identity_providers SET name = $1, name_folded = $2, issuer = $3, audience = $4, \
+            version = version + 1 WHERE id = $5 AND version = $6")
+    .bind(&provider.name)
+    .bind(fold(&provider.name))
+    .bind(&provider.issuer)
+    .bind(&provider.audience)
+    .bind(was.id)
+    .bind(was.version)
+    .execute(tx)
+    .await
+    .map_err(|error| Error::unique(error, "audience", "is used with this issuer already"))?;
+    Ok(rows == 1)
+}
+
+/// Removes a provider; accounts that were deleted let go of it first.
+pub(super) async fn delete(
+    tx: &mut Tx,
+    _permit: &Permit<IdentityProviders>,
+    id: IdentityProviderId,
+) -> Result<()> {
+    sql("UPDATE service_accounts SET identity_provider_id = NULL WHERE identity_provider_id = $1 AND deleted_at IS NOT NULL")
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+    sql("DELETE FROM identity_providers WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
 }

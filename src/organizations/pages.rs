@@ -3,29 +3,23 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use tower_sessions::Session;
 
 use super::model::{FirstRun, NewPerson};
-use super::store::Progress;
 use super::{actions, store};
-use crate::audit::{self, Told};
 use crate::filters;
 use crate::identity::caller::{RequestFacts, memberships};
 use crate::identity::throttle::Counters;
-use crate::identity::{App, ConsoleCaller, SignedIn, session};
+use crate::identity::{App, SignedIn, session};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
 
 /// The routes of this section.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(home))
-        .route("/setup", get(setup).post(set_up))
-        .route("/orgs/{org}", get(overview))
+    Router::new().route("/", get(home)).route("/setup", get(setup).post(set_up))
 }
 
 #[derive(Template)]
@@ -34,14 +28,6 @@ struct SetupPage {
     code: String,
     form: FirstRun,
     mistakes: Mistakes,
-}
-
-#[derive(Template)]
-#[template(path = "organizations/overview.html")]
-struct OverviewPage {
-    shell: Shell,
-    progress: Progress,
-    events: Vec<Told>,
 }
 
 #[derive(Template)]
@@ -110,15 +96,4 @@ async fn set_up(
             Ok(html(status, &SetupPage { code, form: input, mistakes }))
         }
     }
-}
-
-async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
-    let progress = store::progress(&app.db, caller.organization.id).await?;
-    let events = if crate::access::effective(&caller.subject).has(crate::access::Resource::AuditLogs.read()) {
-        audit::latest(&app.db, caller.organization.id, 10).await?
-    } else {
-        Vec::new()
-    };
-    let shell = Shell::of(&app, &caller, "Overview", "Overview").await?;
-    Ok(html(StatusCode::OK, &OverviewPage { shell, progress, events }))
 }

@@ -137,8 +137,7 @@ pub async fn edit(
     let mut mistakes = Mistakes::default();
     let new_name = mistakes.check("name", name(input.name.as_deref().unwrap_or(&was.name)));
     let policy = input.policy.clone().unwrap_or_else(|| before.clone());
-    let limits =
-        |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
+    let limits = |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
     let (old, new) = (limits(&before), limits(&policy));
     let same_limits = old == new;
     if !same_limits {
@@ -149,7 +148,9 @@ pub async fn edit(
         require(&caller.subject, Settings)?;
     }
     check_policy(&policy, caller, &mut mistakes);
-    let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else {
+        return Err(Error::Invalid(mistakes));
+    };
     let text = serde_json::to_string(&policy).map_err(Error::internal)?;
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(change.tx(), &was, &new_name, &text).await? {
@@ -182,7 +183,12 @@ pub struct NewOrganization {
 ///
 /// # Errors
 /// [`Error::Invalid`]; [`Error::Conflict`] for a taken slug.
-pub async fn create(app: &App, actor: &Actor, owner: PersonId, input: &NewOrganization) -> Result<Organization> {
+pub async fn create(
+    app: &App,
+    actor: &Actor,
+    owner: PersonId,
+    input: &NewOrganization,
+) -> Result<Organization> {
     let mut mistakes = Mistakes::default();
     let new_name = mistakes.check("name", name(&input.name));
     let new_slug = mistakes.check("slug", slug(&input.slug));
@@ -190,10 +196,12 @@ pub async fn create(app: &App, actor: &Actor, owner: PersonId, input: &NewOrgani
     let mut change = Change::begin(app, actor, None).await?;
     let now = change.now;
     let (id, team) = (OrganizationId::new(now, &app.random), TeamId::new(now, &app.random));
-    store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(|error| match error {
-        Error::Conflict(_) => Error::Conflict(Mistakes::one("slug", "is taken")),
-        other => other,
-    })?;
+    store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(
+        |error| match error {
+            Error::Conflict(_) => Error::Conflict(Mistakes::one("slug", "is taken")),
+            other => other,
+        },
+    )?;
     store::insert_owners(change.tx(), team, id, now).await?;
     store::insert_member(change.tx(), id, owner, "member", now).await?;
     store::set_team_member(change.tx(), team, owner, TeamRole::Admin, now).await?;
@@ -218,7 +226,6 @@ pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> 
     // The event outlives the organization: it belongs to the installation.
     let mut change = Change::begin(context, &caller.actor, None).await?;
     store::delete(change.tx(), organization.id).await?;
-    let event =
-        Event::new(Action::OrganizationDeleted, "organization", organization.id, &organization.name);
+    let event = Event::new(Action::OrganizationDeleted, "organization", organization.id, &organization.name);
     change.commit(event).await
 }

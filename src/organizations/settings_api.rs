@@ -29,7 +29,11 @@ fn view(caller: &ApiCaller, organization: &Organization) -> Value {
     view
 }
 
-async fn create(State(app): State<App>, bearer: Bearer, Json(input): Json<NewOrganization>) -> Result<Response> {
+async fn create(
+    State(app): State<App>,
+    bearer: Bearer,
+    Json(input): Json<NewOrganization>,
+) -> Result<Response> {
     let actor = bearer.actor();
     let (Principal::Person { id, .. }, None) = (bearer.principal, bearer.narrowed) else {
         return Err(Error::Forbidden(
@@ -45,7 +49,11 @@ async fn one(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
     Ok(Answer(view(&caller, &organization)).into_response())
 }
 
-async fn edit(State(app): State<App>, caller: ApiCaller, Json(input): Json<SettingsEdit>) -> Result<Response> {
+async fn edit(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Json(input): Json<SettingsEdit>,
+) -> Result<Response> {
     let organization = settings::edit(&app, &caller, &input, None).await?;
     Ok(Answer(view(&caller, &organization)).into_response())
 }

@@ -138,9 +138,8 @@ impl Typed {
             Some((_, sets)) => sets.map(|sets| sets.iter().map(|slug| (*slug).to_owned()).collect()),
             None => Some(self.sets.clone()),
         };
-        let mut ranges = |field: &str, text: &str| {
-            mistakes.check(field, Addresses::parse(text)).unwrap_or_default()
-        };
+        let mut ranges =
+            |field: &str, text: &str| mistakes.check(field, Addresses::parse(text)).unwrap_or_default();
         policy.allowed_addresses = ranges("policy.allowed_addresses", &self.allowed);
         policy.blocked_addresses = ranges("policy.blocked_addresses", &self.blocked);
         policy

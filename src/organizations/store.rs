@@ -164,6 +164,8 @@ pub struct Progress {
     pub teams: i64,
     /// Living service accounts.
     pub accounts: i64,
+    /// Projects.
+    pub projects: i64,
     /// Their keys, ever.
     pub keys: i64,
     /// Those that were used.
@@ -177,6 +179,7 @@ pub struct Progress {
 pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress> {
     Ok(sql("SELECT (SELECT COUNT(*) FROM teams WHERE organization_id = $1 AND NOT is_owners) AS teams, \
             (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND deleted_at IS NULL) AS accounts, \
+            (SELECT COUNT(*) FROM projects WHERE organization_id = $1) AS projects, \
             (SELECT COUNT(*) FROM tokens t JOIN service_accounts a ON a.id = t.service_account_id \
                 WHERE a.organization_id = $1) AS keys, \
             (SELECT COUNT(*) FROM tokens t JOIN service_accounts a ON a.id = t.service_account_id \

@@ -99,11 +99,7 @@ struct Inviting {
     expires_at: Option<Timestamp>,
 }
 
-async fn invite(
-    State(app): State<App>,
-    caller: ApiCaller,
-    Json(body): Json<Inviting>,
-) -> Result<Response> {
+async fn invite(State(app): State<App>, caller: ApiCaller, Json(body): Json<Inviting>) -> Result<Response> {
     let input = NewInvitation {
         email: body.email,
         role: body.role.unwrap_or_else(|| "member".to_owned()),

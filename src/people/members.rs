@@ -40,8 +40,7 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Prof
 pub async fn edit(context: &Context, caller: &Caller, named: &str, new_role: &str) -> Result<Profile> {
     let permit = require(&caller.subject, People)?;
     let sets = &caller.organization.sets;
-    let checked =
-        role(sets, new_role).map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
+    let checked = role(sets, new_role).map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     lock(change.tx(), caller.organization.id).await?;
     let member = store::find(change.tx(), caller.organization.id, named).await?;
@@ -92,7 +91,10 @@ pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Optio
     if let Some(heir) = heir.map(str::trim).filter(|heir| !heir.is_empty()) {
         let found = store::find(change.tx(), organization, heir).await;
         let heir = found.ok().filter(|heir| heir.id != member.id).ok_or_else(|| {
-            Error::Invalid(Mistakes::one("heir", "must be the username of somebody else in this organization"))
+            Error::Invalid(Mistakes::one(
+                "heir",
+                "must be the username of somebody else in this organization",
+            ))
         })?;
         handed = store::hand_over(change.tx(), organization, member.id, (heir.id, &heir.name)).await?;
         let event = Event::new(Action::HandedOver, "person", member.id, &member.name)

@@ -18,9 +18,9 @@ use crate::identity::caller::RequestFacts;
 use crate::identity::session::{self, Person, flash};
 use crate::identity::{App, ConsoleCaller};
 use crate::organizations::model::NewPerson;
+use crate::platform::clock::DAY;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::clock::DAY;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::form::Choices;
@@ -213,7 +213,11 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
     format!("/orgs/{}/settings/people{rest}", caller.organization.slug)
 }
 
-async fn person_page(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+async fn person_page(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
     show_person(&app, &caller, StatusCode::OK, &named, None, Mistakes::default()).await
 }
 
@@ -305,7 +309,11 @@ async fn remove_from_team(
     }
 }
 
-async fn ask_remove(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+async fn ask_remove(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
     remove_page(&app, &caller, StatusCode::OK, &named, String::new(), Mistakes::default()).await
 }
 

@@ -24,7 +24,11 @@ pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<SetView>> {
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<(SetView, Option<OwnSet>, Holders)> {
+pub async fn get(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+) -> Result<(SetView, Option<OwnSet>, Holders)> {
     let (view, own) = if let Some(set) = built_in(named) {
         (SetView::from(set), None)
     } else {

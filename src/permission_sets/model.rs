@@ -159,11 +159,7 @@ fn set_slug(text: &str) -> std::result::Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn permissions_of(
-    level: Option<Level>,
-    words: &[String],
-    mistakes: &mut Mistakes,
-) -> Permissions {
+fn permissions_of(level: Option<Level>, words: &[String], mistakes: &mut Mistakes) -> Permissions {
     let mut all = Permissions::NONE;
     for word in words {
         match word.parse::<Permission>() {
@@ -172,7 +168,8 @@ fn permissions_of(
                     && permission.resource.level() == Level::Organization
                     && permission.verb == Verb::Write
                 {
-                    let message = format!("“{word}” is the organization's: a set for projects reads it at most");
+                    let message =
+                        format!("“{word}” is the organization's: a set for projects reads it at most");
                     mistakes.add("permissions", message);
                 }
                 all = all.and(Permissions::of(permission));
@@ -239,7 +236,20 @@ mod tests {
         for good in ["runner", "job-runner-2", "my_set", "a"] {
             assert_eq!(set_slug(good), Ok(good.to_owned()), "{good}");
         }
-        for bad in ["member", "job-runner", "job_runner", "jobrunner", "owner", "Owners", "own-er", "", "_a", "a__b", "new", "é"] {
+        for bad in [
+            "member",
+            "job-runner",
+            "job_runner",
+            "jobrunner",
+            "owner",
+            "Owners",
+            "own-er",
+            "",
+            "_a",
+            "a__b",
+            "new",
+            "é",
+        ] {
             assert!(set_slug(bad).is_err(), "{bad}");
         }
     }

@@ -205,7 +205,11 @@ fn typed(own: &OwnSet) -> NewSet {
     }
 }
 
-async fn edit_form(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+async fn edit_form(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
     let (_, own, _) = actions::get(&app, &caller, &named).await?;
     let Some(own) = own else { return Ok(redirect(&address(&caller, &format!("/{named}")))) };
     let edits = (Some(own.slug.clone()), own.version.to_string());
@@ -252,7 +256,11 @@ async fn edit(
     }
 }
 
-async fn ask_delete(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
+async fn ask_delete(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
     delete_page(&app, &caller, StatusCode::OK, &named, Mistakes::default()).await
 }
 

@@ -12,8 +12,10 @@ use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 /// # Errors
 /// When the database cannot.
 pub async fn all(db: &Db, organization: OrganizationId) -> Result<Vec<OwnSet>> {
-    Ok(sql("SELECT id, slug, name, description, level, permissions, version, created_at FROM permission_sets \
-         WHERE organization_id = $1 ORDER BY slug LIMIT 200")
+    Ok(sql(
+        "SELECT id, slug, name, description, level, permissions, version, created_at FROM permission_sets \
+         WHERE organization_id = $1 ORDER BY slug LIMIT 200",
+    )
     .bind(organization)
     .all(db)
     .await?)
@@ -23,14 +25,19 @@ pub async fn all(db: &Db, organization: OrganizationId) -> Result<Vec<OwnSet>> {
 ///
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
-pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, named: &str) -> Result<OwnSet> {
-    let found: Option<OwnSet> =
-        sql("SELECT id, slug, name, description, level, permissions, version, created_at FROM permission_sets \
-         WHERE organization_id = $1 AND (slug = $2 OR id = $2)")
-        .bind(organization)
-        .bind(named)
-        .optional(source)
-        .await?;
+pub async fn find(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    named: &str,
+) -> Result<OwnSet> {
+    let found: Option<OwnSet> = sql(
+        "SELECT id, slug, name, description, level, permissions, version, created_at FROM permission_sets \
+         WHERE organization_id = $1 AND (slug = $2 OR id = $2)",
+    )
+    .bind(organization)
+    .bind(named)
+    .optional(source)
+    .await?;
     found.ok_or(Error::NotFound)
 }
 
@@ -65,8 +72,10 @@ pub(super) async fn update(
     was: &OwnSet,
     set: &Checked,
 ) -> Result<bool> {
-    let rows = sql("UPDATE permission_sets SET name = $1, description = $2, permissions = $3, version = version + 1 \
-         WHERE id = $4 AND version = $5")
+    let rows = sql(
+        "UPDATE permission_sets SET name = $1, description = $2, permissions = $3, version = version + 1 \
+         WHERE id = $4 AND version = $5",
+    )
     .bind(&set.name)
     .bind(&set.description)
     .bind(standing::stored(set.permissions))
@@ -115,8 +124,9 @@ impl Holders {
             (self.grants, "grant", "grants"),
         ];
         let some = all.iter().filter(|(count, ..)| *count > 0);
-        let parts: Vec<String> =
-            some.map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more })).collect();
+        let parts: Vec<String> = some
+            .map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more }))
+            .collect();
         if parts.is_empty() { "nobody".to_owned() } else { parts.join(", ") }
     }
 }

@@ -7,6 +7,7 @@ pub mod db;
 pub mod error;
 pub mod id;
 pub mod key;
+pub mod outbound;
 pub mod random;
 pub mod secret;
 pub mod text;

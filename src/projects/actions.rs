@@ -136,8 +136,9 @@ pub async fn edit(
     }
     let before = json!(*project);
     let after = store::find(change.tx(), organization, named).await?;
-    let event =
-        Event::new(Action::ProjectEdited, "project", after.id, &after.name).before(before).after(json!(after));
+    let event = Event::new(Action::ProjectEdited, "project", after.id, &after.name)
+        .before(before)
+        .after(json!(after));
     change.commit(event).await?;
     Ok(after)
 }
@@ -148,8 +149,7 @@ pub async fn edit(
 /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
 pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Project> {
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
-    let project =
-        require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
+    let project = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     if typed.is_some_and(|typed| typed.trim() != project.name) {
         let message = format!("must be the project's name: {}", project.name);
         return Err(Error::Invalid(Mistakes::one("confirm", message)));

@@ -35,7 +35,11 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
-async fn create(State(app): State<App>, caller: ApiCaller, Json(input): Json<NewProject>) -> Result<Response> {
+async fn create(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Json(input): Json<NewProject>,
+) -> Result<Response> {
     let project = actions::create(&app, &caller, &input).await?;
     Ok((StatusCode::CREATED, Answer(project)).into_response())
 }

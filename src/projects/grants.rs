@@ -19,11 +19,17 @@ use crate::teams;
 /// # Errors
 /// [`Error::NotFound`] for a project that is hidden; [`Error::Forbidden`]
 /// without `permissions:read` in it.
-pub async fn list(context: &Context, caller: &Caller, named: &str, page: &Page) -> Result<(Project, Slice<Named>)> {
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    page: &Page,
+) -> Result<(Project, Slice<Named>)> {
     let project = store::find(&context.db, caller.organization.id, named).await?;
     let GrantsOf(project) = see(&caller.subject, GrantsOf(project))?;
     let rows = store::named(&context.db, project.id, page).await?;
-    let slice = page.cut(rows, |row| Cursor { key: row.principal_id.clone(), id: row.permission_set.clone() });
+    let slice =
+        page.cut(rows, |row| Cursor { key: row.principal_id.clone(), id: row.permission_set.clone() });
     Ok((project, slice))
 }
 
@@ -49,7 +55,9 @@ async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Res
         let team = found.and_then(|team| see(&caller.subject, team)).map_err(|_| nobody())?;
         return Ok(Principal { id: team.id.to_string(), name: team.name, kind: Kind::Team(team.id) });
     }
-    if let Some(person) = named.strip_prefix("person:").or_else(|| named.starts_with("person_").then_some(named)) {
+    if let Some(person) =
+        named.strip_prefix("person:").or_else(|| named.starts_with("person_").then_some(named))
+    {
         let (id, name) = store::member(change.tx(), organization, person).await?.ok_or_else(nobody)?;
         let person: PersonId = id.parse().map_err(Error::internal)?;
         let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };

@@ -142,11 +142,8 @@ async fn of_team(
 }
 
 async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
-    let form = NewProject {
-        team: query.text("team"),
-        visibility: Some("team".to_owned()),
-        ..NewProject::default()
-    };
+    let form =
+        NewProject { team: query.text("team"), visibility: Some("team".to_owned()), ..NewProject::default() };
     new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
 }
 
@@ -208,7 +205,8 @@ async fn access_page(
     form: Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let which = if mistakes.is_empty() { Page::of_console(&form)? } else { Page::of_console(&Form::default())? };
+    let which =
+        if mistakes.is_empty() { Page::of_console(&form)? } else { Page::of_console(&Form::default())? };
     // Who reads the project and not its grants sees who reaches it without being named.
     let (project, slice) = match grants::list(app, caller, named, &which).await {
         Ok(found) => found,
@@ -264,7 +262,11 @@ async fn remove(
     let name = grants::remove(&app, &caller, &project, &form.text("principal")).await?;
     flash(&caller.signed_in.session, format!("{name} is named here no longer.")).await?;
     // Who removed themselves sees the project no longer.
-    let to = if actions::get(&app, &caller, &project).await.is_ok() { format!("/{project}/access") } else { String::new() };
+    let to = if actions::get(&app, &caller, &project).await.is_ok() {
+        format!("/{project}/access")
+    } else {
+        String::new()
+    };
     Ok(redirect(&address(&caller, &to)))
 }
 
@@ -333,7 +335,11 @@ async fn save(
     }
 }
 
-async fn ask_delete(State(app): State<App>, caller: ConsoleCaller, Path((_, project)): Of) -> Result<Response> {
+async fn ask_delete(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, project)): Of,
+) -> Result<Response> {
     let project = actions::get(&app, &caller, &project).await?;
     delete_page(&app, &caller, StatusCode::OK, project, Mistakes::default()).await
 }

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, ServiceTokens, Where};
 use super::store::{self, Filter};
-use crate::access::{Gift, Level, PermissionSet, Permit, ProjectFacts, TokenKind, require, require_gift, see};
+use crate::access::{
+    Gift, Level, PermissionSet, Permit, ProjectFacts, TokenKind, require, require_gift, see,
+};
 use crate::audit::{Action, Change, Event};
 use crate::grants::actions::hand_over;
 use crate::grants::store as grants;
@@ -23,12 +25,7 @@ use crate::tokens::model::{Renewal, TokenInput};
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `service_tokens:read`.
-pub async fn list(
-    context: &Context,
-    caller: &Caller,
-    filter: &Filter,
-    page: &Page,
-) -> Result<Slice<Listed>> {
+pub async fn list(context: &Context, caller: &Caller, filter: &Filter, page: &Page) -> Result<Slice<Listed>> {
     let ServiceTokens(organization) = see(&caller.subject, ServiceTokens(caller.organization.id))?;
     let rows = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
     Ok(page.cut(rows, |row| Cursor { key: String::new(), id: row.token.id.to_string() }))
@@ -194,12 +191,7 @@ async fn managed<'a>(
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
-pub async fn edit(
-    context: &Context,
-    caller: &Caller,
-    id: &str,
-    input: &ServiceTokenEdit,
-) -> Result<Listed> {
+pub async fn edit(context: &Context, caller: &Caller, id: &str, input: &ServiceTokenEdit) -> Result<Listed> {
     let (mut change, _, was) = managed(context, caller, id).await?;
     if was.token.revoked_at.is_some() {
         return Err(Error::conflict("This token is revoked. Make a new one."));

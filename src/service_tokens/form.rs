@@ -121,7 +121,9 @@ impl Typed {
     pub fn sentence(&self, choices: &Choices) -> String {
         let mut parts = Vec::new();
         for grant in &self.grants {
-            let Some(set) = choices.sets.iter().find(|set| set.slug == grant.permission_set) else { continue };
+            let Some(set) = choices.sets.iter().find(|set| set.slug == grant.permission_set) else {
+                continue;
+            };
             let place = match &grant.projects {
                 _ if set.level == Level::Organization => "in the organization and all projects".to_owned(),
                 Where::All => "in all projects".to_owned(),
@@ -180,7 +182,8 @@ impl Choices {
         };
         let policy = &caller.organization.policy;
         let fits = |set: &&PermissionSet| {
-            held.iter().any(|grant| grant.permission_set == set.slug) || (policy.carries(&set.slug) && gives(set))
+            held.iter().any(|grant| grant.permission_set == set.slug)
+                || (policy.carries(&set.slug) && gives(set))
         };
         let sets = caller.organization.sets.all().filter(fits).cloned().collect();
         Ok(Self { sets, projects })

@@ -70,7 +70,10 @@ struct FormPage {
 
 impl ListPage {
     fn set_name(&self, slug: &str) -> String {
-        self.sets.iter().find(|set| set.slug == slug).map_or_else(|| slug.to_owned(), |set| set.name.to_string())
+        self.sets
+            .iter()
+            .find(|set| set.slug == slug)
+            .map_or_else(|| slug.to_owned(), |set| set.name.to_string())
     }
 }
 
@@ -124,7 +127,8 @@ async fn form_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     let choices_of = Choices::of(app, caller, &form.grants).await?;
-    let title = token.as_ref().map_or_else(|| "New service token".to_owned(), |token| token.token.name.clone());
+    let title =
+        token.as_ref().map_or_else(|| "New service token".to_owned(), |token| token.token.name.clone());
     let page = FormPage {
         shell: Shell::of(app, caller, SECTION, title).await?,
         form,
@@ -214,7 +218,11 @@ async fn question(app: &App, caller: &ConsoleCaller, id: &str) -> Result<(Shell,
     Ok((shell, question))
 }
 
-async fn regenerate_form(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+async fn regenerate_form(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
     let (shell, question) = question(&app, &caller, &id).await?;
     let with = (&caller.organization.policy, &Form::default());
     Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))

@@ -74,7 +74,8 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Listed> {
-    let found: Option<Listed> = sql("SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, \
+    let found: Option<Listed> =
+        sql("SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, \
             t.team_id, t.service_id, t.name, t.description, t.allowed_addresses, t.permissions, v.hint, \
             t.created_by_name, t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, \
             t.last_used_address, p.hint AS previous_hint, p.stops_at AS previous_stops_at, \

@@ -133,10 +133,8 @@ pub async fn add_secret(
     let (mut change, service) = managed(context, caller, id).await?;
     let now = change.now;
     // Of two at once the second waits here, on the service's own row.
-    let unchanged = super::model::Checked {
-        name: service.name.clone(),
-        accepted_kinds: service.accepted_kinds.clone(),
-    };
+    let unchanged =
+        super::model::Checked { name: service.name.clone(), accepted_kinds: service.accepted_kinds.clone() };
     if !store::update(change.tx(), &service, &unchanged, service.disabled_at).await? {
         return Err(Error::conflict("Somebody else changed this service meanwhile. Try again."));
     }

@@ -34,7 +34,11 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
-async fn create(State(app): State<App>, caller: ApiCaller, Json(input): Json<NewService>) -> Result<Response> {
+async fn create(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Json(input): Json<NewService>,
+) -> Result<Response> {
     let (service, made) = actions::create(&app, &caller, &input, &Delivery::Answer).await?;
     let mut view = json!(service.view());
     view["secret"] = json!(made.value.reveal());

@@ -140,7 +140,8 @@ impl NewService {
                     }
                 }
                 if words.is_empty() {
-                    mistakes.add("accepted_kinds", "need at least one: a service that accepts none has no use");
+                    mistakes
+                        .add("accepted_kinds", "need at least one: a service that accepts none has no use");
                 }
             }
         }

@@ -215,7 +215,11 @@ async fn secret_of(app: &App, caller: &ConsoleCaller, id: &str, secret: &str) ->
     Ok((service, secret))
 }
 
-async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, id, secret)): Keyed) -> Result<Response> {
+async fn reveal(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, secret)): Keyed,
+) -> Result<Response> {
     let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
     let kinds = service.kinds();
     let accepts = if kinds.len() == TokenKind::PRESENTED.len() {
@@ -253,7 +257,11 @@ async fn ask_revoke(
     ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
 }
 
-async fn revoke(State(app): State<App>, caller: ConsoleCaller, Path((_, id, secret)): Keyed) -> Result<Response> {
+async fn revoke(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, id, secret)): Keyed,
+) -> Result<Response> {
     actions::revoke_secret(&app, &caller, &id, &secret).await?;
     flash(&caller.signed_in.session, "The secret is revoked.").await?;
     Ok(redirect(&address(&caller, &format!("/{id}"))))

@@ -31,13 +31,14 @@ pub async fn list(db: &Db, organization: OrganizationId, search: &str, page: &Pa
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Service> {
-    let found: Option<Service> =
-        sql("SELECT id, organization_id, name, accepted_kinds, disabled_at, created_by_name, created_at, version \
-         FROM services WHERE organization_id = $1 AND id = $2")
-        .bind(organization)
-        .bind(id)
-        .optional(source)
-        .await?;
+    let found: Option<Service> = sql(
+        "SELECT id, organization_id, name, accepted_kinds, disabled_at, created_by_name, created_at, version \
+         FROM services WHERE organization_id = $1 AND id = $2",
+    )
+    .bind(organization)
+    .bind(id)
+    .optional(source)
+    .await?;
     found.ok_or(Error::NotFound)
 }
 
@@ -70,17 +71,18 @@ pub(super) async fn update(
     service: &Checked,
     disabled_at: Option<Timestamp>,
 ) -> Result<bool> {
-    let rows = sql("UPDATE services SET name = $1, name_folded = $2, accepted_kinds = $3, disabled_at = $4, \
+    let rows =
+        sql("UPDATE services SET name = $1, name_folded = $2, accepted_kinds = $3, disabled_at = $4, \
             version = version + 1 WHERE id = $5 AND version = $6")
-    .bind(&service.name)
-    .bind(fold(&service.name))
-    .bind(&service.accepted_kinds)
-    .bind(disabled_at)
-    .bind(was.id)
-    .bind(was.version)
-    .execute(tx)
-    .await
-    .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
+        .bind(&service.name)
+        .bind(fold(&service.name))
+        .bind(&service.accepted_kinds)
+        .bind(disabled_at)
+        .bind(was.id)
+        .bind(was.version)
+        .execute(tx)
+        .await
+        .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
     Ok(rows == 1)
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
+use serde_json::json;
 use tessera::access::TeamRole;
 
 use crate::harness::{Home, House};
@@ -12,42 +13,182 @@ use crate::harness::{Home, House};
 const PUBLIC: &[&str] =
     &["/", "/setup", "/sign-in", "/sign-out", "/theme", "/invitations/{code}", "/healthz", "/readyz"];
 
-/// Method, route, and the status for: nobody, member of nothing, member of the
-/// team, admin of the team, owner, account without `service_accounts`.
-/// API routes answer 401 to nobody, pages 303.
-const TABLE: &[(&str, &str, [u16; 6])] = &[
-    ("GET", "/whoami", [401, 200, 200, 200, 200, 200]),
-    ("GET", "/organizations/{org}/teams", [401, 200, 200, 200, 200, 200]),
-    ("POST", "/organizations/{org}/teams", [401, 403, 403, 403, 422, 403]),
-    ("GET", "/organizations/{org}/teams/{team}", [401, 404, 200, 200, 200, 404]),
-    ("PATCH", "/organizations/{org}/teams/{team}", [401, 404, 403, 403, 200, 404]),
-    ("DELETE", "/organizations/{org}/teams/{team}", [401, 404, 403, 403, 409, 404]),
-    ("GET", "/organizations/{org}/teams/{team}/members", [401, 404, 200, 200, 200, 404]),
-    ("PUT", "/organizations/{org}/teams/{team}/members/{username}", [401, 404, 403, 200, 200, 404]),
-    ("DELETE", "/organizations/{org}/teams/{team}/members/{username}", [401, 404, 403, 204, 404, 404]),
-    ("GET", "/organizations/{org}/service-accounts", [401, 200, 200, 200, 200, 403]),
-    ("POST", "/organizations/{org}/service-accounts", [401, 422, 422, 422, 422, 422]),
-    ("GET", "/organizations/{org}/service-accounts/{id}", [401, 404, 200, 200, 200, 404]),
-    ("PATCH", "/organizations/{org}/service-accounts/{id}", [401, 404, 403, 200, 200, 404]),
-    ("POST", "/organizations/{org}/service-accounts/{id}/disable", [401, 404, 403, 200, 200, 404]),
-    ("POST", "/organizations/{org}/service-accounts/{id}/enable", [401, 404, 403, 200, 200, 404]),
-    ("GET", "/organizations/{org}/service-accounts/{id}/tokens", [401, 404, 200, 200, 200, 404]),
-    ("POST", "/organizations/{org}/service-accounts/{id}/tokens", [401, 404, 403, 422, 422, 404]),
+/// Method, route, and the status for: nobody, somebody of another organization,
+/// a member of no team, a member of the team, its admin, an owner; then by
+/// token: an organization-scoped account, the team, the organization, a service
+/// token (these four with little of their own). Each asks with an empty body,
+/// one after the other. API routes answer 401 to nobody, pages 303.
+const TABLE: &[(&str, &str, [u16; 10])] = &[
+    ("GET", "/whoami", [401, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/organizations/{org}/teams", [401, 404, 200, 200, 200, 200, 200, 200, 200, 403]),
+    ("POST", "/organizations/{org}/teams", [401, 404, 403, 403, 403, 422, 403, 403, 422, 403]),
+    ("GET", "/organizations/{org}/teams/{team}", [401, 404, 404, 200, 200, 200, 404, 200, 200, 404]),
+    ("PATCH", "/organizations/{org}/teams/{team}", [401, 404, 404, 403, 403, 200, 404, 403, 200, 404]),
+    ("DELETE", "/organizations/{org}/teams/{team}", [401, 404, 404, 403, 403, 409, 404, 403, 409, 404]),
+    ("GET", "/organizations/{org}/teams/{team}/members", [401, 404, 404, 200, 200, 200, 404, 200, 200, 404]),
+    (
+        "PUT",
+        "/organizations/{org}/teams/{team}/members/{username}",
+        [401, 404, 404, 403, 200, 200, 404, 403, 200, 404],
+    ),
+    (
+        "DELETE",
+        "/organizations/{org}/teams/{team}/members/{username}",
+        [401, 404, 404, 403, 204, 404, 404, 403, 404, 404],
+    ),
+    ("GET", "/organizations/{org}/service-accounts", [401, 404, 200, 200, 200, 200, 403, 403, 200, 403]),
+    ("POST", "/organizations/{org}/service-accounts", [401, 404, 422, 422, 422, 422, 422, 422, 422, 422]),
+    ("GET", "/organizations/{org}/service-accounts/{id}", [401, 404, 404, 200, 200, 200, 404, 404, 200, 404]),
+    (
+        "PATCH",
+        "/organizations/{org}/service-accounts/{id}",
+        [401, 404, 404, 403, 200, 200, 404, 404, 200, 404],
+    ),
+    (
+        "POST",
+        "/organizations/{org}/service-accounts/{id}/disable",
+        [401, 404, 404, 403, 200, 200, 404, 404, 200, 404],
+    ),
+    (
+        "POST",
+        "/organizations/{org}/service-accounts/{id}/enable",
+        [401, 404, 404, 403, 200, 200, 404, 404, 200, 404],
+    ),
+    (
+        "GET",
+        "/organizations/{org}/service-accounts/{id}/tokens",
+        [401, 404, 404, 200, 200, 200, 404, 404, 200, 404],
+    ),
+    (
+        "POST",
+        "/organizations/{org}/service-accounts/{id}/tokens",
+        [401, 404, 404, 403, 422, 422, 404, 404, 422, 404],
+    ),
     (
         "POST",
         "/organizations/{org}/service-accounts/{id}/tokens/{tok}/regenerate",
-        [401, 404, 403, 201, 201, 404],
+        [401, 404, 404, 403, 201, 201, 404, 404, 201, 404],
     ),
-    ("DELETE", "/organizations/{org}/service-accounts/{id}/tokens/{tok}", [401, 404, 403, 204, 409, 404]),
-    ("DELETE", "/organizations/{org}/service-accounts/{id}", [401, 404, 403, 204, 404, 404]),
-    ("PATCH", "/organizations/{org}/service-accounts/{id}/tokens/{tok}", [401, 404, 403, 200, 200, 404]),
-    ("GET", "/organizations/{org}/teams/{team}/token", [401, 404, 200, 200, 200, 404]),
-    ("POST", "/organizations/{org}/teams/{team}/token", [401, 404, 201, 201, 201, 404]),
-    ("DELETE", "/organizations/{org}/teams/{team}/token", [401, 404, 204, 404, 404, 404]),
-    ("GET", "/organizations/{org}/token", [401, 403, 403, 403, 200, 403]),
-    ("POST", "/organizations/{org}/token", [401, 403, 403, 403, 201, 403]),
-    ("DELETE", "/organizations/{org}/token", [401, 403, 403, 403, 204, 403]),
-    ("DELETE", "/token", [401, 204, 204, 204, 204, 204]),
+    (
+        "DELETE",
+        "/organizations/{org}/service-accounts/{id}/tokens/{tok}",
+        [401, 404, 404, 403, 204, 409, 404, 404, 409, 404],
+    ),
+    (
+        "DELETE",
+        "/organizations/{org}/service-accounts/{id}",
+        [401, 404, 404, 403, 204, 404, 404, 404, 404, 404],
+    ),
+    (
+        "PATCH",
+        "/organizations/{org}/service-accounts/{id}/tokens/{tok}",
+        [401, 404, 404, 403, 200, 200, 404, 404, 200, 404],
+    ),
+    ("GET", "/organizations/{org}/teams/{team}/token", [401, 404, 404, 200, 200, 200, 404, 200, 200, 404]),
+    ("POST", "/organizations/{org}/teams/{team}/token", [401, 404, 404, 201, 201, 201, 404, 401, 201, 404]),
+    ("DELETE", "/organizations/{org}/teams/{team}/token", [401, 404, 404, 204, 404, 404, 404, 401, 404, 404]),
+    ("GET", "/organizations/{org}/token", [401, 404, 403, 403, 403, 200, 403, 403, 403, 403]),
+    ("POST", "/organizations/{org}/token", [401, 404, 403, 403, 403, 201, 403, 403, 401, 403]),
+    ("DELETE", "/organizations/{org}/token", [401, 404, 403, 403, 403, 204, 403, 403, 401, 403]),
+    ("DELETE", "/token", [401, 204, 204, 204, 204, 204, 204, 204, 204, 204]),
+    ("POST", "/organizations", [401, 422, 422, 422, 422, 422, 403, 403, 403, 403]),
+    ("GET", "/organizations/{org}", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("PATCH", "/organizations/{org}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("GET", "/organizations/{org}/people", [401, 404, 200, 200, 200, 200, 200, 200, 200, 403]),
+    ("GET", "/organizations/{org}/people/{username}", [401, 404, 200, 200, 200, 200, 200, 200, 200, 403]),
+    ("PATCH", "/organizations/{org}/people/{username}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("DELETE", "/organizations/{org}/people/{username}", [401, 404, 403, 403, 403, 204, 403, 403, 404, 403]),
+    ("GET", "/organizations/{org}/invitations", [401, 404, 403, 403, 403, 200, 403, 403, 200, 200]),
+    ("POST", "/organizations/{org}/invitations", [401, 404, 403, 403, 403, 201, 403, 403, 201, 403]),
+    ("DELETE", "/organizations/{org}/invitations/{id}", [401, 404, 403, 403, 403, 404, 403, 403, 404, 403]),
+    ("GET", "/organizations/{org}/projects", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/organizations/{org}/projects", [401, 404, 422, 422, 422, 422, 422, 422, 422, 422]),
+    ("GET", "/organizations/{org}/projects/{project}", [401, 404, 404, 200, 200, 200, 200, 200, 200, 200]),
+    ("PATCH", "/organizations/{org}/projects/{project}", [401, 404, 404, 403, 200, 200, 403, 403, 200, 403]),
+    ("DELETE", "/organizations/{org}/projects/{project}", [401, 404, 404, 403, 204, 404, 404, 404, 404, 404]),
+    (
+        "GET",
+        "/organizations/{org}/projects/{project}/grants",
+        [401, 404, 404, 200, 200, 200, 200, 200, 200, 403],
+    ),
+    (
+        "PUT",
+        "/organizations/{org}/projects/{project}/grants/{principal}",
+        [401, 404, 404, 403, 422, 422, 403, 403, 422, 403],
+    ),
+    (
+        "DELETE",
+        "/organizations/{org}/projects/{project}/grants/{principal}",
+        [401, 404, 404, 403, 404, 404, 403, 403, 404, 403],
+    ),
+    ("GET", "/organizations/{org}/service-tokens", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("POST", "/organizations/{org}/service-tokens", [401, 404, 403, 403, 403, 422, 403, 403, 422, 403]),
+    ("GET", "/organizations/{org}/service-tokens/{tok}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    (
+        "PATCH",
+        "/organizations/{org}/service-tokens/{tok}",
+        [401, 404, 403, 403, 403, 200, 403, 403, 200, 403],
+    ),
+    (
+        "POST",
+        "/organizations/{org}/service-tokens/{tok}/regenerate",
+        [401, 404, 403, 403, 403, 201, 403, 403, 201, 401],
+    ),
+    (
+        "DELETE",
+        "/organizations/{org}/service-tokens/{tok}",
+        [401, 404, 403, 403, 403, 204, 403, 403, 409, 401],
+    ),
+    ("GET", "/organizations/{org}/permission-sets", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/organizations/{org}/permission-sets", [401, 404, 403, 403, 403, 422, 403, 403, 422, 403]),
+    ("GET", "/organizations/{org}/permission-sets/{set}", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
+    (
+        "PATCH",
+        "/organizations/{org}/permission-sets/{set}",
+        [401, 404, 403, 403, 403, 200, 403, 403, 200, 403],
+    ),
+    (
+        "DELETE",
+        "/organizations/{org}/permission-sets/{set}",
+        [401, 404, 403, 403, 403, 204, 403, 403, 404, 403],
+    ),
+    ("GET", "/organizations/{org}/services", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("POST", "/organizations/{org}/services", [401, 404, 403, 403, 403, 422, 403, 403, 422, 403]),
+    ("GET", "/organizations/{org}/services/{svc}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("PATCH", "/organizations/{org}/services/{svc}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("DELETE", "/organizations/{org}/services/{svc}", [401, 404, 403, 403, 403, 204, 403, 403, 404, 403]),
+    (
+        "POST",
+        "/organizations/{org}/services/{svc}/secrets",
+        [401, 404, 403, 403, 403, 201, 403, 403, 409, 403],
+    ),
+    (
+        "DELETE",
+        "/organizations/{org}/services/{svc}/secrets/{tok}",
+        [401, 404, 403, 403, 403, 204, 403, 403, 409, 403],
+    ),
+    ("GET", "/organizations/{org}/identity-providers", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("POST", "/organizations/{org}/identity-providers", [401, 404, 403, 403, 403, 422, 403, 403, 422, 403]),
+    (
+        "GET",
+        "/organizations/{org}/identity-providers/{idp}",
+        [401, 404, 403, 403, 403, 200, 403, 403, 200, 403],
+    ),
+    (
+        "PATCH",
+        "/organizations/{org}/identity-providers/{idp}",
+        [401, 404, 403, 403, 403, 200, 403, 403, 200, 403],
+    ),
+    (
+        "DELETE",
+        "/organizations/{org}/identity-providers/{idp}",
+        [401, 404, 403, 403, 403, 204, 403, 403, 404, 403],
+    ),
+    ("GET", "/organizations/{org}/audit-events", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("GET", "/account/tokens", [401, 200, 200, 200, 200, 200, 403, 403, 403, 403]),
+    ("POST", "/account/tokens", [401, 422, 422, 422, 422, 422, 403, 403, 403, 403]),
+    ("DELETE", "/account/tokens/{tok}", [401, 404, 404, 404, 404, 204, 403, 403, 403, 403]),
+    ("DELETE", "/organizations/{org}", [401, 404, 403, 403, 403, 204, 401, 401, 401, 401]),
 ];
 
 /// Pages that are read: nobody, member of nothing, member of the team, admin of
@@ -83,6 +224,53 @@ const PAGES: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/service-accounts/{id}/delete", [303, 404, 403, 200, 200]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/reveal", [303, 404, 410, 410, 410]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/revoke", [303, 404, 403, 200, 200]),
+    ("/orgs/new", [303, 200, 200, 200, 200]),
+    ("/orgs/{org}/settings", [303, 303, 303, 303, 303]),
+    ("/orgs/{org}/settings/general", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/general/delete", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/tokens", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/access-explorer", [303, 200, 200, 200, 200]),
+    ("/orgs/{org}/settings/audit-log", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/audit-log/export", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/people/{username}", [303, 200, 200, 200, 200]),
+    ("/orgs/{org}/settings/people/{username}/remove", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/teams/{team}/projects", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/projects", [303, 200, 200, 200, 200]),
+    ("/orgs/{org}/settings/projects/new", [303, 403, 403, 200, 200]),
+    ("/orgs/{org}/settings/projects/{project}", [303, 303, 303, 303, 303]),
+    ("/orgs/{org}/settings/projects/{project}/access", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/projects/{project}/settings", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/projects/{project}/delete", [303, 404, 403, 200, 200]),
+    ("/orgs/{org}/settings/service-tokens", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/service-tokens/new", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/service-tokens/revoke", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/service-tokens/{tok}", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/service-tokens/{tok}/regenerate", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/service-tokens/{tok}/reveal", [303, 403, 403, 403, 410]),
+    ("/orgs/{org}/settings/permission-sets", [303, 200, 200, 200, 200]),
+    ("/orgs/{org}/settings/permission-sets/new", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/permission-sets/{set}", [303, 200, 200, 200, 200]),
+    ("/orgs/{org}/settings/permission-sets/{set}/edit", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/permission-sets/{set}/delete", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/services", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/services/new", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/services/{svc}", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/services/{svc}/delete", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/services/{svc}/secrets/{tok}/reveal", [303, 403, 403, 403, 410]),
+    ("/orgs/{org}/settings/services/{svc}/secrets/{tok}/revoke", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/identity-providers", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/identity-providers/new", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/identity-providers/{idp}", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/identity-providers/{idp}/delete", [303, 403, 403, 403, 200]),
+    ("/account", [303, 303, 303, 303, 303]),
+    ("/account/profile", [303, 200, 200, 200, 200]),
+    ("/account/password", [303, 200, 200, 200, 200]),
+    ("/account/sessions", [303, 200, 200, 200, 200]),
+    ("/account/tokens", [303, 200, 200, 200, 200]),
+    ("/account/tokens/new", [303, 200, 200, 200, 200]),
+    ("/account/tokens/{tok}/reveal", [303, 404, 404, 404, 410]),
+    ("/account/tokens/{tok}/regenerate", [303, 404, 404, 404, 200]),
+    ("/account/tokens/{tok}/delete", [303, 404, 404, 404, 200]),
 ];
 
 /// Pages that only take forms; each is asked with an empty one.
@@ -112,84 +300,182 @@ const FORMS: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/service-accounts/{id}/enable", [303, 404, 403, 303, 303]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/stop-old", [303, 404, 403, 409, 409]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/revoke", [303, 404, 403, 303, 409]),
+    ("/orgs/new", [303, 422, 422, 422, 422]),
+    ("/orgs/{org}/settings/general", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/general/delete", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/people/{username}", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/people/{username}/teams", [303, 422, 422, 422, 422]),
+    ("/orgs/{org}/settings/people/{username}/teams/remove", [303, 404, 404, 404, 404]),
+    ("/orgs/{org}/settings/projects", [303, 403, 403, 422, 422]),
+    ("/orgs/{org}/settings/projects/{project}/access", [303, 404, 403, 422, 422]),
+    ("/orgs/{org}/settings/projects/{project}/access/remove", [303, 404, 403, 404, 404]),
+    ("/orgs/{org}/settings/projects/{project}/settings", [303, 404, 403, 422, 422]),
+    ("/orgs/{org}/settings/projects/{project}/delete", [303, 404, 403, 422, 422]),
+    ("/orgs/{org}/settings/service-tokens", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/service-tokens/revoke", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/service-tokens/{tok}", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/service-tokens/{tok}/regenerate", [303, 403, 403, 403, 303]),
+    ("/orgs/{org}/settings/service-tokens/{tok}/stop-old", [303, 403, 403, 403, 409]),
+    ("/orgs/{org}/settings/permission-sets", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/permission-sets/{set}/edit", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/permission-sets/{set}/delete", [303, 403, 403, 403, 303]),
+    ("/orgs/{org}/settings/services", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/services/{svc}", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/services/{svc}/secrets", [303, 403, 403, 403, 303]),
+    ("/orgs/{org}/settings/services/{svc}/secrets/{tok}/revoke", [303, 403, 403, 403, 303]),
+    ("/orgs/{org}/settings/services/{svc}/delete", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/identity-providers", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/identity-providers/{idp}", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/identity-providers/{idp}/delete", [303, 403, 403, 403, 303]),
+    ("/account/profile", [303, 422, 422, 422, 422]),
+    ("/account/password", [303, 422, 422, 422, 422]),
+    ("/account/sessions/revoke", [303, 404, 404, 404, 404]),
+    ("/account/tokens", [303, 422, 422, 422, 422]),
+    ("/account/tokens/{tok}/stop-old", [303, 404, 404, 404, 409]),
+    ("/account/tokens/{tok}/regenerate", [303, 404, 404, 404, 303]),
+    ("/account/tokens/{tok}/delete", [303, 404, 404, 404, 303]),
+    ("/orgs/{org}/settings/people/{username}/remove", [303, 403, 403, 403, 303]),
+    ("/account/sessions/revoke-others", [303, 303, 303, 303, 303]),
 ];
 
 struct Cast {
     house: House,
+    /// In the order of the columns of [`TABLE`].
     tokens: Vec<String>,
+    /// In the order of the columns of [`PAGES`] and [`FORMS`].
     cookies: Vec<String>,
-    id: String,
+    account: String,
     key: String,
+    service_token: String,
+    service: String,
+    secret: String,
+    provider: String,
+    personal: String,
 }
 
-/// A secret team with an account, and one actor of each kind.
+/// A secret team with an account, a project and a token, and one actor of each kind.
 async fn cast() -> Cast {
     let (house, olive) = House::founded().await;
-    let secret = serde_json::json!({ "slug": "inner", "name": "Inner", "visibility": "secret" });
-    house.post(&olive, "/organizations/acme/teams", secret).await;
+    let made = async |path: &str, body: serde_json::Value| {
+        let answer = house.post(&olive, path, body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{path}: {}", answer.text);
+        answer.json()
+    };
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let all = "/organizations/acme";
+    let other = house.other_organization().await;
+    made(&format!("{all}/teams"), json!({ "slug": "inner", "name": "Inner", "visibility": "secret" })).await;
     let nothing = house.person("nina", "member", None).await;
     let member = house.person("mo", "member", Some(("inner", TeamRole::Member))).await;
     let admin = house.person("ada", "member", Some(("inner", TeamRole::Admin))).await;
-    let (id, key, _) = house.account(&olive, "inside", Home::Team("inner"), "member").await;
+    let (account, key, _) = house.account(&olive, "inside", Home::Team("inner"), "member").await;
     let (_, _, outside) = house.account(&olive, "outside", Home::Organization("owners"), "member").await;
-    for path in ["/organizations/acme/teams/inner/token", "/organizations/acme/token"] {
-        assert_eq!(house.post(&olive, path, serde_json::json!({})).await.status, StatusCode::CREATED);
-    }
+    let team = made(&format!("{all}/teams/inner/token"), json!({})).await;
+    let organization = made(&format!("{all}/token"), json!({})).await;
+    made(&format!("{all}/projects"), json!({ "slug": "vault", "name": "Vault", "team": "inner" })).await;
+    let grants = json!([{ "permission_set": "job_viewer", "projects": "all" }]);
+    let service_token =
+        made(&format!("{all}/service-tokens"), json!({ "name": "reader", "grants": grants })).await;
+    let set = json!({ "slug": "own", "name": "Own", "level": "project", "permissions": ["runs:read"] });
+    made(&format!("{all}/permission-sets"), set).await;
+    let service = made(&format!("{all}/services"), json!({ "name": "api" })).await;
+    let shown = house.get(&olive, &format!("{all}/services/{}", text(&service["id"]))).await.json();
+    let personal = house.get(&olive, "/account/tokens").await.json();
     let mut cookies = vec![String::new()];
     for username in ["nina", "mo", "ada", "olive"] {
         cookies.push(house.sign_in(username).await);
     }
-    Cast { tokens: vec![String::new(), nothing, member, admin, olive, outside], cookies, id, key, house }
+    Cast {
+        tokens: vec![
+            String::new(),
+            other,
+            nothing,
+            member,
+            admin,
+            olive.clone(),
+            outside,
+            text(&team["token"]),
+            text(&organization["token"]),
+            text(&service_token["token"]),
+        ],
+        cookies,
+        account,
+        key,
+        service_token: text(&service_token["id"]),
+        service: text(&service["id"]),
+        secret: text(&shown["secrets"][0]["id"]),
+        provider: house.identity_provider().await,
+        personal: text(&personal["items"][0]["id"]),
+        house,
+    }
 }
 
 impl Cast {
     fn fill(&self, route: &str, organization: &str) -> String {
+        let token = match route {
+            _ if route.contains("/service-tokens/") => &self.service_token,
+            _ if route.contains("/secrets/") => &self.secret,
+            _ if route.starts_with("/account/") => &self.personal,
+            _ => &self.key,
+        };
         route
             .replace("{org}", organization)
             .replace("{team}", "inner")
             .replace("{username}", "mo")
-            .replace("{id}", &self.id)
-            .replace("{tok}", &self.key)
+            .replace("{id}", &self.account)
+            .replace("{tok}", token)
+            .replace("{project}", "vault")
+            .replace("{set}", "own")
+            .replace("{svc}", &self.service)
+            .replace("{idp}", &self.provider)
+            .replace("{principal}", "person:nina")
+    }
+}
+
+/// Prints rows that are not as expected in the form of the table, so that a
+/// new one is reviewed rather than typed.
+fn judge<const N: usize>(wrong: &mut Vec<String>, what: &str, found: &[u16], expected: [u16; N]) {
+    if found != expected {
+        wrong.push(format!("{what}: {found:?}, not {expected:?}"));
     }
 }
 
 #[tokio::test]
 async fn each_actor_gets_what_the_table_says() {
+    let mut wrong = Vec::new();
     for (method, route, expected) in TABLE {
         let cast = cast().await;
         let method: Method = method.parse().expect("a method");
-        let body = (method != Method::GET && method != Method::DELETE).then(|| serde_json::json!({}));
+        let body = (method != Method::GET && method != Method::DELETE).then(|| json!({}));
         let mut found = Vec::new();
         for token in &cast.tokens {
-            found.push(
-                cast.house
-                    .api(token, method.clone(), &cast.fill(route, "acme"), body.clone())
-                    .await
-                    .status
-                    .as_u16(),
-            );
+            let path = cast.fill(route, "acme");
+            found.push(cast.house.api(token, method.clone(), &path, body.clone()).await.status.as_u16());
         }
-        assert_eq!(found, expected, "{method} {route}");
+        judge(&mut wrong, &format!("(\"{method}\", \"{route}\""), &found, *expected);
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test]
 async fn each_person_gets_the_pages_that_the_table_says() {
     let cast = cast().await;
+    let mut wrong = Vec::new();
     for (route, expected) in PAGES {
         let mut found = Vec::new();
         for cookie in &cast.cookies {
             found.push(cast.house.page(cookie, &cast.fill(route, "acme")).await.status.as_u16());
         }
-        assert_eq!(found, expected, "GET {route}");
+        judge(&mut wrong, &format!("GET (\"{route}\""), &found, *expected);
     }
     for (route, expected) in FORMS {
         let mut found = Vec::new();
         for cookie in &cast.cookies {
             found.push(cast.house.form(cookie, &cast.fill(route, "acme"), &[]).await.status.as_u16());
         }
-        assert_eq!(found, expected, "POST {route}");
+        judge(&mut wrong, &format!("POST (\"{route}\""), &found, *expected);
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test]
@@ -197,12 +483,12 @@ async fn another_organization_is_as_if_it_were_not_there_and_doors_do_not_mix() 
     let cast = cast().await;
     for (method, route, _) in TABLE.iter().filter(|(_, route, _)| route.contains("{org}")) {
         let method: Method = method.parse().expect("a method");
-        for token in &cast.tokens[1..] {
+        for token in &cast.tokens[2..] {
             let answer = cast.house.api(token, method.clone(), &cast.fill(route, "other"), None).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {route}");
         }
     }
-    for (route, _) in PAGES {
+    for (route, _) in PAGES.iter().filter(|(route, _)| route.contains("{org}")) {
         for cookie in &cast.cookies[1..] {
             let status = cast.house.page(cookie, &cast.fill(route, "other")).await.status;
             assert_eq!(status, StatusCode::NOT_FOUND, "{route}");
@@ -214,10 +500,10 @@ async fn another_organization_is_as_if_it_were_not_there_and_doors_do_not_mix() 
     let answer = cast.house.send(request.body(axum::body::Body::empty()).expect("a request")).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     let request =
-        axum::http::Request::get("/orgs/acme").header("authorization", format!("Bearer {}", cast.tokens[4]));
+        axum::http::Request::get("/orgs/acme").header("authorization", format!("Bearer {}", cast.tokens[5]));
     let answer = cast.house.send(request.body(axum::body::Body::empty()).expect("a request")).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    let path = format!("/api/v1/whoami?access_token={}", cast.tokens[4]);
+    let path = format!("/api/v1/whoami?access_token={}", cast.tokens[5]);
     assert_eq!(cast.house.page("", &path).await.status, StatusCode::UNAUTHORIZED);
 }
 

@@ -19,10 +19,11 @@ use tessera::identity::caller::memberships;
 use tessera::identity::{App, Caller, PlainToken};
 use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
+use tessera::organizations::settings::{NewOrganization, create};
 use tessera::people::actions::{Guest, accept, invite};
 use tessera::people::model::{NewInvitation, TeamPlace};
 use tessera::platform::db::{Address, migrate};
-use tessera::platform::id::PersonId;
+use tessera::platform::id::{IdentityProviderId, PersonId};
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
 use tessera::platform::{Clock, Context, Db, Random, Timestamp};
@@ -122,7 +123,7 @@ impl House {
             config: Arc::new(Config::from_sources(&Sources::default()).expect("defaults")),
             key: Key::of([1; 32]),
         };
-        let app = App::new(context);
+        let app = App::new(context).expect("an app");
         Self { router: tessera::app::router(app.clone()), app, folder }
     }
 
@@ -203,6 +204,43 @@ impl House {
             headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
         }
+    }
+
+    /// Another organization on the same installation, and a personal token of its owner.
+    pub async fn other_organization(&self) -> String {
+        let mut tx = self.app.db.begin().await.expect("begun");
+        let now = self.app.clock.now();
+        let id = PersonId::new(now, &self.app.random);
+        tessera::platform::sql(
+            "INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
+             VALUES ($1, 'otto', 'otto@other.test', 'otto@other.test', 'Otto', '', $2)",
+        )
+        .bind(id)
+        .bind(now)
+        .execute(&mut tx)
+        .await
+        .expect("inserted");
+        tx.commit().await.expect("committed");
+        let input = NewOrganization { slug: "elsewhere".to_owned(), name: "Elsewhere".to_owned() };
+        create(&self.app, &operator(), id, &input).await.expect("made");
+        self.personal_token(id).await
+    }
+
+    /// An identity provider of `acme` that nobody tried out.
+    pub async fn identity_provider(&self) -> String {
+        let mut tx = self.app.db.begin().await.expect("begun");
+        let id = IdentityProviderId::new(self.app.clock.now(), &self.app.random);
+        tessera::platform::sql(
+            "INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, \
+                created_at, version) SELECT $1, id, 'CI', 'ci', 'https://ci.example.com', 'tessera', '', 0, 0 \
+             FROM organizations WHERE slug = 'acme'",
+        )
+        .bind(id)
+        .execute(&mut tx)
+        .await
+        .expect("inserted");
+        tx.commit().await.expect("committed");
+        id.to_string()
     }
 
     /// A call of the API.

@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "audit_log",
     "access_explorer",
     "account",
+    "overview",
     "sign_in",
     "filters",
     "app",

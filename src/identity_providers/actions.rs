@@ -1,0 +1,114 @@
+//! What can be done with identity providers: permission, rules, store, audit, at once.
+
+use serde_json::json;
+
+use super::discovery;
+use super::model::{Checked, IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
+use super::store;
+use crate::access::{require, see};
+use crate::audit::{Action, Change, Event};
+use crate::identity::{App, Caller};
+use crate::platform::id::IdentityProviderId;
+use crate::platform::{Error, Mistakes, Result};
+
+/// The identity providers of the organization.
+///
+/// # Errors
+/// [`Error::Forbidden`] without `identity_providers:read`.
+pub async fn list(app: &App, caller: &Caller) -> Result<Vec<IdentityProvider>> {
+    see(&caller.subject, IdentityProviders)?;
+    store::all(&app.db, caller.organization.id).await
+}
+
+/// One of them, by id or name.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`].
+pub async fn get(app: &App, caller: &Caller, named: &str) -> Result<IdentityProvider> {
+    see(&caller.subject, IdentityProviders)?;
+    store::find(&app.db, caller.organization.id, named).await
+}
+
+/// Asks the issuer before it is trusted.
+async fn tried(app: &App, checked: &Checked) -> Result<()> {
+    discovery::try_out(&app.outbound, &checked.issuer).await.map(drop).map_err(|told| {
+        Error::Invalid(Mistakes::one("issuer", format!("was tried and does not work: {told}")))
+    })
+}
+
+/// Adds a provider, after it was tried.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::Invalid`] with what the issuer answered;
+/// [`Error::Conflict`] for a pair of issuer and audience that is taken.
+pub async fn create(app: &App, caller: &Caller, input: &NewProvider) -> Result<IdentityProvider> {
+    let permit = require(&caller.subject, IdentityProviders)?;
+    let checked = input.check(&app.outbound)?;
+    tried(app, &checked).await?;
+    let organization = caller.organization.id;
+    let mut change = Change::begin(app, &caller.actor, Some(organization)).await?;
+    let (now, id) = (change.now, IdentityProviderId::new(change.now, &app.random));
+    store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
+    let made = store::find(change.tx(), organization, &id.to_string()).await?;
+    let event = Event::new(Action::IdentityProviderCreated, "identity_provider", id, &made.name);
+    change.commit(event.after(json!(made))).await?;
+    Ok(made)
+}
+
+/// Edits a provider; another issuer is tried first. With `version`, only over
+/// that version.
+///
+/// # Errors
+/// As [`create`]; [`Error::Conflict`] when somebody else edited it meanwhile.
+pub async fn edit(
+    app: &App,
+    caller: &Caller,
+    named: &str,
+    input: &ProviderEdit,
+    version: Option<i64>,
+) -> Result<IdentityProvider> {
+    let permit = require(&caller.subject, IdentityProviders)?;
+    let organization = caller.organization.id;
+    let was = store::find(&app.db, organization, named).await?;
+    let checked = input.over(&was).check(&app.outbound)?;
+    if checked.issuer != was.issuer {
+        tried(app, &checked).await?;
+    }
+    let mut change = Change::begin(app, &caller.actor, Some(organization)).await?;
+    let was = store::find(change.tx(), organization, &was.id.to_string()).await?;
+    let fresh = version.is_none_or(|version| version == was.version);
+    if !fresh || !store::update(change.tx(), &permit, organization, &was, &checked).await? {
+        return Err(Error::conflict(format!(
+            "Somebody else changed “{}” meanwhile. Look at it again, then save.",
+            was.name
+        )));
+    }
+    let after = store::find(change.tx(), organization, &was.id.to_string()).await?;
+    let event = Event::new(Action::IdentityProviderEdited, "identity_provider", was.id, &after.name);
+    change.commit(event.before(json!(was)).after(json!(after))).await?;
+    Ok(after)
+}
+
+/// Removes a provider that no living account needs.
+///
+/// # Errors
+/// [`Error::Conflict`] where accounts prove themselves by it.
+pub async fn delete(app: &App, caller: &Caller, named: &str) -> Result<IdentityProvider> {
+    let permit = require(&caller.subject, IdentityProviders)?;
+    let mut change = Change::begin(app, &caller.actor, Some(caller.organization.id)).await?;
+    let was = store::find(change.tx(), caller.organization.id, named).await?;
+    if was.accounts > 0 {
+        let many = if was.accounts == 1 {
+            "1 service account proves itself"
+        } else {
+            "Service accounts prove themselves"
+        };
+        return Err(Error::conflict(format!(
+            "{many} by it. Delete them or give them another provider first."
+        )));
+    }
+    store::delete(change.tx(), &permit, was.id).await?;
+    let event = Event::new(Action::IdentityProviderDeleted, "identity_provider", was.id, &was.name);
+    change.commit(event.before(json!(was))).await?;
+    Ok(was)
+}

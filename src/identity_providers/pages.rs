@@ -1,0 +1,176 @@
+//! Identity providers for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::actions;
+use super::model::{IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
+use crate::access::{may, require};
+use crate::filters;
+use crate::identity::session::flash;
+use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::{Form, html, redirect};
+use crate::platform::{Mistakes, Result};
+use crate::shell::{Shell, page, refused};
+
+const SECTION: &str = "Identity providers";
+type Named = Path<(String, String)>;
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    let all = "/orgs/{org}/settings/identity-providers";
+    let one = "/orgs/{org}/settings/identity-providers/{idp}";
+    Router::new()
+        .route(all, get(list).post(create))
+        .route(&format!("{all}/new"), get(new))
+        .route(one, get(edit_form).post(edit))
+        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
+}
+
+fn address(caller: &ConsoleCaller) -> String {
+    format!("/orgs/{}/settings/identity-providers", caller.organization.slug)
+}
+
+#[derive(Template)]
+#[template(path = "identity_providers/list.html")]
+struct ListPage {
+    shell: Shell,
+    providers: Vec<IdentityProvider>,
+    may_manage: bool,
+}
+
+#[derive(Template)]
+#[template(path = "identity_providers/form.html")]
+struct FormPage {
+    shell: Shell,
+    form: NewProvider,
+    version: String,
+    provider: Option<IdentityProvider>,
+    may_manage: bool,
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "identity_providers/delete.html")]
+struct DeletePage {
+    shell: Shell,
+    provider: IdentityProvider,
+    mistakes: Mistakes,
+}
+
+async fn list(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let providers = actions::list(&app, &caller).await?;
+    let may_manage = may(&caller.subject, &IdentityProviders);
+    let shell = Shell::of(&app, &caller, SECTION, "Identity providers").await?;
+    Ok(page(&ListPage { shell, providers, may_manage }))
+}
+
+fn read(form: &Form) -> NewProvider {
+    NewProvider { name: form.text("name"), issuer: form.text("issuer"), audience: form.text("audience") }
+}
+
+async fn form_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    (form, version): (NewProvider, String),
+    provider: Option<IdentityProvider>,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    let title = provider.as_ref().map_or_else(|| "New identity provider".to_owned(), |it| it.name.clone());
+    let shell = Shell::of(app, caller, SECTION, title).await?;
+    let may_manage = may(&caller.subject, &IdentityProviders);
+    Ok(html(status, &FormPage { shell, form, version, provider, may_manage, mistakes }))
+}
+
+async fn new(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    require(&caller.subject, IdentityProviders)?;
+    let form = NewProvider { audience: app.config.public_url.clone(), ..NewProvider::default() };
+    form_page(&app, &caller, StatusCode::OK, (form, String::new()), None, Mistakes::default()).await
+}
+
+async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let input = read(&form);
+    match actions::create(&app, &caller, &input).await {
+        Ok(made) => {
+            let text = format!("Identity provider {} added: it was tried and answers.", made.name);
+            flash(&caller.signed_in.session, text).await?;
+            Ok(redirect(&address(&caller)))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            require(&caller.subject, IdentityProviders)?;
+            form_page(&app, &caller, status, (input, String::new()), None, mistakes).await
+        }
+    }
+}
+
+async fn edit_form(State(app): State<App>, caller: ConsoleCaller, Path((_, idp)): Named) -> Result<Response> {
+    let provider = actions::get(&app, &caller, &idp).await?;
+    let form = ProviderEdit::default().over(&provider);
+    let version = provider.version.to_string();
+    form_page(&app, &caller, StatusCode::OK, (form, version), Some(provider), Mistakes::default()).await
+}
+
+async fn edit(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, idp)): Named,
+    form: Form,
+) -> Result<Response> {
+    let provider = actions::get(&app, &caller, &idp).await?;
+    let (typed, version) = (read(&form), form.text("version"));
+    let input = ProviderEdit {
+        name: Some(typed.name.clone()),
+        issuer: Some(typed.issuer.clone()),
+        audience: Some(typed.audience.clone()),
+    };
+    match actions::edit(&app, &caller, &idp, &input, version.parse().ok()).await {
+        Ok(after) => {
+            flash(&caller.signed_in.session, format!("Identity provider {} saved.", after.name)).await?;
+            Ok(redirect(&address(&caller)))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            form_page(&app, &caller, status, (typed, version), Some(provider), mistakes).await
+        }
+    }
+}
+
+async fn ask_delete(
+    State(app): State<App>,
+    caller: ConsoleCaller,
+    Path((_, idp)): Named,
+) -> Result<Response> {
+    delete_page(&app, &caller, StatusCode::OK, &idp, Mistakes::default()).await
+}
+
+async fn delete_page(
+    app: &App,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    idp: &str,
+    mistakes: Mistakes,
+) -> Result<Response> {
+    require(&caller.subject, IdentityProviders)?;
+    let provider = actions::get(app, caller, idp).await?;
+    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", provider.name)).await?;
+    Ok(html(status, &DeletePage { shell, provider, mistakes }))
+}
+
+async fn delete(State(app): State<App>, caller: ConsoleCaller, Path((_, idp)): Named) -> Result<Response> {
+    match actions::delete(&app, &caller, &idp).await {
+        Ok(was) => {
+            flash(&caller.signed_in.session, format!("Identity provider {} deleted.", was.name)).await?;
+            Ok(redirect(&address(&caller)))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            delete_page(&app, &caller, status, &idp, mistakes).await
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The overview and the one list of all tokens, for people.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::store::{self, Counts, MOST, Row};
+use crate::access::{Resource, TokenKind, effective, see};
+use crate::audit::{self, Told};
+use crate::identity::{App, ConsoleCaller};
+use crate::organizations::settings::Settings;
+use crate::organizations::store::{Progress, progress};
+use crate::platform::clock::DAY;
+use crate::platform::web::Query;
+use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::{Result, Timestamp};
+use crate::shell::{Shell, page};
+
+/// The routes of this section.
+pub fn routes() -> Router<App> {
+    Router::new().route("/orgs/{org}", get(overview)).route("/orgs/{org}/settings/tokens", get(tokens))
+}
+
+/// Now, fourteen days ahead, ninety days back.
+fn moments(app: &App) -> (Timestamp, Timestamp, Timestamp) {
+    let now = app.clock.now();
+    (now, now.plus(14 * DAY), now.minus(90 * DAY))
+}
+
+#[derive(Template)]
+#[template(path = "overview/overview.html")]
+struct OverviewPage {
+    shell: Shell,
+    progress: Progress,
+    counts: Option<Counts>,
+    events: Vec<Told>,
+}
+
+impl OverviewPage {
+    /// `10,000+` above the most that is counted.
+    fn count(&self, count: &i64) -> String {
+        if *count > MOST { "10,000+".to_owned() } else { count.to_string() }
+    }
+}
+
+async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+    let organization = caller.organization.id;
+    let held = effective(&caller.subject);
+    let counts = if held.has(Resource::Settings.read()) {
+        Some(store::counts(&app.db, organization, moments(&app)).await?)
+    } else {
+        None
+    };
+    let events = if held.has(Resource::AuditLogs.read()) {
+        audit::latest(&app.db, organization, 10).await?
+    } else {
+        Vec::new()
+    };
+    let progress = progress(&app.db, organization).await?;
+    let shell = Shell::of(&app, &caller, "Overview", "Overview").await?;
+    Ok(page(&OverviewPage { shell, progress, counts, events }))
+}
+
+#[derive(Template)]
+#[template(path = "overview/tokens.html")]
+struct TokensPage {
+    shell: Shell,
+    search: String,
+    kind: String,
+    state: store::State,
+    kinds: [TokenKind; 4],
+    slice: Slice<Row>,
+    query: String,
+}
+
+async fn tokens(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+    see(&caller.subject, Settings)?;
+    let (search, kind) = (query.text("q"), query.text("kind"));
+    let state = query.text("state").parse().unwrap_or(store::State::Live);
+    let which = Page::of_console(&query)?;
+    let filter = (search.as_str(), kind.as_str(), state);
+    let rows = store::list(&app.db, caller.organization.id, filter, moments(&app), &which).await?;
+    let slice = which.cut(rows, |row| Cursor { key: String::new(), id: row.id.to_string() });
+    let shell = Shell::of(&app, &caller, "Overview", "Tokens").await?;
+    let kinds =
+        [TokenKind::ServiceAccount, TokenKind::ServiceToken, TokenKind::Team, TokenKind::Organization];
+    let mut kept = form_urlencoded::Serializer::new(String::new());
+    kept.extend_pairs([("q", search.as_str()), ("kind", kind.as_str()), ("state", state.word())]);
+    let query = format!("{}&", kept.finish());
+    Ok(page(&TokensPage { shell, search, kind, state, kinds, slice, query }))
+}

@@ -1,0 +1,144 @@
+//! The SQL of the overview.
+
+use crate::access::TokenKind;
+use crate::platform::id::{OrganizationId, ServiceAccountId, ServiceId, TokenId};
+use crate::platform::text::{like, words};
+use crate::platform::web::paging::{Page, newest};
+use crate::platform::{Db, Result, Timestamp, sql};
+
+words! {
+    /// What stands out about a living token.
+    State {
+        /// It works.
+        Live = "live",
+        /// It ends within fourteen days.
+        Expiring = "expiring",
+        /// It was not used for ninety days.
+        Unused = "unused",
+        /// It never ends.
+        Endless = "endless",
+    }
+}
+
+/// Counts stop here: what is above it reads `10,000+`.
+pub const MOST: i64 = 10_000;
+
+/// How many tokens of each state the organization has, each up to [`MOST`].
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Counts {
+    /// That work.
+    pub live: i64,
+    /// That end within fourteen days.
+    pub expiring: i64,
+    /// That were not used for ninety days.
+    pub unused: i64,
+    /// That never end.
+    pub endless: i64,
+}
+
+/// Counts them. `soon`: fourteen days ahead; `long_ago`: ninety days back.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn counts(
+    db: &Db,
+    organization: OrganizationId,
+    (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
+) -> Result<Counts> {
+    Ok(sql("SELECT \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
+                AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) LIMIT $5) a) AS live, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
+                AND kind <> 'service_secret' AND expires_at > $2 AND expires_at <= $3 LIMIT $5) b) AS expiring, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
+                AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) \
+                AND (last_used_at < $4 OR (last_used_at IS NULL AND created_at < $4)) LIMIT $5) c) AS unused, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
+                AND kind <> 'service_secret' AND expires_at IS NULL LIMIT $5) d) AS endless")
+        .bind(organization)
+        .bind(now)
+        .bind(soon)
+        .bind(long_ago)
+        .bind(MOST + 1)
+        .one(db)
+        .await?)
+}
+
+/// A living token of any kind, as the one list shows it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Row {
+    /// Its id.
+    pub id: TokenId,
+    /// Its kind.
+    pub kind: TokenKind,
+    /// Its name.
+    pub name: String,
+    /// Prefix and last four.
+    pub hint: Option<String>,
+    /// Whose it is.
+    pub holder: Option<String>,
+    /// The account that it is a key of.
+    pub service_account_id: Option<ServiceAccountId>,
+    /// The slug of the team that it acts as.
+    pub team: Option<String>,
+    /// The service that it is a secret of.
+    pub service_id: Option<ServiceId>,
+    /// Who made it.
+    pub created_by_name: String,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used.
+    pub last_used_at: Option<Timestamp>,
+    /// From where.
+    pub last_used_address: Option<String>,
+}
+
+impl Row {
+    /// Where it is managed, after the organization's address.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match (&self.service_account_id, &self.team, self.kind) {
+            (Some(account), ..) => format!("/settings/service-accounts/{account}/tokens"),
+            (None, Some(team), _) => format!("/settings/teams/{team}/api-token"),
+            (None, None, TokenKind::Organization) => "/settings/api-token".to_owned(),
+            _ => format!("/settings/service-tokens/{}", self.id),
+        }
+    }
+}
+
+/// A page of the living tokens of the organization, the newest first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(
+    db: &Db,
+    organization: OrganizationId,
+    (search, kind, state): (&str, &str, State),
+    (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
+    page: &Page,
+) -> Result<Vec<Row>> {
+    Ok(newest!(
+        page,
+        "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
+            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address \
+         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
+         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
+         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
+         AND (t.expires_at IS NULL OR t.expires_at > $4) \
+         AND ($5 = '%%' OR LOWER(t.name) LIKE $5 ESCAPE '\\' OR v.hint LIKE $5 ESCAPE '\\' \
+            OR a.name_folded LIKE $5 ESCAPE '\\') \
+         AND ($6 = '' OR t.kind = $6) \
+         AND ($7 = 'live' OR ($7 = 'expiring' AND t.expires_at <= $8) OR ($7 = 'endless' AND t.expires_at IS NULL) \
+            OR ($7 = 'unused' AND (t.last_used_at < $9 OR (t.last_used_at IS NULL AND t.created_at < $9))))",
+        "t.id"
+    )
+    .bind(organization)
+    .bind(now)
+    .bind(like(search))
+    .bind(kind)
+    .bind(state)
+    .bind(soon)
+    .bind(long_ago)
+    .all(db)
+    .await?)
+}
