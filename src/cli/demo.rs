@@ -3,25 +3,39 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::setup::operator;
-use crate::access::{Subject, TeamRole};
-use crate::audit::Actor;
+use crate::access::{Policy, TokenKind};
+use crate::audit::{Actor, ActorKind, Through};
 use crate::identity::caller::memberships;
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Caller};
 use crate::organizations::actions::found;
 use crate::organizations::model::{FirstRun, NewPerson};
+use crate::organizations::settings::{self, SettingsEdit};
+use crate::organizations::token as organization_token;
 use crate::people::actions::{Guest, accept, invite};
 use crate::people::model::{NewInvitation, TeamPlace};
+use crate::permission_sets::actions as sets;
+use crate::permission_sets::model::NewSet;
 use crate::platform::clock::DAY;
+use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
-use crate::platform::{Error, Random};
+use crate::platform::{Clock, Context, Error, Random, Timestamp, sql};
+use crate::projects::actions as projects;
+use crate::projects::grants;
+use crate::projects::model::NewProject;
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::model::NewAccount;
+use crate::service_tokens::actions as service_tokens;
+use crate::service_tokens::model::{GrantInput, NewServiceToken, Where};
+use crate::services::actions as services;
+use crate::services::model::NewService;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
-use crate::tokens::model::{Lifetime, TokenInput};
+use crate::teams::token as team_token;
+use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 
 const EMAIL: &str = "olive@acme.test";
 const PASSWORD: &str = "demo mosaic lantern";
@@ -47,35 +61,119 @@ pub(super) fn folder(flags: &mut BTreeMap<String, String>) -> Result<Folder, Str
     Ok(Folder(path))
 }
 
-/// Fills it, with the product's own actions.
+/// Fills it, with the product's own actions, on a clock that walks through the
+/// last ninety days.
 pub(super) async fn fill(app: &App) -> Result<(), String> {
-    fill_with(app).await.map_err(|error| format!("the demo cannot be filled: {error}"))?;
+    let now = app.clock.now();
+    let context = Context { clock: Clock::fixed(now.minus(90 * DAY)), ..(**app).clone() };
+    let past = App::new(context).map_err(|error| error.to_string())?;
+    fill_with(&past, now).await.map_err(|error| format!("the demo cannot be filled: {error}"))?;
     println!("demo: sign in at {}/sign-in as {EMAIL} with password {PASSWORD}", app.config.public_url);
     Ok(())
 }
 
-async fn fill_with(app: &App) -> Result<(), Error> {
-    let person = |username: &str, email: &str, name: &str| NewPerson {
+fn person(username: &str, name: &str) -> NewPerson {
+    NewPerson {
         username: username.to_owned(),
-        email: email.to_owned(),
+        email: format!("{username}@acme.test"),
         name: name.to_owned(),
         password: Secret::new(PASSWORD.to_owned()),
+    }
+}
+
+/// A member, as one who signed in from a desk.
+async fn caller(app: &App, id: PersonId, name: &str) -> Result<Caller, Error> {
+    let place = memberships(app, id, None).await?.pop().ok_or(Error::NotFound)?;
+    let actor = Actor {
+        id: id.to_string(),
+        name: name.to_owned(),
+        kind: ActorKind::Person,
+        through: Through::Console,
+        address: Some(std::net::IpAddr::from([192, 0, 2, 17])),
+        ..operator()
     };
+    Ok(Caller { actor, subject: place.subject, organization: place.organization })
+}
+
+/// Lets time pass.
+fn wait(app: &App, hours: u64) {
+    app.clock.advance(Duration::from_secs(hours * 3600));
+}
+
+async fn fill_with(app: &App, now: Timestamp) -> Result<(), Error> {
     let first = FirstRun {
         organization: "acme".to_owned(),
         organization_name: "Acme Inc.".to_owned(),
-        person: person("olive", EMAIL, "Olive Owner"),
+        person: person("olive", "Olive Owner"),
     };
     let founded = found(app, &operator(), &first, false).await?;
-    let place = memberships(app, founded.person, None).await?.pop().ok_or(Error::NotFound)?;
-    let actor = Actor {
-        id: founded.person.to_string(),
-        name: "Olive Owner".to_owned(),
-        kind: crate::audit::ActorKind::Person,
-        ..operator()
+    let olive = caller(app, founded.person, "Olive Owner").await?;
+    wait(app, 2);
+    make_teams(app, &olive).await?;
+    let amir = make_people(app, &olive).await?;
+    make_projects(app, &olive).await?;
+    let made = make_accounts(app, &olive, now).await?;
+    // From now on with the sets and projects of the organization.
+    let set = NewSet {
+        slug: "release_manager".to_owned(),
+        name: "Release manager".to_owned(),
+        description: "Starts runs and manages environments; sees the rest.".to_owned(),
+        level: "project".to_owned(),
+        permissions: [
+            "runs:write",
+            "configuration_versions:write",
+            "environments:write",
+            "jobs:read",
+            "projects:read",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     };
-    let subject: Subject = place.subject;
-    let caller = Caller { actor, subject, organization: place.organization };
+    sets::create(app, &olive, &set).await?;
+    let olive = caller(app, founded.person, "Olive Owner").await?;
+    wait(app, 24);
+    make_tokens(app, &olive, now).await?;
+    for (project, who, set) in [
+        ("ledger", "person:bea", "admin"),
+        ("ledger", made.ledger.as_str(), "release_manager"),
+        ("ledger", "team:incident", "read_only"),
+        ("storefront", "person:eli", "analyst"),
+    ] {
+        grants::put(app, &olive, project, who, set).await?;
+        wait(app, 5);
+    }
+    let amir = caller(app, amir, "Amir Haddad").await?;
+    let renewal = Renewal { lifetime: Lifetime::Until(now.plus(9 * DAY)), overlap: String::new() };
+    team_token::generate(app, &amir, "platform", &renewal, &Delivery::Answer).await?;
+    wait(app, 30);
+    for (name, kinds) in [
+        ("Storefront API", None),
+        ("State backend", Some(vec!["personal".to_owned()])),
+        ("Warehouse gateway", Some(vec!["service_account".to_owned(), "service_token".to_owned()])),
+    ] {
+        let service = NewService { name: name.to_owned(), accepted_kinds: kinds };
+        services::create(app, &olive, &service, &Delivery::Answer).await?;
+        wait(app, 26);
+    }
+    let mut policy = Policy::default();
+    let rule = crate::access::LifetimeRule { default_days: Some(90), max_days: Some(365) };
+    policy.lifetimes.insert(TokenKind::Personal, rule);
+    let edit = SettingsEdit { name: None, policy: Some(policy) };
+    settings::edit(app, &olive, &edit, None).await?;
+    let open = NewInvitation {
+        email: "farah@acme.test".to_owned(),
+        role: "member".to_owned(),
+        teams: vec![TeamPlace { slug: "data".to_owned(), role: "member".to_owned() }],
+        lifetime: Lifetime::Until(now.plus(5 * DAY)),
+    };
+    // Invitations last ninety days at most: this one is made shortly before today.
+    app.clock.advance(now.minus(DAY).since(app.clock.now()));
+    invite(app, &olive, &open).await?;
+    accounts::disable(app, &olive, &made.importer).await?;
+    use_tokens(app, now).await
+}
+
+async fn make_teams(app: &App, olive: &Caller) -> Result<(), Error> {
     for (slug, name, description, visibility) in [
         ("platform", "Platform", "Builds and runs what the others stand on.", "visible"),
         ("payments", "Payments", "Everything that moves money.", "visible"),
@@ -89,58 +187,207 @@ async fn fill_with(app: &App) -> Result<(), Error> {
             visibility: Some(visibility.to_owned()),
             role: None,
         };
-        teams::create(app, &caller, &team).await?;
+        teams::create(app, olive, &team).await?;
+        wait(app, 1);
     }
-    for (username, name, team, role) in [
-        ("amir", "Amir Haddad", "platform", TeamRole::Admin),
-        ("bea", "Bea Lindqvist", "payments", TeamRole::Admin),
-        ("chen", "Chen Wei", "data", TeamRole::Admin),
-        ("dana", "Dana Okafor", "platform", TeamRole::Member),
-        ("eli", "Eli Marsh", "data", TeamRole::Member),
+    Ok(())
+}
+
+/// Gives Amir, who runs the platform team.
+async fn make_people(app: &App, olive: &Caller) -> Result<PersonId, Error> {
+    let mut amir = None;
+    for (username, name, team, team_role, role) in [
+        ("amir", "Amir Haddad", "platform", "admin", "member"),
+        ("bea", "Bea Lindqvist", "payments", "admin", "member"),
+        ("chen", "Chen Wei", "data", "admin", "member"),
+        ("dana", "Dana Okafor", "platform", "member", "member"),
+        ("eli", "Eli Marsh", "data", "member", "analyst"),
+        ("gus", "Gus Auditor", "", "", "account_viewer"),
     ] {
-        let email = format!("{username}@acme.test");
+        let teams = Some(team).filter(|team| !team.is_empty());
         let invitation = NewInvitation {
-            role: "member".to_owned(),
-            teams: vec![TeamPlace { slug: team.to_owned(), role: role.to_string() }],
-            email: email.clone(),
+            role: role.to_owned(),
+            teams: teams
+                .map(|slug| TeamPlace { slug: slug.to_owned(), role: team_role.to_owned() })
+                .into_iter()
+                .collect(),
+            email: format!("{username}@acme.test"),
             ..NewInvitation::default()
         };
-        let code = invite(app, &caller, &invitation).await?.code;
-        let guest = Guest::New(person(username, &email, name));
-        let actor = Actor { name: name.to_owned(), kind: crate::audit::ActorKind::Nobody, ..operator() };
-        accept(app, &actor, code.expose(), guest).await?;
+        let code = invite(app, olive, &invitation).await?.code;
+        wait(app, 7);
+        let actor = Actor { name: name.to_owned(), kind: ActorKind::Nobody, ..operator() };
+        let (id, _) = accept(app, &actor, code.expose(), Guest::New(person(username, name))).await?;
+        if username == "amir" {
+            amir = Some(id);
+        }
+        wait(app, 20);
     }
-    let now = app.clock.now();
-    for (name, description, scope, team, role, days, disabled) in [
-        ("ci-deploy", "Deploys every service after review", "organization", "platform", "member", 90, false),
-        ("metrics-export", "Nightly export to the warehouse", "organization", "data", "job_runner", 9, false),
-        ("edge-cache", "Purges the edge cache", "team", "platform", "member", 0, false),
-        ("ledger-sync", "Posts settled payments to the ledger", "team", "payments", "developer", 30, false),
-        ("dashboards", "Reads results for the dashboards", "team", "data", "read_only", 365, false),
-        ("old-importer", "Replaced by metrics-export in March", "team", "data", "read_only", 60, true),
+    amir.ok_or(Error::NotFound)
+}
+
+async fn make_projects(app: &App, olive: &Caller) -> Result<(), Error> {
+    for (slug, name, description, team, visibility) in [
+        ("storefront", "Storefront", "What customers see.", "platform", "team"),
+        ("search", "Search", "Finds things in the storefront.", "platform", "open"),
+        ("payments", "Payments", "Charges, refunds, payouts.", "payments", "team"),
+        ("ledger", "Ledger", "The books.", "payments", "restricted"),
+        ("warehouse", "Warehouse", "Models and their tests.", "data", "public"),
+    ] {
+        let project = NewProject {
+            slug: slug.to_owned(),
+            name: name.to_owned(),
+            description: Some(description.to_owned()),
+            team: team.to_owned(),
+            visibility: Some(visibility.to_owned()),
+        };
+        projects::create(app, olive, &project).await?;
+        wait(app, 3);
+    }
+    Ok(())
+}
+
+/// The accounts that are needed later, by UID.
+struct Made {
+    ledger: String,
+    importer: String,
+}
+
+async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made, Error> {
+    let mut made = Made { ledger: String::new(), importer: String::new() };
+    for (name, description, scope, team, role, days) in [
+        ("ci-deploy", "Deploys every service after review", "organization", "platform", "member", 45),
+        ("metrics-export", "Nightly export to the warehouse", "organization", "data", "job_runner", 9),
+        ("edge-cache", "Purges the edge cache", "team", "platform", "member", 0),
+        ("ledger-sync", "Posts settled payments to the ledger", "team", "payments", "developer", 30),
+        ("dashboards", "Reads results for the dashboards", "team", "data", "read_only", 275),
+        ("old-importer", "Replaced by metrics-export in March", "team", "data", "read_only", 60),
     ] {
         let of_team = scope == "team";
         let only = |count: bool| if count { team.to_owned() } else { String::new() };
+        let end = if days > 0 { Lifetime::Until(now.plus(days * DAY)) } else { Lifetime::Endless };
         let account = NewAccount {
             name: name.to_owned(),
             description: description.to_owned(),
-            comment: String::new(),
             scope: scope.to_owned(),
             team: only(of_team),
             default_team: only(!of_team),
             role: role.to_owned(),
             authentication: "api_key".to_owned(),
-            key: TokenInput {
-                name: "default".to_owned(),
-                lifetime: if days > 0 { Lifetime::Until(now.plus(days * DAY)) } else { Lifetime::Endless },
-                ..TokenInput::default()
-            },
+            key: TokenInput { name: "default".to_owned(), lifetime: end, ..TokenInput::default() },
             ..NewAccount::default()
         };
-        let made = accounts::create(app, &caller, &account, None, &Delivery::Answer).await?;
-        if disabled {
-            accounts::disable(app, &caller, &made.account.id.to_string()).await?;
+        let account = accounts::create(app, olive, &account, None, &Delivery::Answer).await?.account;
+        wait(app, 21);
+        match name {
+            "ledger-sync" => made.ledger = account.id.to_string(),
+            "old-importer" => made.importer = account.id.to_string(),
+            "ci-deploy" => {
+                let key = TokenInput {
+                    name: "staging".to_owned(),
+                    lifetime: Lifetime::Until(now.plus(120 * DAY)),
+                    ..TokenInput::default()
+                };
+                accounts::add_key(app, olive, &account.id.to_string(), &key, &Delivery::Answer).await?;
+            }
+            _ => {}
         }
     }
+    Ok(made)
+}
+
+/// Service tokens in every state, and the organization's own.
+async fn make_tokens(app: &App, olive: &Caller, now: Timestamp) -> Result<(), Error> {
+    let these = |slugs: &[&str]| Where::These(slugs.iter().map(|slug| (*slug).to_owned()).collect());
+    let grant = |set: &str, projects: Where| GrantInput { permission_set: set.to_owned(), projects };
+    let until = |days: u32| Lifetime::Until(now.plus(days * DAY));
+    let all = [
+        (
+            "warehouse-sync",
+            "Reads run results into the warehouse",
+            until(12),
+            vec![
+                grant("job_viewer", these(&["payments", "storefront"])),
+                grant("semantic_layer_only", Where::All),
+            ],
+        ),
+        (
+            "bi-dashboards",
+            "Metrics for the dashboards",
+            until(200),
+            vec![grant("semantic_layer_only", Where::All)],
+        ),
+        (
+            "terraform-state",
+            "",
+            Lifetime::Endless,
+            vec![
+                grant("admin", these(&["storefront", "search"])),
+                grant("job_admin", these(&["warehouse"])),
+                grant("metadata_only", Where::All),
+            ],
+        ),
+        (
+            "partner-feed",
+            "Given to the agency in spring",
+            until(60),
+            vec![grant("read_only", these(&["search"]))],
+        ),
+        (
+            "load-test",
+            "For the launch",
+            Lifetime::Until(app.clock.now().plus(7 * DAY)),
+            vec![grant("job_runner", these(&["storefront"]))],
+        ),
+    ];
+    for (name, description, lifetime, grants) in all {
+        let token = NewServiceToken {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            lifetime,
+            grants,
+            ..NewServiceToken::default()
+        };
+        let made = service_tokens::create(app, olive, &token, None, &Delivery::Answer).await?;
+        wait(app, 40);
+        if name == "partner-feed" {
+            service_tokens::revoke(app, olive, &[made.id.to_string()]).await?;
+        }
+    }
+    let renewal = Renewal { lifetime: Lifetime::Endless, overlap: String::new() };
+    organization_token::generate(app, olive, &renewal, &Delivery::Answer).await?;
+    wait(app, 18);
+    Ok(())
+}
+
+/// Most of the tokens were used lately: how often, and from where.
+async fn use_tokens(app: &App, now: Timestamp) -> Result<(), Error> {
+    let mut tx = app.db.begin().await?;
+    for (name, hours, address, calls) in [
+        ("ci-deploy", 1, "203.0.113.40", 412_i64),
+        ("metrics-export", 9, "203.0.113.77", 30),
+        ("edge-cache", 3, "203.0.113.40", 1_904),
+        ("ledger-sync", 30, "198.51.100.9", 61),
+        ("warehouse-sync", 5, "198.51.100.23", 744),
+        ("bi-dashboards", 26, "198.51.100.23", 88),
+    ] {
+        let at = now.minus(Duration::from_secs(hours * 3600));
+        sql("UPDATE tokens SET last_used_at = $1, last_used_address = $2 WHERE name = $3 \
+             OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $3))")
+        .bind(at)
+        .bind(address)
+        .bind(name)
+        .execute(&mut tx)
+        .await?;
+        sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $1, $2, $3 FROM tokens WHERE name = $4 \
+             OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $4))")
+        .bind(crate::identity::usage::day(at))
+        .bind(address)
+        .bind(calls)
+        .bind(name)
+        .execute(&mut tx)
+        .await?;
+    }
+    tx.commit().await?;
     Ok(())
 }

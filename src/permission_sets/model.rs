@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::{
-    Guarded, Level, Permission, PermissionSet, Permissions, Resource, Target, Verb, built_in_sets,
+    Guarded, Level, Permission, PermissionSet, Permissions, Resource, Target, built_in_sets,
 };
 use crate::identity::standing;
 use crate::platform::id::PermissionSetId;
@@ -159,21 +159,11 @@ fn set_slug(text: &str) -> std::result::Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn permissions_of(level: Option<Level>, words: &[String], mistakes: &mut Mistakes) -> Permissions {
+fn permissions_of(words: &[String], mistakes: &mut Mistakes) -> Permissions {
     let mut all = Permissions::NONE;
     for word in words {
         match word.parse::<Permission>() {
-            Ok(permission) => {
-                if level == Some(Level::Project)
-                    && permission.resource.level() == Level::Organization
-                    && permission.verb == Verb::Write
-                {
-                    let message =
-                        format!("“{word}” is the organization's: a set for projects reads it at most");
-                    mistakes.add("permissions", message);
-                }
-                all = all.and(Permissions::of(permission));
-            }
+            Ok(permission) => all = all.and(Permissions::of(permission)),
             Err(message) => mistakes.add("permissions", format!("“{word}” is no permission: it {message}")),
         }
     }
@@ -194,7 +184,7 @@ impl NewSet {
         let slug = mistakes.check("slug", set_slug(&self.slug));
         let description = mistakes.check("description", prose(&self.description, 500));
         let level: Option<Level> = mistakes.check("level", self.level.parse());
-        let permissions = permissions_of(level, &self.permissions, &mut mistakes);
+        let permissions = permissions_of(&self.permissions, &mut mistakes);
         match (slug, name, description, level) {
             (Some(slug), Some(name), Some(description), Some(level)) if mistakes.is_empty() => {
                 Ok(Checked { slug, name, description, level, permissions })
@@ -215,7 +205,7 @@ impl SetEdit {
         let description = self.description.as_deref().unwrap_or(&set.description);
         let description = mistakes.check("description", prose(description, 500));
         let permissions = match &self.permissions {
-            Some(words) => permissions_of(Some(set.level), words, &mut mistakes),
+            Some(words) => permissions_of(words, &mut mistakes),
             None => standing::permissions(&set.permissions),
         };
         match (name, description) {

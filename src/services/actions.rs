@@ -56,7 +56,7 @@ pub async fn create(
     store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
     let service = store::find(change.tx(), organization, &id.to_string()).await?;
     let holder = require(&caller.subject, service)?;
-    let secret = NewToken { name: "first".to_owned(), ..NewToken::default() };
+    let secret = NewToken { name: format!("Secret of {}", holder.name), ..NewToken::default() };
     let issued = lifecycle::issue(&mut change, (&holder).into(), &secret, delivery).await?;
     let service = holder.into_inner();
     let event = Event::new(Action::ServiceCreated, "service", id, &service.name);
@@ -142,7 +142,7 @@ pub async fn add_secret(
     if secrets.iter().filter(|secret| secret.status(now) == Status::Active).count() >= 2 {
         return Err(Error::conflict("A service has two secrets at most. Revoke the old one first."));
     }
-    let name = if secrets.len() == 1 { "second".to_owned() } else { format!("number {}", secrets.len() + 1) };
+    let name = format!("Secret {} of {}", secrets.len() + 1, service.name);
     let secret = NewToken { name, ..NewToken::default() };
     let issued = lifecycle::issue(&mut change, (&service).into(), &secret, delivery).await?;
     let service = service.into_inner();

@@ -1,29 +1,8 @@
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import { start } from './server.js';
+import { setUp, signIn, whoami as ask } from './steps.js';
 
-const PASSWORD = 'seven quiet mosaics';
-const whoami = (url, token) => fetch(`${url}/api/v1/whoami`, { headers: { Authorization: `Bearer ${token}` } });
-
-async function setUp(page, server) {
-  await page.goto(server.setup);
-  await page.getByLabel('Organization name').fill('Acme Inc.');
-  await page.getByLabel('Short name').fill('acme');
-  await page.getByLabel('Your name').fill('Olive Owner');
-  await page.getByLabel('Username').fill('olive');
-  await page.getByLabel('Email').fill('olive@acme.test');
-  await page.getByLabel('Password').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Create organization' }).click();
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Acme Inc.');
-}
-
-async function signIn(page, server) {
-  await page.goto(`${server.url}/sign-in`);
-  await page.getByLabel('Email').fill('olive@acme.test');
-  await page.getByLabel('Password').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Acme Inc.');
-}
+const whoami = (url, token) => ask({ url }, token);
 
 for (const javaScriptEnabled of [true, false]) {
   test.describe(`with JavaScript ${javaScriptEnabled ? 'on' : 'off'}`, () => {
@@ -137,76 +116,3 @@ for (const javaScriptEnabled of [true, false]) {
     });
   });
 }
-
-test.describe('every page', () => {
-  let server;
-  test.beforeAll(async () => { server = await start(['--demo']); });
-  test.afterAll(() => server.stop());
-
-  for (const colorScheme of ['light', 'dark']) {
-    for (const width of [1280, 375]) {
-      test(`is accessible, fits, and obeys the policy: ${colorScheme}, ${width} wide`, async ({ browser }) => {
-        test.setTimeout(180_000);
-        const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
-        const page = await context.newPage();
-        const complaints = [];
-        page.on('console', (message) => {
-          // The pages that are looked at with a refused form answer 422 and 410 by design.
-          if (message.type() === 'error' && !/status of 4(22|10|04)/.test(message.text())) complaints.push(message.text());
-        });
-        const shots = process.env.SHOTS;
-        const look = async (name) => {
-          const { violations } = await new AxeBuilder({ page }).analyze();
-          expect(violations.map((each) => `${name}: ${each.id} ${each.nodes[0].html} ${each.nodes[0].failureSummary}`)).toEqual([]);
-          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          expect(over, `${name} scrolls sideways`).toBeLessThanOrEqual(0);
-          if (shots) await page.screenshot({ path: `${shots}/${name}-${width}-${colorScheme}.png` });
-        };
-        await page.goto(`${server.url}/sign-in`);
-        await look('sign-in');
-        const [, email, password] = server.demo.match(/as (\S+) with password (.*)$/);
-        await page.getByLabel('Email').fill(email);
-        await page.getByLabel('Password').fill('not the password');
-        await page.getByRole('button', { name: 'Sign in' }).click();
-        await look('sign-in-422');
-        await page.getByLabel('Password').fill(password);
-        await page.getByRole('button', { name: 'Sign in' }).click();
-        await look('overview');
-        const settings = `${server.url}/orgs/acme/settings`;
-        for (const [name, path] of [['teams', '/teams'], ['teams-none', '/teams?q=nothing'], ['team-new', '/teams/new'], ['team-members', '/teams/platform/members'], ['team-empty', '/teams/incident/members'], ['team-settings', '/teams/platform/settings'], ['team-delete', '/teams/platform/delete'], ['people', '/people'], ['invite', '/people/new'], ['accounts', '/service-accounts'], ['accounts-none', '/service-accounts?q=nothing'], ['account-new', '/service-accounts/new'], ['nowhere', '/nothing-here']]) {
-          await page.goto(settings + path);
-          await look(name);
-        }
-        await page.goto(`${settings}/teams/platform/delete`);
-        await page.getByLabel('Type Platform').fill('Platform');
-        await page.getByRole('button', { name: 'Delete team' }).click();
-        await look('team-delete-409');
-        await page.goto(`${settings}/service-accounts/new`);
-        await page.getByLabel('Name', { exact: true }).fill('ci-deploy');
-        await page.getByRole('button', { name: 'Create' }).click();
-        await look('account-new-422');
-        await page.goto(`${settings}/service-accounts`);
-        await page.getByRole('link', { name: 'ci-deploy', exact: true }).click();
-        await look('account-tokens');
-        await page.getByRole('link', { name: 'Settings', exact: true }).click();
-        await look('account-settings');
-        await page.goto(`${settings}/service-accounts`);
-        await page.getByRole('link', { name: 'Delete ci-deploy' }).click();
-        await look('account-delete');
-        await page.goto(`${settings}/service-accounts`);
-        await page.getByRole('link', { name: 'Regenerate token for edge-cache' }).click();
-        await look('regenerate');
-        await page.getByRole('button', { name: 'Regenerate token' }).click();
-        await look('reveal');
-        await page.getByRole('button', { name: 'Hide' }).click();
-        await page.keyboard.press('Escape');
-        await expect(page.getByText('Not copied yet.')).toBeVisible();
-        await look('reveal-ask');
-        await page.getByRole('button', { name: 'Close without copying' }).click();
-        await expect(page.getByRole('heading', { level: 1 })).toHaveText('Service accounts');
-        expect(complaints).toEqual([]);
-        await context.close();
-      });
-    }
-  }
-});
