@@ -16,6 +16,12 @@ pub fn label(sentence: impl std::fmt::Display, _: &dyn askama::Values) -> askama
     Ok(chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect())
 }
 
+/// A field's name as the part of an address behind `#`.
+#[askama::filter_fn]
+pub fn fragment(field: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(field.to_string().replace('[', "%5B").replace(']', "%5D"))
+}
+
 /// `name=value&`, or nothing: the part of an address that keeps a filter.
 #[askama::filter_fn]
 pub fn query(value: impl std::fmt::Display, _: &dyn askama::Values, name: &str) -> askama::Result<String> {

@@ -5,6 +5,9 @@ const one = (selector) => document.querySelector(selector);
 // Mistakes take the focus.
 one('[data-focus]')?.focus();
 
+// The tab that is open shows, where the tabs scroll.
+one('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+
 // Menus close with Escape and with a click elsewhere.
 addEventListener('keydown', (event) => {
   if (event.key !== 'Escape') return;
