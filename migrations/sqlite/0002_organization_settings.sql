@@ -130,8 +130,11 @@ CREATE INDEX tokens_service_account ON tokens (service_account_id);
 CREATE INDEX tokens_person ON tokens (person_id);
 CREATE INDEX tokens_service ON tokens (service_id);
 CREATE INDEX tokens_organization ON tokens (organization_id, kind, id);
-CREATE INDEX tokens_end ON tokens (organization_id, expires_at);
-CREATE INDEX tokens_used ON tokens (organization_id, last_used_at);
+-- For the one list of all tokens: those that live, by age, by end, by last use.
+CREATE INDEX tokens_living ON tokens (organization_id, id) WHERE revoked_at IS NULL;
+CREATE INDEX tokens_endless ON tokens (organization_id, id) WHERE revoked_at IS NULL AND expires_at IS NULL;
+CREATE INDEX tokens_end ON tokens (organization_id, expires_at, id) WHERE revoked_at IS NULL;
+CREATE INDEX tokens_used ON tokens (organization_id, (COALESCE(last_used_at, created_at)), id) WHERE revoked_at IS NULL;
 CREATE INDEX tokens_creator ON tokens (organization_id, created_by);
 CREATE INDEX token_values_token ON token_values (token_id);
 -- One living token a team, one an organization.
@@ -149,6 +152,11 @@ CREATE TABLE token_calls (
 );
 CREATE INDEX token_calls_day ON token_calls (day);
 
-CREATE INDEX memberships_role ON memberships (organization_id, role);
+-- A username never changes, so that members are listed by it without looking
+-- at everybody of the installation.
+ALTER TABLE memberships ADD COLUMN username TEXT NOT NULL DEFAULT '';
+UPDATE memberships SET username = (SELECT p.username FROM people p WHERE p.id = memberships.person_id);
+CREATE UNIQUE INDEX memberships_username ON memberships (organization_id, username);
+CREATE INDEX memberships_role ON memberships (organization_id, role, username);
 CREATE INDEX audit_events_actor ON audit_events (organization_id, actor_id, id);
 CREATE INDEX audit_events_action ON audit_events (organization_id, action, id);

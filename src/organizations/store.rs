@@ -111,8 +111,9 @@ pub async fn insert_member(
     role: &str,
     now: Timestamp,
 ) -> Result<bool> {
-    let rows = sql("INSERT INTO memberships (organization_id, person_id, role, created_at) \
-         VALUES ($1, $2, $3, $4) ON CONFLICT (organization_id, person_id) DO NOTHING")
+    let rows = sql("INSERT INTO memberships (organization_id, person_id, role, created_at, username) \
+         SELECT $1, p.id, $3, $4, p.username FROM people p WHERE p.id = $2 \
+         ON CONFLICT (organization_id, person_id) DO NOTHING")
     .bind(organization)
     .bind(person)
     .bind(role)
@@ -166,10 +167,8 @@ pub struct Progress {
     pub accounts: i64,
     /// Projects.
     pub projects: i64,
-    /// Their keys, ever.
-    pub keys: i64,
-    /// Those that were used.
-    pub used: i64,
+    /// Whether a token of the organization was ever used.
+    pub used: bool,
 }
 
 /// Counts them.
@@ -180,10 +179,7 @@ pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress>
     Ok(sql("SELECT (SELECT COUNT(*) FROM teams WHERE organization_id = $1 AND NOT is_owners) AS teams, \
             (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND deleted_at IS NULL) AS accounts, \
             (SELECT COUNT(*) FROM projects WHERE organization_id = $1) AS projects, \
-            (SELECT COUNT(*) FROM tokens t JOIN service_accounts a ON a.id = t.service_account_id \
-                WHERE a.organization_id = $1) AS keys, \
-            (SELECT COUNT(*) FROM tokens t JOIN service_accounts a ON a.id = t.service_account_id \
-                WHERE a.organization_id = $1 AND t.last_used_at IS NOT NULL) AS used")
+            EXISTS (SELECT 1 FROM tokens WHERE organization_id = $1 AND last_used_at IS NOT NULL) AS used")
         .bind(organization)
         .one(db)
         .await?)

@@ -1,9 +1,10 @@
 //! The SQL of the overview.
 
 use crate::access::TokenKind;
+use crate::platform::db::Statement;
 use crate::platform::id::{OrganizationId, ServiceAccountId, ServiceId, TokenId};
 use crate::platform::text::{like, words};
-use crate::platform::web::paging::{Page, newest};
+use crate::platform::web::paging::{Page, newest, timed};
 use crate::platform::{Db, Result, Timestamp, sql};
 
 words! {
@@ -52,7 +53,7 @@ pub async fn counts(
                 AND kind <> 'service_secret' AND expires_at > $2 AND expires_at <= $3 LIMIT $5) b) AS expiring, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
                 AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) \
-                AND (last_used_at < $4 OR (last_used_at IS NULL AND created_at < $4)) LIMIT $5) c) AS unused, \
+                AND COALESCE(last_used_at, created_at) < $4 LIMIT $5) c) AS unused, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
                 AND kind <> 'service_secret' AND expires_at IS NULL LIMIT $5) d) AS endless")
         .bind(organization)
@@ -91,9 +92,21 @@ pub struct Row {
     pub last_used_at: Option<Timestamp>,
     /// From where.
     pub last_used_address: Option<String>,
+    /// When it was last used, or made where it never was.
+    pub used_at: Timestamp,
 }
 
 impl Row {
+    /// What a page of this state is sorted by.
+    #[must_use]
+    pub fn key(&self, state: State) -> String {
+        match state {
+            State::Live | State::Endless => String::new(),
+            State::Expiring => self.expires_at.map(|end| end.micros().to_string()).unwrap_or_default(),
+            State::Unused => self.used_at.micros().to_string(),
+        }
+    }
+
     /// Where it is managed, after the organization's address.
     #[must_use]
     pub fn place(&self) -> String {
@@ -106,7 +119,9 @@ impl Row {
     }
 }
 
-/// A page of the living tokens of the organization, the newest first.
+/// A page of the living tokens of the organization: all and those that never
+/// end by age, the newest first; the others by what stands out about them, the
+/// nearest end and the longest silence first.
 ///
 /// # Errors
 /// When the database cannot.
@@ -117,28 +132,67 @@ pub async fn list(
     (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
     page: &Page,
 ) -> Result<Vec<Row>> {
-    Ok(newest!(
-        page,
-        "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
-            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address \
+    let filter = |statement: Statement| statement.bind(organization).bind(like(search)).bind(kind);
+    let statement = match state {
+        State::Live => filter(newest!(
+            page,
+            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
+            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
+            COALESCE(t.last_used_at, t.created_at) AS used_at \
          FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
          WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
-         AND (t.expires_at IS NULL OR t.expires_at > $4) \
+         AND ($4 = '%%' OR LOWER(t.name) LIKE $4 ESCAPE '\\' OR v.hint LIKE $4 ESCAPE '\\' \
+            OR a.name_folded LIKE $4 ESCAPE '\\') AND ($5 = '' OR t.kind = $5) \
+             AND (t.expires_at IS NULL OR t.expires_at > $6)",
+            "t.id"
+        ))
+        .bind(now),
+        State::Endless => filter(newest!(
+            page,
+            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
+            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
+            COALESCE(t.last_used_at, t.created_at) AS used_at \
+         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
+         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
+         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
+         AND ($4 = '%%' OR LOWER(t.name) LIKE $4 ESCAPE '\\' OR v.hint LIKE $4 ESCAPE '\\' \
+            OR a.name_folded LIKE $4 ESCAPE '\\') AND ($5 = '' OR t.kind = $5) \
+             AND t.expires_at IS NULL",
+            "t.id"
+        )),
+        State::Expiring => filter(timed!(
+            page,
+            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
+            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
+            COALESCE(t.last_used_at, t.created_at) AS used_at \
+         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
+         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
+         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
          AND ($5 = '%%' OR LOWER(t.name) LIKE $5 ESCAPE '\\' OR v.hint LIKE $5 ESCAPE '\\' \
-            OR a.name_folded LIKE $5 ESCAPE '\\') \
-         AND ($6 = '' OR t.kind = $6) \
-         AND ($7 = 'live' OR ($7 = 'expiring' AND t.expires_at <= $8) OR ($7 = 'endless' AND t.expires_at IS NULL) \
-            OR ($7 = 'unused' AND (t.last_used_at < $9 OR (t.last_used_at IS NULL AND t.created_at < $9))))",
-        "t.id"
-    )
-    .bind(organization)
-    .bind(now)
-    .bind(like(search))
-    .bind(kind)
-    .bind(state)
-    .bind(soon)
-    .bind(long_ago)
-    .all(db)
-    .await?)
+            OR a.name_folded LIKE $5 ESCAPE '\\') AND ($6 = '' OR t.kind = $6) \
+             AND t.expires_at > $7 AND t.expires_at <= $8",
+            "t.expires_at",
+            "t.id"
+        ))
+        .bind(now)
+        .bind(soon),
+        State::Unused => filter(timed!(
+            page,
+            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
+            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
+            COALESCE(t.last_used_at, t.created_at) AS used_at \
+         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
+         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
+         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
+         AND ($5 = '%%' OR LOWER(t.name) LIKE $5 ESCAPE '\\' OR v.hint LIKE $5 ESCAPE '\\' \
+            OR a.name_folded LIKE $5 ESCAPE '\\') AND ($6 = '' OR t.kind = $6) \
+             AND (t.expires_at IS NULL OR t.expires_at > $7) AND COALESCE(t.last_used_at, t.created_at) < $8",
+            "COALESCE(t.last_used_at, t.created_at)",
+            "t.id"
+        ))
+        .bind(now)
+        .bind(long_ago),
+    };
+    Ok(statement.all(db).await?)
 }

@@ -26,8 +26,8 @@ pub async fn members(
          FROM memberships m JOIN people p ON p.id = m.person_id WHERE m.organization_id = $4 \
          AND ($5 = '%%' OR p.username LIKE $5 ESCAPE '\\' OR LOWER(p.name) LIKE $5 ESCAPE '\\' OR p.email_folded LIKE $5 ESCAPE '\\') \
          AND ($6 = '' OR m.role = $6)",
-        "p.username",
-        "p.id"
+        "m.username",
+        "m.person_id"
     )
     .bind(organization)
     .bind(like(search))

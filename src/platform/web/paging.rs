@@ -196,6 +196,54 @@ macro_rules! paged {
 }
 pub(crate) use paged;
 
+/// A page of a list that is sorted by a moment, then an id. As [`paged`], with
+/// a number for the cursor's key.
+macro_rules! timed {
+    ($page:expr, $select:literal, $key:literal, $id:literal) => {{
+        use $crate::platform::web::paging::Way;
+        let page: &$crate::platform::web::paging::Page = $page;
+        let (key, id) = page.start();
+        match page.way() {
+            Way::Start => $crate::platform::sql(concat!(
+                $select,
+                " AND (CAST($1 AS BIGINT) = 0 OR $2 = '') ORDER BY ",
+                $key,
+                ", ",
+                $id,
+                " LIMIT $3"
+            )),
+            Way::After => $crate::platform::sql(concat!(
+                $select,
+                " AND (",
+                $key,
+                ", ",
+                $id,
+                ") > ($1, $2) ORDER BY ",
+                $key,
+                ", ",
+                $id,
+                " LIMIT $3"
+            )),
+            Way::Before => $crate::platform::sql(concat!(
+                $select,
+                " AND (",
+                $key,
+                ", ",
+                $id,
+                ") < ($1, $2) ORDER BY ",
+                $key,
+                " DESC, ",
+                $id,
+                " DESC LIMIT $3"
+            )),
+        }
+        .bind(key.parse::<i64>().unwrap_or(0))
+        .bind(id)
+        .bind(page.limit + 1)
+    }};
+}
+pub(crate) use timed;
+
 /// A page of a list with the newest first, sorted by `$id` alone, which grows
 /// with time. `$1` is the cursor's, `$2` the limit's.
 macro_rules! newest {
