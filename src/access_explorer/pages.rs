@@ -62,9 +62,7 @@ async fn ask(
 ) -> Result<(Who, Option<Project>, Vec<Answer>)> {
     let what: Option<Permission> = match what.trim() {
         "" => None,
-        word => Some(
-            word.parse().map_err(|message| Error::Invalid(Mistakes::one("what", format!("{message}"))))?,
-        ),
+        word => Some(word.parse().map_err(|message| Error::Invalid(Mistakes::one("what", message)))?),
     };
     let who = actions::who(app, caller, who).await?;
     let project = actions::place(app, caller, place).await?;

@@ -38,11 +38,9 @@ struct OverviewPage {
     events: Vec<Told>,
 }
 
-impl OverviewPage {
-    /// `10,000+` above the most that is counted.
-    fn count(&self, count: &i64) -> String {
-        if *count > MOST { "10,000+".to_owned() } else { count.to_string() }
-    }
+/// `10,000+` above the most that is counted.
+pub(super) fn count(count: i64) -> String {
+    if count > MOST { "10,000+".to_owned() } else { count.to_string() }
 }
 
 async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {

@@ -122,14 +122,12 @@ impl Listed {
             .collect();
         pairs.sort_unstable();
         for (set, project) in pairs {
-            let place = match all.iter().position(|grant| grant.permission_set == set) {
-                Some(place) => place,
-                None => {
-                    let none = Where::These(Vec::new());
-                    all.push(GrantInput { permission_set: set.to_owned(), projects: none });
-                    all.len() - 1
-                }
-            };
+            let known = all.iter().position(|grant| grant.permission_set == set);
+            let place = known.unwrap_or(all.len());
+            if known.is_none() {
+                let none = Where::These(Vec::new());
+                all.push(GrantInput { permission_set: set.to_owned(), projects: none });
+            }
             let Some(grant) = all.get_mut(place) else { continue };
             match &mut grant.projects {
                 _ if project == "*" => grant.projects = Where::All,

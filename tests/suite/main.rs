@@ -17,5 +17,6 @@ mod harness;
 mod house;
 mod pages;
 mod service_accounts;
+mod settings;
 mod teams;
 mod tokens;
