@@ -65,6 +65,35 @@ for (const form of all('[data-once]')) {
   addEventListener('pageshow', () => { delete form.dataset.sent; });
 }
 
+// A question opens over the page that it is asked on. Its form goes where its
+// own page would send it; whatever goes wrong, that page opens instead.
+const ask = async (link) => {
+  const answer = await fetch(link.href, { credentials: 'same-origin' });
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const title = page.querySelector('h1');
+  const form = page.querySelector('main form');
+  if (!answer.ok || answer.redirected || !title || !form) throw new Error('no question');
+  const dialog = Object.assign(document.createElement('dialog'), { className: 'question' });
+  const heading = Object.assign(document.createElement('h2'), { id: 'question', textContent: title.textContent });
+  dialog.setAttribute('aria-labelledby', 'question');
+  form.classList.remove('card');
+  dialog.append(heading, form);
+  document.body.append(dialog);
+  form.querySelector('a.quiet')?.addEventListener('click', (event) => {
+    event.preventDefault();
+    dialog.close();
+  });
+  dialog.addEventListener('close', () => { dialog.remove(); link.focus(); });
+  dialog.showModal();
+};
+for (const link of all('main a.danger[href*="/delete"], main a.danger[href*="/revoke"], main a.danger[href*="/remove"]')) {
+  link.addEventListener('click', (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    ask(link).catch(() => { location.href = link.href; });
+  });
+}
+
 // Copy.
 const value = one('[data-value]');
 const said = one('[data-said]');

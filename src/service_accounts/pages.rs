@@ -77,6 +77,7 @@ struct SettingsPage {
     status: Status,
     form: Typed,
     choices: Choices,
+    calls: Vec<Calls>,
     may_manage: bool,
     mistakes: Mistakes,
 }
@@ -243,7 +244,8 @@ async fn settings_page(
     let may_manage = may(&caller.subject, &account);
     let shell = Shell::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.clock.now());
-    let page = SettingsPage { shell, status: standing, account, form, choices, may_manage, mistakes };
+    let calls = tokens::calls_of_account(&app.db, account.id).await?;
+    let page = SettingsPage { calls, shell, status: standing, account, form, choices, may_manage, mistakes };
     Ok(html(status, &page))
 }
 

@@ -23,7 +23,7 @@ pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page)
     let person = if let Kind::Person { id, .. } = caller.subject.kind { Some(id) } else { None };
     let seen = Seen { all: holds_groups(&caller.subject), person };
     let rows = store::list(&context.db, caller.organization.id, &seen, search, page).await?;
-    Ok(page.cut(rows, |team| Cursor { key: team.slug.clone(), id: team.id.to_string() }))
+    Ok(page.cut(rows, |team| Cursor { key: team.key(), id: team.id.to_string() }))
 }
 
 /// One team that the caller sees.

@@ -60,6 +60,12 @@ pub struct Team {
 }
 
 impl Team {
+    /// What lists are sorted by: the owners team comes first.
+    #[must_use]
+    pub fn key(&self) -> String {
+        if self.is_owners { String::new() } else { self.slug.clone() }
+    }
+
     /// What the rules must know of it.
     #[must_use]
     pub fn facts(&self) -> TeamFacts {

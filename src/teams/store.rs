@@ -34,7 +34,7 @@ macro_rules! teams_where {
     };
 }
 
-/// A page of teams, by slug.
+/// A page of teams: the owners team, then by slug.
 ///
 /// # Errors
 /// When the database cannot.
@@ -57,7 +57,7 @@ pub async fn list(
          WHERE t.organization_id = $4 \
          AND ($5 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
          AND (LOWER(t.name) LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')",
-        "t.slug",
+        "CASE WHEN t.is_owners THEN '' ELSE t.slug END",
         "t.id"
     )
     .bind(organization)

@@ -151,3 +151,27 @@ test('a token is made, taken and revoked by keyboard alone', async ({ page }) =>
   await page.keyboard.press('Enter');
   await expect(page.getByRole('status')).toContainText('by-keyboard is revoked');
 });
+
+test('a question opens over its page; Cancel and Escape give the focus back; without a script it is a page', async ({ page, browser }) => {
+  await signIn(page, server, 'olive', DEMO);
+  await page.goto(at('/service-accounts'));
+  const link = page.getByRole('link', { name: 'Delete dashboards' });
+  await link.click();
+  const dialog = page.getByRole('dialog', { name: 'Delete dashboards?' });
+  await expect(dialog.getByLabel('Type dashboards to confirm')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(dialog).toHaveCount(0);
+  await expect(link).toBeFocused();
+  await link.click();
+  await dialog.getByRole('link', { name: 'Cancel' }).click();
+  await expect(link).toBeFocused();
+  await link.click();
+  await dialog.getByLabel('Type dashboards to confirm').fill('something else');
+  await dialog.getByRole('button', { name: 'Delete service account' }).click();
+  await expect(page).toHaveTitle(/^Error:/);
+  const plain = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
+  await signIn(plain, server, 'olive', DEMO);
+  await plain.goto(at('/service-accounts'));
+  await plain.getByRole('link', { name: 'Delete dashboards' }).click();
+  await expect(plain.getByRole('heading', { level: 1 })).toHaveText('Delete dashboards?');
+});
