@@ -13,7 +13,7 @@ use crate::identity::{App, same_origin, session};
 use crate::platform::web::{assets, envelope, method_not_allowed, not_found, panicked};
 use crate::{
     access_explorer, account, audit_log, identity_providers, organizations, overview, people,
-    permission_sets, projects, service_accounts, service_tokens, services, sign_in, teams, tokens,
+    permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
 };
 
 /// The longest body that is taken, in bytes.
@@ -62,8 +62,13 @@ pub fn router(app: App) -> Router {
         .merge(identity_providers::api::routes())
         .merge(audit_log::api::routes())
         .merge(account::api::routes());
+    let protocols = Router::new()
+        .merge(protocols::introspection::routes())
+        .merge(protocols::access_evaluation::routes())
+        .merge(protocols::forward_auth::routes());
     Router::new()
         .merge(pages)
+        .merge(protocols)
         .nest("/api/v1", api)
         .merge(assets::routes())
         .route("/healthz", get(healthz))

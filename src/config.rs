@@ -3,8 +3,10 @@
 //! every mistake is reported at once.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
 
 use crate::platform::db::Address;
 
@@ -38,6 +40,11 @@ pub const SETTINGS: &[Setting] = &[
         name: "public_url",
         default: "",
         help: "The address people use, like https://id.example.com; default: http:// and listen",
+    },
+    Setting {
+        name: "trusted_proxies",
+        default: "",
+        help: "Proxies whose X-Forwarded-For or Forwarded is believed: addresses or ranges, with commas",
     },
     Setting {
         name: "allow_private_issuers",
@@ -76,6 +83,8 @@ pub struct Config {
     pub public_url: String,
     /// Whether `public_url` was set, and is not only derived from `listen`.
     pub public_url_is_set: bool,
+    /// Proxies whose word about a request's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether identity providers may be on private addresses or plain http.
     pub allow_private_issuers: bool,
     /// The log filter.
@@ -183,6 +192,7 @@ impl Config {
         let (database_url, from_database) = setting("database_url");
         let (key_file, _) = setting("key_file");
         let (public_url, from_public) = setting("public_url");
+        let (proxies, from_proxies) = setting("trusted_proxies");
         let (private_issuers, from_private) = setting("allow_private_issuers");
         let (log, from_log) = setting("log");
         let (log_format, from_format) = setting("log_format");
@@ -211,6 +221,16 @@ impl Config {
         } else {
             format!("http://{listen}")
         };
+        let mut trusted_proxies = Vec::new();
+        for part in proxies.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
+            let range = part.parse::<IpNet>().ok().or_else(|| part.parse().ok().map(IpAddr::into));
+            match range {
+                Some(range) => trusted_proxies.push(range),
+                None => mistakes.push(format!(
+                    "{from_proxies}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"
+                )),
+            }
+        }
         let allow_private_issuers = match private_issuers.as_str() {
             "true" => true,
             "false" => false,
@@ -240,6 +260,7 @@ impl Config {
                 key_file,
                 public_url,
                 public_url_is_set,
+                trusted_proxies,
                 allow_private_issuers,
                 log,
                 log_format,

@@ -19,6 +19,7 @@ pub mod people;
 pub mod permission_sets;
 pub mod platform;
 pub mod projects;
+pub mod protocols;
 pub mod service_accounts;
 pub mod service_tokens;
 pub mod services;

@@ -118,7 +118,9 @@ pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Ve
         .collect()
 }
 
-fn reason(decision: &Decision) -> String {
+/// A decision in words.
+#[must_use]
+pub fn reason(decision: &Decision) -> String {
     match decision {
         Decision::Allowed(via) => match via {
             Via::Owner => "Owners may everything.".to_owned(),

@@ -5,9 +5,9 @@
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -28,7 +28,15 @@ use crate::platform::{Context, Error, Result, Timestamp, sql};
 /// # Errors
 /// [`Error::Unauthenticated`] when there is none or none that can be good.
 pub fn presented(headers: &HeaderMap) -> Result<PlainToken> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
+    presented_in(headers, &AUTHORIZATION).map(|(_, token)| token)
+}
+
+/// The same from another header, with the user name of Basic credentials.
+///
+/// # Errors
+/// As [`presented`].
+pub(super) fn presented_in(headers: &HeaderMap, name: &HeaderName) -> Result<(Option<String>, PlainToken)> {
+    let mut all = headers.get_all(name).iter();
     let Some(header) = all.next() else { return Err(Error::Unauthenticated { presented: false }) };
     let bad = Error::Unauthenticated { presented: true };
     if all.next().is_some() {
@@ -37,16 +45,16 @@ pub fn presented(headers: &HeaderMap) -> Result<PlainToken> {
     header.to_str().ok().and_then(credential).ok_or(bad)
 }
 
-fn credential(header: &str) -> Option<PlainToken> {
+fn credential(header: &str) -> Option<(Option<String>, PlainToken)> {
     let (scheme, rest) = header.split_once(' ')?;
     let rest = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token") {
-        return PlainToken::parse(rest);
+        return PlainToken::parse(rest).map(|token| (None, token));
     }
     if scheme.eq_ignore_ascii_case("basic") {
         let decoded = zeroize::Zeroizing::new(STANDARD.decode(rest).ok()?);
-        let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        return PlainToken::parse(password);
+        let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        return PlainToken::parse(password).map(|token| (Some(user.to_owned()), token));
     }
     None
 }
@@ -64,6 +72,8 @@ pub struct Bearer {
     pub hint: String,
     /// When this value stops, whichever of its ends comes first.
     pub expires_at: Option<Timestamp>,
+    /// When this value was made.
+    pub issued_at: Timestamp,
     /// What it is narrowed to, if it is.
     pub narrowed: Option<Permissions>,
     /// Whom it acts as.
@@ -185,6 +195,7 @@ struct Row {
     token_id: TokenId,
     token_name: String,
     token_expires_at: Option<Timestamp>,
+    regenerated_at: Timestamp,
     revoked_at: Option<Timestamp>,
     token_addresses: String,
     narrowed: Option<String>,
@@ -231,7 +242,7 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
     }
     let hash = value.hash();
     let row: Option<Row> = sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.name AS token_name, \
-            t.expires_at AS token_expires_at, t.revoked_at, t.allowed_addresses AS token_addresses, \
+            t.expires_at AS token_expires_at, t.regenerated_at, t.revoked_at, t.allowed_addresses AS token_addresses, \
             t.permissions AS narrowed, p.id AS person_id, p.name AS person_name, \
             a.id AS account_id, a.name AS account_name, a.role AS account_role, \
             a.expires_at AS account_expires_at, a.allowed_addresses AS account_addresses, \
@@ -263,14 +274,24 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
     if !lists.into_iter().all(|list| lets_in(list, request.address)) {
         return Err(request.shut_out());
     }
-    let (token, hint) = (row.token_id, row.hint.clone());
+    let (token, hint, issued_at) = (row.token_id, row.hint.clone(), row.regenerated_at);
     let narrowed = row.narrowed.as_deref().map(standing::permissions);
     let principal = principal(context, value.kind(), row, narrowed).await?.ok_or(refused)?;
     if let Principal::Machine(machine) = &principal {
         request.admitted(&machine.organization.policy)?;
     }
     let expires_at = ends.into_iter().flatten().min();
-    Ok(Bearer { token, value: hash, kind: value.kind(), hint, expires_at, narrowed, principal, request })
+    Ok(Bearer {
+        token,
+        value: hash,
+        kind: value.kind(),
+        hint,
+        expires_at,
+        issued_at,
+        narrowed,
+        principal,
+        request,
+    })
 }
 
 async fn principal(

@@ -1,10 +1,10 @@
 //! A caller: a principal in the organization that the address names, with its
 //! standing there, loaded anew for every request.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::Deref;
 
-use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use super::app::App;
@@ -15,6 +15,7 @@ use crate::access::{Kind, Projects, Source, Subject, TeamRole};
 use crate::audit::{Actor, ActorKind, Through};
 use crate::platform::id::{PersonId, TeamId};
 use crate::platform::web::RequestId;
+use crate::platform::web::client::ClientAddress;
 use crate::platform::{Context, Error, Result, sql};
 
 /// Where a request came from.
@@ -30,9 +31,8 @@ impl RequestFacts {
     /// Of this request.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Self {
-            address: peer.map(|peer| peer.0.ip().to_canonical()),
+            address: parts.extensions.get::<ClientAddress>().and_then(|from| from.0),
             request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
         }
     }

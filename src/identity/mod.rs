@@ -7,6 +7,7 @@ pub mod once;
 pub mod password;
 pub mod reveal;
 pub mod same_origin;
+pub mod service;
 pub mod session;
 pub mod session_store;
 pub mod standing;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use axum::{Json as Answer, Router};
 use serde_json::{Value, json};
 
@@ -11,13 +11,21 @@ use crate::access::{Permissions, effective};
 use crate::audit::Change;
 use crate::identity::bearer::Principal;
 use crate::identity::caller::{admits_personal_token, memberships};
+use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
+use crate::platform::web::Json;
 use crate::platform::{Error, Result};
+use crate::service_accounts::store as accounts;
+use crate::tokens::api::issued;
+use crate::tokens::model::{Holder, Overlap, Renewal, RenewalBody};
 use crate::tokens::{lifecycle, store};
 
 /// The routes of this section.
 pub fn routes() -> Router<App> {
-    Router::new().route("/whoami", get(whoami)).route("/token", delete(revoke))
+    Router::new()
+        .route("/whoami", get(whoami))
+        .route("/token", delete(revoke))
+        .route("/token/rotate", post(rotate))
 }
 
 async fn whoami(State(app): State<App>, bearer: Bearer) -> Result<Response> {
@@ -61,4 +69,33 @@ async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
     let token = store::find(&app.db, bearer.token).await?.ok_or(Error::NotFound)?;
     lifecycle::revoke(change, &token).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A key renews itself where its account allows it. The old value lives on for
+/// an hour unless asked otherwise, so that a lost answer is no outage.
+async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<RenewalBody>) -> Result<Response> {
+    let no = "Only a service account key can renew itself, and only where its account allows it.";
+    let Principal::Machine(machine) = &bearer.principal else { return Err(Error::Forbidden(no.to_owned())) };
+    let actor = bearer.actor();
+    let mut change = Change::begin(&app, &actor, Some(machine.organization.id)).await?;
+    let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
+    let now = change.now;
+    let allowed = match token.service_account_id {
+        Some(id) => {
+            let account = accounts::find(change.tx(), machine.organization.id, &id.to_string(), now).await?;
+            account.self_rotation
+        }
+        None => false,
+    };
+    let holder = Holder::itself(&bearer, &token).filter(|_| allowed);
+    let holder = holder.ok_or_else(|| Error::Forbidden(no.to_owned()))?;
+    let mut renewal = Renewal::from(body);
+    if renewal.overlap.is_empty() {
+        renewal.overlap = Overlap::Hour.to_string();
+    }
+    let policy = &machine.organization.policy;
+    let made =
+        lifecycle::regenerate(&mut change, holder, &token, &renewal, policy, &Delivery::Answer).await?;
+    change.done().await?;
+    issued(&app, &made).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Addresses, Guarded, Permissions, Permit, Policy, TokenKind};
-use crate::identity::standing;
+use crate::identity::{Bearer, standing};
 use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
 use crate::platform::text::{name, prose, words};
@@ -220,6 +220,14 @@ impl Holder {
     #[must_use]
     pub const fn oneself(person: PersonId) -> Self {
         Self(Whose::Person(person))
+    }
+
+    /// The token that a program presented, to renew itself with; service account
+    /// keys only.
+    #[must_use]
+    pub fn itself(bearer: &Bearer, token: &Token) -> Option<Self> {
+        let account = token.organization_id.zip(token.service_account_id)?;
+        (bearer.token == token.id).then_some(Self(Whose::Account(account.0, account.1)))
     }
 
     /// The kind of the tokens that it holds.

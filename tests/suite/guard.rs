@@ -10,8 +10,25 @@ use tessera::access::TeamRole;
 use crate::harness::{Home, House};
 
 /// Routes that anyone may ask.
-const PUBLIC: &[&str] =
-    &["/", "/setup", "/sign-in", "/sign-out", "/theme", "/invitations/{code}", "/healthz", "/readyz"];
+const PUBLIC: &[&str] = &[
+    "/.well-known/authzen-configuration",
+    "/",
+    "/setup",
+    "/sign-in",
+    "/sign-out",
+    "/theme",
+    "/invitations/{code}",
+    "/healthz",
+    "/readyz",
+];
+
+/// Routes that services ask with their secret, and the status without one.
+const PROTOCOLS: &[(&str, &str, u16)] = &[
+    ("POST", "/oauth2/introspect", 401),
+    ("POST", "/access/v1/evaluation", 401),
+    ("POST", "/access/v1/evaluations", 401),
+    ("GET", "/forward-auth", 500),
+];
 
 /// Method, route, and the status for: nobody, somebody of another organization,
 /// a member of no team, a member of the team, its admin, an owner; then by
@@ -90,6 +107,7 @@ const TABLE: &[(&str, &str, [u16; 10])] = &[
     ("GET", "/organizations/{org}/token", [401, 404, 403, 403, 403, 200, 403, 403, 403, 403]),
     ("POST", "/organizations/{org}/token", [401, 404, 403, 403, 403, 201, 403, 403, 401, 403]),
     ("DELETE", "/organizations/{org}/token", [401, 404, 403, 403, 403, 204, 403, 403, 401, 403]),
+    ("POST", "/token/rotate", [401, 403, 403, 403, 403, 403, 403, 403, 403, 403]),
     ("DELETE", "/token", [401, 204, 204, 204, 204, 204, 204, 204, 204, 204]),
     ("POST", "/organizations", [401, 422, 422, 422, 422, 422, 403, 403, 403, 403]),
     ("GET", "/organizations/{org}", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
@@ -507,6 +525,34 @@ async fn another_organization_is_as_if_it_were_not_there_and_doors_do_not_mix() 
     assert_eq!(cast.house.page("", &path).await.status, StatusCode::UNAUTHORIZED);
 }
 
+#[tokio::test]
+async fn no_token_and_no_session_opens_what_services_ask() {
+    let cast = cast().await;
+    for (method, route, expected) in PROTOCOLS {
+        for token in &cast.tokens {
+            let request = axum::http::Request::builder()
+                .method(*method)
+                .uri(*route)
+                .header("authorization", format!("Bearer {token}"))
+                .header("tessera-service-authorization", format!("Bearer {token}"))
+                .header("cookie", &cast.cookies[4])
+                .header(
+                    "content-type",
+                    if route.starts_with("/oauth2") {
+                        "application/x-www-form-urlencoded"
+                    } else {
+                        "application/json"
+                    },
+                );
+            let body = if *method == "POST" { "{}" } else { "" };
+            let answer =
+                cast.house.send(request.body(axum::body::Body::from(body)).expect("a request")).await;
+            assert_eq!(answer.status.as_u16(), *expected, "{method} {route}");
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+        }
+    }
+}
+
 #[test]
 fn every_route_of_the_sources_has_a_row() {
     let mut routes = BTreeSet::new();
@@ -539,6 +585,7 @@ fn every_route_of_the_sources_has_a_row() {
         .chain(TABLE.iter().map(|row| row.1))
         .chain(PAGES.iter().map(|row| row.0))
         .chain(FORMS.iter().map(|row| row.0))
+        .chain(PROTOCOLS.iter().map(|row| row.1))
         .collect();
     let without: Vec<&String> = routes.iter().filter(|route| !known.contains(route.as_str())).collect();
     assert!(without.is_empty(), "routes without a row: {without:?}");

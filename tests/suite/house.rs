@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "account",
     "overview",
     "sign_in",
+    "protocols",
     "filters",
     "app",
     "cli",

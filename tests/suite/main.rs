@@ -16,6 +16,7 @@ mod guard;
 mod harness;
 mod house;
 mod pages;
+mod protocols;
 mod service_accounts;
 mod settings;
 mod teams;

@@ -18,6 +18,7 @@ use serde::Serialize;
 use tower_http::csrf;
 use tracing::Instrument as _;
 
+use super::client::ClientAddress;
 use super::page::html;
 use crate::platform::error::Mistake;
 use crate::platform::{Context, Error};
@@ -28,12 +29,17 @@ pub struct RequestId(pub String);
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// What the addresses for programs begin with: their errors are problem+json.
+const FOR_PROGRAMS: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
+
 /// The outermost layer. Takes no request id from outside, so none is forged.
 pub async fn envelope(State(context): State<Context>, mut request: Request, next: Next) -> Response {
     let started = context.clock.now();
     let id = context.random.characters(ALPHABET, 20);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let speaks_json = request.uri().path().starts_with("/api/");
+    let from = ClientAddress::of(&request, &context.config.trusted_proxies);
+    request.extensions_mut().insert(from);
+    let speaks_json = FOR_PROGRAMS.iter().any(|start| request.uri().path().starts_with(start));
     // The route, not the address: addresses hold set-up and invitation codes.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let method = request.method().clone();

@@ -2,6 +2,7 @@
 //! each answer, forms, JSON, assets, paging.
 
 pub mod assets;
+pub mod client;
 mod envelope;
 mod form;
 mod json;

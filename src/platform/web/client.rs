@@ -1,0 +1,109 @@
+//! The address that a request comes from: the peer's, or what proxies that the
+//! settings trust say of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// Where a request comes from, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub Option<IpAddr>);
+
+impl ClientAddress {
+    /// Of this request.
+    #[must_use]
+    pub fn of(request: &Request, trusted: &[IpNet]) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        Self(peer.map(|peer| behind(peer.0.ip().to_canonical(), request.headers(), trusted)))
+    }
+}
+
+/// The nearest address that no trusted proxy has. What stands further out was
+/// said by somebody whom nobody vouches for.
+fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(&address));
+    if !is_trusted(peer) {
+        return peer;
+    }
+    let mut nearest = peer;
+    for hop in hops(headers).into_iter().rev() {
+        // A hop that is no address ends what can be known.
+        let Some(address) = hop else { break };
+        nearest = address;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// The hops that the headers name, the nearest last: `X-Forwarded-For`, else
+/// `Forwarded` (RFC 7239).
+fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let all = |name: &str| {
+        let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        lines.flat_map(|line| line.split(',')).map(|part| part.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let listed = all("x-forwarded-for");
+    if !listed.is_empty() {
+        return listed.iter().map(|part| address(part)).collect();
+    }
+    let named = |part: &String| {
+        let pair = part.split(';').find_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            name.eq_ignore_ascii_case("for").then(|| value.trim_matches('"').to_owned())
+        });
+        pair.as_deref().and_then(address)
+    };
+    all("forwarded").iter().map(named).collect()
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let plain = text.trim_start_matches('[').split(']').next().unwrap_or_default();
+    let found = plain.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|it| it.ip()));
+    found.map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_trusted_proxies_say_is_believed() {
+        let trusted: Vec<IpNet> =
+            ["10.0.0.0/8", "2001:db8::/32"].iter().map(|range| range.parse().expect("a range")).collect();
+        let ask = |peer: &str, name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a header"));
+            behind(peer.parse().expect("an address"), &headers, &trusted).to_string()
+        };
+        for (peer, name, value, expected) in [
+            // Who is not trusted is not believed.
+            ("192.0.2.1", "x-forwarded-for", "203.0.113.9", "192.0.2.1"),
+            ("10.0.0.1", "x-forwarded-for", "203.0.113.9", "203.0.113.9"),
+            // What the caller wrote itself stands further out, and is not believed.
+            ("10.0.0.1", "x-forwarded-for", "127.0.0.1, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "x-forwarded-for", "203.0.113.9, 10.0.0.7", "203.0.113.9"),
+            ("10.0.0.1", "x-forwarded-for", "garbage, 10.0.0.7", "10.0.0.7"),
+            ("10.0.0.1", "x-forwarded-for", "203.0.113.9:4711", "203.0.113.9"),
+            ("10.0.0.1", "forwarded", "for=203.0.113.9;proto=https", "203.0.113.9"),
+            ("10.0.0.1", "forwarded", "for=\"[2001:db8:1::9]:80\", for=192.0.2.7", "192.0.2.7"),
+            ("2001:db8::1", "forwarded", "For=\"[2a00::9]\"", "2a00::9"),
+            ("10.0.0.1", "x-other", "203.0.113.9", "10.0.0.1"),
+        ] {
+            assert_eq!(ask(peer, name, value), expected, "{peer} {name}: {value}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_makes_the_address_panic(text in "[ -~]{0,60}") {
+            let mut headers = HeaderMap::new();
+            headers.insert("forwarded", text.parse().expect("a header"));
+            let _ = behind(IpAddr::from([10, 0, 0, 1]), &headers, &["10.0.0.0/8".parse().expect("a range")]);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! OpenID AuthZEN Authorization API 1.0: access evaluation, one and several,
+//! and its metadata.
+
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, HeaderMap};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json as Answer, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::verified::{self, Question};
+use crate::access::{Decision, Permission, Subject, Target, decide};
+use crate::identity::App;
+use crate::identity::service::{ServiceCaller, authenticate};
+use crate::platform::web::Json;
+use crate::platform::{Error, Mistakes, Result};
+use crate::projects::store as projects;
+
+/// The routes of this protocol.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/access/v1/evaluation", post(one))
+        .route("/access/v1/evaluations", post(several))
+        .route("/.well-known/authzen-configuration", get(metadata))
+}
+
+/// Something that is named by its type and id.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Named {
+    #[serde(default)]
+    r#type: String,
+    #[serde(default)]
+    id: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Act {
+    #[serde(default)]
+    name: String,
+}
+
+/// The context of a request; what is not known is not looked at, as the
+/// protocol asks.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Context {
+    on_behalf_of: Option<String>,
+    team: Option<String>,
+    client_address: Option<String>,
+}
+
+/// A question; in a batch what is missing comes from the whole.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Evaluation {
+    subject: Option<Named>,
+    action: Option<Act>,
+    resource: Option<Named>,
+    context: Option<Context>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Options {
+    #[serde(default)]
+    evaluations_semantic: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Batch {
+    #[serde(flatten)]
+    whole: Evaluation,
+    #[serde(default)]
+    evaluations: Vec<Evaluation>,
+    #[serde(default)]
+    options: Options,
+}
+
+/// How many questions one request may hold.
+const MOST: usize = 100;
+
+async fn metadata(State(app): State<App>) -> Response {
+    let base = &app.config.public_url;
+    Answer(json!({
+        "policy_decision_point": base,
+        "access_evaluation_endpoint": format!("{base}/access/v1/evaluation"),
+        "access_evaluations_endpoint": format!("{base}/access/v1/evaluations"),
+    }))
+    .into_response()
+}
+
+async fn one(
+    State(app): State<App>,
+    headers: HeaderMap,
+    question: Result<Json<Evaluation>>,
+) -> Result<Response> {
+    let service = authenticate(&app, &headers, &AUTHORIZATION).await?;
+    let Json(question) = question.map_err(malformed)?;
+    Ok(Answer(evaluate(&app, &service, &question).await?).into_response())
+}
+
+/// The protocol answers 400 to a request that is not of its shape.
+fn malformed(error: Error) -> Error {
+    match error {
+        Error::Invalid(mistakes) => Error::Malformed(mistakes.to_string()),
+        other => other,
+    }
+}
+
+async fn several(State(app): State<App>, headers: HeaderMap, batch: Result<Json<Batch>>) -> Result<Response> {
+    let service = authenticate(&app, &headers, &AUTHORIZATION).await?;
+    let Json(batch) = batch.map_err(malformed)?;
+    if batch.evaluations.is_empty() {
+        return Ok(Answer(evaluate(&app, &service, &batch.whole).await?).into_response());
+    }
+    if batch.evaluations.len() > MOST {
+        let message = format!("may be at most {MOST}");
+        return Err(Error::Malformed(Mistakes::one("evaluations", message).to_string()));
+    }
+    let stop = match batch.options.evaluations_semantic.as_str() {
+        "" | "execute_all" => None,
+        "deny_on_first_deny" => Some(false),
+        "permit_on_first_permit" => Some(true),
+        _ => {
+            return Err(Error::Malformed(
+                "options.evaluations_semantic must be execute_all, deny_on_first_deny or permit_on_first_permit."
+                    .to_owned(),
+            ));
+        }
+    };
+    let mut answers = Vec::new();
+    for question in batch.evaluations {
+        let whole = &batch.whole;
+        let question = Evaluation {
+            subject: question.subject.or_else(|| whole.subject.clone()),
+            action: question.action.or_else(|| whole.action.clone()),
+            resource: question.resource.or_else(|| whole.resource.clone()),
+            context: question.context.or_else(|| whole.context.clone()),
+        };
+        let answer = evaluate(&app, &service, &question).await?;
+        let decision = answer["decision"] == json!(true);
+        answers.push(answer);
+        if stop == Some(decision) {
+            break;
+        }
+    }
+    Ok(Answer(json!({ "evaluations": answers })).into_response())
+}
+
+fn no(reason: impl Into<String>) -> Value {
+    json!({ "decision": false, "context": { "reason": reason.into(), "via": null } })
+}
+
+async fn evaluate(app: &App, service: &ServiceCaller, question: &Evaluation) -> Result<Value> {
+    let missing = |field: &str| Error::Malformed(format!("“{field}” is needed."));
+    let subject = question.subject.as_ref().filter(|it| !it.r#type.is_empty() && !it.id.is_empty());
+    let subject = subject.ok_or_else(|| missing("subject, with type and id,"))?;
+    let action =
+        question.action.as_ref().filter(|it| !it.name.is_empty()).ok_or_else(|| missing("action.name"))?;
+    let resource = question.resource.as_ref().filter(|it| !it.r#type.is_empty() && !it.id.is_empty());
+    let resource = resource.ok_or_else(|| missing("resource, with type and id,"))?;
+    let context = question.context.clone().unwrap_or_default();
+    let Ok(permission) = action.name.parse::<Permission>() else {
+        return Ok(no(format!("“{}” is no permission.", action.name)));
+    };
+    let Some(subject) = subject_of(app, service, subject, context).await? else {
+        return Ok(no("The token or principal is not good here."));
+    };
+    let target = match resource.r#type.as_str() {
+        "organization" if service.organization.is_named(&resource.id) => Target::Organization,
+        "project" => match projects::find(&app.db, service.organization.id, &resource.id).await {
+            Ok(project) => Target::Project(project.facts()),
+            Err(Error::NotFound) => return Ok(no("There is no such resource, or none that it may see.")),
+            Err(error) => return Err(error),
+        },
+        _ => return Ok(no("There is no such resource, or none that it may see.")),
+    };
+    Ok(answer(&decide(&subject, permission, &target)))
+}
+
+fn answer(decision: &Decision) -> Value {
+    match decision {
+        Decision::Allowed(_) => json!({
+            "decision": true,
+            "context": { "reason": crate::access_explorer::actions::reason(decision), "via": via(decision) },
+        }),
+        Decision::Refused(refusal) => no(refusal.to_string()),
+        Decision::Hidden => no("There is no such resource, or none that it may see."),
+    }
+}
+
+/// The rule or the permission set that a yes comes from.
+fn via(decision: &Decision) -> Option<String> {
+    use crate::access::Via;
+    let Decision::Allowed(via) = decision else { return None };
+    Some(match via {
+        Via::Owner => "owner".to_owned(),
+        Via::OrganizationToken => "organization_token".to_owned(),
+        Via::Grant(grant) => format!("permission_set:{}", grant.set.slug),
+        Via::TeamAdmin => "team_admin".to_owned(),
+        Via::InTeam => "team".to_owned(),
+        Via::Member => "member".to_owned(),
+        Via::Itself => "itself".to_owned(),
+    })
+}
+
+/// The subject of a question: a token that is good for the service, or a
+/// principal of its organization, by id.
+async fn subject_of(
+    app: &App,
+    service: &ServiceCaller,
+    named: &Named,
+    context: Context,
+) -> Result<Option<Subject>> {
+    if named.r#type == "token" {
+        let question = Question {
+            token: named.id.clone(),
+            on_behalf_of: context.on_behalf_of,
+            team: context.team,
+            // An address that cannot be read is one that is not known.
+            address: context.client_address.and_then(|text| text.parse().ok()),
+        };
+        return Ok(verified::verify(app, service, &question).await?.map(|verified| verified.subject));
+    }
+    super::verified::principal(app, service, &named.r#type, &named.id).await
+}

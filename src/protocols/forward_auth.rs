@@ -1,0 +1,102 @@
+//! Forward auth: the question that a reverse proxy asks before it lets a
+//! request through (nginx `auth_request`, Caddy `forward_auth`, Traefik).
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::attribution::Attribution;
+use super::verified::{self, Question};
+use crate::access::{Decision, Permission, Target, decide, effective};
+use crate::identity::App;
+use crate::identity::bearer::presented;
+use crate::identity::caller::RequestFacts;
+use crate::identity::service::authenticate;
+use crate::platform::web::Query;
+use crate::platform::{Error, Result};
+use crate::projects::store as projects;
+
+/// The routes of this protocol.
+pub fn routes() -> Router<App> {
+    Router::new().route("/forward-auth", get(check))
+}
+
+/// Where a proxy says which service it protects: `Authorization` is its caller's.
+const SERVICE: HeaderName = HeaderName::from_static("tessera-service-authorization");
+
+async fn check(
+    State(app): State<App>,
+    request: RequestFacts,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response> {
+    // A wrong secret is the operator's mistake, not the caller's: no 401, which
+    // a proxy would pass on.
+    let service = match authenticate(&app, &headers, &SERVICE).await {
+        Ok(service) => service,
+        Err(Error::Unauthenticated { .. }) => {
+            return Err(Error::internal(
+                "forward auth was asked without a good Tessera-Service-Authorization",
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let question = Question {
+        token: presented(&headers)?.reveal().to_owned(),
+        on_behalf_of: text("tessera-on-behalf-of"),
+        team: text("tessera-for-team"),
+        address: request.address,
+    };
+    let refused = Error::Unauthenticated { presented: true };
+    let verified = verified::verify(&app, &service, &question).await?.ok_or(refused)?;
+    if let Some(word) = query.filled("permission") {
+        let permission: Permission = word
+            .parse()
+            .map_err(|_| Error::internal(format!("forward auth asks for “{word}”, no permission")))?;
+        let target = match query.filled("project") {
+            None => Target::Organization,
+            Some(named) => {
+                let found = projects::find(&app.db, service.organization.id, &named).await;
+                let project = found.map_err(|error| match error {
+                    Error::NotFound => {
+                        Error::Forbidden("There is no such project, or none that it may see.".to_owned())
+                    }
+                    other => other,
+                })?;
+                Target::Project(project.facts())
+            }
+        };
+        match decide(&verified.subject, permission, &target) {
+            Decision::Allowed(_) => {}
+            Decision::Refused(refusal) => return Err(refusal.into()),
+            Decision::Hidden => {
+                return Err(Error::Forbidden(
+                    "There is no such project, or none that it may see.".to_owned(),
+                ));
+            }
+        }
+    }
+    let scope: Vec<String> =
+        effective(&verified.subject).strongest().map(|permission| permission.to_string()).collect();
+    let attributed = match &verified.attribution {
+        Some(Attribution::Applied(username, _)) => username.clone(),
+        _ => String::new(),
+    };
+    let mut response = StatusCode::OK.into_response();
+    // Always all of them, so that none that the caller forged gets through.
+    for (name, value) in [
+        ("tessera-subject", verified.bearer.principal.id()),
+        ("tessera-kind", verified.bearer.principal.kind().to_string()),
+        ("tessera-organization", service.organization.slug.clone()),
+        ("tessera-team", verified.team.clone().unwrap_or_default()),
+        ("tessera-scope", scope.join(" ")),
+        ("tessera-attributed-to", attributed),
+    ] {
+        let value = HeaderValue::from_str(&value).map_err(Error::internal)?;
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    Ok(response)
+}

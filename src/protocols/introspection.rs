@@ -1,0 +1,80 @@
+//! Token introspection (RFC 7662).
+
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, HeaderMap};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json as Answer, Router};
+use serde_json::{Value, json};
+
+use super::verified::{self, Question, Verified};
+use crate::access::effective;
+use crate::identity::App;
+use crate::identity::bearer::Principal;
+use crate::identity::service::{ServiceCaller, authenticate};
+use crate::platform::web::Form;
+use crate::platform::{Error, Mistakes, Result, Timestamp};
+
+/// The routes of this protocol.
+pub fn routes() -> Router<App> {
+    Router::new().route("/oauth2/introspect", post(introspect))
+}
+
+async fn introspect(State(app): State<App>, headers: HeaderMap, form: Form) -> Result<Response> {
+    let service = authenticate(&app, &headers, &AUTHORIZATION).await?;
+    let token = form.filled("token");
+    let token =
+        token.ok_or_else(|| Error::Malformed("Send the token in the form field “token”.".to_owned()))?;
+    let address = match form.filled("client_address") {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| {
+            Error::Invalid(Mistakes::one("client_address", "must be an IPv4 or IPv6 address"))
+        })?),
+    };
+    let question =
+        Question { token, on_behalf_of: form.filled("on_behalf_of"), team: form.filled("team"), address };
+    let answer = match verified::verify(&app, &service, &question).await? {
+        Some(verified) => active(&app, &service, &verified),
+        // RFC 7662, 2.2: nothing about a token that is not good, not even why.
+        None => json!({ "active": false }),
+    };
+    Ok(Answer(answer).into_response())
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.micros().div_euclid(1_000_000)
+}
+
+fn active(app: &App, service: &ServiceCaller, verified: &Verified) -> Value {
+    let Verified { bearer, subject, team, default_team, attribution } = verified;
+    let scope: Vec<String> =
+        effective(subject).strongest().map(|permission| permission.to_string()).collect();
+    let sub = bearer.principal.id();
+    let mut answer = json!({
+        "active": true,
+        "sub": sub,
+        "client_id": sub,
+        "username": bearer.principal.name(),
+        "scope": scope.join(" "),
+        "iss": app.config.public_url,
+        "aud": service.id,
+        "token_type": "Bearer",
+        "iat": seconds(bearer.issued_at),
+        "nbf": seconds(bearer.issued_at),
+        "tessera": {
+            "kind": bearer.principal.kind(),
+            "organization": service.organization.slug,
+            "team": team,
+            "default_team": default_team,
+            "attributed_to": attribution.as_ref().map_or(Value::Null, super::attribution::Attribution::person),
+            "attribution": attribution.as_ref().map(super::attribution::Attribution::word),
+        },
+    });
+    if let Some(end) = bearer.expires_at {
+        answer["exp"] = json!(seconds(end));
+    }
+    if let Principal::Person { .. } = bearer.principal {
+        answer["tessera"]["default_team"] = Value::Null;
+    }
+    answer
+}

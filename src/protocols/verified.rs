@@ -1,0 +1,130 @@
+//! What every protocol rests on: a token, looked at for one service.
+
+use std::net::IpAddr;
+
+use super::attribution::{self, Attribution};
+use crate::access::{Kind, Subject};
+use crate::identity::bearer::{self, Bearer, Principal};
+use crate::identity::caller::{RequestFacts, memberships};
+use crate::identity::service::ServiceCaller;
+use crate::identity::standing;
+use crate::identity::{App, PlainToken};
+use crate::platform::{Error, Result};
+use crate::service_accounts::model::Status;
+use crate::service_accounts::store as accounts;
+use crate::service_tokens::store as service_tokens;
+use crate::teams::store as teams;
+use crate::tokens::model::Status as TokenStatus;
+
+/// What a service asks about.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// The token, as its caller presented it.
+    pub token: String,
+    /// The person for whom the caller works: a username or an address.
+    pub on_behalf_of: Option<String>,
+    /// The team that the request is for.
+    pub team: Option<String>,
+    /// Where the caller is.
+    pub address: Option<IpAddr>,
+}
+
+/// A token that is good for the service that asks.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The token and its principal.
+    pub bearer: Bearer,
+    /// What the principal is and holds in the service's organization.
+    pub subject: Subject,
+    /// The team that the request is for.
+    pub team: Option<String>,
+    /// The principal's default team.
+    pub default_team: Option<String>,
+    /// The person for whom it works.
+    pub attribution: Option<Attribution>,
+}
+
+/// Looks at a token for a service: `None` for any that is not good for it,
+/// whatever the reason.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> Result<Option<Verified>> {
+    let Some(value) = PlainToken::parse(question.token.trim()) else { return Ok(None) };
+    if !service.kinds.contains(&value.kind()) {
+        return Ok(None);
+    }
+    let request = RequestFacts { address: question.address, request_id: String::new() };
+    let bearer = match bearer::verify(app, &value, request).await {
+        Ok(bearer) => bearer,
+        Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let (subject, own, default_team) = match &bearer.principal {
+        Principal::Machine(machine) if machine.organization.id == service.organization.id => {
+            (machine.subject.clone(), machine.team.clone(), machine.default_team.clone())
+        }
+        Principal::Machine(_) => return Ok(None),
+        Principal::Person { id, .. } => {
+            let slug = service.organization.slug.as_str();
+            let Some(place) = memberships(app, *id, Some(slug)).await?.pop() else { return Ok(None) };
+            let policy = &place.organization.policy;
+            if !policy.personal_tokens || !policy.lets_in(question.address) {
+                return Ok(None);
+            }
+            (Subject { narrowed: bearer.narrowed, ..place.subject }, None, None)
+        }
+    };
+    app.usage.note(bearer.value, bearer.token, app.clock.now(), question.address);
+    let named = question.team.as_deref().map(str::trim).filter(|team| !team.is_empty());
+    let team = match named {
+        // A team's own account and token work in their team; others where they say.
+        Some(named) if own.is_none() => attribution::team(app, service, named).await?,
+        _ => own.or_else(|| default_team.clone()),
+    };
+    let machine = matches!(subject.kind, Kind::ServiceAccount { .. });
+    let attribution = match question.on_behalf_of.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+        Some(name) if machine => Some(attribution::of(app, service, team.as_deref(), name).await?),
+        Some(_) => Some(Attribution::Ignored),
+        None => None,
+    };
+    Ok(Some(Verified { bearer, subject, team, default_team, attribution }))
+}
+
+/// A principal of the service's organization by its id, if it is active.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn principal(app: &App, service: &ServiceCaller, kind: &str, id: &str) -> Result<Option<Subject>> {
+    let organization = &service.organization;
+    let known = |error: Error| if matches!(error, Error::NotFound) { Ok(None) } else { Err(error) };
+    let now = app.clock.now();
+    match kind {
+        "person" => {
+            let Ok(person) = id.parse() else { return Ok(None) };
+            let place = memberships(app, person, Some(&organization.slug)).await?.pop();
+            Ok(place.map(|place| place.subject))
+        }
+        "service_account" => match accounts::find(&app.db, organization.id, id, now).await {
+            Ok(account) if account.status(now) == Status::Active => {
+                let home = account.home();
+                standing::of_account(&app.db, organization, account.id, home, &account.role).await.map(Some)
+            }
+            Ok(_) => Ok(None),
+            Err(error) => known(error),
+        },
+        "service_token" => match service_tokens::find(&app.db, organization.id, id).await {
+            Ok(found) if found.token.status(now) == TokenStatus::Active => {
+                standing::of_service_token(&app.db, organization, found.token.id).await.map(Some)
+            }
+            Ok(_) => Ok(None),
+            Err(error) => known(error),
+        },
+        "team" => match teams::find(&app.db, organization.id, id).await {
+            Ok(team) => standing::of_team(&app.db, organization, team.id, &team.role).await.map(Some),
+            Err(error) => known(error),
+        },
+        "organization" => Ok(organization.is_named(id).then(standing::of_organization)),
+        _ => Ok(None),
+    }
+}
