@@ -1,5 +1,5 @@
-//! Tessera: a self-hosted console for machine accounts. Modules in the order
-//! in which they may use one another; a test holds them to it.
+//! Tessera: a self-hosted console for machine accounts. Which module may use
+//! which, a test states and holds them to (`tests/suite/house.rs`).
 
 pub mod access;
 pub mod access_explorer;

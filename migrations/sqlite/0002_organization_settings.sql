@@ -17,6 +17,8 @@ CREATE TABLE projects (
     UNIQUE (organization_id, slug)
 );
 CREATE INDEX projects_team ON projects (team_id);
+-- The owners team comes first.
+CREATE INDEX teams_listed ON teams (organization_id, (CASE WHEN is_owners THEN '' ELSE slug END), id);
 
 -- A permission set that a principal holds: for all projects (NULL) or for one.
 CREATE TABLE grants (

@@ -68,8 +68,7 @@ pub async fn left_behind(context: &Context, caller: &Caller, profile: &Profile) 
 
 /// Removes a member from the organization. Their personal tokens lose it at
 /// once; what they made stays, in the hands of `heir` where one is named.
-/// Anybody may leave; removing others takes `members:write`, removing an owner
-/// takes an owner.
+/// It takes `members:write`; for an owner, an owner.
 ///
 /// # Errors
 /// [`Error::Conflict`] for the last owner; [`Error::Invalid`] for an heir who

@@ -101,7 +101,7 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
     let filter = Filter { search: search.clone(), ..Filter::default() };
     let accounts = accounts::list(&app, &caller, &filter, &first).await?.rows;
     let may_invite = may(&caller.subject, &Invitations);
-    let may_create = Choices::of(&app, &caller, None).await?.any();
+    let may_create = Choices::any_for(&caller);
     let shell = Shell::of(&app, &caller, SECTION, "People").await?;
     let may_manage = may(&caller.subject, &People);
     let roles = caller.organization.sets.all().cloned().collect();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf};
 use super::store::{self, Crowd, Filter, Reached};
-use crate::access::{Kind, Visibility, may, require, see};
+use crate::access::{Kind, Resource, Visibility, effective, may, require, see};
 use crate::audit::{Action, Change, Event};
 use crate::grants::store as grants;
 use crate::identity::Caller;
@@ -58,6 +58,16 @@ pub async fn own_teams(context: &Context, caller: &Caller) -> Result<Vec<Team>> 
     let mut teams = teams::actions::list(context, caller, "", &Page::choices()).await?.rows;
     teams.retain(|team| may(&caller.subject, &ProjectsOf(team.id)));
     Ok(teams)
+}
+
+/// Whether the caller may make a project somewhere, told from what they are.
+#[must_use]
+pub fn may_create(caller: &Caller) -> bool {
+    let own = match &caller.subject.kind {
+        Kind::Person { teams, .. } => teams.iter().any(|(team, _)| may(&caller.subject, &ProjectsOf(*team))),
+        _ => false,
+    };
+    own || effective(&caller.subject).has(Resource::ProjectCreate.write())
 }
 
 /// Makes a project.

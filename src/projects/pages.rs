@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::model::{GrantsOf, NewProject, Project, ProjectEdit, VISIBILITIES};
+use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf, VISIBILITIES};
 use super::store::{self, Crowd, Filter, Named};
 use super::{actions, grants};
 use crate::access::{Level, PermissionSet, Visibility, may, require};
@@ -121,7 +121,7 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
-    let may_create = !actions::own_teams(&app, &caller).await?.is_empty();
+    let may_create = actions::may_create(&caller);
     let shell = Shell::of(&app, &caller, SECTION, "Projects").await?;
     Ok(page(&ListPage { shell, filter, slice, may_create }))
 }
@@ -136,7 +136,7 @@ async fn of_team(
     let team = teams::actions::get(&app, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
     let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
-    let may_create = actions::own_teams(&app, &caller).await?.iter().any(|own| own.id == team.id);
+    let may_create = may(&caller.subject, &ProjectsOf(team.id));
     let shell = Shell::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
     Ok(page(&TeamPage { shell, team, slice, may_create }))
 }

@@ -1,7 +1,7 @@
 //! The form of a service account: what it offers, what was typed.
 
 use super::model::{AccountEdit, AccountsOf, Authentication, IdentityInput, NewAccount, ServiceAccount};
-use crate::access::{Gift, Home, PermissionSet, Policy, TokenKind, may, may_give};
+use crate::access::{Gift, Home, Kind, PermissionSet, Policy, TokenKind, may, may_give};
 use crate::identity::{App, Caller};
 use crate::identity_providers::model::IdentityProvider;
 use crate::identity_providers::store as providers;
@@ -217,6 +217,18 @@ impl Choices {
         let lifetimes = choices(&Policy::default(), TokenKind::Access, now);
         let key_lifetimes = choices(policy, TokenKind::ServiceAccount, now);
         Ok(Self { own_teams, teams, roles, organization, providers, lifetimes, key_lifetimes })
+    }
+
+    /// Whether the caller may make an account somewhere: told from what they are,
+    /// without a look at the teams, for the buttons of lists.
+    #[must_use]
+    pub fn any_for(caller: &Caller) -> bool {
+        let by_policy = caller.organization.policy.team_admins_create_accounts || caller.subject.is_owner();
+        let mut homes = vec![Home::Organization];
+        if let Kind::Person { teams, .. } = &caller.subject.kind {
+            homes.extend(teams.iter().map(|(team, _)| Home::Team(*team)));
+        }
+        by_policy && homes.into_iter().any(|home| may(&caller.subject, &AccountsOf(home)))
     }
 
     /// Whether the caller may make any account at all.
