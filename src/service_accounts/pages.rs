@@ -11,9 +11,10 @@ use super::actions::{self, Made};
 use super::form::{Choices, Typed};
 use super::model::{ServiceAccount, Status};
 use super::store::Filter;
-use crate::access::{Subject, TokenKind, may, require};
+use crate::access::{PermissionSet, TokenKind, may, require};
 use crate::audit::{self, Told};
 use crate::filters;
+use crate::grants::store as grants;
 use crate::identity::reveal::Delivery;
 use crate::identity::session::flash;
 use crate::identity::{App, ConsoleCaller};
@@ -21,6 +22,7 @@ use crate::platform::id::TokenId;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
+use crate::projects::actions as projects;
 use crate::shell::{Shell, page, refused};
 use crate::teams;
 use crate::teams::model::Team;
@@ -190,13 +192,33 @@ struct AccessPage {
     shell: Shell,
     account: ServiceAccount,
     status: Status,
-    subject: Subject,
+    /// The permission set, the project that it is for (none: all), its slug where the
+    /// one who looks sees it.
+    grants: Vec<Held>,
+}
+
+/// A grant of an account, as its page tells it.
+struct Held {
+    set: PermissionSet,
+    is_role: bool,
+    /// Name and slug; nothing for a project that the one who looks does not see.
+    project: Option<(String, String)>,
 }
 
 async fn access(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let (account, subject) = actions::standing(&app, &caller, &id).await?;
+    let account = actions::get(&app, &caller, &id).await?;
+    let sets = &caller.organization.sets;
+    let role = sets.find(&account.role).cloned();
+    let mut held: Vec<Held> =
+        role.map(|set| Held { set, is_role: true, project: None }).into_iter().collect();
+    for row in grants::of_principal(&app.db, &account.id.to_string()).await? {
+        let Some(set) = sets.find(&row.permission_set).cloned() else { continue };
+        let slug = row.project.unwrap_or_default();
+        let project = projects::get(&app, &caller, &slug).await.ok().map(|it| (it.name, it.slug));
+        held.push(Held { set, is_role: false, project });
+    }
     let shell = Shell::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
-    Ok(page(&AccessPage { shell, status: account.status(app.clock.now()), account, subject }))
+    Ok(page(&AccessPage { shell, status: account.status(app.clock.now()), account, grants: held }))
 }
 
 #[derive(Template)]

@@ -175,3 +175,17 @@ test('a question opens over its page; Cancel and Escape give the focus back; wit
   await plain.getByRole('link', { name: 'Delete dashboards' }).click();
   await expect(plain.getByRole('heading', { level: 1 })).toHaveText('Delete dashboards?');
 });
+
+test('a page asks for five things at most when nothing is known yet', async ({ browser }) => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await signIn(page, server, 'olive', DEMO);
+  const cookies = await context.cookies();
+  const fresh = await browser.newContext();
+  await fresh.addCookies(cookies);
+  const cold = await fresh.newPage();
+  const asked = [];
+  cold.on('request', (request) => asked.push(request.url()));
+  await cold.goto(at('/service-accounts'), { waitUntil: 'networkidle' });
+  expect(asked.length, asked.join(' ')).toBeLessThanOrEqual(5);
+});
