@@ -8,12 +8,27 @@ fn encoded(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-/// A sentence about a field, without the underscores of its name.
+/// A sentence that begins with a field's name, as a person says it:
+/// `grants[0].permission_set is needed` is `Permission 1: permission set is needed`.
 #[askama::filter_fn]
 pub fn label(sentence: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
-    let text = sentence.to_string().replacen('_', " ", 1);
-    let mut chars = text.chars();
-    Ok(chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect())
+    Ok(spoken(&sentence.to_string()))
+}
+
+fn spoken(sentence: &str) -> String {
+    let (field, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
+    let mut words = Vec::new();
+    for part in field.split('.') {
+        match part.strip_prefix("grants[").and_then(|part| part.strip_suffix(']')?.parse::<usize>().ok()) {
+            Some(place) => words.push(format!("permission {}:", place + 1)),
+            // Where a form of one page puts them, not what they are called there.
+            None if matches!(part, "policy" | "lifetimes" | "identity") => {}
+            None => words.push(part.replace('_', " ")),
+        }
+    }
+    let text = format!("{} {rest}", words.join(" "));
+    let mut chars = text.trim_end().chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
 }
 
 /// A field's name as the part of an address behind `#`.
@@ -52,4 +67,20 @@ pub fn token_filter_query(
     ];
     let kept = all.into_iter().filter(|(_, value)| !value.is_empty());
     Ok(kept.map(|(name, value)| format!("{name}={}&", encoded(value))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_field_is_called_as_its_form_calls_it() {
+        for (sentence, expected) in [
+            ("default_team is needed", "Default team is needed"),
+            ("grants[0].permission_set is needed", "Permission 1: permission set is needed"),
+            ("policy.lifetimes.team.max_days must be a number", "Team max days must be a number"),
+            ("key.expires_at must lie in the future", "Key expires at must lie in the future"),
+            ("service_account", "Service account"),
+        ] {
+            assert_eq!(super::spoken(sentence), expected);
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub struct Change<'a> {
     context: &'a Context,
     actor: &'a Actor,
     organization: Option<OrganizationId>,
-    told: bool,
+    told: u8,
     /// The moment of the change: one for all its rows.
     pub now: Timestamp,
 }
@@ -28,7 +28,7 @@ impl<'a> Change<'a> {
         organization: Option<OrganizationId>,
     ) -> Result<Self> {
         let tx = context.db.begin().await?;
-        Ok(Self { tx, context, actor, organization, told: false, now: context.clock.now() })
+        Ok(Self { tx, context, actor, organization, told: 0, now: context.clock.now() })
     }
 
     /// Says to which organization the change belongs, where it makes one.
@@ -58,8 +58,17 @@ impl<'a> Change<'a> {
     /// # Errors
     /// When the database cannot.
     pub async fn also(&mut self, event: &Event) -> Result<()> {
-        self.told = true;
-        store::append(&mut self.tx, self.context, self.actor, self.organization, self.now, event).await
+        store::append(
+            &mut self.tx,
+            self.context,
+            self.actor,
+            self.organization,
+            (self.now, self.told),
+            event,
+        )
+        .await?;
+        self.told = self.told.saturating_add(1);
+        Ok(())
     }
 
     /// Commits a change whose events were written as it went (a token's own).
@@ -67,7 +76,7 @@ impl<'a> Change<'a> {
     /// # Errors
     /// When no event was written, or the database cannot; then nothing happened.
     pub async fn done(self) -> Result<()> {
-        if !self.told {
+        if self.told == 0 {
             return Err(Error::internal("a change without an event"));
         }
         self.tx.commit().await?;

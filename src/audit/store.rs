@@ -10,13 +10,13 @@ pub(super) async fn append(
     context: &Context,
     actor: &Actor,
     organization: Option<OrganizationId>,
-    now: Timestamp,
+    (now, place): (Timestamp, u8),
     event: &Event,
 ) -> Result<()> {
     sql("INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, token_id, \
             action, target_kind, target_id, target_name, via, address, request_id, before, after) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)")
-    .bind(EventId::new(now, &context.random))
+    .bind(EventId::in_order(now, place, &context.random))
     .bind(organization)
     .bind(now)
     .bind(actor.kind)

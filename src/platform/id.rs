@@ -16,6 +16,18 @@ macro_rules! id {
                 Self(ulid::Ulid::from_parts(now.millis(), bits))
             }
 
+            /// One of several ids that are made at the same moment: they sort by
+            /// `place`.
+            #[must_use]
+            pub fn in_order(
+                now: $crate::platform::Timestamp,
+                place: u8,
+                random: &$crate::platform::Random,
+            ) -> Self {
+                let bits = u128::from_be_bytes(random.bytes()) & ((1 << 72) - 1);
+                Self(ulid::Ulid::from_parts(now.millis(), u128::from(place) << 72 | bits))
+            }
+
             /// An id made of `number`, for tests and samples.
             #[must_use]
             pub const fn sample(number: u128) -> Self {

@@ -359,6 +359,12 @@ async fn the_audit_log_is_filtered_exported_and_kept_from_members() {
         .collect();
     names.sort_unstable();
     assert_eq!(names, ["data", "payments"]);
+    // What one change did stands in the order in which it was done.
+    house.app.clock.advance(DAY);
+    house.account(&olive, "ci", Home::Team("data"), "member").await;
+    let both = house.get(&olive, &path("/audit-events?limit=2")).await.json();
+    let actions = [&both["items"][0]["action"], &both["items"][1]["action"]];
+    assert_eq!(actions, ["service_account.created", "token.created"]);
     let cookie = house.sign_in("olive").await;
     for (format, start) in [("csv", "id,at,actor_kind"), ("jsonl", "{\"id\":\"evt_")] {
         let export = format!("/orgs/acme/settings/audit-log/export?format={format}&action=project");
