@@ -46,6 +46,12 @@ impl TokenKind {
         Self::Access,
     ];
 
+    /// Reads kinds as they are stored: words with spaces between.
+    #[must_use]
+    pub fn list(text: &str) -> Vec<Self> {
+        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+
     /// As pages say it.
     #[must_use]
     pub const fn title(self) -> &'static str {

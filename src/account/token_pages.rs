@@ -127,7 +127,6 @@ async fn question(
     let token = tokens::get(app, signed_in.person.id, id).await?;
     let shell = Shell::account(app, signed_in, format!("{verb} token {}?", token.name)).await?;
     let question = Question {
-        name: token.name.clone(),
         action: format!("{BASE}/{}/{}", token.id, verb.to_lowercase()),
         back: ("Personal tokens".to_owned(), BASE.to_owned()),
         button,

@@ -8,18 +8,12 @@ use crate::platform::{Result, Timestamp, Tx, sql};
 /// A grant, as it is listed.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
 pub struct Row {
-    /// Its id.
-    pub id: GrantId,
-    /// Whose: an id of a person, team, service account or service token.
-    pub principal_id: String,
     /// The permission set's slug.
     pub permission_set: String,
     /// Where; in all projects without it.
     pub project_id: Option<ProjectId>,
     /// That project's slug.
     pub project: Option<String>,
-    /// That project's name.
-    pub project_name: Option<String>,
 }
 
 /// The grants that name a principal, oldest first.
@@ -27,7 +21,7 @@ pub struct Row {
 /// # Errors
 /// When the database cannot.
 pub async fn of_principal(source: impl Into<Source<'_>>, principal: &str) -> Result<Vec<Row>> {
-    Ok(sql("SELECT g.id, g.principal_id, g.permission_set, g.project_id, p.slug AS project, p.name AS project_name \
+    Ok(sql("SELECT g.permission_set, g.project_id, p.slug AS project \
          FROM grants g LEFT JOIN projects p ON p.id = g.project_id WHERE g.principal_id = $1 ORDER BY g.id")
     .bind(principal)
     .all(source)

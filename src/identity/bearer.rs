@@ -220,7 +220,7 @@ struct Row {
 }
 
 /// Whether a moment has come: at `exp` itself a token is over.
-fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
+pub(super) fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
     end.is_some_and(|end| now >= end)
 }
 

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName};
 
 use super::app::App;
-use super::bearer::presented_in;
+use super::bearer::{passed, presented_in};
 use super::standing::{OrganizationFacts, OrganizationRow};
 use crate::access::TokenKind;
 use crate::platform::id::{ServiceId, TokenId};
@@ -53,8 +53,7 @@ pub async fn authenticate(app: &App, headers: &HeaderMap, name: &HeaderName) -> 
         .optional(&app.db)
         .await?;
     let now = app.clock.now();
-    let over = |end: Option<Timestamp>| end.is_some_and(|end| now >= end);
-    let Some(row) = row.filter(|row| !over(row.stops_at) && !over(row.expires_at)) else {
+    let Some(row) = row.filter(|row| !passed(row.stops_at, now) && !passed(row.expires_at, now)) else {
         return Err(refused);
     };
     if user.is_some_and(|user| user != row.service_id.to_string()) {
@@ -63,7 +62,7 @@ pub async fn authenticate(app: &App, headers: &HeaderMap, name: &HeaderName) -> 
     app.usage.note(hash, row.token_id, now, None);
     Ok(ServiceCaller {
         id: row.service_id,
-        kinds: row.accepted_kinds.split_whitespace().filter_map(|word| word.parse().ok()).collect(),
+        kinds: TokenKind::list(&row.accepted_kinds),
         organization: row.organization.facts(&app.db).await?,
     })
 }

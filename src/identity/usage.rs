@@ -82,10 +82,6 @@ async fn write(context: &Context, gathered: &HashMap<TokenHash, Use>) -> Result<
         .execute(&mut tx)
         .await?;
     }
-    sql("DELETE FROM token_calls WHERE day < $1")
-        .bind(day(context.clock.now()) - DAYS)
-        .execute(&mut tx)
-        .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -118,7 +118,6 @@ async fn question(
     let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
     let question = Question {
         token: token::get(app, caller).await?.ok_or(Error::NotFound)?,
-        name,
         action: format!("{}/{}", address(caller), verb.to_lowercase()),
         back: (SECTION.to_owned(), address(caller)),
         button,

@@ -274,7 +274,6 @@ async fn ask_revoke(
     let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {}?", key.name)).await?;
     let base = address(&caller, &format!("/{}/tokens", account.id));
     let question = Question {
-        name: key.name.clone(),
         action: format!("{base}/{}/revoke", key.id),
         back: (account.name, base),
         button: "Revoke key",

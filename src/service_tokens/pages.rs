@@ -209,7 +209,6 @@ async fn question(app: &App, caller: &ConsoleCaller, id: &str) -> Result<(Shell,
     let token = actions::get(app, caller, id).await?.token;
     let shell = Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
     let question = Question {
-        name: token.name.clone(),
         action: address(caller, &format!("/{}/regenerate", token.id)),
         back: (token.name.clone(), address(caller, &format!("/{}", token.id))),
         button: "Regenerate token",

@@ -44,7 +44,7 @@ impl Service {
     /// The kinds of token that it accepts.
     #[must_use]
     pub fn kinds(&self) -> Vec<TokenKind> {
-        self.accepted_kinds.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+        TokenKind::list(&self.accepted_kinds)
     }
 
     /// As JSON.

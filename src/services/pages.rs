@@ -248,7 +248,6 @@ async fn ask_revoke(
     let back = address(&caller, &format!("/{}", service.id));
     let shell = Shell::of(&app, &caller, SECTION, format!("Revoke this secret of {}?", service.name)).await?;
     let question = Question {
-        name: secret.name.clone(),
         action: format!("{back}/secrets/{}/revoke", secret.id),
         back: (service.name, back),
         button: "Revoke secret",

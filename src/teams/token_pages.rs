@@ -136,7 +136,6 @@ async fn question(
     let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
     let question = Question {
         token: token.ok_or(Error::NotFound)?,
-        name: team.name.clone(),
         action: format!("{base}/{}", verb.to_lowercase()),
         back: (team.name, base),
         button,

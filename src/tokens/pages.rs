@@ -141,8 +141,6 @@ impl Card {
 pub struct Question {
     /// The token.
     pub token: Token,
-    /// Its holder's name, or its own.
-    pub name: String,
     /// Where it came from: label and address.
     pub back: (String, String),
     /// Where the form goes.
