@@ -8,7 +8,7 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
-use super::usage::{DAYS, day};
+use super::usage::oldest;
 use crate::platform::id::PersonId;
 use crate::platform::{Context, Timestamp, sql};
 
@@ -139,7 +139,7 @@ pub async fn tidy(context: &Context) -> crate::platform::Result<()> {
     sql("DELETE FROM sessions WHERE last_seen_at < $1").bind(now.minus(IDLE)).execute(&mut tx).await?;
     sql("DELETE FROM reveals WHERE expires_at < $1").bind(now).execute(&mut tx).await?;
     sql("DELETE FROM submissions WHERE created_at < $1").bind(now.minus(ABSOLUTE)).execute(&mut tx).await?;
-    sql("DELETE FROM token_calls WHERE day < $1").bind(day(now) - DAYS).execute(&mut tx).await?;
+    sql("DELETE FROM token_calls WHERE day < $1").bind(oldest(now)).execute(&mut tx).await?;
     sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(ABSOLUTE)).execute(&mut tx).await?;
     tx.commit().await?;
     Ok(())

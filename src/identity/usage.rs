@@ -18,7 +18,7 @@ struct Use {
 }
 
 /// For how many days calls are counted.
-pub const DAYS: i64 = 30;
+const DAYS: i64 = 30;
 
 /// The uses since the last flush. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +57,12 @@ impl Usage {
 #[must_use]
 pub fn day(at: Timestamp) -> i64 {
     at.micros().div_euclid(86_400_000_000)
+}
+
+/// The oldest day whose calls still count.
+#[must_use]
+pub fn oldest(now: Timestamp) -> i64 {
+    day(now) - DAYS
 }
 
 async fn write(context: &Context, gathered: &HashMap<TokenHash, Use>) -> Result<()> {

@@ -233,7 +233,7 @@ struct ActivityPage {
 
 async fn activity(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
     let account = actions::get(&app, &caller, &id).await?;
-    let calls = tokens::calls_of_account(&app.db, account.id).await?;
+    let calls = tokens::calls_of_account(&app, account.id).await?;
     let events = audit::about(&app.db, caller.organization.id, &account.id.to_string(), 50).await?;
     let shell = Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)).await?;
     Ok(page(&ActivityPage { shell, status: account.status(app.clock.now()), account, calls, events }))
@@ -266,7 +266,7 @@ async fn settings_page(
     let may_manage = may(&caller.subject, &account);
     let shell = Shell::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.clock.now());
-    let calls = tokens::calls_of_account(&app.db, account.id).await?;
+    let calls = tokens::calls_of_account(app, account.id).await?;
     let page = SettingsPage { calls, shell, status: standing, account, form, choices, may_manage, mistakes };
     Ok(html(status, &page))
 }
@@ -321,7 +321,7 @@ async fn delete_page(
 ) -> Result<Response> {
     let account = require(&caller.subject, account)?.into_inner();
     let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
-    let calls = tokens::calls_of_account(&app.db, account.id).await?;
+    let calls = tokens::calls_of_account(app, account.id).await?;
     Ok(html(status, &DeletePage { shell, account, calls, mistakes }))
 }
 

@@ -267,7 +267,7 @@ async fn revoke_page(
     let mut all = Vec::new();
     for id in ids.iter().take(50) {
         let token = actions::get(app, caller, id).await?;
-        let calls = tokens::calls(&app.db, token.token.id).await?;
+        let calls = tokens::calls(app, token.token.id).await?;
         all.push((token, calls));
     }
     let title = match all.as_slice() {

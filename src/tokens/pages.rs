@@ -212,7 +212,7 @@ pub async fn ask_end(
     question: Question,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let calls = store::calls(&app.db, question.token.id).await?;
+    let calls = store::calls(app, question.token.id).await?;
     Ok(html(status, &EndPage { shell, question, calls, mistakes }))
 }
 

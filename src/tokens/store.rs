@@ -2,11 +2,11 @@
 
 use super::model::{Holder, NewToken, Token};
 use crate::audit::Actor;
-use crate::identity::PlainToken;
+use crate::identity::{PlainToken, usage};
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
 use crate::platform::web::paging::{Page, newest};
-use crate::platform::{Db, Result, Timestamp, Tx, sql};
+use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
 
 /// Tokens with the value in force and the one before it.
 macro_rules! tokens_where {
@@ -217,11 +217,12 @@ pub struct Calls {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn calls(db: &Db, token: TokenId) -> Result<Vec<Calls>> {
-    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM token_calls WHERE token_id = $1 \
+pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<Calls>> {
+    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM token_calls WHERE token_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
     .bind(token)
-    .all(db)
+    .bind(usage::oldest(context.clock.now()))
+    .all(&context.db)
     .await?)
 }
 
@@ -229,11 +230,12 @@ pub async fn calls(db: &Db, token: TokenId) -> Result<Vec<Calls>> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn calls_of_account(db: &Db, account: ServiceAccountId) -> Result<Vec<Calls>> {
+pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> Result<Vec<Calls>> {
     Ok(sql("SELECT c.address, CAST(SUM(c.calls) AS BIGINT) AS calls FROM tokens t \
-         JOIN token_calls c ON c.token_id = t.id WHERE t.service_account_id = $1 \
+         JOIN token_calls c ON c.token_id = t.id WHERE t.service_account_id = $1 AND c.day >= $2 \
          GROUP BY c.address ORDER BY SUM(c.calls) DESC, c.address LIMIT 20")
     .bind(account)
-    .all(db)
+    .bind(usage::oldest(context.clock.now()))
+    .all(&context.db)
     .await?)
 }

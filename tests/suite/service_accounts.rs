@@ -388,6 +388,35 @@ async fn last_use_is_told_after_it_was_written() {
 }
 
 #[tokio::test]
+async fn calls_count_for_thirty_days_and_are_forgotten_after() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    house.get(&value, "/whoami").await;
+    house.app.usage.flush(&house.app).await.expect("written");
+    let page = format!("/orgs/acme/settings/service-accounts/{id}/activity");
+    let tidy = || tessera::identity::session_store::tidy(&house.app);
+    house.app.clock.advance(30 * DAY);
+    tidy().await.expect("tidied");
+    let cookie = house.sign_in("olive").await;
+    assert!(
+        house.page(&cookie, &page).await.text.contains("<code>127.0.0.1</code>"),
+        "the last day that counts"
+    );
+    house.app.clock.advance(DAY);
+    let cookie = house.sign_in("olive").await;
+    let after = house.page(&cookie, &page).await;
+    assert!(
+        after.status == StatusCode::OK && !after.text.contains("<code>127.0.0.1</code>"),
+        "before anything tidies"
+    );
+    tidy().await.expect("tidied");
+    let left: (i64,) =
+        tessera::platform::sql("SELECT COUNT(*) FROM token_calls").one(&house.app.db).await.expect("counted");
+    assert_eq!(left.0, 0);
+}
+
+#[tokio::test]
 async fn a_token_may_end_itself() {
     let (house, olive) = House::founded().await;
     house.team(&olive, "platform").await;
