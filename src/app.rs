@@ -65,7 +65,10 @@ pub fn router(app: App) -> Router {
     let protocols = Router::new()
         .merge(protocols::introspection::routes())
         .merge(protocols::access_evaluation::routes())
-        .merge(protocols::forward_auth::routes());
+        .merge(protocols::forward_auth::routes())
+        .merge(protocols::oauth_token::routes())
+        .merge(protocols::revocation::routes())
+        .merge(protocols::oauth_metadata::routes());
     Router::new()
         .merge(pages)
         .merge(protocols)

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -52,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "true to trust identity providers on private addresses or plain http",
     },
     Setting {
+        name: "api_rate_limit",
+        default: "0",
+        help: "Requests a second that one token may make of the JSON API; 0: not limited",
+    },
+    Setting {
         name: "log",
         default: "info",
         help: "What to log: error, warn, info, debug, trace, or a filter",
@@ -87,6 +93,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether identity providers may be on private addresses or plain http.
     pub allow_private_issuers: bool,
+    /// Requests a second that one token may make of the JSON API.
+    pub api_rate_limit: Option<NonZeroU32>,
     /// The log filter.
     pub log: String,
     /// The log format.
@@ -194,6 +202,7 @@ impl Config {
         let (public_url, from_public) = setting("public_url");
         let (proxies, from_proxies) = setting("trusted_proxies");
         let (private_issuers, from_private) = setting("allow_private_issuers");
+        let (rate, from_rate) = setting("api_rate_limit");
         let (log, from_log) = setting("log");
         let (log_format, from_format) = setting("log_format");
 
@@ -239,6 +248,10 @@ impl Config {
                 false
             }
         };
+        let api_rate_limit = rate.parse::<u32>().unwrap_or_else(|_| {
+            mistakes.push(format!("{from_rate}: must be a whole number of requests a second, 0 for no limit, not “{rate}”"));
+            0
+        });
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             mistakes.push(format!(
                 "{from_log}: must be error, warn, info, debug, trace or a filter, not “{log}”"
@@ -262,6 +275,7 @@ impl Config {
                 public_url_is_set,
                 trusted_proxies,
                 allow_private_issuers,
+                api_rate_limit: NonZeroU32::new(api_rate_limit),
                 log,
                 log_format,
             })

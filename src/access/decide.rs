@@ -252,6 +252,23 @@ pub fn effective(subject: &Subject) -> Permissions {
     Permission::all().filter(|permission| holds(subject, *permission, None).is_some()).collect()
 }
 
+/// What the principal holds somewhere: for all projects, in the organization,
+/// or in any one project. What a token of its can be narrowed to.
+#[must_use]
+pub fn anywhere(subject: &Subject) -> Permissions {
+    let own = match &subject.kind {
+        Kind::Person { owner: true, .. } => Permissions::ALL,
+        Kind::Organization => Permission::all().filter(|permission| organization_token(*permission)).collect(),
+        kind => subject.grants.iter().fold(Permissions::NONE, |all, grant| {
+            all.and(match grant.projects {
+                Projects::All => masked(kind, grant.set.permissions),
+                Projects::One(_) => grant.set.permissions.only(Permissions::PROJECT),
+            })
+        }),
+    };
+    subject.narrowed.map_or(own, |to| own.only(to))
+}
+
 /// Whose service accounts the principal sees in a list.
 ///
 /// # Errors

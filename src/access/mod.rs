@@ -14,7 +14,7 @@ mod visibility;
 
 pub use addresses::Addresses;
 pub use decide::{
-    Decision, Refusal, Via, accounts_seen, decide, effective, holds_groups, reaches_organization,
+    Decision, Refusal, Via, accounts_seen, anywhere, decide, effective, holds_groups, reaches_organization,
 };
 pub use give::{Gift, may_give};
 pub use permission::{Level, Permission, Permissions, Resource, Verb};

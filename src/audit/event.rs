@@ -139,6 +139,8 @@ words! {
         TokenOverlapEnded = "token.overlap_ended",
         /// A token was revoked.
         TokenRevoked = "token.revoked",
+        /// A token or an external identity was exchanged for an access token.
+        AccessTokenIssued = "access_token.issued",
     }
 }
 
@@ -173,6 +175,10 @@ pub struct Actor {
     pub address: Option<IpAddr>,
     /// The request's id, as in the log.
     pub request_id: String,
+    /// The username of the person for whom a service account acts.
+    pub on_behalf_of: Option<String>,
+    /// The slug of the team that the request named.
+    pub for_team: Option<String>,
 }
 
 /// What a change did.
@@ -235,6 +241,8 @@ pub struct Told {
     pub at: Timestamp,
     /// Who.
     pub actor_name: String,
+    /// For whom: a username.
+    pub on_behalf_of: Option<String>,
     /// What.
     pub action: Action,
     /// The kind of thing.

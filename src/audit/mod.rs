@@ -7,4 +7,4 @@ mod store;
 
 pub use change::Change;
 pub use event::{Action, Actor, ActorKind, Event, Through, Told};
-pub use store::{about, latest};
+pub use store::{about, by, latest};

@@ -14,8 +14,9 @@ pub(super) async fn append(
     event: &Event,
 ) -> Result<()> {
     sql("INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, token_id, \
-            action, target_kind, target_id, target_name, via, address, request_id, before, after) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)")
+            action, target_kind, target_id, target_name, via, address, request_id, before, after, \
+            on_behalf_of, for_team) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)")
     .bind(EventId::in_order(now, place, &context.random))
     .bind(organization)
     .bind(now)
@@ -32,6 +33,8 @@ pub(super) async fn append(
     .bind(actor.request_id.clone())
     .bind(event.before.as_ref().map(ToString::to_string))
     .bind(event.after.as_ref().map(ToString::to_string))
+    .bind(actor.on_behalf_of.clone())
+    .bind(actor.for_team.clone())
     .execute(tx)
     .await?;
     Ok(())
@@ -42,7 +45,7 @@ pub(super) async fn append(
 /// # Errors
 /// When the database cannot.
 pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result<Vec<Told>> {
-    Ok(sql("SELECT id, at, actor_name, action, target_kind, target_name FROM audit_events \
+    Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
             WHERE organization_id = $1 ORDER BY id DESC LIMIT $2")
     .bind(organization)
     .bind(limit)
@@ -55,9 +58,23 @@ pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result
 /// # Errors
 /// When the database cannot.
 pub async fn about(db: &Db, organization: OrganizationId, target: &str, limit: i64) -> Result<Vec<Told>> {
-    Ok(sql("SELECT id, at, actor_name, action, target_kind, target_name FROM audit_events \
+    Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
             WHERE target_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT $3")
     .bind(target)
+    .bind(organization)
+    .bind(limit)
+    .all(db)
+    .await?)
+}
+
+/// The latest events that a principal made, newest first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn by(db: &Db, organization: OrganizationId, actor: &str, limit: i64) -> Result<Vec<Told>> {
+    Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
+            WHERE actor_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT $3")
+    .bind(actor)
     .bind(organization)
     .bind(limit)
     .all(db)

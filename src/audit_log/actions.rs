@@ -70,7 +70,7 @@ pub fn csv_line(cells: &[String]) -> Result<Vec<u8>> {
 }
 
 /// The columns of the CSV.
-pub const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 15] = [
     "id",
     "at",
     "actor_kind",
@@ -82,6 +82,8 @@ pub const COLUMNS: [&str; 13] = [
     "target_name",
     "via",
     "address",
+    "on_behalf_of",
+    "for_team",
     "before",
     "after",
 ];
@@ -102,6 +104,8 @@ pub fn cells(entry: &Entry) -> Vec<String> {
         entry.target_name.clone(),
         entry.via.to_string(),
         or(&entry.address),
+        or(&entry.on_behalf_of),
+        or(&entry.for_team),
         or(&entry.before),
         or(&entry.after),
     ]

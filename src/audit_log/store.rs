@@ -77,6 +77,10 @@ pub struct Entry {
     pub address: Option<String>,
     /// The request, as in the log.
     pub request_id: String,
+    /// For whom a service account acted: a username.
+    pub on_behalf_of: Option<String>,
+    /// The team that the request named: a slug.
+    pub for_team: Option<String>,
     /// What it was before.
     #[serde(serialize_with = "json")]
     pub before: Option<String>,
@@ -129,7 +133,7 @@ pub async fn list(
     Ok(newest!(
         page,
         "SELECT e.id, e.at, e.actor_kind, e.actor_id, e.actor_name, e.token_id, e.action, e.target_kind, e.target_id, \
-            e.target_name, e.via, e.address, e.request_id, e.before, e.after \
+            e.target_name, e.via, e.address, e.request_id, e.on_behalf_of, e.for_team, e.before, e.after \
          FROM audit_events e WHERE e.organization_id = $3 AND e.at >= $4 AND e.at < $5 \
          AND ($6 = '' OR e.actor_id = $6 OR LOWER(e.actor_name) LIKE $7 ESCAPE '\\') \
          AND ($8 = '' OR e.action = $8 OR e.action LIKE $8 || '.%') \

@@ -66,7 +66,10 @@ async fn keep(app: App) {
     loop {
         let done = tokio::select! {
             _ = flush.tick() => app.usage.flush(&app).await,
-            _ = tidy.tick() => session_store::tidy(&app).await,
+            _ = tidy.tick() => {
+                app.limits.tidy();
+                session_store::tidy(&app).await
+            }
         };
         if let Err(error) = done {
             tracing::warn!(%error, "housekeeping failed; it will be tried again");

@@ -79,5 +79,7 @@ pub(super) fn operator() -> Actor {
         through: Through::CommandLine,
         address: None,
         request_id: String::new(),
+        on_behalf_of: None,
+        for_team: None,
     }
 }

@@ -2,12 +2,14 @@
 
 use std::ops::Deref;
 
+use super::issuer::Issuers;
+use super::limits::Limits;
 use super::password::Passwords;
 use super::usage::Usage;
 use crate::platform::outbound::Outbound;
 use crate::platform::{Context, Result};
 
-/// The context, and the two things that are kept in memory. Cheap to clone.
+/// The context, and what is kept in memory. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App {
     context: Context,
@@ -17,6 +19,10 @@ pub struct App {
     pub usage: Usage,
     /// Asks other servers.
     pub outbound: Outbound,
+    /// The keys of identity providers.
+    pub issuers: Issuers,
+    /// How often may be asked.
+    pub limits: Limits,
 }
 
 impl App {
@@ -27,7 +33,9 @@ impl App {
     pub fn new(context: Context) -> Result<Self> {
         let passwords = Passwords::new(&context.random);
         let outbound = Outbound::new(context.config.allow_private_issuers)?;
-        Ok(Self { context, passwords, usage: Usage::default(), outbound })
+        let limits = Limits::new(&context.clock, context.config.api_rate_limit);
+        let (usage, issuers) = (Usage::default(), Issuers::default());
+        Ok(Self { context, passwords, usage, outbound, issuers, limits })
     }
 }
 

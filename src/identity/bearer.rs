@@ -45,6 +45,15 @@ pub(super) fn presented_in(headers: &HeaderMap, name: &HeaderName) -> Result<(Op
     header.to_str().ok().and_then(credential).ok_or(bad)
 }
 
+/// The Basic credentials of a client in OAuth: `Some(None)` for an
+/// `Authorization` that is anything else.
+#[must_use]
+pub fn credentials(headers: &HeaderMap) -> Option<Option<(String, PlainToken)>> {
+    headers.get(AUTHORIZATION)?;
+    let read = presented_in(headers, &AUTHORIZATION).ok();
+    Some(read.and_then(|(user, token)| user.map(|user| (user, token))))
+}
+
 fn credential(header: &str) -> Option<(Option<String>, PlainToken)> {
     let (scheme, rest) = header.split_once(' ')?;
     let rest = rest.trim_matches(' ');
@@ -68,6 +77,11 @@ pub struct Bearer {
     pub value: TokenHash,
     /// Its kind.
     pub kind: TokenKind,
+    /// The kind of token that it stands for: its own, or that of an access
+    /// token's origin.
+    pub acts_as: TokenKind,
+    /// What an access token was exchanged for: the token, and which value of it.
+    pub source: Option<(TokenId, TokenHash)>,
     /// Its hint.
     pub hint: String,
     /// When this value stops, whichever of its ends comes first.
@@ -184,6 +198,8 @@ impl Bearer {
             through: Through::Api,
             address: self.request.address,
             request_id: self.request.request_id.clone(),
+            on_behalf_of: None,
+            for_team: None,
         }
     }
 }
@@ -194,6 +210,14 @@ struct Row {
     hint: String,
     token_id: TokenId,
     token_name: String,
+    acts_as: Option<TokenKind>,
+    source_id: Option<TokenId>,
+    source_value: Option<Vec<u8>>,
+    source_lives: bool,
+    source_name: Option<String>,
+    source_expires_at: Option<Timestamp>,
+    source_stops_at: Option<Timestamp>,
+    source_addresses: Option<String>,
     token_expires_at: Option<Timestamp>,
     regenerated_at: Timestamp,
     revoked_at: Option<Timestamp>,
@@ -241,7 +265,10 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
         return Err(refused);
     }
     let hash = value.hash();
-    let row: Option<Row> = sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.name AS token_name, \
+    let row: Option<Row> = sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.name AS token_name, t.acts_as, \
+            t.source_id, t.source_value, (held.token_id IS NOT NULL AND source.revoked_at IS NULL) AS source_lives, \
+            source.name AS source_name, source.expires_at AS source_expires_at, held.stops_at AS source_stops_at, \
+            source.allowed_addresses AS source_addresses, \
             t.expires_at AS token_expires_at, t.regenerated_at, t.revoked_at, t.allowed_addresses AS token_addresses, \
             t.permissions AS narrowed, p.id AS person_id, p.name AS person_name, \
             a.id AS account_id, a.name AS account_name, a.role AS account_role, \
@@ -251,6 +278,8 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
             usual.slug AS default_team_slug, o.id AS organization_id, o.slug AS organization_slug, \
             o.name AS organization_name, o.policy \
          FROM token_values v JOIN tokens t ON t.id = v.token_id \
+         LEFT JOIN tokens source ON source.id = t.source_id \
+         LEFT JOIN token_values held ON held.hash = t.source_value \
          LEFT JOIN people p ON p.id = t.person_id \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id \
          LEFT JOIN teams own ON own.id = COALESCE(t.team_id, a.team_id) \
@@ -262,21 +291,33 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
     .await?;
     let now = context.clock.now();
     let Some(row) = row else { return Err(refused) };
-    let ends = [row.stops_at, row.token_expires_at, row.account_expires_at];
+    let ends = [
+        row.stops_at,
+        row.token_expires_at,
+        row.account_expires_at,
+        row.source_expires_at,
+        row.source_stops_at,
+    ];
     let over = row.revoked_at.is_some()
         || row.disabled_at.is_some()
         || row.deleted_at.is_some()
+        || (row.source_id.is_some() && !row.source_lives)
         || ends.into_iter().any(|end| passed(end, now));
     if over {
         return Err(refused);
     }
-    let lists = [row.token_addresses.as_str(), row.account_addresses.as_deref().unwrap_or_default()];
+    let lists = [&row.token_addresses].into_iter().chain(&row.source_addresses).chain(&row.account_addresses);
     if !lists.into_iter().all(|list| lets_in(list, request.address)) {
         return Err(request.shut_out());
     }
+    let source = match (row.source_id, row.source_value.as_deref()) {
+        (Some(id), Some(value)) => Some((id, TokenHash::stored(value).ok_or_else(|| refused.clone())?)),
+        _ => None,
+    };
     let (token, hint, issued_at) = (row.token_id, row.hint.clone(), row.regenerated_at);
     let narrowed = row.narrowed.as_deref().map(standing::permissions);
-    let principal = principal(context, value.kind(), row, narrowed).await?.ok_or(refused)?;
+    let acts_as = row.acts_as.unwrap_or(value.kind());
+    let principal = principal(context, acts_as, row, narrowed).await?.ok_or(refused)?;
     if let Principal::Machine(machine) = &principal {
         request.admitted(&machine.organization.policy)?;
     }
@@ -285,6 +326,8 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
         token,
         value: hash,
         kind: value.kind(),
+        acts_as,
+        source,
         hint,
         expires_at,
         issued_at,
@@ -329,8 +372,9 @@ async fn principal(
             (PrincipalKind::Organization, id, organization.name.clone(), standing::of_organization())
         }
         (TokenKind::ServiceToken, ..) => {
-            let subject = standing::of_service_token(db, &organization, row.token_id).await?;
-            (PrincipalKind::ServiceToken, row.token_id.to_string(), row.token_name, subject)
+            let id = row.source_id.unwrap_or(row.token_id);
+            let subject = standing::of_service_token(db, &organization, id).await?;
+            (PrincipalKind::ServiceToken, id.to_string(), row.source_name.unwrap_or(row.token_name), subject)
         }
         _ => return Ok(None),
     };
@@ -346,13 +390,29 @@ async fn principal(
     }))))
 }
 
+/// The token of a request to the API; its use is noted by who asks.
+///
+/// # Errors
+/// [`Error::Unauthenticated`], [`Error::Forbidden`] as [`verify`];
+/// [`Error::TooMany`] above the limits.
+pub async fn of_request(parts: &Parts, app: &App) -> Result<Bearer> {
+    let facts = RequestFacts::of(parts);
+    let address = facts.address;
+    let checked = match presented(&parts.headers) {
+        Ok(value) => verify(app, &value, facts).await,
+        Err(error) => Err(error),
+    };
+    let bearer = checked.map_err(|error| app.limits.refused(address, error))?;
+    app.limits.admit(&bearer)?;
+    Ok(bearer)
+}
+
 impl FromRequestParts<App> for Bearer {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let value = presented(&parts.headers)?;
-        let bearer = verify(app, &value, RequestFacts::of(parts)).await?;
-        app.usage.note(bearer.value, bearer.token, app.clock.now(), bearer.request.address);
+        let bearer = of_request(parts, app).await?;
+        app.usage.note(app.clock.now(), &bearer, None, None);
         Ok(bearer)
     }
 }

@@ -8,7 +8,8 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use super::app::App;
-use super::bearer::{Bearer, Principal};
+use super::attribution::{Claimed, settle};
+use super::bearer::Principal;
 use super::session::{Person, SignedIn};
 use super::standing::{self, OrganizationFacts, OrganizationRow, held};
 use crate::access::{Kind, Projects, Source, Subject, TeamRole};
@@ -23,8 +24,19 @@ use crate::platform::{Context, Error, Result, sql};
 pub struct RequestFacts {
     /// The peer's address.
     pub address: Option<IpAddr>,
+    /// The program's own words about itself: the start of `User-Agent`.
+    pub agent: Option<String>,
     /// As in the log and in the answer.
     pub request_id: String,
+}
+
+/// The longest part of a `User-Agent` that is kept, in bytes.
+const AGENT: usize = 120;
+
+fn agent(headers: &axum::http::HeaderMap) -> Option<String> {
+    let text = headers.get(axum::http::header::USER_AGENT)?.to_str().ok()?;
+    // `to_str` lets visible ASCII through, so any byte ends a character.
+    text.get(..text.len().min(AGENT)).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 impl RequestFacts {
@@ -33,6 +45,7 @@ impl RequestFacts {
     pub fn of(parts: &Parts) -> Self {
         Self {
             address: parts.extensions.get::<ClientAddress>().and_then(|from| from.0),
+            agent: agent(&parts.headers),
             request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
         }
     }
@@ -65,8 +78,9 @@ impl RequestFacts {
     }
 
     fn actor(self, kind: ActorKind, id: String, name: String) -> Actor {
-        let Self { address, request_id } = self;
-        Actor { kind, id, name, token: None, through: Through::Console, address, request_id }
+        let Self { address, request_id, .. } = self;
+        let through = Through::Console;
+        Actor { kind, id, name, token: None, through, address, request_id, on_behalf_of: None, for_team: None }
     }
 }
 
@@ -209,11 +223,10 @@ impl FromRequestParts<App> for ApiCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let bearer = Bearer::from_request_parts(parts, app).await?;
-        let actor = bearer.actor();
-        let (organization, subject) = match bearer.principal {
+        let bearer = super::bearer::of_request(parts, app).await?;
+        let (organization, subject) = match &bearer.principal {
             Principal::Person { id, .. } => {
-                let mut place = place(app, id, parts).await?;
+                let mut place = place(app, *id, parts).await?;
                 admits_personal_token(&place.organization, &bearer.request)?;
                 place.subject.narrowed = bearer.narrowed;
                 (place.organization, place.subject)
@@ -222,9 +235,15 @@ impl FromRequestParts<App> for ApiCaller {
                 if !machine.organization.is_named(&organization_in(parts).await?) {
                     return Err(Error::NotFound);
                 }
-                (machine.organization, machine.subject)
+                (machine.organization.clone(), machine.subject.clone())
             }
         };
+        let mut actor = bearer.actor();
+        let claimed = Claimed::of(&parts.headers);
+        let attribution = settle(&app.db, organization.id, &bearer, &claimed).await?;
+        app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
+        actor.on_behalf_of = attribution.person.map(|person| person.username);
+        actor.for_team = claimed.team.and(attribution.team);
         Ok(Self(Caller { actor, subject, organization }))
     }
 }

@@ -1,8 +1,12 @@
 //! Who is calling: passwords, sessions, tokens, and the callers made of them.
 
 mod app;
+pub mod assertion;
+pub mod attribution;
 pub mod bearer;
 pub mod caller;
+pub mod issuer;
+pub mod limits;
 pub mod once;
 pub mod password;
 pub mod reveal;

@@ -4,7 +4,9 @@ use axum::http::{HeaderMap, HeaderName};
 
 use super::app::App;
 use super::bearer::{passed, presented_in};
+use super::caller::RequestFacts;
 use super::standing::{OrganizationFacts, OrganizationRow};
+use super::token::PlainToken;
 use crate::access::TokenKind;
 use crate::platform::id::{ServiceId, TokenId};
 use crate::platform::{Error, Result, Timestamp, sql};
@@ -14,6 +16,8 @@ use crate::platform::{Error, Result, Timestamp, sql};
 pub struct ServiceCaller {
     /// Its id.
     pub id: ServiceId,
+    /// Its name.
+    pub name: String,
     /// The kinds of token that it accepts.
     pub kinds: Vec<TokenKind>,
     /// Its organization: it learns of no other.
@@ -24,6 +28,7 @@ pub struct ServiceCaller {
 struct Row {
     token_id: TokenId,
     service_id: ServiceId,
+    service_name: String,
     accepted_kinds: String,
     stops_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
@@ -35,16 +40,55 @@ struct Row {
 /// the service's id and the secret) and looks it up.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] without one or with one that is not good.
-pub async fn authenticate(app: &App, headers: &HeaderMap, name: &HeaderName) -> Result<ServiceCaller> {
-    let refused = Error::Unauthenticated { presented: true };
+/// [`Error::Unauthenticated`] without one or with one that is not good;
+/// [`Error::TooMany`] after many of those.
+pub async fn authenticate(
+    app: &App,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<ServiceCaller> {
+    let found = find(app, facts, headers, name).await;
+    found.map_err(|error| app.limits.refused(facts.address, error))
+}
+
+/// The same with the service's id and secret.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn authenticate_as(
+    app: &App,
+    facts: &RequestFacts,
+    id: &str,
+    secret: &PlainToken,
+) -> Result<ServiceCaller> {
+    let found = look_up(app, facts, Some(id), secret).await;
+    found.map_err(|error| app.limits.refused(facts.address, error))
+}
+
+async fn find(
+    app: &App,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<ServiceCaller> {
     let (user, secret) = presented_in(headers, name)?;
+    look_up(app, facts, user.as_deref(), &secret).await
+}
+
+async fn look_up(
+    app: &App,
+    facts: &RequestFacts,
+    user: Option<&str>,
+    secret: &PlainToken,
+) -> Result<ServiceCaller> {
+    let refused = Error::Unauthenticated { presented: true };
     if secret.kind() != TokenKind::ServiceSecret {
         return Err(refused);
     }
     let hash = secret.hash();
     let row: Option<Row> =
-        sql("SELECT t.id AS token_id, s.id AS service_id, s.accepted_kinds, v.stops_at, t.expires_at, \
+        sql("SELECT t.id AS token_id, s.id AS service_id, s.name AS service_name, s.accepted_kinds, v.stops_at, t.expires_at, \
             o.id AS organization_id, o.slug AS organization_slug, o.name AS organization_name, o.policy \
          FROM token_values v JOIN tokens t ON t.id = v.token_id AND t.revoked_at IS NULL \
          JOIN services s ON s.id = t.service_id AND s.disabled_at IS NULL \
@@ -59,9 +103,10 @@ pub async fn authenticate(app: &App, headers: &HeaderMap, name: &HeaderName) -> 
     if user.is_some_and(|user| user != row.service_id.to_string()) {
         return Err(refused);
     }
-    app.usage.note(hash, row.token_id, now, None);
+    app.usage.note_secret(now, hash, row.token_id, facts.address);
     Ok(ServiceCaller {
         id: row.service_id,
+        name: row.service_name,
         kinds: TokenKind::list(&row.accepted_kinds),
         organization: row.organization.facts(&app.db).await?,
     })

@@ -9,6 +9,7 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
 use super::usage::oldest;
+use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::{Context, Timestamp, sql};
 
@@ -140,6 +141,13 @@ pub async fn tidy(context: &Context) -> crate::platform::Result<()> {
     sql("DELETE FROM reveals WHERE expires_at < $1").bind(now).execute(&mut tx).await?;
     sql("DELETE FROM submissions WHERE created_at < $1").bind(now.minus(ABSOLUTE)).execute(&mut tx).await?;
     sql("DELETE FROM token_calls WHERE day < $1").bind(oldest(now)).execute(&mut tx).await?;
+    sql("DELETE FROM account_calls WHERE day < $1").bind(oldest(now)).execute(&mut tx).await?;
+    sql("DELETE FROM attributions WHERE day < $1").bind(oldest(now)).execute(&mut tx).await?;
+    // Access tokens are many and short-lived: the audit log remembers them.
+    sql("DELETE FROM tokens WHERE kind = 'access' AND expires_at < $1")
+        .bind(now.minus(DAY))
+        .execute(&mut tx)
+        .await?;
     sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(ABSOLUTE)).execute(&mut tx).await?;
     tx.commit().await?;
     Ok(())

@@ -50,6 +50,20 @@ impl OrganizationRow {
     }
 }
 
+/// The facts of an organization.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn organization(db: &Db, id: OrganizationId) -> Result<OrganizationFacts> {
+    let row: Option<OrganizationRow> =
+        sql("SELECT id AS organization_id, slug AS organization_slug, name AS organization_name, policy \
+             FROM organizations WHERE id = $1")
+        .bind(id)
+        .optional(db)
+        .await?;
+    row.ok_or(Error::NotFound)?.facts(db).await
+}
+
 #[derive(sqlx::FromRow)]
 struct SetRow {
     slug: String,

@@ -51,9 +51,23 @@ impl std::fmt::Debug for PlainToken {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TokenHash([u8; 32]);
 
+impl From<Option<TokenHash>> for crate::platform::db::Value {
+    fn from(hash: Option<TokenHash>) -> Self {
+        Self::OptionalBytes(hash.map(|hash| hash.0.to_vec()))
+    }
+}
+
 impl From<TokenHash> for crate::platform::db::Value {
     fn from(hash: TokenHash) -> Self {
         Self::Bytes(hash.0.to_vec())
+    }
+}
+
+impl TokenHash {
+    /// As it is stored.
+    #[must_use]
+    pub fn stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
     }
 }
 

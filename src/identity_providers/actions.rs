@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::discovery;
 use super::model::{Checked, IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
 use super::store;
 use crate::access::{require, see};
 use crate::audit::{Action, Change, Event};
+use crate::identity::issuer::try_out;
 use crate::identity::{App, Caller};
 use crate::platform::id::IdentityProviderId;
 use crate::platform::{Error, Mistakes, Result};
@@ -31,7 +31,7 @@ pub async fn get(app: &App, caller: &Caller, named: &str) -> Result<IdentityProv
 
 /// Asks the issuer before it is trusted.
 async fn tried(app: &App, checked: &Checked) -> Result<()> {
-    discovery::try_out(&app.outbound, &checked.issuer).await.map(drop).map_err(|told| {
+    try_out(&app.outbound, &checked.issuer).await.map_err(|told| {
         Error::Invalid(Mistakes::one("issuer", format!("was tried and does not work: {told}")))
     })
 }
@@ -82,6 +82,10 @@ pub async fn edit(
             "Somebody else changed “{}” meanwhile. Look at it again, then save.",
             was.name
         )));
+    }
+    if (&was.issuer, &was.audience) != (&checked.issuer, &checked.audience) {
+        let now = change.now;
+        store::end_exchanged(change.tx(), &permit, was.id, now).await?;
     }
     let after = store::find(change.tx(), organization, &was.id.to_string()).await?;
     let event = Event::new(Action::IdentityProviderEdited, "identity_provider", was.id, &after.name);

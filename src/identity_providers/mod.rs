@@ -3,7 +3,6 @@
 
 pub mod actions;
 pub mod api;
-pub mod discovery;
 pub mod model;
 pub mod pages;
 pub mod store;

@@ -44,6 +44,24 @@ pub async fn all(
     .await?)
 }
 
+/// The provider of this issuer and audience, exactly: there is one at most in
+/// the installation.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn trusted(
+    source: impl Into<Source<'_>>,
+    issuer: &str,
+    audience: &str,
+) -> Result<Option<IdentityProvider>> {
+    Ok(sql("SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, 0 AS accounts \
+         FROM identity_providers i WHERE i.issuer = $1 AND i.audience = $2")
+    .bind(issuer)
+    .bind(audience)
+    .optional(source)
+    .await?)
+}
+
 /// Which field is taken, where a statement met a unique constraint: SQLite
 /// does not say.
 async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &Checked) -> Result<()> {
@@ -129,5 +147,22 @@ pub(super) async fn delete(
         .execute(&mut *tx)
         .await?;
     sql("DELETE FROM identity_providers WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(())
+}
+
+/// Ends the access tokens of every account that proves itself by a provider:
+/// it is another issuer or audience from now on.
+pub(super) async fn end_exchanged(
+    tx: &mut Tx,
+    _permit: &Permit<IdentityProviders>,
+    id: IdentityProviderId,
+    now: Timestamp,
+) -> Result<()> {
+    sql("UPDATE tokens SET revoked_at = $1 WHERE kind = 'access' AND revoked_at IS NULL AND service_account_id IN \
+            (SELECT a.id FROM service_accounts a WHERE a.identity_provider_id = $2)")
+    .bind(now)
+    .bind(id)
+    .execute(tx)
+    .await?;
     Ok(())
 }

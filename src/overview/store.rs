@@ -48,14 +48,14 @@ pub async fn counts(
 ) -> Result<Counts> {
     Ok(sql("SELECT \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
-                AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) LIMIT $5) a) AS live, \
+                AND kind <> 'access' AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) LIMIT $5) a) AS live, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
-                AND kind <> 'service_secret' AND expires_at > $2 AND expires_at <= $3 LIMIT $5) b) AS expiring, \
+                AND kind <> 'access' AND kind <> 'service_secret' AND expires_at > $2 AND expires_at <= $3 LIMIT $5) b) AS expiring, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
-                AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) \
+                AND kind <> 'access' AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) \
                 AND COALESCE(last_used_at, created_at) < $4 LIMIT $5) c) AS unused, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
-                AND kind <> 'service_secret' AND expires_at IS NULL LIMIT $5) d) AS endless")
+                AND kind <> 'access' AND kind <> 'service_secret' AND expires_at IS NULL LIMIT $5) d) AS endless")
         .bind(organization)
         .bind(now)
         .bind(soon)
@@ -141,7 +141,7 @@ pub async fn list(
             COALESCE(t.last_used_at, t.created_at) AS used_at \
          FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
+         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
          AND ($4 = '%%' OR LOWER(t.name) LIKE $4 ESCAPE '\\' OR v.hint LIKE $4 ESCAPE '\\' \
             OR a.name_folded LIKE $4 ESCAPE '\\') AND ($5 = '' OR t.kind = $5) \
              AND (t.expires_at IS NULL OR t.expires_at > $6)",
@@ -155,7 +155,7 @@ pub async fn list(
             COALESCE(t.last_used_at, t.created_at) AS used_at \
          FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
+         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
          AND ($4 = '%%' OR LOWER(t.name) LIKE $4 ESCAPE '\\' OR v.hint LIKE $4 ESCAPE '\\' \
             OR a.name_folded LIKE $4 ESCAPE '\\') AND ($5 = '' OR t.kind = $5) \
              AND t.expires_at IS NULL",
@@ -168,7 +168,7 @@ pub async fn list(
             COALESCE(t.last_used_at, t.created_at) AS used_at \
          FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
+         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
          AND ($5 = '%%' OR LOWER(t.name) LIKE $5 ESCAPE '\\' OR v.hint LIKE $5 ESCAPE '\\' \
             OR a.name_folded LIKE $5 ESCAPE '\\') AND ($6 = '' OR t.kind = $6) \
              AND t.expires_at > $7 AND t.expires_at <= $8",
@@ -184,7 +184,7 @@ pub async fn list(
             COALESCE(t.last_used_at, t.created_at) AS used_at \
          FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'service_secret' \
+         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
          AND ($5 = '%%' OR LOWER(t.name) LIKE $5 ESCAPE '\\' OR v.hint LIKE $5 ESCAPE '\\' \
             OR a.name_folded LIKE $5 ESCAPE '\\') AND ($6 = '' OR t.kind = $6) \
              AND (t.expires_at IS NULL OR t.expires_at > $7) AND COALESCE(t.last_used_at, t.created_at) < $8",

@@ -267,7 +267,7 @@ pub async fn left_behind(
     Ok(sql("SELECT id, 'service_account' AS kind, name FROM service_accounts \
             WHERE organization_id = $1 AND created_by = $2 AND deleted_at IS NULL \
          UNION ALL SELECT id, kind, name FROM tokens WHERE organization_id = $1 AND created_by = $2 \
-            AND kind NOT IN ('service_account', 'service_secret') AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) ORDER BY 2, 3 LIMIT 100")
+            AND kind NOT IN ('service_account', 'service_secret', 'access') AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) ORDER BY 2, 3 LIMIT 100")
     .bind(organization)
     .bind(person)
     .bind(now)

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::verified::{self, Question};
 use crate::access::{Decision, Permission, Subject, Target, decide};
 use crate::identity::App;
+use crate::identity::attribution::{Attribution, Claimed};
+use crate::identity::caller::RequestFacts;
 use crate::identity::service::{ServiceCaller, authenticate};
 use crate::platform::web::Json;
 use crate::platform::{Error, Mistakes, Result};
@@ -89,10 +91,11 @@ async fn metadata(State(app): State<App>) -> Response {
 
 async fn one(
     State(app): State<App>,
+    facts: RequestFacts,
     headers: HeaderMap,
     question: Result<Json<Evaluation>>,
 ) -> Result<Response> {
-    let service = authenticate(&app, &headers, &AUTHORIZATION).await?;
+    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await?;
     let Json(question) = question.map_err(malformed)?;
     Ok(Answer(evaluate(&app, &service, &question).await?).into_response())
 }
@@ -105,8 +108,13 @@ fn malformed(error: Error) -> Error {
     }
 }
 
-async fn several(State(app): State<App>, headers: HeaderMap, batch: Result<Json<Batch>>) -> Result<Response> {
-    let service = authenticate(&app, &headers, &AUTHORIZATION).await?;
+async fn several(
+    State(app): State<App>,
+    facts: RequestFacts,
+    headers: HeaderMap,
+    batch: Result<Json<Batch>>,
+) -> Result<Response> {
+    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await?;
     let Json(batch) = batch.map_err(malformed)?;
     if batch.evaluations.is_empty() {
         return Ok(Answer(evaluate(&app, &service, &batch.whole).await?).into_response());
@@ -161,7 +169,7 @@ async fn evaluate(app: &App, service: &ServiceCaller, question: &Evaluation) -> 
     let Ok(permission) = action.name.parse::<Permission>() else {
         return Ok(no(format!("“{}” is no permission.", action.name)));
     };
-    let Some(subject) = subject_of(app, service, subject, context).await? else {
+    let Some((subject, attribution)) = subject_of(app, service, subject, context).await? else {
         return Ok(no("The token or principal is not good here."));
     };
     let target = match resource.r#type.as_str() {
@@ -173,7 +181,13 @@ async fn evaluate(app: &App, service: &ServiceCaller, question: &Evaluation) -> 
         },
         _ => return Ok(no("There is no such resource, or none that it may see.")),
     };
-    Ok(answer(&decide(&subject, permission, &target)))
+    let mut answer = answer(&decide(&subject, permission, &target));
+    if let Some(Attribution { team, outcome, person }) = attribution {
+        answer["context"]["team"] = json!(team);
+        answer["context"]["attributed_to"] = json!(person);
+        answer["context"]["attribution"] = json!(outcome);
+    }
+    Ok(answer)
 }
 
 fn answer(decision: &Decision) -> Value {
@@ -209,16 +223,18 @@ async fn subject_of(
     service: &ServiceCaller,
     named: &Named,
     context: Context,
-) -> Result<Option<Subject>> {
+) -> Result<Option<(Subject, Option<Attribution>)>> {
     if named.r#type == "token" {
         let question = Question {
             token: named.id.clone(),
-            on_behalf_of: context.on_behalf_of,
-            team: context.team,
+            claimed: Claimed { on_behalf_of: context.on_behalf_of, team: context.team },
             // An address that cannot be read is one that is not known.
             address: context.client_address.and_then(|text| text.parse().ok()),
+            agent: None,
         };
-        return Ok(verified::verify(app, service, &question).await?.map(|verified| verified.subject));
+        let verified = verified::verify(app, service, &question).await?;
+        return Ok(verified.map(|verified| (verified.subject, Some(verified.attribution))));
     }
-    super::verified::principal(app, service, &named.r#type, &named.id).await
+    let found = verified::principal(app, service, &named.r#type, &named.id).await?;
+    Ok(found.map(|subject| (subject, None)))
 }

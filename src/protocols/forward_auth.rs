@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::attribution::Attribution;
 use super::verified::{self, Question};
 use crate::access::{Decision, Permission, Target, decide, effective};
 use crate::identity::App;
+use crate::identity::attribution::Claimed;
 use crate::identity::bearer::presented;
 use crate::identity::caller::RequestFacts;
 use crate::identity::service::authenticate;
@@ -34,7 +34,7 @@ async fn check(
 ) -> Result<Response> {
     // A wrong secret is the operator's mistake, not the caller's: no 401, which
     // a proxy would pass on.
-    let service = match authenticate(&app, &headers, &SERVICE).await {
+    let service = match authenticate(&app, &request, &headers, &SERVICE).await {
         Ok(service) => service,
         Err(Error::Unauthenticated { .. }) => {
             return Err(Error::internal(
@@ -43,15 +43,15 @@ async fn check(
         }
         Err(error) => return Err(error),
     };
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let refused = |error| app.limits.refused(request.address, error);
     let question = Question {
-        token: presented(&headers)?.reveal().to_owned(),
-        on_behalf_of: text("tessera-on-behalf-of"),
-        team: text("tessera-for-team"),
+        token: presented(&headers).map_err(refused)?.reveal().to_owned(),
+        claimed: Claimed::of(&headers),
         address: request.address,
+        agent: request.agent.clone(),
     };
-    let refused = Error::Unauthenticated { presented: true };
-    let verified = verified::verify(&app, &service, &question).await?.ok_or(refused)?;
+    let verified = verified::verify(&app, &service, &question).await?;
+    let verified = verified.ok_or_else(|| refused(Error::Unauthenticated { presented: true }))?;
     if let Some(word) = query.filled("permission") {
         let permission: Permission = word
             .parse()
@@ -81,17 +81,15 @@ async fn check(
     }
     let scope: Vec<String> =
         effective(&verified.subject).strongest().map(|permission| permission.to_string()).collect();
-    let attributed = match &verified.attribution {
-        Some(Attribution::Applied(username, _)) => username.clone(),
-        _ => String::new(),
-    };
+    let attribution = verified.attribution;
+    let attributed = attribution.person.map(|person| person.username).unwrap_or_default();
     let mut response = StatusCode::OK.into_response();
     // Always all of them, so that none that the caller forged gets through.
     for (name, value) in [
         ("tessera-subject", verified.bearer.principal.id()),
         ("tessera-kind", verified.bearer.principal.kind().to_string()),
         ("tessera-organization", service.organization.slug.clone()),
-        ("tessera-team", verified.team.clone().unwrap_or_default()),
+        ("tessera-team", attribution.team.unwrap_or_default()),
         ("tessera-scope", scope.join(" ")),
         ("tessera-attributed-to", attributed),
     ] {

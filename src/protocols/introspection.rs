@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::verified::{self, Question, Verified};
 use crate::access::effective;
 use crate::identity::App;
-use crate::identity::bearer::Principal;
+use crate::identity::attribution::Claimed;
+use crate::identity::caller::RequestFacts;
 use crate::identity::service::{ServiceCaller, authenticate};
 use crate::platform::web::Form;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
@@ -20,8 +21,14 @@ pub fn routes() -> Router<App> {
     Router::new().route("/oauth2/introspect", post(introspect))
 }
 
-async fn introspect(State(app): State<App>, headers: HeaderMap, form: Form) -> Result<Response> {
-    let service = authenticate(&app, &headers, &AUTHORIZATION).await?;
+async fn introspect(
+    State(app): State<App>,
+    facts: RequestFacts,
+    headers: HeaderMap,
+    form: Result<Form>,
+) -> Result<Response> {
+    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await?;
+    let form = form?;
     let token = form.filled("token");
     let token =
         token.ok_or_else(|| Error::Malformed("Send the token in the form field “token”.".to_owned()))?;
@@ -31,8 +38,8 @@ async fn introspect(State(app): State<App>, headers: HeaderMap, form: Form) -> R
             Error::Invalid(Mistakes::one("client_address", "must be an IPv4 or IPv6 address"))
         })?),
     };
-    let question =
-        Question { token, on_behalf_of: form.filled("on_behalf_of"), team: form.filled("team"), address };
+    let claimed = Claimed { on_behalf_of: form.filled("on_behalf_of"), team: form.filled("team") };
+    let question = Question { token, claimed, address, agent: None };
     let answer = match verified::verify(&app, &service, &question).await? {
         Some(verified) => active(&app, &service, &verified),
         // RFC 7662, 2.2: nothing about a token that is not good, not even why.
@@ -46,7 +53,7 @@ fn seconds(at: Timestamp) -> i64 {
 }
 
 fn active(app: &App, service: &ServiceCaller, verified: &Verified) -> Value {
-    let Verified { bearer, subject, team, default_team, attribution } = verified;
+    let Verified { bearer, subject, default_team, attribution } = verified;
     let scope: Vec<String> =
         effective(subject).strongest().map(|permission| permission.to_string()).collect();
     let sub = bearer.principal.id();
@@ -64,17 +71,14 @@ fn active(app: &App, service: &ServiceCaller, verified: &Verified) -> Value {
         "tessera": {
             "kind": bearer.principal.kind(),
             "organization": service.organization.slug,
-            "team": team,
+            "team": attribution.team,
             "default_team": default_team,
-            "attributed_to": attribution.as_ref().map_or(Value::Null, super::attribution::Attribution::person),
-            "attribution": attribution.as_ref().map(super::attribution::Attribution::word),
+            "attributed_to": attribution.person,
+            "attribution": attribution.outcome,
         },
     });
     if let Some(end) = bearer.expires_at {
         answer["exp"] = json!(seconds(end));
-    }
-    if let Principal::Person { .. } = bearer.principal {
-        answer["tessera"]["default_team"] = Value::Null;
     }
     answer
 }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::attribution::{self, Attribution};
-use crate::access::{Kind, Subject};
+use crate::access::Subject;
+use crate::identity::attribution::{Attribution, Claimed, settle};
 use crate::identity::bearer::{self, Bearer, Principal};
 use crate::identity::caller::{RequestFacts, memberships};
 use crate::identity::service::ServiceCaller;
@@ -21,12 +21,12 @@ use crate::tokens::model::Status as TokenStatus;
 pub struct Question {
     /// The token, as its caller presented it.
     pub token: String,
-    /// The person for whom the caller works: a username or an address.
-    pub on_behalf_of: Option<String>,
-    /// The team that the request is for.
-    pub team: Option<String>,
+    /// For whom and for which team it says to be.
+    pub claimed: Claimed,
     /// Where the caller is.
     pub address: Option<IpAddr>,
+    /// The caller's `User-Agent`, where it is known.
+    pub agent: Option<String>,
 }
 
 /// A token that is good for the service that asks.
@@ -36,12 +36,10 @@ pub struct Verified {
     pub bearer: Bearer,
     /// What the principal is and holds in the service's organization.
     pub subject: Subject,
-    /// The team that the request is for.
-    pub team: Option<String>,
     /// The principal's default team.
     pub default_team: Option<String>,
-    /// The person for whom it works.
-    pub attribution: Option<Attribution>,
+    /// The team that the request is for, and for whom.
+    pub attribution: Attribution,
 }
 
 /// Looks at a token for a service: `None` for any that is not good for it,
@@ -54,15 +52,19 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> 
     if !service.kinds.contains(&value.kind()) {
         return Ok(None);
     }
-    let request = RequestFacts { address: question.address, request_id: String::new() };
+    let request = RequestFacts {
+        address: question.address,
+        agent: question.agent.clone(),
+        request_id: String::new(),
+    };
     let bearer = match bearer::verify(app, &value, request).await {
         Ok(bearer) => bearer,
         Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let (subject, own, default_team) = match &bearer.principal {
+    let (subject, default_team) = match &bearer.principal {
         Principal::Machine(machine) if machine.organization.id == service.organization.id => {
-            (machine.subject.clone(), machine.team.clone(), machine.default_team.clone())
+            (machine.subject.clone(), machine.default_team.clone())
         }
         Principal::Machine(_) => return Ok(None),
         Principal::Person { id, .. } => {
@@ -72,23 +74,12 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> 
             if !policy.personal_tokens || !policy.lets_in(question.address) {
                 return Ok(None);
             }
-            (Subject { narrowed: bearer.narrowed, ..place.subject }, None, None)
+            (Subject { narrowed: bearer.narrowed, ..place.subject }, None)
         }
     };
-    app.usage.note(bearer.value, bearer.token, app.clock.now(), question.address);
-    let named = question.team.as_deref().map(str::trim).filter(|team| !team.is_empty());
-    let team = match named {
-        // A team's own account and token work in their team; others where they say.
-        Some(named) if own.is_none() => attribution::team(app, service, named).await?,
-        _ => own.or_else(|| default_team.clone()),
-    };
-    let machine = matches!(subject.kind, Kind::ServiceAccount { .. });
-    let attribution = match question.on_behalf_of.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
-        Some(name) if machine => Some(attribution::of(app, service, team.as_deref(), name).await?),
-        Some(_) => Some(Attribution::Ignored),
-        None => None,
-    };
-    Ok(Some(Verified { bearer, subject, team, default_team, attribution }))
+    let attribution = settle(&app.db, service.organization.id, &bearer, &question.claimed).await?;
+    app.usage.note(app.clock.now(), &bearer, Some(service), attribution.counted());
+    Ok(Some(Verified { bearer, subject, default_team, attribution }))
 }
 
 /// A principal of the service's organization by its id, if it is active.

@@ -159,7 +159,7 @@ async fn anchored(change: &mut Change<'_>, caller: &Caller, identity: &Identity)
     })?;
     Ok(Anchor {
         provider: Some(provider.id),
-        subject: Some(identity.subject.clone()),
+        subject: Some(identity.subject.clone()).filter(|subject| !subject.is_empty()),
         conditions: json!(identity.conditions).to_string(),
     })
 }
@@ -274,6 +274,10 @@ pub async fn edit(
             account.name,
             caller.organization.sets.name(&account.role)
         )));
+    }
+    if checked.identity.is_some() {
+        // What was exchanged for the identity before is nobody's any more.
+        tokens::end_federated(change.tx(), account.id, now).await?;
     }
     let before = json!(account.view(now));
     let after = store::find(change.tx(), caller.organization.id, named, now).await?;

@@ -30,6 +30,31 @@ impl Filter {
     }
 }
 
+/// Accounts with their teams, their provider and what their keys tell. `$1` is
+/// the time.
+macro_rules! accounts_where {
+    ($rest:literal) => {
+        sql(concat!(
+            "SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
+                own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
+                a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
+                a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
+                idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \
+                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.kind = 'service_account' \
+                    AND t.revoked_at IS NULL) AS keys, \
+                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.kind = 'service_account' \
+                    AND t.revoked_at IS NULL \
+                    AND t.expires_at > $1) AS next_end, \
+                a.last_used_at, a.last_used_address \
+             FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+             LEFT JOIN teams usual ON usual.id = a.default_team_id \
+             LEFT JOIN identity_providers idp ON idp.id = a.identity_provider_id \
+             WHERE ",
+            $rest
+        ))
+    };
+}
+
 /// A page of the living accounts, by name. `seen_by`: everyone's, or those of
 /// this person's teams.
 ///
@@ -50,12 +75,12 @@ pub async fn list(
                 a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
                 a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
                 idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \
-                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
-                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
+                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.kind = 'service_account' \
+                    AND t.revoked_at IS NULL) AS keys, \
+                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.kind = 'service_account' \
+                    AND t.revoked_at IS NULL \
                     AND t.expires_at > $4) AS next_end, \
-                (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
-                (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
-                    AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
+                a.last_used_at, a.last_used_address \
              FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
              LEFT JOIN teams usual ON usual.id = a.default_team_id \
              LEFT JOIN identity_providers idp ON idp.id = a.identity_provider_id \
@@ -90,27 +115,36 @@ pub async fn find(
     named: &str,
     now: Timestamp,
 ) -> Result<ServiceAccount> {
-    let account: Option<ServiceAccount> = sql("SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
-                own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
-                a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
-                a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
-                idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \
-                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL) AS keys, \
-                (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.revoked_at IS NULL \
-                    AND t.expires_at > $1) AS next_end, \
-                (SELECT MAX(t.last_used_at) FROM tokens t WHERE t.service_account_id = a.id) AS last_used_at, \
-                (SELECT t.last_used_address FROM tokens t WHERE t.service_account_id = a.id \
-                    AND t.last_used_at IS NOT NULL ORDER BY t.last_used_at DESC LIMIT 1) AS last_used_address \
-             FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
-             LEFT JOIN teams usual ON usual.id = a.default_team_id \
-             LEFT JOIN identity_providers idp ON idp.id = a.identity_provider_id \
-         WHERE a.organization_id = $2 AND a.id = $3 AND a.deleted_at IS NULL")
-        .bind(now)
-        .bind(organization)
-        .bind(named)
-        .optional(source)
-        .await?;
+    let account: Option<ServiceAccount> =
+        accounts_where!("a.organization_id = $2 AND a.id = $3 AND a.deleted_at IS NULL")
+            .bind(now)
+            .bind(organization)
+            .bind(named)
+            .optional(source)
+            .await?;
     account.ok_or(Error::NotFound)
+}
+
+/// The living accounts that an identity of a provider may be: those of this
+/// subject, and those that are told by conditions alone.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn federated(
+    db: &Db,
+    provider: IdentityProviderId,
+    subject: &str,
+    now: Timestamp,
+) -> Result<Vec<ServiceAccount>> {
+    Ok(accounts_where!(
+        "a.identity_provider_id = $2 AND (a.identity_subject = $3 OR a.identity_subject IS NULL) \
+         AND a.deleted_at IS NULL ORDER BY a.id LIMIT 500"
+    )
+    .bind(now)
+    .bind(provider)
+    .bind(subject)
+    .all(db)
+    .await?)
 }
 
 /// Where an account's identity lies, as its row has it.

@@ -4,17 +4,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use axum::http::request::Parts;
 use axum::{Json as Answer, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::access::{Permissions, effective};
+use crate::access::{Permissions, TokenKind, effective};
 use crate::audit::Change;
-use crate::identity::bearer::Principal;
+use crate::identity::attribution::{Attribution, Claimed, Named, Outcome, settle};
+use crate::identity::bearer::{Principal, PrincipalKind, of_request};
 use crate::identity::caller::{admits_personal_token, memberships};
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
 use crate::platform::web::Json;
-use crate::platform::{Error, Result};
+use crate::platform::id::TokenId;
+use crate::platform::{Error, Result, Timestamp};
 use crate::service_accounts::store as accounts;
 use crate::tokens::api::issued;
 use crate::tokens::model::{Holder, Overlap, Renewal, RenewalBody};
@@ -28,34 +31,73 @@ pub fn routes() -> Router<App> {
         .route("/token/rotate", post(rotate))
 }
 
-async fn whoami(State(app): State<App>, bearer: Bearer) -> Result<Response> {
-    let (organization, team, default_team, permissions) = match &bearer.principal {
-        Principal::Machine(machine) => {
-            let slug = Some(machine.organization.slug.clone());
-            (slug, machine.team.clone(), machine.default_team.clone(), effective(&machine.subject))
+/// Who a token is, as it asks itself.
+#[derive(Clone, Debug, Serialize)]
+struct WhoAmI {
+    id: String,
+    kind: PrincipalKind,
+    name: String,
+    organization: Option<String>,
+    team: Option<String>,
+    default_team: Option<String>,
+    permissions: Permissions,
+    token: OwnToken,
+    attributed_to: Option<Named>,
+    attribution: Option<Outcome>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct OwnToken {
+    id: TokenId,
+    kind: TokenKind,
+    hint: String,
+    expires_at: Option<Timestamp>,
+}
+
+async fn whoami(State(app): State<App>, parts: Parts) -> Result<Response> {
+    let bearer = of_request(&parts, &app).await?;
+    // A person acts in every organization that they belong to: where it is one, that one is told.
+    let place = match &bearer.principal {
+        Principal::Person { id, .. } => {
+            let mut all = memberships(&app, *id, None).await?;
+            if all.len() == 1 { all.pop() } else { None }
         }
-        // A person acts in every organization that they belong to: where it is one, that one is told.
-        Principal::Person { id, .. } => match memberships(&app, *id, None).await?.as_mut_slice() {
-            [one] => {
-                admits_personal_token(&one.organization, &bearer.request)?;
-                one.subject.narrowed = bearer.narrowed;
-                (Some(one.organization.slug.clone()), None, None, effective(&one.subject))
-            }
-            _ => (None, None, None, Permissions::NONE),
-        },
+        Principal::Machine(_) => None,
     };
-    Ok(Answer(json!({
-        "id": bearer.principal.id(),
-        "kind": bearer.principal.kind(),
-        "name": bearer.principal.name(),
-        "organization": organization,
-        "team": team,
-        "default_team": default_team,
-        "permissions": permissions,
-        "token": { "id": bearer.token, "kind": bearer.kind, "hint": bearer.hint, "expires_at": bearer.expires_at },
-        "attributed_to": Value::Null,
-        "attribution": Value::Null,
-    }))
+    let (organization, default_team, permissions) = match (&bearer.principal, place) {
+        (Principal::Machine(machine), _) => {
+            (Some(&machine.organization).cloned(), machine.default_team.clone(), effective(&machine.subject))
+        }
+        (Principal::Person { .. }, Some(mut place)) => {
+            admits_personal_token(&place.organization, &bearer.request)?;
+            place.subject.narrowed = bearer.narrowed;
+            (Some(place.organization), None, effective(&place.subject))
+        }
+        (Principal::Person { .. }, None) => (None, None, Permissions::NONE),
+    };
+    let claimed = Claimed::of(&parts.headers);
+    let attribution = match &organization {
+        Some(organization) => settle(&app.db, organization.id, &bearer, &claimed).await?,
+        None => Attribution::default(),
+    };
+    app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
+    Ok(Answer(WhoAmI {
+        id: bearer.principal.id(),
+        kind: bearer.principal.kind(),
+        name: bearer.principal.name().to_owned(),
+        organization: organization.map(|organization| organization.slug),
+        team: attribution.team,
+        default_team,
+        permissions,
+        token: OwnToken {
+            id: bearer.token,
+            kind: bearer.kind,
+            hint: bearer.hint,
+            expires_at: bearer.expires_at,
+        },
+        attributed_to: attribution.person,
+        attribution: attribution.outcome,
+    })
     .into_response())
 }
 

@@ -28,7 +28,7 @@ macro_rules! teams_where {
                 (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts, \
                 (SELECT COUNT(*) FROM projects p WHERE p.team_id = t.id) AS projects, \
                 k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
-             FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.revoked_at IS NULL WHERE ",
+             FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.kind = 'team' AND k.revoked_at IS NULL WHERE ",
             $rest
         ))
     };
@@ -53,7 +53,7 @@ pub async fn list(
             (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts, \
             (SELECT COUNT(*) FROM projects p WHERE p.team_id = t.id) AS projects, \
             k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
-         FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.revoked_at IS NULL \
+         FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.kind = 'team' AND k.revoked_at IS NULL \
          WHERE t.organization_id = $4 \
          AND ($5 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
          AND (LOWER(t.name) LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')",

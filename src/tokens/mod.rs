@@ -1,5 +1,6 @@
 //! Tokens: one table, one lifecycle, one reveal, whatever the kind.
 
+pub mod access;
 pub mod api;
 pub mod lifecycle;
 pub mod model;

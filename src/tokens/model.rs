@@ -88,6 +88,10 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
     /// From where.
     pub last_used_address: Option<String>,
+    /// By what program: the start of its `User-Agent`.
+    pub last_used_agent: Option<String>,
+    /// The service that asked about it; none where it was used here.
+    pub last_used_service: Option<String>,
     /// The value before, while it lives on.
     pub previous_hint: Option<String>,
     /// When that one stops.
@@ -142,6 +146,8 @@ impl Token {
             expires_at: self.expires_at,
             last_used_at: self.last_used_at,
             last_used_address: self.last_used_address.clone(),
+            last_used_agent: self.last_used_agent.clone(),
+            last_used_service: self.last_used_service.clone(),
             allowed_addresses: self.allowed_addresses.lines().map(str::to_owned).collect(),
             permissions: self.permissions.as_deref().map(standing::permissions),
             previous: self.overlaps(now).then(|| PreviousView {
@@ -167,6 +173,8 @@ pub struct TokenView {
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     last_used_address: Option<String>,
+    last_used_agent: Option<String>,
+    last_used_service: Option<String>,
     allowed_addresses: Vec<String>,
     permissions: Option<Permissions>,
     previous: Option<PreviousView>,
@@ -227,7 +235,7 @@ impl Holder {
     #[must_use]
     pub fn itself(bearer: &Bearer, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
-        (bearer.token == token.id).then_some(Self(Whose::Account(account.0, account.1)))
+        (bearer.token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self(Whose::Account(account.0, account.1)))
     }
 
     /// The kind of the tokens that it holds.

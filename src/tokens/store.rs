@@ -1,5 +1,6 @@
 //! The SQL of tokens and their values.
 
+use super::access::AccessFor;
 use super::model::{Holder, NewToken, Token};
 use crate::audit::Actor;
 use crate::identity::{PlainToken, usage};
@@ -15,7 +16,7 @@ macro_rules! tokens_where {
             "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
                 t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
                 t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-                p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
+                t.last_used_agent, t.last_used_service, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
              FROM tokens t \
              LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
              LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL WHERE ",
@@ -101,14 +102,94 @@ pub(super) async fn retire(tx: &mut Tx, id: TokenId, stops_at: Timestamp) -> Res
     Ok(())
 }
 
-/// Revokes; false if it was.
+/// Revokes, and with it the access tokens that were narrowed from it; false if
+/// it was.
 pub(super) async fn revoke(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<bool> {
     let touched = sql("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
         .bind(now)
         .bind(id)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    sql("WITH RECURSIVE narrowed (id) AS (SELECT id FROM tokens WHERE parent_id = $2 \
+            UNION SELECT t.id FROM tokens t JOIN narrowed n ON t.parent_id = n.id) \
+         UPDATE tokens SET revoked_at = $1 WHERE id IN (SELECT id FROM narrowed) AND revoked_at IS NULL")
+    .bind(now)
+    .bind(id)
+    .execute(tx)
+    .await?;
     Ok(touched == 1)
+}
+
+/// Makes an access token.
+pub(super) async fn insert_access(
+    tx: &mut Tx,
+    id: TokenId,
+    of: &AccessFor,
+    token: &NewToken,
+    (actor, now): (&Actor, Timestamp),
+) -> Result<()> {
+    sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, acts_as, source_id, \
+            source_value, parent_id, name, description, allowed_addresses, permissions, created_by, created_by_name, \
+            created_at, regenerated_at, expires_at) \
+         VALUES ($1, 'access', $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', $11, $12, $13, $14, $14, $15)")
+    .bind(id)
+    .bind(of.organization)
+    .bind(of.account)
+    .bind(of.person)
+    .bind(of.team)
+    .bind(of.acts_as)
+    .bind(of.source.map(|(source, _)| source))
+    .bind(of.source.map(|(_, value)| value))
+    .bind(of.parent)
+    .bind(&token.name)
+    .bind(token.permissions.map(crate::identity::standing::stored))
+    .bind(actor.id.clone())
+    .bind(actor.name.clone())
+    .bind(now)
+    .bind(token.expires_at)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The token of a value, whatever became of it.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_value(source: impl Into<Source<'_>>, value: &PlainToken) -> Result<Option<Token>> {
+    Ok(tokens_where!("t.id = (SELECT token_id FROM token_values WHERE hash = $1)")
+        .bind(value.hash())
+        .optional(source)
+        .await?)
+}
+
+/// Ends the access tokens that the external identity of an account was
+/// exchanged for: it is another from now on.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn end_federated(tx: &mut Tx, account: ServiceAccountId, now: Timestamp) -> Result<u64> {
+    Ok(sql("UPDATE tokens SET revoked_at = $1 WHERE service_account_id = $2 AND kind = 'access' \
+            AND revoked_at IS NULL")
+    .bind(now)
+    .bind(account)
+    .execute(tx)
+    .await?)
+}
+
+/// The living access tokens of an account, the newest first, at most 100.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestamp) -> Result<Vec<Token>> {
+    Ok(tokens_where!(
+        "t.service_account_id = $1 AND t.kind = 'access' AND t.revoked_at IS NULL AND t.expires_at > $2 \
+         ORDER BY t.id DESC LIMIT 100"
+    )
+    .bind(account)
+    .bind(now)
+    .all(db)
+    .await?)
 }
 
 /// Writes name, description and addresses.
@@ -134,7 +215,7 @@ pub(super) async fn describe(
 /// # Errors
 /// When the database cannot.
 pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId) -> Result<Vec<Token>> {
-    Ok(tokens_where!("t.service_account_id = $1 ORDER BY t.id").bind(account).all(source).await?)
+    Ok(tokens_where!("t.service_account_id = $1 AND t.kind = 'service_account' ORDER BY t.id").bind(account).all(source).await?)
 }
 
 /// The living token of a team.
@@ -142,7 +223,7 @@ pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId
 /// # Errors
 /// When the database cannot.
 pub async fn of_team(source: impl Into<Source<'_>>, team: TeamId) -> Result<Option<Token>> {
-    Ok(tokens_where!("t.team_id = $1 AND t.revoked_at IS NULL").bind(team).optional(source).await?)
+    Ok(tokens_where!("t.team_id = $1 AND t.kind = 'team' AND t.revoked_at IS NULL").bind(team).optional(source).await?)
 }
 
 /// The living organization token.
@@ -182,11 +263,11 @@ pub async fn of_person(
         "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
             t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
             t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-            p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
+            t.last_used_agent, t.last_used_service, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
          FROM tokens t \
          LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL \
-         WHERE t.person_id = $3 AND ($4 OR (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $5)))",
+         WHERE t.person_id = $3 AND t.kind = 'personal' AND ($4 OR (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $5)))",
         "t.id"
     )
     .bind(person)
@@ -226,14 +307,42 @@ pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<Calls>> {
     .await?)
 }
 
-/// The same for all keys of an account.
+/// The same for a service account, whatever token it came with.
 ///
 /// # Errors
 /// When the database cannot.
 pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> Result<Vec<Calls>> {
-    Ok(sql("SELECT c.address, CAST(SUM(c.calls) AS BIGINT) AS calls FROM tokens t \
-         JOIN token_calls c ON c.token_id = t.id WHERE t.service_account_id = $1 AND c.day >= $2 \
-         GROUP BY c.address ORDER BY SUM(c.calls) DESC, c.address LIMIT 20")
+    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM account_calls \
+         WHERE service_account_id = $1 AND day >= $2 \
+         GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
+    .bind(account)
+    .bind(usage::oldest(context.clock.now()))
+    .all(&context.db)
+    .await?)
+}
+
+/// For whom a service account worked in the last thirty days.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Attributed {
+    /// The person's username.
+    pub username: String,
+    /// The team that the requests were for.
+    pub team: String,
+    /// How often.
+    pub calls: i64,
+    /// When last.
+    pub last_at: Timestamp,
+}
+
+/// The people for whom an account worked in the last thirty days, the latest
+/// first.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn attributed(context: &Context, account: ServiceAccountId) -> Result<Vec<Attributed>> {
+    Ok(sql("SELECT username, team, CAST(SUM(calls) AS BIGINT) AS calls, MAX(last_at) AS last_at FROM attributions \
+         WHERE service_account_id = $1 AND day >= $2 GROUP BY username, team \
+         ORDER BY MAX(last_at) DESC, username LIMIT 50")
     .bind(account)
     .bind(usage::oldest(context.clock.now()))
     .all(&context.db)

@@ -96,6 +96,8 @@ pub fn operator() -> Actor {
         through: Through::CommandLine,
         address: None,
         request_id: String::new(),
+        on_behalf_of: None,
+        for_team: None,
     }
 }
 

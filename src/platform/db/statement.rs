@@ -24,6 +24,8 @@ pub enum Value {
     Bool(bool),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// Bytes or nothing.
+    OptionalBytes(Option<Vec<u8>>),
 }
 
 impl From<&str> for Value {
@@ -233,6 +235,7 @@ fn sqlite<'q>(statement: Statement) -> Query<'q, Sqlite, SqliteArguments> {
         Value::Number(value) => query.bind(value),
         Value::Bool(value) => query.bind(value),
         Value::Bytes(value) => query.bind(value),
+        Value::OptionalBytes(value) => query.bind(value),
     })
 }
 
@@ -242,5 +245,6 @@ fn postgres<'q>(statement: Statement) -> Query<'q, Postgres, PgArguments> {
         Value::Number(value) => query.bind(value),
         Value::Bool(value) => query.bind(value),
         Value::Bytes(value) => query.bind(value),
+        Value::OptionalBytes(value) => query.bind(value),
     })
 }

@@ -195,7 +195,7 @@ fn detail(error: &Error) -> String {
         }
         Error::SignInFirst { .. } => "Sign in first.".to_owned(),
         Error::TooMany { retry_after } => {
-            format!("Too many tries. Try again in {} s.", seconds(*retry_after))
+            format!("Too many requests. Try again in {} s.", seconds(*retry_after))
         }
         Error::Internal(_) => foreign(StatusCode::INTERNAL_SERVER_ERROR).to_owned(),
     }

@@ -1,0 +1,151 @@
+//! How the OAuth endpoints refuse (RFC 6749, 5.2), and how they read a form.
+
+use axum::Json;
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::identity::App;
+use crate::identity::bearer::{credentials, verify};
+use crate::identity::caller::RequestFacts;
+use crate::identity::service::authenticate_as;
+use crate::identity::{Bearer, PlainToken};
+use crate::access::TokenKind;
+use crate::platform::Error;
+use crate::platform::web::Form;
+
+/// The words of RFC 6749, 5.2, RFC 7009, 2.2.1 and RFC 8693, 2.2.2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Code {
+    InvalidRequest,
+    InvalidClient,
+    InvalidGrant,
+    InvalidScope,
+    InvalidTarget,
+    UnsupportedGrantType,
+    UnsupportedTokenType,
+}
+
+/// A refusal in those words, or an error like everywhere.
+#[derive(Debug)]
+pub(super) enum Refused {
+    Oauth(Code, String),
+    Other(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+#[derive(Serialize)]
+struct Body {
+    error: Code,
+    error_description: String,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (code, text) = match self {
+            Self::Other(error) => return error.into_response(),
+            Self::Oauth(code, text) => (code, text),
+        };
+        // The grammar of RFC 6749 has no quotes and nothing outside of ASCII.
+        let plain = |c: char| if c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ' { c } else { '\'' };
+        let body = Json(Body { error: code, error_description: text.chars().map(plain).collect() });
+        if code != Code::InvalidClient {
+            return (StatusCode::BAD_REQUEST, body).into_response();
+        }
+        let challenge = HeaderValue::from_static("Basic realm=\"tessera\"");
+        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)], body).into_response()
+    }
+}
+
+/// A refusal in OAuth's words.
+pub(super) fn refuse<T>(code: Code, text: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused::Oauth(code, text.into()))
+}
+
+/// A parameter that may be there once (RFC 6749, 3.2); empty counts as missing.
+pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, Refused> {
+    if form.all(name).count() > 1 {
+        return refuse(Code::InvalidRequest, format!("{name} is there more than once"));
+    }
+    Ok(form.filled(name))
+}
+
+/// A parameter that must be there.
+pub(super) fn needed(form: &Form, name: &str) -> Result<String, Refused> {
+    match once(form, name)? {
+        Some(value) => Ok(value),
+        None => refuse(Code::InvalidRequest, format!("{name} is missing")),
+    }
+}
+
+/// Looks at a token that a request rests on. Its use from an address that it
+/// is not for is told; any other reason is not.
+pub(super) async fn look(
+    app: &App,
+    facts: &RequestFacts,
+    value: Option<PlainToken>,
+    code: Code,
+) -> Result<Bearer, Refused> {
+    let bad = Error::Unauthenticated { presented: true };
+    let checked = match value {
+        Some(value) => verify(app, &value, facts.clone()).await,
+        None => Err(bad),
+    };
+    match checked {
+        Ok(bearer) => Ok(bearer),
+        Err(Error::Forbidden(text)) => refuse(code, text),
+        Err(error @ Error::Unauthenticated { .. }) => match app.limits.refused(facts.address, error) {
+            Error::Unauthenticated { .. } => refuse(code, "it is unknown, has ended, or may not be used for this"),
+            other => Err(other.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The credentials of a client, from its header or its form; never from both
+/// (RFC 6749, 2.3).
+pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String, PlainToken)>, Refused> {
+    let (id, secret) = (once(form, "client_id")?, once(form, "client_secret")?);
+    let wrong = "the client's credentials are not those of a service account or service";
+    match (credentials(headers), secret) {
+        (Some(_), Some(_)) => refuse(Code::InvalidRequest, "authenticate by one way, not by header and form"),
+        (Some(Some((user, token))), None) => match id {
+            Some(id) if id != user => refuse(Code::InvalidRequest, "client_id is another than in the header"),
+            _ => Ok(Some((user, token))),
+        },
+        (Some(None), None) => refuse(Code::InvalidClient, wrong),
+        (None, Some(secret)) => match (id, PlainToken::parse(&secret)) {
+            (Some(id), Some(token)) => Ok(Some((id, token))),
+            _ => refuse(Code::InvalidClient, wrong),
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+/// Where credentials are presented though none are needed, they must be good:
+/// a service's id and secret, or an account's UID and key.
+pub(super) async fn check_client(
+    app: &App,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<(), Refused> {
+    let Some((id, token)) = client(headers, form)? else { return Ok(()) };
+    let good = if token.kind() == TokenKind::ServiceSecret {
+        match authenticate_as(app, facts, &id, &token).await {
+            Ok(_) => true,
+            Err(Error::Unauthenticated { .. }) => false,
+            Err(error) => return Err(error.into()),
+        }
+    } else {
+        look(app, facts, Some(token), Code::InvalidClient).await?.principal.id() == id
+    };
+    if good { Ok(()) } else { refuse(Code::InvalidClient, "the client's id and secret do not fit") }
+}

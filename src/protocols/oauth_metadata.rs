@@ -1,0 +1,36 @@
+//! What the OAuth endpoints are and can (RFC 8414).
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+
+use super::oauth_token::GRANTS;
+use crate::access::Permission;
+use crate::identity::App;
+
+/// The routes of this protocol.
+pub fn routes() -> Router<App> {
+    Router::new().route("/.well-known/oauth-authorization-server", get(metadata))
+}
+
+async fn metadata(State(app): State<App>) -> Response {
+    let base = &app.config.public_url;
+    let scopes: Vec<String> = Permission::all().map(|permission| permission.to_string()).collect();
+    Json(json!({
+        "issuer": base,
+        "token_endpoint": format!("{base}/oauth2/token"),
+        "introspection_endpoint": format!("{base}/oauth2/introspect"),
+        "revocation_endpoint": format!("{base}/oauth2/revoke"),
+        "grant_types_supported": GRANTS,
+        // Nobody signs in to another program through here.
+        "response_types_supported": [],
+        "scopes_supported": scopes,
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "service_documentation": format!("{base}/api/docs"),
+    }))
+    .into_response()
+}

@@ -1,0 +1,257 @@
+//! The OAuth 2.0 token endpoint (RFC 6749, 3.2): a key, a token or an external
+//! identity becomes an access token.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{HeaderValue, PRAGMA};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::oauth_error::{Code, Refused, check_client, client, look, needed, once, refuse};
+use crate::access::{Permission, Permissions, Subject, TokenKind, anywhere};
+use crate::audit::{Actor, ActorKind, Change, Through};
+use crate::identity::assertion::{Presented, Proven};
+use crate::identity::bearer::Principal;
+use crate::identity::caller::RequestFacts;
+use crate::identity::standing::{self, of_account};
+use crate::identity::{App, Bearer, PlainToken};
+use crate::identity_providers::store as providers;
+use crate::platform::Timestamp;
+use crate::platform::id::OrganizationId;
+use crate::platform::web::Form;
+use crate::service_accounts::model::{ServiceAccount, Status};
+use crate::service_accounts::store as accounts;
+use crate::tokens::access::{AccessFor, LONGEST, USUAL, issue};
+
+/// The routes of this protocol.
+pub fn routes() -> Router<App> {
+    Router::new().route("/oauth2/token", post(token))
+}
+
+/// What can be exchanged, by the word of `grant_type`.
+pub(super) const GRANTS: [&str; 3] = ["client_credentials", JWT_BEARER, TOKEN_EXCHANGE];
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The one type of token that goes in and comes out of an exchange (RFC 8693, 3).
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// RFC 6749, 5.1; `issued_token_type` of RFC 8693, 2.2.1.
+#[derive(Debug, Serialize)]
+struct Answer {
+    access_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: String,
+}
+
+/// What an access token is made from, and for whom.
+struct Exchange {
+    access: AccessFor,
+    actor: Actor,
+    organization: Option<OrganizationId>,
+    /// What the principal holds; of a person only what bounds their token is known.
+    subject: Option<Subject>,
+}
+
+async fn token(
+    State(app): State<App>,
+    facts: RequestFacts,
+    headers: HeaderMap,
+    form: Result<Form, crate::platform::Error>,
+) -> Result<Response, Refused> {
+    let Ok(form) = form else {
+        return refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded");
+    };
+    let grant = needed(&form, "grant_type")?;
+    let exchange = match grant.as_str() {
+        "client_credentials" => session(&app, &facts, &headers, &form).await?,
+        JWT_BEARER => federated(&app, &facts, &headers, &form).await?,
+        TOKEN_EXCHANGE => narrowed(&app, &facts, &headers, &form).await?,
+        other => {
+            return refuse(Code::UnsupportedGrantType, format!("{other} is none of {}", GRANTS.join(", ")));
+        }
+    };
+    let permissions = scope(&form, &exchange)?;
+    let lifetime = lifetime(&form)?;
+    let change = Change::begin(&app, &exchange.actor, exchange.organization).await?;
+    let now = change.now;
+    let (issued, end) = issue(change, &exchange.access, permissions, lifetime).await?;
+    let held = match (permissions.or(exchange.access.bounds()), &exchange.subject) {
+        (Some(narrowed), _) => narrowed,
+        (None, Some(subject)) => anywhere(subject),
+        (None, None) => Permissions::NONE,
+    };
+    let answer = Answer {
+        access_token: issued.value.reveal().to_owned(),
+        issued_token_type: (grant == TOKEN_EXCHANGE).then_some(ACCESS_TOKEN),
+        token_type: "Bearer",
+        expires_in: end.since(now).as_secs(),
+        scope: standing::stored(held),
+    };
+    Ok(([(PRAGMA, HeaderValue::from_static("no-cache"))], Json(answer)).into_response())
+}
+
+/// How long it is to live: `expires_in`, in seconds.
+fn lifetime(form: &Form) -> Result<Duration, Refused> {
+    let Some(text) = once(form, "expires_in")? else { return Ok(USUAL) };
+    match text.parse::<u64>().ok().filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds)) {
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => refuse(Code::InvalidRequest, format!("expires_in must be 1 to {} seconds", LONGEST.as_secs())),
+    }
+}
+
+/// What it is to be narrowed to: `scope`, permissions with spaces between.
+fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, Refused> {
+    let Some(text) = once(form, "scope")? else { return Ok(None) };
+    let mut asked = Permissions::NONE;
+    for word in text.split_whitespace() {
+        match word.parse::<Permission>() {
+            Ok(permission) => asked = asked.and(Permissions::of(permission)),
+            Err(_) => return refuse(Code::InvalidScope, format!("{word} is no permission")),
+        }
+    }
+    let held = match &exchange.subject {
+        Some(subject) => anywhere(subject),
+        None => exchange.access.bounds().unwrap_or(Permissions::ALL),
+    };
+    if let Some(more) = asked.each().find(|permission| !held.has(*permission)) {
+        return refuse(Code::InvalidScope, format!("{more} is more than what is exchanged carries"));
+    }
+    Ok(Some(asked))
+}
+
+fn exchange(bearer: &Bearer) -> Exchange {
+    let (organization, subject) = match &bearer.principal {
+        Principal::Machine(machine) => (Some(machine.organization.id), Some(machine.subject.clone())),
+        Principal::Person { .. } => (None, None),
+    };
+    Exchange { access: AccessFor::token(bearer), actor: bearer.actor(), organization, subject }
+}
+
+/// A session on behalf of a service account: its UID and one of its keys
+/// (RFC 6749, 4.4).
+async fn session(
+    app: &App,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Exchange, Refused> {
+    let Some((uid, key)) = client(headers, form)? else {
+        return refuse(Code::InvalidClient, "authenticate with the service account's UID and one of its keys");
+    };
+    let key = (key.kind() == TokenKind::ServiceAccount).then_some(key);
+    let bearer = look(app, facts, key, Code::InvalidClient).await?;
+    if bearer.principal.id() != uid {
+        return refuse(Code::InvalidClient, "the UID and the key do not belong to one service account");
+    }
+    app.usage.note(app.clock.now(), &bearer, None, None);
+    Ok(exchange(&bearer))
+}
+
+/// A token becomes a narrower one (RFC 8693).
+async fn narrowed(
+    app: &App,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Exchange, Refused> {
+    check_client(app, facts, headers, form).await?;
+    let presented = needed(form, "subject_token")?;
+    let kind = needed(form, "subject_token_type")?;
+    if kind != ACCESS_TOKEN {
+        return refuse(Code::InvalidRequest, format!("subject_token_type must be {ACCESS_TOKEN}"));
+    }
+    if once(form, "requested_token_type")?.is_some_and(|kind| kind != ACCESS_TOKEN) {
+        return refuse(Code::InvalidRequest, format!("requested_token_type must be {ACCESS_TOKEN}"));
+    }
+    if once(form, "actor_token")?.is_some() || once(form, "actor_token_type")?.is_some() {
+        return refuse(Code::InvalidRequest, "actor tokens are not taken: nobody acts for another here");
+    }
+    if form.all("audience").chain(form.all("resource")).any(|target| !target.is_empty()) {
+        return refuse(Code::InvalidTarget, "access tokens are not bound to one service: leave audience and resource out");
+    }
+    let bearer = look(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
+    app.usage.note(app.clock.now(), &bearer, None, None);
+    Ok(exchange(&bearer))
+}
+
+/// An external identity becomes an access token (RFC 7523, 2.1).
+async fn federated(
+    app: &App,
+    facts: &RequestFacts,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Exchange, Refused> {
+    check_client(app, facts, headers, form).await?;
+    let text = needed(form, "assertion")?;
+    let bad = |text: String| Refused::Oauth(Code::InvalidGrant, text);
+    let presented = Presented::read(&text).map_err(bad)?;
+    let (issuer, audience) = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
+    let Some(provider) = providers::trusted(&app.db, issuer, audience).await? else {
+        return refuse(Code::InvalidGrant, format!("no identity provider has the issuer {issuer} and the audience {audience}"));
+    };
+    let proven = match presented.prove(app).await {
+        Ok(proven) => proven,
+        Err(text) => {
+            let error = crate::platform::Error::Unauthenticated { presented: true };
+            return match app.limits.refused(facts.address, error) {
+                crate::platform::Error::Unauthenticated { .. } => refuse(Code::InvalidGrant, text),
+                other => Err(other.into()),
+            };
+        }
+    };
+    let named = once(form, "client_id")?;
+    let now = app.clock.now();
+    let candidates = accounts::federated(&app.db, provider.id, proven.subject(), now).await?;
+    let account = matching(candidates, &proven, named.as_deref(), now)?;
+    let organization = standing::organization(&app.db, account.organization_id).await?;
+    let addresses = crate::access::Addresses::parse(&account.allowed_addresses).unwrap_or_default();
+    if !addresses.let_in(facts.address) || !organization.policy.lets_in(facts.address) {
+        return refuse(Code::InvalidGrant, facts.shut_out().to_string());
+    }
+    let subject = of_account(&app.db, &organization, account.id, account.home(), &account.role).await?;
+    let actor = Actor {
+        kind: ActorKind::ServiceAccount,
+        id: account.id.to_string(),
+        name: account.name.clone(),
+        token: None,
+        through: Through::Api,
+        address: facts.address,
+        request_id: facts.request_id.clone(),
+        on_behalf_of: None,
+        for_team: None,
+    };
+    let access = AccessFor::identity(&proven, organization.id, (account.id, account.expires_at));
+    Ok(Exchange { access, actor, organization: Some(organization.id), subject: Some(subject) })
+}
+
+/// The one active account that the identity is: its subject fits exactly, or
+/// it names none, and all its conditions hold.
+fn matching(
+    mut candidates: Vec<ServiceAccount>,
+    proven: &Proven,
+    named: Option<&str>,
+    now: Timestamp,
+) -> Result<ServiceAccount, Refused> {
+    candidates.retain(|account| {
+        named.is_none_or(|uid| account.id.to_string() == uid)
+            && account.conditions().iter().all(|(claim, value)| proven.claims(claim, value))
+    });
+    let Some(account) = candidates.pop() else {
+        let text = format!("no service account has the subject {} and conditions that hold", proven.subject());
+        return refuse(Code::InvalidGrant, text);
+    };
+    if !candidates.is_empty() {
+        return refuse(Code::InvalidGrant, "several service accounts fit: name one by its UID in client_id");
+    }
+    if account.status(now) != Status::Active {
+        return refuse(Code::InvalidGrant, format!("{} is disabled or has expired", account.name));
+    }
+    Ok(account)
+}

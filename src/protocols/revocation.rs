@@ -1,0 +1,59 @@
+//! Token revocation (RFC 7009). Who has a token may end it: no other
+//! credential is asked for, so that whoever finds a leaked one can, too.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+
+use super::oauth_error::{Code, Refused, check_client, needed, refuse};
+use crate::access::TokenKind;
+use crate::audit::{Actor, ActorKind, Change, Through};
+use crate::identity::caller::RequestFacts;
+use crate::identity::{App, PlainToken};
+use crate::platform::web::Form;
+use crate::tokens::{lifecycle, store};
+
+/// The routes of this protocol.
+pub fn routes() -> Router<App> {
+    Router::new().route("/oauth2/revoke", post(revoke))
+}
+
+async fn revoke(
+    State(app): State<App>,
+    facts: RequestFacts,
+    headers: HeaderMap,
+    form: Result<Form, crate::platform::Error>,
+) -> Result<StatusCode, Refused> {
+    let Ok(form) = form else {
+        return refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded");
+    };
+    let text = needed(&form, "token")?;
+    check_client(&app, &facts, &headers, &form).await?;
+    // RFC 7009, 2.2: what is no token, or no longer, is as good as revoked.
+    let Some(value) = PlainToken::parse(&text) else { return Ok(StatusCode::OK) };
+    if value.kind() == TokenKind::ServiceSecret {
+        return refuse(Code::UnsupportedTokenType, "service secrets are revoked in the console or by the API");
+    }
+    let Some(token) = store::of_value(&app.db, &value).await? else { return Ok(StatusCode::OK) };
+    let actor = Actor {
+        kind: ActorKind::Nobody,
+        id: String::new(),
+        name: "who has the token".to_owned(),
+        token: Some(token.id),
+        through: Through::Api,
+        address: facts.address,
+        request_id: facts.request_id.clone(),
+        on_behalf_of: None,
+        for_team: None,
+    };
+    if token.revoked_at.is_none() {
+        let change = Change::begin(&app, &actor, token.organization_id).await?;
+        match lifecycle::revoke(change, &token).await {
+            // Another was faster.
+            Ok(()) | Err(crate::platform::Error::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(StatusCode::OK)
+}
