@@ -10,14 +10,36 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::identity::{App, same_origin, session};
+use crate::platform::web::operation::Api;
 use crate::platform::web::{assets, envelope, method_not_allowed, not_found, panicked};
 use crate::{
-    access_explorer, account, audit_log, identity_providers, organizations, overview, people,
+    access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
     permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
 };
 
 /// The longest body that is taken, in bytes.
 const BODY: usize = 64 * 1024;
+
+/// The sections of the JSON API, in the order of its reference.
+#[must_use]
+pub fn sections() -> Vec<Api<App>> {
+    vec![
+        sign_in::api::routes(),
+        account::api::routes(),
+        organizations::settings_api::routes(),
+        organizations::token_api::routes(),
+        people::api::routes(),
+        teams::api::routes(),
+        teams::token_api::routes(),
+        service_accounts::api::routes(),
+        service_tokens::api::routes(),
+        projects::api::routes(),
+        permission_sets::api::routes(),
+        services::api::routes(),
+        identity_providers::api::routes(),
+        audit_log::api::routes(),
+    ]
+}
 
 /// Everything that answers.
 pub fn router(app: App) -> Router {
@@ -47,21 +69,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(same_origin::demand_origin))
         .layer(same_origin::layer())
         .layer(CompressionLayer::new());
-    let api = Router::new()
-        .merge(sign_in::api::routes())
-        .merge(organizations::token_api::routes())
-        .merge(organizations::settings_api::routes())
-        .merge(teams::api::routes())
-        .merge(people::api::routes())
-        .merge(teams::token_api::routes())
-        .merge(projects::api::routes())
-        .merge(service_accounts::api::routes())
-        .merge(service_tokens::api::routes())
-        .merge(permission_sets::api::routes())
-        .merge(services::api::routes())
-        .merge(identity_providers::api::routes())
-        .merge(audit_log::api::routes())
-        .merge(account::api::routes());
+    let (api, reference) = api_reference::assemble(sections());
     let protocols = Router::new()
         .merge(protocols::introspection::routes())
         .merge(protocols::access_evaluation::routes())
@@ -73,6 +81,7 @@ pub fn router(app: App) -> Router {
         .merge(pages)
         .merge(protocols)
         .nest("/api/v1", api)
+        .merge(reference)
         .merge(assets::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

@@ -37,6 +37,20 @@ pub fn fragment(field: impl std::fmt::Display, _: &dyn askama::Values) -> askama
     Ok(field.to_string().replace('[', "%5B").replace(']', "%5D"))
 }
 
+/// A name as the part of an address behind `#`: lower case, hyphens for spaces.
+#[askama::filter_fn]
+pub fn anchor(name: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(name.to_string().to_lowercase().replace(' ', "-"))
+}
+
+/// A text of ours as HTML, with what stands between backticks as code.
+#[askama::filter_fn]
+pub fn ticks(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
+    let plain = text.to_string().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let parts = plain.split('`').enumerate();
+    Ok(parts.map(|(place, part)| if place % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect())
+}
+
 /// `name=value&`, or nothing: the part of an address that keeps a filter.
 #[askama::filter_fn]
 pub fn query(value: impl std::fmt::Display, _: &dyn askama::Values, name: &str) -> askama::Result<String> {

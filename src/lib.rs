@@ -4,6 +4,7 @@
 pub mod access;
 pub mod access_explorer;
 pub mod account;
+pub mod api_reference;
 pub mod app;
 pub mod audit;
 pub mod audit_log;

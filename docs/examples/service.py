@@ -39,11 +39,14 @@ def ask(path, **question):
     """
     try:
         answer = requests.post(TESSERA + path, auth=SERVICE, timeout=SECONDS, allow_redirects=False, **question)
-        if answer.status_code != 200:  # 401: the secret of this service is wrong.
-            raise Refused(503)
-        return answer.json()
+        answer.raise_for_status()  # 401: the secret of this service is wrong.
+        found = answer.json()
     except requests.RequestException as error:
+        print(f"{path}: {error}", flush=True)
         raise Refused(503) from error
+    if answer.status_code != 200 or not isinstance(found, dict):
+        raise Refused(503)
+    return found
 
 
 def caller(request):

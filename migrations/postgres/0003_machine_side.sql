@@ -15,6 +15,8 @@ ALTER TABLE tokens ADD COLUMN source_value BYTEA;
 ALTER TABLE tokens ADD COLUMN parent_id TEXT REFERENCES tokens (id) ON DELETE CASCADE;
 ALTER TABLE tokens ADD COLUMN last_used_agent TEXT;
 ALTER TABLE tokens ADD COLUMN last_used_service TEXT;
+ALTER TABLE tokens ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE tokens ALTER COLUMN version DROP DEFAULT;
 ALTER TABLE tokens ADD CHECK ((organization_id IS NULL) = (person_id IS NOT NULL));
 ALTER TABLE tokens ADD CHECK (kind = 'access' OR (person_id IS NOT NULL) = (kind = 'personal'));
 ALTER TABLE tokens ADD CHECK (kind = 'access' OR (service_account_id IS NOT NULL) = (kind = 'service_account'));

@@ -31,6 +31,7 @@ CREATE TABLE all_tokens (
     last_used_address TEXT,
     last_used_agent TEXT,
     last_used_service TEXT,
+    version BIGINT NOT NULL,
     CHECK ((organization_id IS NULL) = (person_id IS NOT NULL)),
     CHECK (kind = 'access' OR (person_id IS NOT NULL) = (kind = 'personal')),
     CHECK (kind = 'access' OR (service_account_id IS NOT NULL) = (kind = 'service_account')),
@@ -42,7 +43,7 @@ CREATE TABLE all_tokens (
 INSERT INTO all_tokens
     SELECT id, kind, organization_id, service_account_id, person_id, team_id, service_id, NULL, NULL, NULL, NULL,
         name, description, allowed_addresses, permissions, created_by, created_by_name, created_at, regenerated_at,
-        expires_at, revoked_at, last_used_at, last_used_address, NULL, NULL
+        expires_at, revoked_at, last_used_at, last_used_address, NULL, NULL, 0
     FROM tokens;
 CREATE TABLE all_values (
     hash BLOB PRIMARY KEY,

@@ -89,6 +89,15 @@ pub fn lets_in(allow: &Addresses, block: &Addresses, address: Option<IpAddr>) ->
     }
 }
 
+impl schemars::JsonSchema for Addresses {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Addresses".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "array", "items": { "type": "string" }, "maxItems": MOST })
+    }
+}
+
 impl serde::Serialize for Addresses {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.list())

@@ -271,6 +271,25 @@ impl FromIterator<Permission> for Permissions {
     }
 }
 
+impl schemars::JsonSchema for Permission {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Permission".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let all: Vec<String> = Self::all().map(|permission| permission.to_string()).collect();
+        schemars::json_schema!({ "type": "string", "enum": all })
+    }
+}
+
+impl schemars::JsonSchema for Permissions {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Permissions".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<Vec<Permission>>()
+    }
+}
+
 impl serde::Serialize for Permissions {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.strongest().map(|permission| permission.to_string()))

@@ -10,7 +10,7 @@ use super::addresses::{Addresses, lets_in};
 use super::subject::TokenKind;
 
 /// The lifetime of the tokens of a kind, in days.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LifetimeRule {
     /// What a new token gets unless told otherwise; no end without it.
@@ -20,7 +20,7 @@ pub struct LifetimeRule {
 }
 
 /// The policies of an organization. What is missing is not limited.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// Lifetimes by kind of token.

@@ -3,8 +3,8 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,17 +14,36 @@ use crate::identity::bearer::Principal;
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
 use crate::platform::id::PersonId;
+use crate::platform::web::operation::{Api, Field, delete as end, get, post};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{Json, Query};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::tokens::api::issued;
-use crate::tokens::model::TokenInput;
+use crate::tokens::model::{TokenInput, TokenView};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/account/tokens", get(list).post(create))
-        .route("/account/tokens/{tok}", delete(revoke))
+const FILTERS: &[Field] = &[Field { name: "dead", about: "With it, those that have ended too.", words: &[] }];
+
+/// A person's own tokens.
+pub fn routes() -> Api<App> {
+    let all = "/account/tokens";
+    Api::of("Personal tokens", "The tokens of the person whose token it is.")
+        .with(
+            get("listPersonalTokens", all, list, "The person's tokens, the newest first")
+                .only(&["personal"])
+                .filters(FILTERS)
+                .lists::<TokenView>(),
+        )
+        .with(
+            post("createPersonalToken", all, create, "Makes a personal token")
+                .note("It never outlives the token that makes it, and never carries more.")
+                .only(&["personal"])
+                .takes::<Creation>()
+                .makes::<TokenView>(),
+        )
+        .with(
+            end("revokePersonalToken", "/account/tokens/{tok}", revoke, "Revokes one of the person's tokens")
+                .only(&["personal"]),
+        )
 }
 
 /// The person whose token it is.
@@ -44,7 +63,7 @@ async fn list(State(app): State<App>, bearer: Bearer, query: Query) -> Result<Re
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Creation {
     #[serde(default)]
@@ -54,6 +73,8 @@ struct Creation {
     expires_at: Option<Timestamp>,
     #[serde(default)]
     allowed_addresses: Vec<String>,
+    /// What it is narrowed to; everything that the person may do where it is left out.
+    #[schemars(with = "Option<Vec<Permission>>")]
     permissions: Option<Vec<String>>,
 }
 

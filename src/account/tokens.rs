@@ -97,7 +97,9 @@ pub async fn create(
         token.permissions = Some(asked);
     }
     let issued = lifecycle::issue(&mut change, Holder::oneself(person), &token, delivery).await?;
-    change.done().await?;
+    if !issued.is_repeat() {
+        change.done().await?;
+    }
     Ok(issued)
 }
 

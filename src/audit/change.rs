@@ -41,6 +41,12 @@ impl<'a> Change<'a> {
         &mut self.tx
     }
 
+    /// In which organization it is.
+    #[must_use]
+    pub const fn organization(&self) -> Option<OrganizationId> {
+        self.organization
+    }
+
     /// Who makes the change.
     #[must_use]
     pub const fn actor(&self) -> &Actor {

@@ -179,6 +179,8 @@ pub struct Actor {
     pub on_behalf_of: Option<String>,
     /// The slug of the team that the request named.
     pub for_team: Option<String>,
+    /// The request's `Idempotency-Key`: what it does is done once.
+    pub once: Option<String>,
 }
 
 /// What a change did.

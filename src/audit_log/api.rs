@@ -2,19 +2,33 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use serde_json::json;
 
 use super::actions;
+use super::store::Entry;
 use crate::identity::{ApiCaller, App};
 use crate::platform::Result;
 use crate::platform::web::Query;
+use crate::platform::web::operation::{Api, Field, get};
 use crate::platform::web::paging::Page;
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    Router::new().route("/organizations/{org}/audit-events", get(list))
+const FILTERS: &[Field] = &[
+    Field { name: "actor", about: "Text in the actor's name, or its id.", words: &[] },
+    Field { name: "action", about: "An action, or the part of it before the dot.", words: &[] },
+    Field { name: "target", about: "Text in the target's name, or its id.", words: &[] },
+    Field { name: "from", about: "From this day on, like 2027-01-31.", words: &[] },
+    Field { name: "until", about: "Until the end of this day.", words: &[] },
+];
+
+/// The audit log.
+pub fn routes() -> Api<App> {
+    Api::of("Audit log", "Who did what to what, from where, when, on whose behalf.").with(
+        get("listAuditEvents", "/organizations/{org}/audit-events", list, "The audit events, the newest first")
+            .needs("audit_logs:read")
+            .filters(FILTERS)
+            .lists::<Entry>(),
+    )
 }
 
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {

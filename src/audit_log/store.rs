@@ -49,7 +49,7 @@ impl Filter {
 }
 
 /// An event as it was written.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Entry {
     /// Its id.
     pub id: EventId,
@@ -83,9 +83,11 @@ pub struct Entry {
     pub for_team: Option<String>,
     /// What it was before.
     #[serde(serialize_with = "json")]
+    #[schemars(with = "Option<Value>")]
     pub before: Option<String>,
     /// What it is after.
     #[serde(serialize_with = "json")]
+    #[schemars(with = "Option<Value>")]
     pub after: Option<String>,
 }
 

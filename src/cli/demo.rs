@@ -214,7 +214,7 @@ async fn make_people(app: &App, olive: &Caller) -> Result<PersonId, Error> {
             email: format!("{username}@acme.test"),
             ..NewInvitation::default()
         };
-        let code = invite(app, olive, &invitation).await?.code;
+        let code = invite(app, olive, &invitation).await?.code.unwrap_or_default();
         wait(app, 7);
         let actor = Actor { name: name.to_owned(), kind: ActorKind::Nobody, ..operator() };
         let (id, _) = accept(app, &actor, code.expose(), Guest::New(person(username, name))).await?;
@@ -372,7 +372,21 @@ async fn use_tokens(app: &App, now: Timestamp) -> Result<(), Error> {
         ("bi-dashboards", 26, "198.51.100.23", 88),
     ] {
         let at = now.minus(Duration::from_secs(hours * 3600));
-        sql("UPDATE tokens SET last_used_at = $1, last_used_address = $2 WHERE name = $3 \
+        sql("UPDATE service_accounts SET last_used_at = $1, last_used_address = $2 WHERE name = $3")
+            .bind(at)
+            .bind(address)
+            .bind(name)
+            .execute(&mut tx)
+            .await?;
+        sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
+             SELECT id, $1, $2, $3 FROM service_accounts WHERE name = $4")
+        .bind(crate::identity::usage::day(at))
+        .bind(address)
+        .bind(calls)
+        .bind(name)
+        .execute(&mut tx)
+        .await?;
+        sql("UPDATE tokens SET last_used_at = $1, last_used_address = $2, last_used_agent = 'terraform/1.14' WHERE name = $3 \
              OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $3))")
         .bind(at)
         .bind(address)
@@ -384,6 +398,21 @@ async fn use_tokens(app: &App, now: Timestamp) -> Result<(), Error> {
         .bind(crate::identity::usage::day(at))
         .bind(address)
         .bind(calls)
+        .bind(name)
+        .execute(&mut tx)
+        .await?;
+    }
+    for (name, username, team, calls, hours) in
+        [("ci-deploy", "olive", "platform", 64, 3), ("ci-deploy", "dana", "platform", 12, 50)]
+    {
+        let at = now.minus(Duration::from_secs(hours * 3600));
+        sql("INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) \
+             SELECT id, $1, $2, $3, $4, $5 FROM service_accounts WHERE name = $6")
+        .bind(crate::identity::usage::day(at))
+        .bind(username)
+        .bind(team)
+        .bind(calls)
+        .bind(at)
         .bind(name)
         .execute(&mut tx)
         .await?;

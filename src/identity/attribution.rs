@@ -38,7 +38,7 @@ words! {
 }
 
 /// A person who is named.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow, serde::Serialize, schemars::JsonSchema)]
 pub struct Named {
     /// Their username.
     pub username: String,

@@ -94,6 +94,8 @@ pub struct Bearer {
     pub principal: Principal,
     /// Where the request came from.
     pub request: RequestFacts,
+    /// The request's `Idempotency-Key`.
+    pub once: Option<String>,
 }
 
 /// Whom a token acts as.
@@ -200,6 +202,7 @@ impl Bearer {
             request_id: self.request.request_id.clone(),
             on_behalf_of: None,
             for_team: None,
+            once: self.once.clone(),
         }
     }
 }
@@ -334,6 +337,7 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
         narrowed,
         principal,
         request,
+        once: None,
     })
 }
 
@@ -402,7 +406,8 @@ pub async fn of_request(parts: &Parts, app: &App) -> Result<Bearer> {
         Ok(value) => verify(app, &value, facts).await,
         Err(error) => Err(error),
     };
-    let bearer = checked.map_err(|error| app.limits.refused(address, error))?;
+    let mut bearer = checked.map_err(|error| app.limits.refused(address, error))?;
+    bearer.once = super::once::key(&parts.headers);
     app.limits.admit(&bearer)?;
     Ok(bearer)
 }

@@ -3,6 +3,9 @@
 
 use sha2::{Digest, Sha256};
 
+use axum::http::HeaderMap;
+
+use crate::audit::Change;
 use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
 
 /// What came of claiming a submission.
@@ -53,8 +56,33 @@ pub async fn claim(
     Ok(Claim::Repeat(outcome))
 }
 
+/// What an earlier request with the same `Idempotency-Key` made, if there was
+/// one; otherwise this one is remembered with `outcome`, an id. `purpose` tells
+/// what is done, and to what.
+///
+/// # Errors
+/// As [`claim`].
+pub async fn repeats<T: std::fmt::Display + std::str::FromStr>(
+    change: &mut Change<'_>,
+    purpose: &str,
+    outcome: &T,
+) -> Result<Option<T>> {
+    let Some(key) = change.actor().once.clone() else { return Ok(None) };
+    let (actor, now) = (change.actor().id.clone(), change.now);
+    let organization = change.organization().map(|id| id.to_string()).unwrap_or_default();
+    let purpose = format!("{purpose} {organization}");
+    match claim(change.tx(), now, &actor, &purpose, Some(&key), &outcome.to_string()).await? {
+        Claim::First => Ok(None),
+        Claim::Repeat(first) => match first.parse() {
+            Ok(first) => Ok(Some(first)),
+            Err(_) => Err(Error::internal("a submission's outcome is no id")),
+        },
+    }
+}
+
 /// The request's `Idempotency-Key`, if it has one.
 #[must_use]
-pub fn key(headers: &axum::http::HeaderMap) -> Option<&str> {
-    headers.get("idempotency-key").and_then(|value| value.to_str().ok())
+pub fn key(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("idempotency-key")?.to_str().ok()?;
+    (!value.is_empty()).then(|| value.to_owned())
 }

@@ -7,6 +7,7 @@ use super::store;
 use crate::access::{require, see};
 use crate::audit::{Action, Change, Event};
 use crate::identity::issuer::try_out;
+use crate::identity::once::repeats;
 use crate::identity::{App, Caller};
 use crate::platform::id::IdentityProviderId;
 use crate::platform::{Error, Mistakes, Result};
@@ -48,6 +49,9 @@ pub async fn create(app: &App, caller: &Caller, input: &NewProvider) -> Result<I
     let organization = caller.organization.id;
     let mut change = Change::begin(app, &caller.actor, Some(organization)).await?;
     let (now, id) = (change.now, IdentityProviderId::new(change.now, &app.random));
+    if let Some(first) = repeats(&mut change, "identity provider", &id).await? {
+        return store::find(change.tx(), organization, &first.to_string()).await;
+    }
     store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
     let made = store::find(change.tx(), organization, &id.to_string()).await?;
     let event = Event::new(Action::IdentityProviderCreated, "identity_provider", id, &made.name);
@@ -78,7 +82,7 @@ pub async fn edit(
     let was = store::find(change.tx(), organization, &was.id.to_string()).await?;
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(change.tx(), &permit, organization, &was, &checked).await? {
-        return Err(Error::conflict(format!(
+        return Err(Error::Stale(format!(
             "Somebody else changed “{}” meanwhile. Look at it again, then save.",
             was.name
         )));

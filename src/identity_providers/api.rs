@@ -3,21 +3,50 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use serde_json::json;
 
 use super::actions;
-use super::model::{NewProvider, ProviderEdit};
+use super::model::{IdentityProvider, NewProvider, ProviderEdit};
 use crate::identity::{ApiCaller, App};
 use crate::platform::Result;
-use crate::platform::web::Json;
+use crate::platform::web::operation::{Api, delete as end, get, patch, post};
+use crate::platform::web::{IfMatch, Json, tagged};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/organizations/{org}/identity-providers", get(list).post(create))
-        .route("/organizations/{org}/identity-providers/{idp}", patch(edit).get(one).delete(delete))
+/// Identity providers.
+pub fn routes() -> Api<App> {
+    let (all, one) = ("/organizations/{org}/identity-providers", "/organizations/{org}/identity-providers/{idp}");
+    Api::of("Identity providers", "Issuers that the organization trusts for federated service accounts.")
+        .with(
+            get("listIdentityProviders", all, list, "The identity providers of the organization")
+                .needs("identity_providers:read")
+                .lists_all::<IdentityProvider>(),
+        )
+        .with(
+            post("createIdentityProvider", all, create, "Adds an identity provider")
+                .note("The issuer is tried first: its metadata and its keys.")
+                .needs("identity_providers:write")
+                .takes::<NewProvider>()
+                .makes::<IdentityProvider>(),
+        )
+        .with(
+            get("getIdentityProvider", one, show, "One identity provider")
+                .needs("identity_providers:read")
+                .gives::<IdentityProvider>()
+                .tagged(),
+        )
+        .with(
+            patch("editIdentityProvider", one, edit, "Edits an identity provider")
+                .note("Another issuer or audience ends the access tokens that its identities were exchanged for.")
+                .needs("identity_providers:write")
+                .takes::<ProviderEdit>()
+                .gives::<IdentityProvider>()
+                .tagged(),
+        )
+        .with(
+            end("deleteIdentityProvider", one, delete, "Removes an identity provider that no account needs")
+                .needs("identity_providers:write"),
+        )
 }
 
 type Named = Path<(String, String)>;
@@ -34,17 +63,20 @@ async fn create(
     Ok((StatusCode::CREATED, Answer(actions::create(&app, &caller, &input).await?)).into_response())
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller, Path((_, idp)): Named) -> Result<Response> {
-    Ok(Answer(actions::get(&app, &caller, &idp).await?).into_response())
+async fn show(State(app): State<App>, caller: ApiCaller, Path((_, idp)): Named) -> Result<Response> {
+    let provider = actions::get(&app, &caller, &idp).await?;
+    Ok(tagged(provider.version, provider))
 }
 
 async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, idp)): Named,
+    held: IfMatch,
     Json(input): Json<ProviderEdit>,
 ) -> Result<Response> {
-    Ok(Answer(actions::edit(&app, &caller, &idp, &input, None).await?).into_response())
+    let provider = held.settle(actions::edit(&app, &caller, &idp, &input, held.version()).await)?;
+    Ok(tagged(provider.version, provider))
 }
 
 async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, idp)): Named) -> Result<StatusCode> {

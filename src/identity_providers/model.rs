@@ -9,7 +9,7 @@ use crate::platform::text::name;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 /// An issuer that the organization trusts for federated accounts.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct IdentityProvider {
     /// Its id.
     pub id: IdentityProviderId,
@@ -44,7 +44,7 @@ impl Guarded for IdentityProviders {
 }
 
 /// An identity provider to be added, as typed or sent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProvider {
     /// Its name.
@@ -59,7 +59,7 @@ pub struct NewProvider {
 }
 
 /// What an edit changes; what is missing stays.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderEdit {
     /// A new name.

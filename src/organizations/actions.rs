@@ -77,7 +77,7 @@ pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool)
     let token = if with_token {
         let holder = Holder::oneself(owner);
         let token = NewToken { name: "set-up".to_owned(), ..NewToken::default() };
-        Some(lifecycle::issue(&mut change, holder, &token, &Delivery::Answer).await?.value)
+        lifecycle::issue(&mut change, holder, &token, &Delivery::Answer).await?.value
     } else {
         None
     };

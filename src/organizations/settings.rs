@@ -6,6 +6,7 @@ use serde_json::json;
 use super::store;
 use crate::access::{Guarded, Policy, Resource, Target, TeamRole, TokenKind, require, see};
 use crate::audit::{Action, Actor, Change, Event};
+use crate::identity::once::repeats;
 use crate::identity::{App, Caller};
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{name, slug};
@@ -45,7 +46,7 @@ impl Guarded for Itself {
 }
 
 /// An organization as the API shows it.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Organization {
     /// Its id.
     pub id: OrganizationId,
@@ -81,7 +82,7 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
 }
 
 /// What an edit changes; what is missing stays.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsEdit {
     /// A new name.
@@ -154,9 +155,10 @@ pub async fn edit(
     let text = serde_json::to_string(&policy).map_err(Error::internal)?;
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(change.tx(), &was, &new_name, &text).await? {
-        return Err(Error::conflict(
+        return Err(Error::Stale(
             "Somebody else changed these settings, or who belongs to the organization, meanwhile. \
-             Look at them again, then save.",
+             Look at them again, then save."
+                .to_owned(),
         ));
     }
     let after = store::find(change.tx(), was.id).await?;
@@ -168,7 +170,7 @@ pub async fn edit(
 }
 
 /// An organization to be made, as typed or sent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrganization {
     /// Its slug.
@@ -196,6 +198,9 @@ pub async fn create(
     let mut change = Change::begin(app, actor, None).await?;
     let now = change.now;
     let (id, team) = (OrganizationId::new(now, &app.random), TeamId::new(now, &app.random));
+    if let Some(first) = repeats(&mut change, "organization", &id).await? {
+        return store::find(change.tx(), first).await;
+    }
     store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(
         |error| match error {
             Error::Conflict(_) => Error::Conflict(Mistakes::one("slug", "is taken")),

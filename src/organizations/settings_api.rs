@@ -3,30 +3,66 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json as Answer, Router};
-use serde_json::{Value, json};
+use axum::Json as Answer;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::settings::{self, NewOrganization, Organization, SettingsEdit};
+use crate::access::Policy;
 use crate::identity::bearer::Principal;
 use crate::identity::{ApiCaller, App, Bearer};
-use crate::platform::web::Json;
+use crate::platform::web::operation::{Api, delete as end, get, patch, post};
+use crate::platform::web::{IfMatch, Json, tagged};
 use crate::platform::{Error, Result};
 
-/// The routes of this part.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/organizations", post(create))
-        .route("/organizations/{org}", get(one).patch(edit).delete(delete))
+/// Organizations: their name and policies.
+pub fn routes() -> Api<App> {
+    let one = "/organizations/{org}";
+    Api::of("Organizations", "A name, policies, and everything else below it.")
+        .with(
+            post("createOrganization", "/organizations", create, "Makes an organization")
+                .note("The person whose token it is owns it. A narrowed token cannot make one.")
+                .only(&["personal"])
+                .takes::<NewOrganization>()
+                .makes::<Organization>(),
+        )
+        .with(
+            get("getOrganization", one, show, "The organization")
+                .note("With `policy` for who holds `settings:read`.")
+                .gives::<View>()
+                .tagged(),
+        )
+        .with(
+            patch("editOrganization", one, edit, "Edits name and policies")
+                .note(
+                    "`policy` is written whole: what is left out is not limited. Address limits take \
+                     `ip_restrictions:write`; a policy that shuts out who saves it is refused.",
+                )
+                .needs("settings:write")
+                .takes::<SettingsEdit>()
+                .gives::<View>()
+                .tagged(),
+        )
+        .with(
+            end("deleteOrganization", one, delete, "Deletes the organization and everything in it")
+                .note("Members of the owners team alone; no permission stands for it.")
+                .only(&["personal"]),
+        )
 }
 
-/// With the policies for who may see them.
-fn view(caller: &ApiCaller, organization: &Organization) -> Value {
-    let mut view = json!(organization);
-    if settings::see_policies(caller).is_ok() {
-        view["policy"] = serde_json::from_str(&organization.policy_text).unwrap_or_default();
-    }
-    view
+/// An organization, with its policies for who may see them.
+#[derive(Debug, Serialize, JsonSchema)]
+struct View {
+    #[serde(flatten)]
+    organization: Organization,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Policy>,
+}
+
+fn view(caller: &ApiCaller, organization: Organization) -> Response {
+    let may_see = settings::see_policies(caller).is_ok();
+    let policy = serde_json::from_str(&organization.policy_text).ok().filter(|_| may_see);
+    tagged(organization.version, View { organization, policy })
 }
 
 async fn create(
@@ -44,18 +80,19 @@ async fn create(
     Ok((StatusCode::CREATED, Answer(made)).into_response())
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
+async fn show(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
     let organization = settings::get(&app, &caller).await?;
-    Ok(Answer(view(&caller, &organization)).into_response())
+    Ok(view(&caller, organization))
 }
 
 async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
+    held: IfMatch,
     Json(input): Json<SettingsEdit>,
 ) -> Result<Response> {
-    let organization = settings::edit(&app, &caller, &input, None).await?;
-    Ok(Answer(view(&caller, &organization)).into_response())
+    let organization = held.settle(settings::edit(&app, &caller, &input, held.version()).await)?;
+    Ok(view(&caller, organization))
 }
 
 async fn delete(State(app): State<App>, caller: ApiCaller) -> Result<StatusCode> {

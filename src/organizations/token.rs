@@ -61,6 +61,9 @@ pub async fn generate(
     let name = format!("API token of {}", organization.name);
     let with = (renewal, &organization.policy);
     let issued = single::generate(&mut change, &holder, &name, token.as_ref(), with, delivery).await?;
+    if issued.is_repeat() {
+        return Ok(issued);
+    }
     let action = Action::OrganizationTokenGenerated;
     change.commit(Event::new(action, "organization", organization.id, &organization.name)).await?;
     Ok(issued)

@@ -1,22 +1,39 @@
 //! The organization token for programs: those of owners.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
 use super::token;
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App};
 use crate::platform::web::Json;
+use crate::platform::web::operation::{Api, delete, get, post};
 use crate::platform::{Error, Result};
 use crate::tokens::api::{issued, view};
-use crate::tokens::model::RenewalBody;
+use crate::tokens::model::{RenewalBody, TokenView};
 
-/// The routes of this part.
-pub fn routes() -> Router<App> {
-    Router::new().route("/organizations/{org}/token", get(one).post(generate).delete(delete))
+/// The organization's one API token: none until it is made.
+pub fn routes() -> Api<App> {
+    let path = "/organizations/{org}/token";
+    Api::of("Organization token", "The organization's one API token: none until it is made.")
+        .with(
+            get("getOrganizationToken", path, one, "The particulars of the organization token")
+                .note("404 where there is none. Members of the owners team alone; no permission stands for it.")
+                .only(&["personal"])
+                .gives::<TokenView>(),
+        )
+        .with(
+            post("generateOrganizationToken", path, generate, "Generates the organization token, or gives it a new value")
+                .note(
+                    "Members of the owners team alone; no permission stands for it. The old value stops at once, or after `overlap`. Without `expires_at` the new \
+                     value lasts as long as the old one was made for.",
+                )
+                .only(&["personal"])
+                .takes::<RenewalBody>()
+                .makes::<TokenView>(),
+        )
+        .with(delete("deleteOrganizationToken", path, end, "Deletes the organization token").note("Members of the owners team alone; no permission stands for it.").only(&["personal"]))
 }
 
 async fn one(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
@@ -32,7 +49,7 @@ async fn generate(
     issued(&app, &token::generate(&app, &caller, &body.into(), &Delivery::Answer).await?).await
 }
 
-async fn delete(State(app): State<App>, caller: ApiCaller) -> Result<StatusCode> {
+async fn end(State(app): State<App>, caller: ApiCaller) -> Result<StatusCode> {
     token::delete(&app, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@ use super::store;
 use crate::access::{Gift, holds_groups, require, require_gift, see};
 use crate::audit::{Action, Actor, Change, Event};
 use crate::grants::actions::hand_over;
+use crate::identity::once::repeats;
 use crate::identity::standing::of_team;
 use crate::identity::{App, Caller};
 use crate::organizations::model::NewPerson;
@@ -54,8 +55,9 @@ fn hash(code: &str) -> Vec<u8> {
 pub struct Invited {
     /// The invitation.
     pub invitation: Invitation,
-    /// Its code, which is stored as a hash only.
-    pub code: Secret,
+    /// Its code, which is stored as a hash only; none where the same request was
+    /// carried out before.
+    pub code: Option<Secret>,
 }
 
 /// Makes an invitation.
@@ -83,6 +85,11 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
         teams.push((team.id, *role));
     }
     let id = InvitationId::new(now, &context.random);
+    if let Some(first) = repeats(&mut change, "invitation", &id).await? {
+        let open = store::invitations(change.tx(), organization, now).await?;
+        let invitation = open.into_iter().find(|invitation| invitation.id == first).ok_or(Error::NotFound)?;
+        return Ok(Invited { invitation, code: None });
+    }
     let code = Secret::new(context.random.characters(b"0123456789abcdefghjkmnpqrstvwxyz", 32));
     let row = (&caller.actor.clone(), now, checked.expires_at);
     store::insert(change.tx(), &permit, organization, id, hash(code.expose()), &checked, &teams, row).await?;
@@ -97,7 +104,7 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
         created_by_name: caller.actor.name.clone(),
         expires_at: checked.expires_at,
     };
-    Ok(Invited { invitation, code })
+    Ok(Invited { invitation, code: Some(code) })
 }
 
 /// Whether the caller may know that somebody is in this team.

@@ -3,36 +3,100 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch};
-use axum::{Json as Answer, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::Json as Answer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::members::{self, Profile};
 use super::model::{Invitation, NewInvitation, TeamPlace};
 use super::{actions, store};
 use crate::identity::{ApiCaller, App};
+use crate::platform::id::{InvitationId, PersonId};
+use crate::platform::secret::Secret;
+use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
-use crate::platform::web::{Json, Query};
+use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/organizations/{org}/people", get(list))
-        .route("/organizations/{org}/people/{username}", patch(edit).get(one).delete(remove))
-        .route("/organizations/{org}/invitations", get(invitations).post(invite))
-        .route("/organizations/{org}/invitations/{id}", axum::routing::delete(revoke))
+const FILTERS: &[Field] = &[
+    Field { name: "q", about: "Text in name, username or address.", words: &[] },
+    Field { name: "role", about: "A permission set's slug.", words: &[] },
+];
+
+/// People and invitations.
+pub fn routes() -> Api<App> {
+    let (all, one) = ("/organizations/{org}/people", "/organizations/{org}/people/{username}");
+    let invitations = "/organizations/{org}/invitations";
+    Api::of("People", "Who belongs to the organization, and who is invited.")
+        .with(
+            get("listPeople", all, list, "Who belongs to the organization")
+                .needs("members:read")
+                .filters(FILTERS)
+                .lists::<Person>(),
+        )
+        .with(get("getPerson", one, show, "One person").needs("members:read").gives::<Person>().tagged())
+        .with(
+            patch("editPerson", one, edit, "Changes a person's role")
+                .needs("members:write")
+                .takes::<Editing>()
+                .gives::<Person>()
+                .tagged(),
+        )
+        .with(
+            end("removePerson", one, remove, "Removes a person from the organization")
+                .note(
+                    "Their personal tokens lose it at once; what they made stays. Removing an owner takes an owner; \
+                     the last one stays: 409.",
+                )
+                .needs("members:write"),
+        )
+        .with(
+            get("listInvitations", invitations, open, "The invitations that are open")
+                .needs("invitations:read")
+                .lists_all::<Invited>(),
+        )
+        .with(
+            post("createInvitation", invitations, invite, "Invites a person")
+                .note("`link` is in this one answer. It works once, for seven days unless said, 90 at most.")
+                .needs("invitations:write")
+                .takes::<Inviting>()
+                .makes::<InvitedWithLink>(),
+        )
+        .with(
+            end("revokeInvitation", "/organizations/{org}/invitations/{id}", revoke, "Takes an invitation back")
+                .needs("invitations:write"),
+        )
 }
 
 type Named = Path<(String, String)>;
 
-fn view(profile: &Profile) -> Value {
-    let member = &profile.member;
-    json!({
-        "id": member.id, "username": member.username, "email": member.email, "name": member.name,
-        "role": member.role, "teams": profile.teams, "owner": member.is_owner,
-    })
+/// A person, as a member of the organization.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Person {
+    id: PersonId,
+    username: String,
+    email: String,
+    name: String,
+    /// A permission set's slug.
+    role: String,
+    /// The teams that the caller may know of.
+    teams: Vec<store::Place>,
+    /// Whether they are in the owners team.
+    owner: bool,
+}
+
+impl From<Profile> for Person {
+    fn from(profile: Profile) -> Self {
+        let Profile { member, teams } = profile;
+        let (id, owner) = (member.id, member.is_owner);
+        Self { id, username: member.username, email: member.email, name: member.name, role: member.role, teams, owner }
+    }
+}
+
+fn answer(profile: Profile) -> Response {
+    let person = Person::from(profile);
+    tagged(person.role.clone(), person)
 }
 
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
@@ -43,18 +107,19 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
     for member in &slice.rows {
         let teams = store::places(&app.db, caller.organization.id, member.id).await?;
         let teams = teams.into_iter().filter(|team| actions::knows(&caller, team)).collect();
-        items.push(view(&Profile { member: member.clone(), teams }));
+        items.push(Person::from(Profile { member: member.clone(), teams }));
     }
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller, Path((_, named)): Named) -> Result<Response> {
-    Ok(Answer(view(&members::get(&app, &caller, &named).await?)).into_response())
+async fn show(State(app): State<App>, caller: ApiCaller, Path((_, named)): Named) -> Result<Response> {
+    Ok(answer(members::get(&app, &caller, &named).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Editing {
+    /// A permission set's slug.
     role: Option<String>,
 }
 
@@ -62,11 +127,13 @@ async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, named)): Named,
+    held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
     let was = members::get(&app, &caller, &named).await?;
     let role = body.role.unwrap_or(was.member.role);
-    Ok(Answer(view(&members::edit(&app, &caller, &named, &role).await?)).into_response())
+    let edited = members::edit(&app, &caller, &named, &role, held.tag()).await;
+    Ok(answer(held.settle(edited)?))
 }
 
 async fn remove(State(app): State<App>, caller: ApiCaller, Path((_, named)): Named) -> Result<StatusCode> {
@@ -74,28 +141,51 @@ async fn remove(State(app): State<App>, caller: ApiCaller, Path((_, named)): Nam
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn invitation_view(invitation: &Invitation) -> Value {
-    json!({
-        "id": invitation.id, "email": invitation.email, "role": invitation.role,
-        "created_by": invitation.created_by_name, "expires_at": invitation.expires_at,
-    })
+/// An invitation, without its link.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Invited {
+    id: InvitationId,
+    email: Option<String>,
+    role: String,
+    created_by: String,
+    expires_at: Timestamp,
 }
 
-async fn invitations(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
+impl From<Invitation> for Invited {
+    fn from(it: Invitation) -> Self {
+        let (id, created_by) = (it.id, it.created_by_name);
+        Self { id, email: it.email, role: it.role, created_by, expires_at: it.expires_at }
+    }
+}
+
+/// An invitation that was just made.
+#[derive(Debug, Serialize, JsonSchema)]
+struct InvitedWithLink {
+    #[serde(flatten)]
+    invitation: Invited,
+    /// Where it is accepted; null where the same request was carried out before.
+    link: Option<String>,
+}
+
+async fn open(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
     crate::access::see(&caller.subject, super::model::Invitations)?;
     let all = actions::invitations(&app, &caller).await?;
-    let items: Vec<Value> = all.iter().map(invitation_view).collect();
+    let items: Vec<Invited> = all.into_iter().map(Invited::from).collect();
     Ok(Answer(json!({ "items": items, "next": null })).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Inviting {
+    /// For whom; whoever has the link where it is left out.
     #[serde(default)]
     email: String,
+    /// The role that it gives: a permission set's slug, `member` unless said.
     role: Option<String>,
+    /// The teams that it puts them into.
     #[serde(default)]
     teams: Vec<TeamPlace>,
+    /// When it ends.
     expires_at: Option<Timestamp>,
 }
 
@@ -107,10 +197,9 @@ async fn invite(State(app): State<App>, caller: ApiCaller, Json(body): Json<Invi
         lifetime: body.expires_at.into(),
     };
     let made = actions::invite(&app, &caller, &input).await?;
-    let link = format!("{}/invitations/{}", app.config.public_url, made.code.expose());
-    let mut view = invitation_view(&made.invitation);
-    view["link"] = json!(link);
-    Ok((StatusCode::CREATED, Answer(view)).into_response())
+    let address = |code: &Secret| format!("{}/invitations/{}", app.config.public_url, code.expose());
+    let (invitation, link) = (made.invitation.into(), made.code.as_ref().map(address));
+    Ok((StatusCode::CREATED, Answer(InvitedWithLink { invitation, link })).into_response())
 }
 
 async fn revoke(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {

@@ -33,17 +33,30 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Prof
     Ok(Profile { member, teams })
 }
 
-/// Changes a member's role.
+/// Changes a member's role; with `seen`, only over that role.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
-pub async fn edit(context: &Context, caller: &Caller, named: &str, new_role: &str) -> Result<Profile> {
+/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`];
+/// [`Error::Stale`] when the role is another meanwhile.
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    new_role: &str,
+    seen: Option<&str>,
+) -> Result<Profile> {
     let permit = require(&caller.subject, People)?;
     let sets = &caller.organization.sets;
     let checked = role(sets, new_role).map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     lock(change.tx(), caller.organization.id).await?;
     let member = store::find(change.tx(), caller.organization.id, named).await?;
+    if seen.is_some_and(|seen| seen != member.role) {
+        return Err(Error::Stale(format!(
+            "Somebody else gave {} the role {} meanwhile. Look again, then save.",
+            member.name, member.role
+        )));
+    }
     if member.role != checked {
         let set = sets.find(&checked).ok_or(Error::NotFound)?;
         require_gift(&caller.subject, &Gift::role_of_person(set))?;

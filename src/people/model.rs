@@ -87,7 +87,7 @@ impl Guarded for People {
 }
 
 /// A team that an invitation puts somebody into.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamPlace {
     /// The team's slug.

@@ -40,13 +40,17 @@ pub async fn members(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn invitations(db: &Db, organization: OrganizationId, now: Timestamp) -> Result<Vec<Invitation>> {
+pub async fn invitations(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    now: Timestamp,
+) -> Result<Vec<Invitation>> {
     Ok(sql("SELECT id, email, role, created_by_name, expires_at FROM invitations \
             WHERE organization_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2 \
             ORDER BY id DESC LIMIT 200")
     .bind(organization)
     .bind(now)
-    .all(db)
+    .all(source)
     .await?)
 }
 
@@ -157,7 +161,7 @@ pub async fn find(
 }
 
 /// A person's place in a team.
-#[derive(Clone, Debug, sqlx::FromRow, serde::Serialize)]
+#[derive(Clone, Debug, sqlx::FromRow, serde::Serialize, schemars::JsonSchema)]
 pub struct Place {
     /// The team's slug.
     pub slug: String,

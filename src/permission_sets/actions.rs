@@ -6,6 +6,7 @@ use super::model::{Checked, NewSet, OwnSet, PermissionSets, SetEdit, SetView};
 use super::store::{self, Holders};
 use crate::access::{Gift, PermissionSet, Permissions, built_in, built_in_sets, require, require_gift};
 use crate::audit::{Action, Change, Event};
+use crate::identity::once::repeats;
 use crate::identity::{Caller, standing};
 use crate::platform::id::PermissionSetId;
 use crate::platform::{Context, Error, Mistakes, Result};
@@ -63,6 +64,10 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Resul
     held(caller, &checked, checked.permissions)?;
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let (now, id) = (change.now, PermissionSetId::new(change.now, &context.random));
+    if let Some(first) = repeats(&mut change, "permission set", &id).await? {
+        let made = store::find(change.tx(), caller.organization.id, &first.to_string()).await?;
+        return Ok(SetView::from(&made));
+    }
     store::insert(change.tx(), &permit, caller.organization.id, id, &checked, now).await?;
     let made = SetView::from(&store::find(change.tx(), caller.organization.id, &id.to_string()).await?);
     let event = Event::new(Action::PermissionSetCreated, "permission_set", id, &made.name);
@@ -92,7 +97,7 @@ pub async fn edit(
     named: &str,
     input: &SetEdit,
     version: Option<i64>,
-) -> Result<SetView> {
+) -> Result<OwnSet> {
     let permit = require(&caller.subject, PermissionSets)?;
     own(named)?;
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
@@ -103,14 +108,14 @@ pub async fn edit(
     held(caller, &checked, added)?;
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(change.tx(), &permit, &was, &checked).await? {
-        return Err(Error::conflict(format!(
+        return Err(Error::Stale(format!(
             "Somebody else changed “{}” meanwhile. Look at it again, then save.",
             was.name
         )));
     }
-    let after = SetView::from(&store::find(change.tx(), caller.organization.id, named).await?);
+    let after = store::find(change.tx(), caller.organization.id, named).await?;
     let event = Event::new(Action::PermissionSetEdited, "permission_set", was.id, &after.name);
-    change.commit(event.before(json!(SetView::from(&was))).after(json!(after))).await?;
+    change.commit(event.before(json!(SetView::from(&was))).after(json!(SetView::from(&after)))).await?;
     Ok(after)
 }
 

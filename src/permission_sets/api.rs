@@ -3,21 +3,41 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use serde_json::json;
 
 use super::actions;
-use super::model::{NewSet, SetEdit};
+use super::model::{NewSet, OwnSet, SetEdit, SetView};
 use crate::identity::{ApiCaller, App};
 use crate::platform::Result;
-use crate::platform::web::Json;
+use crate::platform::web::operation::{Api, delete as end, get, patch, post};
+use crate::platform::web::{IfMatch, Json, tagged};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/organizations/{org}/permission-sets", get(list).post(create))
-        .route("/organizations/{org}/permission-sets/{set}", patch(edit).get(one).delete(delete))
+/// Permission sets, built in and the organization's own.
+pub fn routes() -> Api<App> {
+    let (all, one) = ("/organizations/{org}/permission-sets", "/organizations/{org}/permission-sets/{set}");
+    Api::of("Permission sets", "Named bundles of permissions: the role of an account, the set of a grant.")
+        .with(get("listPermissionSets", all, list, "All permission sets, the built-in ones first").lists_all::<SetView>())
+        .with(
+            post("createPermissionSet", all, create, "Makes a permission set")
+                .note("Only of what its maker holds.")
+                .needs("permission_sets:write")
+                .takes::<NewSet>()
+                .makes::<SetView>(),
+        )
+        .with(get("getPermissionSet", one, show, "One permission set").gives::<SetView>().tagged())
+        .with(
+            patch("editPermissionSet", one, edit, "Edits a permission set of the organization's own")
+                .note("Whoever holds it gains and loses with it. Built-in ones do not change: 409.")
+                .needs("permission_sets:write")
+                .takes::<SetEdit>()
+                .gives::<SetView>()
+                .tagged(),
+        )
+        .with(
+            end("deletePermissionSet", one, delete, "Deletes a permission set that nobody holds")
+                .needs("permission_sets:write"),
+        )
 }
 
 type Named = Path<(String, String)>;
@@ -30,17 +50,25 @@ async fn create(State(app): State<App>, caller: ApiCaller, Json(input): Json<New
     Ok((StatusCode::CREATED, Answer(actions::create(&app, &caller, &input).await?)).into_response())
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller, Path((_, set)): Named) -> Result<Response> {
-    Ok(Answer(actions::get(&app, &caller, &set).await?.0).into_response())
+/// A built-in set has one version for ever.
+fn version(own: Option<&OwnSet>) -> i64 {
+    own.map_or(0, |own| own.version)
+}
+
+async fn show(State(app): State<App>, caller: ApiCaller, Path((_, set)): Named) -> Result<Response> {
+    let (view, own, _) = actions::get(&app, &caller, &set).await?;
+    Ok(tagged(version(own.as_ref()), view))
 }
 
 async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, set)): Named,
+    held: IfMatch,
     Json(input): Json<SetEdit>,
 ) -> Result<Response> {
-    Ok(Answer(actions::edit(&app, &caller, &set, &input, None).await?).into_response())
+    let own = held.settle(actions::edit(&app, &caller, &set, &input, held.version()).await)?;
+    Ok(tagged(own.version, SetView::from(&own)))
 }
 
 async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, set)): Named) -> Result<StatusCode> {

@@ -43,7 +43,7 @@ impl Guarded for PermissionSets {
 }
 
 /// A permission set as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct SetView {
     /// Its id; a built-in set's is its slug.
     pub id: String,
@@ -90,7 +90,7 @@ impl From<&OwnSet> for SetView {
 }
 
 /// A set to be made, as typed or sent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSet {
     /// Its slug.
@@ -111,7 +111,7 @@ pub struct NewSet {
 }
 
 /// What an edit changes; what is missing stays. Slug and level never change.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetEdit {
     /// A new name.

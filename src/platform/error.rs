@@ -13,6 +13,12 @@ pub enum Error {
     /// 409: the input is well formed but does not fit what is there.
     #[error("conflict: {0}")]
     Conflict(Mistakes),
+    /// 409: somebody else edited the thing after the editor read it.
+    #[error("{0}")]
+    Stale(String),
+    /// 412: the thing is not, or no longer, what the request holds on to.
+    #[error("{0}")]
+    Precondition(String),
     /// 400: not a form, not JSON, not a cursor.
     #[error("bad request: {0}")]
     Malformed(String),
@@ -80,7 +86,7 @@ impl From<sqlx::Error> for Error {
 }
 
 /// One field and what is wrong with it. An empty field name means the whole.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Mistake {
     /// The field, by the name that form and JSON share.
     pub field: String,

@@ -8,6 +8,7 @@ use crate::access::{Kind, Resource, Visibility, effective, may, require, see};
 use crate::audit::{Action, Change, Event};
 use crate::grants::store as grants;
 use crate::identity::Caller;
+use crate::identity::once::repeats;
 use crate::platform::id::{GrantId, ProjectId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
@@ -82,6 +83,9 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
     let permit = require(&caller.subject, ProjectsOf(team.id))?;
     let now = change.now;
     let id = ProjectId::new(now, &context.random);
+    if let Some(first) = repeats(&mut change, "project", &id).await? {
+        return store::find(change.tx(), organization, &first.to_string()).await;
+    }
     store::insert(change.tx(), organization, id, &permit, &checked, now).await?;
     if checked.visibility == Visibility::Restricted {
         name_caller(&mut change, caller, id).await?;
@@ -136,7 +140,7 @@ pub async fn edit(
     }
     let fresh = version.is_none_or(|version| version == project.version);
     if !fresh || !store::update(change.tx(), &project, &checked, team).await? {
-        return Err(Error::conflict(format!(
+        return Err(Error::Stale(format!(
             "Somebody else changed this project meanwhile: it is now “{}”, {}, of the team {}. Look at it again, then save.",
             project.name, project.visibility, project.team_name
         )));

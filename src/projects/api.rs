@@ -3,32 +3,75 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
-use axum::{Json as Answer, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::Json as Answer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::model::{NewProject, ProjectEdit};
+use super::model::{NewProject, Project, ProjectEdit};
 use super::store::{Filter, Named};
 use super::{actions, grants};
 use crate::identity::{ApiCaller, App};
-use crate::platform::Result;
+use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post, put};
 use crate::platform::web::paging::Page;
-use crate::platform::web::{Json, Query};
+use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::{Result, Timestamp};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    let project = "/organizations/{org}/projects/{project}";
-    Router::new()
-        .route("/organizations/{org}/projects", get(list).post(create))
-        .route(project, get(one).patch(edit).delete(delete))
-        .route(&format!("{project}/grants"), get(named))
-        .route(&format!("{project}/grants/{{principal}}"), put(set).delete(remove))
+const FILTERS: &[Field] = &[
+    Field { name: "q", about: "Text in the name or slug.", words: &[] },
+    Field { name: "team", about: "The slug of the team that owns it.", words: &[] },
+    Field { name: "visibility", about: "Whom it lets in.", words: &["open", "public", "team", "restricted"] },
+];
+
+/// Projects and who is named in them.
+pub fn routes() -> Api<App> {
+    let (all, one) = ("/organizations/{org}/projects", "/organizations/{org}/projects/{project}");
+    let grant = "/organizations/{org}/projects/{project}/grants/{principal}";
+    Api::of("Projects", "What services act on. A project belongs to a team and says whom it lets in.")
+        .with(
+            get("listProjects", all, list, "The projects that the caller reaches").filters(FILTERS).lists::<Project>(),
+        )
+        .with(
+            post("createProject", all, create, "Makes a project")
+                .note("Admins of the team may, and who holds `project_create:write`.")
+                .takes::<NewProject>()
+                .makes::<Project>(),
+        )
+        .with(get("getProject", one, show, "One project").needs("projects:read").gives::<Project>().tagged())
+        .with(
+            patch("editProject", one, edit, "Edits a project")
+                .note(
+                    "Another team or visibility takes `permissions:write` too. Making it restricted drops everyone who is \
+                     not named in it; who does it is named with `admin`.",
+                )
+                .needs("projects:write")
+                .takes::<ProjectEdit>()
+                .gives::<Project>()
+                .tagged(),
+        )
+        .with(end("deleteProject", one, delete, "Deletes a project and its grants").needs("projects:write"))
+        .with(
+            get("listProjectGrants", "/organizations/{org}/projects/{project}/grants", named, "Who is named in a project")
+                .needs("permissions:read")
+                .lists::<Granted>(),
+        )
+        .with(
+            put("setProjectGrant", grant, set, "Names a principal in a project, with a permission set")
+                .note("In place of the set that it was named with before. Nobody gives what they do not hold.")
+                .needs("permissions:write")
+                .takes::<Grant>()
+                .gives::<Granted>(),
+        )
+        .with(
+            end("removeProjectGrant", grant, remove, "Takes a principal's grant in a project away")
+                .needs("permissions:write"),
+        )
 }
 
 type Of = Path<(String, String)>;
 
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
+    query.check(FILTERS)?;
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let slice = actions::list(&app, &caller, &filter, &Page::of_api(&query)?).await?;
@@ -44,17 +87,20 @@ async fn create(
     Ok((StatusCode::CREATED, Answer(project)).into_response())
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller, Path((_, project)): Of) -> Result<Response> {
-    Ok(Answer(actions::get(&app, &caller, &project).await?).into_response())
+async fn show(State(app): State<App>, caller: ApiCaller, Path((_, project)): Of) -> Result<Response> {
+    let project = actions::get(&app, &caller, &project).await?;
+    Ok(tagged(project.version, project))
 }
 
 async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, project)): Of,
+    held: IfMatch,
     Json(input): Json<ProjectEdit>,
 ) -> Result<Response> {
-    Ok(Answer(actions::edit(&app, &caller, &project, &input, None).await?).into_response())
+    let project = held.settle(actions::edit(&app, &caller, &project, &input, held.version()).await)?;
+    Ok(tagged(project.version, project))
 }
 
 async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, project)): Of) -> Result<StatusCode> {
@@ -62,11 +108,30 @@ async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, project)): O
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn view(named: &Named) -> Value {
-    json!({
-        "principal": named.principal, "id": named.principal_id, "name": named.name,
-        "permission_set": named.permission_set, "created_at": named.created_at, "created_by": named.created_by_name,
-    })
+/// A principal that is named in a project.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Granted {
+    /// How it is named: `person:olive`, `team:platform`, a UID, a service token's id.
+    principal: String,
+    id: String,
+    name: String,
+    /// A permission set's slug.
+    permission_set: String,
+    created_at: Timestamp,
+    created_by: String,
+}
+
+impl From<Named> for Granted {
+    fn from(named: Named) -> Self {
+        Self {
+            principal: named.principal,
+            id: named.principal_id,
+            name: named.name,
+            permission_set: named.permission_set,
+            created_at: named.created_at,
+            created_by: named.created_by_name,
+        }
+    }
 }
 
 async fn named(
@@ -76,13 +141,14 @@ async fn named(
     query: Query,
 ) -> Result<Response> {
     let (_, slice) = grants::list(&app, &caller, &project, &Page::of_api(&query)?).await?;
-    let items: Vec<Value> = slice.rows.iter().map(view).collect();
+    let items: Vec<Granted> = slice.rows.into_iter().map(Granted::from).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Grant {
+    /// The slug of a permission set of the project level.
     #[serde(default)]
     permission_set: String,
 }
@@ -94,7 +160,7 @@ async fn set(
     Json(grant): Json<Grant>,
 ) -> Result<Response> {
     let (_, named) = grants::put(&app, &caller, &project, &principal, &grant.permission_set).await?;
-    Ok(Answer(view(&Named { principal, ..named })).into_response())
+    Ok(Answer(Granted::from(Named { principal, ..named })).into_response())
 }
 
 async fn remove(

@@ -8,7 +8,7 @@ use crate::platform::text::{name, prose, slug};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 /// A project.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Project {
     /// Its id.
     pub id: ProjectId,
@@ -88,7 +88,7 @@ pub const VISIBILITIES: &[(Visibility, &str, &str)] = &[
 ];
 
 /// A project to be made, as typed or sent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProject {
     /// Its slug.
@@ -107,7 +107,7 @@ pub struct NewProject {
 }
 
 /// What an edit changes; what is missing stays.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectEdit {
     /// A new name.

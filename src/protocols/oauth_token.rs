@@ -81,14 +81,14 @@ async fn token(
     let lifetime = lifetime(&form)?;
     let change = Change::begin(&app, &exchange.actor, exchange.organization).await?;
     let now = change.now;
-    let (issued, end) = issue(change, &exchange.access, permissions, lifetime).await?;
+    let (value, end) = issue(change, &exchange.access, permissions, lifetime).await?;
     let held = match (permissions.or(exchange.access.bounds()), &exchange.subject) {
         (Some(narrowed), _) => narrowed,
         (None, Some(subject)) => anywhere(subject),
         (None, None) => Permissions::NONE,
     };
     let answer = Answer {
-        access_token: issued.value.reveal().to_owned(),
+        access_token: value.reveal().to_owned(),
         issued_token_type: (grant == TOKEN_EXCHANGE).then_some(ACCESS_TOKEN),
         token_type: "Bearer",
         expires_in: end.since(now).as_secs(),
@@ -226,6 +226,7 @@ async fn federated(
         request_id: facts.request_id.clone(),
         on_behalf_of: None,
         for_team: None,
+        once: None,
     };
     let access = AccessFor::identity(&proven, organization.id, (account.id, account.expires_at));
     Ok(Exchange { access, actor, organization: Some(organization.id), subject: Some(subject) })

@@ -46,6 +46,7 @@ async fn revoke(
         request_id: facts.request_id.clone(),
         on_behalf_of: None,
         for_team: None,
+        once: None,
     };
     if token.revoked_at.is_none() {
         let change = Change::begin(&app, &actor, token.organization_id).await?;

@@ -134,8 +134,8 @@ pub async fn create(
     let account = account.into_inner();
     let event = Event::new(Action::ServiceAccountCreated, "service_account", id, &account.name);
     change.commit(event.after(json!(account.view(now)))).await?;
-    let (key, value) = issued.map(|issued| (issued.id, issued.value)).unzip();
-    Ok(Made { account, key, value })
+    let key = issued.as_ref().map(|issued| issued.id);
+    Ok(Made { account, key, value: issued.and_then(|issued| issued.value) })
 }
 
 /// Whether the organization's policy lets the caller make accounts.
@@ -269,7 +269,7 @@ pub async fn edit(
     };
     let fresh = input.version.is_none_or(|version| version == account.version);
     if !fresh || !store::update(change.tx(), &account, &checked, default_team, into, &anchor).await? {
-        return Err(Error::conflict(format!(
+        return Err(Error::Stale(format!(
             "Somebody else changed this account meanwhile: it is now “{}” with the role {}. Look at it again, then save.",
             account.name,
             caller.organization.sets.name(&account.role)
@@ -369,6 +369,9 @@ pub async fn add_key(
     };
     let issued = lifecycle::issue(&mut change, (&account).into(), &key, delivery).await?;
     let account = account.into_inner();
+    if issued.is_repeat() {
+        return Ok((account, issued));
+    }
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
     change.commit(event.after(json!({ "key_added": issued.id }))).await?;
     Ok((account, issued))
@@ -394,6 +397,9 @@ pub async fn regenerate(
     let issued =
         lifecycle::regenerate(&mut change, (&account).into(), &token, renewal, policy, delivery).await?;
     let account = account.into_inner();
+    if issued.is_repeat() {
+        return Ok((account, issued));
+    }
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
     change.commit(event.after(json!({ "key_regenerated": token.id }))).await?;
     Ok((account, issued))
@@ -410,6 +416,7 @@ pub async fn edit_key(
     named: &str,
     key: &str,
     input: &TokenInput,
+    version: Option<i64>,
 ) -> Result<Token> {
     let (mut change, account) = managed(context, caller, named).await?;
     let token = key_of(&mut change, &account, key).await?;
@@ -420,7 +427,7 @@ pub async fn edit_key(
     if checked.allowed_addresses.lines() != token.allowed_addresses {
         may_hand_out(&mut change, caller, &account, &account.role).await?;
     }
-    lifecycle::describe(&mut change, &token, &checked).await?;
+    lifecycle::describe(&mut change, &token, &checked, version).await?;
     let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
     let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
     let event = Event::new(Action::TokenEdited, "token", token.id, &checked.name);
@@ -441,20 +448,42 @@ pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str
     Ok(token)
 }
 
-/// Ends a key.
+/// Ends a key, or an access token that acts as the account.
 ///
 /// # Errors
 /// [`Error::Conflict`] when it has ended.
 pub async fn revoke(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
     let (mut change, account) = managed(context, caller, named).await?;
-    let token = key_of(&mut change, &account, key).await?;
+    let token = token_of(change.tx(), &account, key).await?;
     lifecycle::revoke(change, &token).await?;
     Ok(token)
 }
 
+/// A key or an access token of an account that the caller may revoke.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`].
+pub async fn revocable(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    token: &str,
+) -> Result<(ServiceAccount, Token)> {
+    let account = require(&caller.subject, get(context, caller, named).await?)?.into_inner();
+    let token = token_of(&context.db, &account, token).await?;
+    Ok((account, token))
+}
+
+/// A key of the account.
 async fn key_of(change: &mut Change<'_>, account: &ServiceAccount, key: &str) -> Result<Token> {
-    let id: TokenId = key.parse().map_err(|_| Error::NotFound)?;
-    let token = tokens::find(change.tx(), id).await?;
+    let token = token_of(change.tx(), account, key).await?;
+    if token.kind == TokenKind::ServiceAccount { Ok(token) } else { Err(Error::NotFound) }
+}
+
+/// A key of the account, or an access token that acts as it.
+async fn token_of(source: impl Into<Source<'_>>, account: &ServiceAccount, token: &str) -> Result<Token> {
+    let id: TokenId = token.parse().map_err(|_| Error::NotFound)?;
+    let token = tokens::find(source, id).await?;
     token.filter(|token| token.service_account_id == Some(account.id)).ok_or(Error::NotFound)
 }
 

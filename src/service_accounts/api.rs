@@ -1,39 +1,115 @@
-//! Service accounts for programs, and what every token may ask.
+//! Service accounts for programs.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
-use axum::{Json as Answer, Router};
-use serde::Deserialize;
+use axum::Json as Answer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::actions;
-use super::model::{AccountEdit, IdentityInput, NewAccount};
+use super::model::{AccountEdit, AccountView, IdentityInput, NewAccount};
 use super::store::Filter;
 use crate::identity::once;
 use crate::identity::reveal::Delivery;
-use crate::identity::{ApiCaller, App};
+use crate::identity::{ApiCaller, App, PlainToken};
+use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
-use crate::platform::web::{Json, Query};
+use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Error, Result, Timestamp};
-use crate::tokens::api::{issued, view, with_value};
-use crate::tokens::model::{Lifetime, RenewalBody, TokenInput};
+use crate::tokens::api::{issued, with_value};
+use crate::tokens::model::{Lifetime, RenewalBody, TokenInput, TokenView};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    let account = "/organizations/{org}/service-accounts/{id}";
-    Router::new()
-        .route("/organizations/{org}/service-accounts", get(list).post(create))
-        .route(account, get(one).patch(edit).delete(delete))
-        .route(&format!("{account}/disable"), post(disable))
-        .route(&format!("{account}/enable"), post(enable))
-        .route(&format!("{account}/tokens"), get(keys).post(add_key))
-        .route(&format!("{account}/tokens/{{tok}}"), patch(edit_key).delete(revoke))
-        .route(&format!("{account}/tokens/{{tok}}/regenerate"), post(regenerate))
+const FILTERS: &[Field] = &[
+    Field { name: "q", about: "Text in name, UID or description.", words: &[] },
+    Field { name: "scope", about: "Where it works.", words: &["organization", "team"] },
+    Field { name: "team", about: "The slug of a team: its own accounts.", words: &[] },
+    Field { name: "status", about: "How it stands.", words: &["active", "disabled", "expired"] },
+];
+
+/// Service accounts and their keys.
+pub fn routes() -> Api<App> {
+    let (all, one) = ("/organizations/{org}/service-accounts", "/organizations/{org}/service-accounts/{id}");
+    let keys = "/organizations/{org}/service-accounts/{id}/tokens";
+    let key = "/organizations/{org}/service-accounts/{id}/tokens/{tok}";
+    Api::of("Service accounts", "Machine users, of the organization or of one team, with keys or an external identity.")
+        .with(
+            get("listServiceAccounts", all, list, "The service accounts that the caller sees")
+                .note("People see those of their teams; who holds `service_accounts:read` sees all.")
+                .filters(FILTERS)
+                .lists::<AccountView>(),
+        )
+        .with(
+            post("createServiceAccount", all, create, "Makes a service account with its first key")
+                .note(
+                    "`key.token` is in this one answer. A federated account has no key. Nobody gives what they do not \
+                     hold: a role with project permissions for the whole organization takes an owner.",
+                )
+                .needs("service_accounts:write")
+                .takes::<Creation>()
+                .makes::<WithKey>(),
+        )
+        .with(get("getServiceAccount", one, show, "One service account").gives::<AccountView>().tagged())
+        .with(
+            patch("editServiceAccount", one, edit, "Edits a service account")
+                .needs("service_accounts:write")
+                .takes::<Editing>()
+                .gives::<AccountView>()
+                .tagged(),
+        )
+        .with(
+            end("deleteServiceAccount", one, delete, "Deletes a service account; its tokens stop at once")
+                .needs("service_accounts:write"),
+        )
+        .with(
+            post("disableServiceAccount", format!("{one}/disable"), disable, "Switches a service account off")
+                .note("Its keys and access tokens are refused from then on. Off already is fine.")
+                .needs("service_accounts:write")
+                .gives::<AccountView>()
+                .repeatable(),
+        )
+        .with(
+            post("enableServiceAccount", format!("{one}/enable"), enable, "Switches a service account on again")
+                .needs("service_accounts:write")
+                .gives::<AccountView>()
+                .repeatable(),
+        )
+        .with(get("listServiceAccountKeys", keys, keys_of, "The keys of a service account").lists_all::<TokenView>())
+        .with(
+            post("createServiceAccountKey", keys, add_key, "Makes one more key")
+                .needs("service_accounts:write")
+                .takes::<Key>()
+                .makes::<TokenView>(),
+        )
+        .with(
+            post("regenerateServiceAccountKey", format!("{key}/regenerate"), regenerate, "Gives a key a new value")
+                .note("The old value stops at once, or after `overlap`.")
+                .needs("service_accounts:write")
+                .takes::<RenewalBody>()
+                .makes::<TokenView>(),
+        )
+        .with(
+            patch("editServiceAccountKey", key, edit_key, "Edits a key's name, description and addresses")
+                .needs("service_accounts:write")
+                .takes::<KeyEditing>()
+                .gives::<TokenView>()
+                .tagged(),
+        )
+        .with(end("revokeServiceAccountKey", key, revoke, "Revokes a key").needs("service_accounts:write"))
 }
 
-#[derive(Debug, Deserialize)]
+/// A service account that was just made.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WithKey {
+    #[serde(flatten)]
+    account: AccountView,
+    /// Its first key, with its value this once; missing where it is federated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<TokenView>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Creation {
     #[serde(default)]
@@ -61,7 +137,7 @@ struct Creation {
     identity: IdentityInput,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Key {
     name: Option<String>,
@@ -84,7 +160,7 @@ impl Key {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Editing {
     name: Option<String>,
@@ -99,6 +175,7 @@ struct Editing {
     identity: Option<IdentityInput>,
     /// Missing stays, `null` takes the end away.
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
 }
 
@@ -107,6 +184,7 @@ fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<T
 }
 
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
+    query.check(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -141,28 +219,30 @@ async fn create(
         identity: body.identity,
     };
     let nonce = once::key(&headers);
-    let made = actions::create(&app, &caller, &input, nonce, &Delivery::Answer).await?;
-    let value = made.value.as_ref().map(crate::identity::PlainToken::reveal);
-    let mut answer = json!(made.account.view(app.clock.now()));
-    if let Some(key) = made.key {
-        answer["key"] = json!(with_value(&app, key, value).await?);
-    }
-    Ok((StatusCode::CREATED, Answer(answer)).into_response())
+    let made = actions::create(&app, &caller, &input, nonce.as_deref(), &Delivery::Answer).await?;
+    let value = made.value.as_ref().map(PlainToken::reveal);
+    let key = match made.key {
+        Some(key) => Some(with_value(&app, key, value).await?),
+        None => None,
+    };
+    let account = made.account.view(app.clock.now());
+    Ok((StatusCode::CREATED, Answer(WithKey { account, key })).into_response())
 }
 
-async fn one(
+async fn show(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
     let account = actions::get(&app, &caller, &id).await?;
-    Ok(Answer(account.view(app.clock.now())).into_response())
+    Ok(tagged(account.version, account.view(app.clock.now())))
 }
 
 async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
+    held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
     let input = AccountEdit {
@@ -177,10 +257,10 @@ async fn edit(
         allowed_addresses: body.allowed_addresses.map(|ranges| ranges.join("\n")),
         self_rotation: body.self_rotation,
         identity: body.identity,
-        version: None,
+        version: held.version(),
     };
-    let account = actions::edit(&app, &caller, &id, &input).await?;
-    Ok(Answer(account.view(app.clock.now())).into_response())
+    let account = held.settle(actions::edit(&app, &caller, &id, &input).await)?;
+    Ok(tagged(account.version, account.view(app.clock.now())))
 }
 
 async fn disable(
@@ -210,7 +290,7 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn keys(
+async fn keys_of(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
@@ -241,7 +321,7 @@ async fn regenerate(
     issued(&app, &made).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyEditing {
     name: Option<String>,
@@ -253,6 +333,7 @@ async fn edit_key(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
+    held: IfMatch,
     Json(body): Json<KeyEditing>,
 ) -> Result<Response> {
     let (_, keys) = actions::with_keys(&app, &caller, &id).await?;
@@ -263,8 +344,9 @@ async fn edit_key(
         allowed_addresses: body.allowed_addresses.map_or(was.allowed_addresses, |ranges| ranges.join("\n")),
         ..TokenInput::default()
     };
-    let token = actions::edit_key(&app, &caller, &id, &key, &input).await?;
-    Ok(view(&app, &token).into_response())
+    let edited = actions::edit_key(&app, &caller, &id, &key, &input, held.version()).await;
+    let token = held.settle(edited)?;
+    Ok(tagged(token.version, token.view(app.clock.now())))
 }
 
 async fn revoke(

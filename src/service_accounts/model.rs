@@ -109,7 +109,7 @@ pub struct ServiceAccount {
 }
 
 /// A service account as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct AccountView {
     id: ServiceAccountId,
     name: String,
@@ -131,7 +131,7 @@ pub struct AccountView {
 }
 
 /// An external identity as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 struct IdentityView {
     provider: IdentityProviderId,
     subject: Option<String>,
@@ -222,7 +222,7 @@ impl Guarded for AccountsOf {
 }
 
 /// An external identity, as typed or sent.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityInput {
     /// The identity provider's id or name.

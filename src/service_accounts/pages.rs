@@ -27,7 +27,7 @@ use crate::shell::{Shell, page, refused};
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::model::usual;
-use crate::tokens::store::{self as tokens, Calls};
+use crate::tokens::store::{self as tokens, Attributed, Calls};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
@@ -228,15 +228,21 @@ struct ActivityPage {
     account: ServiceAccount,
     status: Status,
     calls: Vec<Calls>,
+    attributed: Vec<Attributed>,
     events: Vec<Told>,
+    made: Vec<Told>,
 }
 
 async fn activity(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
     let account = actions::get(&app, &caller, &id).await?;
     let calls = tokens::calls_of_account(&app, account.id).await?;
-    let events = audit::about(&app.db, caller.organization.id, &account.id.to_string(), 50).await?;
+    let attributed = tokens::attributed(&app, account.id).await?;
+    let (organization, uid) = (caller.organization.id, account.id.to_string());
+    let events = audit::about(&app.db, organization, &uid, 50).await?;
+    let made = audit::by(&app.db, organization, &uid, 50).await?;
     let shell = Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)).await?;
-    Ok(page(&ActivityPage { shell, status: account.status(app.clock.now()), account, calls, events }))
+    let status = account.status(app.clock.now());
+    Ok(page(&ActivityPage { shell, status, account, calls, attributed, events, made }))
 }
 
 async fn home(caller: ConsoleCaller, Path((_, id)): Named) -> Response {

@@ -21,6 +21,7 @@ use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, refused};
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::pages::{About, Question, ask_end, renewal, reveal_route, show, stops};
+use crate::tokens::store::access_of_account;
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
@@ -45,6 +46,7 @@ struct TokensPage {
     account: ServiceAccount,
     status: Status,
     keys: Vec<Token>,
+    access: Vec<Token>,
     dead: usize,
     may_manage: bool,
     lifetimes: Vec<LifetimeChoice>,
@@ -97,6 +99,7 @@ async fn tokens_page(
 ) -> Result<Response> {
     let (account, mut keys) = actions::with_keys(app, caller, id).await?;
     let now = app.clock.now();
+    let access = access_of_account(&app.db, account.id, now).await?;
     let dead = keys.iter().filter(|key| key.revoked_at.is_some()).count();
     if !form.has("revoked") {
         keys.retain(|key| key.revoked_at.is_none());
@@ -108,6 +111,7 @@ async fn tokens_page(
         may_manage: may(&caller.subject, &account),
         account,
         keys,
+        access,
         dead,
         lifetimes: choices(policy, TokenKind::ServiceAccount, now),
         lifetime: form.filled("lifetime").unwrap_or_else(|| usual(policy, TokenKind::ServiceAccount)),
@@ -251,7 +255,7 @@ async fn edit(
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    match actions::edit_key(&app, &caller, &id, &key, &input).await {
+    match actions::edit_key(&app, &caller, &id, &key, &input, None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Key {} saved.", token.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
@@ -270,13 +274,15 @@ async fn ask_revoke(
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let (account, key) = managed(&app, &caller, &id, &key).await?;
-    let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {}?", key.name)).await?;
+    let (account, key) = actions::revocable(&app, &caller, &id, &key).await?;
+    let is_key = key.kind == TokenKind::ServiceAccount;
+    let called = if is_key { key.name.clone() } else { "this access token".to_owned() };
+    let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
     let base = address(&caller, &format!("/{}/tokens", account.id));
     let question = Question {
         action: format!("{base}/{}/revoke", key.id),
         back: (account.name, base),
-        button: "Revoke key",
+        button: if is_key { "Revoke key" } else { "Revoke access token" },
         token: key,
     };
     ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
@@ -288,7 +294,11 @@ async fn revoke(
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
     let token = actions::revoke(&app, &caller, &id, &key).await?;
-    flash(&caller.signed_in.session, format!("Key {} is revoked.", token.name)).await?;
+    let what = match token.kind {
+        TokenKind::ServiceAccount => format!("Key {}", token.name),
+        _ => "The access token".to_owned(),
+    };
+    flash(&caller.signed_in.session, format!("{what} is revoked.")).await?;
     Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
 }
 

@@ -13,7 +13,7 @@ use crate::grants::store as grants;
 use crate::identity::once::{Claim, claim};
 use crate::identity::reveal::Delivery;
 use crate::identity::standing::of_service_token;
-use crate::identity::{Caller, PlainToken};
+use crate::identity::Caller;
 use crate::platform::id::{GrantId, TokenId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
@@ -122,15 +122,6 @@ async fn write(change: &mut Change<'_>, caller: &Caller, token: TokenId, all: &[
     Ok(())
 }
 
-/// What making a service token gave.
-#[derive(Debug)]
-pub struct Made {
-    /// Its id.
-    pub id: TokenId,
-    /// Its value; none where the request was carried out before.
-    pub value: Option<PlainToken>,
-}
-
 /// Makes a service token with its grants. `nonce` tells two submits of one
 /// form from two forms.
 ///
@@ -142,7 +133,7 @@ pub async fn create(
     input: &NewServiceToken,
     nonce: Option<&str>,
     delivery: &Delivery,
-) -> Result<Made> {
+) -> Result<Issued> {
     let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let now = change.now;
@@ -162,17 +153,20 @@ pub async fn create(
         give(caller, grant)?;
     }
     let issued = lifecycle::issue(&mut change, (&permit).into(), &token, delivery).await?;
+    if issued.is_repeat() {
+        return Ok(issued);
+    }
     let outcome = issued.id.to_string();
     if let Claim::Repeat(first) =
         claim(change.tx(), now, &caller.actor.id, "service_token", nonce, &outcome).await?
     {
-        return Ok(Made { id: first.parse().map_err(Error::internal)?, value: None });
+        return Ok(Issued { id: first.parse().map_err(Error::internal)?, value: None });
     }
     write(&mut change, caller, issued.id, &all).await?;
     let after = json!({ "grants": input.grants, "description": token.description });
     let event = Event::new(Action::ServiceTokenCreated, "token", issued.id, &token.name).after(after);
     change.commit(event).await?;
-    Ok(Made { id: issued.id, value: Some(issued.value) })
+    Ok(issued)
 }
 
 async fn managed<'a>(
@@ -191,7 +185,13 @@ async fn managed<'a>(
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
-pub async fn edit(context: &Context, caller: &Caller, id: &str, input: &ServiceTokenEdit) -> Result<Listed> {
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    input: &ServiceTokenEdit,
+    version: Option<i64>,
+) -> Result<Listed> {
     let (mut change, _, was) = managed(context, caller, id).await?;
     if was.token.revoked_at.is_some() {
         return Err(Error::conflict("This token is revoked. Make a new one."));
@@ -216,7 +216,7 @@ pub async fn edit(context: &Context, caller: &Caller, id: &str, input: &ServiceT
         let subject = of_service_token(change.tx(), &caller.organization, token.id).await?;
         hand_over(change.tx(), &caller.subject, &subject).await?;
     }
-    lifecycle::describe(&mut change, token, &checked).await?;
+    lifecycle::describe(&mut change, token, &checked, version).await?;
     if let Some(all) = &all {
         let had = grants::of_principal(change.tx(), &token.id.to_string()).await?;
         for grant in all {
@@ -258,6 +258,9 @@ pub async fn regenerate(
     let policy = &caller.organization.policy;
     let issued =
         lifecycle::regenerate(&mut change, (&permit).into(), &was.token, renewal, policy, delivery).await?;
+    if issued.is_repeat() {
+        return Ok(issued);
+    }
     let event = Event::new(Action::ServiceTokenEdited, "token", was.token.id, &was.token.name);
     change.commit(event.after(json!({ "regenerated": true }))).await?;
     Ok(issued)

@@ -3,47 +3,109 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json as Answer, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::Json as Answer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::actions;
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
 use super::store::Filter;
 use crate::identity::once;
 use crate::identity::reveal::Delivery;
-use crate::identity::{ApiCaller, App};
+use crate::identity::{ApiCaller, App, PlainToken};
+use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
-use crate::platform::web::{Json, Query};
+use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
-use crate::tokens::model::RenewalBody;
+use crate::tokens::model::{RenewalBody, TokenView};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    let token = "/organizations/{org}/service-tokens/{tok}";
-    Router::new()
-        .route("/organizations/{org}/service-tokens", get(list).post(create))
-        .route(token, get(one).patch(edit).delete(revoke))
-        .route(&format!("{token}/regenerate"), post(regenerate))
+const FILTERS: &[Field] = &[
+    Field { name: "q", about: "Text in name or hint.", words: &[] },
+    Field {
+        name: "status",
+        about: "How it stands; the living ones unless said.",
+        words: &["active", "expired", "revoked", "all"],
+    },
+    Field { name: "permission_set", about: "The slug of a permission set that it carries.", words: &[] },
+    Field { name: "project", about: "The slug of a project that one of its grants names.", words: &[] },
+];
+
+/// Service tokens.
+pub fn routes() -> Api<App> {
+    let (all, one) = ("/organizations/{org}/service-tokens", "/organizations/{org}/service-tokens/{tok}");
+    Api::of("Service tokens", "Tokens of the organization that act as themselves, with grants of their own.")
+        .with(
+            get("listServiceTokens", all, list, "The service tokens of the organization")
+                .needs("service_tokens:read")
+                .filters(FILTERS)
+                .lists::<ServiceTokenView>(),
+        )
+        .with(
+            post("createServiceToken", all, create, "Makes a service token")
+                .note(
+                    "Several permission sets, each for all projects or for chosen ones. `token` is in this one answer. \
+                     Nobody gives what they do not hold.",
+                )
+                .needs("service_tokens:write")
+                .takes::<Creation>()
+                .makes::<ServiceTokenView>(),
+        )
+        .with(
+            get("getServiceToken", one, show, "One service token, living or dead")
+                .needs("service_tokens:read")
+                .gives::<ServiceTokenView>()
+                .tagged(),
+        )
+        .with(
+            patch("editServiceToken", one, edit, "Edits a service token")
+                .note("`grants` are written whole. What is added must be held; taking away need not.")
+                .needs("service_tokens:write")
+                .takes::<Editing>()
+                .gives::<ServiceTokenView>()
+                .tagged(),
+        )
+        .with(
+            post("regenerateServiceToken", format!("{one}/regenerate"), regenerate, "Gives a service token a new value")
+                .note("The old value stops at once, or after `overlap`.")
+                .needs("service_tokens:write")
+                .takes::<RenewalBody>()
+                .makes::<ServiceTokenView>(),
+        )
+        .with(
+            end("revokeServiceToken", one, revoke, "Revokes a service token")
+                .note("It stays listed, as revoked.")
+                .needs("service_tokens:write"),
+        )
+}
+
+/// A service token with its grants.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ServiceTokenView {
+    #[serde(flatten)]
+    token: TokenView,
+    description: String,
+    grants: Vec<GrantInput>,
+}
+
+fn view(app: &App, listed: &Listed) -> ServiceTokenView {
+    ServiceTokenView {
+        token: listed.token.view(app.clock.now()),
+        description: listed.token.description.clone(),
+        grants: listed.grants(),
+    }
 }
 
 type Named = Path<(String, String)>;
 
-fn view(app: &App, token: &Listed) -> Value {
-    let mut view = json!(token.token.view(app.clock.now()));
-    view["description"] = json!(token.token.description);
-    view["grants"] = json!(token.grants());
-    view
-}
-
 async fn with_value(app: &App, caller: &ApiCaller, id: &str, value: Option<&str>) -> Result<Response> {
     let mut view = view(app, &actions::get(app, caller, id).await?);
-    view["token"] = json!(value);
+    view.token.token = Some(value.map(str::to_owned));
     Ok((StatusCode::CREATED, Answer(view)).into_response())
 }
 
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
+    query.check(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),
@@ -51,11 +113,11 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
         project: query.text("project"),
     };
     let slice = actions::list(&app, &caller, &filter, &Page::of_api(&query)?).await?;
-    let items: Vec<Value> = slice.rows.iter().map(|token| view(&app, token)).collect();
+    let items: Vec<_> = slice.rows.iter().map(|token| view(&app, token)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Creation {
     #[serde(default)]
@@ -82,16 +144,17 @@ async fn create(
         allowed_addresses: body.allowed_addresses.join("\n"),
         grants: body.grants,
     };
-    let made = actions::create(&app, &caller, &input, once::key(&headers), &Delivery::Answer).await?;
-    let value = made.value.as_ref().map(crate::identity::PlainToken::reveal);
+    let made = actions::create(&app, &caller, &input, once::key(&headers).as_deref(), &Delivery::Answer).await?;
+    let value = made.value.as_ref().map(PlainToken::reveal);
     with_value(&app, &caller, &made.id.to_string(), value).await
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
-    Ok(Answer(view(&app, &actions::get(&app, &caller, &id).await?)).into_response())
+async fn show(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+    let token = actions::get(&app, &caller, &id).await?;
+    Ok(tagged(token.token.version, view(&app, &token)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Editing {
     name: Option<String>,
@@ -104,6 +167,7 @@ async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id)): Named,
+    held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
     let input = ServiceTokenEdit {
@@ -112,7 +176,8 @@ async fn edit(
         allowed_addresses: body.allowed_addresses.map(|ranges| ranges.join("\n")),
         grants: body.grants,
     };
-    Ok(Answer(view(&app, &actions::edit(&app, &caller, &id, &input).await?)).into_response())
+    let token = held.settle(actions::edit(&app, &caller, &id, &input, held.version()).await)?;
+    Ok(tagged(token.token.version, view(&app, &token)))
 }
 
 async fn regenerate(
@@ -122,7 +187,7 @@ async fn regenerate(
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     let made = actions::regenerate(&app, &caller, &id, &body.into(), &Delivery::Answer).await?;
-    with_value(&app, &caller, &id, Some(made.value.reveal())).await
+    with_value(&app, &caller, &id, made.value.as_ref().map(PlainToken::reveal)).await
 }
 
 async fn revoke(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {

@@ -33,6 +33,18 @@ pub enum Where {
     These(Vec<String>),
 }
 
+impl schemars::JsonSchema for Where {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Where".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "`all`, or the slugs of projects.",
+            "anyOf": [{ "const": "all" }, { "type": "array", "items": { "type": "string" } }],
+        })
+    }
+}
+
 impl Serialize for Where {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -59,7 +71,7 @@ impl<'de> Deserialize<'de> for Where {
 }
 
 /// A permission set, and where it is to hold.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantInput {
     /// The permission set's slug.

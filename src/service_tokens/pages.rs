@@ -176,7 +176,7 @@ async fn save(
         require(&caller.subject, ServiceTokens(caller.organization.id))?;
         return form_page(&app, &caller, StatusCode::OK, typed, Some(token), Mistakes::default()).await;
     }
-    match actions::edit(&app, &caller, &id, &typed.edit()).await {
+    match actions::edit(&app, &caller, &id, &typed.edit(), None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Service token {} saved.", token.token.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}", token.token.id))))

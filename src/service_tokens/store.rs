@@ -44,7 +44,7 @@ pub async fn list(
         "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
             t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
             t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-            t.last_used_agent, t.last_used_service, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at, \
+            t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at, \
             (SELECT string_agg(g.permission_set || ':' || COALESCE(j.slug, '*'), ' ') FROM grants g \
                 LEFT JOIN projects j ON j.id = g.project_id WHERE g.principal_id = t.id) AS grants \
          FROM tokens t \
@@ -78,7 +78,7 @@ pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, i
         sql("SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, \
             t.team_id, t.service_id, t.name, t.description, t.allowed_addresses, t.permissions, v.hint, \
             t.created_by_name, t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, \
-            t.last_used_address, t.last_used_agent, t.last_used_service, p.hint AS previous_hint, p.stops_at AS previous_stops_at, \
+            t.last_used_address, t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, \
             p.last_used_at AS previous_last_used_at, \
             (SELECT string_agg(g.permission_set || ':' || COALESCE(j.slug, '*'), ' ') FROM grants g \
                 LEFT JOIN projects j ON j.id = g.project_id WHERE g.principal_id = t.id) AS grants \

@@ -7,6 +7,7 @@ use super::store;
 use crate::access::{Permit, require, see};
 use crate::audit::{Action, Change, Event};
 use crate::identity::Caller;
+use crate::identity::once::repeats;
 use crate::identity::reveal::Delivery;
 use crate::platform::id::{ServiceId, TokenId};
 use crate::platform::text::fold;
@@ -53,6 +54,12 @@ pub async fn create(
     let organization = caller.organization.id;
     let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
     let (now, id) = (change.now, ServiceId::new(change.now, &context.random));
+    if let Some(first) = repeats(&mut change, "service", &id).await? {
+        let service = store::find(change.tx(), organization, &first.to_string()).await?;
+        let secrets = tokens::of_service(change.tx(), service.id).await?;
+        let first = secrets.first().ok_or(Error::NotFound)?.id;
+        return Ok((service, Issued { id: first, value: None }));
+    }
     store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
     let service = store::find(change.tx(), organization, &id.to_string()).await?;
     let holder = require(&caller.subject, service)?;
@@ -92,7 +99,7 @@ pub async fn edit(
     let disabled_at = disabled.then(|| service.disabled_at.unwrap_or(change.now));
     let fresh = version.is_none_or(|version| version == service.version);
     if !fresh || !store::update(change.tx(), &service, &checked, disabled_at).await? {
-        return Err(Error::conflict(format!(
+        return Err(Error::Stale(format!(
             "Somebody else changed this service meanwhile: it is now “{}”. Look at it again, then save.",
             service.name
         )));
@@ -146,6 +153,9 @@ pub async fn add_secret(
     let secret = NewToken { name, ..NewToken::default() };
     let issued = lifecycle::issue(&mut change, (&service).into(), &secret, delivery).await?;
     let service = service.into_inner();
+    if issued.is_repeat() {
+        return Ok((service, issued));
+    }
     let event = Event::new(Action::ServiceEdited, "service", service.id, &service.name);
     change.commit(event.after(json!({ "secret_added": issued.id }))).await?;
     Ok((service, issued))

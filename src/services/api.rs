@@ -3,27 +3,88 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use super::actions;
-use super::model::{NewService, ServiceEdit};
+use super::model::{NewService, ServiceEdit, ServiceView};
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App};
 use crate::platform::Result;
+use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
-use crate::platform::web::{Json, Query};
+use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::tokens::api::issued;
+use crate::tokens::model::TokenView;
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    let service = "/organizations/{org}/services/{svc}";
-    Router::new()
-        .route("/organizations/{org}/services", get(list).post(create))
-        .route(service, get(one).patch(edit).delete(delete))
-        .route(&format!("{service}/secrets"), post(add_secret))
-        .route(&format!("{service}/secrets/{{tok}}"), axum::routing::delete(revoke_secret))
+const FILTERS: &[Field] = &[Field { name: "q", about: "Text in the name.", words: &[] }];
+
+/// Services and their secrets.
+pub fn routes() -> Api<App> {
+    let (all, one) = ("/organizations/{org}/services", "/organizations/{org}/services/{svc}");
+    Api::of("Services", "Programs that verify tokens here, each with a secret for that and nothing else.")
+        .with(
+            get("listServices", all, list, "The services of the organization")
+                .needs("services:read")
+                .filters(FILTERS)
+                .lists::<ServiceView>(),
+        )
+        .with(
+            post("createService", all, create, "Registers a service with its first secret")
+                .note("`secret` is in this one answer.")
+                .needs("services:write")
+                .takes::<NewService>()
+                .makes::<WithSecret>(),
+        )
+        .with(
+            get("getService", one, show, "One service, with its secrets that live")
+                .needs("services:read")
+                .gives::<WithSecrets>()
+                .tagged(),
+        )
+        .with(
+            patch("editService", one, edit, "Edits a service")
+                .note("A service that is `disabled` verifies nothing.")
+                .needs("services:write")
+                .takes::<ServiceEdit>()
+                .gives::<ServiceView>()
+                .tagged(),
+        )
+        .with(end("deleteService", one, delete, "Removes a service; its secrets stop at once").needs("services:write"))
+        .with(
+            post("addServiceSecret", "/organizations/{org}/services/{svc}/secrets", add_secret, "Makes a second secret")
+                .note("So that the first can be replaced without an outage. Two at most: 409.")
+                .needs("services:write")
+                .makes::<TokenView>(),
+        )
+        .with(
+            end(
+                "revokeServiceSecret",
+                "/organizations/{org}/services/{svc}/secrets/{tok}",
+                revoke_secret,
+                "Ends a secret",
+            )
+            .needs("services:write"),
+        )
+}
+
+/// A service that was just registered.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WithSecret {
+    #[serde(flatten)]
+    service: ServiceView,
+    /// The value, this once; null where the same request was carried out before.
+    secret: Option<String>,
+}
+
+/// A service with the particulars of its secrets.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WithSecrets {
+    #[serde(flatten)]
+    service: ServiceView,
+    secrets: Vec<TokenView>,
 }
 
 type Named = Path<(String, String)>;
@@ -40,26 +101,26 @@ async fn create(
     Json(input): Json<NewService>,
 ) -> Result<Response> {
     let (service, made) = actions::create(&app, &caller, &input, &Delivery::Answer).await?;
-    let mut view = json!(service.view());
-    view["secret"] = json!(made.value.reveal());
-    Ok((StatusCode::CREATED, Answer(view)).into_response())
+    let secret = made.value.as_ref().map(|value| value.reveal().to_owned());
+    Ok((StatusCode::CREATED, Answer(WithSecret { service: service.view(), secret })).into_response())
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+async fn show(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
     let (service, secrets) = actions::get(&app, &caller, &id).await?;
     let now = app.clock.now();
-    let mut view = json!(service.view());
-    view["secrets"] = json!(secrets.iter().map(|secret| secret.view(now)).collect::<Vec<_>>());
-    Ok(Answer(view).into_response())
+    let secrets = secrets.iter().map(|secret| secret.view(now)).collect();
+    Ok(tagged(service.version, WithSecrets { service: service.view(), secrets }))
 }
 
 async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id)): Named,
+    held: IfMatch,
     Json(input): Json<ServiceEdit>,
 ) -> Result<Response> {
-    Ok(Answer(actions::edit(&app, &caller, &id, &input, None).await?.view()).into_response())
+    let service = held.settle(actions::edit(&app, &caller, &id, &input, held.version()).await)?;
+    Ok(tagged(service.version, service.view()))
 }
 
 async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {

@@ -30,7 +30,7 @@ pub struct Service {
 }
 
 /// A service as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct ServiceView {
     id: ServiceId,
     name: String,
@@ -86,7 +86,7 @@ impl Guarded for Services {
 }
 
 /// A service to be registered, as typed or sent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewService {
     /// Its name.
@@ -97,7 +97,7 @@ pub struct NewService {
 }
 
 /// What an edit changes; what is missing stays.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceEdit {
     /// A new name.

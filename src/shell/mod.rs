@@ -212,6 +212,7 @@ pub fn refused(error: Error) -> Result<(StatusCode, Mistakes)> {
         Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
             Ok((StatusCode::UNPROCESSABLE_ENTITY, mistakes))
         }
+        Error::Stale(text) => Ok((StatusCode::UNPROCESSABLE_ENTITY, Mistakes::one("", text))),
         Error::Forbidden(reason) => Ok((StatusCode::FORBIDDEN, Mistakes::one("", reason))),
         other => Err(other),
     }

@@ -3,9 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use axum::http::request::Parts;
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use serde::Serialize;
 
 use crate::access::{Permissions, TokenKind, effective};
@@ -16,23 +15,44 @@ use crate::identity::caller::{admits_personal_token, memberships};
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
 use crate::platform::web::Json;
+use crate::platform::web::operation::{Api, delete, get, post};
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Timestamp};
 use crate::service_accounts::store as accounts;
 use crate::tokens::api::issued;
-use crate::tokens::model::{Holder, Overlap, Renewal, RenewalBody};
+use crate::tokens::model::{Holder, Overlap, Renewal, RenewalBody, TokenView};
 use crate::tokens::{lifecycle, store};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/whoami", get(whoami))
-        .route("/token", delete(revoke))
-        .route("/token/rotate", post(rotate))
+/// What every token may ask of itself.
+pub fn routes() -> Api<App> {
+    Api::of("Itself", "What any token may ask: who it is, to end, and to be renewed.")
+        .with(
+            get("whoAmI", "/whoami", whoami, "Whose token this is, and what it may do")
+                .note(
+                    "`permissions` are those for all projects and in the organization; grants in single projects come \
+                     on top. With a person's token of several organizations `organization` is null. \
+                     `Tessera-For-Team` names the team that the request is for, `Tessera-On-Behalf-Of` a person.",
+                )
+                .gives::<WhoAmI>(),
+        )
+        .with(
+            delete("revokeItself", "/token", revoke, "The token revokes itself")
+                .note("Any kind may, at any time. It stays listed as revoked."),
+        )
+        .with(
+            post("rotateItself", "/token/rotate", rotate, "A service account key gives itself a new value")
+                .note(
+                    "Only where its account allows it. The old value works for one more hour unless `overlap` asks for \
+                     another span, so that a lost answer is no outage.",
+                )
+                .only(&["service_account"])
+                .takes::<RenewalBody>()
+                .makes::<TokenView>(),
+        )
 }
 
 /// Who a token is, as it asks itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 struct WhoAmI {
     id: String,
     kind: PrincipalKind,
@@ -46,7 +66,7 @@ struct WhoAmI {
     attribution: Option<Outcome>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 struct OwnToken {
     id: TokenId,
     kind: TokenKind,
@@ -138,6 +158,8 @@ async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<Renewal
     let policy = &machine.organization.policy;
     let made =
         lifecycle::regenerate(&mut change, holder, &token, &renewal, policy, &Delivery::Answer).await?;
-    change.done().await?;
+    if !made.is_repeat() {
+        change.done().await?;
+    }
     issued(&app, &made).await
 }

@@ -8,6 +8,7 @@ use crate::access::{Gift, Kind, TeamRole, holds_groups, require, require_gift, s
 use crate::audit::{Action, Change, Event};
 use crate::grants::actions::hand_over;
 use crate::identity::Caller;
+use crate::identity::once::repeats;
 use crate::identity::standing::of_team;
 use crate::organizations::store::lock;
 use crate::platform::id::TeamId;
@@ -45,6 +46,9 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Resu
     let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let id = TeamId::new(change.now, &context.random);
     let now = change.now;
+    if let Some(first) = repeats(&mut change, "team", &id).await? {
+        return store::find(change.tx(), caller.organization.id, &first.to_string()).await;
+    }
     store::insert(change.tx(), caller.organization.id, id, &checked, now).await?;
     let team = store::find(change.tx(), caller.organization.id, &id.to_string()).await?;
     let event = Event::new(Action::TeamCreated, "team", id, &team.name).after(json!(team));
@@ -81,7 +85,7 @@ pub async fn edit(
     }
     let fresh = version.is_none_or(|version| version == team.version);
     if !fresh || !store::update(change.tx(), &team, &checked).await? {
-        return Err(Error::conflict(format!(
+        return Err(Error::Stale(format!(
             "Somebody else changed this team meanwhile: it is now “{}”. Look at it again, then save.",
             team.name
         )));

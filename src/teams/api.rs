@@ -3,26 +3,63 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
-use axum::{Json as Answer, Router};
-use serde::Deserialize;
+use axum::Json as Answer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::actions;
-use super::model::{NewTeam, TeamEdit};
+use super::model::{Member, NewTeam, Team, TeamEdit};
 use crate::access::TeamRole;
 use crate::identity::{ApiCaller, App};
 use crate::platform::web::paging::Page;
-use crate::platform::web::{Json, Query};
+use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post, put};
+use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Error, Mistakes, Result};
 
-/// The routes of this section.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/organizations/{org}/teams", get(list).post(create))
-        .route("/organizations/{org}/teams/{team}", get(one).patch(edit).delete(delete))
-        .route("/organizations/{org}/teams/{team}/members", get(members))
-        .route("/organizations/{org}/teams/{team}/members/{username}", put(set_member).delete(remove_member))
+const FILTERS: &[Field] = &[Field { name: "q", about: "Text in the name or slug.", words: &[] }];
+
+/// Teams and who is in them.
+pub fn routes() -> Api<App> {
+    let all = "/organizations/{org}/teams";
+    let one = "/organizations/{org}/teams/{team}";
+    let member = "/organizations/{org}/teams/{team}/members/{username}";
+    Api::of("Teams", "People and service accounts that belong together, and what they hold through it.")
+        .with(get("listTeams", all, list, "The teams that the caller sees").filters(FILTERS).lists::<Team>())
+        .with(
+            post("createTeam", all, create, "Makes a team")
+                .note("It is empty: who makes it is not added.")
+                .needs("groups:write")
+                .takes::<NewTeam>()
+                .makes::<Team>(),
+        )
+        .with(get("getTeam", one, show, "One team").gives::<Team>().tagged())
+        .with(
+            patch("editTeam", one, edit, "Edits a team")
+                .needs("groups:write")
+                .takes::<TeamEdit>()
+                .gives::<Team>()
+                .tagged(),
+        )
+        .with(
+            end("deleteTeam", one, delete, "Deletes a team")
+                .note("Refused with 409 while it has projects or service accounts, or is one's default team.")
+                .needs("groups:write"),
+        )
+        .with(
+            get("listTeamMembers", "/organizations/{org}/teams/{team}/members", members, "Who is in a team")
+                .lists_all::<Member>(),
+        )
+        .with(
+            put("setTeamMember", member, set_member, "Puts a person into a team, or changes what they are there")
+                .note("Admins of the team may, and who holds `groups:write`. The owners team takes an owner.")
+                .takes::<Place>()
+                .gives::<InTeam>(),
+        )
+        .with(
+            end("removeTeamMember", member, remove_member, "Takes a person out of a team")
+                .note("The owners team keeps its last member: 409."),
+        )
 }
 
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
@@ -35,21 +72,24 @@ async fn create(State(app): State<App>, caller: ApiCaller, Json(input): Json<New
     Ok((StatusCode::CREATED, Answer(team)).into_response())
 }
 
-async fn one(
+async fn show(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
-    Ok(Answer(actions::get(&app, &caller, &team).await?).into_response())
+    let team = actions::get(&app, &caller, &team).await?;
+    Ok(tagged(team.version, team))
 }
 
 async fn edit(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, team)): Path<(String, String)>,
+    held: IfMatch,
     Json(input): Json<TeamEdit>,
 ) -> Result<Response> {
-    Ok(Answer(actions::edit(&app, &caller, &team, &input, None).await?).into_response())
+    let team = held.settle(actions::edit(&app, &caller, &team, &input, held.version()).await)?;
+    Ok(tagged(team.version, team))
 }
 
 async fn delete(
@@ -70,10 +110,20 @@ async fn members(
     Ok(Answer(json!({ "items": members, "next": null })).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Place {
+    /// `admin` or `member`; `member` unless said.
+    #[schemars(with = "Option<TeamRole>")]
     role: Option<String>,
+}
+
+/// Somebody in a team.
+#[derive(Debug, Serialize, JsonSchema)]
+struct InTeam {
+    username: String,
+    name: String,
+    role: TeamRole,
 }
 
 async fn set_member(
@@ -85,8 +135,8 @@ async fn set_member(
     let role = place.role.as_deref().unwrap_or("member").parse::<TeamRole>();
     let role = role.map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
     let member = actions::set_member(&app, &caller, &team, &username, role).await?;
-    Ok(Answer(json!({ "username": member.username, "name": member.name, "role": member.role }))
-        .into_response())
+    let Member { username, name, role, .. } = member;
+    Ok(Answer(InTeam { username, name, role }).into_response())
 }
 
 async fn remove_member(

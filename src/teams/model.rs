@@ -18,7 +18,7 @@ words! {
 }
 
 /// A team.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Team {
     /// Its id.
     pub id: TeamId,
@@ -108,7 +108,7 @@ impl Guarded for Teams {
 }
 
 /// Somebody in a team.
-#[derive(Clone, Debug, sqlx::FromRow, Serialize)]
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Member {
     /// Their id.
     pub id: PersonId,
@@ -123,7 +123,7 @@ pub struct Member {
 }
 
 /// A team to be made, as typed or sent.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTeam {
     /// Its slug.
@@ -141,7 +141,7 @@ pub struct NewTeam {
 }
 
 /// What an edit changes; what is missing stays.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamEdit {
     /// A new name.

@@ -75,6 +75,9 @@ pub async fn generate(
     let name = format!("API token of {}", team.name);
     let issued =
         single::generate(&mut change, &holder, &name, token.as_ref(), (renewal, policy), delivery).await?;
+    if issued.is_repeat() {
+        return Ok((team, issued));
+    }
     change.commit(Event::new(Action::TeamTokenGenerated, "team", team.id, &team.name)).await?;
     Ok((team, issued))
 }

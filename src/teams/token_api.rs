@@ -1,24 +1,39 @@
 //! A team's API token for programs.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
 use super::token;
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App};
 use crate::platform::web::Json;
+use crate::platform::web::operation::{Api, delete, get, post};
 use crate::platform::{Error, Result};
 use crate::tokens::api::{issued, view};
-use crate::tokens::model::RenewalBody;
+use crate::tokens::model::{RenewalBody, TokenView};
 
 type Named = Path<(String, String)>;
 
-/// The routes of this part.
-pub fn routes() -> Router<App> {
-    Router::new().route("/organizations/{org}/teams/{team}/token", get(one).post(generate).delete(delete))
+/// A team's one API token: none until it is made.
+pub fn routes() -> Api<App> {
+    let path = "/organizations/{org}/teams/{team}/token";
+    Api::of("Team tokens", "A team's one API token: none until it is made.")
+        .with(
+            get("getTeamToken", path, one, "The particulars of a team's token")
+                .note("404 where there is none.")
+                .gives::<TokenView>(),
+        )
+        .with(
+            post("generateTeamToken", path, generate, "Generates a team's token, or gives it a new value")
+                .note(
+                    "Every member of the team may, while the team lets them. The old value stops at once, or after `overlap`. Without `expires_at` the new \
+                     value lasts as long as the old one was made for.",
+                )
+                .takes::<RenewalBody>()
+                .makes::<TokenView>(),
+        )
+        .with(delete("deleteTeamToken", path, end, "Deletes a team's token").note("Every member of the team may, while the team lets them."))
 }
 
 async fn one(State(app): State<App>, caller: ApiCaller, Path((_, team)): Named) -> Result<Response> {
@@ -36,7 +51,7 @@ async fn generate(
     issued(&app, &made).await
 }
 
-async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, team)): Named) -> Result<StatusCode> {
+async fn end(State(app): State<App>, caller: ApiCaller, Path((_, team)): Named) -> Result<StatusCode> {
     token::delete(&app, &caller, &team).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::lifecycle::Issued;
 use super::model::NewToken;
 use super::store;
 use crate::access::{Kind, Permissions, TokenKind};
@@ -108,7 +107,7 @@ pub async fn issue(
     access: &AccessFor,
     permissions: Option<Permissions>,
     lifetime: Duration,
-) -> Result<(Issued, Timestamp)> {
+) -> Result<(PlainToken, Timestamp)> {
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
     let end = now.plus(lifetime.min(LONGEST));
     let end = access.ends.map_or(end, |ends| ends.min(end));
@@ -130,5 +129,5 @@ pub async fn issue(
     change
         .commit(Event::new(Action::AccessTokenIssued, kind, &actor.id, &actor.name).after(after))
         .await?;
-    Ok((Issued { id, value }, end))
+    Ok((value, end))
 }

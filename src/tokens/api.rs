@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::lifecycle::Issued;
 use super::model::{Token, TokenView};
 use super::store;
-use crate::identity::App;
+use crate::identity::{App, PlainToken};
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result};
 
@@ -33,6 +33,6 @@ pub async fn with_value(app: &App, id: TokenId, value: Option<&str>) -> Result<T
 /// # Errors
 /// When the database cannot.
 pub async fn issued(app: &App, issued: &Issued) -> Result<Response> {
-    let view = with_value(app, issued.id, Some(issued.value.reveal())).await?;
+    let view = with_value(app, issued.id, issued.value.as_ref().map(PlainToken::reveal)).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }

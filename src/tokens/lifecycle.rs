@@ -8,6 +8,7 @@ use super::store;
 use crate::access::Policy;
 use crate::audit::{Action, Change, Event};
 use crate::identity::PlainToken;
+use crate::identity::once::repeats;
 use crate::identity::reveal::{self, Delivery};
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result};
@@ -17,8 +18,16 @@ use crate::platform::{Error, Result};
 pub struct Issued {
     /// Its id.
     pub id: TokenId,
-    /// The value, this once.
-    pub value: PlainToken,
+    /// The value, this once; none where the same request was carried out before.
+    pub value: Option<PlainToken>,
+}
+
+impl Issued {
+    /// Whether nothing was done, because the same request was carried out before.
+    #[must_use]
+    pub const fn is_repeat(&self) -> bool {
+        self.value.is_none()
+    }
 }
 
 /// Makes a token with its first value.
@@ -34,6 +43,9 @@ pub async fn issue(
 ) -> Result<Issued> {
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
     let id = TokenId::new(now, &context.random);
+    if let Some(first) = repeats(change, &format!("token of {holder:?}"), &id).await? {
+        return Ok(Issued { id: first, value: None });
+    }
     let value = PlainToken::generate(holder.kind(), &context.random);
     store::insert(change.tx(), id, holder, token, (&actor, now))
         .await
@@ -45,7 +57,7 @@ pub async fn issue(
         "allowed_addresses": token.allowed_addresses, "permissions": token.permissions,
     });
     change.also(&Event::new(Action::TokenCreated, "token", id, &token.name).after(after)).await?;
-    Ok(Issued { id, value })
+    Ok(Issued { id, value: Some(value) })
 }
 
 /// Gives a token a new value. The old one stops at once, or after the overlap,
@@ -63,6 +75,9 @@ pub async fn regenerate(
     delivery: &Delivery,
 ) -> Result<Issued> {
     let (context, now) = (change.context().clone(), change.now);
+    if repeats(change, &format!("value of {}", token.id), &token.id).await?.is_some() {
+        return Ok(Issued { id: token.id, value: None });
+    }
     let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
     if !store::renew(change.tx(), token.id, now, expires_at).await? {
         return Err(Error::conflict("This token is revoked. Make a new one."));
@@ -83,7 +98,7 @@ pub async fn regenerate(
             &Event::new(Action::TokenRegenerated, "token", token.id, &token.name).before(before).after(after),
         )
         .await?;
-    Ok(Issued { id: token.id, value })
+    Ok(Issued { id: token.id, value: Some(value) })
 }
 
 /// Ends the value that lives on beside its successor; commits.
@@ -122,11 +137,22 @@ pub async fn end(change: &mut Change<'_>, token: &Token) -> Result<Event> {
 }
 
 /// Writes what a token is called and from where it may be used; the caller
-/// writes the event.
+/// writes the event. With `version`, only over that version.
 ///
 /// # Errors
-/// When the database cannot.
-pub async fn describe(change: &mut Change<'_>, token: &Token, to: &NewToken) -> Result<()> {
-    let addresses = to.allowed_addresses.lines();
-    store::describe(change.tx(), token.id, &to.name, &to.description, &addresses).await
+/// [`Error::Stale`] when somebody else edited it meanwhile; when the database cannot.
+pub async fn describe(
+    change: &mut Change<'_>,
+    token: &Token,
+    to: &NewToken,
+    version: Option<i64>,
+) -> Result<()> {
+    let fresh = version.is_none_or(|version| version == token.version);
+    if !fresh || !store::describe(change.tx(), token, to).await? {
+        return Err(Error::Stale(format!(
+            "Somebody else changed this token meanwhile: it is now “{}”. Look at it again, then save.",
+            token.name
+        )));
+    }
+    Ok(())
 }

@@ -92,6 +92,8 @@ pub struct Token {
     pub last_used_agent: Option<String>,
     /// The service that asked about it; none where it was used here.
     pub last_used_service: Option<String>,
+    /// Counts its edits.
+    pub version: i64,
     /// The value before, while it lives on.
     pub previous_hint: Option<String>,
     /// When that one stops.
@@ -161,7 +163,7 @@ impl Token {
 }
 
 /// A token as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct TokenView {
     id: TokenId,
     kind: TokenKind,
@@ -183,7 +185,7 @@ pub struct TokenView {
     pub token: Option<Option<String>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 struct PreviousView {
     hint: Option<String>,
     stops_at: Option<Timestamp>,
@@ -388,7 +390,7 @@ impl Renewal {
 }
 
 /// A renewal as the API takes it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalBody {
     /// A new end.

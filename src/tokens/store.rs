@@ -16,7 +16,7 @@ macro_rules! tokens_where {
             "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
                 t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
                 t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-                t.last_used_agent, t.last_used_service, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
+                t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
              FROM tokens t \
              LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
              LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL WHERE ",
@@ -34,8 +34,8 @@ pub(super) async fn insert(
 ) -> sqlx::Result<()> {
     sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, service_id, name, \
             description, allowed_addresses, permissions, created_by, created_by_name, created_at, regenerated_at, \
-            expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15)")
+            expires_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, 0)")
     .bind(id)
     .bind(holder.kind())
     .bind(holder.organization())
@@ -130,8 +130,8 @@ pub(super) async fn insert_access(
 ) -> Result<()> {
     sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, acts_as, source_id, \
             source_value, parent_id, name, description, allowed_addresses, permissions, created_by, created_by_name, \
-            created_at, regenerated_at, expires_at) \
-         VALUES ($1, 'access', $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', $11, $12, $13, $14, $14, $15)")
+            created_at, regenerated_at, expires_at, version) \
+         VALUES ($1, 'access', $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', $11, $12, $13, $14, $14, $15, 0)")
     .bind(id)
     .bind(of.organization)
     .bind(of.account)
@@ -192,22 +192,19 @@ pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestam
     .await?)
 }
 
-/// Writes name, description and addresses.
-pub(super) async fn describe(
-    tx: &mut Tx,
-    id: TokenId,
-    name: &str,
-    description: &str,
-    addresses: &str,
-) -> Result<()> {
-    sql("UPDATE tokens SET name = $1, description = $2, allowed_addresses = $3 WHERE id = $4")
-        .bind(name)
-        .bind(description)
-        .bind(addresses)
-        .bind(id)
-        .execute(tx)
-        .await?;
-    Ok(())
+/// Writes name, description and addresses over the version that was read;
+/// false if another came first.
+pub(super) async fn describe(tx: &mut Tx, token: &Token, to: &NewToken) -> Result<bool> {
+    let rows = sql("UPDATE tokens SET name = $1, description = $2, allowed_addresses = $3, version = version + 1 \
+         WHERE id = $4 AND version = $5")
+    .bind(&to.name)
+    .bind(&to.description)
+    .bind(to.allowed_addresses.lines())
+    .bind(token.id)
+    .bind(token.version)
+    .execute(tx)
+    .await?;
+    Ok(rows == 1)
 }
 
 /// The keys of a service account, oldest first, dead ones too.
@@ -263,7 +260,7 @@ pub async fn of_person(
         "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
             t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
             t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-            t.last_used_agent, t.last_used_service, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
+            t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
          FROM tokens t \
          LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
          LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL \

@@ -144,11 +144,14 @@ for (const [what, command, args, skip] of KINDS) {
         'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"active"', 'HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n', 'garbage\r\n\r\n', '']) {
         const odd = createServer((socket) => { socket.on('error', () => {}); socket.once('data', () => socket.end(answer)); });
         await new Promise((resolve) => odd.listen(0, '127.0.0.1', resolve));
-        const it = await run(registered.secret, `http://127.0.0.1:${odd.address().port}`);
-        const { status } = await send(it, { headers: bearer(deploy) });
-        assert.ok([401, 500, 503].includes(status), `${answer}: ${status}`);
-        await running.pop().stop('SIGKILL');
-        await new Promise((resolve) => odd.close(resolve));
+        try {
+          const it = await run(registered.secret, `http://127.0.0.1:${odd.address().port}`);
+          const { status } = await send(it, { headers: bearer(deploy) });
+          assert.ok([401, 503].includes(status), `${answer}: ${status}`);
+        } finally {
+          await running.pop().stop('SIGKILL');
+          await new Promise((resolve) => odd.close(resolve));
+        }
       }
     });
   });

@@ -98,6 +98,7 @@ pub fn operator() -> Actor {
         request_id: String::new(),
         on_behalf_of: None,
         for_team: None,
+        once: None,
     }
 }
 
@@ -165,7 +166,7 @@ impl House {
                 .collect(),
             ..NewInvitation::default()
         };
-        let code = invite(&self.app, &olive, &invitation).await.expect("invited").code;
+        let code = invite(&self.app, &olive, &invitation).await.expect("invited").code.expect("a code");
         let (id, _) = accept(&self.app, &operator(), code.expose(), Guest::New(person(username)))
             .await
             .expect("joined");
@@ -178,7 +179,7 @@ impl House {
         let token = tessera::platform::id::TokenId::new(self.app.clock.now(), &self.app.random);
         tessera::platform::sql(
             "INSERT INTO tokens (id, kind, person_id, name, description, allowed_addresses, created_by, created_by_name, \
-                created_at, regenerated_at) VALUES ($1, 'personal', $2, 'test', '', '', '', '', 0, 0)",
+                created_at, regenerated_at, version) VALUES ($1, 'personal', $2, 'test', '', '', '', '', 0, 0, 0)",
         )
         .bind(token)
         .bind(id)

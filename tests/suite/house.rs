@@ -32,6 +32,7 @@ const ORDER: &[&str] = &[
     "overview",
     "sign_in",
     "protocols",
+    "api_reference",
     "filters",
     "app",
     "cli",

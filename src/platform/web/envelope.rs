@@ -92,7 +92,8 @@ impl IntoResponse for Error {
 const fn status(error: &Error) -> StatusCode {
     match error {
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::Stale(_) => StatusCode::CONFLICT,
+        Error::Precondition(_) => StatusCode::PRECONDITION_FAILED,
         Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -104,8 +105,8 @@ const fn status(error: &Error) -> StatusCode {
 }
 
 /// RFC 9457, with the fields that are wrong and the request's id.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Problem<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
@@ -183,7 +184,9 @@ fn seconds(duration: Duration) -> u64 {
 fn detail(error: &Error) -> String {
     match error {
         Error::Invalid(mistakes) | Error::Conflict(mistakes) => mistakes.to_string(),
-        Error::Malformed(text) | Error::Forbidden(text) => text.clone(),
+        Error::Malformed(text) | Error::Forbidden(text) | Error::Stale(text) | Error::Precondition(text) => {
+            text.clone()
+        }
         Error::NotFound => foreign(StatusCode::NOT_FOUND).to_owned(),
         Error::Unauthenticated { presented: false } => {
             "Send a token: Authorization: Bearer <token>.".to_owned()

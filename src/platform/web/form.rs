@@ -7,7 +7,8 @@ use http_body_util::BodyExt as _;
 use zeroize::Zeroizing;
 
 use crate::platform::secret::Secret;
-use crate::platform::{Error, Result};
+use super::operation::Field;
+use crate::platform::{Error, Mistakes, Result};
 
 /// The fields of a submitted form, in their order. Wiped on drop, because some
 /// are passwords.
@@ -85,6 +86,23 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 /// The fields after the `?` of an address.
 #[derive(Clone, Debug, Default)]
 pub struct Query(pub Form);
+
+impl Query {
+    /// Checks the filters that take certain words.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for any other.
+    pub fn check(&self, filters: &[Field]) -> Result<()> {
+        let mut mistakes = Mistakes::default();
+        for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
+            let text = self.text(filter.name);
+            if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
+                mistakes.add(filter.name, format!("must be one of: {}", filter.words.join(", ")));
+            }
+        }
+        mistakes.none()
+    }
+}
 
 impl std::ops::Deref for Query {
     type Target = Form;

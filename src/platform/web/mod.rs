@@ -6,10 +6,13 @@ pub mod client;
 mod envelope;
 mod form;
 mod json;
+pub mod operation;
 mod page;
 pub mod paging;
+mod tag;
 
-pub use envelope::{RequestId, envelope, method_not_allowed, not_found, panicked};
+pub use envelope::{Problem, RequestId, envelope, method_not_allowed, not_found, panicked};
 pub use form::{Form, Query};
 pub use json::Json;
 pub use page::{html, redirect, safe_next};
+pub use tag::{IfMatch, tagged};

@@ -1,0 +1,51 @@
+//! The reference of the JSON API: an OpenAPI 3.1 document and a page, both made
+//! from the operations themselves.
+
+mod document;
+mod pages;
+mod words;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Bytes;
+use serde_json::Value;
+
+use crate::identity::App;
+use crate::platform::web::operation::{Api, Described};
+
+/// A section of the reference.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name.
+    pub tag: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// Its operations.
+    pub operations: Vec<Described>,
+}
+
+/// Everything that the reference tells, made when it is first asked for.
+#[derive(Debug)]
+struct Reference {
+    sections: Vec<Section>,
+    document: OnceLock<Value>,
+    json: OnceLock<Bytes>,
+}
+
+impl Reference {
+    fn document(&self) -> &Value {
+        self.document.get_or_init(|| document::of(&self.sections))
+    }
+}
+
+/// Takes the sections apart: what answers, and the routes of their reference.
+pub fn assemble(sections: Vec<Api<App>>) -> (Router<App>, Router<App>) {
+    let (mut api, mut told) = (Router::new(), Vec::new());
+    for Api { tag, about, router, operations } in sections {
+        api = api.merge(router);
+        told.push(Section { tag, about, operations });
+    }
+    let reference = Reference { sections: told, document: OnceLock::new(), json: OnceLock::new() };
+    (api, pages::routes(Arc::new(reference)))
+}

@@ -1,0 +1,149 @@
+//! The reference for people, and the document for programs.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::Value;
+use tower_http::compression::CompressionLayer;
+
+use super::words::{kinds, parts};
+use super::{Reference, Section};
+use crate::filters;
+use crate::identity::App;
+use crate::platform::web::html;
+use crate::platform::web::operation::{Answer, Described};
+
+/// The routes of this part. Anyone may read them: they tell of no installation.
+pub(super) fn routes(reference: Arc<Reference>) -> Router<App> {
+    let told = reference.clone();
+    Router::new()
+        .route("/api/openapi.json", get(move || std::future::ready(document(&reference))))
+        .route("/api/docs", get(move || std::future::ready(page(&told))))
+        .layer(CompressionLayer::new())
+}
+
+const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+
+fn document(reference: &Reference) -> Response {
+    let json = reference.json.get_or_init(|| Bytes::from(reference.document().to_string()));
+    let kind = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, AN_HOUR)], json.clone()).into_response()
+}
+
+/// A field of a body or an answer.
+struct Field {
+    name: String,
+    kind: String,
+    is_needed: bool,
+    about: String,
+}
+
+/// An operation, as the page tells it.
+struct Told<'a> {
+    operation: &'a Described,
+    kinds: Option<String>,
+    parts: Vec<(&'static str, &'static str, &'static str)>,
+    body: Vec<Field>,
+    status: &'static str,
+    answer: Vec<Field>,
+    is_list: bool,
+}
+
+#[derive(Template)]
+#[template(path = "api_reference/reference.html")]
+struct ReferencePage<'a> {
+    sections: Vec<(&'a Section, Vec<Told<'a>>)>,
+}
+
+fn page(reference: &Reference) -> Response {
+    let document = reference.document();
+    let tell = |operation| tell(document, operation);
+    let sections = reference
+        .sections
+        .iter()
+        .map(|section| (section, section.operations.iter().map(tell).collect()))
+        .collect();
+    html(axum::http::StatusCode::OK, &ReferencePage { sections })
+}
+
+fn tell<'a>(document: &Value, operation: &'a Described) -> Told<'a> {
+    let told = &document["paths"][&operation.path][operation.method.as_str().to_lowercase()];
+    let status = match operation.answer {
+        Answer::Nothing => "204",
+        Answer::One(_) | Answer::Page(_) | Answer::All(_) => "200",
+        Answer::Made(_) => "201",
+    };
+    let mut answer = &told["responses"][status]["content"]["application/json"]["schema"];
+    let is_list = matches!(operation.answer, Answer::Page(_) | Answer::All(_));
+    if is_list {
+        answer = &answer["properties"]["items"]["items"];
+    }
+    Told {
+        operation,
+        kinds: kinds(operation),
+        parts: parts(&operation.path).collect(),
+        body: fields(document, &told["requestBody"]["content"]["application/json"]["schema"]),
+        status,
+        answer: fields(document, answer),
+        is_list,
+    }
+}
+
+/// What a schema stands for, behind its name.
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    let name = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/components/schemas/"));
+    name.map_or(schema, |name| &document["components"]["schemas"][name])
+}
+
+fn fields(document: &Value, schema: &Value) -> Vec<Field> {
+    let schema = resolved(document, schema);
+    let needed: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties
+        .map(|(name, field)| Field {
+            name: name.clone(),
+            kind: kind(document, field),
+            is_needed: needed.contains(&name.as_str()),
+            about: field["description"].as_str().unwrap_or_default().to_owned(),
+        })
+        .collect()
+}
+
+/// The type of a field, in words.
+fn kind(document: &Value, schema: &Value) -> String {
+    let schema = resolved(document, schema);
+    if let Some(words) = schema["enum"].as_array() {
+        let all: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+        return if all.len() > 12 { "permission".to_owned() } else { all.join(" | ") };
+    }
+    if let Some(word) = schema["const"].as_str() {
+        return format!("“{word}”");
+    }
+    if let Some(several) = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+        return several.iter().map(|each| kind(document, each)).collect::<Vec<_>>().join(" or ");
+    }
+    let words: Vec<&str> = match &schema["type"] {
+        Value::String(word) => vec![word.as_str()],
+        Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
+        _ => return "any".to_owned(),
+    };
+    let told = words.into_iter().map(|word| match word {
+        "array" => format!("list of {}", kind(document, &schema["items"])),
+        "object" => match schema["properties"].as_object() {
+            Some(fields) => format!("{{{}}}", fields.keys().cloned().collect::<Vec<_>>().join(", ")),
+            None => "object".to_owned(),
+        },
+        "string" if schema["format"] == "date-time" => "time".to_owned(),
+        "string" if schema["pattern"].is_string() => "id".to_owned(),
+        "string" => "text".to_owned(),
+        "boolean" => "true | false".to_owned(),
+        "integer" | "number" => "number".to_owned(),
+        other => other.to_owned(),
+    });
+    told.collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,48 @@
+//! What the reference says of the parts of addresses and of kinds of token.
+
+use crate::access::TokenKind;
+use crate::platform::web::operation::Described;
+
+/// A part of an address: its name, what it is, and an example.
+const PARTS: &[(&str, &str, &str)] = &[
+    ("org", "The organization's slug or id.", "acme"),
+    ("team", "The team's slug or id.", "platform"),
+    ("username", "The person's username.", "olive"),
+    ("id", "An id, as the list gives it.", "sa_01k9zv6c3r8m2f4h7j5n0p1q2s"),
+    ("tok", "The token's id.", "tok_01k9zv6c3r8m2f4h7j5n0p1q2s"),
+    ("project", "The project's slug or id.", "payments"),
+    (
+        "principal",
+        "Who is named: `person:olive`, `team:platform`, a service account's UID, a service token's id.",
+        "person:olive",
+    ),
+    ("set", "The permission set's slug or id.", "job_runner"),
+    ("svc", "The service's id.", "svc_01k9zv6c3r8m2f4h7j5n0p1q2s"),
+    ("idp", "The identity provider's id or name.", "GitHub"),
+];
+
+/// The parts of an address that are filled in: name, what it is, an example.
+pub(super) fn parts(path: &str) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    path.split('/').filter_map(|part| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        PARTS.iter().find(|(known, ..)| *known == name).copied()
+    })
+}
+
+/// Whether organization tokens can be used: not where only other kinds can.
+pub(super) fn takes_organization_tokens(operation: &Described) -> bool {
+    operation.only.is_empty() || operation.only.contains(&TokenKind::Organization.word())
+}
+
+/// The sentence on operations that organization tokens cannot use.
+pub(super) fn kinds(operation: &Described) -> Option<String> {
+    if takes_organization_tokens(operation) {
+        return None;
+    }
+    let kinds: Vec<String> = TokenKind::ALL
+        .iter()
+        .filter(|kind| operation.only.contains(&kind.word()))
+        .map(|kind| format!("a {}", kind.title().to_lowercase()))
+        .collect();
+    Some(format!("This operation cannot be used with organization tokens. Use {}.", kinds.join(" or ")))
+}

@@ -1,0 +1,227 @@
+//! Operations of the JSON API: the route and what there is to say of it, in one
+//! place, so that none answers that is not described and none is described that
+//! does not answer.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+/// How a body looks: asks a generator for the schema of a type.
+pub type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// What an operation answers with when all is well.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// 204.
+    Nothing,
+    /// 200 with one of these.
+    One(Shape),
+    /// 200 with a page of these.
+    Page(Shape),
+    /// 200 with all of these at once: there are never many.
+    All(Shape),
+    /// 201 with one of these.
+    Made(Shape),
+}
+
+/// A field after the `?` of an address.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it filters by.
+    pub about: &'static str,
+    /// The words that it takes; any text where there are none.
+    pub words: &'static [&'static str],
+}
+
+/// What there is to say of an operation.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Names it in clients: `listTeams`.
+    pub id: &'static str,
+    /// The method.
+    pub method: Method,
+    /// The address below the API's own, with `{names}`.
+    pub path: String,
+    /// One line.
+    pub summary: &'static str,
+    /// More, where there is more to know.
+    pub note: &'static str,
+    /// The permission that it asks for, where it is one and the same.
+    pub needs: &'static str,
+    /// The kinds of token that can be used; all where there are none.
+    pub only: &'static [&'static str],
+    /// What a list is filtered by.
+    pub filters: &'static [Field],
+    /// The body that it takes.
+    pub body: Option<Shape>,
+    /// What it answers with.
+    pub answer: Answer,
+    /// Whether the answer has an `ETag`, which an edit can hold on to.
+    pub tagged: bool,
+    /// Whether it can be repeated safely with an `Idempotency-Key`.
+    pub once: bool,
+}
+
+/// An operation: its description, and what carries it out.
+#[derive(Clone, Debug)]
+pub struct Operation<S> {
+    told: Described,
+    handler: MethodRouter<S>,
+}
+
+/// The operations of one section.
+#[derive(Debug)]
+pub struct Api<S> {
+    /// The section's name.
+    pub tag: &'static str,
+    /// What it is about, in a sentence.
+    pub about: &'static str,
+    /// What answers.
+    pub router: Router<S>,
+    /// What there is to say.
+    pub operations: Vec<Described>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Api<S> {
+    /// A section without operations yet.
+    #[must_use]
+    pub fn of(tag: &'static str, about: &'static str) -> Self {
+        Self { tag, about, router: Router::new(), operations: Vec::new() }
+    }
+
+    /// With one more operation.
+    #[must_use]
+    pub fn with(mut self, operation: Operation<S>) -> Self {
+        self.router = self.router.route(&operation.told.path, operation.handler);
+        self.operations.push(operation.told);
+        self
+    }
+}
+
+macro_rules! method {
+    ($(#[$doc:meta])* $name:ident, $method:ident, $once:expr) => {
+        $(#[$doc])*
+        pub fn $name<H, T, S>(
+            id: &'static str,
+            path: impl Into<String>,
+            handler: H,
+            summary: &'static str,
+        ) -> Operation<S>
+        where
+            H: Handler<T, S>,
+            T: 'static,
+            S: Clone + Send + Sync + 'static,
+        {
+            Operation {
+                told: Described {
+                    id,
+                    method: Method::$method,
+                    path: path.into(),
+                    summary,
+                    note: "",
+                    needs: "",
+                    only: &[],
+                    filters: &[],
+                    body: None,
+                    answer: Answer::Nothing,
+                    tagged: false,
+                    once: $once,
+                },
+                handler: on(MethodFilter::$method, handler),
+            }
+        }
+    };
+}
+
+method!(/** Reads. */ get, GET, false);
+method!(/** Makes or does something. */ post, POST, true);
+method!(/** Sets. */ put, PUT, false);
+method!(/** Edits. */ patch, PATCH, false);
+method!(/** Ends. */ delete, DELETE, false);
+
+impl<S> Operation<S> {
+    /// With more to know.
+    #[must_use]
+    pub const fn note(mut self, note: &'static str) -> Self {
+        self.told.note = note;
+        self
+    }
+
+    /// The permission that it asks for.
+    #[must_use]
+    pub const fn needs(mut self, permission: &'static str) -> Self {
+        self.told.needs = permission;
+        self
+    }
+
+    /// The only kinds of token that can be used.
+    #[must_use]
+    pub const fn only(mut self, kinds: &'static [&'static str]) -> Self {
+        self.told.only = kinds;
+        self
+    }
+
+    /// What the list is filtered by.
+    #[must_use]
+    pub const fn filters(mut self, filters: &'static [Field]) -> Self {
+        self.told.filters = filters;
+        self
+    }
+
+    /// The body that it takes.
+    #[must_use]
+    pub fn takes<T: JsonSchema>(mut self) -> Self {
+        self.told.body = Some(shape::<T>);
+        self
+    }
+
+    /// 200 with one.
+    #[must_use]
+    pub fn gives<T: JsonSchema>(mut self) -> Self {
+        self.told.answer = Answer::One(shape::<T>);
+        self
+    }
+
+    /// 200 with a page of them.
+    #[must_use]
+    pub fn lists<T: JsonSchema>(mut self) -> Self {
+        self.told.answer = Answer::Page(shape::<T>);
+        self
+    }
+
+    /// 200 with all of them.
+    #[must_use]
+    pub fn lists_all<T: JsonSchema>(mut self) -> Self {
+        self.told.answer = Answer::All(shape::<T>);
+        self
+    }
+
+    /// 201 with what it made.
+    #[must_use]
+    pub fn makes<T: JsonSchema>(mut self) -> Self {
+        self.told.answer = Answer::Made(shape::<T>);
+        self
+    }
+
+    /// The answer has an `ETag`; an edit takes it in `If-Match`.
+    #[must_use]
+    pub const fn tagged(mut self) -> Self {
+        self.told.tagged = true;
+        self
+    }
+
+    /// Doing it twice is the same as once: no `Idempotency-Key` is read.
+    #[must_use]
+    pub const fn repeatable(mut self) -> Self {
+        self.told.once = false;
+        self
+    }
+}

@@ -1,0 +1,70 @@
+//! `ETag` and `If-Match` (RFC 9110, 8.8.3 and 13.1.1): an edit holds on to what
+//! its editor saw.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::HeaderValue;
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::platform::{Error, Result};
+
+/// 200 with the tag of this version of a thing.
+pub fn tagged(version: impl std::fmt::Display, body: impl Serialize) -> Response {
+    let mut response = Json(body).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The tag that an edit holds on to; nothing without one, and for `*`.
+#[derive(Clone, Debug, Default)]
+pub struct IfMatch(Option<String>);
+
+impl IfMatch {
+    /// The version, where versions are counted. A tag that was never given is
+    /// that of no version.
+    #[must_use]
+    pub fn version(&self) -> Option<i64> {
+        self.0.as_ref().map(|tag| tag.parse().unwrap_or(-1))
+    }
+
+    /// The tag as it stands.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// What an edit over another version is answered with: 412 to who held on
+    /// to one, 409 to who came second by chance.
+    ///
+    /// # Errors
+    /// That of the edit.
+    pub fn settle<T>(&self, edited: Result<T>) -> Result<T> {
+        edited.map_err(|error| match error {
+            Error::Stale(text) if self.0.is_some() => Error::Precondition(text),
+            other => other,
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut all = parts.headers.get_all(IF_MATCH).iter();
+        let Some(value) = all.next() else { return Ok(Self(None)) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" && all.next().is_none() {
+            return Ok(Self(None));
+        }
+        // A weak tag never matches, and neither does anything that is no tag.
+        let tag = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+        Ok(Self(Some(tag.to_owned())))
+    }
+}
