@@ -10,7 +10,9 @@ import { createServer } from 'node:http';
 
 const { TESSERA_URL = 'http://127.0.0.1:8080', LISTEN = '127.0.0.1:9000' } = process.env;
 const { TESSERA_SERVICE_ID, TESSERA_SERVICE_SECRET } = process.env;
-if (!TESSERA_SERVICE_ID || !TESSERA_SERVICE_SECRET) throw new Error('TESSERA_SERVICE_ID and TESSERA_SERVICE_SECRET are needed');
+if (!TESSERA_SERVICE_ID || !TESSERA_SERVICE_SECRET) {
+  throw new Error('TESSERA_SERVICE_ID and TESSERA_SERVICE_SECRET are needed');
+}
 const SERVICE = `Basic ${Buffer.from(`${TESSERA_SERVICE_ID}:${TESSERA_SERVICE_SECRET}`).toString('base64')}`;
 const PROJECT = 'payments';
 const MILLISECONDS = 2000;

@@ -93,6 +93,9 @@ impl schemars::JsonSchema for Addresses {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Addresses".into()
     }
+    fn inline_schema() -> bool {
+        true
+    }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "array", "items": { "type": "string" }, "maxItems": MOST })
     }

@@ -48,6 +48,9 @@ pub enum Refusal {
     /// Owners alone; no permission stands for it.
     #[error("Only members of the owners team may do this.")]
     OwnersOnly,
+    /// The same, told to a token that is no person's.
+    #[error("Only members of the owners team may do this. Use a personal token of one.")]
+    OwnersOnlyByPersonalToken,
     /// What organization tokens cannot do.
     #[error("Organization tokens cannot be used for {0}. Use a personal token or a team token.")]
     OrganizationToken(Permission),
@@ -107,7 +110,10 @@ pub fn decide(subject: &Subject, permission: Permission, target: &Target) -> Dec
         _ => false,
     };
     if owners_only && !subject.is_owner() {
-        return Decision::Refused(Refusal::OwnersOnly);
+        return Decision::Refused(match subject.is_person() {
+            true => Refusal::OwnersOnly,
+            false => Refusal::OwnersOnlyByPersonalToken,
+        });
     }
     if let Target::Project(project) = target
         && (record_only(&subject.kind, project, permission.resource)

@@ -275,6 +275,9 @@ impl schemars::JsonSchema for Permission {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Permission".into()
     }
+    fn inline_schema() -> bool {
+        false
+    }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let all: Vec<String> = Self::all().map(|permission| permission.to_string()).collect();
         schemars::json_schema!({ "type": "string", "enum": all })
@@ -284,6 +287,9 @@ impl schemars::JsonSchema for Permission {
 impl schemars::JsonSchema for Permissions {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Permissions".into()
+    }
+    fn inline_schema() -> bool {
+        true
     }
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         generator.subschema_for::<Vec<Permission>>()

@@ -67,8 +67,10 @@ async fn list(State(app): State<App>, bearer: Bearer, query: Query) -> Result<Re
 #[serde(deny_unknown_fields)]
 struct Creation {
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     name: String,
     #[serde(default)]
+    #[schemars(length(max = 500))]
     description: String,
     expires_at: Option<Timestamp>,
     #[serde(default)]

@@ -49,12 +49,15 @@ impl Guarded for IdentityProviders {
 pub struct NewProvider {
     /// Its name.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// The `iss` of its tokens.
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     pub issuer: String,
     /// The `aud` that its tokens must carry.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     pub audience: String,
 }
 
@@ -63,10 +66,12 @@ pub struct NewProvider {
 #[serde(deny_unknown_fields)]
 pub struct ProviderEdit {
     /// A new name.
+    #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// Another issuer.
     pub issuer: Option<String>,
     /// Another audience.
+    #[schemars(length(min = 1, max = 255))]
     pub audience: Option<String>,
 }
 

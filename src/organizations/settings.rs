@@ -86,6 +86,7 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
 #[serde(deny_unknown_fields)]
 pub struct SettingsEdit {
     /// A new name.
+    #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// New policies, whole.
     pub policy: Option<Policy>,
@@ -175,9 +176,11 @@ pub async fn edit(
 pub struct NewOrganization {
     /// Its slug.
     #[serde(default)]
+    #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9](-?[a-z0-9])*$"))]
     pub slug: String,
     /// Its name.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
 }
 

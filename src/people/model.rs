@@ -92,9 +92,11 @@ impl Guarded for People {
 pub struct TeamPlace {
     /// The team's slug.
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     pub slug: String,
     /// What they are there; `member` when empty.
     #[serde(default)]
+    #[schemars(with = "TeamRole")]
     pub role: String,
 }
 

@@ -95,18 +95,23 @@ impl From<&OwnSet> for SetView {
 pub struct NewSet {
     /// Its slug.
     #[serde(default)]
+    #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9]([-_]?[a-z0-9])*$"))]
     pub slug: String,
     /// Its name.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// What it is for.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     pub description: String,
     /// `organization` or `project`.
     #[serde(default)]
+    #[schemars(!default, with = "Level")]
     pub level: String,
     /// What it holds: `runs:write` includes reading.
     #[serde(default)]
+    #[schemars(!default, with = "Vec<Permission>", length(min = 1))]
     pub permissions: Vec<String>,
 }
 
@@ -115,10 +120,13 @@ pub struct NewSet {
 #[serde(deny_unknown_fields)]
 pub struct SetEdit {
     /// A new name.
+    #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// A new description.
+    #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// New permissions.
+    #[schemars(with = "Option<Vec<Permission>>")]
     pub permissions: Option<Vec<String>>,
 }
 

@@ -150,6 +150,7 @@ async fn named(
 struct Grant {
     /// The slug of a permission set of the project level.
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     permission_set: String,
 }
 

@@ -93,16 +93,21 @@ pub const VISIBILITIES: &[(Visibility, &str, &str)] = &[
 pub struct NewProject {
     /// Its slug.
     #[serde(default)]
+    #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9](-?[a-z0-9])*$"))]
     pub slug: String,
     /// Its name.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// What it is for.
+    #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// The slug of the team that owns it.
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     pub team: String,
     /// Whom it lets in; `team` by default.
+    #[schemars(with = "Option<Visibility>")]
     pub visibility: Option<String>,
 }
 
@@ -111,12 +116,15 @@ pub struct NewProject {
 #[serde(deny_unknown_fields)]
 pub struct ProjectEdit {
     /// A new name.
+    #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// A new description.
+    #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// The slug of a new team.
     pub team: Option<String>,
     /// A new visibility.
+    #[schemars(with = "Option<Visibility>")]
     pub visibility: Option<String>,
 }
 

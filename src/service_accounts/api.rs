@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::actions;
-use super::model::{AccountEdit, AccountView, IdentityInput, NewAccount};
+use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewAccount, Scope};
 use super::store::Filter;
 use crate::identity::once;
 use crate::identity::reveal::Delivery;
@@ -113,12 +113,16 @@ struct WithKey {
 #[serde(deny_unknown_fields)]
 struct Creation {
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     name: String,
     #[serde(default)]
+    #[schemars(length(max = 500))]
     description: String,
     #[serde(default)]
+    #[schemars(length(max = 2000))]
     comment: String,
     #[serde(default)]
+    #[schemars(!default, with = "Scope")]
     scope: String,
     #[serde(default)]
     team: String,
@@ -130,6 +134,7 @@ struct Creation {
     allowed_addresses: Vec<String>,
     #[serde(default)]
     self_rotation: bool,
+    #[schemars(with = "Option<Authentication>")]
     authentication: Option<String>,
     #[serde(default)]
     key: Key,
@@ -140,8 +145,10 @@ struct Creation {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Key {
+    #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
     #[serde(default)]
+    #[schemars(length(max = 500))]
     description: String,
     expires_at: Option<Timestamp>,
     #[serde(default)]
@@ -163,10 +170,14 @@ impl Key {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Editing {
+    #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
+    #[schemars(length(max = 500))]
     description: Option<String>,
+    #[schemars(length(max = 2000))]
     comment: Option<String>,
     role: Option<String>,
+    #[schemars(with = "Option<Scope>")]
     scope: Option<String>,
     team: Option<String>,
     default_team: Option<String>,
@@ -324,7 +335,9 @@ async fn regenerate(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyEditing {
+    #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
+    #[schemars(length(max = 500))]
     description: Option<String>,
     allowed_addresses: Option<Vec<String>>,
 }

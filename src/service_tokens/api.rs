@@ -121,13 +121,16 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
 #[serde(deny_unknown_fields)]
 struct Creation {
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     name: String,
     #[serde(default)]
+    #[schemars(length(max = 500))]
     description: String,
     expires_at: Option<Timestamp>,
     #[serde(default)]
     allowed_addresses: Vec<String>,
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 20))]
     grants: Vec<GrantInput>,
 }
 
@@ -157,9 +160,12 @@ async fn show(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Editing {
+    #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
+    #[schemars(length(max = 500))]
     description: Option<String>,
     allowed_addresses: Option<Vec<String>>,
+    #[schemars(length(min = 1, max = 20))]
     grants: Option<Vec<GrantInput>>,
 }
 

@@ -37,6 +37,9 @@ impl schemars::JsonSchema for Where {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Where".into()
     }
+    fn inline_schema() -> bool {
+        true
+    }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "`all`, or the slugs of projects.",
@@ -76,6 +79,7 @@ impl<'de> Deserialize<'de> for Where {
 pub struct GrantInput {
     /// The permission set's slug.
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     pub permission_set: String,
     /// Where.
     #[serde(default)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Target, TokenKind};
 use crate::platform::id::{OrganizationId, ServiceId};
-use crate::platform::text::name;
+use crate::platform::text::{name, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::tokens::model::{HoldsTokens, Whose};
 
@@ -85,14 +85,43 @@ impl Guarded for Services {
     }
 }
 
+words! {
+    /// Whether a service is on.
+    Switch {
+        /// It asks and is answered.
+        Active = "active",
+        /// It is not.
+        Disabled = "disabled",
+    }
+}
+
+/// For the schema alone: the kinds that a service can accept.
+#[derive(Debug)]
+struct PresentedKind;
+
+impl schemars::JsonSchema for PresentedKind {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PresentedKind".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let words: Vec<&str> = TokenKind::PRESENTED.iter().map(|kind| kind.word()).collect();
+        schemars::json_schema!({ "type": "string", "enum": words })
+    }
+}
+
 /// A service to be registered, as typed or sent.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewService {
     /// Its name.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// The kinds of token that it accepts; all where it is missing.
+    #[schemars(with = "Option<Vec<PresentedKind>>")]
     pub accepted_kinds: Option<Vec<String>>,
 }
 
@@ -101,10 +130,13 @@ pub struct NewService {
 #[serde(deny_unknown_fields)]
 pub struct ServiceEdit {
     /// A new name.
+    #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// Other kinds of token.
+    #[schemars(with = "Option<Vec<PresentedKind>>")]
     pub accepted_kinds: Option<Vec<String>>,
     /// `active` or `disabled`.
+    #[schemars(with = "Option<Switch>")]
     pub status: Option<String>,
 }
 

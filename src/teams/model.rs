@@ -128,13 +128,17 @@ pub struct Member {
 pub struct NewTeam {
     /// Its slug.
     #[serde(default)]
+    #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9](-?[a-z0-9])*$"))]
     pub slug: String,
     /// Its name.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// What it is for.
+    #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// `visible` (the default) or `secret`.
+    #[schemars(with = "Option<TeamVisibility>")]
     pub visibility: Option<String>,
     /// A permission set's slug; `member` by default.
     pub role: Option<String>,
@@ -145,10 +149,13 @@ pub struct NewTeam {
 #[serde(deny_unknown_fields)]
 pub struct TeamEdit {
     /// A new name.
+    #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// A new description.
+    #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// A new visibility.
+    #[schemars(with = "Option<TeamVisibility>")]
     pub visibility: Option<String>,
     /// A new role.
     pub role: Option<String>,

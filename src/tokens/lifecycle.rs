@@ -30,6 +30,11 @@ impl Issued {
     }
 }
 
+/// What a request that makes a token of a holder is remembered for.
+pub(super) fn made_for(holder: Holder) -> String {
+    format!("token of {holder:?}")
+}
+
 /// Makes a token with its first value.
 ///
 /// # Errors
@@ -43,7 +48,7 @@ pub async fn issue(
 ) -> Result<Issued> {
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
     let id = TokenId::new(now, &context.random);
-    if let Some(first) = repeats(change, &format!("token of {holder:?}"), &id).await? {
+    if let Some(first) = repeats(change, &made_for(holder), &id).await? {
         return Ok(Issued { id: first, value: None });
     }
     let value = PlainToken::generate(holder.kind(), &context.random);

@@ -1,9 +1,10 @@
 //! Holders of one token at most: teams and the organization.
 
-use super::lifecycle::{self, Issued};
+use super::lifecycle::{self, Issued, made_for};
 use super::model::{HoldsTokens, NewToken, Renewal, Token, check_lifetime};
 use crate::access::{Permit, Policy};
 use crate::audit::{Change, Event};
+use crate::identity::once::repeats;
 use crate::identity::reveal::Delivery;
 use crate::platform::{Error, Mistakes, Result};
 
@@ -21,6 +22,10 @@ pub async fn generate<T: HoldsTokens>(
     delivery: &Delivery,
 ) -> Result<Issued> {
     if let Some(current) = current {
+        // The request that is repeated may have found none, and generated it.
+        if repeats(change, &made_for(holder.into()), &current.id).await?.is_some() {
+            return Ok(Issued { id: current.id, value: None });
+        }
         return lifecycle::regenerate(change, holder.into(), current, renewal, policy, delivery).await;
     }
     let kind = super::model::Holder::from(holder).kind();

@@ -18,7 +18,7 @@ def session(method="client_secret_basic"):
 
 
 def introspect():
-    answer = session().introspect_token(f"{url}/oauth2/introspect", token=question["token"], body=question.get("body", ""))
+    answer = session().introspect_token(f"{url}/oauth2/introspect", token=question["token"])
     return {"status": answer.status_code, "body": answer.json()}
 
 
@@ -61,7 +61,8 @@ def client_credentials():
 
 def call():
     """Fetches a token by itself, and calls the JSON API with it."""
-    mine = OAuth2Session(question["id"], question["secret"], token_endpoint=f"{url}/oauth2/token", grant_type="client_credentials")
+    at = {"token_endpoint": f"{url}/oauth2/token", "grant_type": "client_credentials"}
+    mine = OAuth2Session(question["id"], question["secret"], **at)
     mine.fetch_token()
     answer = mine.get(f"{url}/api/v1/whoami")
     return {"status": answer.status_code, "body": answer.json()}
@@ -72,4 +73,5 @@ def revoke():
     return {"status": answer.status_code}
 
 
-json.dump({it.__name__: it for it in (introspect, protect, client_credentials, call, revoke)}[question["do"]](), sys.stdout)
+questions = {it.__name__: it for it in (introspect, protect, client_credentials, call, revoke)}
+json.dump(questions[question["do"]](), sys.stdout)

@@ -8,6 +8,7 @@ const running = new Set();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => process.exit(1));
 
 // A port that nobody listens on at this moment.
 export async function freePort() {
@@ -19,13 +20,13 @@ export async function freePort() {
 }
 
 // Asks again and again until there is an answer that is true.
-export async function until(what, ask, seconds = 30) {
+export async function until(what, ask, seconds = 30, pause = 25) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();
     if (answer) return answer;
     if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 

@@ -105,7 +105,7 @@ fn the_organization_token_administers_everything_but_runs_nothing() {
     assert!(!decide(&token, Resource::Jobs.read(), &restricted).is_allowed());
     assert_eq!(
         decide(&token, Resource::Settings.read(), &Target::OrganizationToken),
-        Decision::Refused(Refusal::OwnersOnly)
+        Decision::Refused(Refusal::OwnersOnlyByPersonalToken)
     );
 }
 

@@ -12,6 +12,9 @@ use crate::harness::{Home, House};
 /// Routes that anyone may ask.
 const PUBLIC: &[&str] = &[
     "/.well-known/authzen-configuration",
+    "/.well-known/oauth-authorization-server",
+    "/api/openapi.json",
+    "/api/docs",
     "/",
     "/setup",
     "/sign-in",
@@ -29,6 +32,9 @@ const PROTOCOLS: &[(&str, &str, u16)] = &[
     ("POST", "/access/v1/evaluations", 401),
     ("GET", "/forward-auth", 500),
 ];
+
+/// Routes that ask for a credential in their form, and the status without one.
+const OAUTH: &[(&str, u16)] = &[("/oauth2/token", 400), ("/oauth2/revoke", 400)];
 
 /// Method, route, and the status for: nobody, somebody of another organization,
 /// a member of no team, a member of the team, its admin, an owner; then by
@@ -553,10 +559,43 @@ async fn no_token_and_no_session_opens_what_services_ask() {
     }
 }
 
+#[tokio::test]
+async fn no_header_opens_the_endpoints_that_take_their_credential_in_the_form() {
+    let cast = cast().await;
+    for (route, expected) in OAUTH {
+        for token in &cast.tokens {
+            let bearer = format!("Bearer {token}");
+            let headers = [("authorization", bearer.as_str()), ("cookie", cast.cookies[4].as_str())];
+            let answer = cast.house.oauth(route, &headers, &[]).await;
+            assert_eq!(answer.status.as_u16(), *expected, "{route}: {}", answer.text);
+            assert_eq!(answer.json()["error"], "invalid_request");
+        }
+    }
+}
+
+#[test]
+fn every_operation_of_the_api_has_a_row_and_every_row_an_operation() {
+    let described: BTreeSet<(String, String)> = tessera::app::sections()
+        .into_iter()
+        .flat_map(|section| section.operations)
+        .map(|operation| (operation.method.to_string(), operation.path))
+        .collect();
+    let rows: BTreeSet<(String, String)> =
+        TABLE.iter().map(|(method, route, _)| ((*method).to_owned(), (*route).to_owned())).collect();
+    assert_eq!(described, rows);
+    let ids: Vec<&str> =
+        tessera::app::sections().iter().flat_map(|section| section.operations.iter().map(|it| it.id)).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "an operation's id stands twice");
+}
+
 #[test]
 fn every_route_of_the_sources_has_a_row() {
     let mut routes = BTreeSet::new();
     for path in crate::house::sources() {
+        // Operations of the API make their routes there, and are compared above.
+        if path.ends_with("platform/web/operation.rs") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).expect("a source");
         let mut names = Vec::new();
         for line in text.lines() {
@@ -586,6 +625,7 @@ fn every_route_of_the_sources_has_a_row() {
         .chain(PAGES.iter().map(|row| row.0))
         .chain(FORMS.iter().map(|row| row.0))
         .chain(PROTOCOLS.iter().map(|row| row.1))
+        .chain(OAUTH.iter().map(|row| row.0))
         .collect();
     let without: Vec<&String> = routes.iter().filter(|route| !known.contains(route.as_str())).collect();
     assert!(without.is_empty(), "routes without a row: {without:?}");

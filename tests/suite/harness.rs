@@ -114,16 +114,23 @@ fn person(username: &str) -> NewPerson {
 impl House {
     /// Nobody has set it up.
     pub async fn empty() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Nobody has set it up, with these settings.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("tessera-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
         let db = Db::open(&new_database(&folder).await).await.expect("opened");
         migrate(&db).await.expect("migrated");
+        let flags = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sources = Sources { flags, ..Sources::default() };
         let context = Context {
             db,
             clock: Clock::fixed(Timestamp::parse("2027-01-01T00:00:00Z").expect("a time")),
             random: Random::seeded(number),
-            config: Arc::new(Config::from_sources(&Sources::default()).expect("defaults")),
+            config: Arc::new(Config::from_sources(&sources).expect("settings")),
             key: Key::of([1; 32]),
         };
         let app = App::new(context).expect("an app");
@@ -132,7 +139,12 @@ impl House {
 
     /// With the organization `acme` and its owner `olive`; gives her personal token.
     pub async fn founded() -> (Self, String) {
-        let house = Self::empty().await;
+        Self::founded_with(&[]).await
+    }
+
+    /// The same with these settings.
+    pub async fn founded_with(settings: &[(&str, &str)]) -> (Self, String) {
+        let house = Self::with(settings).await;
         let first = FirstRun {
             organization: "acme".to_owned(),
             organization_name: "Acme Inc.".to_owned(),
@@ -207,6 +219,47 @@ impl House {
             headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
         }
+    }
+
+    /// A form of the OAuth endpoints, with these headers.
+    pub async fn oauth(&self, path: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request =
+            Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body)).expect("a request")).await
+    }
+
+    /// A second node on the same database: its own memory, the same key and clock.
+    pub fn second_node(&self) -> Self {
+        let app = App::new((*self.app).clone()).expect("an app");
+        Self { router: tessera::app::router(app.clone()), app, folder: self.folder.join("second-node") }
+    }
+
+    /// A call of the API with headers of its own.
+    pub async fn call(
+        &self,
+        (token, method, path): (&str, Method, &str),
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = match body {
+            None => Body::empty(),
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+        };
+        self.send(request.body(body).expect("a request")).await
     }
 
     /// Another organization on the same installation, and a personal token of its owner.

@@ -10,14 +10,19 @@
 )]
 
 mod access_rules;
+mod api;
 mod command_line;
+mod federation;
 mod first_run;
 mod guard;
 mod harness;
 mod house;
+mod lifecycle;
+mod oauth;
 mod pages;
 mod protocols;
 mod service_accounts;
 mod settings;
 mod teams;
+mod terraform;
 mod tokens;

@@ -9,7 +9,7 @@ use tessera::platform::clock::DAY;
 use crate::harness::{Answer, Home, House};
 
 /// A house with a service that accepts these kinds (all when empty): its id and secret.
-async fn service(house: &House, olive: &str, name: &str, kinds: &[&str]) -> (String, String) {
+pub async fn service(house: &House, olive: &str, name: &str, kinds: &[&str]) -> (String, String) {
     let mut body = json!({ "name": name });
     if !kinds.is_empty() {
         body["accepted_kinds"] = json!(kinds);
@@ -21,7 +21,7 @@ async fn service(house: &House, olive: &str, name: &str, kinds: &[&str]) -> (Str
     (text(&made["id"]), text(&made["secret"]))
 }
 
-async fn introspect(house: &House, secret: &str, fields: &[(&str, &str)]) -> Answer {
+pub async fn introspect(house: &House, secret: &str, fields: &[(&str, &str)]) -> Answer {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = Request::post("/oauth2/introspect")
         .header("authorization", format!("Bearer {secret}"))
@@ -29,7 +29,7 @@ async fn introspect(house: &House, secret: &str, fields: &[(&str, &str)]) -> Ans
     house.send(request.body(Body::from(body)).expect("a request")).await
 }
 
-async fn evaluate(house: &House, secret: &str, body: Value) -> Value {
+pub async fn evaluate(house: &House, secret: &str, body: Value) -> Value {
     let request = Request::post("/access/v1/evaluation")
         .header("authorization", format!("Bearer {secret}"))
         .header("content-type", "application/json");
@@ -38,7 +38,7 @@ async fn evaluate(house: &House, secret: &str, body: Value) -> Value {
     answer.json()
 }
 
-async fn forward(house: &House, secret: &str, token: &str, query: &str, more: &[(&str, &str)]) -> Answer {
+pub async fn forward(house: &House, secret: &str, token: &str, query: &str, more: &[(&str, &str)]) -> Answer {
     let mut request = Request::get(format!("/forward-auth{query}"))
         .header("tessera-service-authorization", format!("Bearer {secret}"));
     if !token.is_empty() {
@@ -51,7 +51,7 @@ async fn forward(house: &House, secret: &str, token: &str, query: &str, more: &[
 }
 
 /// Olive, a team with a project, its account, and its member Mo.
-async fn world() -> (House, String, String, String) {
+pub async fn world() -> (House, String, String, String) {
     let (house, olive) = House::founded().await;
     house.team(&olive, "payments").await;
     house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
