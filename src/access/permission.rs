@@ -251,6 +251,13 @@ impl Permissions {
         Permission::all().filter(move |permission| self.has(*permission))
     }
 
+    /// As OAuth's `scope` says it: each word, a write and its read, because who
+    /// reads it compares words.
+    #[must_use]
+    pub fn scope(self) -> String {
+        self.each().map(|permission| permission.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
     /// The strongest of each resource: `runs:write` stands for its read too.
     pub fn strongest(self) -> impl Iterator<Item = Permission> {
         Resource::ALL.iter().filter_map(move |resource| {

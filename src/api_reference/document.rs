@@ -30,9 +30,13 @@ pub(super) fn of(sections: &[Section]) -> Value {
     };
     let problem = generators.answers.subschema_for::<Problem>();
     let mut paths: Map<String, Value> = Map::new();
+    let all: Vec<&Described> = sections.iter().flat_map(|section| &section.operations).collect();
     for section in sections {
         for operation in &section.operations {
-            let told = tell(section.tag, operation, &mut generators, &json!(problem));
+            let mut told = tell(section.tag, operation, &mut generators, &json!(problem));
+            if let Answer::Made(_) = operation.answer {
+                told["responses"]["201"]["links"] = links(operation, &all);
+            }
             paths.entry(&operation.path).or_insert_with(|| json!({}))[operation.method.as_str().to_lowercase()] =
                 told;
         }
@@ -98,6 +102,23 @@ fn tell(tag: &str, operation: &Described, generators: &mut Generators, problem: 
     told
 }
 
+/// Where what was made can be read, edited and ended.
+fn links(made: &Described, all: &[&Described]) -> Value {
+    let below = |each: &&&Described| {
+        let rest = each.path.strip_prefix(made.path.as_str()).and_then(|rest| rest.strip_prefix("/{"));
+        rest.is_some_and(|rest| rest.ends_with('}') && !rest.contains('/'))
+    };
+    let links = all.iter().filter(below).filter_map(|each| {
+        let own = parts(&each.path).last()?.0;
+        let mut given: Map<String, Value> = parts(&made.path)
+            .map(|(name, ..)| (name.to_owned(), json!(format!("$request.path.{name}"))))
+            .collect();
+        given.insert(own.to_owned(), json!("$response.body#/id"));
+        Some((each.id.to_owned(), json!({ "operationId": each.id, "parameters": given })))
+    });
+    Value::Object(links.collect())
+}
+
 fn parameters(operation: &Described) -> Vec<Value> {
     let mut all: Vec<Value> = parts(&operation.path)
         .map(|(name, about, example)| {
@@ -119,7 +140,7 @@ fn parameters(operation: &Described) -> Vec<Value> {
         let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 });
         all.push(json!({ "name": "limit", "in": "query", "description": "How many.", "schema": limit }));
         let about = "The cursor of the page before.";
-        all.push(json!({ "name": "after", "in": "query", "description": about, "schema": { "type": "string" } }));
+        all.push(json!({ "name": "after", "in": "query", "description": about, "schema": { "type": "string", "pattern": "^[A-Za-z0-9_-]*$" } }));
     }
     let mut header = |name: &str, about: &str, schema: Value| {
         all.push(json!({ "name": name, "in": "header", "description": about, "schema": schema }));

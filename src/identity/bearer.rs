@@ -54,6 +54,12 @@ pub fn credentials(headers: &HeaderMap) -> Option<Option<(String, PlainToken)>> 
     Some(read.and_then(|(user, token)| user.map(|user| (user, token))))
 }
 
+/// `%5F` is `_`, as forms encode.
+fn unescaped(text: &str) -> String {
+    let pair = format!("x={text}");
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
 fn credential(header: &str) -> Option<(Option<String>, PlainToken)> {
     let (scheme, rest) = header.split_once(' ')?;
     let rest = rest.trim_matches(' ');
@@ -63,7 +69,10 @@ fn credential(header: &str) -> Option<(Option<String>, PlainToken)> {
     if scheme.eq_ignore_ascii_case("basic") {
         let decoded = zeroize::Zeroizing::new(STANDARD.decode(rest).ok()?);
         let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        return PlainToken::parse(password).map(|token| (Some(user.to_owned()), token));
+        // OAuth's clients encode both as a form does (RFC 6749, 2.3.1); neither
+        // ids nor tokens hold anything that this would change.
+        let plain = |text: &str| zeroize::Zeroizing::new(unescaped(text));
+        return PlainToken::parse(&plain(password)).map(|token| (Some(plain(user).to_string()), token));
     }
     None
 }
@@ -444,6 +453,7 @@ mod tests {
             format!("bearer {text}"),
             format!("Token {text}"),
             format!("Basic {basic}"),
+            format!("Basic {}", STANDARD.encode(format!("sa%5Fwhoever:{}", text.replace('_', "%5F")))),
         ] {
             assert_eq!(read(&[&good]), Some(token.hash()), "{good}");
         }

@@ -17,7 +17,8 @@ use crate::platform::outbound::Outbound;
 const FRESH: Duration = Duration::from_secs(600);
 /// How long they are still used where the issuer cannot be asked.
 const STALE: Duration = Duration::from_secs(3600);
-/// An issuer is asked at most once in this span, whatever is presented.
+/// For unknown keys an issuer is asked at most once in this span, whatever is
+/// presented; after a failure as well.
 const WINDOW: Duration = Duration::from_secs(60);
 /// How many keys of an issuer are looked at.
 const MOST: usize = 100;
@@ -87,7 +88,9 @@ pub async fn try_out(outbound: &Outbound, issuer: &str) -> Result<(), String> {
 struct Known {
     keys: Vec<Jwk>,
     fetched_at: Option<Timestamp>,
-    tried_at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
+    /// When it was last asked because of a key that was not known.
+    searched_at: Option<Timestamp>,
 }
 
 impl Known {
@@ -104,6 +107,11 @@ impl Known {
         };
         let keys = self.keys.iter().filter(fits).filter_map(|key| DecodingKey::from_jwk(key).ok());
         keys.filter(|key| key.family() == algorithm.family()).take(4).collect()
+    }
+
+    /// Whether a key is published under this name; any, where none is named.
+    fn knows(&self, kid: Option<&str>) -> bool {
+        self.keys.iter().any(|key| kid.is_none() || key.common.key_id.as_deref() == kid)
     }
 
     fn is_within(at: Option<Timestamp>, span: Duration, now: Timestamp) -> bool {
@@ -134,16 +142,20 @@ impl Issuers {
         };
         let mut known = known.lock().await;
         let mut told = None;
-        let fitting = known.fitting(kid, algorithm);
-        let wanted = fitting.is_empty() || !Known::is_within(known.fetched_at, FRESH, now);
-        if wanted && !Known::is_within(known.tried_at, WINDOW, now) {
-            known.tried_at = Some(now);
+        let is_old = !Known::is_within(known.fetched_at, FRESH, now);
+        let is_unknown = !known.knows(kid);
+        let searches = !is_old && is_unknown && !Known::is_within(known.searched_at, WINDOW, now);
+        if (is_old || searches) && !Known::is_within(known.failed_at, WINDOW, now) {
+            if searches {
+                known.searched_at = Some(now);
+            }
             match fetch(outbound, issuer).await {
                 Ok(keys) => {
                     known.keys = keys;
                     known.fetched_at = Some(now);
                 }
                 Err(text) => {
+                    known.failed_at = Some(now);
                     tracing::warn!(issuer, text, "an identity provider does not answer as it should");
                     told = Some(text);
                 }

@@ -32,6 +32,20 @@ pub struct IdentityProvider {
     pub accounts: i64,
 }
 
+/// The claims that say whose a job is, for issuers that everybody can use: there
+/// a branch or an environment alone would let in any stranger who calls theirs
+/// the same.
+#[must_use]
+pub fn owners_of_shared(issuer: &str) -> Option<&'static [&'static str]> {
+    match issuer.trim_end_matches('/') {
+        "https://token.actions.githubusercontent.com" => {
+            Some(&["repository", "repository_id", "repository_owner", "repository_owner_id"])
+        }
+        "https://gitlab.com" => Some(&["project_path", "project_id", "namespace_path", "namespace_id"]),
+        _ => None,
+    }
+}
+
 /// The identity providers of the organization: one kind of thing, one permission.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentityProviders;

@@ -79,8 +79,7 @@ async fn check(
             }
         }
     }
-    let scope: Vec<String> =
-        effective(&verified.subject).strongest().map(|permission| permission.to_string()).collect();
+    let scope = effective(&verified.subject).scope();
     let attribution = verified.attribution;
     let attributed = attribution.person.map(|person| person.username).unwrap_or_default();
     let mut response = StatusCode::OK.into_response();
@@ -90,7 +89,7 @@ async fn check(
         ("tessera-kind", verified.bearer.principal.kind().to_string()),
         ("tessera-organization", service.organization.slug.clone()),
         ("tessera-team", attribution.team.unwrap_or_default()),
-        ("tessera-scope", scope.join(" ")),
+        ("tessera-scope", scope),
         ("tessera-attributed-to", attributed),
     ] {
         let value = HeaderValue::from_str(&value).map_err(Error::internal)?;

@@ -7,6 +7,7 @@ use axum::routing::post;
 use axum::{Json as Answer, Router};
 use serde_json::{Value, json};
 
+use super::oauth_error::{Code, Refused, refuse};
 use super::verified::{self, Question, Verified};
 use crate::access::effective;
 use crate::identity::App;
@@ -14,7 +15,7 @@ use crate::identity::attribution::Claimed;
 use crate::identity::caller::RequestFacts;
 use crate::identity::service::{ServiceCaller, authenticate};
 use crate::platform::web::Form;
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Result, Timestamp};
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
@@ -26,17 +27,17 @@ async fn introspect(
     facts: RequestFacts,
     headers: HeaderMap,
     form: Result<Form>,
-) -> Result<Response> {
-    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await?;
+) -> Result<Response, Refused> {
+    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await.map_err(Refused::client)?;
     let form = form?;
     let token = form.filled("token");
-    let token =
-        token.ok_or_else(|| Error::Malformed("Send the token in the form field “token”.".to_owned()))?;
+    let Some(token) = token else { return refuse(Code::InvalidRequest, "token is missing") };
     let address = match form.filled("client_address") {
         None => None,
-        Some(text) => Some(text.parse().map_err(|_| {
-            Error::Invalid(Mistakes::one("client_address", "must be an IPv4 or IPv6 address"))
-        })?),
+        Some(text) => match text.parse() {
+            Ok(address) => Some(address),
+            Err(_) => return refuse(Code::InvalidRequest, "client_address must be an IPv4 or IPv6 address"),
+        },
     };
     let claimed = Claimed { on_behalf_of: form.filled("on_behalf_of"), team: form.filled("team") };
     let question = Question { token, claimed, address, agent: None };
@@ -54,15 +55,13 @@ fn seconds(at: Timestamp) -> i64 {
 
 fn active(app: &App, service: &ServiceCaller, verified: &Verified) -> Value {
     let Verified { bearer, subject, default_team, attribution } = verified;
-    let scope: Vec<String> =
-        effective(subject).strongest().map(|permission| permission.to_string()).collect();
     let sub = bearer.principal.id();
     let mut answer = json!({
         "active": true,
         "sub": sub,
         "client_id": sub,
         "username": bearer.principal.name(),
-        "scope": scope.join(" "),
+        "scope": effective(subject).scope(),
         "iss": app.config.public_url,
         "aud": service.id,
         "token_type": "Bearer",

@@ -35,6 +35,18 @@ pub(super) enum Refused {
     Other(Error),
 }
 
+impl Refused {
+    /// A client that did not prove who it is, in OAuth's words (RFC 7662, 2.3).
+    pub(super) fn client(error: Error) -> Self {
+        match error {
+            Error::Unauthenticated { .. } => {
+                Self::Oauth(Code::InvalidClient, "authenticate with a service's secret".to_owned())
+            }
+            other => Self::Other(other),
+        }
+    }
+}
+
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         Self::Other(error)

@@ -92,7 +92,7 @@ async fn token(
         issued_token_type: (grant == TOKEN_EXCHANGE).then_some(ACCESS_TOKEN),
         token_type: "Bearer",
         expires_in: end.since(now).as_secs(),
-        scope: standing::stored(held),
+        scope: held.scope(),
     };
     Ok(([(PRAGMA, HeaderValue::from_static("no-cache"))], Json(answer)).into_response())
 }

@@ -15,6 +15,7 @@ use crate::identity::once::{Claim, claim};
 use crate::identity::reveal::Delivery;
 use crate::identity::standing::of_account;
 use crate::identity::{Caller, PlainToken};
+use crate::identity_providers::model::owners_of_shared;
 use crate::identity_providers::store as providers;
 use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
@@ -157,6 +158,16 @@ async fn anchored(change: &mut Change<'_>, caller: &Caller, identity: &Identity)
         )),
         other => other,
     })?;
+    if let Some(claims) = owners_of_shared(&provider.issuer)
+        && identity.subject.is_empty()
+        && !claims.iter().any(|claim| identity.conditions.contains_key(*claim))
+    {
+        let message = format!(
+            "must name whose jobs they are: everybody can use this issuer. Add one of {}, or an exact subject",
+            claims.join(", ")
+        );
+        return Err(Error::Invalid(Mistakes::one("identity.conditions", message)));
+    }
     Ok(Anchor {
         provider: Some(provider.id),
         subject: Some(identity.subject.clone()).filter(|subject| !subject.is_empty()),

@@ -264,6 +264,11 @@ impl IdentityInput {
         if self.conditions.len() > 20 {
             mistakes.add("identity.conditions", "may be at most 20");
         }
+        let starred = |text: &str| text.contains('*');
+        if starred(&self.subject) || self.conditions.values().any(|value| starred(value)) {
+            let message = "is compared as it stands: “*” stands for nothing else. Leave the subject out and name conditions";
+            mistakes.add("identity.subject", message);
+        }
         let mut conditions = BTreeMap::new();
         for (claim, value) in &self.conditions {
             let claim = claim.trim();

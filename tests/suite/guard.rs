@@ -554,7 +554,8 @@ async fn no_token_and_no_session_opens_what_services_ask() {
             let answer =
                 cast.house.send(request.body(axum::body::Body::from(body)).expect("a request")).await;
             assert_eq!(answer.status.as_u16(), *expected, "{method} {route}");
-            assert_eq!(answer.headers["content-type"], "application/problem+json");
+            let expected = if route.starts_with("/oauth2") { "application/json" } else { "application/problem+json" };
+            assert_eq!(answer.headers["content-type"], expected);
         }
     }
 }

@@ -34,6 +34,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // serde reads the fields of a struct from a list, too, in their order; nobody means that.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        let read: std::result::Result<serde::de::IgnoredAny, _> = serde_json::from_slice(bytes);
+        return Err(match read {
+            Ok(_) => Error::Invalid(Mistakes::one("", "must be an object, not a list")),
+            Err(error) => Error::Malformed(format!("The body is not JSON: {error}.")),
+        });
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
