@@ -249,7 +249,9 @@ impl Config {
             }
         };
         let api_rate_limit = rate.parse::<u32>().unwrap_or_else(|_| {
-            mistakes.push(format!("{from_rate}: must be a whole number of requests a second, 0 for no limit, not “{rate}”"));
+            mistakes.push(format!(
+                "{from_rate}: must be a whole number of requests a second, 0 for no limit, not “{rate}”"
+            ));
             0
         });
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {

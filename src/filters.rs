@@ -48,7 +48,9 @@ pub fn anchor(name: impl std::fmt::Display, _: &dyn askama::Values) -> askama::R
 pub fn ticks(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
     let plain = text.to_string().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let parts = plain.split('`').enumerate();
-    Ok(parts.map(|(place, part)| if place % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect())
+    Ok(parts
+        .map(|(place, part)| if place % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() })
+        .collect())
 }
 
 /// `name=value&`, or nothing: the part of an address that keeps a filter.

@@ -110,9 +110,10 @@ pub fn decide(subject: &Subject, permission: Permission, target: &Target) -> Dec
         _ => false,
     };
     if owners_only && !subject.is_owner() {
-        return Decision::Refused(match subject.is_person() {
-            true => Refusal::OwnersOnly,
-            false => Refusal::OwnersOnlyByPersonalToken,
+        return Decision::Refused(if subject.is_person() {
+            Refusal::OwnersOnly
+        } else {
+            Refusal::OwnersOnlyByPersonalToken
         });
     }
     if let Target::Project(project) = target
@@ -264,7 +265,9 @@ pub fn effective(subject: &Subject) -> Permissions {
 pub fn anywhere(subject: &Subject) -> Permissions {
     let own = match &subject.kind {
         Kind::Person { owner: true, .. } => Permissions::ALL,
-        Kind::Organization => Permission::all().filter(|permission| organization_token(*permission)).collect(),
+        Kind::Organization => {
+            Permission::all().filter(|permission| organization_token(*permission)).collect()
+        }
         kind => subject.grants.iter().fold(Permissions::NONE, |all, grant| {
             all.and(match grant.projects {
                 Projects::All => masked(kind, grant.set.permissions),

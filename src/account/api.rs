@@ -1,9 +1,9 @@
 //! A person's own tokens for programs.
 
+use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;

@@ -37,8 +37,8 @@ pub(super) fn of(sections: &[Section]) -> Value {
             if let Answer::Made(_) = operation.answer {
                 told["responses"]["201"]["links"] = links(operation, &all);
             }
-            paths.entry(&operation.path).or_insert_with(|| json!({}))[operation.method.as_str().to_lowercase()] =
-                told;
+            paths.entry(&operation.path).or_insert_with(|| json!({}))
+                [operation.method.as_str().to_lowercase()] = told;
         }
     }
     let tags: Vec<Value> =
@@ -134,7 +134,9 @@ fn parameters(operation: &Described) -> Vec<Value> {
         } else {
             json!({ "type": "string", "enum": filter.words })
         };
-        all.push(json!({ "name": filter.name, "in": "query", "description": filter.about, "schema": schema }));
+        all.push(
+            json!({ "name": filter.name, "in": "query", "description": filter.about, "schema": schema }),
+        );
     }
     if let Answer::Page(_) = operation.answer {
         let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 });
@@ -179,7 +181,8 @@ fn responses(operation: &Described, generators: &mut Generators, problem: &Value
         Answer::One(shape) => well("200", "As it is.", Some(one(shape))),
         Answer::Made(shape) => well("201", "Made.", Some(one(shape))),
         Answer::Page(shape) | Answer::All(shape) => {
-            let next = json!({ "type": ["string", "null"], "description": "For `after`; null on the last page." });
+            let next =
+                json!({ "type": ["string", "null"], "description": "For `after`; null on the last page." });
             let list = json!({
                 "type": "object", "required": ["items", "next"],
                 "properties": { "items": { "type": "array", "items": one(shape) }, "next": next },
@@ -194,7 +197,8 @@ fn responses(operation: &Described, generators: &mut Generators, problem: &Value
         });
         if status == "429" {
             let about = "Seconds to wait.";
-            response["headers"] = json!({ "Retry-After": { "description": about, "schema": { "type": "integer" } } });
+            response["headers"] =
+                json!({ "Retry-After": { "description": about, "schema": { "type": "integer" } } });
         }
         all.insert(status.to_owned(), response);
     }

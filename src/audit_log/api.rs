@@ -1,8 +1,8 @@
 //! The audit log for programs.
 
+use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use serde_json::json;
 
 use super::actions;
@@ -24,10 +24,15 @@ const FILTERS: &[Field] = &[
 /// The audit log.
 pub fn routes() -> Api<App> {
     Api::of("Audit log", "Who did what to what, from where, when, on whose behalf.").with(
-        get("listAuditEvents", "/organizations/{org}/audit-events", list, "The audit events, the newest first")
-            .needs("audit_logs:read")
-            .filters(FILTERS)
-            .lists::<Entry>(),
+        get(
+            "listAuditEvents",
+            "/organizations/{org}/audit-events",
+            list,
+            "The audit events, the newest first",
+        )
+        .needs("audit_logs:read")
+        .filters(FILTERS)
+        .lists::<Entry>(),
     )
 }
 

@@ -136,7 +136,11 @@ impl Presented {
         rules.validate_aud = false;
         rules.required_spec_claims.clear();
         let signed = keys.iter().any(|key| decode::<Value>(&self.text, key, &rules).is_ok());
-        if signed { Ok(Proven { claims: self.claims }) } else { Err("the assertion's signature is wrong".to_owned()) }
+        if signed {
+            Ok(Proven { claims: self.claims })
+        } else {
+            Err("the assertion's signature is wrong".to_owned())
+        }
     }
 }
 
@@ -172,7 +176,8 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, Strin
 fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_i64().filter(|seconds| (0..1 << 40).contains(seconds));
-    let seconds = seconds.ok_or_else(|| format!("“{name}” of the assertion must be whole seconds since 1970"))?;
+    let seconds =
+        seconds.ok_or_else(|| format!("“{name}” of the assertion must be whole seconds since 1970"))?;
     Ok(Some(Timestamp::from_micros(seconds * 1_000_000)))
 }
 

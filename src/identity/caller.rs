@@ -80,7 +80,18 @@ impl RequestFacts {
     fn actor(self, kind: ActorKind, id: String, name: String) -> Actor {
         let Self { address, request_id, .. } = self;
         let through = Through::Console;
-        Actor { kind, id, name, token: None, through, address, request_id, on_behalf_of: None, for_team: None, once: None }
+        Actor {
+            kind,
+            id,
+            name,
+            token: None,
+            through,
+            address,
+            request_id,
+            on_behalf_of: None,
+            for_team: None,
+            once: None,
+        }
     }
 }
 

@@ -102,7 +102,8 @@ impl Known {
                 (Some(_), None) => false,
                 (None, _) => true,
             };
-            let declared = key.common.key_algorithm.is_none_or(|it| it.to_string() == format!("{algorithm:?}"));
+            let declared =
+                key.common.key_algorithm.is_none_or(|it| it.to_string() == format!("{algorithm:?}"));
             named && declared
         };
         let keys = self.keys.iter().filter(fits).filter_map(|key| DecodingKey::from_jwk(key).ok());
@@ -162,7 +163,8 @@ impl Issuers {
             }
         }
         if !Known::is_within(known.fetched_at, STALE, now) {
-            let told = told.unwrap_or_else(|| "it did not answer a moment ago; it is asked again soon".to_owned());
+            let told =
+                told.unwrap_or_else(|| "it did not answer a moment ago; it is asked again soon".to_owned());
             return Err(format!("the identity provider's keys are not to be had: {told}"));
         }
         Ok(known.fitting(kid, algorithm))

@@ -61,7 +61,8 @@ impl Limits {
     pub fn new(clock: &Clock, rate: Option<NonZeroU32>) -> Self {
         let clock = Ours(clock.clone());
         let failures = Arc::new(By::dashmap_with_clock(Quota::per_minute(FAILURES), clock.clone()));
-        let tokens = rate.map(|rate| Arc::new(By::dashmap_with_clock(Quota::per_second(rate), clock.clone())));
+        let tokens =
+            rate.map(|rate| Arc::new(By::dashmap_with_clock(Quota::per_second(rate), clock.clone())));
         Self { clock, failures, tokens }
     }
 

@@ -1,9 +1,9 @@
 //! Identity providers for programs.
 
+use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use serde_json::json;
 
 use super::actions;
@@ -15,7 +15,8 @@ use crate::platform::web::{IfMatch, Json, tagged};
 
 /// Identity providers.
 pub fn routes() -> Api<App> {
-    let (all, one) = ("/organizations/{org}/identity-providers", "/organizations/{org}/identity-providers/{idp}");
+    let (all, one) =
+        ("/organizations/{org}/identity-providers", "/organizations/{org}/identity-providers/{idp}");
     Api::of("Identity providers", "Issuers that the organization trusts for federated service accounts.")
         .with(
             get("listIdentityProviders", all, list, "The identity providers of the organization")

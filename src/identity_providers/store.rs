@@ -54,7 +54,7 @@ pub async fn trusted(
     issuer: &str,
     audience: &str,
 ) -> Result<Option<IdentityProvider>> {
-    Ok(sql("SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, 0 AS accounts \
+    Ok(sql("SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, CAST(0 AS BIGINT) AS accounts \
          FROM identity_providers i WHERE i.issuer = $1 AND i.audience = $2")
     .bind(issuer)
     .bind(audience)

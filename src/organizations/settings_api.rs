@@ -1,9 +1,9 @@
 //! Organizations for programs.
 
+use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -1,9 +1,9 @@
 //! People and invitations for programs.
 
+use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -90,7 +90,15 @@ impl From<Profile> for Person {
     fn from(profile: Profile) -> Self {
         let Profile { member, teams } = profile;
         let (id, owner) = (member.id, member.is_owner);
-        Self { id, username: member.username, email: member.email, name: member.name, role: member.role, teams, owner }
+        Self {
+            id,
+            username: member.username,
+            email: member.email,
+            name: member.name,
+            role: member.role,
+            teams,
+            owner,
+        }
     }
 }
 

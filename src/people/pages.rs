@@ -172,7 +172,8 @@ async fn invite(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
     match actions::invite(&app, &caller, &input).await {
         Ok(made) => {
             // The link is in this answer and nowhere else.
-            let link = format!("{}/invitations/{}", app.config.public_url, made.code.unwrap_or_default().expose());
+            let link =
+                format!("{}/invitations/{}", app.config.public_url, made.code.unwrap_or_default().expose());
             let ends = made.invitation.expires_at;
             let shell = Shell::of(&app, &caller, SECTION, "Invitation link").await?;
             Ok(page(&LinkPage { shell, link, form: input, ends }))

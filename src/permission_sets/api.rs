@@ -1,9 +1,9 @@
 //! Permission sets for programs.
 
+use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use serde_json::json;
 
 use super::actions;
@@ -17,7 +17,10 @@ use crate::platform::web::{IfMatch, Json, tagged};
 pub fn routes() -> Api<App> {
     let (all, one) = ("/organizations/{org}/permission-sets", "/organizations/{org}/permission-sets/{set}");
     Api::of("Permission sets", "Named bundles of permissions: the role of an account, the set of a grant.")
-        .with(get("listPermissionSets", all, list, "All permission sets, the built-in ones first").lists_all::<SetView>())
+        .with(
+            get("listPermissionSets", all, list, "All permission sets, the built-in ones first")
+                .lists_all::<SetView>(),
+        )
         .with(
             post("createPermissionSet", all, create, "Makes a permission set")
                 .note("Only of what its maker holds.")

@@ -6,12 +6,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::access::TokenKind;
 use crate::identity::App;
 use crate::identity::bearer::{credentials, verify};
 use crate::identity::caller::RequestFacts;
 use crate::identity::service::authenticate_as;
 use crate::identity::{Bearer, PlainToken};
-use crate::access::TokenKind;
 use crate::platform::Error;
 use crate::platform::web::Form;
 
@@ -66,7 +66,8 @@ impl IntoResponse for Refused {
             Self::Oauth(code, text) => (code, text),
         };
         // The grammar of RFC 6749 has no quotes and nothing outside of ASCII.
-        let plain = |c: char| if c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ' { c } else { '\'' };
+        let plain =
+            |c: char| if c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ' { c } else { '\'' };
         let body = Json(Body { error: code, error_description: text.chars().map(plain).collect() });
         if code != Code::InvalidClient {
             return (StatusCode::BAD_REQUEST, body).into_response();
@@ -114,7 +115,9 @@ pub(super) async fn look(
         Ok(bearer) => Ok(bearer),
         Err(Error::Forbidden(text)) => refuse(code, text),
         Err(error @ Error::Unauthenticated { .. }) => match app.limits.refused(facts.address, error) {
-            Error::Unauthenticated { .. } => refuse(code, "it is unknown, has ended, or may not be used for this"),
+            Error::Unauthenticated { .. } => {
+                refuse(code, "it is unknown, has ended, or may not be used for this")
+            }
             other => Err(other.into()),
         },
         Err(error) => Err(error.into()),

@@ -102,7 +102,9 @@ fn lifetime(form: &Form) -> Result<Duration, Refused> {
     let Some(text) = once(form, "expires_in")? else { return Ok(USUAL) };
     match text.parse::<u64>().ok().filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds)) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => refuse(Code::InvalidRequest, format!("expires_in must be 1 to {} seconds", LONGEST.as_secs())),
+        None => {
+            refuse(Code::InvalidRequest, format!("expires_in must be 1 to {} seconds", LONGEST.as_secs()))
+        }
     }
 }
 
@@ -143,7 +145,10 @@ async fn session(
     form: &Form,
 ) -> Result<Exchange, Refused> {
     let Some((uid, key)) = client(headers, form)? else {
-        return refuse(Code::InvalidClient, "authenticate with the service account's UID and one of its keys");
+        return refuse(
+            Code::InvalidClient,
+            "authenticate with the service account's UID and one of its keys",
+        );
     };
     let key = (key.kind() == TokenKind::ServiceAccount).then_some(key);
     let bearer = look(app, facts, key, Code::InvalidClient).await?;
@@ -174,7 +179,10 @@ async fn narrowed(
         return refuse(Code::InvalidRequest, "actor tokens are not taken: nobody acts for another here");
     }
     if form.all("audience").chain(form.all("resource")).any(|target| !target.is_empty()) {
-        return refuse(Code::InvalidTarget, "access tokens are not bound to one service: leave audience and resource out");
+        return refuse(
+            Code::InvalidTarget,
+            "access tokens are not bound to one service: leave audience and resource out",
+        );
     }
     let bearer = look(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
     app.usage.note(app.clock.now(), &bearer, None, None);
@@ -194,7 +202,10 @@ async fn federated(
     let presented = Presented::read(&text).map_err(bad)?;
     let (issuer, audience) = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
     let Some(provider) = providers::trusted(&app.db, issuer, audience).await? else {
-        return refuse(Code::InvalidGrant, format!("no identity provider has the issuer {issuer} and the audience {audience}"));
+        return refuse(
+            Code::InvalidGrant,
+            format!("no identity provider has the issuer {issuer} and the audience {audience}"),
+        );
     };
     let proven = match presented.prove(app).await {
         Ok(proven) => proven,
@@ -245,7 +256,8 @@ fn matching(
             && account.conditions().iter().all(|(claim, value)| proven.claims(claim, value))
     });
     let Some(account) = candidates.pop() else {
-        let text = format!("no service account has the subject {} and conditions that hold", proven.subject());
+        let text =
+            format!("no service account has the subject {} and conditions that hold", proven.subject());
         return refuse(Code::InvalidGrant, text);
     };
     if !candidates.is_empty() {

@@ -33,7 +33,10 @@ async fn revoke(
     // RFC 7009, 2.2: what is no token, or no longer, is as good as revoked.
     let Some(value) = PlainToken::parse(&text) else { return Ok(StatusCode::OK) };
     if value.kind() == TokenKind::ServiceSecret {
-        return refuse(Code::UnsupportedTokenType, "service secrets are revoked in the console or by the API");
+        return refuse(
+            Code::UnsupportedTokenType,
+            "service secrets are revoked in the console or by the API",
+        );
     }
     let Some(token) = store::of_value(&app.db, &value).await? else { return Ok(StatusCode::OK) };
     let actor = Actor {

@@ -52,11 +52,8 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> 
     if !service.kinds.contains(&value.kind()) {
         return Ok(None);
     }
-    let request = RequestFacts {
-        address: question.address,
-        agent: question.agent.clone(),
-        request_id: String::new(),
-    };
+    let request =
+        RequestFacts { address: question.address, agent: question.agent.clone(), request_id: String::new() };
     let bearer = match bearer::verify(app, &value, request).await {
         Ok(bearer) => bearer,
         Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),

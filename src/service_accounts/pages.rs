@@ -242,7 +242,7 @@ async fn activity(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): 
     let made = audit::by(&app.db, organization, &uid, 50).await?;
     let shell = Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)).await?;
     let status = account.status(app.clock.now());
-    Ok(page(&ActivityPage { shell, status, account, calls, attributed, events, made }))
+    Ok(page(&ActivityPage { shell, account, status, calls, attributed, events, made }))
 }
 
 async fn home(caller: ConsoleCaller, Path((_, id)): Named) -> Response {

@@ -10,10 +10,10 @@ use crate::access::{
 use crate::audit::{Action, Change, Event};
 use crate::grants::actions::hand_over;
 use crate::grants::store as grants;
+use crate::identity::Caller;
 use crate::identity::once::{Claim, claim};
 use crate::identity::reveal::Delivery;
 use crate::identity::standing::of_service_token;
-use crate::identity::Caller;
 use crate::platform::id::{GrantId, TokenId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};

@@ -1,9 +1,9 @@
 //! Service tokens for programs.
 
+use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -147,7 +147,8 @@ async fn create(
         allowed_addresses: body.allowed_addresses.join("\n"),
         grants: body.grants,
     };
-    let made = actions::create(&app, &caller, &input, once::key(&headers).as_deref(), &Delivery::Answer).await?;
+    let made =
+        actions::create(&app, &caller, &input, once::key(&headers).as_deref(), &Delivery::Answer).await?;
     let value = made.value.as_ref().map(PlainToken::reveal);
     with_value(&app, &caller, &made.id.to_string(), value).await
 }

@@ -1,9 +1,9 @@
 //! Services for programs.
 
+use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -52,12 +52,20 @@ pub fn routes() -> Api<App> {
                 .gives::<ServiceView>()
                 .tagged(),
         )
-        .with(end("deleteService", one, delete, "Removes a service; its secrets stop at once").needs("services:write"))
         .with(
-            post("addServiceSecret", "/organizations/{org}/services/{svc}/secrets", add_secret, "Makes a second secret")
-                .note("So that the first can be replaced without an outage. Two at most: 409.")
-                .needs("services:write")
-                .makes::<TokenView>(),
+            end("deleteService", one, delete, "Removes a service; its secrets stop at once")
+                .needs("services:write"),
+        )
+        .with(
+            post(
+                "addServiceSecret",
+                "/organizations/{org}/services/{svc}/secrets",
+                add_secret,
+                "Makes a second secret",
+            )
+            .note("So that the first can be replaced without an outage. Two at most: 409.")
+            .needs("services:write")
+            .makes::<TokenView>(),
         )
         .with(
             end(

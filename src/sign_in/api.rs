@@ -1,10 +1,10 @@
 //! What every token may ask: who it is, and to be revoked.
 
+use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::http::request::Parts;
-use axum::Json as Answer;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::access::{Permissions, TokenKind, effective};
@@ -14,9 +14,9 @@ use crate::identity::bearer::{Principal, PrincipalKind, of_request};
 use crate::identity::caller::{admits_personal_token, memberships};
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
+use crate::platform::id::TokenId;
 use crate::platform::web::Json;
 use crate::platform::web::operation::{Api, delete, get, post};
-use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Timestamp};
 use crate::service_accounts::store as accounts;
 use crate::tokens::api::issued;

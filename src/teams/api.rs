@@ -1,9 +1,9 @@
 //! Teams for programs.
 
+use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json as Answer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,8 +12,8 @@ use super::actions;
 use super::model::{Member, NewTeam, Team, TeamEdit};
 use crate::access::TeamRole;
 use crate::identity::{ApiCaller, App};
-use crate::platform::web::paging::Page;
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post, put};
+use crate::platform::web::paging::Page;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Error, Mistakes, Result};
 
@@ -51,10 +51,15 @@ pub fn routes() -> Api<App> {
                 .lists_all::<Member>(),
         )
         .with(
-            put("setTeamMember", member, set_member, "Puts a person into a team, or changes what they are there")
-                .note("Admins of the team may, and who holds `groups:write`. The owners team takes an owner.")
-                .takes::<Place>()
-                .gives::<InTeam>(),
+            put(
+                "setTeamMember",
+                member,
+                set_member,
+                "Puts a person into a team, or changes what they are there",
+            )
+            .note("Admins of the team may, and who holds `groups:write`. The owners team takes an owner.")
+            .takes::<Place>()
+            .gives::<InTeam>(),
         )
         .with(
             end("removeTeamMember", member, remove_member, "Takes a person out of a team")

@@ -126,8 +126,6 @@ pub async fn issue(
         "exchanged_for": access.parent.or(access.source.map(|(source, _)| source)),
     });
     let kind = if access.account.is_some() { "service_account" } else { actor.kind.word() };
-    change
-        .commit(Event::new(Action::AccessTokenIssued, kind, &actor.id, &actor.name).after(after))
-        .await?;
+    change.commit(Event::new(Action::AccessTokenIssued, kind, &actor.id, &actor.name).after(after)).await?;
     Ok((value, end))
 }

@@ -237,7 +237,8 @@ impl Holder {
     #[must_use]
     pub fn itself(bearer: &Bearer, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
-        (bearer.token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self(Whose::Account(account.0, account.1)))
+        (bearer.token == token.id && token.kind == TokenKind::ServiceAccount)
+            .then_some(Self(Whose::Account(account.0, account.1)))
     }
 
     /// The kind of the tokens that it holds.

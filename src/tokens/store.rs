@@ -195,15 +195,16 @@ pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestam
 /// Writes name, description and addresses over the version that was read;
 /// false if another came first.
 pub(super) async fn describe(tx: &mut Tx, token: &Token, to: &NewToken) -> Result<bool> {
-    let rows = sql("UPDATE tokens SET name = $1, description = $2, allowed_addresses = $3, version = version + 1 \
+    let rows =
+        sql("UPDATE tokens SET name = $1, description = $2, allowed_addresses = $3, version = version + 1 \
          WHERE id = $4 AND version = $5")
-    .bind(&to.name)
-    .bind(&to.description)
-    .bind(to.allowed_addresses.lines())
-    .bind(token.id)
-    .bind(token.version)
-    .execute(tx)
-    .await?;
+        .bind(&to.name)
+        .bind(&to.description)
+        .bind(to.allowed_addresses.lines())
+        .bind(token.id)
+        .bind(token.version)
+        .execute(tx)
+        .await?;
     Ok(rows == 1)
 }
 
@@ -212,7 +213,10 @@ pub(super) async fn describe(tx: &mut Tx, token: &Token, to: &NewToken) -> Resul
 /// # Errors
 /// When the database cannot.
 pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId) -> Result<Vec<Token>> {
-    Ok(tokens_where!("t.service_account_id = $1 AND t.kind = 'service_account' ORDER BY t.id").bind(account).all(source).await?)
+    Ok(tokens_where!("t.service_account_id = $1 AND t.kind = 'service_account' ORDER BY t.id")
+        .bind(account)
+        .all(source)
+        .await?)
 }
 
 /// The living token of a team.
@@ -220,7 +224,10 @@ pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId
 /// # Errors
 /// When the database cannot.
 pub async fn of_team(source: impl Into<Source<'_>>, team: TeamId) -> Result<Option<Token>> {
-    Ok(tokens_where!("t.team_id = $1 AND t.kind = 'team' AND t.revoked_at IS NULL").bind(team).optional(source).await?)
+    Ok(tokens_where!("t.team_id = $1 AND t.kind = 'team' AND t.revoked_at IS NULL")
+        .bind(team)
+        .optional(source)
+        .await?)
 }
 
 /// The living organization token.

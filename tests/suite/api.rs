@@ -50,7 +50,9 @@ async fn the_document_describes_every_operation_whole() {
     assert!(note.contains("cannot be used with organization tokens. Use a personal token."), "{note}");
     let page = house.page("", "/api/docs").await;
     assert_eq!(page.status, StatusCode::OK);
-    for told in ["API reference", "/organizations/{org}/service-accounts", "cannot be used with organization tokens"] {
+    for told in
+        ["API reference", "/organizations/{org}/service-accounts", "cannot be used with organization tokens"]
+    {
         assert!(page.text.contains(told), "{told}");
     }
 }
@@ -97,7 +99,9 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
             }
         }
         for (name, field) in object {
-            let Some(known) = schema["properties"].get(name) else { return Err(format!("{name} is not described")) };
+            let Some(known) = schema["properties"].get(name) else {
+                return Err(format!("{name} is not described"));
+            };
             fits(document, known, field).map_err(|told| format!("{name}: {told}"))?;
         }
     }
@@ -117,7 +121,12 @@ async fn answers_are_as_the_document_describes_them() {
         ("GET", "/whoami", "/whoami".to_owned(), None),
         ("POST", "/organizations/{org}/services", format!("{base}/services"), Some(json!({ "name": "x" }))),
         ("GET", "/organizations/{org}/services", format!("{base}/services"), None),
-        ("POST", "/organizations/{org}/service-tokens", format!("{base}/service-tokens"), Some(json!({ "name": "x", "grants": grants }))),
+        (
+            "POST",
+            "/organizations/{org}/service-tokens",
+            format!("{base}/service-tokens"),
+            Some(json!({ "name": "x", "grants": grants })),
+        ),
         ("GET", "/organizations/{org}/service-tokens", format!("{base}/service-tokens"), None),
         ("POST", "/organizations/{org}/permission-sets", format!("{base}/permission-sets"), Some(set)),
         ("GET", "/organizations/{org}/permission-sets", format!("{base}/permission-sets"), None),
@@ -126,17 +135,52 @@ async fn answers_are_as_the_document_describes_them() {
         ("POST", "/organizations/{org}/invitations", format!("{base}/invitations"), Some(json!({}))),
         ("GET", "/organizations/{org}/invitations", format!("{base}/invitations"), None),
         ("GET", "/organizations/{org}/teams/{team}/members", format!("{base}/teams/payments/members"), None),
-        ("PUT", "/organizations/{org}/teams/{team}/members/{username}", format!("{base}/teams/payments/members/olive"), Some(json!({ "role": "admin" }))),
-        ("POST", "/organizations/{org}/teams/{team}/token", format!("{base}/teams/payments/token"), Some(json!({}))),
+        (
+            "PUT",
+            "/organizations/{org}/teams/{team}/members/{username}",
+            format!("{base}/teams/payments/members/olive"),
+            Some(json!({ "role": "admin" })),
+        ),
+        (
+            "POST",
+            "/organizations/{org}/teams/{team}/token",
+            format!("{base}/teams/payments/token"),
+            Some(json!({})),
+        ),
         ("POST", "/organizations/{org}/token", format!("{base}/token"), Some(json!({}))),
         ("GET", "/organizations/{org}/service-accounts", format!("{base}/service-accounts"), None),
-        ("POST", "/organizations/{org}/service-accounts", format!("{base}/service-accounts"), Some(json!({ "name": "x", "scope": "organization", "default_team": "payments" }))),
+        (
+            "POST",
+            "/organizations/{org}/service-accounts",
+            format!("{base}/service-accounts"),
+            Some(json!({ "name": "x", "scope": "organization", "default_team": "payments" })),
+        ),
         ("GET", "/organizations/{org}/service-accounts/{id}/tokens", format!("{account}/tokens"), None),
-        ("POST", "/organizations/{org}/service-accounts/{id}/tokens", format!("{account}/tokens"), Some(json!({ "name": "x" }))),
-        ("PUT", "/organizations/{org}/projects/{project}/grants/{principal}", format!("{base}/projects/ledger/grants/person:olive"), Some(json!({ "permission_set": "read_only" }))),
-        ("GET", "/organizations/{org}/projects/{project}/grants", format!("{base}/projects/ledger/grants"), None),
+        (
+            "POST",
+            "/organizations/{org}/service-accounts/{id}/tokens",
+            format!("{account}/tokens"),
+            Some(json!({ "name": "x" })),
+        ),
+        (
+            "PUT",
+            "/organizations/{org}/projects/{project}/grants/{principal}",
+            format!("{base}/projects/ledger/grants/person:olive"),
+            Some(json!({ "permission_set": "read_only" })),
+        ),
+        (
+            "GET",
+            "/organizations/{org}/projects/{project}/grants",
+            format!("{base}/projects/ledger/grants"),
+            None,
+        ),
         ("GET", "/organizations/{org}/projects", format!("{base}/projects"), None),
-        ("GET", "/organizations/{org}/identity-providers/{idp}", format!("{base}/identity-providers/{identity}"), None),
+        (
+            "GET",
+            "/organizations/{org}/identity-providers/{idp}",
+            format!("{base}/identity-providers/{identity}"),
+            None,
+        ),
         ("GET", "/account/tokens", "/account/tokens".to_owned(), None),
         ("GET", "/organizations/{org}/audit-events", format!("{base}/audit-events"), None),
     ] {
@@ -153,9 +197,11 @@ async fn an_edit_that_holds_on_to_a_tag_is_refused_over_a_newer_version() {
     let (house, olive, id, _) = world().await;
     let base = "/organizations/acme";
     let text = |value: &Value| value.as_str().expect("text").to_owned();
-    let service = text(&house.post(&olive, &format!("{base}/services"), json!({ "name": "x" })).await.json()["id"]);
+    let service =
+        text(&house.post(&olive, &format!("{base}/services"), json!({ "name": "x" })).await.json()["id"]);
     let grants = json!([{ "permission_set": "job_viewer", "projects": "all" }]);
-    let token = house.post(&olive, &format!("{base}/service-tokens"), json!({ "name": "x", "grants": grants })).await;
+    let token =
+        house.post(&olive, &format!("{base}/service-tokens"), json!({ "name": "x", "grants": grants })).await;
     let set = json!({ "slug": "own", "name": "Own", "level": "project", "permissions": ["runs:read"] });
     house.post(&olive, &format!("{base}/permission-sets"), set).await;
     let provider = house.identity_provider().await;
@@ -206,7 +252,11 @@ async fn a_repeated_key_makes_one_thing_and_shows_no_secret_again() {
         (format!("{base}/permission-sets"), set, None),
         (format!("{base}/invitations"), json!({ "email": "new@acme.test" }), Some("link")),
         (format!("{base}/services"), json!({ "name": "x" }), Some("secret")),
-        (format!("{base}/service-accounts"), json!({ "name": "x", "scope": "team", "team": "payments" }), None),
+        (
+            format!("{base}/service-accounts"),
+            json!({ "name": "x", "scope": "team", "team": "payments" }),
+            None,
+        ),
         (format!("{base}/service-tokens"), json!({ "name": "x", "grants": grants }), Some("token")),
         (format!("{account}/tokens"), json!({ "name": "x" }), Some("token")),
         (format!("{account}/tokens/{}/regenerate", key.as_str().expect("an id")), json!({}), Some("token")),
@@ -218,22 +268,38 @@ async fn a_repeated_key_makes_one_thing_and_shows_no_secret_again() {
             house.call((&olive, Method::POST, &path), &[("idempotency-key", "k-1")], Some(body.clone())).await
         };
         let (first, second) = (send().await, send().await);
-        assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::CREATED), "{path}: {}", second.text);
+        assert_eq!(
+            (first.status, second.status),
+            (StatusCode::CREATED, StatusCode::CREATED),
+            "{path}: {}",
+            second.text
+        );
         let (first, second) = (first.json(), second.json());
         assert_eq!(first["id"], second["id"], "{path}");
         if let Some(field) = secret {
-            assert!(first[field].is_string() && second[field].is_null() && second.get(field).is_some(), "{path}");
+            assert!(
+                first[field].is_string() && second[field].is_null() && second.get(field).is_some(),
+                "{path}"
+            );
             if let Some(token) = first["token"].as_str() {
-                assert_eq!(house.get(token, "/whoami").await.status, StatusCode::OK, "{path}: the value still works");
+                assert_eq!(
+                    house.get(token, "/whoami").await.status,
+                    StatusCode::OK,
+                    "{path}: the value still works"
+                );
             }
         }
-        let other = house.call((&olive, Method::POST, &path), &[("idempotency-key", &"k".repeat(201))], Some(body)).await;
+        let other = house
+            .call((&olive, Method::POST, &path), &[("idempotency-key", &"k".repeat(201))], Some(body))
+            .await;
         assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", other.text);
     }
     // Somebody else's key of the same name is another one.
     let mo = house.person("max", "account_admin", None).await;
     let body = json!({ "slug": "u", "name": "U", "role": "job_runner" });
-    let answer = house.call((&mo, Method::POST, &format!("{base}/teams")), &[("idempotency-key", "k-1")], Some(body)).await;
+    let answer = house
+        .call((&mo, Method::POST, &format!("{base}/teams")), &[("idempotency-key", "k-1")], Some(body))
+        .await;
     assert_eq!(answer.json()["slug"], "u");
 }
 
@@ -246,7 +312,10 @@ async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
         assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
     }
     let answer = house.get(&olive, "/organizations/acme/teams").await;
-    assert_eq!((answer.status, &answer.headers["retry-after"]), (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(1)));
+    assert_eq!(
+        (answer.status, &answer.headers["retry-after"]),
+        (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(1))
+    );
     assert_eq!(answer.json()["status"], 429);
     // What it was exchanged into counts with it.
     let other = house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await;
@@ -257,9 +326,16 @@ async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
     for _ in 0..310 {
         statuses.push(house.get("tsrp_nonsense", "/whoami").await.status);
     }
-    assert_eq!((statuses[0], statuses[299], statuses[309]), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(
+        (statuses[0], statuses[299], statuses[309]),
+        (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS)
+    );
     house.app.clock.advance(DAY / 86_400);
-    assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK, "a good token is not made to wait by bad ones");
+    assert_eq!(
+        house.get(&olive, "/whoami").await.status,
+        StatusCode::OK,
+        "a good token is not made to wait by bad ones"
+    );
 }
 
 #[tokio::test]
@@ -268,7 +344,8 @@ async fn a_bad_credential_is_always_the_same_401() {
     let ask = async |values: Vec<Vec<u8>>| {
         let mut request = Request::get("/api/v1/whoami");
         for value in values {
-            request = request.header(header::AUTHORIZATION, HeaderValue::from_bytes(&value).expect("a header"));
+            request =
+                request.header(header::AUTHORIZATION, HeaderValue::from_bytes(&value).expect("a header"));
         }
         house.send(request.body(Body::empty()).expect("a request")).await
     };
@@ -319,7 +396,8 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
     ] {
         let headers = [("tessera-on-behalf-of", person), ("tessera-for-team", team)];
         let who = house.call((&key, Method::GET, "/whoami"), &headers, None).await.json();
-        let asked = introspect(&house, &secret, &[("token", &key), ("on_behalf_of", person), ("team", team)]).await;
+        let asked =
+            introspect(&house, &secret, &[("token", &key), ("on_behalf_of", person), ("team", team)]).await;
         let asked = asked.json()["tessera"].clone();
         let body = json!({
             "subject": { "type": "token", "id": key }, "action": { "name": "groups:read" },
@@ -337,7 +415,8 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
         assert_eq!(passed.headers["tessera-team"], works_in);
     }
     // A person, a team or a service token speaks for itself.
-    let who = house.call((&olive, Method::GET, "/whoami"), &[("tessera-on-behalf-of", "mo")], None).await.json();
+    let who =
+        house.call((&olive, Method::GET, "/whoami"), &[("tessera-on-behalf-of", "mo")], None).await.json();
     assert_eq!((&who["attribution"], &who["attributed_to"]), (&json!("ignored"), &Value::Null));
     // It is written down with what was done, and counted, and changes no access.
     let headers = [("tessera-on-behalf-of", "mo")];
@@ -370,11 +449,17 @@ async fn last_use_tells_when_from_where_by_what_and_through_which_service() {
     };
     house.call((&key, Method::GET, "/whoami"), &[("user-agent", "terraform/1.14")], None).await;
     let it = last().await;
-    assert_eq!((&it["last_used_address"], &it["last_used_agent"], &it["last_used_service"]), (&json!("127.0.0.1"), &json!("terraform/1.14"), &Value::Null));
+    assert_eq!(
+        (&it["last_used_address"], &it["last_used_agent"], &it["last_used_service"]),
+        (&json!("127.0.0.1"), &json!("terraform/1.14"), &Value::Null)
+    );
     house.app.clock.advance(DAY / 24);
     introspect(&house, &secret, &[("token", &key), ("client_address", "192.0.2.7")]).await;
     let it = last().await;
-    assert_eq!((&it["last_used_address"], &it["last_used_service"]), (&json!("192.0.2.7"), &json!("Billing")));
+    assert_eq!(
+        (&it["last_used_address"], &it["last_used_service"]),
+        (&json!("192.0.2.7"), &json!("Billing"))
+    );
     assert_eq!(it["last_used_at"], "2027-01-01T01:00:00Z");
     house.call((&key, Method::GET, "/whoami"), &[("user-agent", &"long ".repeat(100))], None).await;
     assert_eq!(last().await["last_used_agent"].as_str().expect("text").len(), 120);

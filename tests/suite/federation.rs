@@ -147,19 +147,19 @@ impl World {
         json!({ "iss": self.issuer.address, "aud": "tessera", "sub": "repo:acme/shop", "iat": now, "exp": now + 300 })
     }
 
-    fn signed_by(&self, key: &str, claims: &Value) -> String {
-        let header = Header { kid: Some(key.to_owned()), ..Header::new(Algorithm::EdDSA) };
-        encode(&header, claims, &signing(key)).expect("signed")
-    }
-
     async fn present(&self, assertion: &str, more: &[(&str, &str)]) -> Answer {
         let fields = [("grant_type", JWT_BEARER), ("assertion", assertion)];
         self.house.oauth("/oauth2/token", &[], &[&fields[..], more].concat()).await
     }
 
     async fn ask(&self, claims: &Value) -> Answer {
-        self.present(&self.signed_by("one", claims), &[]).await
+        self.present(&signed_by("one", claims), &[]).await
     }
+}
+
+fn signed_by(key: &str, claims: &Value) -> String {
+    let header = Header { kid: Some(key.to_owned()), ..Header::new(Algorithm::EdDSA) };
+    encode(&header, claims, &signing(key)).expect("signed")
 }
 
 fn access(answer: &Answer) -> String {
@@ -177,12 +177,16 @@ fn refused(answer: &Answer, word: &str) {
 #[tokio::test]
 async fn an_external_identity_becomes_an_access_token_and_nothing_is_stored_of_it() {
     let world = world().await;
-    let assertion = world.signed_by("one", &world.claims());
+    let assertion = signed_by("one", &world.claims());
     let token = access(&world.present(&assertion, &[("scope", "runs:write")]).await);
     let who = world.house.get(&token, "/whoami").await.json();
-    assert_eq!((&who["id"], &who["name"], &who["team"]), (&json!(world.account), &json!("shop-ci"), &json!("shop")));
+    assert_eq!(
+        (&who["id"], &who["name"], &who["team"]),
+        (&json!(world.account), &json!("shop-ci"), &json!("shop"))
+    );
     assert_eq!(who["permissions"], json!(["runs:write"]));
-    let events = world.house.get(&world.olive, "/organizations/acme/audit-events?action=access_token.issued").await;
+    let events =
+        world.house.get(&world.olive, "/organizations/acme/audit-events?action=access_token.issued").await;
     assert_eq!(events.json()["items"][0]["actor_id"], world.account.as_str());
     assert!(!events.text.contains(&assertion));
 }
@@ -205,7 +209,7 @@ async fn an_assertion_is_for_this_subject_this_audience_of_this_issuer_now() {
         ("exp", json!(now - 1), "expired"),
         ("exp", json!(null), "exp"),
         ("exp", json!("1"), "exp"),
-        ("exp", json!(now as f64 + 60.5), "exp"),
+        ("exp", json!(1_900_000_000.5), "exp"),
         ("exp", json!(now + 3 * 24 * 3600), "more than a day"),
         ("nbf", json!(now + 600), "nbf"),
         ("nbf", json!("x"), "nbf"),
@@ -249,9 +253,12 @@ async fn conditions_tell_ci_systems_apart_and_an_ambiguous_identity_names_its_ac
     let site = federated(&world.house, &world.olive, "site-ci", identity).await;
     let mut claims = world.claims();
     claims["sub"] = json!("repo:acme/site:ref:refs/heads/main");
-    for (claim, value) in
-        [("repository", json!("acme/site")), ("ref", json!("refs/heads/main")), ("run", json!(7)), ("protected", json!(true))]
-    {
+    for (claim, value) in [
+        ("repository", json!("acme/site")),
+        ("ref", json!("refs/heads/main")),
+        ("run", json!(7)),
+        ("protected", json!(true)),
+    ] {
         claims[claim] = value;
     }
     let token = access(&world.ask(&claims).await);
@@ -270,7 +277,7 @@ async fn conditions_tell_ci_systems_apart_and_an_ambiguous_identity_names_its_ac
     let same = json!({ "provider": "CI", "conditions": { "repository": "acme/site" } });
     let wide = federated(&world.house, &world.olive, "wide-ci", same).await;
     refused(&world.ask(&claims).await, "several");
-    let assertion = world.signed_by("one", &claims);
+    let assertion = signed_by("one", &claims);
     let token = access(&world.present(&assertion, &[("client_id", &wide)]).await);
     assert_eq!(world.house.get(&token, "/whoami").await.json()["id"], wide.as_str());
     refused(&world.present(&assertion, &[("client_id", &world.account)]).await, "no service account");
@@ -325,20 +332,20 @@ async fn keys_rotate_and_an_unknown_one_is_asked_for_once_a_minute() {
     // The issuer signs with a key that it does not publish yet: one question, not many.
     world.house.app.clock.advance(61 * second);
     for _ in 0..5 {
-        let assertion = world.signed_by("two", &world.claims());
+        let assertion = signed_by("two", &world.claims());
         refused(&world.present(&assertion, &[]).await, "does not publish");
     }
     assert_eq!(world.issuer.asked(), before + 1);
     *world.issuer.keys.lock().expect("unlocked") = vec![published("two")];
     world.house.app.clock.advance(61 * second);
-    let assertion = world.signed_by("two", &world.claims());
+    let assertion = signed_by("two", &world.claims());
     access(&world.present(&assertion, &[]).await);
     assert_eq!(world.issuer.asked(), before + 2);
     // The old key is gone with it.
     refused(&world.ask(&world.claims()).await, "does not publish");
     // Twenty at once wait for one question.
     world.house.app.clock.advance(DAY);
-    let assertion = world.signed_by("two", &world.claims());
+    let assertion = signed_by("two", &world.claims());
     let all: Vec<_> = (0..20).map(|_| world.present(&assertion, &[])).collect();
     for answer in futures(all).await {
         access(&answer);
@@ -389,7 +396,7 @@ async fn tricks_with_the_header_are_refused_and_nobody_is_asked() {
     access(&world.ask(&world.claims()).await);
     let asked = world.issuer.asked();
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let good = world.signed_by("one", &world.claims());
+    let good = signed_by("one", &world.claims());
     let (signed, signature) = good.rsplit_once('.').expect("a signature");
     let body = signed.split_once('.').expect("two parts").1;
     for header in [
@@ -410,7 +417,8 @@ async fn tricks_with_the_header_are_refused_and_nobody_is_asked() {
     // HMAC over the published key, as if it were a shared secret.
     let public = published("one").to_string();
     let header = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::HS256) };
-    let confused = encode(&header, &world.claims(), &EncodingKey::from_secret(public.as_bytes())).expect("signed");
+    let confused =
+        encode(&header, &world.claims(), &EncodingKey::from_secret(public.as_bytes())).expect("signed");
     refused(&world.present(&confused, &[]).await, "public keys");
     // Another body under a good signature; another key under a known name.
     let mut claims = world.claims();

@@ -554,7 +554,8 @@ async fn no_token_and_no_session_opens_what_services_ask() {
             let answer =
                 cast.house.send(request.body(axum::body::Body::from(body)).expect("a request")).await;
             assert_eq!(answer.status.as_u16(), *expected, "{method} {route}");
-            let expected = if route.starts_with("/oauth2") { "application/json" } else { "application/problem+json" };
+            let expected =
+                if route.starts_with("/oauth2") { "application/json" } else { "application/problem+json" };
             assert_eq!(answer.headers["content-type"], expected);
         }
     }
@@ -584,8 +585,10 @@ fn every_operation_of_the_api_has_a_row_and_every_row_an_operation() {
     let rows: BTreeSet<(String, String)> =
         TABLE.iter().map(|(method, route, _)| ((*method).to_owned(), (*route).to_owned())).collect();
     assert_eq!(described, rows);
-    let ids: Vec<&str> =
-        tessera::app::sections().iter().flat_map(|section| section.operations.iter().map(|it| it.id)).collect();
+    let ids: Vec<&str> = tessera::app::sections()
+        .iter()
+        .flat_map(|section| section.operations.iter().map(|it| it.id))
+        .collect();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "an operation's id stands twice");
 }
 

@@ -11,7 +11,9 @@ use crate::protocols::{forward, service};
 
 /// How one token stands on one node: what its four ways say.
 async fn ways(house: &House, secret: &str, token: &str) -> [bool; 4] {
-    let introspected = crate::protocols::introspect(house, secret, &[("token", token), ("client_address", "127.0.0.1")]).await;
+    let introspected =
+        crate::protocols::introspect(house, secret, &[("token", token), ("client_address", "127.0.0.1")])
+            .await;
     let body = json!({
         "subject": { "type": "token", "id": token }, "action": { "name": "groups:read" },
         "resource": { "type": "organization", "id": "acme" }, "context": { "client_address": "127.0.0.1" },
@@ -19,7 +21,8 @@ async fn ways(house: &House, secret: &str, token: &str) -> [bool; 4] {
     let request = axum::http::Request::post("/access/v1/evaluation")
         .header("authorization", format!("Bearer {secret}"))
         .header("content-type", "application/json");
-    let evaluated = house.send(request.body(axum::body::Body::from(body.to_string())).expect("a request")).await;
+    let evaluated =
+        house.send(request.body(axum::body::Body::from(body.to_string())).expect("a request")).await;
     let active = |answer: &crate::harness::Answer, field: &str| {
         serde_json::from_str::<Value>(&answer.text).is_ok_and(|it| it[field] == json!(true))
     };
@@ -74,9 +77,17 @@ async fn disabling_deleting_and_revoking_act_everywhere_at_once() {
     stage.send(Method::PATCH, &account, json!({ "allowed_addresses": ["10.0.0.0/8"] })).await;
     stage.all(&key, false, "from elsewhere").await;
     stage.send(Method::PATCH, &account, json!({ "allowed_addresses": [] })).await;
-    stage.send(Method::PATCH, &format!("{account}/tokens/{key_id}"), json!({ "allowed_addresses": ["10.0.0.0/8"] })).await;
+    stage
+        .send(
+            Method::PATCH,
+            &format!("{account}/tokens/{key_id}"),
+            json!({ "allowed_addresses": ["10.0.0.0/8"] }),
+        )
+        .await;
     stage.all(&key, false, "key from elsewhere").await;
-    stage.send(Method::PATCH, &format!("{account}/tokens/{key_id}"), json!({ "allowed_addresses": [] })).await;
+    stage
+        .send(Method::PATCH, &format!("{account}/tokens/{key_id}"), json!({ "allowed_addresses": [] }))
+        .await;
     stage.all(&key, true, "from anywhere").await;
     stage.send(Method::DELETE, &format!("{account}/tokens/{key_id}"), json!({})).await;
     stage.all(&key, false, "key revoked").await;
@@ -156,7 +167,9 @@ async fn a_new_role_acts_with_the_next_request_everywhere() {
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
         assert!(sees(node).await);
     }
-    stage.send(Method::PATCH, &format!("{base}/service-accounts/{id}"), json!({ "role": "job_runner" })).await;
+    stage
+        .send(Method::PATCH, &format!("{base}/service-accounts/{id}"), json!({ "role": "job_runner" }))
+        .await;
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
         assert!(!sees(node).await);
     }
@@ -166,7 +179,13 @@ async fn a_new_role_acts_with_the_next_request_everywhere() {
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
         assert!(sees(node).await);
     }
-    stage.send(Method::PATCH, &format!("{base}/permission-sets/own"), json!({ "permissions": ["groups:read"] })).await;
+    stage
+        .send(
+            Method::PATCH,
+            &format!("{base}/permission-sets/own"),
+            json!({ "permissions": ["groups:read"] }),
+        )
+        .await;
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
         assert!(!sees(node).await, "the set was edited");
     }

@@ -19,8 +19,7 @@ async fn session(house: &House, uid: &str, key: &str, more: &[(&str, &str)]) -> 
 }
 
 async fn exchange(house: &House, token: &str, more: &[(&str, &str)]) -> Answer {
-    let fields =
-        [("grant_type", EXCHANGE), ("subject_token", token), ("subject_token_type", ACCESS_TOKEN)];
+    let fields = [("grant_type", EXCHANGE), ("subject_token", token), ("subject_token_type", ACCESS_TOKEN)];
     house.oauth("/oauth2/token", &[], &[&fields[..], more].concat()).await
 }
 
@@ -34,7 +33,12 @@ async fn lives(house: &House, token: &str) -> bool {
 }
 
 fn refused(answer: &Answer, status: u16, error: &str) {
-    assert_eq!((answer.status.as_u16(), answer.json()["error"].as_str()), (status, Some(error)), "{}", answer.text);
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["error"].as_str()),
+        (status, Some(error)),
+        "{}",
+        answer.text
+    );
 }
 
 #[tokio::test]
@@ -48,7 +52,10 @@ async fn a_session_acts_as_the_service_account_and_dies_with_it() {
     assert_eq!(answer.headers["cache-control"], "no-store");
     assert!(it.get("refresh_token").is_none() && it.get("issued_token_type").is_none());
     let who = house.get(&token, "/whoami").await.json();
-    assert_eq!((&who["id"], &who["kind"], &who["token"]["kind"]), (&json!(id), &json!("service_account"), &json!("access")));
+    assert_eq!(
+        (&who["id"], &who["kind"], &who["token"]["kind"]),
+        (&json!(id), &json!("service_account"), &json!("access"))
+    );
     assert_eq!(who["permissions"], house.get(&key, "/whoami").await.json()["permissions"]);
     let account = format!("/organizations/acme/service-accounts/{id}");
     house.post(&olive, &format!("{account}/disable"), json!({})).await;
@@ -77,7 +84,9 @@ async fn a_session_ends_with_the_key_and_with_the_very_value_that_it_came_from()
     let third = house.post(&olive, &keys, json!({ "name": "third" })).await.json();
     let value = third["token"].as_str().expect("a value");
     let token = access(&session(&house, &id, value, &[]).await);
-    house.api(&olive, Method::DELETE, &format!("{keys}/{}", third["id"].as_str().expect("an id")), None).await;
+    house
+        .api(&olive, Method::DELETE, &format!("{keys}/{}", third["id"].as_str().expect("an id")), None)
+        .await;
     assert!(!lives(&house, &token).await);
 }
 
@@ -106,7 +115,11 @@ async fn a_session_takes_the_uid_and_a_key_of_that_account_and_nothing_else() {
     let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{key}")));
     let both = house.oauth("/oauth2/token", &[("authorization", &basic)], &form).await;
     refused(&both, 400, "invalid_request");
-    refused(&session(&house, &id, &key, &[("grant_type", "client_credentials")]).await, 400, "invalid_request");
+    refused(
+        &session(&house, &id, &key, &[("grant_type", "client_credentials")]).await,
+        400,
+        "invalid_request",
+    );
     let unknown = house.oauth("/oauth2/token", &[], &[("grant_type", "password")]).await;
     refused(&unknown, 400, "unsupported_grant_type");
     for (field, value, error) in [
@@ -168,7 +181,8 @@ async fn every_kind_of_token_can_be_narrowed_and_acts_as_before() {
     ];
     for token in &all {
         let narrow = access(&exchange(&house, token, &[]).await);
-        let (was, is) = (house.get(token, "/whoami").await.json(), house.get(&narrow, "/whoami").await.json());
+        let (was, is) =
+            (house.get(token, "/whoami").await.json(), house.get(&narrow, "/whoami").await.json());
         for field in ["id", "kind", "name", "organization", "team", "default_team", "permissions"] {
             assert_eq!(was[field], is[field], "{field} of {}", was["kind"]);
         }
@@ -176,7 +190,13 @@ async fn every_kind_of_token_can_be_narrowed_and_acts_as_before() {
         assert_eq!(house.api(token, Method::DELETE, "/token", None).await.status, StatusCode::NO_CONTENT);
         assert!(!lives(&house, &narrow).await, "{}", was["kind"]);
     }
-    let (_, secret) = service(&house, &house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await, "api", &[]).await;
+    let (_, secret) = service(
+        &house,
+        &house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await,
+        "api",
+        &[],
+    )
+    .await;
     refused(&exchange(&house, &secret, &[]).await, 400, "invalid_request");
 }
 
@@ -195,7 +215,8 @@ async fn an_exchange_takes_what_rfc_8693_asks_and_refuses_the_rest() {
     refused(&house.oauth("/oauth2/token", &[], &form).await, 400, "invalid_request");
     refused(&exchange(&house, "nonsense", &[]).await, 400, "invalid_request");
     let wrong = [("authorization", "Basic YTpi")];
-    let fields = [("grant_type", EXCHANGE), ("subject_token", key.as_str()), ("subject_token_type", ACCESS_TOKEN)];
+    let fields =
+        [("grant_type", EXCHANGE), ("subject_token", key.as_str()), ("subject_token_type", ACCESS_TOKEN)];
     refused(&house.oauth("/oauth2/token", &wrong, &fields).await, 401, "invalid_client");
 }
 
@@ -233,7 +254,14 @@ async fn an_access_token_is_taken_from_where_its_origin_is_and_while_policies_al
     house.api(&olive, Method::PATCH, &format!("{keys}/{key_id}"), Some(limits)).await;
     assert_eq!(house.get(&token, "/whoami").await.status, StatusCode::FORBIDDEN);
     refused(&session(&house, &id, &key, &[]).await, 401, "invalid_client");
-    house.api(&olive, Method::PATCH, "/organizations/acme", Some(json!({ "policy": { "personal_tokens": false } }))).await;
+    house
+        .api(
+            &olive,
+            Method::PATCH,
+            "/organizations/acme",
+            Some(json!({ "policy": { "personal_tokens": false } })),
+        )
+        .await;
     assert_eq!(house.get(&personal, "/organizations/acme").await.status, StatusCode::FORBIDDEN);
 }
 
@@ -250,11 +278,12 @@ async fn access_tokens_are_forgotten_a_day_after_their_end_and_the_account_remem
         .await
         .expect("counted");
     assert_eq!(left.0, 0);
-    let row: (Option<i64>,) = tessera::platform::sql("SELECT last_used_at FROM service_accounts WHERE id = $1")
-        .bind(id.as_str())
-        .one(&house.app.db)
-        .await
-        .expect("read");
+    let row: (Option<i64>,) =
+        tessera::platform::sql("SELECT last_used_at FROM service_accounts WHERE id = $1")
+            .bind(id.as_str())
+            .one(&house.app.db)
+            .await
+            .expect("read");
     assert!(row.0.is_some());
     let keys = house.get(&olive, &format!("/organizations/acme/service-accounts/{id}/tokens")).await.json();
     assert!(keys["items"][0]["last_used_at"].is_string(), "using what it became uses the key");

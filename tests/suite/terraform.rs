@@ -33,7 +33,11 @@ async fn teams_and_organizations_have_no_token_by_default_and_one_each_at_most()
         assert!(value(&first).starts_with(prefix));
         let second = house.post(who, path, json!({})).await;
         assert_eq!(first.json()["id"], second.json()["id"], "the one token, with a new value");
-        assert_eq!(house.get(&value(&first), "/whoami").await.status, StatusCode::UNAUTHORIZED, "dead at once");
+        assert_eq!(
+            house.get(&value(&first), "/whoami").await.status,
+            StatusCode::UNAUTHORIZED,
+            "dead at once"
+        );
         assert_eq!(house.get(&value(&second), "/whoami").await.status, StatusCode::OK);
         // Shown once: afterwards only its particulars.
         let shown = house.get(who, path).await;
@@ -77,7 +81,14 @@ async fn a_team_token_has_the_access_of_its_team() {
     for action in ["runs:write", "configuration_versions:write", "jobs:read"] {
         assert!(ask(&token, action).await && ask(&mo, action).await, "{action}");
     }
-    house.api(&olive, Method::PATCH, "/organizations/acme/teams/platform", Some(json!({ "role": "read_only" }))).await;
+    house
+        .api(
+            &olive,
+            Method::PATCH,
+            "/organizations/acme/teams/platform",
+            Some(json!({ "role": "read_only" })),
+        )
+        .await;
     assert!(!ask(&token, "runs:write").await && ask(&token, "runs:read").await, "and follows it at once");
 }
 
@@ -90,9 +101,24 @@ async fn an_organization_token_sets_everything_up() {
         (Method::POST, format!("{base}/teams"), json!({ "slug": "made", "name": "Made" }), 201),
         (Method::PATCH, format!("{base}/teams/made"), json!({ "description": "x" }), 200),
         (Method::PUT, format!("{base}/teams/made/members/mo"), json!({ "role": "admin" }), 200),
-        (Method::POST, format!("{base}/projects"), json!({ "slug": "made", "name": "Made", "team": "made" }), 201),
-        (Method::PUT, format!("{base}/projects/made/grants/person:mo"), json!({ "permission_set": "admin" }), 200),
-        (Method::POST, format!("{base}/service-accounts"), json!({ "name": "sa", "scope": "team", "team": "made" }), 201),
+        (
+            Method::POST,
+            format!("{base}/projects"),
+            json!({ "slug": "made", "name": "Made", "team": "made" }),
+            201,
+        ),
+        (
+            Method::PUT,
+            format!("{base}/projects/made/grants/person:mo"),
+            json!({ "permission_set": "admin" }),
+            200,
+        ),
+        (
+            Method::POST,
+            format!("{base}/service-accounts"),
+            json!({ "name": "sa", "scope": "team", "team": "made" }),
+            201,
+        ),
         (Method::POST, format!("{base}/teams/made/token"), json!({}), 201),
         (Method::DELETE, format!("{base}/projects/made"), json!({}), 204),
     ] {
@@ -117,7 +143,11 @@ async fn an_organization_token_starts_no_runs_and_is_told_what_can() {
         let answer = evaluate(&house, &secret, body(&token)).await;
         assert_eq!(answer["decision"], json!(false));
         let reason = answer["context"]["reason"].as_str().expect("a reason");
-        assert!(reason.contains("Organization tokens cannot be used") && reason.contains("personal token or a team token"), "{reason}");
+        assert!(
+            reason.contains("Organization tokens cannot be used")
+                && reason.contains("personal token or a team token"),
+            "{reason}"
+        );
         for can in [&team, &mo, &olive] {
             assert_eq!(evaluate(&house, &secret, body(can)).await["decision"], json!(true));
         }
@@ -140,7 +170,8 @@ async fn an_organization_token_starts_no_runs_and_is_told_what_can() {
         let note = document["paths"][path][method]["description"].as_str().unwrap_or_default();
         assert!(note.contains("cannot be used with organization tokens"), "{method} {path}");
         let real = path.replace("{org}", "acme");
-        let answer = house.api(&token, method.to_uppercase().parse().expect("a method"), &real, Some(json!({}))).await;
+        let answer =
+            house.api(&token, method.to_uppercase().parse().expect("a method"), &real, Some(json!({}))).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}: {}", answer.text);
         let told = answer.json()["detail"].as_str().expect("words").to_lowercase();
         assert!(told.contains("personal token"), "{method} {path}: {told}");
@@ -154,8 +185,11 @@ async fn a_service_can_take_personal_tokens_only() {
     let team = value(&house.post(&mo, TEAM, json!({})).await);
     let organization = value(&house.post(&olive, ORGANIZATION, json!({})).await);
     let (_, _, key) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
-    let active = async |token: &str| introspect(&house, &secret, &[("token", token)]).await.json()["active"].clone();
-    for (token, expected) in [(&mo, true), (&olive, true), (&team, false), (&organization, false), (&key, false)] {
+    let active =
+        async |token: &str| introspect(&house, &secret, &[("token", token)]).await.json()["active"].clone();
+    for (token, expected) in
+        [(&mo, true), (&olive, true), (&team, false), (&organization, false), (&key, false)]
+    {
         assert_eq!(active(token).await, json!(expected));
         let status = forward(&house, &secret, token, "", &[]).await.status;
         assert_eq!(status, if expected { StatusCode::OK } else { StatusCode::UNAUTHORIZED });

@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use http_body_util::BodyExt as _;
 use zeroize::Zeroizing;
 
-use crate::platform::secret::Secret;
 use super::operation::Field;
+use crate::platform::secret::Secret;
 use crate::platform::{Error, Mistakes, Result};
 
 /// The fields of a submitted form, in their order. Wiped on drop, because some
