@@ -151,6 +151,7 @@ impl Action {
         match self {
             Self::SignedIn => return "signed in:".to_owned(),
             Self::SignedOut => return "signed out:".to_owned(),
+            Self::AccessTokenIssued => return "got an access token as".to_owned(),
             _ => {}
         }
         let (thing, verb) = self.word().split_once('.').unwrap_or((self.word(), "changed"));

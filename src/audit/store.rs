@@ -53,13 +53,13 @@ pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result
     .await?)
 }
 
-/// The latest events about a thing, newest first.
+/// The latest events about a thing that others made, newest first.
 ///
 /// # Errors
 /// When the database cannot.
 pub async fn about(db: &Db, organization: OrganizationId, target: &str, limit: i64) -> Result<Vec<Told>> {
     Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
-            WHERE target_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT $3")
+            WHERE target_id = $1 AND organization_id = $2 AND actor_id <> $1 ORDER BY id DESC LIMIT $3")
     .bind(target)
     .bind(organization)
     .bind(limit)

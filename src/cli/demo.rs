@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::setup::operator;
-use crate::access::{Policy, TokenKind};
-use crate::audit::{Actor, ActorKind, Through};
-use crate::identity::caller::memberships;
+use crate::access::{Policy, Resource, TokenKind};
+use crate::audit::{Actor, ActorKind, Change, Through};
+use crate::identity::bearer::{Principal, verify};
+use crate::identity::caller::{RequestFacts, memberships};
 use crate::identity::reveal::Delivery;
-use crate::identity::{App, Caller};
+use crate::identity::{App, Caller, PlainToken};
 use crate::organizations::actions::found;
 use crate::organizations::model::{FirstRun, NewPerson};
 use crate::organizations::settings::{self, SettingsEdit};
@@ -35,6 +36,7 @@ use crate::services::model::NewService;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
 use crate::teams::token as team_token;
+use crate::tokens::access::{AccessFor, LONGEST, issue};
 use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 
 const EMAIL: &str = "olive@acme.test";
@@ -170,7 +172,25 @@ async fn fill_with(app: &App, now: Timestamp) -> Result<(), Error> {
     app.clock.advance(now.minus(DAY).since(app.clock.now()));
     invite(app, &olive, &open).await?;
     accounts::disable(app, &olive, &made.importer).await?;
+    app.clock.advance(now.minus(Duration::from_secs(1200)).since(app.clock.now()));
+    open_sessions(app, made.deploy).await?;
     use_tokens(app, now).await
+}
+
+/// What a program gets for its key: one access token as it is, one narrowed.
+async fn open_sessions(app: &App, key: Option<PlainToken>) -> Result<(), Error> {
+    let Some(key) = key else { return Ok(()) };
+    let bearer = verify(app, &key, RequestFacts::default()).await?;
+    let actor = bearer.actor();
+    let organization = match &bearer.principal {
+        Principal::Machine(machine) => Some(machine.organization.id),
+        Principal::Person { .. } => None,
+    };
+    for permissions in [None, Some([Resource::Runs.write(), Resource::Jobs.read()].into_iter().collect())] {
+        let change = Change::begin(app, &actor, organization).await?;
+        issue(change, &AccessFor::token(&bearer), permissions, LONGEST).await?;
+    }
+    Ok(())
 }
 
 async fn make_teams(app: &App, olive: &Caller) -> Result<(), Error> {
@@ -251,10 +271,11 @@ async fn make_projects(app: &App, olive: &Caller) -> Result<(), Error> {
 struct Made {
     ledger: String,
     importer: String,
+    deploy: Option<PlainToken>,
 }
 
 async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made, Error> {
-    let mut made = Made { ledger: String::new(), importer: String::new() };
+    let mut made = Made { ledger: String::new(), importer: String::new(), deploy: None };
     for (name, description, scope, team, role, days) in [
         ("ci-deploy", "Deploys every service after review", "organization", "platform", "member", 45),
         ("metrics-export", "Nightly export to the warehouse", "organization", "data", "job_runner", 9),
@@ -277,12 +298,14 @@ async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made
             key: TokenInput { name: "default".to_owned(), lifetime: end, ..TokenInput::default() },
             ..NewAccount::default()
         };
-        let account = accounts::create(app, olive, &account, None, &Delivery::Answer).await?.account;
+        let created = accounts::create(app, olive, &account, None, &Delivery::Answer).await?;
+        let account = created.account;
         wait(app, 21);
         match name {
             "ledger-sync" => made.ledger = account.id.to_string(),
             "old-importer" => made.importer = account.id.to_string(),
             "ci-deploy" => {
+                made.deploy = created.value;
                 let key = TokenInput {
                     name: "staging".to_owned(),
                     lifetime: Lifetime::Until(now.plus(120 * DAY)),

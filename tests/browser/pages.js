@@ -23,7 +23,7 @@ export const PAGES = [
   ['audit-log', '/settings/audit-log'], ['audit-log-none', '/settings/audit-log?actor=nobody-at-all'], ['audit-log-422', '/settings/audit-log?from=soon'],
   ['nowhere', '/settings/nothing-here'],
 ];
-export const ACCOUNT = [['profile', '/account/profile'], ['password', '/account/password'], ['sessions', '/account/sessions'], ['personal-tokens', '/account/tokens'], ['personal-token-new', '/account/tokens/new'], ['organization-new', '/orgs/new']];
+export const ACCOUNT = [['profile', '/account/profile'], ['password', '/account/password'], ['sessions', '/account/sessions'], ['personal-tokens', '/account/tokens'], ['personal-token-new', '/account/tokens/new'], ['organization-new', '/orgs/new'], ['api-docs', '/api/docs']];
 // Forms that are sent as they are, and come back with mistakes.
 export const REFUSED = [
   ['team-new-422', '/settings/teams/new', 'Create'], ['account-new-422', '/settings/service-accounts/new', 'Create'], ['service-token-new-422', '/settings/service-tokens/new', 'Create'],
