@@ -52,6 +52,7 @@ pub async fn edit_profile(
         confirm(app, actor, person, current).await?;
     }
     let mut change = Change::begin(app, actor, None).await?;
+    change.touches_person(person.id);
     store::set_profile(change.tx(), person.id, &new_name, &new_email).await?;
     let event = Event::new(Action::ProfileEdited, "person", person.id, &new_name)
         .before(json!({ "name": person.name, "email": person.email }))
@@ -78,6 +79,7 @@ pub async fn change_password(
     confirm(app, actor, person, current).await?;
     let new = app.passwords.hash(new).await?;
     let mut change = Change::begin(app, actor, None).await?;
+    change.touches_nothing();
     store::set_password(change.tx(), person.id, new).await?;
     let ended = store::end_others(change.tx(), person.id, &own_hash(session)).await?;
     let event = Event::new(Action::PasswordChanged, "person", person.id, &person.name);
@@ -119,6 +121,7 @@ pub async fn end_sessions(
         }
     };
     let mut change = Change::begin(app, actor, None).await?;
+    change.touches_nothing();
     let ended = match &found {
         Some(one) => store::end(change.tx(), person.id, &one.hash).await?,
         None => store::end_others(change.tx(), person.id, &own_hash(session)).await?,

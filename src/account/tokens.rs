@@ -77,6 +77,7 @@ pub async fn create(
 ) -> Result<Issued> {
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(app, actor, None).await?;
+    change.touches_nothing();
     let mut mistakes = Mistakes::default();
     let token = input.check(&mut mistakes, (&policy, TokenKind::Personal), change.now);
     let Some(mut token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
@@ -118,6 +119,7 @@ pub async fn regenerate(
     let token = get(app, person, id).await?;
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(app, actor, None).await?;
+    change.touches_person(person);
     let holder = Holder::oneself(person);
     let issued = lifecycle::regenerate(&mut change, holder, &token, renewal, &policy, delivery).await?;
     change.done().await?;
@@ -130,7 +132,8 @@ pub async fn regenerate(
 /// [`Error::NotFound`], [`Error::Conflict`].
 pub async fn revoke(app: &App, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
     let token = get(app, person, id).await?;
-    let change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(app, actor, None).await?;
+    change.touches_person(person);
     lifecycle::revoke(change, &token).await?;
     Ok(token)
 }
@@ -141,7 +144,8 @@ pub async fn revoke(app: &App, actor: &Actor, person: PersonId, id: &str) -> Res
 /// [`Error::NotFound`], [`Error::Conflict`].
 pub async fn stop_old(app: &App, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
     let token = get(app, person, id).await?;
-    let change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(app, actor, None).await?;
+    change.touches_person(person);
     lifecycle::stop_old(change, &token).await?;
     Ok(token)
 }

@@ -2,7 +2,8 @@
 
 use super::event::{Actor, Event};
 use super::store;
-use crate::platform::id::OrganizationId;
+use crate::platform::db::Touched;
+use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::{Context, Error, Result, Timestamp, Tx};
 
 /// A change under way. Dropping it undoes it.
@@ -13,6 +14,7 @@ pub struct Change<'a> {
     actor: &'a Actor,
     organization: Option<OrganizationId>,
     told: u8,
+    touched: Option<Touched>,
     /// The moment of the change: one for all its rows.
     pub now: Timestamp,
 }
@@ -28,7 +30,25 @@ impl<'a> Change<'a> {
         organization: Option<OrganizationId>,
     ) -> Result<Self> {
         let tx = context.db.begin().await?;
-        Ok(Self { tx, context, actor, organization, told: 0, now: context.clock.now() })
+        Ok(Self { tx, context, actor, organization, told: 0, touched: None, now: context.clock.now() })
+    }
+
+    /// Says that nothing that is remembered depends on this change: it makes a
+    /// token that nobody has asked about yet, or only tells of something. Without
+    /// it memory forgets what belongs to the organization, or everything where
+    /// there is none.
+    pub const fn touches_nothing(&mut self) {
+        self.touched = Some(Touched::Nothing);
+    }
+
+    /// Says that it is about a person's own things and nothing else.
+    pub fn touches_person(&mut self, person: PersonId) {
+        self.touched = Some(Touched::These(person.into(), None));
+    }
+
+    fn touched(&self) -> Touched {
+        let whole = self.organization.map_or(Touched::Everything, |id| Touched::These(id.into(), None));
+        self.touched.unwrap_or(whole)
     }
 
     /// Says to which organization the change belongs, where it makes one.
@@ -85,7 +105,8 @@ impl<'a> Change<'a> {
         if self.told == 0 {
             return Err(Error::internal("a change without an event"));
         }
-        self.tx.commit().await?;
+        let touched = self.touched();
+        self.context.db.commit(self.tx, touched).await?;
         Ok(())
     }
 
@@ -95,7 +116,8 @@ impl<'a> Change<'a> {
     /// When the database cannot; then nothing happened.
     pub async fn commit(mut self, event: Event) -> Result<()> {
         self.also(&event).await?;
-        self.tx.commit().await?;
+        let touched = self.touched();
+        self.context.db.commit(self.tx, touched).await?;
         tracing::info!(
             action = %event.action, target = %event.target_id, actor = %self.actor.id, "changed"
         );

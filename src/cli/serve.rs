@@ -11,6 +11,7 @@ use crate::app::router;
 use crate::config::Config;
 use crate::identity::{App, session_store};
 use crate::organizations;
+use crate::platform::db::hear;
 
 /// How often uses of tokens are written.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -35,10 +36,12 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
         println!("Set up the first owner at {}/setup?code={code}", app.config.public_url);
     }
     let keeper = tokio::spawn(keep(app.clone()));
+    let hearing = tokio::spawn(hear(app.db.clone(), app.clock.clone()));
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
     let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
     keeper.abort();
+    hearing.abort();
     if let Err(error) = app.usage.flush(&app).await {
         tracing::warn!(%error, "the last uses of tokens were not written");
     }

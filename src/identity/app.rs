@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use super::issuer::Issuers;
 use super::limits::Limits;
+use super::memory::Memory;
 use super::password::Passwords;
 use super::usage::Usage;
 use crate::platform::outbound::Outbound;
@@ -21,6 +22,8 @@ pub struct App {
     pub outbound: Outbound,
     /// The keys of identity providers.
     pub issuers: Issuers,
+    /// What verification remembers.
+    pub memory: Memory,
     /// How often may be asked.
     pub limits: Limits,
 }
@@ -35,7 +38,8 @@ impl App {
         let outbound = Outbound::new(context.config.allow_private_issuers)?;
         let limits = Limits::new(&context.clock, context.config.api_rate_limit);
         let (usage, issuers) = (Usage::default(), Issuers::default());
-        Ok(Self { context, passwords, usage, outbound, issuers, limits })
+        let memory = Memory::default();
+        Ok(Self { context, passwords, usage, outbound, issuers, memory, limits })
     }
 }
 

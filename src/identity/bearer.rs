@@ -2,7 +2,7 @@
 //! that `decide` must know of it. A wrong checksum costs no database work; a
 //! right one costs one indexed query.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -13,13 +13,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::app::App;
 use super::caller::RequestFacts;
-use super::standing::{self, OrganizationFacts, OrganizationRow};
+use super::standing::{self, OrganizationFacts};
 use super::token::{PlainToken, TokenHash};
 use crate::access::{Addresses, Home, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind, Through};
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::text::words;
-use crate::platform::{Context, Error, Result, Timestamp, sql};
+use crate::platform::{Error, Result, Timestamp, sql};
 
 /// The credential that a request presents, read from its one `Authorization`
 /// header: `Bearer <token>`, `Token <token>`, or Basic with the token as the
@@ -118,7 +118,7 @@ pub enum Principal {
         name: String,
     },
     /// Anything else, in its one organization.
-    Machine(Box<Machine>),
+    Machine(Arc<Machine>),
 }
 
 /// A principal that is no person.
@@ -131,7 +131,7 @@ pub struct Machine {
     /// Its name.
     pub name: String,
     /// Its organization.
-    pub organization: OrganizationFacts,
+    pub organization: Arc<OrganizationFacts>,
     /// Its own team's slug, where it has one.
     pub team: Option<String>,
     /// Its default team's slug, where it has one.
@@ -250,9 +250,6 @@ struct Row {
     team_role: Option<String>,
     default_team_slug: Option<String>,
     organization_id: Option<OrganizationId>,
-    organization_slug: Option<String>,
-    organization_name: Option<String>,
-    policy: Option<String>,
 }
 
 /// Whether a moment has come: at `exp` itself a token is over.
@@ -260,9 +257,20 @@ pub(super) fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
     end.is_some_and(|end| now >= end)
 }
 
-/// Whether a stored list of addresses lets this one in.
-fn lets_in(list: &str, address: Option<IpAddr>) -> bool {
-    list.is_empty() || Addresses::parse(list).is_ok_and(|list| list.let_in(address))
+/// What is known of a value, whoever asks and from wherever: what is remembered.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    token: TokenId,
+    acts_as: TokenKind,
+    source: Option<(TokenId, TokenHash)>,
+    hint: String,
+    /// The first of its ends.
+    expires_at: Option<Timestamp>,
+    issued_at: Timestamp,
+    narrowed: Option<Permissions>,
+    /// Lists that must all let a request in; those that let everybody in left out.
+    addresses: Vec<Addresses>,
+    principal: Principal,
 }
 
 /// Looks a value up, and refuses it if anything that it depends on has ended.
@@ -270,13 +278,46 @@ fn lets_in(list: &str, address: Option<IpAddr>) -> bool {
 /// # Errors
 /// [`Error::Unauthenticated`] for one that is not good, [`Error::Forbidden`]
 /// for one that is used from an address outside its limits; when the database cannot.
-pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts) -> Result<Bearer> {
+pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Result<Bearer> {
     let refused = Error::Unauthenticated { presented: true };
     // A service secret opens the verification endpoints and nothing else.
     if value.kind() == TokenKind::ServiceSecret {
         return Err(refused);
     }
-    let hash = value.hash();
+    let (hash, now) = (value.hash(), app.clock.now());
+    let facts = match app.memory.tokens.get(app.db.changes(), &hash, now) {
+        Some(facts) => facts,
+        None => read(app, value, hash, now).await?.ok_or_else(|| refused.clone())?,
+    };
+    if passed(facts.expires_at, now) {
+        return Err(refused);
+    }
+    if !facts.addresses.iter().all(|list| list.let_in(request.address)) {
+        return Err(request.shut_out());
+    }
+    if let Principal::Machine(machine) = &facts.principal {
+        request.admitted(&machine.organization.policy)?;
+    }
+    Ok(Bearer {
+        token: facts.token,
+        value: hash,
+        kind: value.kind(),
+        acts_as: facts.acts_as,
+        source: facts.source,
+        hint: facts.hint.clone(),
+        expires_at: facts.expires_at,
+        issued_at: facts.issued_at,
+        narrowed: facts.narrowed,
+        principal: facts.principal.clone(),
+        request,
+        once: None,
+    })
+}
+
+/// Reads what is known of a value, and remembers it; nothing for one that is
+/// unknown or has ended otherwise than by time.
+async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) -> Result<Option<Arc<Facts>>> {
+    let before = app.db.changes().before();
     let row: Option<Row> = sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.name AS token_name, t.acts_as, \
             t.source_id, t.source_value, (held.token_id IS NOT NULL AND source.revoked_at IS NULL) AS source_lives, \
             source.name AS source_name, source.expires_at AS source_expires_at, held.stops_at AS source_stops_at, \
@@ -287,8 +328,7 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
             a.expires_at AS account_expires_at, a.allowed_addresses AS account_addresses, \
             a.disabled_at, a.deleted_at, \
             own.id AS team_id, own.slug AS team_slug, own.name AS team_name, own.role AS team_role, \
-            usual.slug AS default_team_slug, o.id AS organization_id, o.slug AS organization_slug, \
-            o.name AS organization_name, o.policy \
+            usual.slug AS default_team_slug, t.organization_id \
          FROM token_values v JOIN tokens t ON t.id = v.token_id \
          LEFT JOIN tokens source ON source.id = t.source_id \
          LEFT JOIN token_values held ON held.hash = t.source_value \
@@ -296,13 +336,18 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
          LEFT JOIN service_accounts a ON a.id = t.service_account_id \
          LEFT JOIN teams own ON own.id = COALESCE(t.team_id, a.team_id) \
          LEFT JOIN teams usual ON usual.id = a.default_team_id \
-         LEFT JOIN organizations o ON o.id = t.organization_id \
          WHERE v.hash = $1")
     .bind(hash)
-    .optional(&context.db)
+    .optional(&app.db)
     .await?;
-    let now = context.clock.now();
-    let Some(row) = row else { return Err(refused) };
+    let Some(row) = row else { return Ok(None) };
+    let over = row.revoked_at.is_some()
+        || row.disabled_at.is_some()
+        || row.deleted_at.is_some()
+        || (row.source_id.is_some() && !row.source_lives);
+    if over {
+        return Ok(None);
+    }
     let ends = [
         row.stops_at,
         row.token_expires_at,
@@ -310,65 +355,74 @@ pub async fn verify(context: &Context, value: &PlainToken, request: RequestFacts
         row.source_expires_at,
         row.source_stops_at,
     ];
-    let over = row.revoked_at.is_some()
-        || row.disabled_at.is_some()
-        || row.deleted_at.is_some()
-        || (row.source_id.is_some() && !row.source_lives)
-        || ends.into_iter().any(|end| passed(end, now));
-    if over {
-        return Err(refused);
-    }
     let lists = [&row.token_addresses].into_iter().chain(&row.source_addresses).chain(&row.account_addresses);
-    if !lists.into_iter().all(|list| lets_in(list, request.address)) {
-        return Err(request.shut_out());
-    }
-    let source = match (row.source_id, row.source_value.as_deref()) {
-        (Some(id), Some(value)) => Some((id, TokenHash::stored(value).ok_or_else(|| refused.clone())?)),
-        _ => None,
+    let lists = lists.filter(|list| !list.is_empty());
+    let addresses = lists.map(|list| Addresses::parse(list).map_err(Error::internal)).collect::<Result<_>>()?;
+    let source = match (row.source_id, row.source_value.as_deref().and_then(TokenHash::stored)) {
+        (Some(id), Some(value)) => Some((id, value)),
+        (None, None) => None,
+        _ => return Ok(None),
     };
     let (token, hint, issued_at) = (row.token_id, row.hint.clone(), row.regenerated_at);
     let narrowed = row.narrowed.as_deref().map(standing::permissions);
     let acts_as = row.acts_as.unwrap_or(value.kind());
-    let principal = principal(context, acts_as, row, narrowed).await?.ok_or(refused)?;
-    if let Principal::Machine(machine) = &principal {
-        request.admitted(&machine.organization.policy)?;
-    }
+    let Some(principal) = principal(app, acts_as, row, narrowed, now).await? else { return Ok(None) };
+    let changes = app.db.changes();
+    let stamp = match &principal {
+        Principal::Person { id, .. } => changes.stamp(before, *id),
+        Principal::Machine(machine) => changes.stamp(before, machine.organization.id),
+    };
     let expires_at = ends.into_iter().flatten().min();
-    Ok(Bearer {
+    let facts = Arc::new(Facts {
         token,
-        value: hash,
-        kind: value.kind(),
         acts_as,
         source,
         hint,
         expires_at,
         issued_at,
         narrowed,
+        addresses,
         principal,
-        request,
-        once: None,
-    })
+    });
+    app.memory.tokens.put(hash, stamp, &facts);
+    Ok(Some(facts))
 }
 
 async fn principal(
-    context: &Context,
+    app: &App,
     token: TokenKind,
     row: Row,
     narrowed: Option<Permissions>,
+    now: Timestamp,
 ) -> Result<Option<Principal>> {
-    if let (Some(id), Some(name)) = (row.person_id, row.person_name) {
-        return Ok(Some(Principal::Person { id, name }));
+    if let (Some(id), Some(name)) = (row.person_id, &row.person_name) {
+        return Ok(Some(Principal::Person { id, name: name.clone() }));
     }
-    let (Some(id), Some(slug), Some(name), Some(policy)) =
-        (row.organization_id, row.organization_slug, row.organization_name, row.policy)
-    else {
-        return Ok(None);
+    let Some(organization) = row.organization_id else { return Ok(None) };
+    let id = match (token, row.account_id, row.team_id) {
+        (TokenKind::ServiceAccount, Some(id), _) => id.number(),
+        (TokenKind::Team, _, Some(id)) => id.number(),
+        (TokenKind::Organization, ..) => organization.number(),
+        (TokenKind::ServiceToken, ..) => row.source_id.unwrap_or(row.token_id).number(),
+        _ => return Ok(None),
     };
-    let facts =
-        OrganizationRow { organization_id: id, organization_slug: slug, organization_name: name, policy };
-    let organization = facts.facts(&context.db).await?;
-    let db = &context.db;
-    let (kind, id, name, mut subject) = match (token, row.account_id, row.team_id) {
+    let read = machine(app, token, organization, row);
+    let machine = app.memory.machines.or_read(app.db.changes(), id, organization, now, read).await?;
+    Ok(Some(Principal::Machine(match narrowed {
+        None => machine,
+        Some(_) => {
+            let mut narrow = Machine::clone(&machine);
+            narrow.subject.narrowed = narrowed;
+            Arc::new(narrow)
+        }
+    })))
+}
+
+/// Reads what a principal is and holds.
+async fn machine(app: &App, token: TokenKind, organization: OrganizationId, row: Row) -> Result<Machine> {
+    let db = &app.db;
+    let organization = Arc::new(standing::organization(db, organization).await?);
+    let (kind, id, name, subject) = match (token, row.account_id, row.team_id) {
         (TokenKind::ServiceAccount, Some(id), team) => {
             let home = team.map_or(Home::Organization, Home::Team);
             let role = row.account_role.unwrap_or_default();
@@ -384,23 +438,14 @@ async fn principal(
             let id = organization.id.to_string();
             (PrincipalKind::Organization, id, organization.name.clone(), standing::of_organization())
         }
-        (TokenKind::ServiceToken, ..) => {
+        _ => {
             let id = row.source_id.unwrap_or(row.token_id);
             let subject = standing::of_service_token(db, &organization, id).await?;
             (PrincipalKind::ServiceToken, id.to_string(), row.source_name.unwrap_or(row.token_name), subject)
         }
-        _ => return Ok(None),
     };
-    subject.narrowed = narrowed;
-    Ok(Some(Principal::Machine(Box::new(Machine {
-        kind,
-        id,
-        name,
-        organization,
-        team: row.team_slug,
-        default_team: row.default_team_slug,
-        subject,
-    }))))
+    let (team, default_team) = (row.team_slug, row.default_team_slug);
+    Ok(Machine { kind, id, name, organization, team, default_team, subject })
 }
 
 /// The token of a request to the API; its use is noted by who asks.

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -14,7 +15,7 @@ use super::session::{Person, SignedIn};
 use super::standing::{self, OrganizationFacts, OrganizationRow, held};
 use crate::access::{Kind, Projects, Source, Subject, TeamRole};
 use crate::audit::{Actor, ActorKind, Through};
-use crate::platform::id::{PersonId, TeamId};
+use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::web::RequestId;
 use crate::platform::web::client::ClientAddress;
 use crate::platform::{Context, Error, Result, sql};
@@ -206,6 +207,19 @@ pub async fn memberships(
     Ok(memberships)
 }
 
+/// A person's place in an organization, remembered.
+///
+/// # Errors
+/// [`Error::NotFound`] where they have none; when the database cannot.
+pub async fn place_in(app: &App, person: PersonId, organization: OrganizationId) -> Result<Arc<Membership>> {
+    let now = app.clock.now();
+    let named = organization.to_string();
+    let read = async {
+        memberships(app, person, Some(&named)).await?.pop().ok_or(Error::NotFound)
+    };
+    app.memory.places.or_read(app.db.changes(), (person, organization), organization, now, read).await
+}
+
 /// The person's place in the organization that the address names. Who does not
 /// belong to it is answered as if it were not there.
 async fn place(context: &Context, person: PersonId, parts: &mut Parts) -> Result<Membership> {
@@ -246,7 +260,7 @@ impl FromRequestParts<App> for ApiCaller {
                 if !machine.organization.is_named(&organization_in(parts).await?) {
                     return Err(Error::NotFound);
                 }
-                (machine.organization.clone(), machine.subject.clone())
+                (OrganizationFacts::clone(&machine.organization), machine.subject.clone())
             }
         };
         let mut actor = bearer.actor();

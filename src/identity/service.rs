@@ -1,12 +1,14 @@
 //! A registered service, by its secret: who may ask the verification endpoints.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderName};
 
 use super::app::App;
 use super::bearer::{passed, presented_in};
 use super::caller::RequestFacts;
 use super::standing::{OrganizationFacts, OrganizationRow};
-use super::token::PlainToken;
+use super::token::{PlainToken, TokenHash};
 use crate::access::TokenKind;
 use crate::platform::id::{ServiceId, TokenId};
 use crate::platform::{Error, Result, Timestamp, sql};
@@ -21,7 +23,16 @@ pub struct ServiceCaller {
     /// The kinds of token that it accepts.
     pub kinds: Vec<TokenKind>,
     /// Its organization: it learns of no other.
-    pub organization: OrganizationFacts,
+    pub organization: Arc<OrganizationFacts>,
+}
+
+/// What is remembered of a secret.
+#[derive(Clone, Debug)]
+pub struct Known {
+    token: TokenId,
+    /// The first of its ends.
+    expires_at: Option<Timestamp>,
+    service: ServiceCaller,
 }
 
 #[derive(sqlx::FromRow)]
@@ -86,28 +97,42 @@ async fn look_up(
     if secret.kind() != TokenKind::ServiceSecret {
         return Err(refused);
     }
-    let hash = secret.hash();
-    let row: Option<Row> =
-        sql("SELECT t.id AS token_id, s.id AS service_id, s.name AS service_name, s.accepted_kinds, v.stops_at, t.expires_at, \
+    let (hash, now) = (secret.hash(), app.clock.now());
+    let known = match app.memory.services.get(app.db.changes(), &hash, now) {
+        Some(known) => known,
+        None => read(app, hash).await?.ok_or_else(|| refused.clone())?,
+    };
+    if passed(known.expires_at, now) || user.is_some_and(|user| user != known.service.id.to_string()) {
+        return Err(refused);
+    }
+    app.usage.note_secret(now, hash, known.token, facts.address);
+    Ok(known.service.clone())
+}
+
+/// Reads what is known of a secret, and remembers it.
+async fn read(app: &App, hash: TokenHash) -> Result<Option<Arc<Known>>> {
+    let before = app.db.changes().before();
+    let row: Option<Row> = sql("SELECT t.id AS token_id, s.id AS service_id, s.name AS service_name, \
+            s.accepted_kinds, v.stops_at, t.expires_at, \
             o.id AS organization_id, o.slug AS organization_slug, o.name AS organization_name, o.policy \
          FROM token_values v JOIN tokens t ON t.id = v.token_id AND t.revoked_at IS NULL \
          JOIN services s ON s.id = t.service_id AND s.disabled_at IS NULL \
          JOIN organizations o ON o.id = s.organization_id WHERE v.hash = $1")
-        .bind(hash)
-        .optional(&app.db)
-        .await?;
-    let now = app.clock.now();
-    let Some(row) = row.filter(|row| !passed(row.stops_at, now) && !passed(row.expires_at, now)) else {
-        return Err(refused);
-    };
-    if user.is_some_and(|user| user != row.service_id.to_string()) {
-        return Err(refused);
-    }
-    app.usage.note_secret(now, hash, row.token_id, facts.address);
-    Ok(ServiceCaller {
-        id: row.service_id,
-        name: row.service_name,
-        kinds: TokenKind::list(&row.accepted_kinds),
-        organization: row.organization.facts(&app.db).await?,
-    })
+    .bind(hash)
+    .optional(&app.db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let known = Arc::new(Known {
+        token: row.token_id,
+        expires_at: [row.stops_at, row.expires_at].into_iter().flatten().min(),
+        service: ServiceCaller {
+            id: row.service_id,
+            name: row.service_name,
+            kinds: TokenKind::list(&row.accepted_kinds),
+            organization: Arc::new(row.organization.facts(&app.db).await?),
+        },
+    });
+    let stamp = app.db.changes().stamp(before, known.service.organization.id);
+    app.memory.services.put(hash, stamp, &known);
+    Ok(Some(known))
 }

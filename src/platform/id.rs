@@ -28,6 +28,12 @@ macro_rules! id {
                 Self(ulid::Ulid::from_parts(now.millis(), u128::from(place) << 72 | bits))
             }
 
+            /// As a number: its low 80 bits are random.
+            #[must_use]
+            pub const fn number(self) -> u128 {
+                self.0.0
+            }
+
             /// An id made of `number`, for tests and samples.
             #[must_use]
             pub const fn sample(number: u128) -> Self {

@@ -17,7 +17,6 @@ use crate::identity::caller::RequestFacts;
 use crate::identity::service::{ServiceCaller, authenticate};
 use crate::platform::web::Json;
 use crate::platform::{Error, Mistakes, Result};
-use crate::projects::store as projects;
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
@@ -174,8 +173,8 @@ async fn evaluate(app: &App, service: &ServiceCaller, question: &Evaluation) -> 
     };
     let target = match resource.r#type.as_str() {
         "organization" if service.organization.is_named(&resource.id) => Target::Organization,
-        "project" => match projects::find(&app.db, service.organization.id, &resource.id).await {
-            Ok(project) => Target::Project(project.facts()),
+        "project" => match verified::project(app, service, &resource.id).await {
+            Ok(project) => Target::Project(project),
             Err(Error::NotFound) => return Ok(no("There is no such resource, or none that it may see.")),
             Err(error) => return Err(error),
         },

@@ -16,7 +16,6 @@ use crate::identity::caller::RequestFacts;
 use crate::identity::service::authenticate;
 use crate::platform::web::Query;
 use crate::platform::{Error, Result};
-use crate::projects::store as projects;
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
@@ -59,14 +58,14 @@ async fn check(
         let target = match query.filled("project") {
             None => Target::Organization,
             Some(named) => {
-                let found = projects::find(&app.db, service.organization.id, &named).await;
+                let found = verified::project(&app, &service, &named).await;
                 let project = found.map_err(|error| match error {
                     Error::NotFound => {
                         Error::Forbidden("There is no such project, or none that it may see.".to_owned())
                     }
                     other => other,
                 })?;
-                Target::Project(project.facts())
+                Target::Project(project)
             }
         };
         match decide(&verified.subject, permission, &target) {

@@ -52,7 +52,10 @@ async fn revoke(
         once: None,
     };
     if token.revoked_at.is_none() {
-        let change = Change::begin(&app, &actor, token.organization_id).await?;
+        let mut change = Change::begin(&app, &actor, token.organization_id).await?;
+        if let Some(person) = token.person_id {
+            change.touches_person(person);
+        }
         match lifecycle::revoke(change, &token).await {
             // Another was faster.
             Ok(()) | Err(crate::platform::Error::Conflict(_)) => {}

@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::access::Subject;
+use crate::access::{ProjectFacts, Subject};
 use crate::identity::attribution::{Attribution, Claimed, settle};
 use crate::identity::bearer::{self, Bearer, Principal};
-use crate::identity::caller::{RequestFacts, memberships};
+use crate::identity::caller::{RequestFacts, memberships, place_in};
 use crate::identity::service::ServiceCaller;
 use crate::identity::standing;
 use crate::identity::{App, PlainToken};
 use crate::platform::{Error, Result};
+use crate::projects::store as projects;
 use crate::service_accounts::model::Status;
 use crate::service_accounts::store as accounts;
 use crate::service_tokens::store as service_tokens;
@@ -65,13 +66,16 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> 
         }
         Principal::Machine(_) => return Ok(None),
         Principal::Person { id, .. } => {
-            let slug = service.organization.slug.as_str();
-            let Some(place) = memberships(app, *id, Some(slug)).await?.pop() else { return Ok(None) };
+            let place = match place_in(app, *id, service.organization.id).await {
+                Ok(place) => place,
+                Err(Error::NotFound) => return Ok(None),
+                Err(error) => return Err(error),
+            };
             let policy = &place.organization.policy;
             if !policy.personal_tokens || !policy.lets_in(question.address) {
                 return Ok(None);
             }
-            (Subject { narrowed: bearer.narrowed, ..place.subject }, None)
+            (Subject { narrowed: bearer.narrowed, ..place.subject.clone() }, None)
         }
     };
     let attribution = settle(&app.db, service.organization.id, &bearer, &question.claimed).await?;
@@ -115,4 +119,16 @@ pub async fn principal(app: &App, service: &ServiceCaller, kind: &str, id: &str)
         "organization" => Ok(organization.is_named(id).then(standing::of_organization)),
         _ => Ok(None),
     }
+}
+
+/// A project of the service's organization, remembered.
+///
+/// # Errors
+/// [`Error::NotFound`]; when the database cannot.
+pub async fn project(app: &App, service: &ServiceCaller, named: &str) -> Result<ProjectFacts> {
+    let organization = service.organization.id;
+    let read = async { Ok(projects::find(&app.db, organization, named).await?.facts()) };
+    let key = (organization, named.to_owned());
+    let now = app.clock.now();
+    Ok(*app.memory.projects.or_read(app.db.changes(), key, organization, now, read).await?)
 }

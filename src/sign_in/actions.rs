@@ -38,14 +38,16 @@ pub async fn sign_in(app: &App, request: RequestFacts, email: &str, password: Se
         counters.succeeded(app).await?;
         let person = Person { id: row.id, username: row.username, email: row.email, name: row.name };
         let actor = request.person(&person);
-        let change = Change::begin(app, &actor, None).await?;
+        let mut change = Change::begin(app, &actor, None).await?;
+        change.touches_nothing();
         change.commit(Event::new(Action::SignedIn, "person", person.id, &person.username)).await?;
         return Ok(person.id);
     }
     counters.failed(app).await?;
     let actor = request.nobody("");
     let typed: String = email.chars().filter(|c| !c.is_control()).take(254).collect();
-    let change = Change::begin(app, &actor, None).await?;
+    let mut change = Change::begin(app, &actor, None).await?;
+    change.touches_nothing();
     change.commit(Event::new(Action::SignInRefused, "person", "", typed)).await?;
     Err(Error::Invalid(Mistakes::one("", "The email address or the password is not right.")))
 }

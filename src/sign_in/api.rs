@@ -1,6 +1,8 @@
 //! What every token may ask: who it is, and to be revoked.
 
 use axum::Json as Answer;
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -86,12 +88,12 @@ async fn whoami(State(app): State<App>, parts: Parts) -> Result<Response> {
     };
     let (organization, default_team, permissions) = match (&bearer.principal, place) {
         (Principal::Machine(machine), _) => {
-            (Some(&machine.organization).cloned(), machine.default_team.clone(), effective(&machine.subject))
+            (Some(machine.organization.clone()), machine.default_team.clone(), effective(&machine.subject))
         }
         (Principal::Person { .. }, Some(mut place)) => {
             admits_personal_token(&place.organization, &bearer.request)?;
             place.subject.narrowed = bearer.narrowed;
-            (Some(place.organization), None, effective(&place.subject))
+            (Some(Arc::new(place.organization)), None, effective(&place.subject))
         }
         (Principal::Person { .. }, None) => (None, None, Permissions::NONE),
     };
@@ -105,7 +107,7 @@ async fn whoami(State(app): State<App>, parts: Parts) -> Result<Response> {
         id: bearer.principal.id(),
         kind: bearer.principal.kind(),
         name: bearer.principal.name().to_owned(),
-        organization: organization.map(|organization| organization.slug),
+        organization: organization.map(|organization| organization.slug.clone()),
         team: attribution.team,
         default_team,
         permissions,
@@ -127,7 +129,10 @@ async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
         Principal::Person { .. } => None,
     };
     let actor = bearer.actor();
-    let change = Change::begin(&app, &actor, organization).await?;
+    let mut change = Change::begin(&app, &actor, organization).await?;
+    if let Principal::Person { id, .. } = &bearer.principal {
+        change.touches_person(*id);
+    }
     let token = store::find(&app.db, bearer.token).await?.ok_or(Error::NotFound)?;
     lifecycle::revoke(change, &token).await?;
     Ok(StatusCode::NO_CONTENT)

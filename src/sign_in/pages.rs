@@ -94,7 +94,8 @@ async fn sign_in(
 async fn sign_out(State(app): State<App>, request: RequestFacts, session: Session) -> Result<Response> {
     if let Some(person) = session::person(&session, &app).await? {
         let actor = request.person(&person);
-        let change = Change::begin(&app, &actor, None).await?;
+        let mut change = Change::begin(&app, &actor, None).await?;
+        change.touches_nothing();
         change.commit(Event::new(Action::SignedOut, "person", person.id, &person.username)).await?;
     }
     session.flush().await.map_err(Error::internal)?;

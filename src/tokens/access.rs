@@ -108,6 +108,7 @@ pub async fn issue(
     permissions: Option<Permissions>,
     lifetime: Duration,
 ) -> Result<(PlainToken, Timestamp)> {
+    change.touches_nothing();
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
     let end = now.plus(lifetime.min(LONGEST));
     let end = access.ends.map_or(end, |ends| ends.min(end));

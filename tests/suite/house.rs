@@ -190,7 +190,7 @@ async fn every_statement_is_understood_by_the_database() {
             Db::Sqlite { write, .. } => {
                 write.acquire().await.expect("a connection").prepare(text).await.map(drop)
             }
-            Db::Postgres(pool) => pool.acquire().await.expect("a connection").prepare(text).await.map(drop),
+            Db::Postgres { pool, .. } => pool.acquire().await.expect("a connection").prepare(text).await.map(drop),
         };
         prepared.unwrap_or_else(|error| panic!("{error}: {statement}"));
     }
@@ -213,7 +213,7 @@ async fn columns(db: &Db) -> Vec<(String, String, bool)> {
             "SELECT m.name, c.name, c.\"notnull\" FROM sqlite_master m JOIN pragma_table_info(m.name) c \
              WHERE m.type = 'table' AND m.name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY 1, 2",
         ),
-        Db::Postgres(_) => tessera::platform::sql(
+        Db::Postgres { .. } => tessera::platform::sql(
             "SELECT table_name::text, column_name::text, CASE is_nullable WHEN 'NO' THEN 1 ELSE 0 END::bigint \
              FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '\\_%' ORDER BY 1, 2",
         ),

@@ -16,7 +16,7 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     match db {
         Db::Sqlite { write, .. } => SQLITE.run(write).await,
-        Db::Postgres(pool) => POSTGRES.run(pool).await,
+        Db::Postgres { pool, .. } => POSTGRES.run(pool).await,
     }
 }
 
@@ -27,7 +27,7 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
 pub async fn pending(db: &Db) -> sqlx::Result<usize> {
     let known = match db {
         Db::Sqlite { .. } => SQLITE.iter().count(),
-        Db::Postgres(_) => POSTGRES.iter().count(),
+        Db::Postgres { .. } => POSTGRES.iter().count(),
     };
     let done: (i64,) = match sql("SELECT COUNT(*) FROM _sqlx_migrations").one(db).await {
         // No such table: nothing was migrated yet.

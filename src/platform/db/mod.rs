@@ -1,5 +1,7 @@
 //! The database: SQLite embedded, or PostgreSQL, behind one statement type.
 
+mod changes;
+mod hear;
 mod migrate;
 mod statement;
 
@@ -12,6 +14,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use changes::{Before, Changes, Scope, Stamp, Touched};
+pub use hear::hear;
 pub use migrate::{migrate, pending};
 pub(crate) use statement::stored_as_text;
 pub use statement::{Record, Source, Statement, StoredAsText, Value, sql};
@@ -25,10 +29,20 @@ pub enum Db {
         read: SqlitePool,
         /// A single connection, so that writers queue here and not in the file.
         write: SqlitePool,
+        /// What changed.
+        changes: Changes,
     },
     /// PostgreSQL.
-    Postgres(PgPool),
+    Postgres {
+        /// Its connections.
+        pool: PgPool,
+        /// What changed, here and on other nodes.
+        changes: Changes,
+    },
 }
+
+/// Where nodes on one PostgreSQL tell one another what changed.
+const CHANNEL: &str = "tessera_changes";
 
 /// A transaction. Every write goes through one; dropping it undoes it.
 #[derive(Debug)]
@@ -76,7 +90,7 @@ impl Db {
                     .acquire_timeout(Duration::from_secs(5))
                     .connect_with(PgConnectOptions::from_str(url)?.application_name("tessera"))
                     .await?;
-                Ok(Self::Postgres(pool))
+                Ok(Self::Postgres { pool, changes: Changes::new(false) })
             }
         }
     }
@@ -94,7 +108,7 @@ impl Db {
             .connect_with(options.clone().create_if_missing(true))
             .await?;
         let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self::Sqlite { read, write })
+        Ok(Self::Sqlite { read, write, changes: Changes::new(true) })
     }
 
     /// Begins a transaction that may write.
@@ -104,23 +118,55 @@ impl Db {
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         match self {
             Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres { pool, .. } => Ok(Tx::Postgres(pool.begin().await?)),
         }
+    }
+
+    /// What changed in it.
+    #[must_use]
+    pub const fn changes(&self) -> &Changes {
+        match self {
+            Self::Sqlite { changes, .. } | Self::Postgres { changes, .. } => changes,
+        }
+    }
+
+    /// Commits a change, and tells everybody who remembers what it touches
+    /// before this returns. Goes on to its end even where nobody waits any more:
+    /// a caller who hung up must not leave a change that memory does not know of.
+    ///
+    /// # Errors
+    /// When the database cannot; then nothing was written.
+    pub async fn commit(&self, tx: Tx, touched: Touched) -> sqlx::Result<()> {
+        let changes = self.changes().clone();
+        let committed = tokio::spawn(async move {
+            let committed = tx.commit_telling(touched).await;
+            changes.happened(touched);
+            committed
+        });
+        committed.await.unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error))))
     }
 
     /// Closes the pools after the statements under way.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { read, write } => {
+            Self::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, .. } => pool.close().await,
         }
     }
 }
 
 impl Tx {
+    /// Tells other nodes with the commit: they hear of it only if it lasts.
+    async fn commit_telling(mut self, touched: Touched) -> sqlx::Result<()> {
+        if let (Self::Postgres(tx), Some(told)) = (&mut self, touched.told()) {
+            sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(told).execute(&mut **tx).await?;
+        }
+        self.commit().await
+    }
+
     /// Makes the writes last. Changes that people or programs ask for end in
     /// `audit::Change::commit`, which calls this with their event written.
     ///

@@ -174,7 +174,7 @@ impl Statement {
     pub async fn all<T: Record>(self, source: impl Into<Source<'_>>) -> sqlx::Result<Vec<T>> {
         match source.into() {
             Source::Pool(Db::Sqlite { read, .. }) => records(&sqlite(self).fetch_all(read).await?),
-            Source::Pool(Db::Postgres(pool)) => records(&postgres(self).fetch_all(pool).await?),
+            Source::Pool(Db::Postgres { pool, .. }) => records(&postgres(self).fetch_all(pool).await?),
             Source::Tx(Tx::Sqlite(tx)) => records(&sqlite(self).fetch_all(&mut **tx).await?),
             Source::Tx(Tx::Postgres(tx)) => records(&postgres(self).fetch_all(&mut **tx).await?),
         }
@@ -189,7 +189,7 @@ impl Statement {
             Source::Pool(Db::Sqlite { read, .. }) => {
                 sqlite(self).fetch_optional(read).await?.map(|row| T::from_row(&row)).transpose()
             }
-            Source::Pool(Db::Postgres(pool)) => {
+            Source::Pool(Db::Postgres { pool, .. }) => {
                 postgres(self).fetch_optional(pool).await?.map(|row| T::from_row(&row)).transpose()
             }
             Source::Tx(Tx::Sqlite(tx)) => {

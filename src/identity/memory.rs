@@ -1,0 +1,111 @@
+//! What verification remembers: facts that were read, each under the stamp of
+//! what could change them. Nothing here decides anything: ends, addresses and
+//! rights are looked at anew for every request.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
+
+use super::bearer::{Facts, Machine};
+use super::caller::Membership;
+use super::service::Known;
+use super::token::TokenHash;
+use crate::access::ProjectFacts;
+use crate::platform::db::{Changes, Stamp};
+use crate::platform::id::{OrganizationId, PersonId};
+use crate::platform::{Result, Timestamp};
+
+/// So many tokens are remembered: about 100 MB when full.
+const TOKENS: u64 = 300_000;
+/// So many principals: accounts, teams, service tokens, organizations.
+const PRINCIPALS: u64 = 20_000;
+/// So many of the rest, each.
+const OTHERS: u64 = 20_000;
+
+/// One kind of facts, by key. Remembers at most so many; what is asked for
+/// often stays.
+#[derive(Clone)]
+pub struct Remembered<K, V>(Arc<Cache<K, (Stamp, Arc<V>)>>);
+
+impl<K, V> std::fmt::Debug for Remembered<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Remembered")
+    }
+}
+
+impl<K: Eq + Hash + Clone, V> Remembered<K, V> {
+    fn new(most: u64) -> Self {
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(usize::try_from(most).unwrap_or(1000))
+            .weight_capacity(most)
+            .build();
+        let options = options.unwrap_or_else(|_| unreachable!("both are given"));
+        let hasher = DefaultHashBuilder::default();
+        Self(Arc::new(Cache::with_options(options, UnitWeighter, hasher, DefaultLifecycle::default())))
+    }
+
+    /// What is remembered and still holds.
+    #[must_use]
+    pub fn get(&self, changes: &Changes, key: &K, now: Timestamp) -> Option<Arc<V>> {
+        let (stamp, value) = self.0.get(key)?;
+        changes.holds(&stamp, now).then_some(value)
+    }
+
+    /// Remembers it, where nothing changed since it began to be read.
+    pub fn put(&self, key: K, stamp: Option<Stamp>, value: &Arc<V>) {
+        if let Some(stamp) = stamp {
+            self.0.insert(key, (stamp, value.clone()));
+        }
+    }
+
+    /// What is remembered, or what `read` finds, remembered from then on.
+    /// `scope`: whose changes it depends on.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn or_read(
+        &self,
+        changes: &Changes,
+        key: K,
+        scope: OrganizationId,
+        now: Timestamp,
+        read: impl Future<Output = Result<V>>,
+    ) -> Result<Arc<V>> {
+        if let Some(known) = self.get(changes, &key, now) {
+            return Ok(known);
+        }
+        let before = changes.before();
+        let value = Arc::new(read.await?);
+        self.put(key, changes.stamp(before, scope), &value);
+        Ok(value)
+    }
+}
+
+/// The memory of one node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// By the hash of a token's value.
+    pub(super) tokens: Remembered<TokenHash, Facts>,
+    /// By a principal's id, without its prefix.
+    pub(super) machines: Remembered<u128, Machine>,
+    /// By the hash of a service's secret.
+    pub(super) services: Remembered<TokenHash, Known>,
+    /// A person's place in an organization.
+    pub(super) places: Remembered<(PersonId, OrganizationId), Membership>,
+    /// A project, by organization and the name that it was asked for by.
+    pub projects: Remembered<(OrganizationId, String), ProjectFacts>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            tokens: Remembered::new(TOKENS),
+            machines: Remembered::new(PRINCIPALS),
+            services: Remembered::new(OTHERS),
+            places: Remembered::new(OTHERS),
+            projects: Remembered::new(OTHERS),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What changed, as far as memory must know: counters that are moved on after a
+//! commit and before it is acknowledged. What was remembered under an older
+//! count is not used again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::platform::Timestamp;
+use crate::platform::id::{OrganizationId, PersonId};
+
+/// So many counters share all scopes; two that meet only forget more than they
+/// must.
+const COUNTERS: usize = 4096;
+
+/// Whose facts they are that a change touches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scope(u128);
+
+impl From<OrganizationId> for Scope {
+    fn from(id: OrganizationId) -> Self {
+        Self(id.number())
+    }
+}
+
+impl From<PersonId> for Scope {
+    fn from(id: PersonId) -> Self {
+        Self(id.number())
+    }
+}
+
+/// What a change touches of that which is remembered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Touched {
+    /// Nothing: it only adds what nobody can have remembered.
+    Nothing,
+    /// What belongs to these; the second where there are two.
+    These(Scope, Option<Scope>),
+    /// Nobody looked closer.
+    Everything,
+}
+
+impl Touched {
+    /// As other nodes are told.
+    pub(super) fn told(self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::These(first, None) => Some(format!("{:x}", first.0)),
+            Self::These(first, Some(second)) => Some(format!("{:x} {:x}", first.0, second.0)),
+            Self::Everything => Some("everything".to_owned()),
+        }
+    }
+
+    /// What another node told; what cannot be read counts as everything.
+    pub(super) fn heard(text: &str) -> Self {
+        let scope = |word: &str| u128::from_str_radix(word, 16).ok().map(Scope);
+        let mut words = text.split(' ');
+        match (words.next().and_then(scope), words.next()) {
+            (Some(first), None) => Self::These(first, None),
+            (Some(first), Some(second)) => {
+                scope(second).map_or(Self::Everything, |second| Self::These(first, Some(second)))
+            }
+            _ => Self::Everything,
+        }
+    }
+}
+
+/// The counts under which something was remembered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp {
+    scope: Scope,
+    all: u64,
+    own: u64,
+}
+
+#[derive(Debug)]
+struct Counts {
+    /// Moved on by every change, before the others.
+    any: AtomicU64,
+    all: AtomicU64,
+    own: Box<[AtomicU64]>,
+    /// Until when this node knows that it hears of all changes.
+    trusted_until: AtomicI64,
+}
+
+/// The counters of one database, as this process knows it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Changes(Arc<Counts>);
+
+/// A moment before facts are read, so that a change meanwhile is noticed.
+#[derive(Clone, Copy, Debug)]
+pub struct Before(u64);
+
+impl Changes {
+    /// `trusted`: nobody else writes unheard (SQLite); otherwise only once it
+    /// is said by [`Changes::trust`].
+    pub(super) fn new(trusted: bool) -> Self {
+        let until = if trusted { i64::MAX } else { i64::MIN };
+        Self(Arc::new(Counts {
+            any: AtomicU64::new(0),
+            all: AtomicU64::new(0),
+            own: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            trusted_until: AtomicI64::new(until),
+        }))
+    }
+
+    fn own(&self, scope: Scope) -> &AtomicU64 {
+        // The low bits of an id are random.
+        &self.0.own[usize::try_from(scope.0 % COUNTERS as u128).unwrap_or(0)]
+    }
+
+    /// Call this before facts are read.
+    #[must_use]
+    pub fn before(&self) -> Before {
+        Before(self.0.any.load(Ordering::SeqCst))
+    }
+
+    /// The stamp for facts of this scope that were read since `before`; nothing
+    /// where anything changed meanwhile.
+    #[must_use]
+    pub fn stamp(&self, before: Before, scope: impl Into<Scope>) -> Option<Stamp> {
+        let scope = scope.into();
+        let stamp = Stamp {
+            scope,
+            all: self.0.all.load(Ordering::SeqCst),
+            own: self.own(scope).load(Ordering::SeqCst),
+        };
+        // A change moves `any` on before the others: unchanged, no stamp is too new.
+        (self.0.any.load(Ordering::SeqCst) == before.0).then_some(stamp)
+    }
+
+    /// Whether facts of this stamp still hold.
+    #[must_use]
+    pub fn holds(&self, stamp: &Stamp, now: Timestamp) -> bool {
+        self.own(stamp.scope).load(Ordering::SeqCst) == stamp.own
+            && self.0.all.load(Ordering::SeqCst) == stamp.all
+            && now.micros() < self.0.trusted_until.load(Ordering::SeqCst)
+    }
+
+    /// Something changed, and is committed.
+    pub fn happened(&self, touched: Touched) {
+        if touched == Touched::Nothing {
+            return;
+        }
+        self.0.any.fetch_add(1, Ordering::SeqCst);
+        match touched {
+            Touched::These(first, second) => {
+                for scope in std::iter::once(first).chain(second) {
+                    self.own(scope).fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            _ => drop(self.0.all.fetch_add(1, Ordering::SeqCst)),
+        }
+    }
+
+    /// This node hears of all changes of other nodes until then.
+    pub(super) fn trust(&self, until: Timestamp) {
+        self.0.trusted_until.store(until.micros(), Ordering::SeqCst);
+    }
+
+    /// It no longer does, and has missed who knows what.
+    pub(super) fn distrust(&self) {
+        self.0.trusted_until.store(i64::MIN, Ordering::SeqCst);
+        self.happened(Touched::Everything);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_micros(1)
+    }
+
+    #[test]
+    fn a_stamp_holds_until_its_scope_or_everything_changes() {
+        let changes = Changes::new(true);
+        let (one, two) = (OrganizationId::sample(1), OrganizationId::sample(2));
+        let stamp = changes.stamp(changes.before(), one).expect("nothing changed");
+        changes.happened(Touched::Nothing);
+        changes.happened(Touched::These(two.into(), None));
+        assert!(changes.holds(&stamp, now()));
+        changes.happened(Touched::These(two.into(), Some(one.into())));
+        assert!(!changes.holds(&stamp, now()));
+        let stamp = changes.stamp(changes.before(), one).expect("nothing changed");
+        changes.happened(Touched::Everything);
+        assert!(!changes.holds(&stamp, now()));
+    }
+
+    #[test]
+    fn what_changes_while_facts_are_read_leaves_no_stamp() {
+        let changes = Changes::new(true);
+        let before = changes.before();
+        changes.happened(Touched::These(OrganizationId::sample(9).into(), None));
+        assert!(changes.stamp(before, OrganizationId::sample(1)).is_none());
+    }
+
+    #[test]
+    fn memory_is_trusted_only_while_this_node_hears_of_the_others() {
+        let changes = Changes::new(false);
+        let stamp = changes.stamp(changes.before(), OrganizationId::sample(1)).expect("nothing changed");
+        assert!(!changes.holds(&stamp, now()));
+        changes.trust(Timestamp::from_micros(10));
+        assert!(changes.holds(&stamp, Timestamp::from_micros(9)));
+        assert!(!changes.holds(&stamp, Timestamp::from_micros(10)));
+        changes.distrust();
+        assert!(!changes.holds(&stamp, now()));
+    }
+
+    #[test]
+    fn what_other_nodes_tell_is_read_back_and_anything_else_is_everything() {
+        let (one, two) = (Scope(7), Scope(u128::MAX));
+        for touched in [Touched::These(one, None), Touched::These(one, Some(two)), Touched::Everything] {
+            assert_eq!(Touched::heard(&touched.told().expect("told")), touched);
+        }
+        for text in ["", "x", "7 x", "-1"] {
+            assert_eq!(Touched::heard(text), Touched::Everything, "{text}");
+        }
+    }
+}

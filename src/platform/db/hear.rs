@@ -1,0 +1,85 @@
+//! Hearing of changes that this process did not make: other nodes on
+//! PostgreSQL, other processes on an SQLite file.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use sqlx::{Executor as _, PgPool, SqlitePool};
+use tokio::time::timeout;
+
+use super::changes::{Changes, Touched};
+use super::{CHANNEL, Db};
+use crate::platform::{Clock, Timestamp};
+
+/// How often the way is tried where nothing is heard, and how an SQLite file is
+/// looked at.
+const PULSE: Duration = Duration::from_millis(200);
+/// How long memory is trusted after the way was last known to be open.
+const TRUST: Duration = Duration::from_millis(800);
+
+/// Listens for ever. While the way to the database is not known to be open,
+/// memory is not trusted.
+pub async fn hear(db: Db, clock: Clock) {
+    match &db {
+        Db::Sqlite { write, changes, .. } => look(write, changes).await,
+        Db::Postgres { pool, changes } => loop {
+            if let Err(error) = listen(pool, changes, &clock).await {
+                changes.distrust();
+                tracing::warn!(%error, "other nodes are not heard; every token is looked up until they are");
+            }
+            tokio::time::sleep(PULSE).await;
+        },
+    }
+}
+
+async fn listen(pool: &PgPool, changes: &Changes, clock: &Clock) -> sqlx::Result<()> {
+    let mut listener = timeout(TRUST * 4, PgListener::connect_with(pool)).await.map_err(late)??;
+    // A lost connection is an error here, not something to be mended silently:
+    // what was told meanwhile is gone.
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    // What happened before it listened is not heard.
+    changes.happened(Touched::Everything);
+    tracing::info!("other nodes are heard");
+    let mut heard_at = clock.now();
+    loop {
+        match timeout(PULSE, listener.try_recv()).await {
+            Ok(Ok(Some(told))) => changes.happened(Touched::heard(told.payload())),
+            Ok(Ok(None)) => return Err(sqlx::Error::PoolClosed),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {}
+        }
+        let now = clock.now();
+        if now.since(heard_at) >= PULSE || heard_at == now {
+            let asked_at: Timestamp = now;
+            timeout(TRUST / 2, (&mut listener).execute("SELECT 1")).await.map_err(late)??;
+            heard_at = asked_at;
+            changes.trust(asked_at.plus(TRUST));
+        }
+    }
+}
+
+fn late(_: tokio::time::error::Elapsed) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"))
+}
+
+/// SQLite counts the changes that other connections make to a file: asked on
+/// the one that writes here, those of other processes.
+async fn look(write: &SqlitePool, changes: &Changes) {
+    let mut known: Option<i64> = None;
+    loop {
+        match sqlx::query_scalar::<_, i64>("PRAGMA data_version").fetch_one(write).await {
+            Ok(version) => {
+                if known.replace(version).is_some_and(|known| known != version) {
+                    changes.happened(Touched::Everything);
+                }
+            }
+            Err(sqlx::Error::PoolClosed) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the database file cannot be looked at");
+                changes.happened(Touched::Everything);
+            }
+        }
+        tokio::time::sleep(PULSE).await;
+    }
+}
