@@ -1,0 +1,133 @@
+//! A load over kept connections: requests as bytes, answers read as far as
+//! their length.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// What to send, where, for how long.
+pub struct Load<'a> {
+    pub port: u16,
+    pub requests: &'a [Vec<u8>],
+    pub seconds: f64,
+    pub connections: usize,
+}
+
+/// What came of it; times in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    pub rate: f64,
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// A request as bytes.
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        text += &format!("content-length: {}\r\n", body.len());
+    }
+    format!("{text}\r\n{body}").into_bytes()
+}
+
+/// Where the header ends, and how long the whole answer is.
+fn extent(buffer: &[u8]) -> Option<(usize, usize)> {
+    let end = buffer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = std::str::from_utf8(&buffer[..end]).ok()?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    Some((end, end + length.unwrap_or(0)))
+}
+
+/// Sends and reads one answer on a connection.
+pub fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> std::io::Result<usize> {
+    stream.write_all(request)?;
+    buffer.clear();
+    let mut part = [0; 16 * 1024];
+    loop {
+        let read = stream.read(&mut part)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer.extend_from_slice(&part[..read]);
+        if let Some((end, length)) = extent(buffer)
+            && buffer.len() >= length
+        {
+            return Ok(end);
+        }
+    }
+}
+
+pub fn connect(port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
+}
+
+/// The body of one answer.
+pub fn answer(port: u16, request: &[u8]) -> String {
+    let (mut stream, mut buffer) = (connect(port).expect("connected"), Vec::new());
+    let end = exchange(&mut stream, request, &mut buffer).expect("answered");
+    String::from_utf8_lossy(&buffer[end..]).into_owned()
+}
+
+/// The status of one answer.
+pub fn status(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> u16 {
+    exchange(stream, request, buffer).expect("answered");
+    std::str::from_utf8(&buffer[9..12]).expect("a status").parse().expect("a number")
+}
+
+/// Whether it answers 200.
+pub fn once(port: u16, path: &str) -> Option<()> {
+    let mut stream = connect(port).ok()?;
+    let mut buffer = Vec::new();
+    exchange(&mut stream, &request("GET", path, &[], ""), &mut buffer).ok()?;
+    buffer.starts_with(b"HTTP/1.1 200").then_some(())
+}
+
+/// A generator that is good enough to choose requests uniformly.
+pub struct Choice(pub u64);
+
+impl Choice {
+    pub fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % below as u64) as usize
+    }
+}
+
+/// Drives a server: a thread for each connection, each waiting for its answer.
+pub fn drive(load: &Load<'_>) -> Measured {
+    let end = Instant::now() + Duration::from_secs_f64(load.seconds);
+    let started = Instant::now();
+    let mut all: Vec<f64> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..load.connections)
+            .map(|number| {
+                scope.spawn(move || {
+                    let (mut stream, mut buffer) = (connect(load.port).expect("connected"), Vec::new());
+                    let mut choice = Choice(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
+                    let mut times = Vec::with_capacity(100_000);
+                    while Instant::now() < end {
+                        let asked = Instant::now();
+                        let request = &load.requests[choice.next(load.requests.len())];
+                        exchange(&mut stream, request, &mut buffer).expect("answered");
+                        times.push(asked.elapsed().as_secs_f64());
+                    }
+                    times
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("finished")).collect()
+    });
+    let took = started.elapsed().as_secs_f64();
+    all.sort_by(f64::total_cmp);
+    let at = |share: f64| all[((all.len() - 1) as f64 * share) as usize];
+    Measured { rate: all.len() as f64 / took, p50: at(0.5), p99: at(0.99) }
+}
