@@ -109,8 +109,9 @@ async fn fill(options: &Options, folder: PathBuf) -> Set {
         tessera::projects::actions::create(&app, &olive, &project).await.expect("a project");
     }
     let service = NewService { name: "bench".to_owned(), accepted_kinds: None };
-    let (_, issued) =
-        tessera::services::actions::create(&app, &olive, &service, &Delivery::Answer).await.expect("a service");
+    let (_, issued) = tessera::services::actions::create(&app, &olive, &service, &Delivery::Answer)
+        .await
+        .expect("a service");
     let secret = issued.value.expect("a value").reveal().to_owned();
     people(&app, &olive, options, person).await;
     let each = options.tokens.div_ceil(options.accounts);
@@ -125,7 +126,8 @@ async fn fill(options: &Options, folder: PathBuf) -> Set {
             key: TokenInput { name: "first".to_owned(), ..TokenInput::default() },
             ..NewAccount::default()
         };
-        let made = tessera::service_accounts::actions::create(&app, &olive, &account, None, &Delivery::Answer);
+        let made =
+            tessera::service_accounts::actions::create(&app, &olive, &account, None, &Delivery::Answer);
         let made = made.await.expect("an account");
         let (uid, key) = (made.account.id.to_string(), made.key.expect("a key").to_string());
         let value = made.value.expect("a value").reveal().to_owned();
@@ -169,8 +171,12 @@ async fn people(app: &App, olive: &Caller, options: &Options, person: impl Fn(St
         for number in made..(made + 5_000).min(options.people) {
             let checked = person(format!("p{number}")).check(&mut Mistakes::default()).expect("good");
             let id = PersonId::new(now, &app.random);
-            organizations::insert_person(change.tx(), id, &checked, hash.clone(), now).await.expect("inserted");
-            organizations::insert_member(change.tx(), olive.organization.id, id, "member", now).await.expect("joined");
+            organizations::insert_person(change.tx(), id, &checked, hash.clone(), now)
+                .await
+                .expect("inserted");
+            organizations::insert_member(change.tx(), olive.organization.id, id, "member", now)
+                .await
+                .expect("joined");
         }
         change.commit(Event::new(Action::InvitationAccepted, "person", "", "many")).await.expect("committed");
         made += 5_000;

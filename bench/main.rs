@@ -53,7 +53,8 @@ impl Options {
         let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
         while let Some(arg) = args.next() {
             if arg == "small" {
-                (options.tokens, options.accounts, options.people, options.events) = (1_000, 100, 1_000, 10_000);
+                (options.tokens, options.accounts, options.people, options.events) =
+                    (1_000, 100, 1_000, 10_000);
                 continue;
             }
             let value = args.next().unwrap_or_else(|| panic!("{arg} takes a number"));
@@ -107,7 +108,9 @@ impl Server {
     fn tessera(data: &Path) -> (Self, Duration) {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--log", "warn", "--data-dir"]).arg(data);
+        command
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--log", "warn", "--data-dir"])
+            .arg(data);
         Self::start(command, port, "/readyz")
     }
 
@@ -151,7 +154,12 @@ fn median(mut all: Vec<f64>) -> f64 {
 /// Drives both in turn, and tells the medians of their ratios.
 fn compare(options: &Options, name: &str, bare: &Server, server: &Server, requests: &[Vec<u8>], goal: &str) {
     let run = |server: &Server| {
-        drive(&Load { port: server.port, requests, seconds: options.seconds, connections: options.connections })
+        drive(&Load {
+            port: server.port,
+            requests,
+            seconds: options.seconds,
+            connections: options.connections,
+        })
     };
     let all: Vec<(Measured, Measured)> = (0..options.rounds).map(|_| (run(bare), run(server))).collect();
     let ratio = |of: fn(&Measured) -> f64| median(all.iter().map(|(bare, own)| of(own) / of(bare)).collect());
@@ -181,7 +189,9 @@ fn main() {
     println!("start to the first 200: {:.0} ms", median(starts));
     let (server, _) = Server::tessera(&set.folder);
     println!("memory idle: {:.0} MB", server.memory());
-    let whoami = |token: &str| load::request("GET", "/api/v1/whoami", &[("authorization", &format!("Bearer {token}"))], "");
+    let whoami = |token: &str| {
+        load::request("GET", "/api/v1/whoami", &[("authorization", &format!("Bearer {token}"))], "")
+    };
     let one = &set.tokens[0];
     let secret = format!("Bearer {}", set.secret);
     let form = ("content-type", "application/x-www-form-urlencoded");
@@ -191,8 +201,12 @@ fn main() {
         &[("authorization", &format!("Bearer {one}")), ("tessera-service-authorization", &secret)],
         "",
     );
-    let introspect =
-        load::request("POST", "/oauth2/introspect", &[("authorization", &secret), form], &format!("token={one}"));
+    let introspect = load::request(
+        "POST",
+        "/oauth2/introspect",
+        &[("authorization", &secret), form],
+        &format!("token={one}"),
+    );
     let question = format!(
         r#"{{"subject":{{"type":"token","id":"{one}"}},"action":{{"name":"runs:write"}},"resource":{{"type":"project","id":"p0"}}}}"#
     );

@@ -54,9 +54,8 @@ pub fn revocation(server: &Server, set: &Set) {
 /// A hundred sign-ins at once, and what others notice of it.
 pub fn sign_ins(server: &Server, set: &Set) {
     let over = AtomicBool::new(false);
-    let ask = |path: &str, token: &str| {
-        request("GET", path, &[("authorization", &format!("Bearer {token}"))], "")
-    };
+    let ask =
+        |path: &str, token: &str| request("GET", path, &[("authorization", &format!("Bearer {token}"))], "");
     let token = set.tokens.last().expect("a token");
     let mut health = Vec::new();
     let mut verified = Vec::new();
@@ -96,7 +95,8 @@ pub fn sign_ins(server: &Server, set: &Set) {
             }
             (health, verified, peak)
         });
-        let signed_in = people.into_iter().map(|person| person.join().expect("finished")).filter(|it| *it == 303).count();
+        let signed_in =
+            people.into_iter().map(|person| person.join().expect("finished")).filter(|it| *it == 303).count();
         over.store(true, Ordering::SeqCst);
         (health, verified, peak) = watch.join().expect("finished");
         println!("sign-ins at once: {signed_in} of 100 succeeded (after twenty failures an address waits)");
@@ -129,7 +129,8 @@ pub fn lists(options: &Options, server: &Server, set: &Set) {
         "audit-events?action=token.created",
         "audit-events?actor=olive",
     ] {
-        let ask = request("GET", &format!("/api/v1/organizations/acme/{path}"), &[("authorization", &bearer)], "");
+        let ask =
+            request("GET", &format!("/api/v1/organizations/acme/{path}"), &[("authorization", &bearer)], "");
         let (mut stream, mut buffer) = (connect(server.port).expect("connected"), Vec::new());
         let times: Vec<f64> = (0..options.rounds * 9)
             .map(|_| {

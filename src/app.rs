@@ -9,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
-use crate::identity::{App, same_origin, session};
+use crate::identity::{App, once, same_origin, session};
 use crate::platform::web::operation::Api;
 use crate::platform::web::{assets, envelope, method_not_allowed, not_found, panicked};
 use crate::{
@@ -80,7 +80,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(pages)
         .merge(protocols)
-        .nest("/api/v1", api)
+        .nest("/api/v1", api.layer(from_fn(once::digest)))
         .merge(reference)
         .merge(assets::routes())
         .route("/healthz", get(healthz))

@@ -69,6 +69,12 @@ impl Addresses {
         self.0.is_empty() || address.is_some_and(|address| self.narrowest(address).is_some())
     }
 
+    /// Whether every range lies within one of the other list's.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.iter().all(|range| other.0.iter().any(|wide| wide.contains(range)))
+    }
+
     /// The length of the narrowest range around an address.
     fn narrowest(&self, address: IpAddr) -> Option<u8> {
         let address = address.to_canonical();

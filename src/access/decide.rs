@@ -51,6 +51,9 @@ pub enum Refusal {
     /// The same, told to a token that is no person's.
     #[error("Only members of the owners team may do this. Use a personal token of one.")]
     OwnersOnlyByPersonalToken,
+    /// Owners alone, and this token of one carries only a part of what they may.
+    #[error("This token is narrowed: what only owners may do takes a whole personal token.")]
+    OwnersOnlyWhole,
     /// What organization tokens cannot do.
     #[error("Organization tokens cannot be used for {0}. Use a personal token or a team token.")]
     OrganizationToken(Permission),
@@ -109,6 +112,10 @@ pub fn decide(subject: &Subject, permission: Permission, target: &Target) -> Dec
         Target::Team(team) | Target::TeamMembers(team) | Target::TeamToken(team) => team.owners && writes,
         _ => false,
     };
+    // What owners alone may do has no permission that a token could be narrowed to.
+    if owners_only && writes && subject.is_owner() && subject.narrowed.is_some() {
+        return Decision::Refused(Refusal::OwnersOnlyWhole);
+    }
     if owners_only && !subject.is_owner() {
         return Decision::Refused(if subject.is_person() {
             Refusal::OwnersOnly

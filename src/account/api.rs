@@ -97,7 +97,11 @@ async fn create(State(app): State<App>, bearer: Bearer, Json(body): Json<Creatio
         allowed_addresses: body.allowed_addresses.join("\n"),
         permissions: body.permissions.as_deref().map(narrowed).transpose()?,
     };
-    let bounds = Bounds { expires_at: bearer.expires_at, permissions: bearer.narrowed };
+    let bounds = Bounds {
+        expires_at: bearer.expires_at,
+        permissions: bearer.narrowed,
+        addresses: bearer.addresses.clone(),
+    };
     let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &Delivery::Answer).await?;
     issued(&app, &made).await
 }

@@ -1,6 +1,6 @@
 //! A person's own tokens.
 
-use crate::access::{LifetimeRule, Permissions, Policy, TokenKind};
+use crate::access::{Addresses, LifetimeRule, Permissions, Policy, TokenKind};
 use crate::audit::{Actor, Change};
 use crate::identity::App;
 use crate::identity::caller::memberships;
@@ -13,12 +13,14 @@ use crate::tokens::model::{Holder, Lifetime, Renewal, Token, TokenInput};
 use crate::tokens::store;
 
 /// With what a new token is made: a session sets no bounds, a token its own.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bounds {
     /// The new one ends by then.
     pub expires_at: Option<Timestamp>,
     /// The new one carries no more than these.
     pub permissions: Option<Permissions>,
+    /// The new one is taken only from where each of these lets in.
+    pub addresses: Vec<Addresses>,
 }
 
 /// What the person's organizations allow together: the strictest of each.
@@ -96,6 +98,14 @@ pub async fn create(
             return Err(Error::Invalid(Mistakes::one("permissions", message)));
         }
         token.permissions = Some(asked);
+    }
+    for bound in &bounds.addresses {
+        if token.allowed_addresses.is_empty() {
+            token.allowed_addresses = bound.clone();
+        } else if !token.allowed_addresses.is_within(bound) {
+            let message = "may hold only ranges within those of the token that makes it";
+            return Err(Error::Invalid(Mistakes::one("allowed_addresses", message)));
+        }
     }
     let issued = lifecycle::issue(&mut change, Holder::oneself(person), &token, delivery).await?;
     if !issued.is_repeat() {

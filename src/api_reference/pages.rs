@@ -120,7 +120,8 @@ fn kind(document: &Value, schema: &Value) -> String {
     let schema = resolved(document, schema);
     if let Some(words) = schema["enum"].as_array() {
         let all: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-        return if all.len() > 12 { "permission".to_owned() } else { all.join(" | ") };
+        let all = if all.len() > 12 { "permission".to_owned() } else { all.join(" | ") };
+        return if words.contains(&Value::Null) { format!("{all} or null") } else { all };
     }
     if let Some(word) = schema["const"].as_str() {
         return format!("“{word}”");
@@ -140,7 +141,7 @@ fn kind(document: &Value, schema: &Value) -> String {
             None => "object".to_owned(),
         },
         "string" if schema["format"] == "date-time" => "time".to_owned(),
-        "string" if schema["pattern"].is_string() => "id".to_owned(),
+        "string" if schema["pattern"].as_str().is_some_and(|it| it.contains("_[0-9a-h")) => "id".to_owned(),
         "string" => "text".to_owned(),
         "boolean" => "true | false".to_owned(),
         "integer" | "number" => "number".to_owned(),

@@ -181,7 +181,16 @@ pub struct Actor {
     /// The slug of the team that the request named.
     pub for_team: Option<String>,
     /// The request's `Idempotency-Key`: what it does is done once.
-    pub once: Option<String>,
+    pub once: Option<Once>,
+}
+
+/// What makes a request one that is carried out once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Once {
+    /// Its `Idempotency-Key`.
+    pub key: String,
+    /// A digest of the rest of it: another request with the same key is a mistake.
+    pub digest: String,
 }
 
 /// What a change did.

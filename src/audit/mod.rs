@@ -6,5 +6,5 @@ mod event;
 mod store;
 
 pub use change::Change;
-pub use event::{Action, Actor, ActorKind, Event, Through, Told};
+pub use event::{Action, Actor, ActorKind, Event, Once, Through, Told};
 pub use store::{about, by, latest};

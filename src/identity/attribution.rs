@@ -4,8 +4,8 @@
 use axum::http::HeaderMap;
 
 use super::bearer::{Bearer, Principal};
-use crate::access::Kind;
-use crate::platform::id::OrganizationId;
+use crate::access::{Kind, Subject, holds_groups};
+use crate::platform::id::{OrganizationId, TeamId};
 use crate::platform::text::{fold, words};
 use crate::platform::{Db, Result, sql};
 
@@ -75,7 +75,7 @@ impl Attribution {
 pub async fn settle(
     db: &Db,
     organization: OrganizationId,
-    bearer: &Bearer,
+    (bearer, subject): (&Bearer, &Subject),
     claimed: &Claimed,
 ) -> Result<Attribution> {
     let filled = |text: &Option<String>| {
@@ -90,7 +90,7 @@ pub async fn settle(
         Principal::Person { .. } => (None, None, false),
     };
     let team = match filled(&claimed.team) {
-        Some(named) if own.is_none() => team(db, organization, &named).await?,
+        Some(named) if own.is_none() => team(db, organization, subject, usual.as_deref(), &named).await?,
         _ => own.or(usual),
     };
     let person = match (filled(&claimed.on_behalf_of), &team) {
@@ -102,15 +102,27 @@ pub async fn settle(
     Ok(Attribution { team, outcome: Some(outcome), person })
 }
 
-/// The slug of a team by slug or id.
-async fn team(db: &Db, organization: OrganizationId, named: &str) -> Result<Option<String>> {
-    let row: Option<(String,)> =
-        sql("SELECT slug FROM teams WHERE organization_id = $1 AND (slug = $2 OR id = $2)")
-            .bind(organization)
-            .bind(named)
-            .optional(db)
-            .await?;
-    Ok(row.map(|(slug,)| slug))
+/// The slug of a team by slug or id: one that the caller may know of, for a
+/// person one of their own. Any other is as good as unknown.
+async fn team(
+    db: &Db,
+    organization: OrganizationId,
+    subject: &Subject,
+    usual: Option<&str>,
+    named: &str,
+) -> Result<Option<String>> {
+    let row: Option<(TeamId, String, bool)> =
+        sql("SELECT id, slug, visibility = 'secret' AS secret FROM teams \
+         WHERE organization_id = $1 AND (slug = $2 OR id = $2)")
+        .bind(organization)
+        .bind(named)
+        .optional(db)
+        .await?;
+    let known = |(id, slug, secret): &(TeamId, String, bool)| {
+        let own = subject.in_team(*id).is_some() || usual == Some(slug.as_str());
+        own || (!subject.is_person() && (!secret || holds_groups(subject)))
+    };
+    Ok(row.filter(known).map(|(_, slug, _)| slug))
 }
 
 /// The person of this username or address (the username wins), if they belong

@@ -16,7 +16,8 @@ use super::caller::RequestFacts;
 use super::standing::{self, OrganizationFacts};
 use super::token::{PlainToken, TokenHash};
 use crate::access::{Addresses, Home, Permissions, Subject, TokenKind};
-use crate::audit::{Actor, ActorKind, Through};
+use crate::audit::{Actor, ActorKind, Once, Through};
+use crate::platform::db::Before;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::text::words;
 use crate::platform::{Error, Result, Timestamp, sql};
@@ -101,10 +102,14 @@ pub struct Bearer {
     pub narrowed: Option<Permissions>,
     /// Whom it acts as.
     pub principal: Principal,
+    /// Whether the value has a successor, and lives on beside it for a while.
+    pub is_old: bool,
+    /// From where it may be used: each list must let a request in.
+    pub addresses: Vec<Addresses>,
     /// Where the request came from.
     pub request: RequestFacts,
     /// The request's `Idempotency-Key`.
-    pub once: Option<String>,
+    pub once: Option<Once>,
 }
 
 /// Whom a token acts as.
@@ -268,6 +273,7 @@ pub struct Facts {
     expires_at: Option<Timestamp>,
     issued_at: Timestamp,
     narrowed: Option<Permissions>,
+    is_old: bool,
     /// Lists that must all let a request in; those that let everybody in left out.
     addresses: Vec<Addresses>,
     principal: Principal,
@@ -309,6 +315,8 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
         issued_at: facts.issued_at,
         narrowed: facts.narrowed,
         principal: facts.principal.clone(),
+        is_old: facts.is_old,
+        addresses: facts.addresses.clone(),
         request,
         once: None,
     })
@@ -357,16 +365,20 @@ async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) ->
     ];
     let lists = [&row.token_addresses].into_iter().chain(&row.source_addresses).chain(&row.account_addresses);
     let lists = lists.filter(|list| !list.is_empty());
-    let addresses = lists.map(|list| Addresses::parse(list).map_err(Error::internal)).collect::<Result<_>>()?;
+    let addresses =
+        lists.map(|list| Addresses::parse(list).map_err(Error::internal)).collect::<Result<_>>()?;
     let source = match (row.source_id, row.source_value.as_deref().and_then(TokenHash::stored)) {
         (Some(id), Some(value)) => Some((id, value)),
         (None, None) => None,
         _ => return Ok(None),
     };
     let (token, hint, issued_at) = (row.token_id, row.hint.clone(), row.regenerated_at);
+    let is_old = row.stops_at.is_some();
     let narrowed = row.narrowed.as_deref().map(standing::permissions);
     let acts_as = row.acts_as.unwrap_or(value.kind());
-    let Some(principal) = principal(app, acts_as, row, narrowed, now).await? else { return Ok(None) };
+    let Some(principal) = principal(app, acts_as, row, narrowed, (before, now)).await? else {
+        return Ok(None);
+    };
     let changes = app.db.changes();
     let stamp = match &principal {
         Principal::Person { id, .. } => changes.stamp(before, *id),
@@ -381,6 +393,7 @@ async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) ->
         expires_at,
         issued_at,
         narrowed,
+        is_old,
         addresses,
         principal,
     });
@@ -393,7 +406,7 @@ async fn principal(
     token: TokenKind,
     row: Row,
     narrowed: Option<Permissions>,
-    now: Timestamp,
+    at: (Before, Timestamp),
 ) -> Result<Option<Principal>> {
     if let (Some(id), Some(name)) = (row.person_id, &row.person_name) {
         return Ok(Some(Principal::Person { id, name: name.clone() }));
@@ -407,7 +420,7 @@ async fn principal(
         _ => return Ok(None),
     };
     let read = machine(app, token, organization, row);
-    let machine = app.memory.machines.or_read(app.db.changes(), id, organization, now, read).await?;
+    let machine = app.memory.machines.or_read(app.db.changes(), id, organization, at, read).await?;
     Ok(Some(Principal::Machine(match narrowed {
         None => machine,
         Some(_) => {
@@ -461,8 +474,8 @@ pub async fn of_request(parts: &Parts, app: &App) -> Result<Bearer> {
         Err(error) => Err(error),
     };
     let mut bearer = checked.map_err(|error| app.limits.refused(address, error))?;
-    bearer.once = super::once::key(&parts.headers);
     app.limits.admit(&bearer)?;
+    bearer.once = super::once::of(parts)?;
     Ok(bearer)
 }
 

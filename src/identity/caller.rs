@@ -213,11 +213,12 @@ pub async fn memberships(
 /// [`Error::NotFound`] where they have none; when the database cannot.
 pub async fn place_in(app: &App, person: PersonId, organization: OrganizationId) -> Result<Arc<Membership>> {
     let now = app.clock.now();
-    let named = organization.to_string();
-    let read = async {
-        memberships(app, person, Some(&named)).await?.pop().ok_or(Error::NotFound)
-    };
-    app.memory.places.or_read(app.db.changes(), (person, organization), organization, now, read).await
+    let (before, named) = (app.db.changes().before(), organization.to_string());
+    let read = async { memberships(app, person, Some(&named)).await?.pop().ok_or(Error::NotFound) };
+    app.memory
+        .places
+        .or_read(app.db.changes(), (person, organization), organization, (before, now), read)
+        .await
 }
 
 /// The person's place in the organization that the address names. Who does not
@@ -265,7 +266,7 @@ impl FromRequestParts<App> for ApiCaller {
         };
         let mut actor = bearer.actor();
         let claimed = Claimed::of(&parts.headers);
-        let attribution = settle(&app.db, organization.id, &bearer, &claimed).await?;
+        let attribution = settle(&app.db, organization.id, (&bearer, &subject), &claimed).await?;
         app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
         actor.on_behalf_of = attribution.person.map(|person| person.username);
         actor.for_team = claimed.team.and(attribution.team);

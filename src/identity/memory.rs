@@ -13,7 +13,7 @@ use super::caller::Membership;
 use super::service::Known;
 use super::token::TokenHash;
 use crate::access::ProjectFacts;
-use crate::platform::db::{Changes, Stamp};
+use crate::platform::db::{Before, Changes, Stamp};
 use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::{Result, Timestamp};
 
@@ -61,7 +61,8 @@ impl<K: Eq + Hash + Clone, V> Remembered<K, V> {
     }
 
     /// What is remembered, or what `read` finds, remembered from then on.
-    /// `scope`: whose changes it depends on.
+    /// `scope`: whose changes it depends on; `before`: taken before the first
+    /// fact was read that goes into it.
     ///
     /// # Errors
     /// Those of `read`.
@@ -70,13 +71,12 @@ impl<K: Eq + Hash + Clone, V> Remembered<K, V> {
         changes: &Changes,
         key: K,
         scope: OrganizationId,
-        now: Timestamp,
+        (before, now): (Before, Timestamp),
         read: impl Future<Output = Result<V>>,
     ) -> Result<Arc<V>> {
         if let Some(known) = self.get(changes, &key, now) {
             return Ok(known);
         }
-        let before = changes.before();
         let value = Arc::new(read.await?);
         self.put(key, changes.stamp(before, scope), &value);
         Ok(value)

@@ -3,9 +3,14 @@
 
 use sha2::{Digest, Sha256};
 
-use axum::http::HeaderMap;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::BodyExt as _;
 
-use crate::audit::Change;
+use crate::audit::{Change, Once};
 use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
 
 /// What came of claiming a submission.
@@ -67,22 +72,59 @@ pub async fn repeats<T: std::fmt::Display + std::str::FromStr>(
     purpose: &str,
     outcome: &T,
 ) -> Result<Option<T>> {
-    let Some(key) = change.actor().once.clone() else { return Ok(None) };
+    let Some(Once { key, digest }) = change.actor().once.clone() else { return Ok(None) };
     let (actor, now) = (change.actor().id.clone(), change.now);
     let organization = change.organization().map(|id| id.to_string()).unwrap_or_default();
     let purpose = format!("{purpose} {organization}");
-    match claim(change.tx(), now, &actor, &purpose, Some(&key), &outcome.to_string()).await? {
+    let outcome = format!("{outcome} {digest}");
+    match claim(change.tx(), now, &actor, &purpose, Some(&key), &outcome).await? {
         Claim::First => Ok(None),
-        Claim::Repeat(first) => match first.parse() {
-            Ok(first) => Ok(Some(first)),
-            Err(_) => Err(Error::internal("a submission's outcome is no id")),
-        },
+        Claim::Repeat(first) => {
+            let (first, known) = first.split_once(' ').unwrap_or((&first, ""));
+            if known != digest {
+                let message = "was used for another request: take a new one";
+                return Err(Error::Invalid(Mistakes::one("Idempotency-Key", message)));
+            }
+            first.parse().map(Some).map_err(|_| Error::internal("a submission's outcome is no id"))
+        }
     }
 }
 
+/// The digest of a request's body, for [`of`].
+#[derive(Clone, Debug)]
+struct BodyDigest(String);
+
+/// Reads the bodies of requests with an `Idempotency-Key`, so that another body
+/// under the same key is noticed.
+pub async fn digest(request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(KEY) {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return Error::Malformed("The body did not arrive whole, or is too long.".to_owned()).into_response();
+    };
+    let bytes = body.to_bytes();
+    let digest = Sha256::digest(&bytes);
+    parts.extensions.insert(BodyDigest(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()));
+    next.run(Request::from_parts(parts, Body::from(bytes))).await
+}
+
+const KEY: &str = "idempotency-key";
+
 /// The request's `Idempotency-Key`, if it has one.
-#[must_use]
-pub fn key(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("idempotency-key")?.to_str().ok()?;
-    (!value.is_empty()).then(|| value.to_owned())
+///
+/// # Errors
+/// [`Error::Invalid`] for one that cannot be read.
+pub fn of(parts: &Parts) -> Result<Option<Once>> {
+    let wrong = |message: &str| Error::Invalid(Mistakes::one("Idempotency-Key", message));
+    let mut all = parts.headers.get_all(KEY).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    let key = value.to_str().map_err(|_| wrong("takes visible ASCII characters"))?;
+    if all.next().is_some() {
+        return Err(wrong("may be there once"));
+    }
+    let body = parts.extensions.get::<BodyDigest>().map(|digest| digest.0.as_str()).unwrap_or_default();
+    let digest = format!("{body}{}", parts.uri.path().len());
+    Ok((!key.is_empty()).then(|| Once { key: key.to_owned(), digest }))
 }

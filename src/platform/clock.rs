@@ -18,6 +18,9 @@ pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The last moment that RFC 3339 can write: the end of the year 9999.
+    pub const LAST: Self = Self(253_402_300_799_000_000);
+
     /// A moment from microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
@@ -75,6 +78,7 @@ impl Timestamp {
             .ok()
             .and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1000).ok())
             .map(Self)
+            .filter(|at| *at <= Self::LAST)
             .ok_or_else(|| "must be a time as RFC 3339 writes it, like 2027-02-20T00:00:00Z".to_owned())
     }
 

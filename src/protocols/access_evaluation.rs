@@ -142,7 +142,11 @@ async fn several(
             resource: question.resource.or_else(|| whole.resource.clone()),
             context: question.context.or_else(|| whole.context.clone()),
         };
-        let answer = evaluate(&app, &service, &question).await?;
+        let answer = match evaluate(&app, &service, &question).await {
+            // One question that cannot be answered is no reason not to answer the others.
+            Err(Error::Malformed(text)) => no(text),
+            other => other?,
+        };
         let decision = answer["decision"] == json!(true);
         answers.push(answer);
         if stop == Some(decision) {

@@ -35,14 +35,18 @@ async fn check(
     // a proxy would pass on.
     let service = match authenticate(&app, &request, &headers, &SERVICE).await {
         Ok(service) => service,
-        Err(Error::Unauthenticated { .. }) => {
+        Err(Error::Unauthenticated { .. } | Error::TooMany { .. }) => {
             return Err(Error::internal(
                 "forward auth was asked without a good Tessera-Service-Authorization",
             ));
         }
         Err(error) => return Err(error),
     };
-    let refused = |error| app.limits.refused(request.address, error);
+    // Proxies know 401 and 403 alone: failures are counted, and not made to wait here.
+    let refused = |error: Error| {
+        let _ = app.limits.refused(request.address, error.clone());
+        error
+    };
     let question = Question {
         token: presented(&headers).map_err(refused)?.reveal().to_owned(),
         claimed: Claimed::of(&headers),
@@ -51,6 +55,18 @@ async fn check(
     };
     let verified = verified::verify(&app, &service, &question).await?;
     let verified = verified.ok_or_else(|| refused(Error::Unauthenticated { presented: true }))?;
+    // What is asked is the operator's; a slip of the pen must not read as “nothing more”.
+    for (name, value) in query.pairs() {
+        let twice = query.all(name).count() > 1;
+        if !matches!(name, "permission" | "project") || value.trim().is_empty() || twice {
+            return Err(Error::internal(format!(
+                "forward auth is asked “{name}={value}”: permission and project, once each"
+            )));
+        }
+    }
+    if query.has("project") && !query.has("permission") {
+        return Err(Error::internal("forward auth is asked for a project without a permission"));
+    }
     if let Some(word) = query.filled("permission") {
         let permission: Permission = word
             .parse()

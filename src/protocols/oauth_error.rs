@@ -112,7 +112,10 @@ pub(super) async fn look(
         None => Err(bad),
     };
     match checked {
-        Ok(bearer) => Ok(bearer),
+        Ok(bearer) => {
+            app.limits.admit(&bearer)?;
+            Ok(bearer)
+        }
         Err(Error::Forbidden(text)) => refuse(code, text),
         Err(error @ Error::Unauthenticated { .. }) => match app.limits.refused(facts.address, error) {
             Error::Unauthenticated { .. } => {

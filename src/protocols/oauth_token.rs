@@ -20,9 +20,9 @@ use crate::identity::caller::RequestFacts;
 use crate::identity::standing::{self, of_account};
 use crate::identity::{App, Bearer, PlainToken};
 use crate::identity_providers::store as providers;
-use crate::platform::Timestamp;
 use crate::platform::id::OrganizationId;
 use crate::platform::web::Form;
+use crate::platform::{Error, Timestamp};
 use crate::service_accounts::model::{ServiceAccount, Status};
 use crate::service_accounts::store as accounts;
 use crate::tokens::access::{AccessFor, LONGEST, USUAL, issue};
@@ -47,7 +47,8 @@ struct Answer {
     issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: u64,
-    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
 }
 
 /// What an access token is made from, and for whom.
@@ -63,7 +64,7 @@ async fn token(
     State(app): State<App>,
     facts: RequestFacts,
     headers: HeaderMap,
-    form: Result<Form, crate::platform::Error>,
+    form: Result<Form, Error>,
 ) -> Result<Response, Refused> {
     let Ok(form) = form else {
         return refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded");
@@ -81,7 +82,13 @@ async fn token(
     let lifetime = lifetime(&form)?;
     let change = Change::begin(&app, &exchange.actor, exchange.organization).await?;
     let now = change.now;
-    let (value, end) = issue(change, &exchange.access, permissions, lifetime).await?;
+    let issued = issue(change, &exchange.access, permissions, lifetime).await;
+    let (value, end) = match issued {
+        Err(Error::Unauthenticated { .. }) => {
+            return refuse(Code::InvalidGrant, "what is exchanged has ended or was changed meanwhile");
+        }
+        other => other?,
+    };
     let held = match (permissions.or(exchange.access.bounds()), &exchange.subject) {
         (Some(narrowed), _) => narrowed,
         (None, Some(subject)) => anywhere(subject),
@@ -92,7 +99,7 @@ async fn token(
         issued_token_type: (grant == TOKEN_EXCHANGE).then_some(ACCESS_TOKEN),
         token_type: "Bearer",
         expires_in: end.since(now).as_secs(),
-        scope: held.scope(),
+        scope: Some(held.scope()).filter(|scope| !scope.is_empty()),
     };
     Ok(([(PRAGMA, HeaderValue::from_static("no-cache"))], Json(answer)).into_response())
 }
@@ -210,9 +217,9 @@ async fn federated(
     let proven = match presented.prove(app).await {
         Ok(proven) => proven,
         Err(text) => {
-            let error = crate::platform::Error::Unauthenticated { presented: true };
+            let error = Error::Unauthenticated { presented: true };
             return match app.limits.refused(facts.address, error) {
-                crate::platform::Error::Unauthenticated { .. } => refuse(Code::InvalidGrant, text),
+                Error::Unauthenticated { .. } => refuse(Code::InvalidGrant, text),
                 other => Err(other.into()),
             };
         }
@@ -239,7 +246,13 @@ async fn federated(
         for_team: None,
         once: None,
     };
-    let access = AccessFor::identity(&proven, organization.id, (account.id, account.expires_at));
+    let access = AccessFor::identity(
+        &proven,
+        organization.id,
+        (account.id, account.version),
+        (provider.id, provider.version),
+        account.expires_at,
+    );
     Ok(Exchange { access, actor, organization: Some(organization.id), subject: Some(subject) })
 }
 
@@ -252,19 +265,19 @@ fn matching(
     now: Timestamp,
 ) -> Result<ServiceAccount, Refused> {
     candidates.retain(|account| {
-        named.is_none_or(|uid| account.id.to_string() == uid)
+        account.status(now) == Status::Active
+            && named.is_none_or(|uid| account.id.to_string() == uid)
             && account.conditions().iter().all(|(claim, value)| proven.claims(claim, value))
     });
     let Some(account) = candidates.pop() else {
-        let text =
-            format!("no service account has the subject {} and conditions that hold", proven.subject());
+        let text = format!(
+            "no active service account has the subject {} and conditions that hold",
+            proven.subject()
+        );
         return refuse(Code::InvalidGrant, text);
     };
     if !candidates.is_empty() {
         return refuse(Code::InvalidGrant, "several service accounts fit: name one by its UID in client_id");
-    }
-    if account.status(now) != Status::Active {
-        return refuse(Code::InvalidGrant, format!("{} is disabled or has expired", account.name));
     }
     Ok(account)
 }

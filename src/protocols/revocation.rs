@@ -11,6 +11,7 @@ use crate::access::TokenKind;
 use crate::audit::{Actor, ActorKind, Change, Through};
 use crate::identity::caller::RequestFacts;
 use crate::identity::{App, PlainToken};
+use crate::platform::Error;
 use crate::platform::web::Form;
 use crate::tokens::{lifecycle, store};
 
@@ -23,7 +24,7 @@ async fn revoke(
     State(app): State<App>,
     facts: RequestFacts,
     headers: HeaderMap,
-    form: Result<Form, crate::platform::Error>,
+    form: Result<Form, Error>,
 ) -> Result<StatusCode, Refused> {
     let Ok(form) = form else {
         return refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded");
@@ -38,12 +39,11 @@ async fn revoke(
             "service secrets are revoked in the console or by the API",
         );
     }
-    let Some(token) = store::of_value(&app.db, &value).await? else { return Ok(StatusCode::OK) };
     let actor = Actor {
         kind: ActorKind::Nobody,
         id: String::new(),
         name: "who has the token".to_owned(),
-        token: Some(token.id),
+        token: None,
         through: Through::Api,
         address: facts.address,
         request_id: facts.request_id.clone(),
@@ -51,16 +51,26 @@ async fn revoke(
         for_team: None,
         once: None,
     };
-    if token.revoked_at.is_none() {
-        let mut change = Change::begin(&app, &actor, token.organization_id).await?;
-        if let Some(person) = token.person_id {
-            change.touches_person(person);
-        }
-        match lifecycle::revoke(change, &token).await {
-            // Another was faster.
-            Ok(()) | Err(crate::platform::Error::Conflict(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let mut change = Change::begin(&app, &actor, None).await?;
+    let now = change.now;
+    // A value that has stopped is nothing any more, and must not end its successor.
+    let Some((token, is_old)) = store::of_value(change.tx(), &value, now).await? else {
+        return Ok(StatusCode::OK);
+    };
+    match (token.organization_id, token.person_id) {
+        (Some(organization), _) => change.within(organization),
+        (None, Some(person)) => change.touches_person(person),
+        (None, None) => {}
+    }
+    let ended = if is_old {
+        lifecycle::stop_old(change, &token).await
+    } else {
+        lifecycle::revoke(change, &token).await
+    };
+    match ended {
+        // Another was faster.
+        Ok(()) | Err(Error::Conflict(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     Ok(StatusCode::OK)
 }

@@ -78,7 +78,8 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> 
             (Subject { narrowed: bearer.narrowed, ..place.subject.clone() }, None)
         }
     };
-    let attribution = settle(&app.db, service.organization.id, &bearer, &question.claimed).await?;
+    let attribution =
+        settle(&app.db, service.organization.id, (&bearer, &subject), &question.claimed).await?;
     app.usage.note(app.clock.now(), &bearer, Some(service), attribution.counted());
     Ok(Some(Verified { bearer, subject, default_team, attribution }))
 }
@@ -126,9 +127,9 @@ pub async fn principal(app: &App, service: &ServiceCaller, kind: &str, id: &str)
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn project(app: &App, service: &ServiceCaller, named: &str) -> Result<ProjectFacts> {
-    let organization = service.organization.id;
+    let (organization, before) = (service.organization.id, app.db.changes().before());
     let read = async { Ok(projects::find(&app.db, organization, named).await?.facts()) };
     let key = (organization, named.to_owned());
     let now = app.clock.now();
-    Ok(*app.memory.projects.or_read(app.db.changes(), key, organization, now, read).await?)
+    Ok(*app.memory.projects.or_read(app.db.changes(), key, organization, (before, now), read).await?)
 }

@@ -11,7 +11,7 @@ use crate::access::{
 };
 use crate::audit::{Action, Change, Event};
 use crate::grants::actions::hand_over;
-use crate::identity::once::{Claim, claim};
+use crate::identity::once::{Claim, claim, repeats};
 use crate::identity::reveal::Delivery;
 use crate::identity::standing::of_account;
 use crate::identity::{Caller, PlainToken};
@@ -111,9 +111,10 @@ pub async fn create(
     let set = caller.organization.sets.find(&checked.role).ok_or(Error::NotFound)?;
     require_gift(&caller.subject, &Gift::role_of_account(set, home))?;
     let id = ServiceAccountId::new(now, &context.random);
-    let outcome =
+    let by_key = repeats(&mut change, "service account", &id).await?.map(|first| first.to_string());
+    let by_form =
         claim(change.tx(), now, &caller.actor.id, "service_account", nonce, &id.to_string()).await?;
-    if let Claim::Repeat(first) = outcome {
+    if let (Some(first), _) | (None, Claim::Repeat(first)) = (by_key, by_form) {
         let account = store::find(change.tx(), organization, &first, now).await?;
         let keys = tokens::of_account(change.tx(), account.id).await?;
         return Ok(Made { account, key: keys.first().map(|key| key.id), value: None });

@@ -2,7 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,6 @@ use serde_json::json;
 use super::actions;
 use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewAccount, Scope};
 use super::store::Filter;
-use crate::identity::once;
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App, PlainToken};
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
@@ -208,12 +207,7 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
-async fn create(
-    State(app): State<App>,
-    caller: ApiCaller,
-    headers: HeaderMap,
-    Json(body): Json<Creation>,
-) -> Result<Response> {
+async fn create(State(app): State<App>, caller: ApiCaller, Json(body): Json<Creation>) -> Result<Response> {
     let input = NewAccount {
         name: body.name,
         description: body.description,
@@ -229,8 +223,7 @@ async fn create(
         key: body.key.input("default"),
         identity: body.identity,
     };
-    let nonce = once::key(&headers);
-    let made = actions::create(&app, &caller, &input, nonce.as_deref(), &Delivery::Answer).await?;
+    let made = actions::create(&app, &caller, &input, None, &Delivery::Answer).await?;
     let value = made.value.as_ref().map(PlainToken::reveal);
     let key = match made.key {
         Some(key) => Some(with_value(&app, key, value).await?),

@@ -2,7 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,6 @@ use serde_json::json;
 use super::actions;
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
 use super::store::Filter;
-use crate::identity::once;
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App, PlainToken};
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
@@ -134,12 +133,7 @@ struct Creation {
     grants: Vec<GrantInput>,
 }
 
-async fn create(
-    State(app): State<App>,
-    caller: ApiCaller,
-    headers: HeaderMap,
-    Json(body): Json<Creation>,
-) -> Result<Response> {
+async fn create(State(app): State<App>, caller: ApiCaller, Json(body): Json<Creation>) -> Result<Response> {
     let input = NewServiceToken {
         name: body.name,
         description: body.description,
@@ -147,8 +141,7 @@ async fn create(
         allowed_addresses: body.allowed_addresses.join("\n"),
         grants: body.grants,
     };
-    let made =
-        actions::create(&app, &caller, &input, once::key(&headers).as_deref(), &Delivery::Answer).await?;
+    let made = actions::create(&app, &caller, &input, None, &Delivery::Answer).await?;
     let value = made.value.as_ref().map(PlainToken::reveal);
     with_value(&app, &caller, &made.id.to_string(), value).await
 }

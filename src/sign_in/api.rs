@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::access::{Permissions, TokenKind, effective};
+use crate::access::{Permissions, Subject, TokenKind, effective};
 use crate::audit::Change;
 use crate::identity::attribution::{Attribution, Claimed, Named, Outcome, settle};
 use crate::identity::bearer::{Principal, PrincipalKind, of_request};
@@ -19,10 +19,10 @@ use crate::identity::{App, Bearer};
 use crate::platform::id::TokenId;
 use crate::platform::web::Json;
 use crate::platform::web::operation::{Api, delete, get, post};
-use crate::platform::{Error, Result, Timestamp};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::service_accounts::store as accounts;
 use crate::tokens::api::issued;
-use crate::tokens::model::{Holder, Overlap, Renewal, RenewalBody, TokenView};
+use crate::tokens::model::{Holder, Lifetime, Overlap, Renewal, RenewalBody, TokenView};
 use crate::tokens::{lifecycle, store};
 
 /// What every token may ask of itself.
@@ -86,28 +86,33 @@ async fn whoami(State(app): State<App>, parts: Parts) -> Result<Response> {
         }
         Principal::Machine(_) => None,
     };
-    let (organization, default_team, permissions) = match (&bearer.principal, place) {
-        (Principal::Machine(machine), _) => {
-            (Some(machine.organization.clone()), machine.default_team.clone(), effective(&machine.subject))
-        }
-        (Principal::Person { .. }, Some(mut place)) => {
+    let known = match (&bearer.principal, place) {
+        (Principal::Machine(machine), _) => Some((machine.organization.clone(), machine.subject.clone())),
+        (Principal::Person { .. }, Some(place)) => {
             admits_personal_token(&place.organization, &bearer.request)?;
-            place.subject.narrowed = bearer.narrowed;
-            (Some(Arc::new(place.organization)), None, effective(&place.subject))
+            let subject = Subject { narrowed: bearer.narrowed, ..place.subject };
+            Some((Arc::new(place.organization), subject))
         }
-        (Principal::Person { .. }, None) => (None, None, Permissions::NONE),
+        (Principal::Person { .. }, None) => None,
+    };
+    let default_team = match &bearer.principal {
+        Principal::Machine(machine) => machine.default_team.clone(),
+        Principal::Person { .. } => None,
     };
     let claimed = Claimed::of(&parts.headers);
-    let attribution = match &organization {
-        Some(organization) => settle(&app.db, organization.id, &bearer, &claimed).await?,
-        None => Attribution::default(),
+    let (attribution, permissions) = match &known {
+        Some((organization, subject)) => {
+            let settled = settle(&app.db, organization.id, (&bearer, subject), &claimed).await?;
+            (settled, effective(subject))
+        }
+        None => (Attribution::default(), Permissions::NONE),
     };
     app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
     Ok(Answer(WhoAmI {
         id: bearer.principal.id(),
         kind: bearer.principal.kind(),
         name: bearer.principal.name().to_owned(),
-        organization: organization.map(|organization| organization.slug.clone()),
+        organization: known.map(|(organization, _)| organization.slug.clone()),
         team: attribution.team,
         default_team,
         permissions,
@@ -133,8 +138,13 @@ async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
     if let Principal::Person { id, .. } = &bearer.principal {
         change.touches_person(*id);
     }
-    let token = store::find(&app.db, bearer.token).await?.ok_or(Error::NotFound)?;
-    lifecycle::revoke(change, &token).await?;
+    let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
+    // A value that was replaced ends itself, not its successor.
+    if bearer.is_old {
+        lifecycle::stop_old(change, &token).await?;
+    } else {
+        lifecycle::revoke(change, &token).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -160,10 +170,26 @@ async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<Renewal
     if renewal.overlap.is_empty() {
         renewal.overlap = Overlap::Hour.to_string();
     }
+    // A short key does not make itself a long one.
+    let most = token.expires_at.map(|end| now.plus(end.since(token.regenerated_at)));
+    if let (Some(most), Lifetime::Until(end)) = (most, &renewal.lifetime)
+        && *end > most
+    {
+        let message = format!("may be at most {}: as long as the key was made for", most.rfc3339());
+        return Err(Error::Invalid(Mistakes::one("expires_at", message)));
+    }
     let policy = &machine.organization.policy;
-    let made =
-        lifecycle::regenerate(&mut change, holder, &token, &renewal, policy, &Delivery::Answer).await?;
-    if !made.is_repeat() {
+    let (change_of, delivery) = (&mut change, Delivery::Answer);
+    let made = if bearer.is_old {
+        // The answer with its successor was lost: that one is replaced, this one lives on as promised.
+        lifecycle::replace(change_of, holder, &token, &renewal, policy, &delivery).await?
+    } else {
+        lifecycle::regenerate(change_of, holder, &token, &renewal, policy, &delivery).await?
+    };
+    if made.is_repeat() {
+        // Its connection is free again before another is asked for.
+        drop(change);
+    } else {
         change.done().await?;
     }
     issued(&app, &made).await

@@ -12,8 +12,8 @@ use crate::audit::{Action, Change, Event};
 use crate::identity::assertion::Proven;
 use crate::identity::bearer::Principal;
 use crate::identity::{Bearer, PlainToken, TokenHash};
-use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
-use crate::platform::{Result, Timestamp};
+use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
+use crate::platform::{Error, Result, Timestamp};
 
 /// How long an access token lives unless asked otherwise.
 pub const USUAL: Duration = Duration::from_secs(3600);
@@ -33,6 +33,8 @@ pub struct AccessFor {
     pub(super) source: Option<(TokenId, TokenHash)>,
     /// The access token that it was narrowed from: it ends with that one too.
     pub(super) parent: Option<TokenId>,
+    /// Account and identity provider with their versions, for an external identity.
+    identity: Option<((ServiceAccountId, i64), (IdentityProviderId, i64))>,
     /// It ends by then.
     ends: Option<Timestamp>,
     /// It carries no more than these.
@@ -52,6 +54,7 @@ impl AccessFor {
             team: None,
             source: if exchanged { bearer.source } else { Some((bearer.token, bearer.value)) },
             parent: exchanged.then_some(bearer.token),
+            identity: None,
             ends: bearer.expires_at,
             bounds: bearer.narrowed,
         };
@@ -74,7 +77,9 @@ impl AccessFor {
     pub const fn identity(
         _proof: &Proven,
         organization: OrganizationId,
-        account: (ServiceAccountId, Option<Timestamp>),
+        account: (ServiceAccountId, i64),
+        provider: (IdentityProviderId, i64),
+        ends: Option<Timestamp>,
     ) -> Self {
         Self {
             acts_as: TokenKind::ServiceAccount,
@@ -84,7 +89,8 @@ impl AccessFor {
             team: None,
             source: None,
             parent: None,
-            ends: account.1,
+            identity: Some((account, provider)),
+            ends,
             bounds: None,
         }
     }
@@ -101,7 +107,8 @@ impl AccessFor {
 /// the latest.
 ///
 /// # Errors
-/// When the database cannot.
+/// [`Error::Unauthenticated`] where that ended or changed meanwhile; when the
+/// database cannot.
 pub async fn issue(
     mut change: Change<'_>,
     access: &AccessFor,
@@ -110,6 +117,17 @@ pub async fn issue(
 ) -> Result<(PlainToken, Timestamp)> {
     change.touches_nothing();
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
+    let parent_lives = match access.parent {
+        Some(parent) => store::hold(change.tx(), parent).await?,
+        None => true,
+    };
+    let identity_lives = match access.identity {
+        Some((account, provider)) => store::hold_identity(change.tx(), account, provider).await?,
+        None => true,
+    };
+    if !parent_lives || !identity_lives {
+        return Err(Error::Unauthenticated { presented: true });
+    }
     let end = now.plus(lifetime.min(LONGEST));
     let end = access.ends.map_or(end, |ends| ends.min(end));
     let token = NewToken {

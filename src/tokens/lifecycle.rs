@@ -106,6 +106,38 @@ pub async fn regenerate(
     Ok(Issued { id: token.id, value: Some(value) })
 }
 
+/// Gives a token another new value in place of the one in force, for who still
+/// holds the value before: that one lives on until it stops.
+///
+/// # Errors
+/// As [`regenerate`].
+pub async fn replace(
+    change: &mut Change<'_>,
+    holder: Holder,
+    token: &Token,
+    renewal: &Renewal,
+    policy: &Policy,
+    delivery: &Delivery,
+) -> Result<Issued> {
+    let (context, now) = (change.context().clone(), change.now);
+    if repeats(change, &format!("value of {}", token.id), &token.id).await?.is_some() {
+        return Ok(Issued { id: token.id, value: None });
+    }
+    let (expires_at, _) = renewal.check(token, policy, holder.kind(), now)?;
+    if !store::renew(change.tx(), token.id, now, expires_at).await? {
+        return Err(Error::conflict("This token is revoked. Make a new one."));
+    }
+    store::drop_current(change.tx(), token.id).await?;
+    let value = PlainToken::generate(token.kind, &context.random);
+    store::insert_value(change.tx(), token.id, &value).await?;
+    reveal::put(change.tx(), &context, delivery, token.id, &value).await?;
+    let before = json!({ "hint": token.hint, "expires_at": token.expires_at });
+    let after = json!({ "hint": value.hint(), "expires_at": expires_at });
+    let event = Event::new(Action::TokenRegenerated, "token", token.id, &token.name);
+    change.also(&event.before(before).after(after)).await?;
+    Ok(Issued { id: token.id, value: Some(value) })
+}
+
 /// Ends the value that lives on beside its successor; commits.
 ///
 /// # Errors

@@ -372,7 +372,7 @@ impl Renewal {
         let mut mistakes = Mistakes::default();
         let end = match (&self.lifetime, token.expires_at) {
             (Lifetime::Usual, Some(end)) => {
-                let same = now.plus(end.since(token.regenerated_at));
+                let same = now.plus(end.since(token.regenerated_at)).min(Timestamp::LAST);
                 let most = policy.lifetime(kind).max_days.map(|days| now.plus(days * DAY));
                 Some(Some(most.map_or(same, |most| same.min(most))))
             }

@@ -1,11 +1,13 @@
 //! The SQL of tokens and their values.
 
 use super::access::AccessFor;
-use super::model::{Holder, NewToken, Token};
+use super::model::{Holder, NewToken, Status, Token};
 use crate::audit::Actor;
 use crate::identity::{PlainToken, usage};
 use crate::platform::db::Source;
-use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
+use crate::platform::id::{
+    IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId,
+};
 use crate::platform::web::paging::{Page, newest};
 use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
 
@@ -92,6 +94,12 @@ pub(super) async fn drop_previous(tx: &mut Tx, id: TokenId) -> Result<u64> {
         .await?)
 }
 
+/// Ends the value in force.
+pub(super) async fn drop_current(tx: &mut Tx, id: TokenId) -> Result<()> {
+    sql("DELETE FROM token_values WHERE token_id = $1 AND stops_at IS NULL").bind(id).execute(tx).await?;
+    Ok(())
+}
+
 /// Lets the value in force live on until `stops_at`.
 pub(super) async fn retire(tx: &mut Tx, id: TokenId, stops_at: Timestamp) -> Result<()> {
     sql("UPDATE token_values SET stops_at = $1 WHERE token_id = $2 AND stops_at IS NULL")
@@ -152,15 +160,52 @@ pub(super) async fn insert_access(
     Ok(())
 }
 
-/// The token of a value, whatever became of it.
+/// The token of a value that still works, and whether it has a successor.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn of_value(source: impl Into<Source<'_>>, value: &PlainToken) -> Result<Option<Token>> {
-    Ok(tokens_where!("t.id = (SELECT token_id FROM token_values WHERE hash = $1)")
-        .bind(value.hash())
-        .optional(source)
-        .await?)
+pub async fn of_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result<Option<(Token, bool)>> {
+    let found: Option<(TokenId, Option<Timestamp>)> =
+        sql("SELECT token_id, stops_at FROM token_values WHERE hash = $1")
+            .bind(value.hash())
+            .optional(&mut *tx)
+            .await?;
+    let Some((id, stops_at)) = found.filter(|(_, stops_at)| stops_at.is_none_or(|end| end > now)) else {
+        return Ok(None);
+    };
+    let token = find(tx, id).await?.filter(|token| token.status(now) == Status::Active);
+    Ok(token.map(|token| (token, stops_at.is_some())))
+}
+
+/// Holds an access token while one is narrowed from it, so that its revocation
+/// waits and finds that one; false if it has ended.
+pub(super) async fn hold(tx: &mut Tx, id: TokenId) -> Result<bool> {
+    let rows = sql("UPDATE tokens SET version = version WHERE id = $1 AND revoked_at IS NULL")
+        .bind(id)
+        .execute(tx)
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Holds an account and its identity provider as they were read, while an
+/// identity is exchanged; false if either was changed.
+pub(super) async fn hold_identity(
+    tx: &mut Tx,
+    (account, account_version): (ServiceAccountId, i64),
+    (provider, provider_version): (IdentityProviderId, i64),
+) -> Result<bool> {
+    let accounts = sql("UPDATE service_accounts SET version = version WHERE id = $1 AND version = $2 \
+         AND deleted_at IS NULL AND disabled_at IS NULL")
+    .bind(account)
+    .bind(account_version)
+    .execute(&mut *tx)
+    .await?;
+    let providers = sql("UPDATE identity_providers SET version = version WHERE id = $1 AND version = $2")
+        .bind(provider)
+        .bind(provider_version)
+        .execute(tx)
+        .await?;
+    Ok(accounts == 1 && providers == 1)
 }
 
 /// Ends the access tokens that the external identity of an account was

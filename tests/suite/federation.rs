@@ -197,8 +197,8 @@ async fn an_assertion_is_for_this_subject_this_audience_of_this_issuer_now() {
     let now = world.claims()["iat"].as_i64().expect("a time");
     access(&world.ask(&world.claims()).await);
     for (field, value, word) in [
-        ("sub", json!("repo:acme/other"), "no service account has the subject"),
-        ("sub", json!("repo:acme/shop "), "no service account has the subject"),
+        ("sub", json!("repo:acme/other"), "no active service account has the subject"),
+        ("sub", json!("repo:acme/shop "), "no active service account has the subject"),
         ("sub", json!(null), "sub"),
         ("aud", json!("Tessera"), "no identity provider"),
         ("aud", json!(["tessera", "other"]), "one audience"),
@@ -235,7 +235,7 @@ async fn the_same_subject_of_another_issuer_is_another_account() {
     refused(&world.ask(&claims).await, "no identity provider");
     let body = json!({ "name": "Other", "issuer": other.address, "audience": "tessera" });
     world.house.post(&world.olive, "/organizations/acme/identity-providers", body).await;
-    refused(&world.ask(&claims).await, "no service account");
+    refused(&world.ask(&claims).await, "no active service account");
     let identity = json!({ "provider": "Other", "subject": "repo:acme/shop" });
     let second = federated(&world.house, &world.olive, "other-ci", identity).await;
     let token = access(&world.ask(&claims).await);
@@ -280,7 +280,7 @@ async fn conditions_tell_ci_systems_apart_and_an_ambiguous_identity_names_its_ac
     let assertion = signed_by("one", &claims);
     let token = access(&world.present(&assertion, &[("client_id", &wide)]).await);
     assert_eq!(world.house.get(&token, "/whoami").await.json()["id"], wide.as_str());
-    refused(&world.present(&assertion, &[("client_id", &world.account)]).await, "no service account");
+    refused(&world.present(&assertion, &[("client_id", &world.account)]).await, "no active service account");
     // Neither subject nor condition would be everybody.
     let body = json!({
         "name": "everybody", "scope": "team", "team": "shop", "authentication": "federated",
@@ -298,7 +298,7 @@ async fn what_a_federated_account_got_ends_with_the_account_its_identity_and_its
     let token = access(&world.ask(&world.claims()).await);
     world.house.post(&world.olive, &format!("{account}/disable"), json!({})).await;
     assert!(!lives(&token).await);
-    refused(&world.ask(&world.claims()).await, "disabled");
+    refused(&world.ask(&world.claims()).await, "no active service account");
     world.house.post(&world.olive, &format!("{account}/enable"), json!({})).await;
     assert!(lives(&token).await);
     let limits = json!({ "allowed_addresses": ["10.0.0.0/8"] });

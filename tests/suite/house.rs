@@ -190,7 +190,9 @@ async fn every_statement_is_understood_by_the_database() {
             Db::Sqlite { write, .. } => {
                 write.acquire().await.expect("a connection").prepare(text).await.map(drop)
             }
-            Db::Postgres { pool, .. } => pool.acquire().await.expect("a connection").prepare(text).await.map(drop),
+            Db::Postgres { pool, .. } => {
+                pool.acquire().await.expect("a connection").prepare(text).await.map(drop)
+            }
         };
         prepared.unwrap_or_else(|error| panic!("{error}: {statement}"));
     }

@@ -163,7 +163,14 @@ impl<'a> From<&'a mut Tx> for Source<'a> {
 impl Statement {
     /// Binds the next placeholder.
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
+        let value = match value.into() {
+            // PostgreSQL has no NUL in texts; nothing that is stored holds one.
+            Value::Text(Some(text)) if text.contains('\0') => {
+                Value::Text(Some(text.replace('\0', "\u{fffd}")))
+            }
+            other => other,
+        };
+        self.values.push(value);
         self
     }
 

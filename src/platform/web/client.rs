@@ -43,11 +43,15 @@ fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
 /// `Forwarded` (RFC 7239).
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let all = |name: &str| {
-        let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        lines.flat_map(|line| line.split(',')).map(|part| part.trim().to_owned()).collect::<Vec<_>>()
+        // Bytes that are no text make a hop that is not known, not a line that is not there.
+        let lines = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let parts = |line: std::borrow::Cow<'_, str>| -> Vec<String> {
+            line.split(',').map(|part| part.trim().to_owned()).collect()
+        };
+        lines.flat_map(parts).collect::<Vec<_>>()
     };
     let listed = all("x-forwarded-for");
-    if !listed.is_empty() {
+    if headers.contains_key("x-forwarded-for") {
         return listed.iter().map(|part| address(part)).collect();
     }
     let named = |part: &String| {
@@ -93,9 +97,21 @@ mod tests {
             ("10.0.0.1", "forwarded", "for=\"[2001:db8:1::9]:80\", for=192.0.2.7", "192.0.2.7"),
             ("2001:db8::1", "forwarded", "For=\"[2a00::9]\"", "2a00::9"),
             ("10.0.0.1", "x-other", "203.0.113.9", "10.0.0.1"),
+            ("10.0.0.1", "x-forwarded-for", "", "10.0.0.1"),
         ] {
             assert_eq!(ask(peer, name, value), expected, "{peer} {name}: {value}");
         }
+    }
+
+    #[test]
+    fn what_a_caller_writes_beside_the_proxys_line_is_not_read() {
+        let trusted = ["10.0.0.0/8".parse().expect("a range")];
+        let mut headers = HeaderMap::new();
+        let line = axum::http::HeaderValue::from_bytes(b"\xe9, 198.51.100.7").expect("a header");
+        headers.insert("x-forwarded-for", line);
+        headers.insert("forwarded", "for=10.1.2.3".parse().expect("a header"));
+        let found = behind(IpAddr::from([10, 0, 0, 1]), &headers, &trusted);
+        assert_eq!(found.to_string(), "198.51.100.7");
     }
 
     proptest::proptest! {

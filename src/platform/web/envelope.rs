@@ -43,6 +43,10 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
     // The route, not the address: addresses hold set-up and invitation codes.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
+    // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
+    let given =
+        request.headers().get("x-request-id").filter(|_| request.uri().path().starts_with("/access/"));
+    let given = given.filter(|id| id.len() <= 200 && id.to_str().is_ok()).cloned();
     let span = tracing::info_span!("request", id, %method, route);
     async move {
         let mut response = next.run(request).await;
@@ -52,6 +56,9 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
         let took = context.clock.now().since(started);
         tracing::info!(status = response.status().as_u16(), micros = took.as_micros(), "answered");
         protect(response.headers_mut(), &context, &id);
+        if let Some(given) = given {
+            response.headers_mut().insert(HeaderName::from_static("x-request-id"), given);
+        }
         response
     }
     .instrument(span)
