@@ -183,7 +183,7 @@ fn main() {
     let set = build::build(&options, &folder);
     println!("{options:?}");
     let size = std::fs::metadata(env!("CARGO_BIN_EXE_tessera")).expect("a binary").len();
-    println!("binary: {:.1} MB", size as f64 / 1048576.0);
+    println!("binary: {:.1} MB", size as f64 / 1_048_576.0);
     let starts: Vec<f64> =
         (0..options.rounds).map(|_| Server::tessera(&set.folder).1.as_secs_f64() * 1000.0).collect();
     println!("start to the first 200: {:.0} ms", median(starts));

@@ -421,13 +421,12 @@ async fn principal(
     };
     let read = machine(app, token, organization, row);
     let machine = app.memory.machines.or_read(app.db.changes(), id, organization, at, read).await?;
-    Ok(Some(Principal::Machine(match narrowed {
-        None => machine,
-        Some(_) => {
-            let mut narrow = Machine::clone(&machine);
-            narrow.subject.narrowed = narrowed;
-            Arc::new(narrow)
-        }
+    Ok(Some(Principal::Machine(if narrowed.is_some() {
+        let mut narrow = Machine::clone(&machine);
+        narrow.subject.narrowed = narrowed;
+        Arc::new(narrow)
+    } else {
+        machine
     })))
 }
 

@@ -498,3 +498,77 @@ async fn fields_that_a_caller_may_not_set_are_refused_on_every_write() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_repeated_key_with_another_body_is_refused_and_means_one_organization_alone() {
+    let (house, olive, ..) = world().await;
+    house.post(&olive, "/organizations", json!({ "slug": "second", "name": "Second" })).await;
+    house.post(&olive, "/organizations/second/teams", json!({ "slug": "payments", "name": "P" })).await;
+    for path in ["service-accounts", "service-tokens", "teams", "services"] {
+        let body = |name: &str| match path {
+            "service-accounts" => json!({ "name": name, "scope": "team", "team": "payments" }),
+            "service-tokens" => {
+                json!({ "name": name, "grants": [{ "permission_set": "job_viewer", "projects": "all" }] })
+            }
+            "teams" => json!({ "slug": name, "name": name }),
+            _ => json!({ "name": name }),
+        };
+        let send = async |organization: &str, name: &str| {
+            let path = format!("/organizations/{organization}/{path}");
+            house.call((&olive, Method::POST, &path), &[("idempotency-key", "same")], Some(body(name))).await
+        };
+        let (here, there) = (send("acme", "one").await, send("second", "one").await);
+        assert_eq!((here.status, there.status), (StatusCode::CREATED, StatusCode::CREATED), "{}", there.text);
+        let which = if path == "teams" { "created_at" } else { "id" };
+        if path != "teams" {
+            assert_ne!(here.json()[which], there.json()[which], "{path}: two organizations, two of them");
+        }
+        let other = send("acme", "two").await;
+        assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", other.text);
+        assert!(other.text.contains("Idempotency-Key"), "{}", other.text);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_team_is_attributed_to_nobody_who_may_not_see_it() {
+    let (house, olive, ..) = world().await;
+    let body = json!({ "slug": "hidden", "name": "Hidden", "visibility": "secret" });
+    let made = house.post(&olive, "/organizations/acme/teams", body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    house.person("hana", "member", Some(("hidden", TeamRole::Member))).await;
+    let mo = house.personal_token(house.caller("mo").await.actor.id.parse().expect("an id")).await;
+    let hana = house.personal_token(house.caller("hana").await.actor.id.parse().expect("an id")).await;
+    let (_, _, weak) = house.account(&olive, "weak", Home::Organization("payments"), "member").await;
+    let asks = async |token: &str, team: &str| {
+        house.call((token, Method::GET, "/whoami"), &[("tessera-for-team", team)], None).await.json()
+    };
+    for token in [&mo, &weak] {
+        let (hidden, missing) = (asks(token, "hidden").await, asks(token, "missing").await);
+        assert_eq!(
+            (&hidden["team"], &hidden["attribution"]),
+            (&missing["team"], &missing["attribution"]),
+            "as if it were not there: {hidden}"
+        );
+    }
+    assert_eq!(asks(&hana, "hidden").await["team"], "hidden");
+    assert_ne!(asks(&mo, "other").await["team"], "other");
+}
+
+#[tokio::test]
+async fn a_nul_and_a_time_beyond_the_calendar_are_answered_clearly_by_both_databases() {
+    let (house, olive, ..) = world().await;
+    for path in [
+        "/organizations/acme/teams/a%00b",
+        "/organizations/acme/people/a%00b",
+        "/organizations/acme/service-accounts?q=a%00b",
+        "/organizations/acme/audit-events?actor=a%00b",
+    ] {
+        let answer = house.get(&olive, path).await;
+        assert!(!answer.status.is_server_error(), "{path}: {} {}", answer.status, answer.text);
+    }
+    for at in ["9999-12-31T23:59:59-23:59", "+10000-01-01T00:00:00Z"] {
+        let answer = house.post(&olive, "/account/tokens", json!({ "name": "x", "expires_at": at })).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{at}: {}", answer.text);
+        assert_eq!(answer.json()["errors"][0]["field"], "expires_at");
+    }
+}

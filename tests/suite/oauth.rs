@@ -320,3 +320,155 @@ async fn the_metadata_names_what_there_is() {
     assert_eq!(it["grant_types_supported"].as_array().expect("a list").len(), 3);
     assert_eq!(it["response_types_supported"], json!([]));
 }
+
+#[tokio::test]
+async fn a_narrowed_token_of_an_owner_does_nothing_that_only_owners_do() {
+    let (house, olive, _, _) = world().await;
+    let whole = house.get(&olive, "/whoami").await.json()["permissions"].clone();
+    assert!(whole.as_array().is_none_or(|list| !list.is_empty()));
+    let narrow =
+        access(&exchange(&house, &olive, &[("scope", "settings:write groups:write members:write")]).await);
+    let base = "/organizations/acme";
+    for (method, path, body) in [
+        (Method::POST, format!("{base}/token"), Some(json!({}))),
+        (Method::DELETE, base.to_owned(), None),
+        (Method::PUT, format!("{base}/teams/owners/members/mo"), Some(json!({ "role": "member" }))),
+    ] {
+        let answer = house.api(&narrow, method.clone(), &path, body).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}: {}", answer.text);
+    }
+    let all = access(&exchange(&house, &olive, &[]).await);
+    let answer = house.post(&all, &format!("{base}/token"), json!({})).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "what is not narrowed is an owner: {}", answer.text);
+}
+
+#[tokio::test]
+async fn what_came_from_a_token_that_is_gone_is_gone_too() {
+    let (house, olive, id, key) = world().await;
+    let first = access(&session(&house, &id, &key, &[]).await);
+    let second = access(&exchange(&house, &first, &[("scope", "runs:read")]).await);
+    let third = access(&exchange(&house, &second, &[]).await);
+    let beside = access(&session(&house, &id, &key, &[]).await);
+    assert!(lives(&house, &third).await);
+    house.oauth("/oauth2/revoke", &[], &[("token", &first)]).await;
+    for token in [&first, &second, &third] {
+        assert!(!lives(&house, token).await);
+    }
+    assert!(lives(&house, &beside).await && lives(&house, &key).await && lives(&house, &olive).await);
+}
+
+#[tokio::test]
+async fn an_old_value_ends_itself_alone_and_nothing_once_it_has_stopped() {
+    let (house, olive, id, key) = world().await;
+    let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
+    let key_id = house.get(&olive, &keys).await.json()["items"][0]["id"].as_str().expect("an id").to_owned();
+    let again = async |overlap: &str| {
+        let path = format!("{keys}/{key_id}/regenerate");
+        let made = house
+            .post(&olive, &path, if overlap.is_empty() { json!({}) } else { json!({ "overlap": overlap }) })
+            .await
+            .json();
+        made["token"].as_str().expect("a value").to_owned()
+    };
+    let second = again("1h").await;
+    let of_old = access(&session(&house, &id, &key, &[]).await);
+    let of_new = access(&session(&house, &id, &second, &[]).await);
+    // Whoever finds the old value can end it, and not what the program uses now.
+    house.oauth("/oauth2/revoke", &[], &[("token", &key)]).await;
+    assert!(!lives(&house, &key).await && !lives(&house, &of_old).await);
+    assert!(lives(&house, &second).await && lives(&house, &of_new).await);
+    let third = again("").await;
+    house.oauth("/oauth2/revoke", &[], &[("token", &second)]).await;
+    assert!(lives(&house, &third).await, "a value that stopped has no say");
+    let fourth = again("1h").await;
+    let answer = house.api(&third, Method::DELETE, "/token", None).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text);
+    assert!(!lives(&house, &third).await && lives(&house, &fourth).await);
+    house.oauth("/oauth2/revoke", &[], &[("token", &fourth)]).await;
+    assert!(!lives(&house, &fourth).await, "the value of now ends the key");
+}
+
+#[tokio::test]
+async fn ending_itself_many_times_at_once_answers_every_time() {
+    let (house, _, id, key) = world().await;
+    let token = access(&session(&house, &id, &key, &[]).await);
+    let ends = (0..20).map(|_| house.api(&token, Method::DELETE, "/token", None));
+    let answers = tokio::time::timeout(std::time::Duration::from_secs(60), futures_of(ends.collect())).await;
+    for answer in answers.expect("nobody waits for another") {
+        assert!(matches!(answer.status.as_u16(), 204 | 401 | 409), "{}", answer.text);
+    }
+    assert!(!lives(&house, &token).await && lives(&house, &key).await);
+}
+
+/// All of them at once, as one task.
+async fn futures_of<T>(mut all: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut pinned: Vec<_> = all.drain(..).map(|it| (Box::pin(it), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut waiting = false;
+        for (future, done) in &mut pinned {
+            if done.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(it) => *done = Some(it),
+                    std::task::Poll::Pending => waiting = true,
+                }
+            }
+        }
+        if waiting { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    pinned.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+#[tokio::test]
+async fn a_rotation_outlives_no_key_and_begins_from_either_value() {
+    let (house, olive, id, _) = world().await;
+    let account = format!("/organizations/acme/service-accounts/{id}");
+    house.api(&olive, Method::PATCH, &account, Some(json!({ "self_rotation": true }))).await;
+    let made = house
+        .post(
+            &olive,
+            &format!("{account}/tokens"),
+            json!({ "name": "n", "expires_at": "2027-01-03T00:00:00Z" }),
+        )
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let key = made.json()["token"].as_str().expect("a value").to_owned();
+    let long = house
+        .post(&key, "/token/rotate", json!({ "expires_at": "2028-01-01T00:00:00Z", "overlap": "1h" }))
+        .await;
+    let ends = |answer: &Answer| answer.json()["expires_at"].as_str().unwrap_or_default().to_owned();
+    if long.status == StatusCode::CREATED {
+        assert!(ends(&long).as_str() <= "2027-01-03T00:00:00Z", "{}", long.text);
+    } else {
+        assert_eq!(long.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", long.text);
+    }
+    let first = house.post(&key, "/token/rotate", json!({ "overlap": "1h" })).await;
+    assert!(matches!(first.status.as_u16(), 200 | 201), "{}", first.text);
+    let first = first.json()["token"].as_str().expect("a value").to_owned();
+    // The answer was lost; the program still has the old value and asks once more.
+    let second = house.post(&key, "/token/rotate", json!({ "overlap": "1h" })).await;
+    assert!(matches!(second.status.as_u16(), 200 | 201), "{}", second.text);
+    let second = second.json()["token"].as_str().expect("a value").to_owned();
+    assert!(lives(&house, &key).await && lives(&house, &second).await && !lives(&house, &first).await);
+}
+
+#[tokio::test]
+async fn a_personal_token_is_never_taken_from_more_places_than_the_one_that_made_it() {
+    let (house, olive, _, _) = world().await;
+    let made = house.post(
+        &olive,
+        "/account/tokens",
+        json!({ "name": "near", "allowed_addresses": ["127.0.0.0/8"] }),
+    );
+    let near = made.await.json()["token"].as_str().expect("a value").to_owned();
+    let child = house.post(&near, "/account/tokens", json!({ "name": "child" })).await;
+    assert_eq!(child.json()["allowed_addresses"], json!(["127.0.0.0/8"]), "{}", child.text);
+    let inside = json!({ "name": "inside", "allowed_addresses": ["127.0.0.1"] });
+    assert_eq!(house.post(&near, "/account/tokens", inside).await.status, StatusCode::CREATED);
+    for wide in [json!(["0.0.0.0/0"]), json!(["127.0.0.1", "10.0.0.0/8"]), json!(["::/0"])] {
+        let body = json!({ "name": "wide", "allowed_addresses": wide });
+        let answer = house.post(&near, "/account/tokens", body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wide}: {}", answer.text);
+        assert_eq!(answer.json()["errors"][0]["field"], "allowed_addresses");
+    }
+}

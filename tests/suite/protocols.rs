@@ -266,3 +266,52 @@ async fn a_key_renews_itself_only_where_its_account_allows_it_with_an_hour_of_ov
     assert_eq!(house.get(&key, "/whoami").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(house.get(&fresh, "/whoami").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_misspelt_question_of_a_proxy_lets_nobody_through_and_says_so() {
+    let (house, olive, _, key) = world().await;
+    let (_, secret) = service(&house, &olive, "api", &[]).await;
+    for query in [
+        "?permision=runs:write",
+        "?permission=runs:write&permission=runs:read",
+        "?permission=",
+        "?permission=runs:fly",
+        "?project=ledger",
+        "?permission=runs:write&project=",
+        "?permission=runs:write&projcet=ledger",
+    ] {
+        let answer = forward(&house, &secret, &key, query, &[]).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{query}: {}", answer.text);
+    }
+    let answer = forward(&house, &secret, &key, "?permission=runs:write&project=ledger", &[]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn one_malformed_question_of_several_is_a_no_and_the_others_are_answered() {
+    let (house, olive, _, key) = world().await;
+    let (_, secret) = service(&house, &olive, "api", &[]).await;
+    let body = json!({
+        "subject": { "type": "token", "id": key }, "action": { "name": "runs:write" },
+        "evaluations": [
+            { "resource": { "type": "project", "id": "ledger" } },
+            { "resource": { "type": "project" } },
+            { "action": {}, "resource": { "type": "project", "id": "ledger" } },
+            { "resource": { "type": "project", "id": "ledger" } },
+        ],
+    });
+    let request = Request::post("/access/v1/evaluations")
+        .header("authorization", format!("Bearer {secret}"))
+        .header("x-request-id", "of-the-caller")
+        .header("content-type", "application/json");
+    let answer = house.send(request.body(Body::from(body.to_string())).expect("a request")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(answer.headers["x-request-id"], "of-the-caller");
+    let decisions: Vec<_> = answer.json()["evaluations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| it["decision"].clone())
+        .collect();
+    assert_eq!(decisions, [json!(true), json!(false), json!(false), json!(true)]);
+}
