@@ -85,7 +85,7 @@ for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA']) {
 }
 
 test('another subject of the same identity provider is nobody', async () => {
-  await refused(await idp.token('ci-other', AUDIENCE), /no service account has the subject ci-other/);
+  await refused(await idp.token('ci-other', AUDIENCE), /no active service account has the subject ci-other/);
 });
 
 test('a token for another audience is refused', async () => {
@@ -154,7 +154,7 @@ test('an account that is disabled gets nothing, and what it had ends', async () 
   const { access_token: token } = await exchange(assertion, named);
   assert.equal((await server.whoami(token)).body.id, paused.id);
   await server.api('POST', `/organizations/acme/service-accounts/${paused.id}/disable`);
-  await refused(assertion, /disabled/, named);
+  await refused(assertion, /no active service account/, named);
   assert.equal((await server.whoami(token)).status, 401);
   // Two accounts fit: the program has to say which it is.
   await server.api('POST', `/organizations/acme/service-accounts/${paused.id}/enable`);

@@ -36,6 +36,8 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 pub struct House {
     pub app: App,
     pub router: Router,
+    /// Where its data is.
+    pub address: Address,
     folder: PathBuf,
 }
 
@@ -122,7 +124,8 @@ impl House {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("tessera-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
-        let db = Db::open(&new_database(&folder).await).await.expect("opened");
+        let address = new_database(&folder).await;
+        let db = Db::open(&address).await.expect("opened");
         migrate(&db).await.expect("migrated");
         let flags = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let sources = Sources { flags, ..Sources::default() };
@@ -134,7 +137,7 @@ impl House {
             key: Key::of([1; 32]),
         };
         let app = App::new(context).expect("an app");
-        Self { router: tessera::app::router(app.clone()), app, folder }
+        Self { router: tessera::app::router(app.clone()), app, address, folder }
     }
 
     /// With the organization `acme` and its owner `olive`; gives her personal token.
@@ -234,8 +237,23 @@ impl House {
 
     /// A second node on the same database: its own memory, the same key and clock.
     pub fn second_node(&self) -> Self {
-        let app = App::new((*self.app).clone()).expect("an app");
-        Self { router: tessera::app::router(app.clone()), app, folder: self.folder.join("second-node") }
+        self.beside((*self.app).clone())
+    }
+
+    /// Another process on the same database: its own connections as well.
+    pub async fn another_process(&self) -> Self {
+        let db = Db::open(&self.address).await.expect("opened");
+        self.beside(Context { db, ..(*self.app).clone() })
+    }
+
+    fn beside(&self, context: Context) -> Self {
+        let app = App::new(context).expect("an app");
+        Self {
+            router: tessera::app::router(app.clone()),
+            app,
+            address: self.address.clone(),
+            folder: self.folder.join("second-node"),
+        }
     }
 
     /// A call of the API with headers of its own.

@@ -18,6 +18,7 @@ mod guard;
 mod harness;
 mod house;
 mod lifecycle;
+mod memory;
 mod oauth;
 mod pages;
 mod protocols;

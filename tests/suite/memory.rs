@@ -1,0 +1,144 @@
+//! What verification remembers, and that it forgets in time: in this process,
+//! in another one, and while it hears nothing.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+use tessera::platform::db::{Address, hear};
+use tessera::platform::sql;
+use tokio::task::JoinHandle;
+
+use crate::harness::{Home, House};
+use crate::protocols::world;
+
+async fn lives(house: &House, token: &str) -> bool {
+    house.get(token, "/whoami").await.status == StatusCode::OK
+}
+
+/// As `tessera serve` does; ended by hand, as the runtime outlives no test.
+fn hearing(house: &House) -> JoinHandle<()> {
+    tokio::spawn(hear(house.app.db.clone(), house.app.clock.clone()))
+}
+
+/// Changes the key behind everybody's back: nobody is told of it.
+async fn meddle(house: &House, id: &str, revoked: bool) {
+    let mut tx = house.app.db.begin().await.expect("begun");
+    let at = revoked.then(|| tessera::platform::Timestamp::from_micros(1));
+    sql("UPDATE tokens SET revoked_at = $2 WHERE service_account_id = $1")
+        .bind(id)
+        .bind(at)
+        .execute(&mut tx)
+        .await
+        .expect("changed");
+    tx.commit().await.expect("committed");
+}
+
+/// Waits until a token that ended behind everybody's back is let in: memory is used.
+async fn remembers(house: &House, id: &str, key: &str) {
+    let begun = Instant::now();
+    loop {
+        meddle(house, id, false).await;
+        assert!(lives(house, key).await);
+        meddle(house, id, true).await;
+        let remembered = lives(house, key).await;
+        meddle(house, id, false).await;
+        if remembered {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing is ever remembered");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// How long it takes until it is no longer let in.
+async fn forgets(house: &House, key: &str) -> Duration {
+    let begun = Instant::now();
+    while lives(house, key).await {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is let in for ever");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    begun.elapsed()
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_forgotten_before_a_change_is_acknowledged() {
+    let (house, olive, id, key) = world().await;
+    let listener = hearing(&house);
+    remembers(&house, &id, &key).await;
+    let account = format!("/organizations/acme/service-accounts/{id}");
+    let base = "/organizations/acme";
+    for round in 0..20 {
+        assert!(lives(&house, &key).await);
+        assert_eq!(house.post(&olive, &format!("{account}/disable"), json!({})).await.status, StatusCode::OK);
+        assert!(!lives(&house, &key).await, "round {round}");
+        house.post(&olive, &format!("{account}/enable"), json!({})).await;
+        let may = house.get(&key, "/whoami").await.json()["permissions"].clone();
+        house.api(&olive, Method::PATCH, &account, Some(json!({ "role": "read_only" }))).await;
+        assert_ne!(house.get(&key, "/whoami").await.json()["permissions"], may, "round {round}");
+        house.api(&olive, Method::PATCH, &account, Some(json!({ "role": "member" }))).await;
+        assert_eq!(house.get(&key, "/whoami").await.json()["permissions"], may, "round {round}");
+    }
+    let limits = json!({ "policy": { "allowed_addresses": ["10.0.0.0/8", "127.0.0.2"] } });
+    let answer = house.api(&olive, Method::PATCH, base, Some(limits)).await;
+    // An owner is not shut out by their own hand; so nobody is.
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text);
+    assert_eq!(house.api(&olive, Method::DELETE, &account, None).await.status, StatusCode::NO_CONTENT);
+    assert!(!lives(&house, &key).await);
+    listener.abort();
+}
+
+#[tokio::test]
+async fn a_change_by_another_process_is_heard() {
+    let (house, olive, id, key) = world().await;
+    let other = house.another_process().await;
+    let listeners = [hearing(&house), hearing(&other)];
+    let account = format!("/organizations/acme/service-accounts/{id}");
+    remembers(&house, &id, &key).await;
+    for _ in 0..5 {
+        assert!(lives(&house, &key).await && lives(&other, &key).await);
+        other.post(&olive, &format!("{account}/disable"), json!({})).await;
+        assert!(!lives(&other, &key).await, "there it was acknowledged");
+        let delay = forgets(&house, &key).await;
+        assert!(delay < Duration::from_secs(2), "{delay:?}");
+        other.post(&olive, &format!("{account}/enable"), json!({})).await;
+        let begun = Instant::now();
+        while !lives(&house, &key).await {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+        }
+    }
+    // What belongs to others stays remembered.
+    let (_, _, second) = house.account(&olive, "second", Home::Team("payments"), "member").await;
+    assert!(lives(&other, &second).await);
+    listeners.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_node_that_hears_nothing_believes_nothing() {
+    let (house, _, id, key) = world().await;
+    let listener = hearing(&house);
+    remembers(&house, &id, &key).await;
+    // SQLite has no way to lose: whoever opens the file reads its version.
+    if let Address::Sqlite(_) = house.address {
+        listener.abort();
+        return;
+    }
+    assert!(lives(&house, &key).await);
+    meddle(&house, &id, true).await;
+    // The way to the other nodes is cut, and what they told meanwhile is lost.
+    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+         AND (query = 'SELECT 1' OR query LIKE 'LISTEN%')")
+        .all::<(bool,)>(&house.app.db)
+        .await
+        .expect("ended");
+    let delay = forgets(&house, &key).await;
+    assert!(delay < Duration::from_secs(2), "{delay:?}");
+    meddle(&house, &id, false).await;
+    listener.abort();
+    // Nobody listens any more: trust ends by itself. The clock of this house stands still until it is moved.
+    let _ = listener.await;
+    assert!(lives(&house, &key).await);
+    meddle(&house, &id, true).await;
+    house.app.clock.advance(Duration::from_secs(1));
+    assert!(!lives(&house, &key).await);
+}
