@@ -121,6 +121,8 @@ pub enum Principal {
         id: PersonId,
         /// Their display name.
         name: String,
+        /// Their username.
+        username: String,
     },
     /// Anything else, in its one organization.
     Machine(Arc<Machine>),
@@ -192,6 +194,15 @@ impl Principal {
         }
     }
 
+    /// What it is called by a machine: a person's username, else its name.
+    #[must_use]
+    pub fn username(&self) -> &str {
+        match self {
+            Self::Person { username, .. } => username,
+            Self::Machine(machine) => &machine.name,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -242,6 +253,7 @@ struct Row {
     narrowed: Option<String>,
     person_id: Option<PersonId>,
     person_name: Option<String>,
+    person_username: Option<String>,
     account_id: Option<ServiceAccountId>,
     account_name: Option<String>,
     account_role: Option<String>,
@@ -331,7 +343,7 @@ async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) ->
             source.name AS source_name, source.expires_at AS source_expires_at, held.stops_at AS source_stops_at, \
             source.allowed_addresses AS source_addresses, \
             t.expires_at AS token_expires_at, t.regenerated_at, t.revoked_at, t.allowed_addresses AS token_addresses, \
-            t.permissions AS narrowed, p.id AS person_id, p.name AS person_name, \
+            t.permissions AS narrowed, p.id AS person_id, p.name AS person_name, p.username AS person_username, \
             a.id AS account_id, a.name AS account_name, a.role AS account_role, \
             a.expires_at AS account_expires_at, a.allowed_addresses AS account_addresses, \
             a.disabled_at, a.deleted_at, \
@@ -408,8 +420,8 @@ async fn principal(
     narrowed: Option<Permissions>,
     at: (Before, Timestamp),
 ) -> Result<Option<Principal>> {
-    if let (Some(id), Some(name)) = (row.person_id, &row.person_name) {
-        return Ok(Some(Principal::Person { id, name: name.clone() }));
+    if let (Some(id), Some(name), Some(username)) = (row.person_id, &row.person_name, &row.person_username) {
+        return Ok(Some(Principal::Person { id, name: name.clone(), username: username.clone() }));
     }
     let Some(organization) = row.organization_id else { return Ok(None) };
     let id = match (token, row.account_id, row.team_id) {

@@ -7,7 +7,7 @@ use axum::routing::post;
 use axum::{Json as Answer, Router};
 use serde_json::{Value, json};
 
-use super::oauth_error::{Code, Refused, refuse};
+use super::oauth_error::{Code, Refused, needed, once, refuse};
 use super::verified::{self, Question, Verified};
 use crate::access::effective;
 use crate::identity::App;
@@ -30,16 +30,15 @@ async fn introspect(
 ) -> Result<Response, Refused> {
     let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await.map_err(Refused::client)?;
     let form = form?;
-    let token = form.filled("token");
-    let Some(token) = token else { return refuse(Code::InvalidRequest, "token is missing") };
-    let address = match form.filled("client_address") {
+    let token = needed(&form, "token")?;
+    let address = match once(&form, "client_address")? {
         None => None,
         Some(text) => match text.parse() {
             Ok(address) => Some(address),
             Err(_) => return refuse(Code::InvalidRequest, "client_address must be an IPv4 or IPv6 address"),
         },
     };
-    let claimed = Claimed { on_behalf_of: form.filled("on_behalf_of"), team: form.filled("team") };
+    let claimed = Claimed { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };
     let question = Question { token, claimed, address, agent: None };
     let answer = match verified::verify(&app, &service, &question).await? {
         Some(verified) => active(&app, &service, &verified),
@@ -60,7 +59,7 @@ fn active(app: &App, service: &ServiceCaller, verified: &Verified) -> Value {
         "active": true,
         "sub": sub,
         "client_id": sub,
-        "username": bearer.principal.name(),
+        "username": bearer.principal.username(),
         "scope": effective(subject).scope(),
         "iss": app.config.public_url,
         "aud": service.id,

@@ -70,6 +70,19 @@ async fn introspection_tells_whose_token_it_is_and_nothing_of_one_that_is_not_go
     let it = answer.json();
     assert_eq!((&it["active"], &it["sub"], &it["aud"]), (&json!(true), &json!(id), &json!(service_id)));
     assert_eq!(it["tessera"]["kind"], "service_account");
+    assert_eq!(it["username"], "ci");
+    let person = introspect(&house, &secret, &[("token", &olive)]).await.json();
+    assert_eq!(person["username"], "olive", "a person is told by their username");
+    // RFC 6749, 3.1: no parameter twice.
+    for name in ["token", "team", "on_behalf_of", "client_address"] {
+        let twice = [("token", key.as_str()), (name, "127.0.0.1"), (name, "127.0.0.1")];
+        let answer = introspect(&house, &secret, &twice).await;
+        assert_eq!(
+            (answer.status, answer.json()["error"].clone()),
+            (StatusCode::BAD_REQUEST, json!("invalid_request")),
+            "{name}"
+        );
+    }
     assert_eq!(it["tessera"]["team"], "payments");
     assert!(it["scope"].as_str().expect("text").split(' ').any(|word| word == "runs:write"));
     // Disabled, unknown, mistyped, of another kind: exactly the same few bytes.
