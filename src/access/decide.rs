@@ -263,24 +263,27 @@ fn sees(subject: &Subject, target: &Target) -> bool {
 /// `whoami` tells. Grants for single projects come on top.
 #[must_use]
 pub fn effective(subject: &Subject) -> Permissions {
-    Permission::all().filter(|permission| holds(subject, *permission, None).is_some()).collect()
+    together(subject, |kind, grant| given_by(kind, grant, None))
 }
 
 /// What the principal holds somewhere: for all projects, in the organization,
 /// or in any one project. What a token of its can be narrowed to.
 #[must_use]
 pub fn anywhere(subject: &Subject) -> Permissions {
+    together(subject, |kind, grant| match grant.projects {
+        Projects::All => masked(kind, grant.set.permissions),
+        Projects::One(_) => grant.set.permissions.only(Permissions::PROJECT),
+    })
+}
+
+/// As [`holds`] goes about it, for all permissions at once.
+fn together(subject: &Subject, given: impl Fn(&Kind, &Grant) -> Permissions) -> Permissions {
     let own = match &subject.kind {
         Kind::Person { owner: true, .. } => Permissions::ALL,
         Kind::Organization => {
             Permission::all().filter(|permission| organization_token(*permission)).collect()
         }
-        kind => subject.grants.iter().fold(Permissions::NONE, |all, grant| {
-            all.and(match grant.projects {
-                Projects::All => masked(kind, grant.set.permissions),
-                Projects::One(_) => grant.set.permissions.only(Permissions::PROJECT),
-            })
-        }),
+        kind => subject.grants.iter().fold(Permissions::NONE, |all, grant| all.and(given(kind, grant))),
     };
     subject.narrowed.map_or(own, |to| own.only(to))
 }

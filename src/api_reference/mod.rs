@@ -9,9 +9,11 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::middleware::from_fn;
 use serde_json::Value;
 
 use crate::identity::App;
+use crate::identity::once::digest;
 use crate::platform::web::operation::{Api, Described};
 
 /// A section of the reference.
@@ -41,11 +43,13 @@ impl Reference {
 
 /// Takes the sections apart: what answers, and the routes of their reference.
 pub fn assemble(sections: Vec<Api<App>>) -> (Router<App>, Router<App>) {
-    let (mut api, mut told) = (Router::new(), Vec::new());
-    for Api { tag, about, router, operations } in sections {
+    let (mut api, mut once, mut told) = (Router::new(), Router::new(), Vec::new());
+    for Api { tag, about, router, once: repeated, operations } in sections {
         api = api.merge(router);
+        once = once.merge(repeated);
         told.push(Section { tag, about, operations });
     }
     let reference = Reference { sections: told, document: OnceLock::new(), json: OnceLock::new() };
-    (api, pages::routes(Arc::new(reference)))
+    // Only what reads an `Idempotency-Key` carries what that costs.
+    (api.merge(once.layer(from_fn(digest))), pages::routes(Arc::new(reference)))
 }

@@ -1,6 +1,7 @@
 //! What every handler is handed.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::issuer::Issuers;
 use super::limits::Limits;
@@ -10,9 +11,14 @@ use super::usage::Usage;
 use crate::platform::outbound::Outbound;
 use crate::platform::{Context, Result};
 
-/// The context, and what is kept in memory. Cheap to clone.
+/// The context, and what is kept in memory. As cheap to clone as can be: every
+/// handler of every request is handed one.
 #[derive(Clone, Debug)]
-pub struct App {
+pub struct App(Arc<Kept>);
+
+/// What an [`App`] holds.
+#[derive(Debug)]
+pub struct Kept {
     context: Context,
     /// Hashes and verifies passwords, a bounded number at a time.
     pub passwords: Passwords,
@@ -39,11 +45,18 @@ impl App {
         let limits = Limits::new(&context.clock, context.config.api_rate_limit);
         let (usage, issuers) = (Usage::default(), Issuers::default());
         let memory = Memory::default();
-        Ok(Self { context, passwords, usage, outbound, issuers, memory, limits })
+        Ok(Self(Arc::new(Kept { context, passwords, usage, outbound, issuers, memory, limits })))
     }
 }
 
 impl Deref for App {
+    type Target = Kept;
+    fn deref(&self) -> &Kept {
+        &self.0
+    }
+}
+
+impl Deref for Kept {
     type Target = Context;
     fn deref(&self) -> &Context {
         &self.context

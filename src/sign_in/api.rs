@@ -1,9 +1,7 @@
 //! What every token may ask: who it is, and to be revoked.
 
 use axum::Json as Answer;
-use std::sync::Arc;
-
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -76,8 +74,21 @@ struct OwnToken {
     expires_at: Option<Timestamp>,
 }
 
-async fn whoami(State(app): State<App>, parts: Parts) -> Result<Response> {
-    let bearer = of_request(&parts, &app).await?;
+/// Who asks, and for whom: what `whoami` needs of a request, without a copy of it.
+struct Asker {
+    bearer: Bearer,
+    claimed: Claimed,
+}
+
+impl FromRequestParts<App> for Asker {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        Ok(Self { bearer: of_request(parts, app).await?, claimed: Claimed::of(&parts.headers) })
+    }
+}
+
+async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Result<Response> {
     // A person acts in every organization that they belong to: where it is one, that one is told.
     let place = match &bearer.principal {
         Principal::Person { id, .. } => {
@@ -86,21 +97,22 @@ async fn whoami(State(app): State<App>, parts: Parts) -> Result<Response> {
         }
         Principal::Machine(_) => None,
     };
-    let known = match (&bearer.principal, place) {
-        (Principal::Machine(machine), _) => Some((machine.organization.clone(), machine.subject.clone())),
-        (Principal::Person { .. }, Some(place)) => {
+    let place = match place {
+        Some(place) => {
             admits_personal_token(&place.organization, &bearer.request)?;
-            let subject = Subject { narrowed: bearer.narrowed, ..place.subject };
-            Some((Arc::new(place.organization), subject))
+            Some((place.organization, Subject { narrowed: bearer.narrowed, ..place.subject }))
         }
-        (Principal::Person { .. }, None) => None,
+        None => None,
     };
-    let default_team = match &bearer.principal {
-        Principal::Machine(machine) => machine.default_team.clone(),
-        Principal::Person { .. } => None,
+    let (known, default_team) = match &bearer.principal {
+        Principal::Machine(machine) => {
+            (Some((&*machine.organization, &machine.subject)), machine.default_team.clone())
+        }
+        Principal::Person { .. } => {
+            (place.as_ref().map(|(organization, subject)| (organization, subject)), None)
+        }
     };
-    let claimed = Claimed::of(&parts.headers);
-    let (attribution, permissions) = match &known {
+    let (attribution, permissions) = match known {
         Some((organization, subject)) => {
             let settled = settle(&app.db, organization.id, (&bearer, subject), &claimed).await?;
             (settled, effective(subject))
@@ -119,7 +131,7 @@ async fn whoami(State(app): State<App>, parts: Parts) -> Result<Response> {
         token: OwnToken {
             id: bearer.token,
             kind: bearer.kind,
-            hint: bearer.hint,
+            hint: bearer.hint.clone(),
             expires_at: bearer.expires_at,
         },
         attributed_to: attribution.person,

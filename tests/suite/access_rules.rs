@@ -342,6 +342,14 @@ proptest! {
     }
 
     #[test]
+    fn what_is_told_as_held_is_what_is_decided(subject in any_subject(), permission in any_permission()) {
+        if !subject.is_person() && permission.resource.level() == Level::Organization {
+            let decided = decide(&subject, permission, &Target::Organization).is_allowed();
+            prop_assert_eq!(effective(&subject).has(permission), decided);
+        }
+    }
+
+    #[test]
     fn what_may_be_written_may_be_read(subject in any_subject(), resource in proptest::sample::select(Resource::ALL), target in any_target()) {
         let whole = subject.unnarrowed();
         if decide(&whole, resource.write(), &target).is_allowed() {

@@ -237,13 +237,13 @@ impl House {
 
     /// A second node on the same database: its own memory, the same key and clock.
     pub fn second_node(&self) -> Self {
-        self.beside((*self.app).clone())
+        self.beside(Context::clone(&self.app))
     }
 
     /// Another process on the same database: its own connections as well.
     pub async fn another_process(&self) -> Self {
         let db = Db::open(&self.address).await.expect("opened");
-        self.beside(Context { db, ..(*self.app).clone() })
+        self.beside(Context { db, ..Context::clone(&self.app) })
     }
 
     fn beside(&self, context: Context) -> Self {

@@ -86,6 +86,8 @@ pub struct Api<S> {
     pub about: &'static str,
     /// What answers.
     pub router: Router<S>,
+    /// What answers and can be repeated with an `Idempotency-Key`.
+    pub once: Router<S>,
     /// What there is to say.
     pub operations: Vec<Described>,
 }
@@ -94,13 +96,14 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// A section without operations yet.
     #[must_use]
     pub fn of(tag: &'static str, about: &'static str) -> Self {
-        Self { tag, about, router: Router::new(), operations: Vec::new() }
+        Self { tag, about, router: Router::new(), once: Router::new(), operations: Vec::new() }
     }
 
     /// With one more operation.
     #[must_use]
     pub fn with(mut self, operation: Operation<S>) -> Self {
-        self.router = self.router.route(&operation.told.path, operation.handler);
+        let router = if operation.told.once { &mut self.once } else { &mut self.router };
+        *router = std::mem::take(router).route(&operation.told.path, operation.handler);
         self.operations.push(operation.told);
         self
     }
