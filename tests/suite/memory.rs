@@ -1,6 +1,8 @@
 //! What verification remembers, and that it forgets in time: in this process,
 //! in another one, and while it hears nothing.
 
+#![allow(clippy::disallowed_methods, reason = "how long it takes is what is asked here")]
+
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
