@@ -102,7 +102,7 @@ async fn a_change_by_another_process_is_heard() {
         other.post(&olive, &format!("{account}/disable"), json!({})).await;
         assert!(!lives(&other, &key).await, "there it was acknowledged");
         let delay = forgets(&house, &key).await;
-        assert!(delay < Duration::from_secs(2), "{delay:?}");
+        assert!(delay < Duration::from_secs(5), "{delay:?}");
         other.post(&olive, &format!("{account}/enable"), json!({})).await;
         let begun = Instant::now();
         while !lives(&house, &key).await {
@@ -134,7 +134,7 @@ async fn a_node_that_hears_nothing_believes_nothing() {
         .await
         .expect("ended");
     let delay = forgets(&house, &key).await;
-    assert!(delay < Duration::from_secs(2), "{delay:?}");
+    assert!(delay < Duration::from_secs(5), "{delay:?}");
     meddle(&house, &id, false).await;
     listener.abort();
     // Nobody listens any more: trust ends by itself. The clock of this house stands still until it is moved.
