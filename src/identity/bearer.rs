@@ -16,7 +16,7 @@ use super::caller::RequestFacts;
 use super::standing::{self, OrganizationFacts};
 use super::token::{PlainToken, TokenHash};
 use crate::access::{Addresses, Home, Permissions, Subject, TokenKind};
-use crate::audit::{Actor, ActorKind, Once, Through};
+use crate::audit::{Actor, ActorKind, Once};
 use crate::platform::db::Before;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::text::words;
@@ -217,18 +217,9 @@ impl Bearer {
     /// As the audit log names it.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor {
-            kind: self.principal.kind().into(),
-            id: self.principal.id(),
-            name: self.principal.name().to_owned(),
-            token: Some(self.token),
-            through: Through::Api,
-            address: self.request.address,
-            request_id: self.request.request_id.clone(),
-            on_behalf_of: None,
-            for_team: None,
-            once: self.once.clone(),
-        }
+        let principal = &self.principal;
+        let (kind, id, name) = (principal.kind().into(), principal.id(), principal.name().to_owned());
+        Actor { token: Some(self.token), once: self.once.clone(), ..self.request.program(kind, id, name) }
     }
 }
 

@@ -68,27 +68,31 @@ impl RequestFacts {
 
     /// Somebody who is not signed in.
     #[must_use]
-    pub fn nobody(self, name: &str) -> Actor {
-        self.actor(ActorKind::Nobody, String::new(), name.to_owned())
+    pub fn nobody(&self, name: &str) -> Actor {
+        self.actor(Through::Console, ActorKind::Nobody, String::new(), name.to_owned())
     }
 
     /// A person, through the pages.
     #[must_use]
-    pub fn person(self, person: &Person) -> Actor {
-        self.actor(ActorKind::Person, person.id.to_string(), person.name.clone())
+    pub fn person(&self, person: &Person) -> Actor {
+        self.actor(Through::Console, ActorKind::Person, person.id.to_string(), person.name.clone())
     }
 
-    fn actor(self, kind: ActorKind, id: String, name: String) -> Actor {
-        let Self { address, request_id, .. } = self;
-        let through = Through::Console;
+    /// Somebody who comes by the API or a protocol.
+    #[must_use]
+    pub fn program(&self, kind: ActorKind, id: String, name: String) -> Actor {
+        self.actor(Through::Api, kind, id, name)
+    }
+
+    fn actor(&self, through: Through, kind: ActorKind, id: String, name: String) -> Actor {
         Actor {
             kind,
             id,
             name,
             token: None,
             through,
-            address,
-            request_id,
+            address: self.address,
+            request_id: self.request_id.clone(),
             on_behalf_of: None,
             for_team: None,
             once: None,

@@ -26,8 +26,7 @@ const OTHERS: u64 = 20_000;
 
 /// One kind of facts, by key. Remembers at most so many; what is asked for
 /// often stays.
-#[derive(Clone)]
-pub struct Remembered<K, V>(Arc<Cache<K, (Stamp, Arc<V>)>>);
+pub struct Remembered<K, V>(Cache<K, (Stamp, Arc<V>)>);
 
 impl<K, V> std::fmt::Debug for Remembered<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,7 +42,7 @@ impl<K: Eq + Hash + Clone, V> Remembered<K, V> {
             .build();
         let options = options.unwrap_or_else(|_| unreachable!("both are given"));
         let hasher = DefaultHashBuilder::default();
-        Self(Arc::new(Cache::with_options(options, UnitWeighter, hasher, DefaultLifecycle::default())))
+        Self(Cache::with_options(options, UnitWeighter, hasher, DefaultLifecycle::default()))
     }
 
     /// What is remembered and still holds.
@@ -83,8 +82,8 @@ impl<K: Eq + Hash + Clone, V> Remembered<K, V> {
     }
 }
 
-/// The memory of one node. Cheap to clone.
-#[derive(Clone, Debug)]
+/// The memory of one node.
+#[derive(Debug)]
 pub struct Memory {
     /// By the hash of a token's value.
     pub(super) tokens: Remembered<TokenHash, Facts>,

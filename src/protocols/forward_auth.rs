@@ -25,6 +25,11 @@ pub fn routes() -> Router<App> {
 /// Where a proxy says which service it protects: `Authorization` is its caller's.
 const SERVICE: HeaderName = HeaderName::from_static("tessera-service-authorization");
 
+/// What is not there and what may not be seen are one answer.
+fn hidden() -> Error {
+    Error::Forbidden("There is no such project, or none that it may see.".to_owned())
+}
+
 async fn check(
     State(app): State<App>,
     request: RequestFacts,
@@ -76,9 +81,7 @@ async fn check(
             Some(named) => {
                 let found = verified::project(&app, &service, &named).await;
                 let project = found.map_err(|error| match error {
-                    Error::NotFound => {
-                        Error::Forbidden("There is no such project, or none that it may see.".to_owned())
-                    }
+                    Error::NotFound => hidden(),
                     other => other,
                 })?;
                 Target::Project(project)
@@ -87,11 +90,7 @@ async fn check(
         match decide(&verified.subject, permission, &target) {
             Decision::Allowed(_) => {}
             Decision::Refused(refusal) => return Err(refusal.into()),
-            Decision::Hidden => {
-                return Err(Error::Forbidden(
-                    "There is no such project, or none that it may see.".to_owned(),
-                ));
-            }
+            Decision::Hidden => return Err(hidden()),
         }
     }
     let scope = effective(&verified.subject).scope();

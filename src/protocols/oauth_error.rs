@@ -82,6 +82,11 @@ pub(super) fn refuse<T>(code: Code, text: impl Into<String>) -> Result<T, Refuse
     Err(Refused::Oauth(code, text.into()))
 }
 
+/// The form that a request sends.
+pub(super) fn sent(form: Result<Form, Error>) -> Result<Form, Refused> {
+    form.or_else(|_| refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded"))
+}
+
 /// A parameter that may be there once (RFC 6749, 3.2); empty counts as missing.
 pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, Refused> {
     if form.all(name).count() > 1 {

@@ -11,9 +11,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::oauth_error::{Code, Refused, check_client, client, look, needed, once, refuse};
+use super::oauth_error::{Code, Refused, check_client, client, look, needed, once, refuse, sent};
 use crate::access::{Permission, Permissions, Subject, TokenKind, anywhere};
-use crate::audit::{Actor, ActorKind, Change, Through};
+use crate::audit::{Actor, ActorKind, Change};
 use crate::identity::assertion::{Presented, Proven};
 use crate::identity::bearer::Principal;
 use crate::identity::caller::RequestFacts;
@@ -66,9 +66,7 @@ async fn token(
     headers: HeaderMap,
     form: Result<Form, Error>,
 ) -> Result<Response, Refused> {
-    let Ok(form) = form else {
-        return refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded");
-    };
+    let form = sent(form)?;
     let grant = needed(&form, "grant_type")?;
     let exchange = match grant.as_str() {
         "client_credentials" => session(&app, &facts, &headers, &form).await?,
@@ -234,18 +232,7 @@ async fn federated(
         return refuse(Code::InvalidGrant, facts.shut_out().to_string());
     }
     let subject = of_account(&app.db, &organization, account.id, account.home(), &account.role).await?;
-    let actor = Actor {
-        kind: ActorKind::ServiceAccount,
-        id: account.id.to_string(),
-        name: account.name.clone(),
-        token: None,
-        through: Through::Api,
-        address: facts.address,
-        request_id: facts.request_id.clone(),
-        on_behalf_of: None,
-        for_team: None,
-        once: None,
-    };
+    let actor = facts.program(ActorKind::ServiceAccount, account.id.to_string(), account.name.clone());
     let access = AccessFor::identity(
         &proven,
         organization.id,

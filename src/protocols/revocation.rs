@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
-use super::oauth_error::{Code, Refused, check_client, needed, refuse};
+use super::oauth_error::{Code, Refused, check_client, needed, refuse, sent};
 use crate::access::TokenKind;
-use crate::audit::{Actor, ActorKind, Change, Through};
+use crate::audit::{ActorKind, Change};
 use crate::identity::caller::RequestFacts;
 use crate::identity::{App, PlainToken};
 use crate::platform::Error;
@@ -26,9 +26,7 @@ async fn revoke(
     headers: HeaderMap,
     form: Result<Form, Error>,
 ) -> Result<StatusCode, Refused> {
-    let Ok(form) = form else {
-        return refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded");
-    };
+    let form = sent(form)?;
     let text = needed(&form, "token")?;
     check_client(&app, &facts, &headers, &form).await?;
     // RFC 7009, 2.2: what is no token, or no longer, is as good as revoked.
@@ -39,18 +37,7 @@ async fn revoke(
             "service secrets are revoked in the console or by the API",
         );
     }
-    let actor = Actor {
-        kind: ActorKind::Nobody,
-        id: String::new(),
-        name: "who has the token".to_owned(),
-        token: None,
-        through: Through::Api,
-        address: facts.address,
-        request_id: facts.request_id.clone(),
-        on_behalf_of: None,
-        for_team: None,
-        once: None,
-    };
+    let actor = facts.program(ActorKind::Nobody, String::new(), "who has the token".to_owned());
     let mut change = Change::begin(&app, &actor, None).await?;
     let now = change.now;
     // A value that has stopped is nothing any more, and must not end its successor.
@@ -62,12 +49,7 @@ async fn revoke(
         (None, Some(person)) => change.touches_person(person),
         (None, None) => {}
     }
-    let ended = if is_old {
-        lifecycle::stop_old(change, &token).await
-    } else {
-        lifecycle::revoke(change, &token).await
-    };
-    match ended {
+    match lifecycle::end_itself(change, &token, is_old).await {
         // Another was faster.
         Ok(()) | Err(Error::Conflict(_)) => {}
         Err(error) => return Err(error.into()),

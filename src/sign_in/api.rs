@@ -151,12 +151,7 @@ async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
         change.touches_person(*id);
     }
     let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
-    // A value that was replaced ends itself, not its successor.
-    if bearer.is_old {
-        lifecycle::stop_old(change, &token).await?;
-    } else {
-        lifecycle::revoke(change, &token).await?;
-    }
+    lifecycle::end_itself(change, &token, bearer.is_old).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

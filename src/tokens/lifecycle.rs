@@ -1,9 +1,9 @@
 //! The one lifecycle: issue, regenerate, revoke. Each works inside the change
 //! of the section that asks, and is shown the holder's permit.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::model::{Holder, NewToken, Renewal, Token};
+use super::model::{Holder, NewToken, Overlap, Renewal, Token};
 use super::store;
 use crate::access::Policy;
 use crate::audit::{Action, Change, Event};
@@ -11,7 +11,7 @@ use crate::identity::PlainToken;
 use crate::identity::once::repeats;
 use crate::identity::reveal::{self, Delivery};
 use crate::platform::id::TokenId;
-use crate::platform::{Error, Result};
+use crate::platform::{Error, Result, Timestamp};
 
 /// A token that has just got a value.
 #[derive(Debug)]
@@ -79,31 +79,17 @@ pub async fn regenerate(
     policy: &Policy,
     delivery: &Delivery,
 ) -> Result<Issued> {
-    let (context, now) = (change.context().clone(), change.now);
-    if repeats(change, &format!("value of {}", token.id), &token.id).await?.is_some() {
+    let Some((expires_at, overlap)) = renew(change, holder, token, renewal, policy).await? else {
         return Ok(Issued { id: token.id, value: None });
-    }
-    let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
-    if !store::renew(change.tx(), token.id, now, expires_at).await? {
-        return Err(Error::conflict("This token is revoked. Make a new one."));
-    }
+    };
     store::drop_previous(change.tx(), token.id).await?;
+    let now = change.now;
     let stops_at = overlap.map_or(now, |overlap| now.plus(overlap.duration()));
     store::retire(change.tx(), token.id, token.expires_at.map_or(stops_at, |end| end.min(stops_at))).await?;
     if overlap.is_none() {
         store::drop_previous(change.tx(), token.id).await?;
     }
-    let value = PlainToken::generate(token.kind, &context.random);
-    store::insert_value(change.tx(), token.id, &value).await?;
-    reveal::put(change.tx(), &context, delivery, token.id, &value).await?;
-    let before = json!({ "hint": token.hint, "expires_at": token.expires_at });
-    let after = json!({ "hint": value.hint(), "expires_at": expires_at, "overlap": overlap });
-    change
-        .also(
-            &Event::new(Action::TokenRegenerated, "token", token.id, &token.name).before(before).after(after),
-        )
-        .await?;
-    Ok(Issued { id: token.id, value: Some(value) })
+    new_value(change, token, delivery, json!({ "expires_at": expires_at, "overlap": overlap })).await
 }
 
 /// Gives a token another new value in place of the one in force, for who still
@@ -119,20 +105,46 @@ pub async fn replace(
     policy: &Policy,
     delivery: &Delivery,
 ) -> Result<Issued> {
-    let (context, now) = (change.context().clone(), change.now);
-    if repeats(change, &format!("value of {}", token.id), &token.id).await?.is_some() {
+    let Some((expires_at, _)) = renew(change, holder, token, renewal, policy).await? else {
         return Ok(Issued { id: token.id, value: None });
+    };
+    store::drop_current(change.tx(), token.id).await?;
+    new_value(change, token, delivery, json!({ "expires_at": expires_at })).await
+}
+
+/// Gives a token its new end, and says for how long the old value is to live
+/// on; nothing where the same request was carried out before.
+async fn renew(
+    change: &mut Change<'_>,
+    holder: Holder,
+    token: &Token,
+    renewal: &Renewal,
+    policy: &Policy,
+) -> Result<Option<(Option<Timestamp>, Option<Overlap>)>> {
+    if repeats(change, &format!("value of {}", token.id), &token.id).await?.is_some() {
+        return Ok(None);
     }
-    let (expires_at, _) = renewal.check(token, policy, holder.kind(), now)?;
+    let now = change.now;
+    let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
     if !store::renew(change.tx(), token.id, now, expires_at).await? {
         return Err(Error::conflict("This token is revoked. Make a new one."));
     }
-    store::drop_current(change.tx(), token.id).await?;
+    Ok(Some((expires_at, overlap)))
+}
+
+/// Makes the value that a token has from now on, and tells of it.
+async fn new_value(
+    change: &mut Change<'_>,
+    token: &Token,
+    delivery: &Delivery,
+    mut after: Value,
+) -> Result<Issued> {
+    let context = change.context().clone();
     let value = PlainToken::generate(token.kind, &context.random);
     store::insert_value(change.tx(), token.id, &value).await?;
     reveal::put(change.tx(), &context, delivery, token.id, &value).await?;
     let before = json!({ "hint": token.hint, "expires_at": token.expires_at });
-    let after = json!({ "hint": value.hint(), "expires_at": expires_at });
+    after["hint"] = json!(value.hint());
     let event = Event::new(Action::TokenRegenerated, "token", token.id, &token.name);
     change.also(&event.before(before).after(after)).await?;
     Ok(Issued { id: token.id, value: Some(value) })
@@ -148,6 +160,15 @@ pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
     }
     let before = json!({ "hint": token.previous_hint });
     change.commit(Event::new(Action::TokenOverlapEnded, "token", token.id, &token.name).before(before)).await
+}
+
+/// Ends a token with one of its values; commits. A value that was replaced ends
+/// itself, not its successor.
+///
+/// # Errors
+/// As [`stop_old`] and [`revoke`].
+pub async fn end_itself(change: Change<'_>, token: &Token, is_old: bool) -> Result<()> {
+    if is_old { stop_old(change, token).await } else { revoke(change, token).await }
 }
 
 /// Ends a token for good; commits. Ending takes nothing but the permission to

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::changes::{Changes, Touched};
 use super::{CHANNEL, Db};
-use crate::platform::{Clock, Timestamp};
+use crate::platform::Clock;
 
 /// How often the way is tried where nothing is heard, and how an SQLite file is
 /// looked at.
@@ -51,10 +51,9 @@ async fn listen(pool: &PgPool, changes: &Changes, clock: &Clock) -> sqlx::Result
         }
         let now = clock.now();
         if now.since(heard_at) >= PULSE || heard_at == now {
-            let asked_at: Timestamp = now;
             timeout(TRUST / 2, (&mut listener).execute("SELECT 1")).await.map_err(late)??;
-            heard_at = asked_at;
-            changes.trust(asked_at.plus(TRUST));
+            heard_at = now;
+            changes.trust(now.plus(TRUST));
         }
     }
 }
