@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::oauth_error::{Code, Refused, check_client, client, look, needed, once, refuse, sent};
-use crate::access::{Permission, Permissions, Subject, TokenKind, anywhere};
+use crate::access::{Addresses, Permission, Permissions, Subject, TokenKind, anywhere};
 use crate::audit::{Actor, ActorKind, Change};
 use crate::identity::assertion::{Presented, Proven};
 use crate::identity::bearer::Principal;
@@ -227,7 +227,7 @@ async fn federated(
     let candidates = accounts::federated(&app.db, provider.id, proven.subject(), now).await?;
     let account = matching(candidates, &proven, named.as_deref(), now)?;
     let organization = standing::organization(&app.db, account.organization_id).await?;
-    let addresses = crate::access::Addresses::parse(&account.allowed_addresses).unwrap_or_default();
+    let addresses = Addresses::parse(&account.allowed_addresses).map_err(Error::internal)?;
     if !addresses.let_in(facts.address) || !organization.policy.lets_in(facts.address) {
         return refuse(Code::InvalidGrant, facts.shut_out().to_string());
     }

@@ -13,7 +13,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use tessera::audit::Change;
+use tessera::identity::assertion::Presented;
+use tessera::identity::caller::RequestFacts;
 use tessera::platform::clock::DAY;
+use tessera::platform::{Error, sql};
+use tessera::tokens::access::{AccessFor, USUAL, issue};
 
 use crate::harness::{Answer, House};
 
@@ -321,6 +326,43 @@ async fn what_a_federated_account_got_ends_with_the_account_its_identity_and_its
     let token = access(&world.ask(&claims).await);
     world.house.api(&world.olive, Method::DELETE, &account, None).await;
     assert!(!lives(&token).await);
+}
+
+#[tokio::test]
+async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_meanwhile() {
+    let world = world().await;
+    let app = &world.house.app;
+    let proven =
+        Presented::read(&signed_by("one", &world.claims())).expect("read").prove(app).await.expect("proved");
+    let actor = RequestFacts::default().nobody("test");
+    let exchanged = async |account: i64, provider: i64| {
+        let organization = world.house.caller("olive").await.organization.id;
+        let (account, provider) = (
+            (world.account.parse().expect("an id"), account),
+            (world.provider.parse().expect("an id"), provider),
+        );
+        let access = AccessFor::identity(&proven, organization, account, provider, None);
+        let change = Change::begin(app, &actor, Some(organization)).await.expect("begun");
+        issue(change, &access, None, USUAL).await
+    };
+    let versions = async || {
+        let row: (i64, i64) = sql("SELECT a.version, p.version AS provider FROM service_accounts a \
+             JOIN identity_providers p ON p.id = a.identity_provider_id WHERE a.id = $1")
+        .bind(world.account.as_str())
+        .one(&app.db)
+        .await
+        .expect("read");
+        row
+    };
+    let (account, provider) = versions().await;
+    exchanged(account, provider).await.expect("as they were read");
+    for (account, provider) in [(account - 1, provider), (account, provider - 1)] {
+        assert!(matches!(exchanged(account, provider).await, Err(Error::Unauthenticated { .. })));
+    }
+    let path = format!("/organizations/acme/service-accounts/{}/disable", world.account);
+    world.house.post(&world.olive, &path, json!({})).await;
+    let (account, provider) = versions().await;
+    assert!(matches!(exchanged(account, provider).await, Err(Error::Unauthenticated { .. })));
 }
 
 #[tokio::test]

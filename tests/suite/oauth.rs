@@ -4,7 +4,13 @@ use axum::http::{Method, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tessera::audit::Change;
+use tessera::identity::PlainToken;
+use tessera::identity::bearer::verify;
+use tessera::identity::caller::RequestFacts;
+use tessera::platform::Error;
 use tessera::platform::clock::DAY;
+use tessera::tokens::access::{AccessFor, USUAL, issue};
 
 use crate::harness::{Answer, House};
 use crate::protocols::{introspect, service, world};
@@ -471,4 +477,23 @@ async fn a_personal_token_is_never_taken_from_more_places_than_the_one_that_made
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wide}: {}", answer.text);
         assert_eq!(answer.json()["errors"][0]["field"], "allowed_addresses");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_exchanged_for_what_ended_while_it_was_looked_at() {
+    let (house, olive, id, key) = world().await;
+    let first = access(&session(&house, &id, &key, &[]).await);
+    let value = PlainToken::parse(&first).expect("a token");
+    let bearer = verify(&house.app, &value, RequestFacts::default()).await.expect("good");
+    let (for_it, actor) = (AccessFor::token(&bearer), bearer.actor());
+    let exchanged = async || {
+        let change = Change::begin(&house.app, &actor, None).await.expect("begun");
+        issue(change, &for_it, None, USUAL).await
+    };
+    let (good, _) = exchanged().await.expect("while it lives");
+    assert!(lives(&house, good.reveal()).await);
+    // Between the look and the exchange, somebody ends it.
+    house.oauth("/oauth2/revoke", &[], &[("token", &first)]).await;
+    assert!(matches!(exchanged().await, Err(Error::Unauthenticated { .. })));
+    assert!(!lives(&house, good.reveal()).await && lives(&house, &olive).await);
 }
