@@ -10,17 +10,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
+use crate::api_reference::Assembled;
 use crate::identity::{App, same_origin, session};
 use crate::platform::Context;
 use crate::platform::web::operation::Api;
-use crate::platform::web::{assets, envelope, method_not_allowed, not_found, panicked};
+use crate::platform::web::{Direct, assets, body, envelope, method_not_allowed, not_found, panicked};
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
     permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
 };
-
-/// The longest body that is taken, in bytes.
-const BODY: usize = 64 * 1024;
 
 /// The sections of the JSON API, in the order of its reference.
 #[must_use]
@@ -71,18 +69,14 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(same_origin::demand_origin))
         .layer(same_origin::layer())
         .layer(CompressionLayer::new());
-    let (api, reference) = api_reference::assemble(sections());
-    let protocols = Router::new()
-        .merge(protocols::introspection::routes())
-        .merge(protocols::access_evaluation::routes())
-        .merge(protocols::forward_auth::routes())
+    let Assembled { api, direct, reference } = api_reference::assemble(sections());
+    let rest = Router::new()
+        .merge(pages)
+        .merge(protocols::access_evaluation::metadata_route())
         .merge(protocols::oauth_token::routes())
         .merge(protocols::revocation::routes())
-        .merge(protocols::oauth_metadata::routes());
-    Router::new()
-        .merge(pages)
-        .merge(protocols)
-        .nest("/api/v1", api)
+        .merge(protocols::oauth_metadata::routes())
+        .merge(api)
         .merge(reference)
         .merge(assets::routes())
         .route("/healthz", get(healthz))
@@ -94,8 +88,15 @@ pub fn router(app: App) -> Router {
             ServiceBuilder::new()
                 .layer(from_fn_with_state(context, envelope))
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(RequestBodyLimitLayer::new(BODY)),
-        )
+                .layer(RequestBodyLimitLayer::new(body::MOST)),
+        );
+    // What every call of every service asks for is found first, and wears no layer.
+    direct
+        .merge(protocols::introspection::routes())
+        .merge(protocols::access_evaluation::routes())
+        .merge(protocols::forward_auth::routes())
+        .method_not_allowed_fallback(Direct(method_not_allowed))
+        .fallback_service(rest.with_state(app.clone()))
         .with_state(app)
 }
 

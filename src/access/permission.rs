@@ -1,5 +1,7 @@
 //! Permissions: `resource:read` and `resource:write`, and sets of them as bits.
 
+use std::sync::LazyLock;
+
 use crate::platform::text::words;
 
 words! {
@@ -130,9 +132,23 @@ impl Permission {
     }
 }
 
+/// The words of all permissions, by resource: reading, writing.
+static WORDS: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| {
+    let word = |resource: &Resource, verb: Verb| format!("{resource}:{verb}");
+    Resource::ALL.iter().map(|it| [word(it, Verb::Read), word(it, Verb::Write)]).collect()
+});
+
+impl Permission {
+    /// As it is written: `runs:read`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        &WORDS[self.resource as usize][self.verb as usize]
+    }
+}
+
 impl std::fmt::Display for Permission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.resource, self.verb)
+        f.write_str(self.word())
     }
 }
 
@@ -255,7 +271,14 @@ impl Permissions {
     /// reads it compares words.
     #[must_use]
     pub fn scope(self) -> String {
-        self.each().map(|permission| permission.to_string()).collect::<Vec<_>>().join(" ")
+        let mut scope = String::with_capacity(1024);
+        for permission in self.each() {
+            if !scope.is_empty() {
+                scope.push(' ');
+            }
+            scope.push_str(permission.word());
+        }
+        scope
     }
 
     /// The strongest of each resource: `runs:write` stands for its read too.
@@ -268,7 +291,7 @@ impl Permissions {
 
 impl std::fmt::Debug for Permissions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.strongest().map(|permission| permission.to_string())).finish()
+        f.debug_set().entries(self.strongest().map(Permission::word)).finish()
     }
 }
 
@@ -305,6 +328,6 @@ impl schemars::JsonSchema for Permissions {
 
 impl serde::Serialize for Permissions {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.strongest().map(|permission| permission.to_string()))
+        serializer.collect_seq(self.strongest().map(Permission::word))
     }
 }

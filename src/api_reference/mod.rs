@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::identity::App;
 use crate::identity::once::digest;
-use crate::platform::web::operation::{Api, Described};
+use crate::platform::web::operation::{Api, BASE, Described};
 
 /// A section of the reference.
 #[derive(Debug)]
@@ -41,15 +41,29 @@ impl Reference {
     }
 }
 
-/// Takes the sections apart: what answers, and the routes of their reference.
-pub fn assemble(sections: Vec<Api<App>>) -> (Router<App>, Router<App>) {
-    let (mut api, mut once, mut told) = (Router::new(), Router::new(), Vec::new());
-    for Api { tag, about, router, once: repeated, operations } in sections {
+/// The sections taken apart.
+#[derive(Debug)]
+pub struct Assembled {
+    /// What answers below the API's address.
+    pub api: Router<App>,
+    /// What answers without the layers of the others.
+    pub direct: Router<App>,
+    /// The pages of the reference.
+    pub reference: Router<App>,
+}
+
+/// Takes the sections apart.
+pub fn assemble(sections: Vec<Api<App>>) -> Assembled {
+    let (mut api, mut once, mut direct, mut told) =
+        (Router::new(), Router::new(), Router::new(), Vec::new());
+    for Api { tag, about, router, once: repeated, direct: apart, operations } in sections {
         api = api.merge(router);
         once = once.merge(repeated);
+        direct = direct.merge(apart);
         told.push(Section { tag, about, operations });
     }
     let reference = Reference { sections: told, document: OnceLock::new(), json: OnceLock::new() };
     // Only what reads an `Idempotency-Key` carries what that costs.
-    (api.merge(once.layer(from_fn(digest))), pages::routes(Arc::new(reference)))
+    let api = api.merge(once.layer(from_fn(digest)));
+    Assembled { api: Router::new().nest(BASE, api), direct, reference: pages::routes(Arc::new(reference)) }
 }

@@ -69,6 +69,7 @@ async fn keep(app: App) {
     loop {
         let done = tokio::select! {
             _ = flush.tick() => app.usage.flush(&app).await,
+            () = app.usage.much() => app.usage.flush(&app).await,
             _ = tidy.tick() => {
                 app.limits.tidy();
                 session_store::tidy(&app).await

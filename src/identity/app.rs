@@ -62,3 +62,9 @@ impl Deref for Kept {
         &self.context
     }
 }
+
+impl AsRef<Context> for App {
+    fn as_ref(&self) -> &Context {
+        self
+    }
+}

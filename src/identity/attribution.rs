@@ -1,6 +1,8 @@
 //! For whom a service account works, and in which team: named by the request,
 //! believed only of people of the team that it is for. Neither changes access.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 
 use super::bearer::{Bearer, Principal};
@@ -50,7 +52,7 @@ pub struct Named {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Attribution {
     /// The team's slug.
-    pub team: Option<String>,
+    pub team: Option<Arc<str>>,
     /// What came of naming a person; nothing where nobody was named.
     pub outcome: Option<Outcome>,
     /// The person, where it was applied.
@@ -78,28 +80,32 @@ pub async fn settle(
     (bearer, subject): (&Bearer, &Subject),
     claimed: &Claimed,
 ) -> Result<Attribution> {
-    let filled = |text: &Option<String>| {
-        text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
     let (own, usual, is_account) = match &bearer.principal {
         Principal::Machine(machine) => (
-            machine.team.clone(),
-            machine.default_team.clone(),
+            machine.team.as_ref(),
+            machine.default_team.as_ref(),
             matches!(machine.subject.kind, Kind::ServiceAccount { .. }),
         ),
         Principal::Person { .. } => (None, None, false),
     };
     let team = match filled(&claimed.team) {
-        Some(named) if own.is_none() => team(db, organization, subject, usual.as_deref(), &named).await?,
-        _ => own.or(usual),
+        Some(named) if own.is_none() => {
+            let usual = usual.map(|slug| &**slug);
+            Box::pin(team(db, organization, subject, usual, named)).await?.map(Arc::from)
+        }
+        _ => own.or(usual).cloned(),
     };
     let person = match (filled(&claimed.on_behalf_of), &team) {
         (None, _) => return Ok(Attribution { team, ..Attribution::default() }),
-        (Some(name), Some(team)) if is_account => member(db, organization, team, &name).await?,
+        (Some(name), Some(team)) if is_account => Box::pin(member(db, organization, team, name)).await?,
         _ => None,
     };
     let outcome = if person.is_some() { Outcome::Applied } else { Outcome::Ignored };
     Ok(Attribution { team, outcome: Some(outcome), person })
+}
+
+fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// The slug of a team by slug or id: one that the caller may know of, for a

@@ -2,6 +2,8 @@
 //! that `decide` must know of it. A wrong checksum costs no database work; a
 //! right one costs one indexed query.
 
+use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -78,38 +80,26 @@ fn credential(header: &str) -> Option<(Option<String>, PlainToken)> {
     None
 }
 
-/// A token that is good at this moment.
+/// A token that is good at this moment: what is known of its value, and how it
+/// came.
 #[derive(Clone, Debug)]
 pub struct Bearer {
-    /// The token's id.
-    pub token: TokenId,
+    facts: Arc<Facts>,
     /// The value that was presented (one of two while an overlap lasts).
     pub value: TokenHash,
     /// Its kind.
     pub kind: TokenKind,
-    /// The kind of token that it stands for: its own, or that of an access
-    /// token's origin.
-    pub acts_as: TokenKind,
-    /// What an access token was exchanged for: the token, and which value of it.
-    pub source: Option<(TokenId, TokenHash)>,
-    /// Its hint.
-    pub hint: String,
-    /// When this value stops, whichever of its ends comes first.
-    pub expires_at: Option<Timestamp>,
-    /// When this value was made.
-    pub issued_at: Timestamp,
-    /// What it is narrowed to, if it is.
-    pub narrowed: Option<Permissions>,
-    /// Whom it acts as.
-    pub principal: Principal,
-    /// Whether the value has a successor, and lives on beside it for a while.
-    pub is_old: bool,
-    /// From where it may be used: each list must let a request in.
-    pub addresses: Vec<Addresses>,
     /// Where the request came from.
     pub request: RequestFacts,
     /// The request's `Idempotency-Key`.
     pub once: Option<Once>,
+}
+
+impl Deref for Bearer {
+    type Target = Facts;
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
 }
 
 /// Whom a token acts as.
@@ -140,11 +130,11 @@ pub struct Machine {
     /// Its organization.
     pub organization: Arc<OrganizationFacts>,
     /// Its own team's slug, where it has one.
-    pub team: Option<String>,
+    pub team: Option<Arc<str>>,
     /// Its default team's slug, where it has one.
-    pub default_team: Option<String>,
+    pub default_team: Option<Arc<str>>,
     /// What it is and holds.
-    pub subject: Subject,
+    pub subject: Arc<Subject>,
 }
 
 words! {
@@ -187,10 +177,10 @@ impl Principal {
 
     /// Its id.
     #[must_use]
-    pub fn id(&self) -> String {
+    pub fn id(&self) -> Cow<'_, str> {
         match self {
-            Self::Person { id, .. } => id.to_string(),
-            Self::Machine(machine) => machine.id.clone(),
+            Self::Person { id, .. } => Cow::Owned(id.to_string()),
+            Self::Machine(machine) => Cow::Borrowed(&machine.id),
         }
     }
 
@@ -218,7 +208,7 @@ impl Bearer {
     #[must_use]
     pub fn actor(&self) -> Actor {
         let principal = &self.principal;
-        let (kind, id, name) = (principal.kind().into(), principal.id(), principal.name().to_owned());
+        let (kind, id, name) = (principal.kind().into(), principal.id().into_owned(), principal.name().to_owned());
         Actor { token: Some(self.token), once: self.once.clone(), ..self.request.program(kind, id, name) }
     }
 }
@@ -268,18 +258,28 @@ pub(super) fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
 /// What is known of a value, whoever asks and from wherever: what is remembered.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    token: TokenId,
-    acts_as: TokenKind,
-    source: Option<(TokenId, TokenHash)>,
-    hint: String,
-    /// The first of its ends.
-    expires_at: Option<Timestamp>,
-    issued_at: Timestamp,
-    narrowed: Option<Permissions>,
-    is_old: bool,
-    /// Lists that must all let a request in; those that let everybody in left out.
-    addresses: Vec<Addresses>,
-    principal: Principal,
+    /// The token's id.
+    pub token: TokenId,
+    /// The kind of token that it stands for: its own, or that of an access
+    /// token's origin.
+    pub acts_as: TokenKind,
+    /// What an access token was exchanged for: the token, and which value of it.
+    pub source: Option<(TokenId, TokenHash)>,
+    /// Its hint.
+    pub hint: Box<str>,
+    /// When this value stops, whichever of its ends comes first.
+    pub expires_at: Option<Timestamp>,
+    /// When this value was made.
+    pub issued_at: Timestamp,
+    /// What it is narrowed to, if it is.
+    pub narrowed: Option<Permissions>,
+    /// Whether the value has a successor, and lives on beside it for a while.
+    pub is_old: bool,
+    /// From where it may be used: each list must let a request in. Those that
+    /// let everybody in are left out.
+    pub addresses: Vec<Addresses>,
+    /// Whom it acts as.
+    pub principal: Principal,
 }
 
 /// Looks a value up, and refuses it if anything that it depends on has ended.
@@ -296,7 +296,8 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
     let (hash, now) = (value.hash(), app.clock.now());
     let facts = match app.memory.tokens.get(app.db.changes(), &hash, now) {
         Some(facts) => facts,
-        None => read(app, value, hash, now).await?.ok_or_else(|| refused.clone())?,
+        // On the heap: what is remembered needs no room for the way to the database.
+        None => Box::pin(read(app, value, hash, now)).await?.ok_or_else(|| refused.clone())?,
     };
     if passed(facts.expires_at, now) {
         return Err(refused);
@@ -307,22 +308,7 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
     if let Principal::Machine(machine) = &facts.principal {
         request.admitted(&machine.organization.policy)?;
     }
-    Ok(Bearer {
-        token: facts.token,
-        value: hash,
-        kind: value.kind(),
-        acts_as: facts.acts_as,
-        source: facts.source,
-        hint: facts.hint.clone(),
-        expires_at: facts.expires_at,
-        issued_at: facts.issued_at,
-        narrowed: facts.narrowed,
-        principal: facts.principal.clone(),
-        is_old: facts.is_old,
-        addresses: facts.addresses.clone(),
-        request,
-        once: None,
-    })
+    Ok(Bearer { facts, value: hash, kind: value.kind(), request, once: None })
 }
 
 /// Reads what is known of a value, and remembers it; nothing for one that is
@@ -375,7 +361,7 @@ async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) ->
         (None, None) => None,
         _ => return Ok(None),
     };
-    let (token, hint, issued_at) = (row.token_id, row.hint.clone(), row.regenerated_at);
+    let (token, hint, issued_at) = (row.token_id, row.hint.as_str().into(), row.regenerated_at);
     let is_old = row.stops_at.is_some();
     let narrowed = row.narrowed.as_deref().map(standing::permissions);
     let acts_as = row.acts_as.unwrap_or(value.kind());
@@ -426,7 +412,7 @@ async fn principal(
     let machine = app.memory.machines.or_read(app.db.changes(), id, organization, at, read).await?;
     Ok(Some(Principal::Machine(if narrowed.is_some() {
         let mut narrow = Machine::clone(&machine);
-        narrow.subject.narrowed = narrowed;
+        Arc::make_mut(&mut narrow.subject).narrowed = narrowed;
         Arc::new(narrow)
     } else {
         machine
@@ -459,8 +445,8 @@ async fn machine(app: &App, token: TokenKind, organization: OrganizationId, row:
             (PrincipalKind::ServiceToken, id.to_string(), row.source_name.unwrap_or(row.token_name), subject)
         }
     };
-    let (team, default_team) = (row.team_slug, row.default_team_slug);
-    Ok(Machine { kind, id, name, organization, team, default_team, subject })
+    let (team, default_team) = (row.team_slug.map(Arc::from), row.default_team_slug.map(Arc::from));
+    Ok(Machine { kind, id, name, organization, team, default_team, subject: Arc::new(subject) })
 }
 
 /// The token of a request to the API; its use is noted by who asks.

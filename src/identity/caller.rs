@@ -16,9 +16,8 @@ use super::standing::{self, OrganizationFacts, OrganizationRow, held};
 use crate::access::{Kind, Projects, Source, Subject, TeamRole};
 use crate::audit::{Actor, ActorKind, Through};
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::web::RequestId;
-use crate::platform::web::client::ClientAddress;
-use crate::platform::{Context, Error, Result, sql};
+use crate::platform::web::Arrival;
+use crate::platform::{Context, Error, Label, Result, sql};
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +27,7 @@ pub struct RequestFacts {
     /// The program's own words about itself: the start of `User-Agent`.
     pub agent: Option<String>,
     /// As in the log and in the answer.
-    pub request_id: String,
+    pub request_id: Label,
 }
 
 /// The longest part of a `User-Agent` that is kept, in bytes.
@@ -44,11 +43,8 @@ impl RequestFacts {
     /// Of this request.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
-        Self {
-            address: parts.extensions.get::<ClientAddress>().and_then(|from| from.0),
-            agent: agent(&parts.headers),
-            request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
-        }
+        let arrival = Arrival::of(&parts.extensions);
+        Self { address: arrival.from.0, agent: agent(&parts.headers), request_id: arrival.id }
     }
 
     /// Checks the address against what an organization allows.
@@ -92,7 +88,7 @@ impl RequestFacts {
             token: None,
             through,
             address: self.address,
-            request_id: self.request_id.clone(),
+            request_id: self.request_id.to_string(),
             on_behalf_of: None,
             for_team: None,
             once: None,
@@ -265,7 +261,7 @@ impl FromRequestParts<App> for ApiCaller {
                 if !machine.organization.is_named(&organization_in(parts).await?) {
                     return Err(Error::NotFound);
                 }
-                (OrganizationFacts::clone(&machine.organization), machine.subject.clone())
+                (OrganizationFacts::clone(&machine.organization), Subject::clone(&machine.subject))
             }
         };
         let mut actor = bearer.actor();
@@ -273,7 +269,7 @@ impl FromRequestParts<App> for ApiCaller {
         let attribution = settle(&app.db, organization.id, (&bearer, &subject), &claimed).await?;
         app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
         actor.on_behalf_of = attribution.person.map(|person| person.username);
-        actor.for_team = claimed.team.and(attribution.team);
+        actor.for_team = claimed.team.and(attribution.team).map(|team| team.to_string());
         Ok(Self(Caller { actor, subject, organization }))
     }
 }

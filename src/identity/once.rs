@@ -8,9 +8,9 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::BodyExt as _;
 
 use crate::audit::{Change, Once};
+use crate::platform::web::body;
 use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
 
 /// What came of claiming a submission.
@@ -101,10 +101,10 @@ pub async fn digest(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = body.collect().await else {
-        return Error::Malformed("The body did not arrive whole, or is too long.".to_owned()).into_response();
+    let bytes = match body::read(body).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error.into_response(),
     };
-    let bytes = body.to_bytes();
     let digest = Sha256::digest(&bytes);
     parts.extensions.insert(BodyDigest(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()));
     next.run(Request::from_parts(parts, Body::from(bytes))).await

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 
 use super::app::App;
@@ -19,12 +22,16 @@ pub struct ServiceCaller {
     /// Its id.
     pub id: ServiceId,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// The kinds of token that it accepts.
     pub kinds: Vec<TokenKind>,
     /// Its organization: it learns of no other.
     pub organization: Arc<OrganizationFacts>,
 }
+
+/// The service whose secret is a request's `Authorization`.
+#[derive(Clone, Debug)]
+pub struct Authenticated(pub Arc<ServiceCaller>);
 
 /// What is remembered of a secret.
 #[derive(Clone, Debug)]
@@ -32,7 +39,7 @@ pub struct Known {
     token: TokenId,
     /// The first of its ends.
     expires_at: Option<Timestamp>,
-    service: ServiceCaller,
+    service: Arc<ServiceCaller>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -58,9 +65,18 @@ pub async fn authenticate(
     facts: &RequestFacts,
     headers: &HeaderMap,
     name: &HeaderName,
-) -> Result<ServiceCaller> {
+) -> Result<Arc<ServiceCaller>> {
     let found = find(app, facts, headers, name).await;
     found.map_err(|error| app.limits.refused(facts.address, error))
+}
+
+impl FromRequestParts<App> for Authenticated {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let facts = RequestFacts::of(parts);
+        authenticate(app, &facts, &parts.headers, &AUTHORIZATION).await.map(Self)
+    }
 }
 
 /// The same with the service's id and secret.
@@ -72,7 +88,7 @@ pub async fn authenticate_as(
     facts: &RequestFacts,
     id: &str,
     secret: &PlainToken,
-) -> Result<ServiceCaller> {
+) -> Result<Arc<ServiceCaller>> {
     let found = look_up(app, facts, Some(id), secret).await;
     found.map_err(|error| app.limits.refused(facts.address, error))
 }
@@ -82,7 +98,7 @@ async fn find(
     facts: &RequestFacts,
     headers: &HeaderMap,
     name: &HeaderName,
-) -> Result<ServiceCaller> {
+) -> Result<Arc<ServiceCaller>> {
     let (user, secret) = presented_in(headers, name)?;
     look_up(app, facts, user.as_deref(), &secret).await
 }
@@ -92,7 +108,7 @@ async fn look_up(
     facts: &RequestFacts,
     user: Option<&str>,
     secret: &PlainToken,
-) -> Result<ServiceCaller> {
+) -> Result<Arc<ServiceCaller>> {
     let refused = Error::Unauthenticated { presented: true };
     if secret.kind() != TokenKind::ServiceSecret {
         return Err(refused);
@@ -100,12 +116,12 @@ async fn look_up(
     let (hash, now) = (secret.hash(), app.clock.now());
     let known = match app.memory.services.get(app.db.changes(), &hash, now) {
         Some(known) => known,
-        None => read(app, hash).await?.ok_or_else(|| refused.clone())?,
+        None => Box::pin(read(app, hash)).await?.ok_or_else(|| refused.clone())?,
     };
     if passed(known.expires_at, now) || user.is_some_and(|user| user != known.service.id.to_string()) {
         return Err(refused);
     }
-    app.usage.note_secret(now, hash, known.token, facts.address);
+    app.usage.note_secret(now, hash, known.token, facts);
     Ok(known.service.clone())
 }
 
@@ -125,12 +141,12 @@ async fn read(app: &App, hash: TokenHash) -> Result<Option<Arc<Known>>> {
     let known = Arc::new(Known {
         token: row.token_id,
         expires_at: [row.stops_at, row.expires_at].into_iter().flatten().min(),
-        service: ServiceCaller {
+        service: Arc::new(ServiceCaller {
             id: row.service_id,
-            name: row.service_name,
+            name: row.service_name.into(),
             kinds: TokenKind::list(&row.accepted_kinds),
             organization: Arc::new(row.organization.facts(&app.db).await?),
-        },
+        }),
     });
     let stamp = app.db.changes().stamp(before, known.service.organization.id);
     app.memory.services.put(hash, stamp, &known);

@@ -48,7 +48,7 @@ impl std::fmt::Debug for PlainToken {
 
 /// SHA-256 of a value: right for 178 random bits, where a slow hash would only
 /// slow down every call.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TokenHash([u8; 32]);
 
 impl From<Option<TokenHash>> for crate::platform::db::Value {

@@ -1,52 +1,113 @@
 //! When, from where, through what and for whom tokens were used: gathered in
 //! memory, written every few seconds, so that no request waits for a write.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use super::bearer::{Bearer, Principal};
+use super::caller::RequestFacts;
 use super::service::ServiceCaller;
 use super::token::TokenHash;
 use crate::access::{Kind, TokenKind};
+use crate::platform::db::Value;
 use crate::platform::id::{ServiceAccountId, TokenId};
-use crate::platform::{Context, Result, Timestamp, Tx, sql};
+use crate::platform::{Context, Result, Timestamp, sql};
 
 /// For how many days calls are counted.
 const DAYS: i64 = 30;
 
-/// The last use of a value.
+/// So many values used since the last flush are reason for another at once.
+const MANY: usize = 50_000;
+/// So many are kept at most, where the database cannot keep up: about 50 MB.
+const MOST: usize = 200_000;
+/// So many values go into one transaction, so that other writers need not wait
+/// for all.
+const BATCH: usize = 5_000;
+
+/// The last use of a value, and the calls with it from there.
 #[derive(Clone, Debug)]
 struct Use {
     token: TokenId,
     source: Option<(TokenId, TokenHash)>,
+    /// The token whose calls these are.
+    counted: Option<TokenId>,
     account: Option<ServiceAccountId>,
     at: Timestamp,
     address: Option<IpAddr>,
-    agent: Option<String>,
-    service: Option<String>,
+    calls: i64,
+    agent: Option<Box<str>>,
+    service: Option<Arc<str>>,
 }
 
 /// Whose calls are counted: a token's, or an account's, whatever it came with.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Counted {
     Token(TokenId),
     Account(ServiceAccountId),
 }
 
+type Calls = HashMap<(Counted, Option<IpAddr>), i64>;
+
 /// What came together since the last flush.
 #[derive(Debug, Default)]
 struct Gathered {
     uses: HashMap<TokenHash, Use>,
-    calls: HashMap<(Counted, Option<IpAddr>), i64>,
+    /// Calls from other addresses than the last.
+    calls: Calls,
     /// Account, username, team: how often, and when last.
     attributed: HashMap<(ServiceAccountId, String, String), (i64, Timestamp)>,
+    /// Values that there was no room for.
+    lost: usize,
+}
+
+impl Use {
+    /// Adds the calls from the last address.
+    fn count(&self, calls: &mut Calls) {
+        let counted = self.counted.map(Counted::Token).into_iter().chain(self.account.map(Counted::Account));
+        for counted in counted.filter(|_| self.calls > 0) {
+            *calls.entry((counted, self.address)).or_default() += self.calls;
+        }
+    }
+
+    /// The same value is used again.
+    fn again(&mut self, calls: &mut Calls, last: &RequestFacts, at: Timestamp, service: Option<&Arc<str>>) {
+        if self.address != last.address {
+            self.count(calls);
+            (self.address, self.calls) = (last.address, 0);
+        }
+        self.calls += 1;
+        self.at = at;
+        if self.agent.as_deref() != last.agent.as_deref() {
+            self.agent = last.agent.as_deref().map(Box::from);
+        }
+        if self.service.as_ref() != service {
+            self.service = service.cloned();
+        }
+    }
+}
+
+impl Gathered {
+    fn note(&mut self, value: TokenHash, first: impl FnOnce() -> Use) {
+        if self.uses.len() < MOST {
+            self.uses.insert(value, first());
+        } else {
+            self.lost += 1;
+        }
+    }
 }
 
 /// The uses since the last flush. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Usage(Arc<Mutex<Gathered>>);
+pub struct Usage(Arc<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    gathered: Mutex<Gathered>,
+    many: Notify,
+}
 
 impl Usage {
     /// Notes a use of a token: asked about by a service, or here (`None`), and
@@ -65,68 +126,142 @@ impl Usage {
             },
             Principal::Person { .. } => None,
         };
-        let address = bearer.request.address;
-        let last = Use {
-            token: bearer.token,
-            source: bearer.source,
-            account,
-            at,
-            address,
-            agent: bearer.request.agent.clone(),
-            service: service.map(|service| service.name.clone()),
-        };
-        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gathered.uses.insert(bearer.value, last);
-        // Calls with an access token count for what it was exchanged for.
-        let token = match (bearer.kind, bearer.source) {
-            (_, Some((source, _))) => Some(source),
-            (TokenKind::Access, None) => None,
-            _ => Some(bearer.token),
-        };
-        for counted in token.map(Counted::Token).into_iter().chain(account.map(Counted::Account)) {
-            *gathered.calls.entry((counted, address)).or_default() += 1;
+        let service = service.map(|service| &service.name);
+        let mut gathered = self.gathered();
+        let Gathered { uses, calls, .. } = &mut *gathered;
+        if let Some(known) = uses.get_mut(&bearer.value) {
+            known.again(calls, &bearer.request, at, service);
+        } else {
+            gathered.note(bearer.value, || Use {
+                token: bearer.token,
+                source: bearer.source,
+                // Calls with an access token count for what it was exchanged for.
+                counted: match (bearer.kind, bearer.source) {
+                    (_, Some((source, _))) => Some(source),
+                    (TokenKind::Access, None) => None,
+                    _ => Some(bearer.token),
+                },
+                account,
+                at,
+                address: bearer.request.address,
+                calls: 1,
+                agent: bearer.request.agent.as_deref().map(Box::from),
+                service: service.cloned(),
+            });
         }
         if let (Some(account), Some((username, team))) = (account, attributed) {
             let key = (account, username.to_owned(), team.to_owned());
             let told = gathered.attributed.entry(key).or_insert((0, at));
             *told = (told.0 + 1, at);
         }
+        self.look(&gathered);
     }
 
     /// Notes a call of a service with its secret.
-    pub fn note_secret(&self, at: Timestamp, value: TokenHash, token: TokenId, address: Option<IpAddr>) {
-        let last = Use { token, source: None, account: None, at, address, agent: None, service: None };
-        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gathered.uses.insert(value, last);
-        *gathered.calls.entry((Counted::Token(token), address)).or_default() += 1;
+    pub fn note_secret(&self, at: Timestamp, value: TokenHash, token: TokenId, facts: &RequestFacts) {
+        let mut gathered = self.gathered();
+        let Gathered { uses, calls, .. } = &mut *gathered;
+        if let Some(known) = uses.get_mut(&value) {
+            known.again(calls, facts, at, None);
+        } else {
+            gathered.note(value, || Use {
+                token,
+                source: None,
+                counted: Some(token),
+                account: None,
+                at,
+                address: facts.address,
+                calls: 1,
+                agent: facts.agent.as_deref().map(Box::from),
+                service: None,
+            });
+        }
+        self.look(&gathered);
     }
 
-    /// Writes what was gathered. What cannot be written now is kept for the
-    /// next time.
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self, gathered: &Gathered) {
+        if gathered.uses.len() == MANY {
+            self.0.many.notify_one();
+        }
+    }
+
+    /// Waits until there is much to write.
+    pub async fn much(&self) {
+        self.0.many.notified().await;
+    }
+
+    /// Writes what was gathered, many rows in a statement. What cannot be
+    /// written now is kept for the next time.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn flush(&self, context: &Context) -> Result<()> {
-        let gathered = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if gathered.uses.is_empty() {
-            return Ok(());
+        let gathered = std::mem::take(&mut *self.gathered());
+        if gathered.lost > 0 {
+            tracing::warn!(lost = gathered.lost, "uses were not noted: the database cannot keep up");
         }
-        let written = write(context, &gathered).await;
-        if written.is_err() {
-            let mut newer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for (value, older) in gathered.uses {
-                newer.uses.entry(value).or_insert(older);
+        let mut batches = gathered.batches().into_iter();
+        while let Some(batch) = batches.next() {
+            if let Err(error) = write(context, &batch).await {
+                let mut newer = self.gathered();
+                for older in std::iter::once(batch).chain(batches) {
+                    newer.put_back(older);
+                }
+                return Err(error);
             }
-            add(&mut newer.calls, gathered.calls, |sum, older| *sum += older);
-            add(&mut newer.attributed, gathered.attributed, |sum, older| sum.0 += older.0);
         }
-        written
+        Ok(())
     }
 }
 
-fn add<K: Eq + Hash, V: Clone>(to: &mut HashMap<K, V>, from: HashMap<K, V>, sum: impl Fn(&mut V, V)) {
-    for (key, older) in from {
-        to.entry(key).and_modify(|newer| sum(newer, older.clone())).or_insert(older);
+/// What is written in one transaction.
+#[derive(Debug, Default)]
+struct Batch {
+    uses: Vec<(TokenHash, Use)>,
+    calls: Vec<((Counted, Option<IpAddr>), i64)>,
+    attributed: Vec<((ServiceAccountId, String, String), (i64, Timestamp))>,
+}
+
+impl Gathered {
+    /// In the order of their keys, so that neighbours are written together and
+    /// nodes that write at once wait for one another in the same order.
+    fn batches(mut self) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        let mut uses: Vec<_> = self.uses.drain().collect();
+        uses.sort_unstable_by_key(|(_, last)| last.token);
+        for (_, last) in &mut uses {
+            last.count(&mut self.calls);
+            last.calls = 0;
+        }
+        let mut calls: Vec<_> = self.calls.drain().collect();
+        calls.sort_unstable();
+        let mut attributed: Vec<_> = self.attributed.drain().collect();
+        attributed.sort_unstable();
+        while !(uses.is_empty() && calls.is_empty() && attributed.is_empty()) {
+            batches.push(Batch {
+                uses: uses.split_off(uses.len().saturating_sub(BATCH)),
+                calls: calls.split_off(calls.len().saturating_sub(BATCH)),
+                attributed: attributed.split_off(attributed.len().saturating_sub(BATCH)),
+            });
+        }
+        batches
+    }
+
+    fn put_back(&mut self, batch: Batch) {
+        for (value, older) in batch.uses {
+            self.uses.entry(value).or_insert(older);
+        }
+        for (key, older) in batch.calls {
+            *self.calls.entry(key).or_default() += older;
+        }
+        for (key, (older, at)) in batch.attributed {
+            let sum = self.attributed.entry(key).or_insert((0, at));
+            sum.0 += older;
+        }
     }
 }
 
@@ -147,77 +282,85 @@ fn stored(address: Option<IpAddr>) -> String {
     address.map(|address| address.to_string()).unwrap_or_default()
 }
 
-async fn write(context: &Context, gathered: &Gathered) -> Result<()> {
+async fn write(context: &Context, batch: &Batch) -> Result<()> {
     let today = day(context.clock.now());
-    let mut tx = context.db.begin().await?;
-    for (value, last) in &gathered.uses {
-        used(&mut tx, *value, last.token, last).await?;
+    let (mut values, mut tokens, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for (value, last) in &batch.uses {
         // Using what it was exchanged into uses a token too.
-        if let Some((source, held)) = last.source {
-            used(&mut tx, held, source, last).await?;
+        for (token, value) in std::iter::once((last.token, *value)).chain(last.source) {
+            let at = values.entry(value).or_insert(last.at);
+            *at = last.at.max(*at);
+            keep_last(&mut tokens, token, last);
         }
         if let Some(account) = last.account {
-            sql("UPDATE service_accounts SET last_used_at = $1, last_used_address = $2 WHERE id = $3 \
-                 AND COALESCE(last_used_at, 0) <= $1")
-            .bind(last.at)
-            .bind(last.address.map(|address| address.to_string()))
-            .bind(account)
-            .execute(&mut tx)
-            .await?;
+            keep_last(&mut accounts, account, last);
         }
     }
-    for ((counted, address), calls) in &gathered.calls {
+    let mut tx = context.db.begin().await?;
+    sql("UPDATE token_values SET last_used_at = v.column2 FROM (VALUES ($1, $2)) AS v \
+         WHERE token_values.hash = v.column1")
+    .execute_rows(&mut tx, values.into_iter().map(|(value, at)| vec![value.into(), at.into()]).collect())
+    .await?;
+    let rows = tokens.into_iter().map(|(token, last)| {
+        let (agent, service) = (last.agent.as_deref(), last.service.as_deref());
+        vec![token.into(), last.at.into(), told(last.address), agent.into(), service.into()]
+    });
+    sql("UPDATE tokens SET last_used_at = v.column2, last_used_address = v.column3, last_used_agent = v.column4, \
+            last_used_service = v.column5 FROM (VALUES ($1, $2, $3, $4, $5)) AS v \
+         WHERE tokens.id = v.column1 AND COALESCE(tokens.last_used_at, 0) <= v.column2")
+    .execute_rows(&mut tx, rows.collect())
+    .await?;
+    let rows = accounts.into_iter();
+    let rows = rows.map(|(account, last)| vec![account.into(), last.at.into(), told(last.address)]);
+    sql("UPDATE service_accounts SET last_used_at = v.column2, last_used_address = v.column3 \
+         FROM (VALUES ($1, $2, $3)) AS v \
+         WHERE service_accounts.id = v.column1 AND COALESCE(service_accounts.last_used_at, 0) <= v.column2")
+    .execute_rows(&mut tx, rows.collect())
+    .await?;
+    let (mut of_tokens, mut of_accounts) = (Vec::new(), Vec::new());
+    for ((counted, address), calls) in &batch.calls {
+        let row = |id| vec![id, today.into(), stored(*address).into(), (*calls).into()];
         match counted {
-            Counted::Token(token) => {
-                sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $2, $3, $4 FROM tokens WHERE id = $1 \
-                     ON CONFLICT (token_id, day, address) DO UPDATE SET calls = token_calls.calls + $4")
-                .bind(*token)
-            }
-            Counted::Account(account) => {
-                sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
-                     SELECT id, $2, $3, $4 FROM service_accounts WHERE id = $1 \
-                     ON CONFLICT (service_account_id, day, address) DO UPDATE SET calls = account_calls.calls + $4")
-                .bind(*account)
-            }
+            Counted::Token(token) => of_tokens.push(row((*token).into())),
+            Counted::Account(account) => of_accounts.push(row((*account).into())),
         }
-        .bind(today)
-        .bind(stored(*address))
-        .bind(*calls)
-        .execute(&mut tx)
-        .await?;
     }
-    for ((account, username, team), (calls, last)) in &gathered.attributed {
-        sql("INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) \
-                SELECT id, $2, $3, $4, $5, $6 FROM service_accounts WHERE id = $1 \
-             ON CONFLICT (service_account_id, day, username, team) \
-                DO UPDATE SET calls = attributions.calls + $5, last_at = $6")
-        .bind(*account)
-        .bind(today)
-        .bind(username)
-        .bind(team)
-        .bind(*calls)
-        .bind(*last)
-        .execute(&mut tx)
-        .await?;
-    }
+    // What is gone meanwhile has no calls.
+    sql("INSERT INTO token_calls (token_id, day, address, calls) \
+            SELECT t.id, v.column2, v.column3, v.column4 FROM (VALUES ($1, $2, $3, $4)) AS v \
+            JOIN tokens t ON t.id = v.column1 WHERE TRUE \
+         ON CONFLICT (token_id, day, address) DO UPDATE SET calls = token_calls.calls + excluded.calls")
+    .execute_rows(&mut tx, of_tokens)
+    .await?;
+    sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
+            SELECT a.id, v.column2, v.column3, v.column4 FROM (VALUES ($1, $2, $3, $4)) AS v \
+            JOIN service_accounts a ON a.id = v.column1 WHERE TRUE \
+         ON CONFLICT (service_account_id, day, address) DO UPDATE SET calls = account_calls.calls + excluded.calls")
+    .execute_rows(&mut tx, of_accounts)
+    .await?;
+    let rows = batch.attributed.iter().map(|((account, username, team), (calls, last))| {
+        vec![(*account).into(), today.into(), username.into(), team.into(), (*calls).into(), (*last).into()]
+    });
+    sql("INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) \
+            SELECT a.id, v.column2, v.column3, v.column4, v.column5, v.column6 \
+            FROM (VALUES ($1, $2, $3, $4, $5, $6)) AS v \
+            JOIN service_accounts a ON a.id = v.column1 WHERE TRUE \
+         ON CONFLICT (service_account_id, day, username, team) \
+            DO UPDATE SET calls = attributions.calls + excluded.calls, last_at = excluded.last_at")
+    .execute_rows(&mut tx, rows.collect())
+    .await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn used(tx: &mut Tx, value: TokenHash, token: TokenId, last: &Use) -> Result<()> {
-    sql("UPDATE token_values SET last_used_at = $1 WHERE hash = $2")
-        .bind(last.at)
-        .bind(value)
-        .execute(&mut *tx)
-        .await?;
-    sql("UPDATE tokens SET last_used_at = $1, last_used_address = $2, last_used_agent = $3, last_used_service = $4 \
-         WHERE id = $5 AND COALESCE(last_used_at, 0) <= $1")
-    .bind(last.at)
-    .bind(last.address.map(|address| address.to_string()))
-    .bind(last.agent.clone())
-    .bind(last.service.clone())
-    .bind(token)
-    .execute(tx)
-    .await?;
-    Ok(())
+/// An address that may be unknown.
+fn told(address: Option<IpAddr>) -> Value {
+    address.map(|address| address.to_string()).into()
+}
+
+fn keep_last<'a, K: Ord>(all: &mut BTreeMap<K, &'a Use>, key: K, last: &'a Use) {
+    let kept = all.entry(key).or_insert(last);
+    if kept.at <= last.at {
+        *kept = last;
+    }
 }

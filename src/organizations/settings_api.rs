@@ -71,7 +71,7 @@ async fn create(
     Json(input): Json<NewOrganization>,
 ) -> Result<Response> {
     let actor = bearer.actor();
-    let (Principal::Person { id, .. }, None) = (bearer.principal, bearer.narrowed) else {
+    let (&Principal::Person { id, .. }, None) = (&bearer.principal, bearer.narrowed) else {
         return Err(Error::Forbidden(
             "People make organizations. Use a personal token that is not narrowed.".to_owned(),
         ));

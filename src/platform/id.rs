@@ -43,7 +43,11 @@ macro_rules! id {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0.to_string().to_ascii_lowercase())
+                let mut text = [0; ulid::ULID_LEN];
+                let text = self.0.array_to_str(&mut text);
+                text.make_ascii_lowercase();
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(text)
             }
         }
 

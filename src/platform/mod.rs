@@ -17,4 +17,4 @@ pub use clock::{Clock, Timestamp};
 pub use context::Context;
 pub use db::{Db, Tx, sql};
 pub use error::{Error, Mistakes, Result};
-pub use random::Random;
+pub use random::{Label, Random};

@@ -1,8 +1,9 @@
 //! OpenID AuthZEN Authorization API 1.0: access evaluation, one and several,
 //! and its metadata.
 
+use std::sync::Arc;
+
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json as Answer, Router};
@@ -11,19 +12,22 @@ use serde_json::{Value, json};
 
 use super::verified::{self, Question};
 use crate::access::{Decision, Permission, Subject, Target, decide};
-use crate::identity::App;
+use crate::identity::{App, PlainToken};
 use crate::identity::attribution::{Attribution, Claimed};
-use crate::identity::caller::RequestFacts;
-use crate::identity::service::{ServiceCaller, authenticate};
-use crate::platform::web::Json;
+use crate::identity::service::{Authenticated, ServiceCaller};
+use crate::platform::web::{Direct, Json};
 use crate::platform::{Error, Mistakes, Result};
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/access/v1/evaluation", post(one))
-        .route("/access/v1/evaluations", post(several))
-        .route("/.well-known/authzen-configuration", get(metadata))
+        .route("/access/v1/evaluation", post(Direct(one)))
+        .route("/access/v1/evaluations", post(Direct(several)))
+}
+
+/// Where this protocol is described to programs.
+pub fn metadata_route() -> Router<App> {
+    Router::new().route("/.well-known/authzen-configuration", get(metadata))
 }
 
 /// Something that is named by its type and id.
@@ -90,11 +94,9 @@ async fn metadata(State(app): State<App>) -> Response {
 
 async fn one(
     State(app): State<App>,
-    facts: RequestFacts,
-    headers: HeaderMap,
+    Authenticated(service): Authenticated,
     question: Result<Json<Evaluation>>,
 ) -> Result<Response> {
-    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await?;
     let Json(question) = question.map_err(malformed)?;
     Ok(Answer(evaluate(&app, &service, &question).await?).into_response())
 }
@@ -109,11 +111,9 @@ fn malformed(error: Error) -> Error {
 
 async fn several(
     State(app): State<App>,
-    facts: RequestFacts,
-    headers: HeaderMap,
+    Authenticated(service): Authenticated,
     batch: Result<Json<Batch>>,
 ) -> Result<Response> {
-    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await?;
     let Json(batch) = batch.map_err(malformed)?;
     if batch.evaluations.is_empty() {
         return Ok(Answer(evaluate(&app, &service, &batch.whole).await?).into_response());
@@ -226,18 +226,18 @@ async fn subject_of(
     service: &ServiceCaller,
     named: &Named,
     context: Context,
-) -> Result<Option<(Subject, Option<Attribution>)>> {
+) -> Result<Option<(Arc<Subject>, Option<Attribution>)>> {
     if named.r#type == "token" {
         let question = Question {
-            token: named.id.clone(),
+            token: PlainToken::parse(named.id.trim()),
             claimed: Claimed { on_behalf_of: context.on_behalf_of, team: context.team },
             // An address that cannot be read is one that is not known.
             address: context.client_address.and_then(|text| text.parse().ok()),
             agent: None,
         };
-        let verified = verified::verify(app, service, &question).await?;
+        let verified = verified::verify(app, service, question).await?;
         return Ok(verified.map(|verified| (verified.subject, Some(verified.attribution))));
     }
-    let found = verified::principal(app, service, &named.r#type, &named.id).await?;
-    Ok(found.map(|subject| (subject, None)))
+    let found = Box::pin(verified::principal(app, service, &named.r#type, &named.id)).await?;
+    Ok(found.map(|subject| (Arc::new(subject), None)))
 }

@@ -1,25 +1,28 @@
 //! Forward auth: the question that a reverse proxy asks before it lets a
 //! request through (nginx `auth_request`, Caddy `forward_auth`, Traefik).
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::verified::{self, Question};
+use super::verified::{self, Question, Verified};
 use crate::access::{Decision, Permission, Target, decide, effective};
 use crate::identity::App;
-use crate::identity::attribution::Claimed;
+use crate::identity::attribution::{Attribution, Claimed};
 use crate::identity::bearer::presented;
 use crate::identity::caller::RequestFacts;
-use crate::identity::service::authenticate;
-use crate::platform::web::Query;
+use crate::identity::service::{ServiceCaller, authenticate};
+use crate::platform::web::{Direct, Query};
 use crate::platform::{Error, Result};
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
-    Router::new().route("/forward-auth", get(check))
+    Router::new().route("/forward-auth", get(Direct(check)))
 }
 
 /// Where a proxy says which service it protects: `Authorization` is its caller's.
@@ -30,36 +33,52 @@ fn hidden() -> Error {
     Error::Forbidden("There is no such project, or none that it may see.".to_owned())
 }
 
+/// The service that asks, and the caller's token, read from the request in
+/// place: it is asked for every request of the service behind the proxy.
+struct Asked {
+    service: Arc<ServiceCaller>,
+    verified: Verified,
+}
+
+impl FromRequestParts<App> for Asked {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let request = RequestFacts::of(parts);
+        let address = request.address;
+        // A wrong secret is the operator's mistake, not the caller's: no 401, which
+        // a proxy would pass on.
+        let service = match authenticate(app, &request, &parts.headers, &SERVICE).await {
+            Ok(service) => service,
+            Err(Error::Unauthenticated { .. } | Error::TooMany { .. }) => {
+                return Err(Error::internal(
+                    "forward auth was asked without a good Tessera-Service-Authorization",
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        // Proxies know 401 and 403 alone: failures are counted, and not made to wait here.
+        let refused = |error: Error| {
+            let _ = app.limits.refused(address, error.clone());
+            error
+        };
+        let question = Question {
+            token: Some(presented(&parts.headers).map_err(refused)?),
+            claimed: Claimed::of(&parts.headers),
+            address,
+            agent: request.agent,
+        };
+        let verified = verified::verify(app, &service, question).await?;
+        let verified = verified.ok_or_else(|| refused(Error::Unauthenticated { presented: true }))?;
+        Ok(Self { service, verified })
+    }
+}
+
 async fn check(
     State(app): State<App>,
-    request: RequestFacts,
-    headers: HeaderMap,
+    Asked { service, verified }: Asked,
     query: Query,
 ) -> Result<Response> {
-    // A wrong secret is the operator's mistake, not the caller's: no 401, which
-    // a proxy would pass on.
-    let service = match authenticate(&app, &request, &headers, &SERVICE).await {
-        Ok(service) => service,
-        Err(Error::Unauthenticated { .. } | Error::TooMany { .. }) => {
-            return Err(Error::internal(
-                "forward auth was asked without a good Tessera-Service-Authorization",
-            ));
-        }
-        Err(error) => return Err(error),
-    };
-    // Proxies know 401 and 403 alone: failures are counted, and not made to wait here.
-    let refused = |error: Error| {
-        let _ = app.limits.refused(request.address, error.clone());
-        error
-    };
-    let question = Question {
-        token: presented(&headers).map_err(refused)?.reveal().to_owned(),
-        claimed: Claimed::of(&headers),
-        address: request.address,
-        agent: request.agent.clone(),
-    };
-    let verified = verified::verify(&app, &service, &question).await?;
-    let verified = verified.ok_or_else(|| refused(Error::Unauthenticated { presented: true }))?;
     // What is asked is the operator's; a slip of the pen must not read as “nothing more”.
     for (name, value) in query.pairs() {
         let twice = query.all(name).count() > 1;
@@ -94,19 +113,19 @@ async fn check(
         }
     }
     let scope = effective(&verified.subject).scope();
-    let attribution = verified.attribution;
-    let attributed = attribution.person.map(|person| person.username).unwrap_or_default();
+    let Attribution { team, person, .. } = verified.attribution;
+    let principal = &verified.bearer.principal;
     let mut response = StatusCode::OK.into_response();
     // Always all of them, so that none that the caller forged gets through.
     for (name, value) in [
-        ("tessera-subject", verified.bearer.principal.id()),
-        ("tessera-kind", verified.bearer.principal.kind().to_string()),
-        ("tessera-organization", service.organization.slug.clone()),
-        ("tessera-team", attribution.team.unwrap_or_default()),
-        ("tessera-scope", scope),
-        ("tessera-attributed-to", attributed),
+        ("tessera-subject", &*principal.id()),
+        ("tessera-kind", principal.kind().word()),
+        ("tessera-organization", &service.organization.slug),
+        ("tessera-team", team.as_deref().unwrap_or_default()),
+        ("tessera-scope", &scope),
+        ("tessera-attributed-to", person.as_ref().map_or("", |person| &person.username)),
     ] {
-        let value = HeaderValue::from_str(&value).map_err(Error::internal)?;
+        let value = HeaderValue::from_str(value).map_err(Error::internal)?;
         response.headers_mut().insert(HeaderName::from_static(name), value);
     }
     Ok(response)

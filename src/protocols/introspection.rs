@@ -1,7 +1,6 @@
 //! Token introspection (RFC 7662).
 
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json as Answer, Router};
@@ -10,27 +9,25 @@ use serde_json::{Value, json};
 use super::oauth_error::{Code, Refused, needed, once, refuse};
 use super::verified::{self, Question, Verified};
 use crate::access::effective;
-use crate::identity::App;
+use crate::identity::{App, PlainToken};
 use crate::identity::attribution::Claimed;
-use crate::identity::caller::RequestFacts;
-use crate::identity::service::{ServiceCaller, authenticate};
-use crate::platform::web::Form;
+use crate::identity::service::{Authenticated, ServiceCaller};
+use crate::platform::web::{Direct, Form};
 use crate::platform::{Result, Timestamp};
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
-    Router::new().route("/oauth2/introspect", post(introspect))
+    Router::new().route("/oauth2/introspect", post(Direct(introspect)))
 }
 
 async fn introspect(
     State(app): State<App>,
-    facts: RequestFacts,
-    headers: HeaderMap,
+    service: Result<Authenticated>,
     form: Result<Form>,
 ) -> Result<Response, Refused> {
-    let service = authenticate(&app, &facts, &headers, &AUTHORIZATION).await.map_err(Refused::client)?;
+    let Authenticated(service) = service.map_err(Refused::client)?;
     let form = form?;
-    let token = needed(&form, "token")?;
+    let token = PlainToken::parse(&needed(&form, "token")?);
     let address = match once(&form, "client_address")? {
         None => None,
         Some(text) => match text.parse() {
@@ -40,7 +37,7 @@ async fn introspect(
     };
     let claimed = Claimed { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };
     let question = Question { token, claimed, address, agent: None };
-    let answer = match verified::verify(&app, &service, &question).await? {
+    let answer = match verified::verify(&app, &service, question).await? {
         Some(verified) => active(&app, &service, &verified),
         // RFC 7662, 2.2: nothing about a token that is not good, not even why.
         None => json!({ "active": false }),

@@ -1,6 +1,7 @@
 //! What every protocol rests on: a token, looked at for one service.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::access::{ProjectFacts, Subject};
 use crate::identity::attribution::{Attribution, Claimed, settle};
@@ -9,7 +10,7 @@ use crate::identity::caller::{RequestFacts, memberships, place_in};
 use crate::identity::service::ServiceCaller;
 use crate::identity::standing;
 use crate::identity::{App, PlainToken};
-use crate::platform::{Error, Result};
+use crate::platform::{Error, Label, Result};
 use crate::projects::store as projects;
 use crate::service_accounts::model::Status;
 use crate::service_accounts::store as accounts;
@@ -20,8 +21,8 @@ use crate::tokens::model::Status as TokenStatus;
 /// What a service asks about.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
-    /// The token, as its caller presented it.
-    pub token: String,
+    /// The token, as its caller presented it; nothing for what cannot be one.
+    pub token: Option<PlainToken>,
     /// For whom and for which team it says to be.
     pub claimed: Claimed,
     /// Where the caller is.
@@ -36,9 +37,9 @@ pub struct Verified {
     /// The token and its principal.
     pub bearer: Bearer,
     /// What the principal is and holds in the service's organization.
-    pub subject: Subject,
+    pub subject: Arc<Subject>,
     /// The principal's default team.
-    pub default_team: Option<String>,
+    pub default_team: Option<Arc<str>>,
     /// The team that the request is for, and for whom.
     pub attribution: Attribution,
 }
@@ -48,13 +49,13 @@ pub struct Verified {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> Result<Option<Verified>> {
-    let Some(value) = PlainToken::parse(question.token.trim()) else { return Ok(None) };
+pub async fn verify(app: &App, service: &ServiceCaller, question: Question) -> Result<Option<Verified>> {
+    let Question { token, claimed, address, agent } = question;
+    let Some(value) = token else { return Ok(None) };
     if !service.kinds.contains(&value.kind()) {
         return Ok(None);
     }
-    let request =
-        RequestFacts { address: question.address, agent: question.agent.clone(), request_id: String::new() };
+    let request = RequestFacts { address, agent, request_id: Label::default() };
     let bearer = match bearer::verify(app, &value, request).await {
         Ok(bearer) => bearer,
         Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
@@ -66,20 +67,19 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: &Question) -> 
         }
         Principal::Machine(_) => return Ok(None),
         Principal::Person { id, .. } => {
-            let place = match place_in(app, *id, service.organization.id).await {
+            let place = match Box::pin(place_in(app, *id, service.organization.id)).await {
                 Ok(place) => place,
                 Err(Error::NotFound) => return Ok(None),
                 Err(error) => return Err(error),
             };
             let policy = &place.organization.policy;
-            if !policy.personal_tokens || !policy.lets_in(question.address) {
+            if !policy.personal_tokens || !policy.lets_in(address) {
                 return Ok(None);
             }
-            (Subject { narrowed: bearer.narrowed, ..place.subject.clone() }, None)
+            (Arc::new(Subject { narrowed: bearer.narrowed, ..place.subject.clone() }), None)
         }
     };
-    let attribution =
-        settle(&app.db, service.organization.id, (&bearer, &subject), &question.claimed).await?;
+    let attribution = settle(&app.db, service.organization.id, (&bearer, &subject), &claimed).await?;
     app.usage.note(app.clock.now(), &bearer, Some(service), attribution.counted());
     Ok(Some(Verified { bearer, subject, default_team, attribution }))
 }
@@ -128,7 +128,7 @@ pub async fn principal(app: &App, service: &ServiceCaller, kind: &str, id: &str)
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn project(app: &App, service: &ServiceCaller, named: &str) -> Result<ProjectFacts> {
     let (organization, before) = (service.organization.id, app.db.changes().before());
-    let read = async { Ok(projects::find(&app.db, organization, named).await?.facts()) };
+    let read = Box::pin(async { Ok(projects::find(&app.db, organization, named).await?.facts()) });
     let key = (organization, named.to_owned());
     let now = app.clock.now();
     Ok(*app.memory.projects.or_read(app.db.changes(), key, organization, (before, now), read).await?)

@@ -1,5 +1,7 @@
 //! What every token may ask: who it is, and to be revoked.
 
+use std::borrow::Cow;
+
 use axum::Json as Answer;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -7,16 +9,16 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::access::{Permissions, Subject, TokenKind, effective};
+use crate::access::{Permissions, TokenKind, effective};
 use crate::audit::Change;
 use crate::identity::attribution::{Attribution, Claimed, Named, Outcome, settle};
 use crate::identity::bearer::{Principal, PrincipalKind, of_request};
-use crate::identity::caller::{admits_personal_token, memberships};
+use crate::identity::caller::{Membership, admits_personal_token, memberships};
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
-use crate::platform::id::TokenId;
+use crate::platform::id::{PersonId, TokenId};
 use crate::platform::web::Json;
-use crate::platform::web::operation::{Api, delete, get, post};
+use crate::platform::web::operation::{Api, delete, direct, post};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::service_accounts::store as accounts;
 use crate::tokens::api::issued;
@@ -27,13 +29,13 @@ use crate::tokens::{lifecycle, store};
 pub fn routes() -> Api<App> {
     Api::of("Itself", "What any token may ask: who it is, to end, and to be renewed.")
         .with(
-            get("whoAmI", "/whoami", whoami, "Whose token this is, and what it may do")
+            direct("whoAmI", "/whoami", whoami, "Whose token this is, and what it may do")
                 .note(
                     "`permissions` are those for all projects and in the organization; grants in single projects come \
                      on top. With a person's token of several organizations `organization` is null. \
                      `Tessera-For-Team` names the team that the request is for, `Tessera-On-Behalf-Of` a person.",
                 )
-                .gives::<WhoAmI>(),
+                .gives::<WhoAmI<'_>>(),
         )
         .with(
             delete("revokeItself", "/token", revoke, "The token revokes itself")
@@ -53,24 +55,24 @@ pub fn routes() -> Api<App> {
 
 /// Who a token is, as it asks itself.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
-struct WhoAmI {
-    id: String,
+struct WhoAmI<'a> {
+    id: Cow<'a, str>,
     kind: PrincipalKind,
-    name: String,
-    organization: Option<String>,
-    team: Option<String>,
-    default_team: Option<String>,
+    name: &'a str,
+    organization: Option<&'a str>,
+    team: Option<&'a str>,
+    default_team: Option<&'a str>,
     permissions: Permissions,
-    token: OwnToken,
+    token: OwnToken<'a>,
     attributed_to: Option<Named>,
     attribution: Option<Outcome>,
 }
 
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
-struct OwnToken {
+struct OwnToken<'a> {
     id: TokenId,
     kind: TokenKind,
-    hint: String,
+    hint: &'a str,
     expires_at: Option<Timestamp>,
 }
 
@@ -89,28 +91,15 @@ impl FromRequestParts<App> for Asker {
 }
 
 async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Result<Response> {
-    // A person acts in every organization that they belong to: where it is one, that one is told.
     let place = match &bearer.principal {
-        Principal::Person { id, .. } => {
-            let mut all = memberships(&app, *id, None).await?;
-            if all.len() == 1 { all.pop() } else { None }
-        }
+        Principal::Person { id, .. } => Box::pin(only_place(&app, *id, &bearer)).await?,
         Principal::Machine(_) => None,
-    };
-    let place = match place {
-        Some(place) => {
-            admits_personal_token(&place.organization, &bearer.request)?;
-            Some((place.organization, Subject { narrowed: bearer.narrowed, ..place.subject }))
-        }
-        None => None,
     };
     let (known, default_team) = match &bearer.principal {
         Principal::Machine(machine) => {
-            (Some((&*machine.organization, &machine.subject)), machine.default_team.clone())
+            (Some((&*machine.organization, &*machine.subject)), machine.default_team.as_deref())
         }
-        Principal::Person { .. } => {
-            (place.as_ref().map(|(organization, subject)| (organization, subject)), None)
-        }
+        Principal::Person { .. } => (place.as_ref().map(|place| (&place.organization, &place.subject)), None),
     };
     let (attribution, permissions) = match known {
         Some((organization, subject)) => {
@@ -123,21 +112,31 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
     Ok(Answer(WhoAmI {
         id: bearer.principal.id(),
         kind: bearer.principal.kind(),
-        name: bearer.principal.name().to_owned(),
-        organization: known.map(|(organization, _)| organization.slug.clone()),
-        team: attribution.team,
+        name: bearer.principal.name(),
+        organization: known.map(|(organization, _)| organization.slug.as_str()),
+        team: attribution.team.as_deref(),
         default_team,
         permissions,
         token: OwnToken {
             id: bearer.token,
             kind: bearer.kind,
-            hint: bearer.hint.clone(),
+            hint: &bearer.hint,
             expires_at: bearer.expires_at,
         },
         attributed_to: attribution.person,
         attribution: attribution.outcome,
     })
     .into_response())
+}
+
+/// A person acts in every organization that they belong to: where it is one,
+/// that one is told.
+async fn only_place(app: &App, person: PersonId, bearer: &Bearer) -> Result<Option<Membership>> {
+    let mut all = memberships(app, person, None).await?;
+    let Some(mut place) = (if all.len() == 1 { all.pop() } else { None }) else { return Ok(None) };
+    admits_personal_token(&place.organization, &bearer.request)?;
+    place.subject.narrowed = bearer.narrowed;
+    Ok(Some(place))
 }
 
 async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {

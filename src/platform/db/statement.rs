@@ -4,7 +4,7 @@
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{FromRow, Postgres, Sqlite};
+use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
 
 use super::{Db, Tx};
 use crate::platform::Timestamp;
@@ -26,6 +26,18 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// Bytes or nothing.
     OptionalBytes(Option<Vec<u8>>),
+}
+
+impl Value {
+    /// PostgreSQL has no NUL in texts; nothing that is stored holds one.
+    fn without_nul(self) -> Self {
+        match self {
+            Self::Text(Some(text)) if text.contains('\0') => {
+                Self::Text(Some(text.replace('\0', "\u{fffd}")))
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<&str> for Value {
@@ -163,14 +175,7 @@ impl<'a> From<&'a mut Tx> for Source<'a> {
 impl Statement {
     /// Binds the next placeholder.
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
-        let value = match value.into() {
-            // PostgreSQL has no NUL in texts; nothing that is stored holds one.
-            Value::Text(Some(text)) if text.contains('\0') => {
-                Value::Text(Some(text.replace('\0', "\u{fffd}")))
-            }
-            other => other,
-        };
-        self.values.push(value);
+        self.values.push(value.into().without_nul());
         self
     }
 
@@ -225,6 +230,58 @@ impl Statement {
             Tx::Sqlite(tx) => sqlite(self).execute(&mut **tx).await?.rows_affected(),
             Tx::Postgres(tx) => postgres(self).execute(&mut **tx).await?.rows_affected(),
         })
+    }
+}
+
+macro_rules! values {
+    ($builder:ident, $rows:ident) => {
+        $builder.push_values($rows, |mut tuple, row| {
+            for value in row {
+                match value.clone().without_nul() {
+                    Value::Text(value) => tuple.push_bind(value),
+                    Value::Number(value) => tuple.push_bind(value),
+                    Value::Bool(value) => tuple.push_bind(value),
+                    Value::Bytes(value) => tuple.push_bind(value),
+                    Value::OptionalBytes(value) => tuple.push_bind(value),
+                };
+            }
+        })
+    };
+}
+/// So many rows go into one statement: ten columns of them stay below what
+/// either database takes as values.
+const ROWS: usize = 500;
+
+impl Statement {
+    /// Writes many rows, up to [`ROWS`] at once. The statement holds a list of
+    /// one row, `(VALUES ($1, $2))`, and no other placeholder; that row is
+    /// repeated as often as there are rows. Gives the number of rows that it
+    /// touched.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn execute_rows(self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> sqlx::Result<u64> {
+        let shape = || sqlx::Error::Protocol(format!("no list of one row: {}", self.text));
+        let (before, rest) = self.text.split_once("(VALUES (").ok_or_else(shape)?;
+        let (_, after) = rest.split_once("))").ok_or_else(shape)?;
+        let (before, after) = (format!("{before}("), format!("){after}"));
+        let mut touched = 0;
+        for chunk in rows.chunks(ROWS) {
+            let usual = chunk.len() == ROWS;
+            touched += match tx {
+                Tx::Sqlite(tx) => {
+                    let mut builder = QueryBuilder::<Sqlite>::new(&before);
+                    values!(builder, chunk);
+                    builder.push(&after).build().persistent(usual).execute(&mut **tx).await?.rows_affected()
+                }
+                Tx::Postgres(tx) => {
+                    let mut builder = QueryBuilder::<Postgres>::new(&before);
+                    values!(builder, chunk);
+                    builder.push(&after).build().persistent(usual).execute(&mut **tx).await?.rows_affected()
+                }
+            };
+        }
+        Ok(touched)
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use ipnet::IpNet;
 
 /// Where a request comes from, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {

@@ -2,6 +2,8 @@
 //! the one place where an [`Error`] becomes a page or problem+json.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::time::Duration;
 
 use askama::Template;
@@ -11,58 +13,129 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     self, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::handler::Handler;
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use serde::Serialize;
 use tower_http::csrf;
 use tracing::Instrument as _;
 
+use super::body;
 use super::client::ClientAddress;
 use super::page::html;
 use crate::platform::error::Mistake;
-use crate::platform::{Context, Error};
+use crate::platform::{Context, Error, Label};
 
-/// The id of a request: in the log, in `X-Request-Id`, in every problem.
-#[derive(Clone, Debug)]
-pub struct RequestId(pub String);
+/// What is known of a request as soon as it arrives; handlers find it among
+/// the request's extensions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrival {
+    /// The request's id: in the log, in `X-Request-Id`, in every problem.
+    pub id: Label,
+    /// Where it comes from.
+    pub from: ClientAddress,
+}
 
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+impl Arrival {
+    /// Of this request.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().copied().unwrap_or_default()
+    }
+}
 
 /// What the addresses for programs begin with: their errors are problem+json.
 const FOR_PROGRAMS: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
 
-/// The outermost layer. Takes no request id from outside, so none is forged.
+/// What is done alike around every answer.
+struct Envelope {
+    id: Label,
+    for_programs: bool,
+    given: Option<HeaderValue>,
+}
+
+impl Envelope {
+    /// Takes no request id from outside, so none is forged.
+    fn open(context: &Context, request: &mut Request) -> Self {
+        let path = request.uri().path();
+        let for_programs = FOR_PROGRAMS.iter().any(|start| path.starts_with(start));
+        // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
+        let given = if path.starts_with("/access/") { request.headers().get("x-request-id") } else { None };
+        let given = given.filter(|id| id.len() <= 200 && id.to_str().is_ok()).cloned();
+        let id = context.random.label();
+        let from = ClientAddress::of(request, &context.config.trusted_proxies);
+        request.extensions_mut().insert(Arrival { id, from });
+        Self { id, for_programs, given }
+    }
+
+    fn close(self, context: &Context, mut response: Response) -> Response {
+        if let Some(error) = failure(&mut response) {
+            response = render(&error, self.for_programs, self.id.as_str(), &response);
+        }
+        protect(response.headers_mut(), context, &self);
+        response
+    }
+}
+
+/// The route, not the address: addresses hold set-up and invitation codes.
+fn route(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str)
+}
+
+/// The outermost layer of pages and API.
 pub async fn envelope(State(context): State<Context>, mut request: Request, next: Next) -> Response {
     let started = context.clock.now();
-    let id = context.random.characters(ALPHABET, 20);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let from = ClientAddress::of(&request, &context.config.trusted_proxies);
-    request.extensions_mut().insert(from);
-    let speaks_json = FOR_PROGRAMS.iter().any(|start| request.uri().path().starts_with(start));
-    // The route, not the address: addresses hold set-up and invitation codes.
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
-    // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
-    let given =
-        request.headers().get("x-request-id").filter(|_| request.uri().path().starts_with("/access/"));
-    let given = given.filter(|id| id.len() <= 200 && id.to_str().is_ok()).cloned();
-    let span = tracing::info_span!("request", id, %method, route);
+    let envelope = Envelope::open(&context, &mut request);
+    let span =
+        tracing::info_span!("request", id = %envelope.id, method = %request.method(), route = route(&request));
     async move {
-        let mut response = next.run(request).await;
-        if let Some(error) = failure(&mut response) {
-            response = render(&error, speaks_json, &id, &response);
-        }
+        let response = envelope.close(&context, next.run(request).await);
         let took = context.clock.now().since(started);
         tracing::info!(status = response.status().as_u16(), micros = took.as_micros(), "answered");
-        protect(response.headers_mut(), &context, &id);
-        if let Some(given) = given {
-            response.headers_mut().insert(HeaderName::from_static("x-request-id"), given);
-        }
         response
     }
     .instrument(span)
     .await
+}
+
+/// A handler with the envelope around it and no layer besides: for the few
+/// addresses that are asked for every call of every service. Its log line is
+/// one for debugging.
+#[derive(Clone, Debug)]
+pub struct Direct<H>(pub H);
+
+impl<H, T, S> Handler<(Self, T), S> for Direct<H>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: AsRef<Context> + Clone + Send + Sync + 'static,
+{
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, mut request: Request, state: S) -> Self::Future {
+        Box::pin(async move {
+            let envelope = Envelope::open(state.as_ref(), &mut request);
+            let span = tracing::debug_span!("request", id = %envelope.id, method = %request.method(), route = route(&request));
+            let response = if declared(request.headers()) > body::MOST {
+                StatusCode::PAYLOAD_TOO_LARGE.into_response()
+            } else {
+                let answer = async { self.0.call(request, state.clone()).await };
+                let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
+                answer.unwrap_or_else(panicked)
+            };
+            let response = span.in_scope(|| envelope.close(state.as_ref(), response));
+            tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
+            response
+        })
+    }
+}
+
+/// How long a request says that its body is.
+fn declared(headers: &HeaderMap) -> usize {
+    let text = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// What an answer that failed says: our own error, or one that a layer or the
@@ -137,7 +210,7 @@ fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Res
         Failure::Foreign(status) => (*status, foreign(*status).to_owned()),
     };
     if let Failure::Ours(Error::Internal(cause)) = failure {
-        tracing::error!(%cause, "internal error");
+        tracing::error!(%cause, id, "internal error");
     }
     if let (Failure::Ours(Error::SignInFirst { next }), false) = (failure, speaks_json) {
         let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
@@ -234,22 +307,25 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// ASVS 5.0, 3.4: on every answer alike.
-fn protect(headers: &mut HeaderMap, context: &Context, id: &str) {
-    const ALWAYS: [(HeaderName, &str); 6] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+/// ASVS 5.0, 3.4: on every answer alike. What programs are answered is no
+/// document: its policy allows nothing at all.
+fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
+    const ALWAYS: [(HeaderName, HeaderValue); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     ];
+    const PAGES: HeaderValue = HeaderValue::from_static(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    );
+    const PROGRAMS: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.reserve(ALWAYS.len() + 4);
+    headers.insert(header::CONTENT_SECURITY_POLICY, if envelope.for_programs { PROGRAMS } else { PAGES });
     for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.insert(name, value);
     }
     if context.config.https() {
         headers.insert(
@@ -260,7 +336,8 @@ fn protect(headers: &mut HeaderMap, context: &Context, id: &str) {
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if let Ok(id) = HeaderValue::from_str(id) {
+    let id = envelope.given.clone().or_else(|| HeaderValue::from_str(envelope.id.as_str()).ok());
+    if let Some(id) = id {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
     if headers.contains_key(LOCATION) {

@@ -3,9 +3,9 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use http_body_util::BodyExt as _;
 use zeroize::Zeroizing;
 
+use super::body;
 use super::operation::Field;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, Mistakes, Result};
@@ -76,10 +76,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Error::Malformed("Send a form: application/x-www-form-urlencoded.".to_owned()));
         }
-        let body = request.into_body().collect().await;
-        let bytes =
-            body.map_err(|_| Error::Malformed("The form did not arrive whole, or is too long.".to_owned()))?;
-        Ok(Self::parse(&bytes.to_bytes()))
+        Ok(Self::parse(&body::read(request.into_body()).await?))
     }
 }
 

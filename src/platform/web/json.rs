@@ -2,9 +2,9 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
-use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
+use super::body;
 use crate::platform::{Error, Mistakes, Result};
 
 /// A body of this shape. Not JSON is 400; JSON of another shape is 422 and
@@ -18,10 +18,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         let kind =
             request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = request.into_body().collect().await;
-        let bytes = body
-            .map_err(|_| Error::Malformed("The body did not arrive whole, or is too long.".to_owned()))?
-            .to_bytes();
+        let bytes = body::read(request.into_body()).await?;
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }

@@ -2,6 +2,7 @@
 //! each answer, forms, JSON, assets, paging.
 
 pub mod assets;
+pub mod body;
 pub mod client;
 mod envelope;
 mod form;
@@ -11,7 +12,7 @@ mod page;
 pub mod paging;
 mod tag;
 
-pub use envelope::{Problem, RequestId, envelope, method_not_allowed, not_found, panicked};
+pub use envelope::{Arrival, Direct, Problem, envelope, method_not_allowed, not_found, panicked};
 pub use form::{Form, Query};
 pub use json::Json;
 pub use page::{html, redirect, safe_next};

@@ -8,6 +8,12 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use super::Direct;
+use crate::platform::Context;
+
+/// The API's own address.
+pub const BASE: &str = "/api/v1";
+
 /// How a body looks: asks a generator for the schema of a type.
 pub type Shape = fn(&mut SchemaGenerator) -> Schema;
 
@@ -75,6 +81,7 @@ pub struct Described {
 pub struct Operation<S> {
     told: Described,
     handler: MethodRouter<S>,
+    direct: bool,
 }
 
 /// The operations of one section.
@@ -88,6 +95,8 @@ pub struct Api<S> {
     pub router: Router<S>,
     /// What answers and can be repeated with an `Idempotency-Key`.
     pub once: Router<S>,
+    /// What answers without the layers of the others, by its whole address.
+    pub direct: Router<S>,
     /// What there is to say.
     pub operations: Vec<Described>,
 }
@@ -96,15 +105,21 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// A section without operations yet.
     #[must_use]
     pub fn of(tag: &'static str, about: &'static str) -> Self {
-        Self { tag, about, router: Router::new(), once: Router::new(), operations: Vec::new() }
+        Self { tag, about, router: Router::new(), once: Router::new(), direct: Router::new(), operations: Vec::new() }
     }
 
     /// With one more operation.
     #[must_use]
     pub fn with(mut self, operation: Operation<S>) -> Self {
-        let router = if operation.told.once { &mut self.once } else { &mut self.router };
-        *router = std::mem::take(router).route(&operation.told.path, operation.handler);
-        self.operations.push(operation.told);
+        let Operation { told, handler, direct } = operation;
+        let path = if direct { format!("{BASE}{}", told.path) } else { told.path.clone() };
+        let router = match (told.once, direct) {
+            (_, true) => &mut self.direct,
+            (true, false) => &mut self.once,
+            (false, false) => &mut self.router,
+        };
+        *router = std::mem::take(router).route(&path, handler);
+        self.operations.push(told);
         self
     }
 }
@@ -139,6 +154,7 @@ macro_rules! method {
                     once: $once,
                 },
                 handler: on(MethodFilter::$method, handler),
+                direct: false,
             }
         }
     };
@@ -149,6 +165,21 @@ method!(/** Makes or does something. */ post, POST, true);
 method!(/** Sets. */ put, PUT, false);
 method!(/** Edits. */ patch, PATCH, false);
 method!(/** Ends. */ delete, DELETE, false);
+
+/// Reads, for every call of every service: without the layers of the others.
+pub fn direct<H, T, S>(
+    id: &'static str,
+    path: impl Into<String>,
+    handler: H,
+    summary: &'static str,
+) -> Operation<S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: AsRef<Context> + Clone + Send + Sync + 'static,
+{
+    Operation { direct: true, ..get(id, path, Direct(handler), summary) }
+}
 
 impl<S> Operation<S> {
     /// With more to know.
