@@ -221,6 +221,18 @@ pub async fn place_in(app: &App, person: PersonId, organization: OrganizationId)
         .await
 }
 
+/// A person's place where it is the only one, remembered.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn home(app: &App, person: PersonId) -> Result<Arc<Option<Membership>>> {
+    let read = Box::pin(async move {
+        let mut all = memberships(app, person, None).await?;
+        Ok(if all.len() == 1 { all.pop() } else { None })
+    });
+    app.memory.home(app.db.changes(), person, app.clock.now(), read).await
+}
+
 /// The person's place in the organization that the address names. Who does not
 /// belong to it is answered as if it were not there.
 async fn place(context: &Context, person: PersonId, parts: &mut Parts) -> Result<Membership> {

@@ -93,6 +93,8 @@ pub struct Memory {
     pub(super) services: Remembered<TokenHash, Known>,
     /// A person's place in an organization.
     pub(super) places: Remembered<(PersonId, OrganizationId), Membership>,
+    /// The one place of a person who has no other.
+    homes: Remembered<PersonId, Option<Membership>>,
     /// A project, by organization and the name that it was asked for by.
     pub projects: Remembered<(OrganizationId, String), ProjectFacts>,
 }
@@ -104,7 +106,31 @@ impl Default for Memory {
             machines: Remembered::new(PRINCIPALS),
             services: Remembered::new(OTHERS),
             places: Remembered::new(OTHERS),
+            homes: Remembered::new(OTHERS),
             projects: Remembered::new(OTHERS),
         }
+    }
+}
+
+impl Memory {
+    /// A person's place where it is the only one, or what `read` finds.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn home(
+        &self,
+        changes: &Changes,
+        person: PersonId,
+        now: Timestamp,
+        read: impl Future<Output = Result<Option<Membership>>>,
+    ) -> Result<Arc<Option<Membership>>> {
+        if let Some(known) = self.homes.get(changes, &person, now) {
+            return Ok(known);
+        }
+        let before = changes.before();
+        let home = Arc::new(read.await?);
+        // Any other organization may take them in.
+        self.homes.put(person, changes.stamp_of_all(before), &home);
+        Ok(home)
     }
 }

@@ -9,14 +9,14 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::access::{Permissions, TokenKind, effective};
+use crate::access::{Permissions, Subject, TokenKind, effective};
 use crate::audit::Change;
 use crate::identity::attribution::{Attribution, Claimed, Named, Outcome, settle};
 use crate::identity::bearer::{Principal, PrincipalKind, of_request};
-use crate::identity::caller::{Membership, admits_personal_token, memberships};
+use crate::identity::caller::{admits_personal_token, home};
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
-use crate::platform::id::{PersonId, TokenId};
+use crate::platform::id::TokenId;
 use crate::platform::web::Json;
 use crate::platform::web::operation::{Api, delete, direct, post};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
@@ -91,15 +91,22 @@ impl FromRequestParts<App> for Asker {
 }
 
 async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Result<Response> {
-    let place = match &bearer.principal {
-        Principal::Person { id, .. } => Box::pin(only_place(&app, *id, &bearer)).await?,
+    // A person acts in every organization that they belong to: where it is one, that one is told.
+    let home = match &bearer.principal {
+        Principal::Person { id, .. } => Some(home(&app, *id).await?),
         Principal::Machine(_) => None,
     };
+    let place = home.as_ref().and_then(|home| Option::as_ref(home));
+    if let Some(place) = place {
+        admits_personal_token(&place.organization, &bearer.request)?;
+    }
+    let narrowed =
+        place.map(|place| Subject { narrowed: bearer.narrowed, ..place.subject.clone() });
     let (known, default_team) = match &bearer.principal {
         Principal::Machine(machine) => {
             (Some((&*machine.organization, &*machine.subject)), machine.default_team.as_deref())
         }
-        Principal::Person { .. } => (place.as_ref().map(|place| (&place.organization, &place.subject)), None),
+        Principal::Person { .. } => (place.map(|place| &place.organization).zip(narrowed.as_ref()), None),
     };
     let (attribution, permissions) = match known {
         Some((organization, subject)) => {
@@ -127,16 +134,6 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
         attribution: attribution.outcome,
     })
     .into_response())
-}
-
-/// A person acts in every organization that they belong to: where it is one,
-/// that one is told.
-async fn only_place(app: &App, person: PersonId, bearer: &Bearer) -> Result<Option<Membership>> {
-    let mut all = memberships(app, person, None).await?;
-    let Some(mut place) = (if all.len() == 1 { all.pop() } else { None }) else { return Ok(None) };
-    admits_personal_token(&place.organization, &bearer.request)?;
-    place.subject.narrowed = bearer.narrowed;
-    Ok(Some(place))
 }
 
 async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {

@@ -66,10 +66,18 @@ impl Touched {
 
 /// The counts under which something was remembered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stamp {
-    scope: Scope,
-    all: u64,
-    own: u64,
+pub enum Stamp {
+    /// It depends on changes of one scope.
+    Of {
+        /// The scope.
+        scope: Scope,
+        /// Changes that touched everything.
+        all: u64,
+        /// Changes of its own.
+        own: u64,
+    },
+    /// It depends on any change.
+    Any(u64),
 }
 
 #[derive(Debug)]
@@ -119,7 +127,7 @@ impl Changes {
     #[must_use]
     pub fn stamp(&self, before: Before, scope: impl Into<Scope>) -> Option<Stamp> {
         let scope = scope.into();
-        let stamp = Stamp {
+        let stamp = Stamp::Of {
             scope,
             all: self.0.all.load(Ordering::SeqCst),
             own: self.own(scope).load(Ordering::SeqCst),
@@ -128,12 +136,23 @@ impl Changes {
         (self.0.any.load(Ordering::SeqCst) == before.0).then_some(stamp)
     }
 
+    /// The stamp for facts of several scopes, or of none in particular: any
+    /// change ends it.
+    #[must_use]
+    pub fn stamp_of_all(&self, before: Before) -> Option<Stamp> {
+        (self.0.any.load(Ordering::SeqCst) == before.0).then_some(Stamp::Any(before.0))
+    }
+
     /// Whether facts of this stamp still hold.
     #[must_use]
     pub fn holds(&self, stamp: &Stamp, now: Timestamp) -> bool {
-        self.own(stamp.scope).load(Ordering::SeqCst) == stamp.own
-            && self.0.all.load(Ordering::SeqCst) == stamp.all
-            && now.micros() < self.0.trusted_until.load(Ordering::SeqCst)
+        let unchanged = match stamp {
+            Stamp::Of { scope, all, own } => {
+                self.own(*scope).load(Ordering::SeqCst) == *own && self.0.all.load(Ordering::SeqCst) == *all
+            }
+            Stamp::Any(any) => self.0.any.load(Ordering::SeqCst) == *any,
+        };
+        unchanged && now.micros() < self.0.trusted_until.load(Ordering::SeqCst)
     }
 
     /// Something changed, and is committed.
@@ -184,6 +203,16 @@ mod tests {
         assert!(!changes.holds(&stamp, now()));
         let stamp = changes.stamp(changes.before(), one).expect("nothing changed");
         changes.happened(Touched::Everything);
+        assert!(!changes.holds(&stamp, now()));
+    }
+
+    #[test]
+    fn any_change_ends_what_depends_on_all() {
+        let changes = Changes::new(true);
+        let stamp = changes.stamp_of_all(changes.before()).expect("nothing changed");
+        changes.happened(Touched::Nothing);
+        assert!(changes.holds(&stamp, now()));
+        changes.happened(Touched::These(PersonId::sample(3).into(), None));
         assert!(!changes.holds(&stamp, now()));
     }
 
