@@ -54,8 +54,7 @@ pub struct Assembled {
 
 /// Takes the sections apart.
 pub fn assemble(sections: Vec<Api<App>>) -> Assembled {
-    let (mut api, mut once, mut direct, mut told) =
-        (Router::new(), Router::new(), Router::new(), Vec::new());
+    let (mut api, mut once, mut direct, mut told) = (Router::new(), Router::new(), Router::new(), Vec::new());
     for Api { tag, about, router, once: repeated, direct: apart, operations } in sections {
         api = api.merge(router);
         once = once.merge(repeated);

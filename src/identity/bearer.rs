@@ -208,7 +208,8 @@ impl Bearer {
     #[must_use]
     pub fn actor(&self) -> Actor {
         let principal = &self.principal;
-        let (kind, id, name) = (principal.kind().into(), principal.id().into_owned(), principal.name().to_owned());
+        let (kind, id, name) =
+            (principal.kind().into(), principal.id().into_owned(), principal.name().to_owned());
         Actor { token: Some(self.token), once: self.once.clone(), ..self.request.program(kind, id, name) }
     }
 }

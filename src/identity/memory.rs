@@ -5,22 +5,26 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
+use serde_json::value::RawValue;
 
 use super::bearer::{Facts, Machine};
 use super::caller::Membership;
 use super::service::Known;
 use super::token::TokenHash;
-use crate::access::ProjectFacts;
+use crate::access::{Permissions, ProjectFacts};
 use crate::platform::db::{Before, Changes, Stamp};
 use crate::platform::id::{OrganizationId, PersonId};
-use crate::platform::{Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp};
 
 /// So many tokens are remembered: about 100 MB when full.
 const TOKENS: u64 = 300_000;
 /// So many principals: accounts, teams, service tokens, organizations.
 const PRINCIPALS: u64 = 20_000;
+/// So many sets of permissions: each a few kilobytes.
+const WORDS: usize = 500;
 /// So many of the rest, each.
 const OTHERS: u64 = 20_000;
 
@@ -95,6 +99,8 @@ pub struct Memory {
     pub(super) places: Remembered<(PersonId, OrganizationId), Membership>,
     /// The one place of a person who has no other.
     homes: Remembered<PersonId, Option<Membership>>,
+    /// Permissions as they are written.
+    words: Cache<Permissions, Arc<Words>>,
     /// A project, by organization and the name that it was asked for by.
     pub projects: Remembered<(OrganizationId, String), ProjectFacts>,
 }
@@ -107,12 +113,37 @@ impl Default for Memory {
             services: Remembered::new(OTHERS),
             places: Remembered::new(OTHERS),
             homes: Remembered::new(OTHERS),
+            words: Cache::new(WORDS),
             projects: Remembered::new(OTHERS),
         }
     }
 }
 
+/// Permissions as answers write them: the same few sets of them, for all tokens.
+#[derive(Debug)]
+pub struct Words {
+    /// As a list.
+    pub list: Box<RawValue>,
+    /// As OAuth's `scope`.
+    pub scope: HeaderValue,
+}
+
 impl Memory {
+    /// Permissions as they are written.
+    ///
+    /// # Errors
+    /// None that can happen: words of permissions are plain.
+    pub fn words(&self, permissions: Permissions) -> Result<Arc<Words>> {
+        if let Some(words) = self.words.get(&permissions) {
+            return Ok(words);
+        }
+        let list = serde_json::value::to_raw_value(&permissions).map_err(Error::internal)?;
+        let scope = HeaderValue::try_from(permissions.scope()).map_err(Error::internal)?;
+        let words = Arc::new(Words { list, scope });
+        self.words.insert(permissions, words.clone());
+        Ok(words)
+    }
+
     /// A person's place where it is the only one, or what `read` finds.
     ///
     /// # Errors

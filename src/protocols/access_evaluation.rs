@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::verified::{self, Question};
 use crate::access::{Decision, Permission, Subject, Target, decide};
-use crate::identity::{App, PlainToken};
 use crate::identity::attribution::{Attribution, Claimed};
 use crate::identity::service::{Authenticated, ServiceCaller};
+use crate::identity::{App, PlainToken};
 use crate::platform::web::{Direct, Json};
 use crate::platform::{Error, Mistakes, Result};
 

@@ -74,11 +74,7 @@ impl FromRequestParts<App> for Asked {
     }
 }
 
-async fn check(
-    State(app): State<App>,
-    Asked { service, verified }: Asked,
-    query: Query,
-) -> Result<Response> {
+async fn check(State(app): State<App>, Asked { service, verified }: Asked, query: Query) -> Result<Response> {
     // What is asked is the operator's; a slip of the pen must not read as “nothing more”.
     for (name, value) in query.pairs() {
         let twice = query.all(name).count() > 1;
@@ -112,7 +108,6 @@ async fn check(
             Decision::Hidden => return Err(hidden()),
         }
     }
-    let scope = effective(&verified.subject).scope();
     let Attribution { team, person, .. } = verified.attribution;
     let principal = &verified.bearer.principal;
     let mut response = StatusCode::OK.into_response();
@@ -122,11 +117,12 @@ async fn check(
         ("tessera-kind", principal.kind().word()),
         ("tessera-organization", &service.organization.slug),
         ("tessera-team", team.as_deref().unwrap_or_default()),
-        ("tessera-scope", &scope),
         ("tessera-attributed-to", person.as_ref().map_or("", |person| &person.username)),
     ] {
         let value = HeaderValue::from_str(value).map_err(Error::internal)?;
         response.headers_mut().insert(HeaderName::from_static(name), value);
     }
+    let scope = app.memory.words(effective(&verified.subject))?.scope.clone();
+    response.headers_mut().insert(HeaderName::from_static("tessera-scope"), scope);
     Ok(response)
 }

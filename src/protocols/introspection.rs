@@ -1,19 +1,24 @@
 //! Token introspection (RFC 7662).
 
+use std::borrow::Cow;
+
+use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
-use axum::{Json as Answer, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::oauth_error::{Code, Refused, needed, once, refuse};
 use super::verified::{self, Question, Verified};
 use crate::access::effective;
-use crate::identity::{App, PlainToken};
-use crate::identity::attribution::Claimed;
+use crate::identity::attribution::{Claimed, Named, Outcome};
+use crate::identity::bearer::PrincipalKind;
 use crate::identity::service::{Authenticated, ServiceCaller};
-use crate::platform::web::{Direct, Form};
-use crate::platform::{Result, Timestamp};
+use crate::identity::{App, PlainToken};
+use crate::platform::id::ServiceId;
+use crate::platform::web::{Direct, Form, told};
+use crate::platform::{Error, Result, Timestamp};
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
@@ -37,43 +42,68 @@ async fn introspect(
     };
     let claimed = Claimed { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };
     let question = Question { token, claimed, address, agent: None };
-    let answer = match verified::verify(&app, &service, question).await? {
-        Some(verified) => active(&app, &service, &verified),
+    match verified::verify(&app, &service, question).await? {
+        Some(verified) => Ok(told(&active(&app, &service, &verified)?)?),
         // RFC 7662, 2.2: nothing about a token that is not good, not even why.
-        None => json!({ "active": false }),
-    };
-    Ok(Answer(answer).into_response())
+        None => Ok(told(&json!({ "active": false }))?),
+    }
 }
 
 fn seconds(at: Timestamp) -> i64 {
     at.micros().div_euclid(1_000_000)
 }
 
-fn active(app: &App, service: &ServiceCaller, verified: &Verified) -> Value {
+/// A token that is good (RFC 7662, 2.2).
+#[derive(Debug, Serialize)]
+struct Active<'a> {
+    active: bool,
+    sub: Cow<'a, str>,
+    client_id: Cow<'a, str>,
+    username: &'a str,
+    scope: String,
+    iss: &'a str,
+    aud: ServiceId,
+    token_type: &'static str,
+    iat: i64,
+    nbf: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    tessera: More<'a>,
+}
+
+/// What there is to say besides.
+#[derive(Debug, Serialize)]
+struct More<'a> {
+    kind: PrincipalKind,
+    organization: &'a str,
+    team: Option<&'a str>,
+    default_team: Option<&'a str>,
+    attributed_to: Option<&'a Named>,
+    attribution: Option<Outcome>,
+}
+
+fn active<'a>(app: &'a App, service: &'a ServiceCaller, verified: &'a Verified) -> Result<Active<'a>> {
     let Verified { bearer, subject, default_team, attribution } = verified;
-    let sub = bearer.principal.id();
-    let mut answer = json!({
-        "active": true,
-        "sub": sub,
-        "client_id": sub,
-        "username": bearer.principal.username(),
-        "scope": effective(subject).scope(),
-        "iss": app.config.public_url,
-        "aud": service.id,
-        "token_type": "Bearer",
-        "iat": seconds(bearer.issued_at),
-        "nbf": seconds(bearer.issued_at),
-        "tessera": {
-            "kind": bearer.principal.kind(),
-            "organization": service.organization.slug,
-            "team": attribution.team,
-            "default_team": default_team,
-            "attributed_to": attribution.person,
-            "attribution": attribution.outcome,
+    let scope = &app.memory.words(effective(subject))?.scope;
+    Ok(Active {
+        active: true,
+        sub: bearer.principal.id(),
+        client_id: bearer.principal.id(),
+        username: bearer.principal.username(),
+        scope: scope.to_str().map_err(Error::internal)?.to_owned(),
+        iss: &app.config.public_url,
+        aud: service.id,
+        token_type: "Bearer",
+        iat: seconds(bearer.issued_at),
+        nbf: seconds(bearer.issued_at),
+        exp: bearer.expires_at.map(seconds),
+        tessera: More {
+            kind: bearer.principal.kind(),
+            organization: &service.organization.slug,
+            team: attribution.team.as_deref(),
+            default_team: default_team.as_deref(),
+            attributed_to: attribution.person.as_ref(),
+            attribution: attribution.outcome,
         },
-    });
-    if let Some(end) = bearer.expires_at {
-        answer["exp"] = json!(seconds(end));
-    }
-    answer
+    })
 }

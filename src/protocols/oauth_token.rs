@@ -135,7 +135,9 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, Refuse
 
 fn exchange(bearer: &Bearer) -> Exchange {
     let (organization, subject) = match &bearer.principal {
-        Principal::Machine(machine) => (Some(machine.organization.id), Some(Subject::clone(&machine.subject))),
+        Principal::Machine(machine) => {
+            (Some(machine.organization.id), Some(Subject::clone(&machine.subject)))
+        }
         Principal::Person { .. } => (None, None),
     };
     Exchange { access: AccessFor::token(bearer), actor: bearer.actor(), organization, subject }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use axum::Json as Answer;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::access::{Permissions, Subject, TokenKind, effective};
 use crate::audit::Change;
@@ -17,8 +17,8 @@ use crate::identity::caller::{admits_personal_token, home};
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
 use crate::platform::id::TokenId;
-use crate::platform::web::Json;
 use crate::platform::web::operation::{Api, delete, direct, post};
+use crate::platform::web::{Json, told};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::service_accounts::store as accounts;
 use crate::tokens::api::issued;
@@ -62,7 +62,8 @@ struct WhoAmI<'a> {
     organization: Option<&'a str>,
     team: Option<&'a str>,
     default_team: Option<&'a str>,
-    permissions: Permissions,
+    #[schemars(with = "Permissions")]
+    permissions: &'a RawValue,
     token: OwnToken<'a>,
     attributed_to: Option<Named>,
     attribution: Option<Outcome>,
@@ -100,8 +101,7 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
     if let Some(place) = place {
         admits_personal_token(&place.organization, &bearer.request)?;
     }
-    let narrowed =
-        place.map(|place| Subject { narrowed: bearer.narrowed, ..place.subject.clone() });
+    let narrowed = place.map(|place| Subject { narrowed: bearer.narrowed, ..place.subject.clone() });
     let (known, default_team) = match &bearer.principal {
         Principal::Machine(machine) => {
             (Some((&*machine.organization, &*machine.subject)), machine.default_team.as_deref())
@@ -116,14 +116,14 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
         None => (Attribution::default(), Permissions::NONE),
     };
     app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
-    Ok(Answer(WhoAmI {
+    told(&WhoAmI {
         id: bearer.principal.id(),
         kind: bearer.principal.kind(),
         name: bearer.principal.name(),
         organization: known.map(|(organization, _)| organization.slug.as_str()),
         team: attribution.team.as_deref(),
         default_team,
-        permissions,
+        permissions: &app.memory.words(permissions)?.list,
         token: OwnToken {
             id: bearer.token,
             kind: bearer.kind,
@@ -133,7 +133,6 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
         attributed_to: attribution.person,
         attribution: attribution.outcome,
     })
-    .into_response())
 }
 
 async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {

@@ -32,9 +32,7 @@ impl Value {
     /// PostgreSQL has no NUL in texts; nothing that is stored holds one.
     fn without_nul(self) -> Self {
         match self {
-            Self::Text(Some(text)) if text.contains('\0') => {
-                Self::Text(Some(text.replace('\0', "\u{fffd}")))
-            }
+            Self::Text(Some(text)) if text.contains('\0') => Self::Text(Some(text.replace('\0', "\u{fffd}"))),
             other => other,
         }
     }

@@ -2,18 +2,19 @@
 //! the one place where an [`Error`] becomes a page or problem+json.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use askama::Template;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
+use axum::handler::Handler;
 use axum::http::header::{
     self, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use axum::handler::Handler;
 use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -88,8 +89,7 @@ fn route(request: &Request) -> &str {
 pub async fn envelope(State(context): State<Context>, mut request: Request, next: Next) -> Response {
     let started = context.clock.now();
     let envelope = Envelope::open(&context, &mut request);
-    let span =
-        tracing::info_span!("request", id = %envelope.id, method = %request.method(), route = route(&request));
+    let span = tracing::info_span!("request", id = %envelope.id, method = %request.method(), route = route(&request));
     async move {
         let response = envelope.close(&context, next.run(request).await);
         let took = context.clock.now().since(started);
@@ -207,7 +207,7 @@ struct ErrorPage<'a> {
 fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Response {
     let (status, detail) = match failure {
         Failure::Ours(error) => (status(error), detail(error)),
-        Failure::Foreign(status) => (*status, foreign(*status).to_owned()),
+        Failure::Foreign(status) => (*status, Cow::Borrowed(foreign(*status))),
     };
     if let Failure::Ours(Error::Internal(cause)) = failure {
         tracing::error!(%cause, id, "internal error");
@@ -226,9 +226,8 @@ fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Res
         let code = status.as_u16();
         let problem =
             Problem { r#type: "about:blank", title, status: code, detail: &detail, errors, request_id: id };
-        let mut response = (status, Json(problem)).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        (status, [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))], body).into_response()
     } else {
         let request_id = status.is_server_error().then_some(id);
         html(status, &ErrorPage { title, detail: &detail, request_id })
@@ -261,27 +260,24 @@ fn seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(60)
 }
 
-fn detail(error: &Error) -> String {
-    match error {
-        Error::Invalid(mistakes) | Error::Conflict(mistakes) => mistakes.to_string(),
+fn detail(error: &Error) -> Cow<'_, str> {
+    Cow::Borrowed(match error {
+        Error::Invalid(mistakes) | Error::Conflict(mistakes) => return Cow::Owned(mistakes.to_string()),
         Error::Malformed(text) | Error::Forbidden(text) | Error::Stale(text) | Error::Precondition(text) => {
-            text.clone()
+            text
         }
-        Error::NotFound => foreign(StatusCode::NOT_FOUND).to_owned(),
-        Error::Unauthenticated { presented: false } => {
-            "Send a token: Authorization: Bearer <token>.".to_owned()
-        }
+        Error::NotFound => foreign(StatusCode::NOT_FOUND),
+        Error::Unauthenticated { presented: false } => "Send a token: Authorization: Bearer <token>.",
         Error::Unauthenticated { presented: true } => {
             "The token is not valid: it is unknown, has expired, or was revoked, or its account was \
              disabled or deleted."
-                .to_owned()
         }
-        Error::SignInFirst { .. } => "Sign in first.".to_owned(),
+        Error::SignInFirst { .. } => "Sign in first.",
         Error::TooMany { retry_after } => {
-            format!("Too many requests. Try again in {} s.", seconds(*retry_after))
+            return Cow::Owned(format!("Too many requests. Try again in {} s.", seconds(*retry_after)));
         }
-        Error::Internal(_) => foreign(StatusCode::INTERNAL_SERVER_ERROR).to_owned(),
-    }
+        Error::Internal(_) => foreign(StatusCode::INTERNAL_SERVER_ERROR),
+    })
 }
 
 fn foreign(status: StatusCode) -> &'static str {
@@ -307,35 +303,45 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
+/// The headers of every answer, made once: for pages and for programs, without
+/// and with TLS.
+static EVERYWHERE: LazyLock<[HeaderMap; 4]> = LazyLock::new(|| {
+    [everywhere(false, false), everywhere(false, true), everywhere(true, false), everywhere(true, true)]
+});
+
 /// ASVS 5.0, 3.4: on every answer alike. What programs are answered is no
 /// document: its policy allows nothing at all.
-fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
-    const ALWAYS: [(HeaderName, HeaderValue); 5] = [
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
-    ];
-    const PAGES: HeaderValue = HeaderValue::from_static(
+fn everywhere(for_programs: bool, https: bool) -> HeaderMap {
+    let policy = if for_programs {
+        "default-src 'none'; frame-ancestors 'none'"
+    } else {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    );
-    const PROGRAMS: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.reserve(ALWAYS.len() + 4);
-    headers.insert(header::CONTENT_SECURITY_POLICY, if envelope.for_programs { PROGRAMS } else { PAGES });
-    for (name, value) in ALWAYS {
-        headers.insert(name, value);
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    };
+    let mut headers = HeaderMap::with_capacity(24);
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
     }
-    if context.config.https() {
-        headers.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=63072000; includeSubDomains"),
-        );
+    if https {
+        let a_year = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
     }
-    if !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    headers
+}
+
+fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
+    let which = usize::from(envelope.for_programs) * 2 + usize::from(context.config.https());
+    let own = std::mem::replace(headers, EVERYWHERE[which].clone());
+    // What an answer says itself of its caching stands.
+    headers.extend(own);
     let id = envelope.given.clone().or_else(|| HeaderValue::from_str(envelope.id.as_str()).ok());
     if let Some(id) = id {
         headers.insert(HeaderName::from_static("x-request-id"), id);

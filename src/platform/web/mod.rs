@@ -14,6 +14,6 @@ mod tag;
 
 pub use envelope::{Arrival, Direct, Problem, envelope, method_not_allowed, not_found, panicked};
 pub use form::{Form, Query};
-pub use json::Json;
+pub use json::{Json, told};
 pub use page::{html, redirect, safe_next};
 pub use tag::{IfMatch, tagged};

@@ -105,7 +105,14 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// A section without operations yet.
     #[must_use]
     pub fn of(tag: &'static str, about: &'static str) -> Self {
-        Self { tag, about, router: Router::new(), once: Router::new(), direct: Router::new(), operations: Vec::new() }
+        Self {
+            tag,
+            about,
+            router: Router::new(),
+            once: Router::new(),
+            direct: Router::new(),
+            operations: Vec::new(),
+        }
     }
 
     /// With one more operation.
