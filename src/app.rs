@@ -1,4 +1,5 @@
-//! The router: each section's routes, and the layers around them.
+//! What answers: each section's routes, the layers around them, and before
+//! them the few addresses that wear none.
 
 use axum::Router;
 use axum::extract::State;
@@ -14,7 +15,7 @@ use crate::api_reference::Assembled;
 use crate::identity::{App, same_origin, session};
 use crate::platform::Context;
 use crate::platform::web::operation::Api;
-use crate::platform::web::{Direct, assets, body, envelope, method_not_allowed, not_found, panicked};
+use crate::platform::web::{Front, assets, body, envelope, method_not_allowed, not_found, panicked};
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
     permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
@@ -42,7 +43,8 @@ pub fn sections() -> Vec<Api<App>> {
 }
 
 /// Everything that answers.
-pub fn router(app: App) -> Router {
+#[must_use]
+pub fn front(app: App) -> Front<App> {
     let context = Context::clone(&app);
     let pages = Router::new()
         .merge(organizations::pages::routes())
@@ -90,14 +92,11 @@ pub fn router(app: App) -> Router {
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(RequestBodyLimitLayer::new(body::MOST)),
         );
-    // What every call of every service asks for is found first, and wears no layer.
     direct
         .merge(protocols::introspection::routes())
         .merge(protocols::access_evaluation::routes())
         .merge(protocols::forward_auth::routes())
-        .method_not_allowed_fallback(Direct(method_not_allowed))
-        .fallback_service(rest.with_state(app.clone()))
-        .with_state(app)
+        .before(rest, app)
 }
 
 /// The process answers.

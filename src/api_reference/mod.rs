@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::identity::App;
 use crate::identity::once::digest;
+use crate::platform::web::DirectRoutes;
 use crate::platform::web::operation::{Api, BASE, Described};
 
 /// A section of the reference.
@@ -47,14 +48,15 @@ pub struct Assembled {
     /// What answers below the API's address.
     pub api: Router<App>,
     /// What answers without the layers of the others.
-    pub direct: Router<App>,
+    pub direct: DirectRoutes<App>,
     /// The pages of the reference.
     pub reference: Router<App>,
 }
 
 /// Takes the sections apart.
 pub fn assemble(sections: Vec<Api<App>>) -> Assembled {
-    let (mut api, mut once, mut direct, mut told) = (Router::new(), Router::new(), Router::new(), Vec::new());
+    let (mut api, mut once, mut told) = (Router::new(), Router::new(), Vec::new());
+    let mut direct = DirectRoutes::default();
     for Api { tag, about, router, once: repeated, direct: apart, operations } in sections {
         api = api.merge(router);
         once = once.merge(repeated);

@@ -1,17 +1,17 @@
 //! `tessera serve`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, demo, open};
-use crate::app::router;
+use crate::app::front;
 use crate::config::Config;
 use crate::identity::{App, session_store};
 use crate::organizations;
 use crate::platform::db::hear;
+use crate::platform::web::serve;
 
 /// How often uses of tokens are written.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -37,9 +37,8 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     }
     let keeper = tokio::spawn(keep(app.clone()));
     let hearing = tokio::spawn(hear(app.db.clone(), app.clock.clone()));
-    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
-    let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
+    serve(listener, front(app.clone()), stop).await;
     keeper.abort();
     hearing.abort();
     if let Err(error) = app.usage.flush(&app).await {
@@ -47,7 +46,7 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     }
     app.db.close().await;
     tracing::info!("stopped");
-    served.map_err(|error| error.to_string())
+    Ok(())
 }
 
 /// Ends with the first SIGTERM or SIGINT; requests under way are finished.

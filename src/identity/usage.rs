@@ -49,6 +49,8 @@ enum Counted {
     Account(ServiceAccountId),
 }
 
+/// Account, username, team.
+type Attributed = (ServiceAccountId, String, String);
 type Calls = HashMap<(Counted, Option<IpAddr>), i64>;
 
 /// What came together since the last flush.
@@ -57,8 +59,8 @@ struct Gathered {
     uses: HashMap<TokenHash, Use>,
     /// Calls from other addresses than the last.
     calls: Calls,
-    /// Account, username, team: how often, and when last.
-    attributed: HashMap<(ServiceAccountId, String, String), (i64, Timestamp)>,
+    /// How often, and when last.
+    attributed: HashMap<Attributed, (i64, Timestamp)>,
     /// Values that there was no room for.
     lost: usize,
 }
@@ -223,7 +225,7 @@ impl Usage {
 struct Batch {
     uses: Vec<(TokenHash, Use)>,
     calls: Vec<((Counted, Option<IpAddr>), i64)>,
-    attributed: Vec<((ServiceAccountId, String, String), (i64, Timestamp))>,
+    attributed: Vec<(Attributed, (i64, Timestamp))>,
 }
 
 impl Gathered {

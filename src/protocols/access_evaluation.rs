@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::Method;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json as Answer, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,14 +16,16 @@ use crate::access::{Decision, Permission, Subject, Target, decide};
 use crate::identity::attribution::{Attribution, Claimed};
 use crate::identity::service::{Authenticated, ServiceCaller};
 use crate::identity::{App, PlainToken};
-use crate::platform::web::{Direct, Json};
+use crate::platform::web::{DirectRoutes, Json};
 use crate::platform::{Error, Mistakes, Result};
 
 /// The routes of this protocol.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/access/v1/evaluation", post(Direct(one)))
-        .route("/access/v1/evaluations", post(Direct(several)))
+pub fn routes() -> DirectRoutes<App> {
+    DirectRoutes::default().route("/access/v1/evaluation", Method::POST, one).route(
+        "/access/v1/evaluations",
+        Method::POST,
+        several,
+    )
 }
 
 /// Where this protocol is described to programs.

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
 use super::verified::{self, Question, Verified};
 use crate::access::{Decision, Permission, Target, decide, effective};
@@ -17,12 +15,12 @@ use crate::identity::attribution::{Attribution, Claimed};
 use crate::identity::bearer::presented;
 use crate::identity::caller::RequestFacts;
 use crate::identity::service::{ServiceCaller, authenticate};
-use crate::platform::web::{Direct, Query};
+use crate::platform::web::{DirectRoutes, Query};
 use crate::platform::{Error, Result};
 
 /// The routes of this protocol.
-pub fn routes() -> Router<App> {
-    Router::new().route("/forward-auth", get(Direct(check)))
+pub fn routes() -> DirectRoutes<App> {
+    DirectRoutes::default().route("/forward-auth", Method::GET, check)
 }
 
 /// Where a proxy says which service it protects: `Authorization` is its caller's.

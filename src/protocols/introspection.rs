@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use axum::Router;
 use axum::extract::State;
+use axum::http::Method;
 use axum::response::Response;
-use axum::routing::post;
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,12 +16,12 @@ use crate::identity::bearer::PrincipalKind;
 use crate::identity::service::{Authenticated, ServiceCaller};
 use crate::identity::{App, PlainToken};
 use crate::platform::id::ServiceId;
-use crate::platform::web::{Direct, Form, told};
+use crate::platform::web::{DirectRoutes, Form, told};
 use crate::platform::{Error, Result, Timestamp};
 
 /// The routes of this protocol.
-pub fn routes() -> Router<App> {
-    Router::new().route("/oauth2/introspect", post(Direct(introspect)))
+pub fn routes() -> DirectRoutes<App> {
+    DirectRoutes::default().route("/oauth2/introspect", Method::POST, introspect)
 }
 
 async fn introspect(
@@ -55,7 +54,7 @@ fn seconds(at: Timestamp) -> i64 {
 
 /// A token that is good (RFC 7662, 2.2).
 #[derive(Debug, Serialize)]
-struct Active<'a> {
+struct Good<'a> {
     active: bool,
     sub: Cow<'a, str>,
     client_id: Cow<'a, str>,
@@ -82,10 +81,10 @@ struct More<'a> {
     attribution: Option<Outcome>,
 }
 
-fn active<'a>(app: &'a App, service: &'a ServiceCaller, verified: &'a Verified) -> Result<Active<'a>> {
+fn active<'a>(app: &'a App, service: &'a ServiceCaller, verified: &'a Verified) -> Result<Good<'a>> {
     let Verified { bearer, subject, default_team, attribution } = verified;
     let scope = &app.memory.words(effective(subject))?.scope;
-    Ok(Active {
+    Ok(Good {
         active: true,
         sub: bearer.principal.id(),
         client_id: bearer.principal.id(),

@@ -6,7 +6,6 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -26,6 +25,7 @@ use tessera::platform::db::{Address, migrate};
 use tessera::platform::id::{IdentityProviderId, PersonId};
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
+use tessera::platform::web::Front;
 use tessera::platform::{Clock, Context, Db, Random, Timestamp};
 use tower::ServiceExt as _;
 
@@ -35,7 +35,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// An installation of its own.
 pub struct House {
     pub app: App,
-    pub router: Router,
+    pub router: Front<App>,
     /// Where its data is.
     pub address: Address,
     folder: PathBuf,
@@ -137,7 +137,7 @@ impl House {
             key: Key::of([1; 32]),
         };
         let app = App::new(context).expect("an app");
-        Self { router: tessera::app::router(app.clone()), app, address, folder }
+        Self { router: tessera::app::front(app.clone()), app, address, folder }
     }
 
     /// With the organization `acme` and its owner `olive`; gives her personal token.
@@ -249,7 +249,7 @@ impl House {
     fn beside(&self, context: Context) -> Self {
         let app = App::new(context).expect("an app");
         Self {
-            router: tessera::app::router(app.clone()),
+            router: tessera::app::front(app.clone()),
             app,
             address: self.address.clone(),
             folder: self.folder.join("second-node"),

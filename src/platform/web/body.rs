@@ -1,20 +1,26 @@
 //! Bodies: the one place where one is read, as far as is taken.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use http_body_util::{BodyExt as _, Limited};
+use tokio::time::timeout;
 
 use crate::platform::{Error, Result};
 
 /// The longest body that is taken, in bytes.
 pub const MOST: usize = 64 * 1024;
 
+/// How long one may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The whole of a body.
 ///
 /// # Errors
-/// [`Error::Malformed`] for one that breaks off or is too long.
+/// [`Error::Malformed`] for one that breaks off, takes too long, or is too long.
 pub async fn read(body: Body) -> Result<Bytes> {
-    match Limited::new(body, MOST).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(_) => Err(Error::Malformed("The body did not arrive whole, or is too long.".to_owned())),
+    match timeout(PATIENCE, Limited::new(body, MOST).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        _ => Err(Error::Malformed("The body did not arrive whole, or is too long.".to_owned())),
     }
 }

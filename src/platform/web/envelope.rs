@@ -3,27 +3,22 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::handler::Handler;
 use axum::http::header::{
     self, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt as _;
 use serde::Serialize;
 use tower_http::csrf;
 use tracing::Instrument as _;
 
-use super::body;
 use super::client::ClientAddress;
 use super::page::html;
 use crate::platform::error::Mistake;
@@ -51,15 +46,16 @@ impl Arrival {
 const FOR_PROGRAMS: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
 
 /// What is done alike around every answer.
-struct Envelope {
-    id: Label,
+pub(super) struct Envelope {
+    /// The request's id.
+    pub(super) id: Label,
     for_programs: bool,
     given: Option<HeaderValue>,
 }
 
 impl Envelope {
     /// Takes no request id from outside, so none is forged.
-    fn open(context: &Context, request: &mut Request) -> Self {
+    pub(super) fn open(context: &Context, request: &mut Request) -> Self {
         let path = request.uri().path();
         let for_programs = FOR_PROGRAMS.iter().any(|start| path.starts_with(start));
         // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
@@ -71,7 +67,8 @@ impl Envelope {
         Self { id, for_programs, given }
     }
 
-    fn close(self, context: &Context, mut response: Response) -> Response {
+    /// Gives an error its words, and an answer its headers.
+    pub(super) fn close(self, context: &Context, mut response: Response) -> Response {
         if let Some(error) = failure(&mut response) {
             response = render(&error, self.for_programs, self.id.as_str(), &response);
         }
@@ -80,16 +77,13 @@ impl Envelope {
     }
 }
 
-/// The route, not the address: addresses hold set-up and invitation codes.
-fn route(request: &Request) -> &str {
-    request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str)
-}
-
 /// The outermost layer of pages and API.
 pub async fn envelope(State(context): State<Context>, mut request: Request, next: Next) -> Response {
     let started = context.clock.now();
     let envelope = Envelope::open(&context, &mut request);
-    let span = tracing::info_span!("request", id = %envelope.id, method = %request.method(), route = route(&request));
+    // The route, not the address: addresses hold set-up and invitation codes.
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
+    let span = tracing::info_span!("request", id = %envelope.id, method = %request.method(), route);
     async move {
         let response = envelope.close(&context, next.run(request).await);
         let took = context.clock.now().since(started);
@@ -98,44 +92,6 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
     }
     .instrument(span)
     .await
-}
-
-/// A handler with the envelope around it and no layer besides: for the few
-/// addresses that are asked for every call of every service. Its log line is
-/// one for debugging.
-#[derive(Clone, Debug)]
-pub struct Direct<H>(pub H);
-
-impl<H, T, S> Handler<(Self, T), S> for Direct<H>
-where
-    H: Handler<T, S>,
-    T: 'static,
-    S: AsRef<Context> + Clone + Send + Sync + 'static,
-{
-    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
-
-    fn call(self, mut request: Request, state: S) -> Self::Future {
-        Box::pin(async move {
-            let envelope = Envelope::open(state.as_ref(), &mut request);
-            let span = tracing::debug_span!("request", id = %envelope.id, method = %request.method(), route = route(&request));
-            let response = if declared(request.headers()) > body::MOST {
-                StatusCode::PAYLOAD_TOO_LARGE.into_response()
-            } else {
-                let answer = async { self.0.call(request, state.clone()).await };
-                let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
-                answer.unwrap_or_else(panicked)
-            };
-            let response = span.in_scope(|| envelope.close(state.as_ref(), response));
-            tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
-            response
-        })
-    }
-}
-
-/// How long a request says that its body is.
-fn declared(headers: &HeaderMap) -> usize {
-    let text = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// What an answer that failed says: our own error, or one that a layer or the

@@ -4,16 +4,20 @@
 pub mod assets;
 pub mod body;
 pub mod client;
+mod direct;
 mod envelope;
 mod form;
 mod json;
 pub mod operation;
 mod page;
 pub mod paging;
+mod serve;
 mod tag;
 
-pub use envelope::{Arrival, Direct, Problem, envelope, method_not_allowed, not_found, panicked};
+pub use direct::{DirectRoutes, Front};
+pub use envelope::{Arrival, Problem, envelope, method_not_allowed, not_found, panicked};
 pub use form::{Form, Query};
 pub use json::{Json, told};
 pub use page::{html, redirect, safe_next};
+pub use serve::serve;
 pub use tag::{IfMatch, tagged};

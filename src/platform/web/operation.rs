@@ -8,7 +8,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::Direct;
+use super::DirectRoutes;
 use crate::platform::Context;
 
 /// The API's own address.
@@ -77,11 +77,18 @@ pub struct Described {
 }
 
 /// An operation: its description, and what carries it out.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Operation<S> {
     told: Described,
-    handler: MethodRouter<S>,
-    direct: bool,
+    handler: Answers<S>,
+}
+
+/// What carries an operation out, and by which way.
+#[derive(Debug)]
+enum Answers<S> {
+    Usual(Box<MethodRouter<S>>),
+    /// By its whole address.
+    Direct(DirectRoutes<S>),
 }
 
 /// The operations of one section.
@@ -96,12 +103,12 @@ pub struct Api<S> {
     /// What answers and can be repeated with an `Idempotency-Key`.
     pub once: Router<S>,
     /// What answers without the layers of the others, by its whole address.
-    pub direct: Router<S>,
+    pub direct: DirectRoutes<S>,
     /// What there is to say.
     pub operations: Vec<Described>,
 }
 
-impl<S: Clone + Send + Sync + 'static> Api<S> {
+impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Api<S> {
     /// A section without operations yet.
     #[must_use]
     pub fn of(tag: &'static str, about: &'static str) -> Self {
@@ -110,7 +117,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             about,
             router: Router::new(),
             once: Router::new(),
-            direct: Router::new(),
+            direct: DirectRoutes::default(),
             operations: Vec::new(),
         }
     }
@@ -118,14 +125,14 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// With one more operation.
     #[must_use]
     pub fn with(mut self, operation: Operation<S>) -> Self {
-        let Operation { told, handler, direct } = operation;
-        let path = if direct { format!("{BASE}{}", told.path) } else { told.path.clone() };
-        let router = match (told.once, direct) {
-            (_, true) => &mut self.direct,
-            (true, false) => &mut self.once,
-            (false, false) => &mut self.router,
-        };
-        *router = std::mem::take(router).route(&path, handler);
+        let Operation { told, handler } = operation;
+        match handler {
+            Answers::Direct(routes) => self.direct = self.direct.merge(routes),
+            Answers::Usual(handler) => {
+                let router = if told.once { &mut self.once } else { &mut self.router };
+                *router = std::mem::take(router).route(&told.path, *handler);
+            }
+        }
         self.operations.push(told);
         self
     }
@@ -160,8 +167,7 @@ macro_rules! method {
                     tagged: false,
                     once: $once,
                 },
-                handler: on(MethodFilter::$method, handler),
-                direct: false,
+                handler: Answers::Usual(Box::new(on(MethodFilter::$method, handler))),
             }
         }
     };
@@ -185,7 +191,9 @@ where
     T: 'static,
     S: AsRef<Context> + Clone + Send + Sync + 'static,
 {
-    Operation { direct: true, ..get(id, path, Direct(handler), summary) }
+    let path = path.into();
+    let routes = DirectRoutes::default().route(&format!("{BASE}{path}"), Method::GET, handler.clone());
+    Operation { handler: Answers::Direct(routes), ..get(id, path, handler, summary) }
 }
 
 impl<S> Operation<S> {

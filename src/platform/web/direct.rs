@@ -1,0 +1,168 @@
+//! The way of the few addresses that are asked for every call of every
+//! service: found by their path alone, before the router, with the envelope
+//! around the handler and no layer besides. docs/performance.md tells what each
+//! of these steps is worth.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Waker, Poll};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, on};
+use futures_util::FutureExt as _;
+use tower::{Service, ServiceExt as _};
+use tracing::Instrument as _;
+
+use super::envelope::Envelope;
+use super::{body, method_not_allowed, panicked};
+use crate::platform::Context;
+
+/// An answer under way.
+pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A handler with the envelope around it. Its log line is one for debugging.
+#[derive(Clone, Debug)]
+struct Direct<H>(H);
+
+impl<H, T, S> Handler<(Self, T), S> for Direct<H>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: AsRef<Context> + Clone + Send + Sync + 'static,
+{
+    type Future = Answering;
+
+    fn call(self, mut request: Request, state: S) -> Answering {
+        Box::pin(async move {
+            let envelope = Envelope::open(state.as_ref(), &mut request);
+            let (method, path) = (request.method(), request.uri().path());
+            let span = tracing::debug_span!("request", id = %envelope.id, %method, route = path);
+            let response = if declared(request.headers()) > body::MOST {
+                StatusCode::PAYLOAD_TOO_LARGE.into_response()
+            } else {
+                let state = state.clone();
+                let answer = async move { self.0.call(request, state).await };
+                let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
+                answer.unwrap_or_else(panicked)
+            };
+            let response = envelope.close(state.as_ref(), response);
+            tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
+            response
+        })
+    }
+}
+
+/// How long a request says that its body is.
+fn declared(headers: &HeaderMap) -> usize {
+    let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// One of these addresses.
+struct Entry<S> {
+    method: Method,
+    path: String,
+    answer: Box<dyn Fn(Request, S) -> Answering + Send + Sync>,
+}
+
+/// The addresses that are answered this way.
+pub struct DirectRoutes<S> {
+    entries: Vec<Entry<S>>,
+    /// The same for all that is not exactly their method and path: `HEAD`, and
+    /// what is refused.
+    router: Router<S>,
+}
+
+impl<S> std::fmt::Debug for DirectRoutes<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.entries.iter().map(|entry| &entry.path)).finish()
+    }
+}
+
+impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Default for DirectRoutes<S> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), router: Router::new() }
+    }
+}
+
+impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
+    /// With a path, asked by one of the methods that HTTP itself names.
+    #[must_use]
+    pub fn route<H: Handler<T, S>, T: 'static>(mut self, path: &str, method: Method, handler: H) -> Self {
+        let handler = Direct(handler);
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        self.router = self.router.route(path, on(filter, handler.clone()));
+        let answer = Box::new(move |request, state| handler.clone().call(request, state));
+        self.entries.push(Entry { method, path: path.to_owned(), answer });
+        self
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.entries.extend(other.entries);
+        self
+    }
+
+    /// In front of a router that answers everything else.
+    #[must_use]
+    pub fn before(self, rest: Router<S>, state: S) -> Front<S> {
+        let router = self
+            .router
+            .method_not_allowed_fallback(Direct(method_not_allowed))
+            .fallback_service(rest.with_state(state.clone()))
+            .with_state(state.clone());
+        Front { entries: Arc::from(self.entries), router, state }
+    }
+}
+
+/// Everything that answers. Cheap to clone.
+#[derive(Clone)]
+pub struct Front<S> {
+    entries: Arc<[Entry<S>]>,
+    router: Router,
+    state: S,
+}
+
+impl<S> std::fmt::Debug for Front<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Front")
+    }
+}
+
+impl<S: Clone> Front<S> {
+    /// Answers a request.
+    pub fn answer(&self, request: Request) -> Answering {
+        let found = self
+            .entries
+            .iter()
+            .find(|entry| entry.path == request.uri().path() && entry.method == *request.method());
+        if let Some(entry) = found {
+            return (entry.answer)(request, self.state.clone());
+        }
+        let answer = self.router.clone().oneshot(request);
+        Box::pin(answer.map(|answer| answer.unwrap_or_else(|never| match never {})))
+    }
+}
+
+impl<S: Clone> Service<Request> for Front<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Waker<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        Box::pin(self.answer(request).map(Ok))
+    }
+}
