@@ -5,6 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
+
 /// What to send, where, for how long.
 pub struct Load<'a> {
     pub port: u16,
@@ -33,15 +35,16 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
     format!("{text}\r\n{body}").into_bytes()
 }
 
-/// Where the header ends, and how long the whole answer is.
+/// Where the header ends, and how long the whole answer is. What servers built
+/// on hyper write: names in small letters.
 fn extent(buffer: &[u8]) -> Option<(usize, usize)> {
-    let end = buffer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&buffer[..end]).ok()?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    let end = memmem::find(buffer, b"\r\n\r\n")? + 4;
+    let head = &buffer[..end];
+    let length = memmem::find(head, b"content-length: ").map_or(0, |at| {
+        let digits = head[at + 16..].iter().take_while(|byte| byte.is_ascii_digit());
+        digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
     });
-    Some((end, end + length.unwrap_or(0)))
+    Some((end, end + length))
 }
 
 /// Sends and reads one answer on a connection.

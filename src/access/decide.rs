@@ -7,10 +7,10 @@ use super::visibility::{
 };
 
 /// What comes out.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Decision {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision<'a> {
     /// Yes, and through what.
-    Allowed(Via),
+    Allowed(Via<'a>),
     /// No, and why. The caller may know that the thing is there.
     Refused(Refusal),
     /// No, and the caller may not know that the thing is there.
@@ -18,14 +18,14 @@ pub enum Decision {
 }
 
 /// What a yes comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Via {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Via<'a> {
     /// Owners may everything.
     Owner,
     /// The organization token's own rule.
     OrganizationToken,
     /// This grant.
-    Grant(Box<Grant>),
+    Grant(&'a Grant),
     /// Being an admin of the team.
     TeamAdmin,
     /// Being in the team.
@@ -78,7 +78,7 @@ pub enum Refusal {
     GiftReach,
 }
 
-impl Decision {
+impl Decision<'_> {
     /// Whether it is a yes.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
@@ -92,7 +92,7 @@ impl Decision {
 /// this one. Gate 2: the project lets the principal in. What the principal may
 /// not see is hidden before either is told.
 #[must_use]
-pub fn decide(subject: &Subject, permission: Permission, target: &Target) -> Decision {
+pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target) -> Decision<'a> {
     if !sees(subject, target) {
         return Decision::Hidden;
     }
@@ -149,22 +149,20 @@ impl Target {
 }
 
 /// Gate 1 by grants: with no project, only grants for all projects count.
-pub(super) fn holds(
-    subject: &Subject,
+pub(super) fn holds<'a>(
+    subject: &'a Subject,
     permission: Permission,
     project: Option<&ProjectFacts>,
-) -> Option<Via> {
+) -> Option<Via<'a>> {
     if !narrowed_to(subject, permission) {
         return None;
     }
     match &subject.kind {
         Kind::Person { owner: true, .. } => Some(Via::Owner),
         Kind::Organization => organization_token(permission).then_some(Via::OrganizationToken),
-        kind => subject
-            .grants
-            .iter()
-            .find(|grant| given_by(kind, grant, project).has(permission))
-            .map(|grant| Via::Grant(Box::new(grant.clone()))),
+        kind => {
+            subject.grants.iter().find(|grant| given_by(kind, grant, project).has(permission)).map(Via::Grant)
+        }
     }
 }
 
@@ -199,7 +197,7 @@ fn narrowed_to(subject: &Subject, permission: Permission) -> bool {
 }
 
 /// What comes from being somebody, without any grant.
-fn standing(subject: &Subject, permission: Permission, target: &Target) -> Option<Via> {
+fn standing<'a>(subject: &'a Subject, permission: Permission, target: &Target) -> Option<Via<'a>> {
     let reads = permission.verb == Verb::Read;
     let of_team = |team| match subject.in_team(team) {
         Some(TeamRole::Admin) => Some(Via::TeamAdmin),

@@ -120,7 +120,7 @@ pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Ve
 
 /// A decision in words.
 #[must_use]
-pub fn reason(decision: &Decision) -> String {
+pub fn reason(decision: &Decision<'_>) -> String {
     match decision {
         Decision::Allowed(via) => match via {
             Via::Owner => "Owners may everything.".to_owned(),

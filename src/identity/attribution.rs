@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 
 use super::bearer::{Bearer, Principal};
 use crate::access::{Kind, Subject, holds_groups};
@@ -20,12 +20,15 @@ pub struct Claimed {
     pub team: Option<String>,
 }
 
+const ON_BEHALF_OF: HeaderName = HeaderName::from_static("tessera-on-behalf-of");
+const FOR_TEAM: HeaderName = HeaderName::from_static("tessera-for-team");
+
 impl Claimed {
     /// Of the headers `Tessera-On-Behalf-Of` and `Tessera-For-Team`.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Self { on_behalf_of: text("tessera-on-behalf-of"), team: text("tessera-for-team") }
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self { on_behalf_of: text(&ON_BEHALF_OF), team: text(&FOR_TEAM) }
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Bearer {
     facts: Arc<Facts>,
     /// The value that was presented (one of two while an overlap lasts).
     pub value: TokenHash,
+    /// When it was looked at.
+    pub at: Timestamp,
     /// Its kind.
     pub kind: TokenKind,
     /// Where the request came from.
@@ -309,7 +311,7 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
     if let Principal::Machine(machine) = &facts.principal {
         request.admitted(&machine.organization.policy)?;
     }
-    Ok(Bearer { facts, value: hash, kind: value.kind(), request, once: None })
+    Ok(Bearer { facts, value: hash, at: now, kind: value.kind(), request, once: None })
 }
 
 /// Reads what is known of a value, and remembers it; nothing for one that is
@@ -473,7 +475,7 @@ impl FromRequestParts<App> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let bearer = of_request(parts, app).await?;
-        app.usage.note(app.clock.now(), &bearer, None, None);
+        app.usage.note(&bearer, None, None);
         Ok(bearer)
     }
 }

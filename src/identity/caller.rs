@@ -279,7 +279,7 @@ impl FromRequestParts<App> for ApiCaller {
         let mut actor = bearer.actor();
         let claimed = Claimed::of(&parts.headers);
         let attribution = settle(&app.db, organization.id, (&bearer, &subject), &claimed).await?;
-        app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
+        app.usage.note(&bearer, None, attribution.counted());
         actor.on_behalf_of = attribution.person.map(|person| person.username);
         actor.for_team = claimed.team.and(attribution.team).map(|team| team.to_string());
         Ok(Self(Caller { actor, subject, organization }))

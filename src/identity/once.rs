@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::HeaderName;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -97,7 +98,7 @@ struct BodyDigest(String);
 /// Reads the bodies of requests with an `Idempotency-Key`, so that another body
 /// under the same key is noticed.
 pub async fn digest(request: Request, next: Next) -> Response {
-    if !request.headers().contains_key(KEY) {
+    if !request.headers().contains_key(&KEY) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
@@ -110,7 +111,7 @@ pub async fn digest(request: Request, next: Next) -> Response {
     next.run(Request::from_parts(parts, Body::from(bytes))).await
 }
 
-const KEY: &str = "idempotency-key";
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The request's `Idempotency-Key`, if it has one.
 ///
@@ -118,7 +119,7 @@ const KEY: &str = "idempotency-key";
 /// [`Error::Invalid`] for one that cannot be read.
 pub fn of(parts: &Parts) -> Result<Option<Once>> {
     let wrong = |message: &str| Error::Invalid(Mistakes::one("Idempotency-Key", message));
-    let mut all = parts.headers.get_all(KEY).iter();
+    let mut all = parts.headers.get_all(&KEY).iter();
     let Some(value) = all.next() else { return Ok(None) };
     let key = value.to_str().map_err(|_| wrong("takes visible ASCII characters"))?;
     if all.next().is_some() {

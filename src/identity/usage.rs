@@ -114,13 +114,7 @@ struct Waiting {
 impl Usage {
     /// Notes a use of a token: asked about by a service, or here (`None`), and
     /// on behalf of whom, in which team.
-    pub fn note(
-        &self,
-        at: Timestamp,
-        bearer: &Bearer,
-        service: Option<&ServiceCaller>,
-        attributed: Option<(&str, &str)>,
-    ) {
+    pub fn note(&self, bearer: &Bearer, service: Option<&ServiceCaller>, attributed: Option<(&str, &str)>) {
         let account = match &bearer.principal {
             Principal::Machine(machine) => match machine.subject.kind {
                 Kind::ServiceAccount { id, .. } => Some(id),
@@ -128,7 +122,7 @@ impl Usage {
             },
             Principal::Person { .. } => None,
         };
-        let service = service.map(|service| &service.name);
+        let (at, service) = (bearer.at, service.map(|service| &service.name));
         let mut gathered = self.gathered();
         let Gathered { uses, calls, .. } = &mut *gathered;
         if let Some(known) = uses.get_mut(&bearer.value) {

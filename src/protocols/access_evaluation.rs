@@ -196,7 +196,7 @@ async fn evaluate(app: &App, service: &ServiceCaller, question: &Evaluation) -> 
     Ok(answer)
 }
 
-fn answer(decision: &Decision) -> Value {
+fn answer(decision: &Decision<'_>) -> Value {
     match decision {
         Decision::Allowed(_) => json!({
             "decision": true,
@@ -208,7 +208,7 @@ fn answer(decision: &Decision) -> Value {
 }
 
 /// The rule or the permission set that a yes comes from.
-fn via(decision: &Decision) -> Option<String> {
+fn via(decision: &Decision<'_>) -> Option<String> {
     use crate::access::Via;
     let Decision::Allowed(via) = decision else { return None };
     Some(match via {

@@ -162,7 +162,7 @@ async fn session(
     if bearer.principal.id() != uid {
         return refuse(Code::InvalidClient, "the UID and the key do not belong to one service account");
     }
-    app.usage.note(app.clock.now(), &bearer, None, None);
+    app.usage.note(&bearer, None, None);
     Ok(exchange(&bearer))
 }
 
@@ -192,7 +192,7 @@ async fn narrowed(
         );
     }
     let bearer = look(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
-    app.usage.note(app.clock.now(), &bearer, None, None);
+    app.usage.note(&bearer, None, None);
     Ok(exchange(&bearer))
 }
 

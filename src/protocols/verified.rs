@@ -80,7 +80,7 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: Question) -> R
         }
     };
     let attribution = settle(&app.db, service.organization.id, (&bearer, &subject), &claimed).await?;
-    app.usage.note(app.clock.now(), &bearer, Some(service), attribution.counted());
+    app.usage.note(&bearer, Some(service), attribution.counted());
     Ok(Some(Verified { bearer, subject, default_team, attribution }))
 }
 

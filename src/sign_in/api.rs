@@ -115,7 +115,7 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
         }
         None => (Attribution::default(), Permissions::NONE),
     };
-    app.usage.note(app.clock.now(), &bearer, None, attribution.counted());
+    app.usage.note(&bearer, None, attribution.counted());
     told(&WhoAmI {
         id: bearer.principal.id(),
         kind: bearer.principal.kind(),

@@ -610,7 +610,7 @@ fn every_route_of_the_sources_has_a_row() {
             }
         }
         for part in text.split(".route(").skip(1) {
-            let argument = part.split_once(", ").expect("two arguments").0.trim();
+            let argument = part.split_once(',').expect("two arguments").0.trim();
             let raw =
                 argument.trim_start_matches("&format!(").trim_end_matches(')').trim_matches('"').to_owned();
             let mut route =
