@@ -176,8 +176,9 @@ pub async fn memberships(
             o.name AS organization_name, o.policy, m.role, t.id AS team_id, t.slug AS team_slug, \
             t.role AS team_grant, tm.role AS team_role, t.is_owners \
          FROM memberships m JOIN organizations o ON o.id = m.organization_id \
-         LEFT JOIN (team_members tm JOIN teams t ON t.id = tm.team_id) \
-            ON tm.person_id = m.person_id AND t.organization_id = o.id \
+         LEFT JOIN team_members tm ON tm.person_id = m.person_id \
+            AND EXISTS (SELECT 1 FROM teams own WHERE own.id = tm.team_id AND own.organization_id = o.id) \
+         LEFT JOIN teams t ON t.id = tm.team_id \
          WHERE m.person_id = $1 AND ($2 = '' OR o.slug = $2 OR o.id = $2) \
          ORDER BY o.name, o.id")
     .bind(person)

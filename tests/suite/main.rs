@@ -21,6 +21,7 @@ mod lifecycle;
 mod memory;
 mod oauth;
 mod pages;
+mod plans;
 mod protocols;
 mod service_accounts;
 mod settings;

@@ -140,6 +140,7 @@ pub(crate) use stored_as_text;
 pub struct Statement {
     text: &'static str,
     values: Vec<Value>,
+    anew: bool,
 }
 
 /// A statement; placeholders are `$1`, `$2`, …
@@ -147,7 +148,7 @@ pub struct Statement {
 /// A test finds every `sql("…")` in the sources and prepares it on both
 /// databases, so the text is written in place.
 pub fn sql(text: &'static str) -> Statement {
-    Statement { text, values: Vec::new() }
+    Statement { text, values: Vec::new(), anew: false }
 }
 
 /// Where a statement reads: the pool, or a transaction.
@@ -171,6 +172,13 @@ impl<'a> From<&'a mut Tx> for Source<'a> {
 }
 
 impl Statement {
+    /// For lists with filters that may be empty: PostgreSQL plans it with its
+    /// values, each time, because one plan for all of them would be a bad one.
+    pub const fn planned_anew(mut self) -> Self {
+        self.anew = true;
+        self
+    }
+
     /// Binds the next placeholder.
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into().without_nul());
@@ -302,7 +310,8 @@ fn sqlite<'q>(statement: Statement) -> Query<'q, Sqlite, SqliteArguments> {
 }
 
 fn postgres<'q>(statement: Statement) -> Query<'q, Postgres, PgArguments> {
-    statement.values.into_iter().fold(sqlx::query(statement.text), |query, value| match value {
+    let query = sqlx::query(statement.text).persistent(!statement.anew);
+    statement.values.into_iter().fold(query, |query, value| match value {
         Value::Text(value) => query.bind(value),
         Value::Number(value) => query.bind(value),
         Value::Bool(value) => query.bind(value),

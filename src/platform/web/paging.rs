@@ -189,6 +189,7 @@ macro_rules! paged {
                 " DESC LIMIT $3"
             )),
         }
+        .planned_anew()
         .bind(key)
         .bind(id)
         .bind(page.limit + 1)
@@ -237,6 +238,7 @@ macro_rules! timed {
                 " DESC LIMIT $3"
             )),
         }
+        .planned_anew()
         .bind(key.parse::<i64>().unwrap_or(0))
         .bind(id)
         .bind(page.limit + 1)
@@ -267,6 +269,7 @@ macro_rules! newest {
                 $crate::platform::sql(concat!($select, " AND ", $id, " > $1 ORDER BY ", $id, " LIMIT $2"))
             }
         }
+        .planned_anew()
         .bind(id)
         .bind(page.limit + 1)
     }};

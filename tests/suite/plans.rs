@@ -1,0 +1,205 @@
+//! How the databases go about each statement where the tables are large: by an
+//! index, whichever statement it is.
+
+use sqlx::{AssertSqlSafe, Row as _};
+use tessera::platform::Db;
+
+use crate::harness::House;
+
+/// Tables that grow with use. The others hold what people set up by hand, a few
+/// hundred rows at most in an organization.
+const GROWING: [&str; 17] = [
+    "people",
+    "memberships",
+    "team_members",
+    "service_accounts",
+    "tokens",
+    "token_values",
+    "token_calls",
+    "account_calls",
+    "attributions",
+    "audit_events",
+    "sessions",
+    "submissions",
+    "reveals",
+    "throttles",
+    "invitations",
+    "invitation_teams",
+    "grants",
+];
+
+/// Statements that look at all rows of such a table, with the reason. A part of
+/// the statement stands for it.
+const ALL_ROWS: [(&str, &str); 2] = [
+    ("last_used_address = $2 WHERE name = $3", "the demo's own data, as it is made"),
+    ("last_used_agent = 'terraform/1.14'", "the demo's own data, as it is made"),
+];
+
+/// Fills the growing tables, of twenty organizations.
+const ROWS: [&str; 22] = [
+    "INSERT INTO organizations (id, slug, name, version, created_at) {series} \
+     SELECT 'org_' || i, 'o' || i, 'O', 0, i FROM n WHERE i <= 20",
+    "INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, members_manage_token, is_owners, \
+        version, created_at) {series} SELECT 'team_' || i, 'org_' || (1 + i % 20), 't' || i, 'T', '', 'visible', '', TRUE, FALSE, 0, i \
+     FROM n WHERE i <= 500",
+    "INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, \
+        created_at, version) {series} SELECT 'idp_' || i, 'org_' || (1 + i % 20), 'i' || i, 'i' || i, 'https://i' || i, 'a', '', i, 0 \
+     FROM n WHERE i <= 50",
+    "INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) {series} \
+     SELECT 'person_' || i, 'u' || i, 'u' || i, 'u' || i, 'Name', '', i FROM n",
+    "INSERT INTO memberships (organization_id, person_id, role, created_at, username) {series} \
+     SELECT 'org_' || (1 + i % 20), 'person_' || i, 'member', i, 'u' || i FROM n",
+    "INSERT INTO team_members (team_id, person_id, role, created_at) {series} \
+     SELECT 'team_' || (1 + i % 500), 'person_' || i, 'member', i FROM n",
+    "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, team_id, role, \
+        created_by, created_by_name, created_at, version) {series} \
+     SELECT 'sa_' || i, 'org_' || (1 + i % 20), 'a' || i, 'a' || i, '', '', 'team', 'team_' || (1 + i % 500), 'member', \
+        'person_' || i % 900, '', i, 0 FROM n",
+    "INSERT INTO tokens (id, kind, organization_id, service_account_id, name, description, allowed_addresses, created_by, \
+        created_by_name, created_at, regenerated_at, expires_at, version) {series} \
+     SELECT 'tok_' || i, 'service_account', 'org_' || (1 + i % 20), 'sa_' || i, '', '', '', 'person_' || i % 900, '', i, i, i, 0 \
+     FROM n",
+    "INSERT INTO tokens (id, kind, organization_id, service_account_id, acts_as, source_id, source_value, parent_id, name, \
+        description, allowed_addresses, created_by, created_by_name, created_at, regenerated_at, expires_at, version) \
+        {series} SELECT 'tok_x' || i, 'access', 'org_' || (1 + i % 20), 'sa_' || i, 'service_account', 'tok_' || i, {bytes}, 'tok_' || i, '', \
+        '', '', '', '', i, i, i, 0 FROM n WHERE i <= 5000",
+    "INSERT INTO token_values (hash, token_id, hint) {series} SELECT {bytes}, 'tok_' || i, '' FROM n",
+    "INSERT INTO token_calls (token_id, day, address, calls) {series} SELECT 'tok_' || i, i % 30, '', 1 FROM n",
+    "INSERT INTO account_calls (service_account_id, day, address, calls) {series} \
+     SELECT 'sa_' || i, i % 30, '', 1 FROM n",
+    "INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) {series} \
+     SELECT 'sa_' || i, i % 30, 'u', 't', 1, i FROM n",
+    "INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, \
+        target_name, via, request_id) {series} \
+     SELECT 'evt_' || i, 'org_' || (1 + i % 20), i, 'person', 'person_' || i % 900, '', 'token.created', 'token', 'tok_' || i, '', 'api', '' \
+     FROM n",
+    "INSERT INTO sessions (hash, person_id, data, created_at, last_seen_at) {series} \
+     SELECT {bytes}, 'person_' || i, '', i, i FROM n",
+    "INSERT INTO submissions (key, outcome, created_at) {series} SELECT {bytes}, '', i FROM n",
+    "INSERT INTO reveals (session_hash, token_id, sealed, expires_at) {series} \
+     SELECT {bytes}, 'tok_' || i, {bytes}, i FROM n",
+    "INSERT INTO throttles (key, failures, until) {series} SELECT {bytes}, 1, i FROM n",
+    "INSERT INTO invitations (id, organization_id, code_hash, role, created_by, created_by_name, created_at, expires_at, \
+        accepted_at) {series} SELECT 'inv_' || i, 'org_' || (1 + i % 20), {bytes}, 'member', '', '', i, i, i FROM n",
+    "INSERT INTO invitation_teams (invitation_id, team_id, role) {series} \
+     SELECT 'inv_' || i, 'team_' || (1 + i % 500), 'member' FROM n",
+    "INSERT INTO tokens (id, kind, organization_id, team_id, name, description, allowed_addresses, created_by, \
+        created_by_name, created_at, regenerated_at, version) {series} \
+     SELECT 'tok_t' || i, 'team', 'org_' || (1 + i % 20), 'team_' || i, '', '', '', '', '', i, i, 0 FROM n WHERE i <= 500",
+    "INSERT INTO grants (id, organization_id, principal_id, permission_set, created_by_name, created_at) {series} \
+     SELECT 'grant_' || i, 'org_' || (1 + i % 20), 'sa_' || i, 'member', '', i FROM n",
+];
+
+const SERIES: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)";
+
+async fn large() -> House {
+    let (house, _) = House::founded().await;
+    let bytes = match &house.app.db {
+        Db::Sqlite { .. } => "CAST('v' || i AS BLOB)",
+        Db::Postgres { .. } => "convert_to('v' || i, 'UTF8')",
+    };
+    for text in ROWS {
+        let text = text.replace("{series}", SERIES).replace("{bytes}", bytes);
+        run(&house.app.db, &text).await.unwrap_or_else(|error| panic!("{error}: {text}"));
+    }
+    run(&house.app.db, "ANALYZE").await.expect("counted");
+    house
+}
+
+async fn run(db: &Db, text: &str) -> sqlx::Result<()> {
+    let text = AssertSqlSafe(text.to_owned());
+    match db {
+        Db::Sqlite { write, .. } => sqlx::raw_sql(text).execute(write).await.map(drop),
+        Db::Postgres { pool, .. } => sqlx::raw_sql(text).execute(pool).await.map(drop),
+    }
+}
+
+/// What of a statement's plan looks at all rows of a growing table.
+async fn scans(db: &Db, statement: &str) -> Vec<String> {
+    match db {
+        Db::Sqlite { write, .. } => {
+            let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let rows = sqlx::query(text).fetch_all(write).await.expect("a plan");
+            let steps: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
+            let aliases = aliases(statement);
+            let of_growing = |step: &&String| {
+                let Some(named) = step.strip_prefix("SCAN ") else { return false };
+                let name = named.split(' ').next().unwrap_or_default();
+                let table = aliases.iter().find(|(alias, _)| alias == name).map_or(name, |(_, table)| table);
+                GROWING.contains(&table)
+            };
+            steps.iter().filter(of_growing).cloned().collect()
+        }
+        Db::Postgres { pool, .. } => {
+            // Lists are planned anew with their values: so many rows.
+            let statement = (1..4).fold(statement.to_owned(), |text, number| {
+                text.replace(&format!(" LIMIT ${number}"), " LIMIT 51")
+            });
+            let statement = statement.as_str();
+            let mut connection = pool.acquire().await.expect("a connection");
+            let most = (1..20).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+            let types = crate::house::types(statement).map_or_else(String::new, |types| format!("({types})"));
+            let nothing = vec!["NULL"; most].join(", ");
+            let values = if most == 0 { String::new() } else { format!("({nothing})") };
+            for text in [
+                "SET plan_cache_mode = force_generic_plan".to_owned(),
+                format!("PREPARE looked_at{types} AS {statement}"),
+            ] {
+                sqlx::raw_sql(AssertSqlSafe(text.clone()))
+                    .execute(&mut *connection)
+                    .await
+                    .unwrap_or_else(|error| panic!("{error}: {text}"));
+            }
+            let text = AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) EXECUTE looked_at{values}"));
+            let rows = sqlx::raw_sql(text).fetch_all(&mut *connection).await.expect("a plan");
+            sqlx::raw_sql("DEALLOCATE looked_at").execute(&mut *connection).await.expect("forgotten");
+            let told = rows[0].try_get_raw(0).expect("a plan").as_str().expect("text").to_owned();
+            let plan: serde_json::Value = serde_json::from_str(&told).expect("a plan in JSON");
+            let mut found = Vec::new();
+            nodes(&plan[0]["Plan"], &mut found);
+            found
+        }
+    }
+}
+
+/// Nodes of PostgreSQL's plans that read a growing table from end to end.
+fn nodes(node: &serde_json::Value, found: &mut Vec<String>) {
+    let kind = node["Node Type"].as_str().unwrap_or_default();
+    let table = node["Relation Name"].as_str().unwrap_or_default();
+    let whole = kind == "Seq Scan" || (kind.starts_with("Index") && node["Index Cond"].is_null());
+    if GROWING.contains(&table) && whole {
+        found.push(format!("{kind} of {table}"));
+    }
+    for below in node["Plans"].as_array().into_iter().flatten() {
+        nodes(below, found);
+    }
+}
+
+/// The names that a statement gives to tables.
+fn aliases(statement: &str) -> Vec<(String, String)> {
+    let words: Vec<&str> =
+        statement.split(|c: char| c.is_whitespace() || c == '(' || c == ')' || c == ',').collect();
+    let pairs = words.windows(2).filter(|pair| GROWING.contains(&pair[0]));
+    pairs.map(|pair| (pair[1].to_owned(), pair[0].to_owned())).collect()
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_growing_table_from_end_to_end() {
+    let house = large().await;
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for statement in crate::house::statements() {
+        let first = statement.split(' ').next().unwrap_or_default();
+        let known = ALL_ROWS.iter().any(|(part, _)| statement.contains(part));
+        if !matches!(first, "SELECT" | "UPDATE" | "DELETE" | "WITH") || statement.contains('…') || known {
+            continue;
+        }
+        looked_at += 1;
+        let found = scans(&house.app.db, &statement).await;
+        if !found.is_empty() {
+            wrong.push(format!("{}\n    {statement}", found.join("; ")));
+        }
+    }
+    assert!(looked_at > 100, "{looked_at}");
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
