@@ -110,14 +110,9 @@ fn answer(profile: Profile) -> Response {
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
     let page = Page::of_api(&query)?;
-    let slice = actions::list(&app, &caller, (&filter.0, &filter.1), &page).await?;
-    let mut items = Vec::new();
-    for member in &slice.rows {
-        let teams = store::places(&app.db, caller.organization.id, member.id).await?;
-        let teams = teams.into_iter().filter(|team| actions::knows(&caller, team)).collect();
-        items.push(Person::from(Profile { member: member.clone(), teams }));
-    }
-    Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
+    let (profiles, next) = members::list(&app, &caller, (&filter.0, &filter.1), &page).await?;
+    let items: Vec<Person> = profiles.into_iter().map(Person::from).collect();
+    Ok(Answer(json!({ "items": items, "next": next })).into_response())
 }
 
 async fn show(State(app): State<App>, caller: ApiCaller, Path((_, named)): Named) -> Result<Response> {

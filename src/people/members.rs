@@ -9,6 +9,7 @@ use crate::access::{Gift, require, require_gift, see};
 use crate::audit::{Action, Change, Event};
 use crate::identity::Caller;
 use crate::organizations::store::lock;
+use crate::platform::web::paging::Page;
 use crate::platform::{Context, Error, Mistakes, Result};
 use crate::teams::model::role;
 
@@ -19,6 +20,27 @@ pub struct Profile {
     pub member: Member,
     /// Their teams.
     pub teams: Vec<Place>,
+}
+
+/// The members of a page, with the teams that the caller may know of.
+///
+/// # Errors
+/// [`Error::Forbidden`] without `members:read`.
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    filter: (&str, &str),
+    page: &Page,
+) -> Result<(Vec<Profile>, Option<String>)> {
+    let slice = super::actions::list(context, caller, filter, page).await?;
+    let people = slice.rows.iter().map(|member| member.id);
+    let mut places = store::places_of(&context.db, caller.organization.id, people).await?;
+    let profiles = slice.rows.into_iter().map(|member| {
+        let mut teams = places.remove(&member.id).unwrap_or_default();
+        teams.retain(|team| super::actions::knows(caller, team));
+        Profile { member, teams }
+    });
+    Ok((profiles.collect(), slice.next))
 }
 
 /// One member.

@@ -1,5 +1,7 @@
 //! The SQL of members and invitations.
 
+use std::collections::HashMap;
+
 use super::model::{CheckedInvitation, Invitation, Invitations, Member, Offer, People};
 use crate::access::{Permit, TeamRole};
 use crate::audit::Actor;
@@ -193,6 +195,35 @@ pub async fn places(
     .bind(person)
     .all(source)
     .await?)
+}
+
+#[derive(sqlx::FromRow)]
+struct PlaceRow {
+    person_id: PersonId,
+    #[sqlx(flatten)]
+    place: Place,
+}
+
+/// The teams of several people in the organization, each by slug.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn places_of(
+    db: &Db,
+    organization: OrganizationId,
+    people: impl Iterator<Item = PersonId>,
+) -> Result<HashMap<PersonId, Vec<Place>>> {
+    let rows: Vec<PlaceRow> =
+        sql("SELECT m.person_id, t.slug, m.role, t.name, t.visibility = 'secret' AS secret, t.id \
+            FROM (VALUES ($1, $2)) AS v JOIN team_members m ON m.person_id = v.column1 \
+            JOIN teams t ON t.id = m.team_id AND t.organization_id = v.column2 ORDER BY t.slug")
+        .all_of_rows(db, people.map(|person| vec![person.into(), organization.into()]).collect())
+        .await?;
+    let mut places: HashMap<PersonId, Vec<Place>> = HashMap::new();
+    for row in rows {
+        places.entry(row.person_id).or_default().push(row.place);
+    }
+    Ok(places)
 }
 
 /// Writes a member's role.

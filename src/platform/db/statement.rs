@@ -240,7 +240,7 @@ impl Statement {
 }
 
 macro_rules! values {
-    ($builder:ident, $rows:ident) => {
+    ($builder:ident, $rows:expr) => {
         $builder.push_values($rows, |mut tuple, row| {
             for value in row {
                 match value.clone().without_nul() {
@@ -254,6 +254,7 @@ macro_rules! values {
         })
     };
 }
+
 /// So many rows go into one statement: ten columns of them stay below what
 /// either database takes as values.
 const ROWS: usize = 500;
@@ -267,10 +268,7 @@ impl Statement {
     /// # Errors
     /// What the driver says.
     pub async fn execute_rows(self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> sqlx::Result<u64> {
-        let shape = || sqlx::Error::Protocol(format!("no list of one row: {}", self.text));
-        let (before, rest) = self.text.split_once("(VALUES (").ok_or_else(shape)?;
-        let (_, after) = rest.split_once("))").ok_or_else(shape)?;
-        let (before, after) = (format!("{before}("), format!("){after}"));
+        let (before, after) = self.around_the_list()?;
         let mut touched = 0;
         for chunk in rows.chunks(ROWS) {
             let usual = chunk.len() == ROWS;
@@ -288,6 +286,38 @@ impl Statement {
             };
         }
         Ok(touched)
+    }
+
+    /// Reads what belongs to many rows, at most [`ROWS`], in one statement of
+    /// the form that [`Statement::execute_rows`] takes.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn all_of_rows<T: Record>(self, db: &Db, rows: Vec<Vec<Value>>) -> sqlx::Result<Vec<T>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (before, after) = self.around_the_list()?;
+        match db {
+            Db::Sqlite { read, .. } => {
+                let mut builder = QueryBuilder::<Sqlite>::new(&before);
+                values!(builder, rows.iter());
+                records(&builder.push(&after).build().persistent(false).fetch_all(read).await?)
+            }
+            Db::Postgres { pool, .. } => {
+                let mut builder = QueryBuilder::<Postgres>::new(&before);
+                values!(builder, rows.iter());
+                records(&builder.push(&after).build().persistent(false).fetch_all(pool).await?)
+            }
+        }
+    }
+
+    /// What stands before and after the list of one row.
+    fn around_the_list(&self) -> sqlx::Result<(String, String)> {
+        let shape = || sqlx::Error::Protocol(format!("no list of one row: {}", self.text));
+        let (before, rest) = self.text.split_once("(VALUES (").ok_or_else(shape)?;
+        let (_, after) = rest.split_once("))").ok_or_else(shape)?;
+        Ok((format!("{before}("), format!("){after}")))
     }
 }
 
