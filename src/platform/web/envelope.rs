@@ -259,16 +259,16 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// The headers of every answer, made once: for pages and for programs, without
-/// and with TLS.
+/// The headers of every answer, made once: for documents and for all else,
+/// without and with TLS.
 static EVERYWHERE: LazyLock<[HeaderMap; 4]> = LazyLock::new(|| {
     [everywhere(false, false), everywhere(false, true), everywhere(true, false), everywhere(true, true)]
 });
 
-/// ASVS 5.0, 3.4: on every answer alike. What programs are answered is no
-/// document: its policy allows nothing at all.
-fn everywhere(for_programs: bool, https: bool) -> HeaderMap {
-    let policy = if for_programs {
+/// ASVS 5.0, 3.4: on every answer alike. The policy of what is no document
+/// allows nothing at all.
+fn everywhere(no_document: bool, https: bool) -> HeaderMap {
+    let policy = if no_document {
         "default-src 'none'; frame-ancestors 'none'"
     } else {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -294,7 +294,8 @@ fn everywhere(for_programs: bool, https: bool) -> HeaderMap {
 }
 
 fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
-    let which = usize::from(envelope.for_programs) * 2 + usize::from(context.config.https());
+    let is_document = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let which = usize::from(!is_document) * 2 + usize::from(context.config.https());
     let own = std::mem::replace(headers, EVERYWHERE[which].clone());
     // What an answer says itself of its caching stands.
     headers.extend(own);
