@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::platform::Timestamp;
 use crate::platform::id::{OrganizationId, PersonId};
@@ -11,6 +12,10 @@ use crate::platform::id::{OrganizationId, PersonId};
 /// So many counters share all scopes; two that meet only forget more than they
 /// must.
 const COUNTERS: usize = 4096;
+
+/// How long a node is trusted to hear of all changes after it was last known to.
+pub(super) const TRUST: Duration = Duration::from_millis(800);
+const SPAN: i64 = 800_000;
 
 /// Whose facts they are that a change touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,7 +157,15 @@ impl Changes {
             }
             Stamp::Any(any) => self.0.any.load(Ordering::SeqCst) == *any,
         };
-        unchanged && now.micros() < self.0.trusted_until.load(Ordering::SeqCst)
+        unchanged && self.is_trusted(now)
+    }
+
+    /// Whether this node hears of all changes. A clock that was set back does
+    /// not make the span longer: before its beginning is outside of it, too.
+    fn is_trusted(&self, now: Timestamp) -> bool {
+        let until = self.0.trusted_until.load(Ordering::SeqCst);
+        let now = now.micros();
+        until == i64::MAX || (now < until && now >= until.saturating_sub(SPAN))
     }
 
     /// Something changed, and is committed.
@@ -232,6 +245,9 @@ mod tests {
         changes.trust(Timestamp::from_micros(10));
         assert!(changes.holds(&stamp, Timestamp::from_micros(9)));
         assert!(!changes.holds(&stamp, Timestamp::from_micros(10)));
+        changes.trust(Timestamp::from_micros(5_000_000));
+        assert!(changes.holds(&stamp, Timestamp::from_micros(4_200_000)));
+        assert!(!changes.holds(&stamp, Timestamp::from_micros(4_100_000)), "the clock was set back");
         changes.distrust();
         assert!(!changes.holds(&stamp, now()));
     }

@@ -7,15 +7,13 @@ use sqlx::postgres::PgListener;
 use sqlx::{Executor as _, PgPool, SqlitePool};
 use tokio::time::timeout;
 
-use super::changes::{Changes, Touched};
+use super::changes::{Changes, TRUST, Touched};
 use super::{CHANNEL, Db};
 use crate::platform::Clock;
 
 /// How often the way is tried where nothing is heard, and how an SQLite file is
 /// looked at.
 const PULSE: Duration = Duration::from_millis(200);
-/// How long memory is trusted after the way was last known to be open.
-const TRUST: Duration = Duration::from_millis(800);
 
 /// Listens for ever. While the way to the database is not known to be open,
 /// memory is not trusted.
