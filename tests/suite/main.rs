@@ -19,6 +19,7 @@ mod harness;
 mod house;
 mod lifecycle;
 mod memory;
+mod nodes;
 mod oauth;
 mod pages;
 mod plans;

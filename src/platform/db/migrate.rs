@@ -1,5 +1,7 @@
 //! Migrations, embedded for both databases, run at start.
 
+use std::time::Duration;
+
 use sqlx::migrate::{MigrateError, Migrator};
 
 use super::{Db, sql};
@@ -7,15 +9,31 @@ use super::{Db, sql};
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
+/// How often another process may be in the way, and how long each time.
+const RACES: usize = 10;
+const A_WHILE: Duration = Duration::from_millis(100);
+
 /// Brings the schema up to date. Of several nodes that start at once on
-/// PostgreSQL, one migrates and the others wait for it.
+/// PostgreSQL, or of several processes on one SQLite file, one migrates and the
+/// others wait for it.
 ///
 /// # Errors
 /// When a migration fails (then that one is undone), or when the database was
 /// made by a newer release than this one.
 pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     match db {
-        Db::Sqlite { write, .. } => SQLITE.run(write).await,
+        Db::Sqlite { write, .. } => {
+            // Nothing holds others off on an SQLite file: who loses the race looks again.
+            for _ in 0..RACES {
+                match SQLITE.run(write).await {
+                    Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_)) => {
+                        tokio::time::sleep(A_WHILE).await;
+                    }
+                    other => return other,
+                }
+            }
+            SQLITE.run(write).await
+        }
         Db::Postgres { pool, .. } => POSTGRES.run(pool).await,
     }
 }

@@ -1,0 +1,73 @@
+//! Several nodes on one database behind a proxy: whichever one a request
+//! reaches, it answers as the others would.
+
+use axum::http::StatusCode;
+use tessera::platform::Db;
+use tessera::platform::db::{migrate, pending};
+
+use crate::harness::{House, PASSWORD, new_database};
+
+#[tokio::test]
+async fn who_signs_in_at_one_node_is_signed_in_at_all_and_out_at_all() {
+    let (here, _) = House::founded().await;
+    let there = here.another_process().await;
+    let cookie = here.sign_in("olive").await;
+    assert_eq!(there.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
+    assert_eq!(there.form(&cookie, "/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(here.page(&cookie, "/orgs/acme").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_value_made_at_one_node_is_shown_once_at_whichever() {
+    let (here, owner) = House::founded().await;
+    let there = here.another_process().await;
+    here.team(&owner, "payments").await;
+    let cookie = here.sign_in("olive").await;
+    let tab = "/orgs/acme/settings/teams/payments/api-token";
+    let made = here.form(&cookie, tab, &[("lifetime", "30")]).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text);
+    let shown = there.page(&cookie, made.location()).await;
+    assert!(shown.text.contains("tsrt_") && shown.status == StatusCode::OK, "{}", shown.text);
+    for node in [&here, &there] {
+        assert_eq!(node.page(&cookie, made.location()).await.status, StatusCode::GONE);
+    }
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_by_all_nodes_together() {
+    let (here, _) = House::founded().await;
+    let there = here.another_process().await;
+    let wrong = [("email", "olive@acme.test"), ("password", "not this one, no")];
+    let mut slowed = false;
+    for round in 0..30 {
+        let node = if round % 2 == 0 { &here } else { &there };
+        slowed |= node.form("", "/sign-in", &wrong).await.status == StatusCode::TOO_MANY_REQUESTS;
+    }
+    assert!(slowed);
+    for node in [&here, &there] {
+        let answer = node.form("", "/sign-in", &[("email", "olive@acme.test"), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+}
+
+#[tokio::test]
+async fn of_nodes_that_start_at_once_one_migrates_and_the_others_wait() {
+    let folder = std::env::temp_dir().join(format!("tessera-nodes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let address = new_database(&folder).await;
+    // Made first, so that none of them makes the file itself.
+    Db::open(&address).await.expect("opened").close().await;
+    let starts = (0..6).map(|_| {
+        let address = address.clone();
+        tokio::spawn(async move {
+            let db = Db::open(&address).await.expect("opened");
+            migrate(&db).await.expect("migrated");
+            assert_eq!(pending(&db).await.expect("counted"), 0);
+            db.close().await;
+        })
+    });
+    for start in starts.collect::<Vec<_>>() {
+        start.await.expect("started");
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
+}
