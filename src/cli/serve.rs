@@ -38,7 +38,7 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     let keeper = tokio::spawn(keep(app.clone()));
     let hearing = tokio::spawn(hear(app.db.clone(), app.clock.clone()));
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
-    serve(listener, front(app.clone()), stop).await;
+    serve(listener, front(app.clone()), stop).await.map_err(|error| format!("threads: {error}"))?;
     keeper.abort();
     hearing.abort();
     if let Err(error) = app.usage.flush(&app).await {

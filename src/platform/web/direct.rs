@@ -141,6 +141,16 @@ impl<S> std::fmt::Debug for Front<S> {
 impl<S: Clone> Front<S> {
     /// Answers a request.
     pub fn answer(&self, request: Request) -> Answering {
+        self.answer_or(request, |answering| answering)
+    }
+
+    /// Answers a request; what is not one of the addresses that are asked for
+    /// every call, as `others` has it done.
+    pub(super) fn answer_or(
+        &self,
+        request: Request,
+        others: impl FnOnce(Answering) -> Answering,
+    ) -> Answering {
         let found = self
             .entries
             .iter()
@@ -149,7 +159,7 @@ impl<S: Clone> Front<S> {
             return (entry.answer)(request, self.state.clone());
         }
         let answer = self.router.clone().oneshot(request);
-        Box::pin(answer.map(|answer| answer.unwrap_or_else(|never| match never {})))
+        others(Box::pin(answer.map(|answer| answer.unwrap_or_else(|never| match never {}))))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The listener: takes connections, and ends those that waste a place.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as StdStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
-use axum::http::Request;
-use axum::response::Response;
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle};
+use tokio::task::JoinSet;
 
 use super::Front;
 
@@ -33,13 +35,29 @@ const EXHAUSTED: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`; answers under way are finished then.
 ///
+/// Connections stay with one thread each, one thread for each core, so that a
+/// token is verified without another thread being woken. Everything else is
+/// answered where this is awaited, so that a page that takes its time holds up
+/// no verification.
+///
+/// The threads last as long as the process: connections to the database that
+/// they opened are theirs.
+///
 /// # Errors
-/// None at present: a connection that fails ends alone.
-pub async fn serve<S>(listener: TcpListener, front: Front<S>, stop: impl Future<Output = ()>)
+/// When the system gives no threads.
+pub async fn serve<S>(
+    listener: TcpListener,
+    front: Front<S>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
 where
     S: Clone + Send + Sync + 'static,
 {
     let graceful = GracefulShutdown::new();
+    let elsewhere = Handle::current();
+    let attendants: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
+        .map(|_| Attendant::start())
+        .collect::<io::Result<_>>()?;
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -50,7 +68,11 @@ where
             Ok((stream, peer)) => {
                 // Answers are written whole, so there is nothing to wait for.
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(attend(stream, peer, front.clone(), graceful.watcher()));
+                let least = attendants.iter().min_by_key(|attendant| attendant.connections());
+                let (Some(attendant), Ok(stream)) = (least, stream.into_std()) else { continue };
+                let asked =
+                    Asked { front: front.clone(), peer, elsewhere: elsewhere.clone(), life: Arc::default() };
+                attendant.take(attend(stream, asked, graceful.watcher()));
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -63,6 +85,7 @@ where
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers were not finished");
     }
+    Ok(())
 }
 
 /// Whether it was this connection's own failure.
@@ -73,15 +96,42 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn attend<S: Clone + Send + Sync + 'static>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    front: Front<S>,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    let life = Arc::new(Life::default());
-    let stream = Watched { stream, life: life.clone() };
-    let asked = Asked { front, peer, life: life.clone() };
+/// A thread that attends to connections.
+struct Attendant {
+    runtime: Handle,
+    connections: Arc<()>,
+}
+
+impl Attendant {
+    fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let attendant = Self { runtime: runtime.handle().clone(), connections: Arc::new(()) };
+        std::thread::Builder::new()
+            .name("attendant".to_owned())
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+        Ok(attendant)
+    }
+
+    fn connections(&self) -> usize {
+        Arc::strong_count(&self.connections)
+    }
+
+    fn take(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let held = self.connections.clone();
+        self.runtime.spawn(async move {
+            connection.await;
+            drop(held);
+        });
+    }
+}
+
+async fn attend<S: Clone + Send + Sync + 'static>(stream: StdStream, asked: Asked<S>, watcher: Watcher) {
+    let (peer, life) = (asked.peer, asked.life.clone());
+    // Readiness is told to the thread that registers it: this one.
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => Watched { stream, life: life.clone() },
+        Err(error) => return tracing::debug!(%error, %peer, "a connection failed"),
+    };
     // One write for head and body: both are short.
     let connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), asked);
     let mut connection = std::pin::pin!(watcher.watch(connection));
@@ -119,6 +169,8 @@ impl Life {
 struct Asked<S> {
     front: Front<S>,
     peer: SocketAddr,
+    /// Where what is no verification is answered.
+    elsewhere: Handle,
     life: Arc<Life>,
 }
 
@@ -135,7 +187,18 @@ impl<S: Clone + Send + Sync + 'static> hyper::service::Service<Request<Incoming>
         };
         let mut request = request.map(body);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        Answered { answering: self.front.answer(request), life: self.life.clone() }
+        let answering = self.front.answer_or(request, |answering| {
+            let mut answer = JoinSet::new();
+            answer.spawn_on(answering, &self.elsewhere);
+            // Ends with the connection, as what is answered here does.
+            Box::pin(async move {
+                match answer.join_next().await {
+                    Some(Ok(response)) => response,
+                    _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+                }
+            })
+        });
+        Answered { answering, life: self.life.clone() }
     }
 }
 
