@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use tessera::access::{TokenKind, Visibility, require};
+use tessera::access::{Visibility, require};
 use tessera::audit::{Action, Actor, ActorKind, Change, Event, Through};
 use tessera::config::{Config, Sources};
 use tessera::identity::caller::memberships;
@@ -24,22 +25,45 @@ use tessera::teams::model::NewTeam;
 use tessera::tokens::lifecycle;
 use tessera::tokens::model::{NewToken, TokenInput};
 
-use crate::Options;
+use crate::Size;
 
 pub const PASSWORD: &str = "seven quiet mosaics";
 
 /// A data set, and what is needed to ask about it.
 pub struct Set {
     pub folder: PathBuf,
+    /// Where it is, if not in a file in the folder.
+    pub database: Option<String>,
     pub tokens: Vec<String>,
-    /// Keys with their ids and accounts, to be revoked.
-    pub doomed: Vec<(String, String, String)>,
+    /// An account whose keys come and go.
+    pub account: String,
     pub owner: String,
     pub secret: String,
 }
 
-async fn open(folder: &Path) -> App {
-    let flags = [("data_dir".to_owned(), folder.display().to_string())].into_iter().collect();
+impl Set {
+    /// Kept beside the data, for another run on the same.
+    fn keep(&self) {
+        let mut lines = vec![self.account.as_str(), &self.owner, &self.secret];
+        lines.extend(self.tokens.iter().map(String::as_str));
+        std::fs::write(self.folder.join("set"), lines.join("\n")).expect("kept");
+    }
+
+    fn kept(folder: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(folder.join("set")).ok()?;
+        let mut lines = text.lines().map(str::to_owned);
+        let (account, owner, secret) = (lines.next()?, lines.next()?, lines.next()?);
+        let (folder, database) = (folder.to_owned(), None);
+        Some(Self { folder, database, tokens: lines.collect(), account, owner, secret })
+    }
+}
+
+async fn open(folder: &Path, database: Option<&str>) -> App {
+    let mut flags: std::collections::BTreeMap<_, _> =
+        [("data_dir".to_owned(), folder.display().to_string())].into_iter().collect();
+    if let Some(url) = database {
+        flags.insert("database_url".to_owned(), url.to_owned());
+    }
     let config = Config::from_sources(&Sources { flags, ..Sources::default() }).expect("settings");
     let random = Random::system().expect("randomness");
     let key = Key::load(&config.key_file, &random).expect("a key");
@@ -69,17 +93,27 @@ async fn caller(app: &App, person: PersonId) -> Caller {
     Caller { actor, subject: place.subject, organization: place.organization }
 }
 
-/// Builds it anew.
-pub fn build(options: &Options, folder: &Path) -> Set {
-    let folder = folder.join("bench-data");
+/// Builds it anew, or takes what an earlier run built, where that is asked for.
+pub fn build(size: &Size, folder: &Path, database: Option<&str>, reuse: bool) -> Set {
+    let Size { tokens, accounts, people, events } = size;
+    let folder = folder.join(format!("bench-{tokens}-{accounts}-{people}-{events}"));
+    if reuse && let Some(set) = Set::kept(&folder) {
+        return set;
+    }
+    let started = Instant::now();
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(fill(options, folder))
+    let set = runtime.block_on(fill(size, folder, database.map(str::to_owned)));
+    println!("built: {size:?} in {:.0} s", started.elapsed().as_secs_f64());
+    if database.is_none() {
+        set.keep();
+    }
+    set
 }
 
-async fn fill(options: &Options, folder: PathBuf) -> Set {
-    let app = open(&folder).await;
+async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
+    let app = open(&folder, database.as_deref()).await;
     let person = |username: String| NewPerson {
         email: format!("{username}@acme.test"),
         name: format!("Name of {username}"),
@@ -113,10 +147,10 @@ async fn fill(options: &Options, folder: PathBuf) -> Set {
         .await
         .expect("a service");
     let secret = issued.value.expect("a value").reveal().to_owned();
-    people(&app, &olive, options, person).await;
-    let each = options.tokens.div_ceil(options.accounts);
-    let (mut tokens, mut doomed) = (Vec::with_capacity(options.tokens), Vec::new());
-    for number in 0..options.accounts {
+    people(&app, &olive, size, person).await;
+    let each = size.tokens.div_ceil(size.accounts);
+    let (mut tokens, mut first) = (Vec::with_capacity(size.tokens), String::new());
+    for number in 0..size.accounts {
         let account = NewAccount {
             name: format!("account {number}"),
             scope: "organization".to_owned(),
@@ -129,15 +163,13 @@ async fn fill(options: &Options, folder: PathBuf) -> Set {
         let made =
             tessera::service_accounts::actions::create(&app, &olive, &account, None, &Delivery::Answer);
         let made = made.await.expect("an account");
-        let (uid, key) = (made.account.id.to_string(), made.key.expect("a key").to_string());
-        let value = made.value.expect("a value").reveal().to_owned();
-        if doomed.len() < 200 {
-            doomed.push((uid, key, value.clone()));
+        tokens.push(made.value.expect("a value").reveal().to_owned());
+        if number == 0 {
+            first = made.account.id.to_string();
         }
-        tokens.push(value);
         let permit = require(&olive.subject, made.account).expect("allowed");
         let mut change = Change::begin(&app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
-        for key in 1..each.min(options.tokens.saturating_sub(tokens.len() - 1)) {
+        for key in 1..each.min(size.tokens.saturating_sub(tokens.len() - 1)) {
             let token = NewToken { name: format!("key {key}"), ..NewToken::default() };
             let issued = lifecycle::issue(&mut change, (&permit).into(), &token, &Delivery::Answer).await;
             tokens.push(issued.expect("issued").value.expect("a value").reveal().to_owned());
@@ -145,7 +177,7 @@ async fn fill(options: &Options, folder: PathBuf) -> Set {
         let event = Event::new(Action::ServiceAccountEdited, "service_account", permit.id, &permit.name);
         change.commit(event).await.expect("committed");
     }
-    let mut missing = options.events.saturating_sub(options.tokens);
+    let mut missing = size.events.saturating_sub(size.tokens);
     while missing > 0 {
         let mut change = Change::begin(&app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         for number in 0..missing.min(20_000) {
@@ -156,19 +188,17 @@ async fn fill(options: &Options, folder: PathBuf) -> Set {
         missing = missing.saturating_sub(20_000);
     }
     app.db.close().await;
-    let kind = TokenKind::ServiceAccount;
-    println!("built: {} keys ({kind}) of {} accounts", tokens.len(), options.accounts);
-    Set { folder, tokens, doomed, owner, secret }
+    Set { folder, database, tokens, account: first, owner, secret }
 }
 
 /// Members; hashing a password for each would take an hour and measure nothing.
-async fn people(app: &App, olive: &Caller, options: &Options, person: impl Fn(String) -> NewPerson) {
+async fn people(app: &App, olive: &Caller, size: &Size, person: impl Fn(String) -> NewPerson) {
     let hash = app.passwords.hash(Secret::new(PASSWORD.to_owned())).await.expect("hashed");
     let mut made = 0;
-    while made < options.people {
+    while made < size.people {
         let mut change = Change::begin(app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         let now = change.now;
-        for number in made..(made + 5_000).min(options.people) {
+        for number in made..(made + 5_000).min(size.people) {
             let checked = person(format!("p{number}")).check(&mut Mistakes::default()).expect("good");
             let id = PersonId::new(now, &app.random);
             organizations::insert_person(change.tx(), id, &checked, hash.clone(), now)

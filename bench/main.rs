@@ -1,9 +1,8 @@
 //! The performance of verification, as ratios to a bare handler in one run.
 //!
-//! Builds a data set with the product's own code, starts a bare axum handler
-//! that answers the same bytes and Tessera, drives both in turn, and prints
-//! medians. `scripts/bench --help` tells the options; docs/performance.md how
-//! to read what it prints.
+//! Builds data sets with the product's own code, starts a bare axum handler
+//! that answers the same bytes and Tessera, drives them in turn, and prints
+//! medians. docs/performance.md tells how to read what it prints.
 
 #![allow(
     clippy::expect_used,
@@ -18,22 +17,37 @@
 
 mod build;
 mod load;
+mod nodes;
 mod pages;
+mod server;
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
+use build::Set;
 use load::{Load, Measured, drive};
+use server::Server;
 
-/// What is asked for on the command line.
-#[derive(Clone, Debug)]
-pub struct Options {
+/// How much there is of what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
     tokens: usize,
     accounts: usize,
     people: usize,
     events: usize,
+}
+
+const SMALL: Size = Size { tokens: 1_000, accounts: 100, people: 1_000, events: 10_000 };
+const LARGE: Size = Size { tokens: 1_000_000, accounts: 10_000, people: 100_000, events: 10_000_000 };
+
+const OPTIONS: &str =
+    "small, reuse, --tokens, --accounts, --people, --events, --seconds, --rounds, --connections";
+
+/// What is asked for on the command line.
+#[derive(Clone, Debug)]
+pub struct Options {
+    size: Size,
+    /// Whether data sets of an earlier run will do.
+    reuse: bool,
     seconds: f64,
     rounds: usize,
     connections: usize,
@@ -41,157 +55,95 @@ pub struct Options {
 
 impl Options {
     fn read() -> Self {
-        let mut options = Self {
-            tokens: 1_000_000,
-            accounts: 10_000,
-            people: 100_000,
-            events: 10_000_000,
-            seconds: 3.0,
-            rounds: 5,
-            connections: 16,
-        };
+        let mut options = Self { size: LARGE, reuse: false, seconds: 3.0, rounds: 5, connections: 16 };
         let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
         while let Some(arg) = args.next() {
-            if arg == "small" {
-                (options.tokens, options.accounts, options.people, options.events) =
-                    (1_000, 100, 1_000, 10_000);
-                continue;
-            }
-            let value = args.next().unwrap_or_else(|| panic!("{arg} takes a number"));
-            let number: f64 = value.parse().unwrap_or_else(|_| panic!("{arg} takes a number, not {value}"));
             match arg.as_str() {
-                "--tokens" => options.tokens = number as usize,
-                "--accounts" => options.accounts = number as usize,
-                "--people" => options.people = number as usize,
-                "--events" => options.events = number as usize,
-                "--seconds" => options.seconds = number,
-                "--rounds" => options.rounds = number as usize,
-                "--connections" => options.connections = number as usize,
-                other => panic!(
-                    "{other}: there are small, --tokens, --accounts, --people, --events, --seconds, --rounds, --connections"
-                ),
+                "small" => options.size = SMALL,
+                "reuse" => options.reuse = true,
+                _ => {
+                    let value = args.next().unwrap_or_else(|| panic!("{arg}: there are {OPTIONS}"));
+                    let number: f64 =
+                        value.parse().unwrap_or_else(|_| panic!("{arg} takes a number, not {value}"));
+                    match arg.as_str() {
+                        "--tokens" => options.size.tokens = number as usize,
+                        "--accounts" => options.size.accounts = number as usize,
+                        "--people" => options.size.people = number as usize,
+                        "--events" => options.size.events = number as usize,
+                        "--seconds" => options.seconds = number,
+                        "--rounds" => options.rounds = number as usize,
+                        "--connections" => options.connections = number as usize,
+                        other => panic!("{other}: there are {OPTIONS}"),
+                    }
+                }
             }
         }
         options
     }
 }
 
-/// A server under load, ended with the run.
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
-}
-
-impl Server {
-    fn start(mut command: Command, port: u16, path: &str) -> (Self, Duration) {
-        let started = Instant::now();
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started");
-        let server = Self { child, port };
-        while load::once(port, path).is_none() {
-            assert!(started.elapsed() < Duration::from_secs(30), "it does not start");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        (server, started.elapsed())
-    }
-
-    fn tessera(data: &Path) -> (Self, Duration) {
-        let port = free_port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
-        command
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--log", "warn", "--data-dir"])
-            .arg(data);
-        Self::start(command, port, "/readyz")
-    }
-
-    /// The handler to compare with: axum, its usual server, and these bytes.
-    fn bare(body: &str) -> Self {
-        let port = free_port();
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.env("BENCH_BARE", body).env("BENCH_PORT", port.to_string());
-        Self::start(command, port, "/").0
-    }
-
-    /// Resident memory in MB.
-    fn memory(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-        let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0.0);
-        kilobytes / 1024.0
-    }
-}
-
-/// The bare handler's process.
-fn serve_bare(body: String) {
-    let port: u16 = std::env::var("BENCH_PORT").expect("a port").parse().expect("a number");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let answer = move || {
-            let body = body.clone();
-            async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], body) }
-        };
-        let router = axum::Router::new().fallback(answer);
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("bound");
-        axum::serve(listener, router).await.expect("served");
-    });
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
+/// The median.
+pub fn median(mut all: Vec<f64>) -> f64 {
     all.sort_by(f64::total_cmp);
     all[all.len() / 2]
 }
 
-/// Drives both in turn, and tells the medians of their ratios.
-fn compare(options: &Options, name: &str, bare: &Server, server: &Server, requests: &[Vec<u8>], goal: &str) {
-    let run = |server: &Server| {
-        drive(&Load {
-            port: server.port,
-            requests,
-            seconds: options.seconds,
-            connections: options.connections,
-        })
-    };
-    let all: Vec<(Measured, Measured)> = (0..options.rounds).map(|_| (run(bare), run(server))).collect();
-    let ratio = |of: fn(&Measured) -> f64| median(all.iter().map(|(bare, own)| of(own) / of(bare)).collect());
-    let own = |of: fn(&Measured) -> f64| median(all.iter().map(|(_, own)| of(own)).collect());
-    println!(
-        "{name:<44} {:>5.2} of bare ({:>6.0}/s)   p50 {:>4.2}x   p99 {:>5.2}x ({:.2} ms)   goal {goal}",
-        ratio(|it| it.rate),
-        own(|it| it.rate),
-        ratio(|it| it.p50),
-        ratio(|it| it.p99),
-        own(|it| it.p99) * 1000.0,
-    );
+/// The value that 99 of 100 do not pass.
+pub fn p99(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[(all.len() - 1) * 99 / 100]
 }
 
-fn main() {
-    if let Ok(body) = std::env::var("BENCH_BARE") {
-        return serve_bare(body);
+/// Who is driven in turn: a bare handler, Tessera with the small set where the
+/// one in question is another, and Tessera.
+struct Driven<'a> {
+    bare: &'a Server,
+    small: Option<(&'a Server, Vec<Vec<u8>>)>,
+    server: &'a Server,
+    requests: Vec<Vec<u8>>,
+}
+
+impl Driven<'_> {
+    /// Prints the medians of their ratios.
+    fn compare(&self, options: &Options, name: &str, goal: &str) {
+        let run = |server: &Server, requests: &[Vec<u8>]| {
+            let (port, seconds, connections) = (server.port, options.seconds, options.connections);
+            drive(&Load { port, requests, seconds, connections })
+        };
+        let all: Vec<(Measured, Option<Measured>, Measured)> = (0..options.rounds)
+            .map(|_| {
+                let bare = run(self.bare, &self.requests);
+                let small = self.small.as_ref().map(|(small, requests)| run(small, requests));
+                (bare, small, run(self.server, &self.requests))
+            })
+            .collect();
+        let ratio =
+            |of: fn(&Measured) -> f64| median(all.iter().map(|(bare, _, own)| of(own) / of(bare)).collect());
+        let own = |of: fn(&Measured) -> f64| median(all.iter().map(|(.., own)| of(own)).collect());
+        print!(
+            "{name:<34} {:>5.2} of bare ({:>6.0}/s)   p50 {:>4.2}x   p99 {:>5.2}x ({:.2} ms)   goal {goal}",
+            ratio(|it| it.rate),
+            own(|it| it.rate),
+            ratio(|it| it.p50),
+            ratio(|it| it.p99),
+            own(|it| it.p99) * 1000.0,
+        );
+        let small: Vec<f64> =
+            all.iter().filter_map(|(_, small, own)| Some(small.as_ref()?.rate / own.rate)).collect();
+        if !small.is_empty() {
+            print!("   {:.2} times the cost with a thousand tokens (goal 1.2)", median(small));
+        }
+        println!();
     }
-    let options = Options::read();
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let set = build::build(&options, &folder);
-    println!("{options:?}");
-    let size = std::fs::metadata(env!("CARGO_BIN_EXE_tessera")).expect("a binary").len();
-    println!("binary: {:.1} MB", size as f64 / 1_048_576.0);
-    let starts: Vec<f64> =
-        (0..options.rounds).map(|_| Server::tessera(&set.folder).1.as_secs_f64() * 1000.0).collect();
-    println!("start to the first 200: {:.0} ms", median(starts));
-    let (server, _) = Server::tessera(&set.folder);
-    println!("memory idle: {:.0} MB", server.memory());
-    let whoami = |token: &str| {
-        load::request("GET", "/api/v1/whoami", &[("authorization", &format!("Bearer {token}"))], "")
-    };
+}
+
+fn whoami(token: &str) -> Vec<u8> {
+    load::request("GET", "/api/v1/whoami", &[("authorization", &format!("Bearer {token}"))], "")
+}
+
+/// What is asked for every call of a service, in its several ways, with one
+/// token of a set.
+fn questions(set: &Set) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let one = &set.tokens[0];
     let secret = format!("Bearer {}", set.secret);
     let form = ("content-type", "application/x-www-form-urlencoded");
@@ -201,41 +153,67 @@ fn main() {
         &[("authorization", &format!("Bearer {one}")), ("tessera-service-authorization", &secret)],
         "",
     );
-    let introspect = load::request(
-        "POST",
-        "/oauth2/introspect",
-        &[("authorization", &secret), form],
-        &format!("token={one}"),
-    );
+    let asked = [("authorization", secret.as_str()), form];
+    let introspect = load::request("POST", "/oauth2/introspect", &asked, &format!("token={one}"));
     let question = format!(
         r#"{{"subject":{{"type":"token","id":"{one}"}},"action":{{"name":"runs:write"}},"resource":{{"type":"project","id":"p0"}}}}"#
     );
-    let evaluate = load::request(
-        "POST",
-        "/access/v1/evaluation",
-        &[("authorization", &secret), ("content-type", "application/json")],
-        &question,
-    );
+    let asked = [("authorization", secret.as_str()), ("content-type", "application/json")];
+    let evaluate = load::request("POST", "/access/v1/evaluation", &asked, &question);
     let wrong = whoami(&format!("{}0", &one[..one.len() - 1]));
-    for (name, request, goal) in [
+    vec![
         ("whoami, one live token", whoami(one), "0.85"),
         ("forward auth, one live token", forward, "0.85"),
         ("introspection", introspect, "0.60"),
         ("access evaluation", evaluate, "0.60"),
         ("a wrong checksum", wrong, "0.90"),
-    ] {
-        let body = load::answer(server.port, &request);
-        let bare = Server::bare(&body);
-        compare(&options, name, &bare, &server, &[request], goal);
+    ]
+}
+
+fn main() {
+    if let Ok(body) = std::env::var("BENCH_BARE") {
+        return server::serve_bare(body);
     }
-    let body = load::answer(server.port, &whoami(one));
-    let bare = Server::bare(&body);
-    let thousand: Vec<Vec<u8>> = set.tokens.iter().take(1000).map(|token| whoami(token)).collect();
-    compare(&options, "whoami, a thousand tokens", &bare, &server, &thousand, "");
+    let options = Options::read();
+    println!("{options:?}");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let set = build::build(&options.size, &folder, None, options.reuse);
+    let small = (options.size != SMALL).then(|| build::build(&SMALL, &folder, None, options.reuse));
+    let size = std::fs::metadata(env!("CARGO_BIN_EXE_tessera")).expect("a binary").len();
+    println!("binary: {:.1} MB (goal 30)", size as f64 / 1_048_576.0);
+    let starts: Vec<f64> =
+        (0..options.rounds).map(|_| Server::tessera(&set).1.as_secs_f64() * 1000.0).collect();
+    println!("start to the first 200: {:.0} ms (goal 150)", median(starts));
+    let (server, _) = Server::tessera(&set);
+    println!("memory idle: {:.0} MB (goal 30)", server.memory());
+    let small = small.map(|set| (Server::tessera(&set).0, set));
+
+    let beside = |number: usize| {
+        small.as_ref().map(|(server, set)| (server, vec![questions(set).swap_remove(number).1]))
+    };
+    for (number, (name, request, goal)) in questions(&set).into_iter().enumerate() {
+        let bare = Server::bare(&load::answer(server.port, &request));
+        let driven = Driven { bare: &bare, small: beside(number), server: &server, requests: vec![request] };
+        driven.compare(&options, name, goal);
+    }
+    let bare = Server::bare(&load::answer(server.port, &whoami(&set.tokens[0])));
+    let thousand = |set: &Set| set.tokens.iter().take(1000).map(|token| whoami(token)).collect();
+    let beside = small.as_ref().map(|(server, set)| (server, thousand(set)));
+    let driven = Driven { bare: &bare, small: beside, server: &server, requests: thousand(&set) };
+    driven.compare(&options, "whoami, a thousand tokens", "-");
     let every: Vec<Vec<u8>> = set.tokens.iter().map(|token| whoami(token)).collect();
-    compare(&options, &format!("whoami, {} tokens uniformly", every.len()), &bare, &server, &every, "0.25");
-    println!("memory after all of it: {:.0} MB (goal 150)", server.memory());
-    pages::revocation(&server, &set);
+    let name = format!("whoami, {} tokens uniformly", every.len());
+    let driven = Driven { bare: &bare, small: None, server: &server, requests: every };
+    driven.compare(&options, &name, "0.25");
+    load::each_once(server.port, &driven.requests);
+    println!("memory after each token was asked for: {:.0} MB (goal 150)", server.memory());
+    drop(driven);
+
+    nodes::revocation(&server, &set);
     pages::sign_ins(&server, &set);
-    pages::lists(&options, &server, &set);
+    pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
+    match std::env::var("BENCH_POSTGRES") {
+        Ok(socket) => nodes::several(&options, &folder, &socket),
+        Err(_) => println!("several nodes: not measured, BENCH_POSTGRES tells of no server"),
+    }
 }

@@ -1,61 +1,18 @@
-//! What must hold under load: revocations, sign-ins, and pages of a large
-//! organization.
+//! Sign-ins at once, and the lists of a large organization beside those of a
+//! small one.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::build::{PASSWORD, Set};
 use crate::load::{connect, exchange, request, status};
-use crate::{Options, Server, median};
-
-fn whoami(token: &str) -> Vec<u8> {
-    request("GET", "/api/v1/whoami", &[("authorization", &format!("Bearer {token}"))], "")
-}
-
-/// After a revocation is acknowledged not one request is let in, while others
-/// keep asking with the same token.
-pub fn revocation(server: &Server, set: &Set) {
-    let (asked, late) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    for (uid, key, value) in &set.doomed {
-        let (over, ended) = (AtomicBool::new(false), AtomicBool::new(false));
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let (mut stream, mut buffer) = (connect(server.port).expect("connected"), Vec::new());
-                    let ask = whoami(value);
-                    while !ended.load(Ordering::SeqCst) {
-                        let after = over.load(Ordering::SeqCst);
-                        let let_in = status(&mut stream, &ask, &mut buffer) == 200;
-                        if after {
-                            asked.fetch_add(1, Ordering::SeqCst);
-                            late.fetch_add(usize::from(let_in), Ordering::SeqCst);
-                        }
-                    }
-                });
-            }
-            std::thread::sleep(Duration::from_millis(20));
-            let path = format!("/api/v1/organizations/acme/service-accounts/{uid}/tokens/{key}");
-            let revoke = request("DELETE", &path, &[("authorization", &format!("Bearer {}", set.owner))], "");
-            let (mut stream, mut buffer) = (connect(server.port).expect("connected"), Vec::new());
-            assert_eq!(status(&mut stream, &revoke, &mut buffer), 204);
-            over.store(true, Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(30));
-            ended.store(true, Ordering::SeqCst);
-        });
-    }
-    println!(
-        "revocations: {} keys; of {} requests after the acknowledgement {} were let in (goal 0)",
-        set.doomed.len(),
-        asked.into_inner(),
-        late.into_inner()
-    );
-}
+use crate::server::Server;
+use crate::{Options, median, p99, whoami};
 
 /// A hundred sign-ins at once, and what others notice of it.
 pub fn sign_ins(server: &Server, set: &Set) {
     let over = AtomicBool::new(false);
-    let ask =
-        |path: &str, token: &str| request("GET", path, &[("authorization", &format!("Bearer {token}"))], "");
     let token = set.tokens.last().expect("a token");
     let mut health = Vec::new();
     let mut verified = Vec::new();
@@ -64,16 +21,7 @@ pub fn sign_ins(server: &Server, set: &Set) {
         let people: Vec<_> = (0..100)
             .map(|number| {
                 scope.spawn(move || {
-                    let body = format!("email=p{number}%40acme.test&password={}", PASSWORD.replace(' ', "+"));
-                    let form = request(
-                        "POST",
-                        "/sign-in",
-                        &[
-                            ("content-type", "application/x-www-form-urlencoded"),
-                            ("sec-fetch-site", "same-origin"),
-                        ],
-                        &body,
-                    );
+                    let form = sign_in(&format!("p{number}"));
                     let (mut stream, mut buffer) = (connect(server.port).expect("connected"), Vec::new());
                     status(&mut stream, &form, &mut buffer)
                 })
@@ -84,7 +32,7 @@ pub fn sign_ins(server: &Server, set: &Set) {
             let (mut health, mut verified, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
             while !over.load(Ordering::SeqCst) {
                 for (request, times) in
-                    [(ask("/healthz", ""), &mut health), (ask("/api/v1/whoami", token), &mut verified)]
+                    [(request("GET", "/healthz", &[], ""), &mut health), (whoami(token), &mut verified)]
                 {
                     let asked = Instant::now();
                     exchange(&mut stream, &request, &mut buffer).expect("answered");
@@ -101,10 +49,6 @@ pub fn sign_ins(server: &Server, set: &Set) {
         (health, verified, peak) = watch.join().expect("finished");
         println!("sign-ins at once: {signed_in} of 100 succeeded (after twenty failures an address waits)");
     });
-    let p99 = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[(times.len() - 1) * 99 / 100]
-    };
     println!(
         "  meanwhile p99: /healthz {:.1} ms, whoami {:.1} ms (goal 100); memory at most {peak:.0} MB",
         p99(health),
@@ -112,33 +56,95 @@ pub fn sign_ins(server: &Server, set: &Set) {
     );
 }
 
-/// The time of each list, as the API gives fifty rows.
-pub fn lists(options: &Options, server: &Server, set: &Set) {
-    let bearer = format!("Bearer {}", set.owner);
-    for path in [
-        "teams",
-        "people",
-        "people?q=p77",
-        "service-accounts",
-        "service-accounts?q=account+77",
-        "service-accounts?status=active",
-        "service-tokens",
-        "projects",
-        "services",
-        "audit-events",
-        "audit-events?action=token.created",
-        "audit-events?actor=olive",
-    ] {
-        let ask =
-            request("GET", &format!("/api/v1/organizations/acme/{path}"), &[("authorization", &bearer)], "");
+fn sign_in(username: &str) -> Vec<u8> {
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+    let password = PASSWORD.replace(' ', "+");
+    request("POST", "/sign-in", &headers, &format!("email={username}%40acme.test&password={password}"))
+}
+
+/// Every list: as a page, or as the API gives it.
+const LISTS: [(&str, &str); 28] = [
+    ("page", ""),
+    ("page", "/settings/teams"),
+    ("page", "/settings/teams/t0/members"),
+    ("page", "/settings/teams/t0/service-accounts"),
+    ("page", "/settings/teams/t0/projects"),
+    ("page", "/settings/people"),
+    ("page", "/settings/people?q=p77"),
+    ("page", "/settings/service-accounts"),
+    ("page", "/settings/service-accounts?q=account+77"),
+    ("page", "/settings/service-accounts?status=active"),
+    ("page", "/settings/service-accounts/{account}/tokens"),
+    ("page", "/settings/service-accounts/{account}/access"),
+    ("page", "/settings/service-accounts/{account}/activity"),
+    ("page", "/settings/service-tokens"),
+    ("page", "/settings/tokens"),
+    ("page", "/settings/projects"),
+    ("page", "/settings/projects/p0/access"),
+    ("page", "/settings/permission-sets"),
+    ("page", "/settings/services"),
+    ("page", "/settings/audit-log"),
+    ("page", "/settings/audit-log?action=token.created"),
+    ("page", "/settings/audit-log?actor=olive"),
+    ("api", "/teams"),
+    ("api", "/people"),
+    ("api", "/service-accounts"),
+    ("api", "/service-accounts/{account}/tokens"),
+    ("api", "/projects"),
+    ("api", "/audit-events"),
+];
+
+/// A connection on which lists are asked for, by somebody who signed in and by
+/// their token.
+struct Reader<'a> {
+    set: &'a Set,
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    cookie: String,
+}
+
+impl<'a> Reader<'a> {
+    fn new((server, set): (&Server, &'a Set)) -> Self {
         let (mut stream, mut buffer) = (connect(server.port).expect("connected"), Vec::new());
-        let times: Vec<f64> = (0..options.rounds * 9)
+        assert_eq!(status(&mut stream, &sign_in("olive"), &mut buffer), 303);
+        let head = String::from_utf8_lossy(&buffer).into_owned();
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a session");
+        let cookie = cookie.split(';').next().expect("a pair").to_owned();
+        Self { set, stream, buffer, cookie }
+    }
+
+    /// Milliseconds.
+    fn time(&mut self, (kind, path): (&str, &str)) -> f64 {
+        let path = path.replace("{account}", &self.set.account);
+        let bearer = format!("Bearer {}", self.set.owner);
+        let ask = if kind == "page" {
+            request("GET", &format!("/orgs/acme{path}"), &[("cookie", &self.cookie)], "")
+        } else {
+            request("GET", &format!("/api/v1/organizations/acme{path}"), &[("authorization", &bearer)], "")
+        };
+        let asked = Instant::now();
+        assert_eq!(status(&mut self.stream, &ask, &mut self.buffer), 200, "{path}");
+        asked.elapsed().as_secs_f64() * 1000.0
+    }
+}
+
+/// The time of each list of fifty rows, in turn with that of a small set.
+pub fn lists(options: &Options, large: (&Server, &Set), small: Option<(&Server, &Set)>) {
+    let mut large = Reader::new(large);
+    let mut small = small.map(Reader::new);
+    for list in LISTS {
+        let times: Vec<(f64, Option<f64>)> = (0..options.rounds * 9)
             .map(|_| {
-                let asked = Instant::now();
-                assert_eq!(status(&mut stream, &ask, &mut buffer), 200, "{path}");
-                asked.elapsed().as_secs_f64() * 1000.0
+                let beside = small.as_mut().map(|small| small.time(list));
+                (large.time(list), beside)
             })
             .collect();
-        println!("list {path:<40} p50 {:.2} ms", median(times));
+        let own = median(times.iter().map(|(own, _)| *own).collect());
+        print!("{:<5}{:<58} p50 {own:>5.2} ms (goal 2)", list.0, list.1);
+        let beside: Vec<f64> = times.iter().filter_map(|(_, beside)| *beside).collect();
+        if !beside.is_empty() {
+            print!("   {:.2} times that of the small set (goal 1.3)", own / median(beside));
+        }
+        println!();
     }
 }

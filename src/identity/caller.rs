@@ -15,9 +15,9 @@ use super::session::{Person, SignedIn};
 use super::standing::{self, OrganizationFacts, OrganizationRow, held};
 use crate::access::{Kind, Projects, Source, Subject, TeamRole};
 use crate::audit::{Actor, ActorKind, Through};
-use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::id::{PersonId, TeamId};
 use crate::platform::web::Arrival;
-use crate::platform::{Context, Error, Label, Result, sql};
+use crate::platform::{Context, Db, Error, Label, Result, sql};
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -208,18 +208,33 @@ pub async fn memberships(
     Ok(memberships)
 }
 
-/// A person's place in an organization, remembered.
+/// A person's place in the organization of this slug or id, remembered.
 ///
 /// # Errors
 /// [`Error::NotFound`] where they have none; when the database cannot.
-pub async fn place_in(app: &App, person: PersonId, organization: OrganizationId) -> Result<Arc<Membership>> {
-    let now = app.clock.now();
-    let (before, named) = (app.db.changes().before(), organization.to_string());
-    let read = async { memberships(app, person, Some(&named)).await?.pop().ok_or(Error::NotFound) };
-    app.memory
-        .places
-        .or_read(app.db.changes(), (person, organization), organization, (before, now), read)
-        .await
+pub async fn place_in(app: &App, person: PersonId, named: &str) -> Result<Arc<Membership>> {
+    let (changes, key) = (app.db.changes(), (person, named.to_owned()));
+    if let Some(known) = app.memory.places.get(changes, &key, app.clock.now()) {
+        return Ok(known);
+    }
+    let before = changes.before();
+    let place = Box::pin(memberships(app, person, Some(named))).await?.pop().ok_or(Error::NotFound)?;
+    let place = Arc::new(place);
+    // Slugs never change, so the name stands for the organization.
+    app.memory.places.put(key, changes.stamp(before, place.organization.id), &place);
+    Ok(place)
+}
+
+/// The organizations of a person: slug and name, in the order of their names.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn organizations_of(db: &Db, person: PersonId) -> Result<Vec<(String, String)>> {
+    Ok(sql("SELECT o.slug, o.name FROM memberships m JOIN organizations o ON o.id = m.organization_id \
+         WHERE m.person_id = $1 ORDER BY o.name, o.id")
+    .bind(person)
+    .all(db)
+    .await?)
 }
 
 /// A person's place where it is the only one, remembered.
@@ -234,13 +249,6 @@ pub async fn home(app: &App, person: PersonId) -> Result<Arc<Option<Membership>>
     app.memory.home(app.db.changes(), person, app.clock.now(), read).await
 }
 
-/// The person's place in the organization that the address names. Who does not
-/// belong to it is answered as if it were not there.
-async fn place(context: &Context, person: PersonId, parts: &mut Parts) -> Result<Membership> {
-    let named = organization_in(parts).await?;
-    memberships(context, person, Some(&named)).await?.pop().ok_or(Error::NotFound)
-}
-
 async fn organization_in(parts: &mut Parts) -> Result<String> {
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Error::NotFound)?;
     let named = params.iter().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned());
@@ -252,7 +260,10 @@ impl FromRequestParts<App> for ConsoleCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let signed_in = SignedIn::from_request_parts(parts, app).await?;
-        let Membership { organization, subject } = place(app, signed_in.person.id, parts).await?;
+        // Read anew, so that a page shows at every node what was just changed at another.
+        let named = organization_in(parts).await?;
+        let place = memberships(app, signed_in.person.id, Some(&named)).await?.pop();
+        let Membership { organization, subject } = place.ok_or(Error::NotFound)?;
         let actor = RequestFacts::of(parts).person(&signed_in.person);
         Ok(Self { caller: Caller { actor, subject, organization }, signed_in })
     }
@@ -265,10 +276,10 @@ impl FromRequestParts<App> for ApiCaller {
         let bearer = super::bearer::of_request(parts, app).await?;
         let (organization, subject) = match &bearer.principal {
             Principal::Person { id, .. } => {
-                let mut place = place(app, *id, parts).await?;
+                let place = place_in(app, *id, &organization_in(parts).await?).await?;
                 admits_personal_token(&place.organization, &bearer.request)?;
-                place.subject.narrowed = bearer.narrowed;
-                (place.organization, place.subject)
+                let subject = Subject { narrowed: bearer.narrowed, ..place.subject.clone() };
+                (place.organization.clone(), subject)
             }
             Principal::Machine(machine) => {
                 if !machine.organization.is_named(&organization_in(parts).await?) {

@@ -95,8 +95,8 @@ pub struct Memory {
     pub(super) machines: Remembered<u128, Machine>,
     /// By the hash of a service's secret.
     pub(super) services: Remembered<TokenHash, Known>,
-    /// A person's place in an organization.
-    pub(super) places: Remembered<(PersonId, OrganizationId), Membership>,
+    /// A person's place in an organization, by the name that it was asked for by.
+    pub(super) places: Remembered<(PersonId, String), Membership>,
     /// The one place of a person who has no other.
     homes: Remembered<PersonId, Option<Membership>>,
     /// Permissions as they are written.

@@ -67,7 +67,7 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: Question) -> R
         }
         Principal::Machine(_) => return Ok(None),
         Principal::Person { id, .. } => {
-            let place = match Box::pin(place_in(app, *id, service.organization.id)).await {
+            let place = match Box::pin(place_in(app, *id, &service.organization.slug)).await {
                 Ok(place) => place,
                 Err(Error::NotFound) => return Ok(None),
                 Err(error) => return Err(error),

@@ -24,7 +24,7 @@ use crate::platform::{Context, Error, Mistakes, Result};
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{Renewal, Status, Token, TokenInput};
+use crate::tokens::model::{Renewal, Token, TokenInput};
 use crate::tokens::store as tokens;
 
 /// The accounts that the caller sees.
@@ -60,7 +60,8 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Serv
     see(&caller.subject, store::find(&context.db, caller.organization.id, named, context.clock.now()).await?)
 }
 
-/// One account that the caller sees, with its keys.
+/// One account that the caller sees, with a page of its keys: the newest first,
+/// revoked ones where asked for.
 ///
 /// # Errors
 /// As [`get`].
@@ -68,10 +69,27 @@ pub async fn with_keys(
     context: &Context,
     caller: &Caller,
     named: &str,
-) -> Result<(ServiceAccount, Vec<Token>)> {
+    revoked: bool,
+    page: &Page,
+) -> Result<(ServiceAccount, Slice<Token>)> {
     let account = get(context, caller, named).await?;
-    let keys = tokens::of_account(&context.db, account.id).await?;
-    Ok((account, keys))
+    let keys = tokens::of_account(&context.db, account.id, revoked, page).await?;
+    Ok((account, page.cut(keys, |key| Cursor { key: String::new(), id: key.id.to_string() })))
+}
+
+/// One account that the caller sees, with one of its keys.
+///
+/// # Errors
+/// As [`get`].
+pub async fn with_key(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    key: &str,
+) -> Result<(ServiceAccount, Token)> {
+    let account = get(context, caller, named).await?;
+    let key = key_of(&context.db, &account, key).await?;
+    Ok((account, key))
 }
 
 /// What making an account gave.
@@ -116,8 +134,8 @@ pub async fn create(
         claim(change.tx(), now, &caller.actor.id, "service_account", nonce, &id.to_string()).await?;
     if let (Some(first), _) | (None, Claim::Repeat(first)) = (by_key, by_form) {
         let account = store::find(change.tx(), organization, &first, now).await?;
-        let keys = tokens::of_account(change.tx(), account.id).await?;
-        return Ok(Made { account, key: keys.first().map(|key| key.id), value: None });
+        let key = tokens::first_of_account(change.tx(), account.id).await?;
+        return Ok(Made { account, key, value: None });
     }
     let anchor = match &checked.credential {
         Credential::Key(_) => Anchor { conditions: "{}".to_owned(), ..Anchor::default() },
@@ -404,7 +422,7 @@ pub async fn regenerate(
 ) -> Result<(ServiceAccount, Issued)> {
     let (mut change, account) = managed(context, caller, named).await?;
     may_hand_out(&mut change, caller, &account, &account.role).await?;
-    let token = key_of(&mut change, &account, key).await?;
+    let token = key_of(change.tx(), &account, key).await?;
     let policy = &caller.organization.policy;
     let issued =
         lifecycle::regenerate(&mut change, (&account).into(), &token, renewal, policy, delivery).await?;
@@ -431,7 +449,7 @@ pub async fn edit_key(
     version: Option<i64>,
 ) -> Result<Token> {
     let (mut change, account) = managed(context, caller, named).await?;
-    let token = key_of(&mut change, &account, key).await?;
+    let token = key_of(change.tx(), &account, key).await?;
     let mut mistakes = Mistakes::default();
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
     let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
@@ -455,7 +473,7 @@ pub async fn edit_key(
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
     let (mut change, account) = managed(context, caller, named).await?;
-    let token = key_of(&mut change, &account, key).await?;
+    let token = key_of(change.tx(), &account, key).await?;
     lifecycle::stop_old(change, &token).await?;
     Ok(token)
 }
@@ -487,8 +505,8 @@ pub async fn revocable(
 }
 
 /// A key of the account.
-async fn key_of(change: &mut Change<'_>, account: &ServiceAccount, key: &str) -> Result<Token> {
-    let token = token_of(change.tx(), account, key).await?;
+async fn key_of(source: impl Into<Source<'_>>, account: &ServiceAccount, key: &str) -> Result<Token> {
+    let token = token_of(source, account, key).await?;
     if token.kind == TokenKind::ServiceAccount { Ok(token) } else { Err(Error::NotFound) }
 }
 
@@ -497,10 +515,4 @@ async fn token_of(source: impl Into<Source<'_>>, account: &ServiceAccount, token
     let id: TokenId = token.parse().map_err(|_| Error::NotFound)?;
     let token = tokens::find(source, id).await?;
     token.filter(|token| token.service_account_id == Some(account.id)).ok_or(Error::NotFound)
-}
-
-/// The keys that can be regenerated.
-#[must_use]
-pub fn living(keys: &[Token]) -> Vec<&Token> {
-    keys.iter().filter(|key| key.status(key.created_at) != Status::Revoked).collect()
 }

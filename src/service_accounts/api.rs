@@ -16,7 +16,7 @@ use crate::identity::{ApiCaller, App, PlainToken};
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
-use crate::platform::{Error, Result, Timestamp};
+use crate::platform::{Result, Timestamp};
 use crate::tokens::api::{issued, with_value};
 use crate::tokens::model::{Lifetime, RenewalBody, TokenInput, TokenView};
 
@@ -74,7 +74,7 @@ pub fn routes() -> Api<App> {
                 .gives::<AccountView>()
                 .repeatable(),
         )
-        .with(get("listServiceAccountKeys", keys, keys_of, "The keys of a service account").lists_all::<TokenView>())
+        .with(get("listServiceAccountKeys", keys, keys_of, "The keys of a service account, the newest first").lists::<TokenView>())
         .with(
             post("createServiceAccountKey", keys, add_key, "Makes one more key")
                 .needs("service_accounts:write")
@@ -298,11 +298,12 @@ async fn keys_of(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
+    query: Query,
 ) -> Result<Response> {
-    let (_, keys) = actions::with_keys(&app, &caller, &id).await?;
+    let (_, keys) = actions::with_keys(&app, &caller, &id, true, &Page::of_api(&query)?).await?;
     let now = app.clock.now();
-    let items: Vec<_> = keys.iter().map(|key| key.view(now)).collect();
-    Ok(Answer(json!({ "items": items, "next": null })).into_response())
+    let items: Vec<_> = keys.rows.iter().map(|key| key.view(now)).collect();
+    Ok(Answer(json!({ "items": items, "next": keys.next })).into_response())
 }
 
 async fn add_key(
@@ -342,8 +343,7 @@ async fn edit_key(
     held: IfMatch,
     Json(body): Json<KeyEditing>,
 ) -> Result<Response> {
-    let (_, keys) = actions::with_keys(&app, &caller, &id).await?;
-    let was = keys.into_iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
+    let (_, was) = actions::with_key(&app, &caller, &id, &key).await?;
     let input = TokenInput {
         name: body.name.unwrap_or(was.name),
         description: body.description.unwrap_or(was.description),

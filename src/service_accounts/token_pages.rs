@@ -16,12 +16,13 @@ use crate::filters;
 use crate::identity::reveal::Delivery;
 use crate::identity::session::flash;
 use crate::identity::{App, ConsoleCaller};
+use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Mistakes, Result};
 use crate::shell::{Shell, refused};
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::pages::{About, Question, ask_end, renewal, reveal_route, show, stops};
-use crate::tokens::store::access_of_account;
+use crate::tokens::store::{access_of_account, has_revoked};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
@@ -45,9 +46,9 @@ struct TokensPage {
     shell: Shell,
     account: ServiceAccount,
     status: Status,
-    keys: Vec<Token>,
+    keys: Slice<Token>,
     access: Vec<Token>,
-    dead: usize,
+    has_revoked: bool,
     may_manage: bool,
     lifetimes: Vec<LifetimeChoice>,
     form: Form,
@@ -97,13 +98,11 @@ async fn tokens_page(
     form: Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (account, mut keys) = actions::with_keys(app, caller, id).await?;
+    let (account, keys) =
+        actions::with_keys(app, caller, id, form.has("revoked"), &Page::of_console(&form)?).await?;
     let now = app.clock.now();
     let access = access_of_account(&app.db, account.id, now).await?;
-    let dead = keys.iter().filter(|key| key.revoked_at.is_some()).count();
-    if !form.has("revoked") {
-        keys.retain(|key| key.revoked_at.is_none());
-    }
+    let has_revoked = has_revoked(&app.db, account.id).await?;
     let policy = &caller.organization.policy;
     let page = TokensPage {
         shell: Shell::of(app, caller, SECTION, account.name.clone()).await?,
@@ -112,7 +111,7 @@ async fn tokens_page(
         account,
         keys,
         access,
-        dead,
+        has_revoked,
         lifetimes: choices(policy, TokenKind::ServiceAccount, now),
         lifetime: form.filled("lifetime").unwrap_or_else(|| usual(policy, TokenKind::ServiceAccount)),
         form,
@@ -148,8 +147,7 @@ async fn reveal(
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let (account, keys) = actions::with_keys(&app, &caller, &id).await?;
-    let key = keys.iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
+    let (account, key) = actions::with_key(&app, &caller, &id, &key).await?;
     let place = match (&account.team_name, &account.default_team_name) {
         (Some(team), _) => format!("the team {team}"),
         (None, Some(team)) => format!("the organization; by default in the team {team}"),
@@ -188,9 +186,9 @@ async fn regenerate_page(
     form: &Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (account, keys) = actions::with_keys(app, caller, id).await?;
+    let (account, keys) = actions::with_keys(app, caller, id, false, &Page::choices()).await?;
     let account = require(&caller.subject, account)?.into_inner();
-    let keys: Vec<Token> = actions::living(&keys).into_iter().cloned().collect();
+    let keys = keys.rows;
     let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
         shell: Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
@@ -225,10 +223,8 @@ async fn regenerate(
 
 /// The account and one of its keys, for who may manage them.
 async fn managed(app: &App, caller: &ConsoleCaller, id: &str, key: &str) -> Result<(ServiceAccount, Token)> {
-    let (account, keys) = actions::with_keys(app, caller, id).await?;
-    let account = require(&caller.subject, account)?.into_inner();
-    let key = keys.into_iter().find(|each| each.id.to_string() == key).ok_or(Error::NotFound)?;
-    Ok((account, key))
+    let (account, key) = actions::with_key(app, caller, id, key).await?;
+    Ok((require(&caller.subject, account)?.into_inner(), key))
 }
 
 async fn edit_form(

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::access::{Resource, effective};
-use crate::identity::caller::memberships;
+use crate::identity::caller::organizations_of;
 use crate::identity::session::{SignedIn, Theme, take_flash};
 use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::html;
@@ -134,13 +134,9 @@ impl Shell {
     /// # Errors
     /// When the database cannot.
     pub async fn personal(app: &App, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
-        let others = memberships(app, signed_in.person.id, None).await?;
         Ok(Self {
             title: title.into(),
-            others: others
-                .into_iter()
-                .map(|place| (place.organization.slug, place.organization.name))
-                .collect(),
+            others: organizations_of(&app.db, signed_in.person.id).await?,
             person: signed_in.person.name.clone(),
             email: signed_in.person.email.clone(),
             flash: take_flash(&signed_in.session).await?,

@@ -18,10 +18,10 @@ pub struct Seen {
     pub person: Option<PersonId>,
 }
 
-/// Teams with what lists say of them.
+/// The text of a statement: teams with what lists say of them.
 macro_rules! teams_where {
     ($rest:literal) => {
-        sql(concat!(
+        concat!(
             "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, \
                 t.created_at, t.is_owners, t.version, \
                 (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
@@ -30,7 +30,7 @@ macro_rules! teams_where {
                 k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
              FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.kind = 'team' AND k.revoked_at IS NULL WHERE ",
             $rest
-        ))
+        )
     };
 }
 
@@ -47,16 +47,11 @@ pub async fn list(
 ) -> Result<Vec<Team>> {
     Ok(paged!(
         page,
-        "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, \
-            t.created_at, t.is_owners, t.version, \
-            (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
-            (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts, \
-            (SELECT COUNT(*) FROM projects p WHERE p.team_id = t.id) AS projects, \
-            k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
-         FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.kind = 'team' AND k.revoked_at IS NULL \
-         WHERE t.organization_id = $4 \
-         AND ($5 OR t.visibility = 'visible' OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
-         AND (LOWER(t.name) LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')",
+        teams_where!(
+            "t.organization_id = $4 AND ($5 OR t.visibility = 'visible' \
+                OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
+             AND (LOWER(t.name) LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
+        ),
         "CASE WHEN t.is_owners THEN '' ELSE t.slug END",
         "t.id"
     )
@@ -73,7 +68,7 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, named: &str) -> Result<Team> {
-    let team: Option<Team> = teams_where!("t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)")
+    let team: Option<Team> = sql(teams_where!("t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)"))
         .bind(organization)
         .bind(named)
         .optional(source)

@@ -11,10 +11,10 @@ use crate::platform::id::{
 use crate::platform::web::paging::{Page, newest};
 use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
 
-/// Tokens with the value in force and the one before it.
+/// The text of a statement: tokens with the value in force and the one before it.
 macro_rules! tokens_where {
     ($rest:literal) => {
-        sql(concat!(
+        concat!(
             "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
                 t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
                 t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
@@ -23,7 +23,7 @@ macro_rules! tokens_where {
              LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
              LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL WHERE ",
             $rest
-        ))
+        )
     };
 }
 
@@ -227,10 +227,10 @@ pub async fn end_federated(tx: &mut Tx, account: ServiceAccountId, now: Timestam
 /// # Errors
 /// When the database cannot.
 pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestamp) -> Result<Vec<Token>> {
-    Ok(tokens_where!(
+    Ok(sql(tokens_where!(
         "t.service_account_id = $1 AND t.kind = 'access' AND t.revoked_at IS NULL AND t.expires_at > $2 \
          ORDER BY t.id DESC LIMIT 100"
-    )
+    ))
     .bind(account)
     .bind(now)
     .all(db)
@@ -253,15 +253,53 @@ pub(super) async fn describe(tx: &mut Tx, token: &Token, to: &NewToken) -> Resul
     Ok(rows == 1)
 }
 
-/// The keys of a service account, oldest first, dead ones too.
+/// A page of a service account's keys, the newest first; revoked ones where asked for.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId) -> Result<Vec<Token>> {
-    Ok(tokens_where!("t.service_account_id = $1 AND t.kind = 'service_account' ORDER BY t.id")
-        .bind(account)
-        .all(source)
-        .await?)
+pub async fn of_account(
+    db: &Db,
+    account: ServiceAccountId,
+    revoked: bool,
+    page: &Page,
+) -> Result<Vec<Token>> {
+    Ok(newest!(
+        page,
+        tokens_where!(
+            "t.service_account_id = $3 AND t.kind = 'service_account' AND ($4 OR t.revoked_at IS NULL)"
+        ),
+        "t.id"
+    )
+    .bind(account)
+    .bind(revoked)
+    .all(db)
+    .await?)
+}
+
+/// Whether a service account had keys that are revoked.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn has_revoked(db: &Db, account: ServiceAccountId) -> Result<bool> {
+    let one: Option<(TokenId,)> = sql("SELECT id FROM tokens WHERE service_account_id = $1 \
+            AND kind = 'service_account' AND revoked_at IS NOT NULL ORDER BY id DESC LIMIT 1")
+    .bind(account)
+    .optional(db)
+    .await?;
+    Ok(one.is_some())
+}
+
+/// The first key that a service account was made with.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn first_of_account(tx: &mut Tx, account: ServiceAccountId) -> Result<Option<TokenId>> {
+    let row: Option<(TokenId,)> =
+        sql("SELECT id FROM tokens WHERE service_account_id = $1 AND kind = 'service_account' ORDER BY id LIMIT 1")
+            .bind(account)
+            .optional(tx)
+            .await?;
+    Ok(row.map(|(id,)| id))
 }
 
 /// The living token of a team.
@@ -269,7 +307,7 @@ pub async fn of_account(source: impl Into<Source<'_>>, account: ServiceAccountId
 /// # Errors
 /// When the database cannot.
 pub async fn of_team(source: impl Into<Source<'_>>, team: TeamId) -> Result<Option<Token>> {
-    Ok(tokens_where!("t.team_id = $1 AND t.kind = 'team' AND t.revoked_at IS NULL")
+    Ok(sql(tokens_where!("t.team_id = $1 AND t.kind = 'team' AND t.revoked_at IS NULL"))
         .bind(team)
         .optional(source)
         .await?)
@@ -283,7 +321,7 @@ pub async fn of_organization(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
 ) -> Result<Option<Token>> {
-    Ok(tokens_where!("t.organization_id = $1 AND t.kind = 'organization' AND t.revoked_at IS NULL")
+    Ok(sql(tokens_where!("t.organization_id = $1 AND t.kind = 'organization' AND t.revoked_at IS NULL"))
         .bind(organization)
         .optional(source)
         .await?)
@@ -294,7 +332,7 @@ pub async fn of_organization(
 /// # Errors
 /// When the database cannot.
 pub async fn of_service(source: impl Into<Source<'_>>, service: ServiceId) -> Result<Vec<Token>> {
-    Ok(tokens_where!("t.service_id = $1 ORDER BY t.id").bind(service).all(source).await?)
+    Ok(sql(tokens_where!("t.service_id = $1 ORDER BY t.id")).bind(service).all(source).await?)
 }
 
 /// A page of a person's tokens, the newest first; dead ones where asked for.
@@ -309,14 +347,10 @@ pub async fn of_person(
 ) -> Result<Vec<Token>> {
     Ok(newest!(
         page,
-        "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
-            t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
-            t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-            t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
-         FROM tokens t \
-         LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL \
-         WHERE t.person_id = $3 AND t.kind = 'personal' AND ($4 OR (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $5)))",
+        tokens_where!(
+            "t.person_id = $3 AND t.kind = 'personal' \
+             AND ($4 OR (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $5)))"
+        ),
         "t.id"
     )
     .bind(person)
@@ -331,7 +365,7 @@ pub async fn of_person(
 /// # Errors
 /// When the database cannot.
 pub async fn find(source: impl Into<Source<'_>>, id: TokenId) -> Result<Option<Token>> {
-    Ok(tokens_where!("t.id = $1").bind(id).optional(source).await?)
+    Ok(sql(tokens_where!("t.id = $1")).bind(id).optional(source).await?)
 }
 
 /// How a token was used in the last thirty days.

@@ -75,6 +75,22 @@ export async function caddy(server, behind, secret) {
   return running('Caddy', program, port, folder);
 }
 
+// Before several nodes, as docs/scaling.md has it: with the very file.
+export async function balancer(port, nodes) {
+  const folder = mkdtempSync(join(tmpdir(), 'tessera-caddy-'));
+  const file = new URL('../../docs/deploy/Caddyfile', import.meta.url).pathname;
+  const program = await start('caddy', ['run', '--config', file, '--adapter', 'caddyfile'], {
+    env: {
+      HOME: folder,
+      TESSERA_HOST: `http://127.0.0.1:${port}`,
+      TESSERA_NODES: nodes.map((node) => `127.0.0.1:${node.port}`).join(' '),
+      CADDY_ADMIN: `unix/${folder}/admin.sock`,
+    },
+    ready: () => listens(port),
+  });
+  return running('Caddy', program, port, folder);
+}
+
 function running(name, program, port, folder) {
   const proxy = { name, port, url: `http://127.0.0.1:${port}`, program };
   proxy.stop = async () => {

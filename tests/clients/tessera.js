@@ -4,27 +4,39 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort, run, start } from './parts.js';
+import { freePort, listens, run, start } from './parts.js';
 
 const program = process.env.TESSERA_PROGRAM ?? new URL('../../target/debug/tessera', import.meta.url).pathname;
 
-export async function tessera(flags = []) {
+export async function tessera(flags = [], database = []) {
   const folder = mkdtempSync(join(tmpdir(), 'tessera-clients-'));
   const data = join(folder, 'data');
   writeFileSync(join(folder, 'password'), 'seven quiet mosaics');
   await run(program, [
     'setup', '--organization', 'acme', '--organization-name', 'Acme Inc.', '--email', 'olive@acme.test',
     '--username', 'olive', '--name', 'Olive Owner', '--password-file', join(folder, 'password'),
-    '--personal-token-file', join(folder, 'token'), '--data-dir', data,
+    '--personal-token-file', join(folder, 'token'), '--data-dir', data, ...database,
   ]);
   const server = { folder, owner: readFileSync(join(folder, 'token'), 'utf8').trim() };
   // The same port after a restart, so that whoever asks finds it again.
   server.port = await freePort();
   server.url = `http://127.0.0.1:${server.port}`;
+  const serve = ['serve', '--data-dir', data, ...database, ...flags];
   server.start = async () => {
-    server.program = await start(program, ['serve', '--listen', `127.0.0.1:${server.port}`, '--data-dir', data, ...flags], {
-      ready: (it) => it.out.includes(`listens on ${server.url}`),
+    server.program = await start(program, [...serve, '--listen', `127.0.0.1:${server.port}`], {
+      ready: (it) => it.out.includes('listens on '),
     });
+  };
+  // Another node on the same database, with the same key.
+  server.beside = async () => {
+    const node = { ...server, port: await freePort() };
+    node.url = `http://127.0.0.1:${node.port}`;
+    node.start = async () => {
+      node.program = await start(program, [...serve, '--listen', `127.0.0.1:${node.port}`], { ready: () => listens(node.port) });
+    };
+    node.stop = (signal) => node.program.stop(signal);
+    await node.start();
+    return node;
   };
   server.stop = (signal) => server.program.stop(signal);
   server.end = async () => {

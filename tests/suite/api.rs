@@ -238,6 +238,36 @@ async fn an_edit_that_holds_on_to_a_tag_is_refused_over_a_newer_version() {
 }
 
 #[tokio::test]
+async fn the_keys_of_an_account_come_a_page_at_a_time_the_newest_first() {
+    let (house, olive, id, _) = world().await;
+    let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
+    for number in 0..4 {
+        house.app.clock.advance(std::time::Duration::from_secs(1));
+        let made = house.post(&olive, &keys, json!({ "name": format!("k{number}") })).await;
+        if number == 2 {
+            let key = made.json()["id"].as_str().expect("an id").to_owned();
+            house.api(&olive, Method::DELETE, &format!("{keys}/{key}"), None).await;
+        }
+    }
+    let (mut names, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = house.get(&olive, &format!("{keys}?limit=2{after}")).await.json();
+        let items = page["items"].as_array().expect("a list");
+        assert!(items.len() <= 2);
+        names.extend(items.iter().map(|key| key["name"].as_str().expect("a name").to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(names[..4], ["k3", "k2", "k1", "k0"], "revoked ones too");
+    assert_eq!(names.len(), 5);
+    let cookie = house.sign_in("olive").await;
+    let page = format!("/orgs/acme/settings/service-accounts/{id}/tokens");
+    let living = house.page(&cookie, &page).await.text;
+    assert!(living.contains(">k3<") && !living.contains(">k2<") && living.contains("Show revoked keys"));
+    assert!(house.page(&cookie, &format!("{page}?revoked")).await.text.contains(">k2<"));
+}
+
+#[tokio::test]
 async fn a_repeated_key_makes_one_thing_and_shows_no_secret_again() {
     let (house, olive, id, _) = world().await;
     let base = "/organizations/acme";

@@ -132,7 +132,8 @@ fn macros(texts: &[String]) -> Vec<(String, usize, Vec<Vec<String>>)> {
         }
         let name = part.split_whitespace().next().expect("a name").to_owned();
         let pattern = arguments(body.split_once('(').expect("a pattern").1);
-        let first = pattern.iter().position(|each| each.ends_with(":literal")).expect("a literal");
+        let is_text = |each: &&str| each.ends_with(":literal") || each.starts_with("$select:");
+        let first = pattern.iter().position(|each| is_text(&each)).expect("a text");
         let places: Vec<&str> =
             pattern[first..].iter().map(|each| each.split_once(':').expect("a kind").0).collect();
         let made = body.split("sql(concat!(").skip(1).map(|rest| {
@@ -147,18 +148,43 @@ fn macros(texts: &[String]) -> Vec<(String, usize, Vec<Vec<String>>)> {
     found
 }
 
+/// The macros that are the beginning of a statement's text: name, and the beginning.
+fn beginnings(texts: &[String]) -> Vec<(String, String)> {
+    let all = texts.iter().flat_map(|text| text.split("macro_rules! ").skip(1));
+    let found = all.filter_map(|part| {
+        let body = part.split_once("\n}").expect("an end").0;
+        let (name, rest) = (part.split_whitespace().next()?, body.split_once("=> {\n        concat!(")?.1);
+        let parts = arguments(rest);
+        let literal = literal(parts.first()?)?;
+        (parts.get(1) == Some(&"$rest")).then(|| (name.to_owned(), literal))
+    });
+    found.collect()
+}
+
+/// A literal, or what a macro puts before one.
+fn statement(argument: &str, beginnings: &[(String, String)]) -> Option<String> {
+    let made = beginnings.iter().find_map(|(name, beginning)| {
+        let rest = argument.strip_prefix(name.as_str())?.strip_prefix("!(")?;
+        Some(format!("{beginning}{}", literal(rest.trim_start())?))
+    });
+    made.or_else(|| literal(argument))
+}
+
 /// Every statement of the sources: `sql("…")`, and what macros make.
 pub fn statements() -> Vec<String> {
     let texts: Vec<String> =
         sources().iter().map(|path| std::fs::read_to_string(path).expect("a source")).collect();
+    let beginnings = beginnings(&texts);
+    assert!(!beginnings.is_empty(), "none was found");
     let mut found = Vec::new();
-    for text in &texts {
-        found.extend(text.split("sql(").skip(1).filter_map(|part| literal(part.trim_start())));
+    for source in &texts {
+        let all = source.split("sql(").skip(1);
+        found.extend(all.filter_map(|part| statement(part.trim_start(), &beginnings)));
     }
     for (name, first, made) in macros(&texts) {
         let call = format!("{name}!(");
-        for text in texts.iter().flat_map(|text| text.split(call.as_str()).skip(1)) {
-            let given = arguments(text);
+        for call in texts.iter().flat_map(|text| text.split(call.as_str()).skip(1)) {
+            let given = arguments(call);
             for parts in &made {
                 found.push(
                     parts
@@ -167,7 +193,7 @@ pub fn statements() -> Vec<String> {
                             None => part.clone(),
                             Some(place) => {
                                 let place: usize = place.parse().expect("a number");
-                                literal(given[first + place]).expect("a literal")
+                                statement(given[first + place], &beginnings).expect("a text")
                             }
                         })
                         .collect(),

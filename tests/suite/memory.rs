@@ -91,6 +91,26 @@ async fn what_is_remembered_is_forgotten_before_a_change_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn what_a_person_is_in_an_organization_holds_from_their_next_call_on() {
+    let (house, olive, ..) = world().await;
+    let listener = hearing(&house);
+    let mo = house.person("moss", "member", None).await;
+    let moss = "/organizations/acme/people/moss";
+    let reads = async || house.get(&mo, "/organizations/acme/audit-events").await.status;
+    for round in 0..10 {
+        assert_eq!(reads().await, StatusCode::FORBIDDEN, "round {round}");
+        for (role, status) in [("account_admin", StatusCode::OK), ("member", StatusCode::FORBIDDEN)] {
+            let answer = house.api(&olive, Method::PATCH, moss, Some(json!({ "role": role }))).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+            assert_eq!(reads().await, status, "round {round}");
+        }
+    }
+    house.api(&olive, Method::DELETE, moss, None).await;
+    assert_eq!(reads().await, StatusCode::NOT_FOUND);
+    listener.abort();
+}
+
+#[tokio::test]
 async fn a_change_by_another_process_is_heard() {
     let (house, olive, id, key) = world().await;
     let other = house.another_process().await;

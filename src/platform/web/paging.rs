@@ -151,7 +151,7 @@ pub enum Way {
 /// a condition; in it `$1` to `$3` are the cursor's and the limit's, its own
 /// placeholders begin with `$4`.
 macro_rules! paged {
-    ($page:expr, $select:literal, $key:literal, $id:literal) => {{
+    ($page:expr, $select:expr, $key:literal, $id:literal) => {{
         use $crate::platform::web::paging::Way;
         let page: &$crate::platform::web::paging::Page = $page;
         let (key, id) = page.start();
@@ -200,7 +200,7 @@ pub(crate) use paged;
 /// A page of a list that is sorted by a moment, then an id. As [`paged`], with
 /// a number for the cursor's key.
 macro_rules! timed {
-    ($page:expr, $select:literal, $key:literal, $id:literal) => {{
+    ($page:expr, $select:expr, $key:literal, $id:literal) => {{
         use $crate::platform::web::paging::Way;
         let page: &$crate::platform::web::paging::Page = $page;
         let (key, id) = page.start();
@@ -247,9 +247,10 @@ macro_rules! timed {
 pub(crate) use timed;
 
 /// A page of a list with the newest first, sorted by `$id` alone, which grows
-/// with time. `$1` is the cursor's, `$2` the limit's.
+/// with time. `$1` is the cursor's, `$2` the limit's. The statement is a literal,
+/// or a macro that makes one.
 macro_rules! newest {
-    ($page:expr, $select:literal, $id:literal) => {{
+    ($page:expr, $select:expr, $id:literal) => {{
         use $crate::platform::web::paging::Way;
         let page: &$crate::platform::web::paging::Page = $page;
         let (_, id) = page.start();
