@@ -133,7 +133,7 @@ fn macros(texts: &[String]) -> Vec<(String, usize, Vec<Vec<String>>)> {
         let name = part.split_whitespace().next().expect("a name").to_owned();
         let pattern = arguments(body.split_once('(').expect("a pattern").1);
         let is_text = |each: &&str| each.ends_with(":literal") || each.starts_with("$select:");
-        let first = pattern.iter().position(|each| is_text(&each)).expect("a text");
+        let first = pattern.iter().position(|each| is_text(each)).expect("a text");
         let places: Vec<&str> =
             pattern[first..].iter().map(|each| each.split_once(':').expect("a kind").0).collect();
         let made = body.split("sql(concat!(").skip(1).map(|rest| {
