@@ -94,12 +94,18 @@ pub fn once(port: u16, path: &str) -> Option<()> {
     buffer.starts_with(b"HTTP/1.1 200").then_some(())
 }
 
-/// Asks each of these, one after the other.
-pub fn each_once(port: u16, requests: &[Vec<u8>]) {
-    let (mut stream, mut buffer) = (connect(port).expect("connected"), Vec::new());
-    for request in requests {
-        exchange(&mut stream, request, &mut buffer).expect("answered");
-    }
+/// Asks each of these once, over several connections.
+pub fn each_once(load: &Load<'_>) {
+    std::thread::scope(|scope| {
+        for part in load.requests.chunks(load.requests.len().div_ceil(load.connections)) {
+            scope.spawn(move || {
+                let (mut stream, mut buffer) = (connect(load.port).expect("connected"), Vec::new());
+                for request in part {
+                    exchange(&mut stream, request, &mut buffer).expect("answered");
+                }
+            });
+        }
+    });
 }
 
 /// A generator that is good enough to choose requests uniformly.

@@ -100,7 +100,7 @@ async fn create(State(app): State<App>, bearer: Bearer, Json(body): Json<Creatio
     let bounds = Bounds {
         expires_at: bearer.expires_at,
         permissions: bearer.narrowed,
-        addresses: bearer.addresses.clone(),
+        addresses: bearer.addresses.to_vec(),
     };
     let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &Delivery::Answer).await?;
     issued(&app, &made).await

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::app::App;
 use super::caller::RequestFacts;
 use super::standing::{self, OrganizationFacts};
-use super::token::{PlainToken, TokenHash};
+use super::token::{Hint, PlainToken, TokenHash};
 use crate::access::{Addresses, Home, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind, Once};
 use crate::platform::db::Before;
@@ -91,6 +91,8 @@ pub struct Bearer {
     pub at: Timestamp,
     /// Its kind.
     pub kind: TokenKind,
+    /// How it is shown.
+    pub hint: Hint,
     /// Where the request came from.
     pub request: RequestFacts,
     /// The request's `Idempotency-Key`.
@@ -111,13 +113,20 @@ pub enum Principal {
     Person {
         /// Their id.
         id: PersonId,
-        /// Their display name.
-        name: String,
-        /// Their username.
-        username: String,
+        /// Their display name and their username.
+        names: Arc<Names>,
     },
     /// Anything else, in its one organization.
     Machine(Arc<Machine>),
+}
+
+/// What a person is called.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Their display name.
+    pub name: String,
+    /// Their username.
+    pub username: String,
 }
 
 /// A principal that is no person.
@@ -137,6 +146,12 @@ pub struct Machine {
     pub default_team: Option<Arc<str>>,
     /// What it is and holds.
     pub subject: Arc<Subject>,
+    /// Whether it is disabled or deleted.
+    is_over: bool,
+    /// When it ends.
+    expires_at: Option<Timestamp>,
+    /// From where it may be used; nothing where from everywhere.
+    addresses: Option<Addresses>,
 }
 
 words! {
@@ -190,7 +205,7 @@ impl Principal {
     #[must_use]
     pub fn username(&self) -> &str {
         match self {
-            Self::Person { username, .. } => username,
+            Self::Person { names, .. } => &names.username,
             Self::Machine(machine) => &machine.name,
         }
     }
@@ -199,7 +214,7 @@ impl Principal {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Person { name, .. } => name,
+            Self::Person { names, .. } => &names.name,
             Self::Machine(machine) => &machine.name,
         }
     }
@@ -219,38 +234,40 @@ impl Bearer {
 #[derive(sqlx::FromRow)]
 struct Row {
     stops_at: Option<Timestamp>,
-    hint: String,
     token_id: TokenId,
-    token_name: String,
+    name: String,
     acts_as: Option<TokenKind>,
     source_id: Option<TokenId>,
     source_value: Option<Vec<u8>>,
-    source_lives: bool,
-    source_name: Option<String>,
-    source_expires_at: Option<Timestamp>,
-    source_stops_at: Option<Timestamp>,
-    source_addresses: Option<String>,
-    token_expires_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
     regenerated_at: Timestamp,
-    revoked_at: Option<Timestamp>,
-    token_addresses: String,
-    narrowed: Option<String>,
+    allowed_addresses: String,
+    permissions: Option<String>,
     person_id: Option<PersonId>,
-    person_name: Option<String>,
-    person_username: Option<String>,
-    account_id: Option<ServiceAccountId>,
-    account_name: Option<String>,
-    account_role: Option<String>,
-    account_expires_at: Option<Timestamp>,
-    account_addresses: Option<String>,
+    service_account_id: Option<ServiceAccountId>,
+    team_id: Option<TeamId>,
+    organization_id: Option<OrganizationId>,
+}
+
+#[derive(sqlx::FromRow)]
+struct SourceRow {
+    name: String,
+    expires_at: Option<Timestamp>,
+    stops_at: Option<Timestamp>,
+    allowed_addresses: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    name: String,
+    role: String,
+    expires_at: Option<Timestamp>,
+    allowed_addresses: String,
     disabled_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
     team_id: Option<TeamId>,
     team_slug: Option<String>,
-    team_name: Option<String>,
-    team_role: Option<String>,
     default_team_slug: Option<String>,
-    organization_id: Option<OrganizationId>,
 }
 
 /// Whether a moment has come: at `exp` itself a token is over.
@@ -267,9 +284,7 @@ pub struct Facts {
     /// token's origin.
     pub acts_as: TokenKind,
     /// What an access token was exchanged for: the token, and which value of it.
-    pub source: Option<(TokenId, TokenHash)>,
-    /// Its hint.
-    pub hint: Box<str>,
+    pub source: Option<Box<(TokenId, TokenHash)>>,
     /// When this value stops, whichever of its ends comes first.
     pub expires_at: Option<Timestamp>,
     /// When this value was made.
@@ -280,10 +295,13 @@ pub struct Facts {
     pub is_old: bool,
     /// From where it may be used: each list must let a request in. Those that
     /// let everybody in are left out.
-    pub addresses: Vec<Addresses>,
+    pub addresses: Box<[Addresses]>,
     /// Whom it acts as.
     pub principal: Principal,
 }
+
+// A hundred thousand and more are remembered.
+const _: () = assert!(size_of::<Facts>() <= 144);
 
 /// Looks a value up, and refuses it if anything that it depends on has ended.
 ///
@@ -311,108 +329,108 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
     if let Principal::Machine(machine) = &facts.principal {
         request.admitted(&machine.organization.policy)?;
     }
-    Ok(Bearer { facts, value: hash, at: now, kind: value.kind(), request, once: None })
+    let (kind, hint) = (value.kind(), value.hint());
+    Ok(Bearer { facts, value: hash, at: now, kind, hint, request, once: None })
 }
 
 /// Reads what is known of a value, and remembers it; nothing for one that is
 /// unknown or has ended otherwise than by time.
 async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) -> Result<Option<Arc<Facts>>> {
     let before = app.db.changes().before();
-    let row: Option<Row> = sql("SELECT v.stops_at, v.hint, t.id AS token_id, t.name AS token_name, t.acts_as, \
-            t.source_id, t.source_value, (held.token_id IS NOT NULL AND source.revoked_at IS NULL) AS source_lives, \
-            source.name AS source_name, source.expires_at AS source_expires_at, held.stops_at AS source_stops_at, \
-            source.allowed_addresses AS source_addresses, \
-            t.expires_at AS token_expires_at, t.regenerated_at, t.revoked_at, t.allowed_addresses AS token_addresses, \
-            t.permissions AS narrowed, p.id AS person_id, p.name AS person_name, p.username AS person_username, \
-            a.id AS account_id, a.name AS account_name, a.role AS account_role, \
-            a.expires_at AS account_expires_at, a.allowed_addresses AS account_addresses, \
-            a.disabled_at, a.deleted_at, \
-            own.id AS team_id, own.slug AS team_slug, own.name AS team_name, own.role AS team_role, \
-            usual.slug AS default_team_slug, t.organization_id \
-         FROM token_values v JOIN tokens t ON t.id = v.token_id \
-         LEFT JOIN tokens source ON source.id = t.source_id \
-         LEFT JOIN token_values held ON held.hash = t.source_value \
-         LEFT JOIN people p ON p.id = t.person_id \
-         LEFT JOIN service_accounts a ON a.id = t.service_account_id \
-         LEFT JOIN teams own ON own.id = COALESCE(t.team_id, a.team_id) \
-         LEFT JOIN teams usual ON usual.id = a.default_team_id \
-         WHERE v.hash = $1")
+    let row: Option<Row> = sql("SELECT v.stops_at, t.id AS token_id, t.name, t.acts_as, t.source_id, \
+            t.source_value, t.expires_at, t.regenerated_at, t.allowed_addresses, t.permissions, t.person_id, \
+            t.service_account_id, t.team_id, t.organization_id \
+         FROM token_values v JOIN tokens t ON t.id = v.token_id WHERE v.hash = $1 AND t.revoked_at IS NULL")
     .bind(hash)
     .optional(&app.db)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let over = row.revoked_at.is_some()
-        || row.disabled_at.is_some()
-        || row.deleted_at.is_some()
-        || (row.source_id.is_some() && !row.source_lives);
-    if over {
-        return Ok(None);
-    }
-    let ends = [
-        row.stops_at,
-        row.token_expires_at,
-        row.account_expires_at,
-        row.source_expires_at,
-        row.source_stops_at,
-    ];
-    let lists = [&row.token_addresses].into_iter().chain(&row.source_addresses).chain(&row.account_addresses);
-    let lists = lists.filter(|list| !list.is_empty());
-    let addresses =
-        lists.map(|list| Addresses::parse(list).map_err(Error::internal)).collect::<Result<_>>()?;
-    let source = match (row.source_id, row.source_value.as_deref().and_then(TokenHash::stored)) {
-        (Some(id), Some(value)) => Some((id, value)),
-        (None, None) => None,
+    let held = row.source_value.as_deref().and_then(TokenHash::stored);
+    let (source, origin) = match (row.source_id, held) {
+        (Some(id), Some(value)) => {
+            let Some(origin) = origin(app, id, value).await? else { return Ok(None) };
+            (Some(Box::new((id, value))), Some(origin))
+        }
+        (None, None) => (None, None),
         _ => return Ok(None),
     };
-    let (token, hint, issued_at) = (row.token_id, row.hint.as_str().into(), row.regenerated_at);
-    let is_old = row.stops_at.is_some();
-    let narrowed = row.narrowed.as_deref().map(standing::permissions);
     let acts_as = row.acts_as.unwrap_or(value.kind());
-    let Some(principal) = principal(app, acts_as, row, narrowed, (before, now)).await? else {
-        return Ok(None);
+    let narrowed = row.permissions.as_deref().map(standing::permissions);
+    let principal = principal(app, acts_as, &row, origin.as_ref(), narrowed, (before, now)).await?;
+    let Some(principal) = principal else { return Ok(None) };
+    let (stamp, own_end, own_list) = match &principal {
+        Principal::Person { id, .. } => (app.db.changes().stamp(before, *id), None, None),
+        Principal::Machine(machine) if machine.is_over => return Ok(None),
+        Principal::Machine(machine) => {
+            let stamp = app.db.changes().stamp(before, machine.organization.id);
+            (stamp, machine.expires_at, machine.addresses.clone())
+        }
     };
-    let changes = app.db.changes();
-    let stamp = match &principal {
-        Principal::Person { id, .. } => changes.stamp(before, *id),
-        Principal::Machine(machine) => changes.stamp(before, machine.organization.id),
-    };
-    let expires_at = ends.into_iter().flatten().min();
+    let (source_end, source_stop) =
+        origin.as_ref().map_or((None, None), |origin| (origin.expires_at, origin.stops_at));
+    let ends = [row.stops_at, row.expires_at, own_end, source_end, source_stop];
+    let lists = [&row.allowed_addresses].into_iter().chain(origin.as_ref().map(|it| &it.allowed_addresses));
+    let mut addresses = lists.filter_map(|list| limits(list).transpose()).collect::<Result<Vec<_>>>()?;
+    addresses.extend(own_list);
     let facts = Arc::new(Facts {
-        token,
+        token: row.token_id,
         acts_as,
         source,
-        hint,
-        expires_at,
-        issued_at,
+        expires_at: ends.into_iter().flatten().min(),
+        issued_at: row.regenerated_at,
         narrowed,
-        is_old,
-        addresses,
+        is_old: row.stops_at.is_some(),
+        addresses: addresses.into(),
         principal,
     });
     app.memory.tokens.put(hash, stamp, &facts);
     Ok(Some(facts))
 }
 
+/// A list of addresses as it is stored; nothing where it lets everybody in.
+fn limits(stored: &str) -> Result<Option<Addresses>> {
+    let list = if stored.is_empty() { return Ok(None) } else { Addresses::parse(stored) };
+    list.map(Some).map_err(Error::internal)
+}
+
+/// What an access token was exchanged for, while it and that very value of it live.
+async fn origin(app: &App, id: TokenId, value: TokenHash) -> Result<Option<SourceRow>> {
+    Ok(sql("SELECT t.name, t.expires_at, v.stops_at, t.allowed_addresses \
+         FROM tokens t JOIN token_values v ON v.hash = $2 WHERE t.id = $1 AND t.revoked_at IS NULL")
+    .bind(id)
+    .bind(value)
+    .optional(&app.db)
+    .await?)
+}
+
 async fn principal(
     app: &App,
     token: TokenKind,
-    row: Row,
+    row: &Row,
+    origin: Option<&SourceRow>,
     narrowed: Option<Permissions>,
     at: (Before, Timestamp),
 ) -> Result<Option<Principal>> {
-    if let (Some(id), Some(name), Some(username)) = (row.person_id, &row.person_name, &row.person_username) {
-        return Ok(Some(Principal::Person { id, name: name.clone(), username: username.clone() }));
+    if let Some(id) = row.person_id {
+        let names: Option<(String, String)> =
+            sql("SELECT name, username FROM people WHERE id = $1").bind(id).optional(&app.db).await?;
+        let names = names.map(|(name, username)| Arc::new(Names { name, username }));
+        return Ok(names.map(|names| Principal::Person { id, names }));
     }
     let Some(organization) = row.organization_id else { return Ok(None) };
-    let id = match (token, row.account_id, row.team_id) {
+    let id = match (token, row.service_account_id, row.team_id) {
         (TokenKind::ServiceAccount, Some(id), _) => id.number(),
         (TokenKind::Team, _, Some(id)) => id.number(),
         (TokenKind::Organization, ..) => organization.number(),
         (TokenKind::ServiceToken, ..) => row.source_id.unwrap_or(row.token_id).number(),
         _ => return Ok(None),
     };
-    let read = machine(app, token, organization, row);
-    let machine = app.memory.machines.or_read(app.db.changes(), id, organization, at, read).await?;
+    let read = Box::pin(machine(app, token, organization, row, origin));
+    let machine = match app.memory.machines.or_read(app.db.changes(), id, organization, at, read).await {
+        Ok(machine) => machine,
+        Err(Error::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     Ok(Some(Principal::Machine(if narrowed.is_some() {
         let mut narrow = Machine::clone(&machine);
         Arc::make_mut(&mut narrow.subject).narrowed = narrowed;
@@ -423,33 +441,68 @@ async fn principal(
 }
 
 /// Reads what a principal is and holds.
-async fn machine(app: &App, token: TokenKind, organization: OrganizationId, row: Row) -> Result<Machine> {
+async fn machine(
+    app: &App,
+    token: TokenKind,
+    organization: OrganizationId,
+    row: &Row,
+    origin: Option<&SourceRow>,
+) -> Result<Machine> {
     let db = &app.db;
     let organization = Arc::new(standing::organization(db, organization).await?);
-    let (kind, id, name, subject) = match (token, row.account_id, row.team_id) {
-        (TokenKind::ServiceAccount, Some(id), team) => {
-            let home = team.map_or(Home::Organization, Home::Team);
-            let role = row.account_role.unwrap_or_default();
-            let subject = standing::of_account(db, &organization, id, home, &role).await?;
-            (PrincipalKind::ServiceAccount, id.to_string(), row.account_name.unwrap_or_default(), subject)
+    let whole = |kind, id: String, name: String, subject| Machine {
+        kind,
+        id,
+        name,
+        organization: organization.clone(),
+        team: None,
+        default_team: None,
+        subject: Arc::new(subject),
+        is_over: false,
+        expires_at: None,
+        addresses: None,
+    };
+    match (token, row.service_account_id, row.team_id) {
+        (TokenKind::ServiceAccount, Some(id), _) => {
+            let account: Option<AccountRow> =
+                sql("SELECT a.name, a.role, a.expires_at, a.allowed_addresses, a.disabled_at, a.deleted_at, a.team_id, \
+                        own.slug AS team_slug, usual.slug AS default_team_slug \
+                     FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+                     LEFT JOIN teams usual ON usual.id = a.default_team_id WHERE a.id = $1")
+                .bind(id)
+                .optional(db)
+                .await?;
+            let account = account.ok_or(Error::NotFound)?;
+            let home = account.team_id.map_or(Home::Organization, Home::Team);
+            let subject = standing::of_account(db, &organization, id, home, &account.role).await?;
+            Ok(Machine {
+                team: account.team_slug.map(Arc::from),
+                default_team: account.default_team_slug.map(Arc::from),
+                is_over: account.disabled_at.is_some() || account.deleted_at.is_some(),
+                expires_at: account.expires_at,
+                addresses: limits(&account.allowed_addresses)?,
+                ..whole(PrincipalKind::ServiceAccount, id.to_string(), account.name, subject)
+            })
         }
         (TokenKind::Team, _, Some(id)) => {
-            let role = row.team_role.unwrap_or_default();
+            let team: Option<(String, String, String)> =
+                sql("SELECT slug, name, role FROM teams WHERE id = $1").bind(id).optional(db).await?;
+            let (slug, name, role) = team.ok_or(Error::NotFound)?;
             let subject = standing::of_team(db, &organization, id, &role).await?;
-            (PrincipalKind::Team, id.to_string(), row.team_name.unwrap_or_default(), subject)
+            let team = Some(slug.into());
+            Ok(Machine { team, ..whole(PrincipalKind::Team, id.to_string(), name, subject) })
         }
         (TokenKind::Organization, ..) => {
-            let id = organization.id.to_string();
-            (PrincipalKind::Organization, id, organization.name.clone(), standing::of_organization())
+            let (id, name) = (organization.id.to_string(), organization.name.clone());
+            Ok(whole(PrincipalKind::Organization, id, name, standing::of_organization()))
         }
         _ => {
             let id = row.source_id.unwrap_or(row.token_id);
             let subject = standing::of_service_token(db, &organization, id).await?;
-            (PrincipalKind::ServiceToken, id.to_string(), row.source_name.unwrap_or(row.token_name), subject)
+            let name = origin.map_or(&row.name, |origin| &origin.name).clone();
+            Ok(whole(PrincipalKind::ServiceToken, id.to_string(), name, subject))
         }
-    };
-    let (team, default_team) = (row.team_slug.map(Arc::from), row.default_team_slug.map(Arc::from));
-    Ok(Machine { kind, id, name, organization, team, default_team, subject: Arc::new(subject) })
+    }
 }
 
 /// The token of a request to the API; its use is noted by who asks.

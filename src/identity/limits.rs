@@ -91,7 +91,7 @@ impl Limits {
     /// [`Error::TooMany`] above the rate.
     pub fn admit(&self, bearer: &Bearer) -> Result<()> {
         let Some(tokens) = &self.tokens else { return Ok(()) };
-        let token = bearer.source.map_or(bearer.token, |(source, _)| source);
+        let token = bearer.source.as_ref().map_or(bearer.token, |source| source.0);
         tokens.check_key(&token).map_err(|not_yet| self.wait(not_yet.earliest_possible()))
     }
 

@@ -6,6 +6,8 @@
 //! refused by its checksum, before any database work; scanners for leaked
 //! credentials can do the same.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -71,6 +73,27 @@ impl TokenHash {
     }
 }
 
+/// How a value is shown where it is not to be told: prefix and last four,
+/// `tsra_…x7Qp`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hint {
+    kind: TokenKind,
+    end: [char; 4],
+}
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}…", prefix(self.kind))?;
+        self.end.iter().try_for_each(|character| f.write_char(*character))
+    }
+}
+
+impl serde::Serialize for Hint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl PlainToken {
     /// A new value.
     #[must_use]
@@ -111,10 +134,14 @@ impl PlainToken {
         TokenHash(Sha256::digest(self.text.as_bytes()).into())
     }
 
-    /// How it is shown afterwards: prefix and last four, `tsra_…x7Qp`.
+    /// How it is shown afterwards.
     #[must_use]
-    pub fn hint(&self) -> String {
-        format!("{}…{}", prefix(self.kind), &self.text[self.text.len() - 4..])
+    pub fn hint(&self) -> Hint {
+        let mut end = ['?'; 4];
+        for (place, character) in end.iter_mut().rev().zip(self.text.chars().rev()) {
+            *place = character;
+        }
+        Hint { kind: self.kind, end }
     }
 
     /// The value itself, for the one answer that shows it.
@@ -145,7 +172,7 @@ mod tests {
             let read = PlainToken::parse(made.reveal()).expect("valid");
             assert_eq!((read.kind(), read.hash()), (*kind, made.hash()));
             assert_eq!(made.reveal().len(), 41);
-            assert_eq!(made.hint().chars().count(), 10);
+            assert_eq!(made.hint().to_string().chars().count(), 10);
             assert_eq!(format!("{made:?}"), format!("{}…", prefix(*kind)));
         }
     }

@@ -21,26 +21,32 @@ const DAYS: i64 = 30;
 
 /// So many values used since the last flush are reason for another at once.
 const MANY: usize = 50_000;
-/// So many are kept at most, where the database cannot keep up: about 50 MB.
-const MOST: usize = 200_000;
+/// So many are kept at most, where the database cannot keep up: about 25 MB.
+const MOST: usize = 100_000;
 /// So many values go into one transaction, so that other writers need not wait
 /// for all.
 const BATCH: usize = 5_000;
 
-/// The last use of a value, and the calls with it from there.
+/// The last use of a value, and the calls with it from there. There are many of
+/// these: what is rare is behind a pointer.
 #[derive(Clone, Debug)]
 struct Use {
     token: TokenId,
-    source: Option<(TokenId, TokenHash)>,
-    /// The token whose calls these are.
-    counted: Option<TokenId>,
+    /// What an access token was exchanged for.
+    source: Option<Box<(TokenId, TokenHash)>>,
     account: Option<ServiceAccountId>,
     at: Timestamp,
     address: Option<IpAddr>,
-    calls: i64,
+    /// Whether the value has a successor: then its own last use is told.
+    is_old: bool,
+    /// Whether calls with it are counted for the token, or for its source.
+    is_counted: bool,
+    calls: u32,
     agent: Option<Box<str>>,
     service: Option<Arc<str>>,
 }
+
+const _: () = assert!(size_of::<Use>() <= 128);
 
 /// Whose calls are counted: a token's, or an account's, whatever it came with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -66,11 +72,14 @@ struct Gathered {
 }
 
 impl Use {
-    /// Adds the calls from the last address.
+    /// Adds the calls from the last address. Those with an access token count
+    /// for what it was exchanged for.
     fn count(&self, calls: &mut Calls) {
-        let counted = self.counted.map(Counted::Token).into_iter().chain(self.account.map(Counted::Account));
-        for counted in counted.filter(|_| self.calls > 0) {
-            *calls.entry((counted, self.address)).or_default() += self.calls;
+        let token = self.source.as_ref().map_or(self.token, |source| source.0);
+        let token = self.is_counted.then_some(Counted::Token(token));
+        let account = self.account.map(Counted::Account);
+        for counted in token.into_iter().chain(account).filter(|_| self.calls > 0) {
+            *calls.entry((counted, self.address)).or_default() += i64::from(self.calls);
         }
     }
 
@@ -80,7 +89,7 @@ impl Use {
             self.count(calls);
             (self.address, self.calls) = (last.address, 0);
         }
-        self.calls += 1;
+        self.calls = self.calls.saturating_add(1);
         self.at = at;
         if self.agent.as_deref() != last.agent.as_deref() {
             self.agent = last.agent.as_deref().map(Box::from);
@@ -130,16 +139,12 @@ impl Usage {
         } else {
             gathered.note(bearer.value, || Use {
                 token: bearer.token,
-                source: bearer.source,
-                // Calls with an access token count for what it was exchanged for.
-                counted: match (bearer.kind, bearer.source) {
-                    (_, Some((source, _))) => Some(source),
-                    (TokenKind::Access, None) => None,
-                    _ => Some(bearer.token),
-                },
+                source: bearer.source.clone(),
                 account,
                 at,
                 address: bearer.request.address,
+                is_old: bearer.is_old,
+                is_counted: bearer.kind != TokenKind::Access || bearer.source.is_some(),
                 calls: 1,
                 agent: bearer.request.agent.as_deref().map(Box::from),
                 service: service.cloned(),
@@ -163,10 +168,11 @@ impl Usage {
             gathered.note(value, || Use {
                 token,
                 source: None,
-                counted: Some(token),
                 account: None,
                 at,
                 address: facts.address,
+                is_old: false,
+                is_counted: true,
                 calls: 1,
                 agent: facts.agent.as_deref().map(Box::from),
                 service: None,
@@ -282,11 +288,15 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
     let today = day(context.clock.now());
     let (mut values, mut tokens, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (value, last) in &batch.uses {
+        if last.is_old {
+            values.insert(*value, last.at);
+        }
+        keep_last(&mut tokens, last.token, last);
         // Using what it was exchanged into uses a token too.
-        for (token, value) in std::iter::once((last.token, *value)).chain(last.source) {
-            let at = values.entry(value).or_insert(last.at);
+        if let Some(source) = &last.source {
+            let at = values.entry(source.1).or_insert(last.at);
             *at = last.at.max(*at);
-            keep_last(&mut tokens, token, last);
+            keep_last(&mut tokens, source.0, last);
         }
         if let Some(account) = last.account {
             keep_last(&mut accounts, account, last);

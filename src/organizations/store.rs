@@ -5,6 +5,7 @@ use super::settings::Organization;
 use crate::access::TeamRole;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::text::MOST;
 use crate::platform::text::fold;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
@@ -167,20 +168,24 @@ pub struct Progress {
     pub accounts: i64,
     /// Projects.
     pub projects: i64,
-    /// Whether a token of the organization was ever used.
+    /// Whether one of its thousand oldest living tokens was ever used.
     pub used: bool,
 }
 
-/// Counts them.
+/// Counts them, each up to [`MOST`].
 ///
 /// # Errors
 /// When the database cannot.
 pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress> {
-    Ok(sql("SELECT (SELECT COUNT(*) FROM teams WHERE organization_id = $1 AND NOT is_owners) AS teams, \
-            (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND deleted_at IS NULL) AS accounts, \
-            (SELECT COUNT(*) FROM projects WHERE organization_id = $1) AS projects, \
-            EXISTS (SELECT 1 FROM tokens WHERE organization_id = $1 AND last_used_at IS NOT NULL) AS used")
+    Ok(sql("SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM teams WHERE organization_id = $1 AND NOT is_owners \
+                LIMIT $2) a) AS teams, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts WHERE organization_id = $1 \
+                AND deleted_at IS NULL LIMIT $2) b) AS accounts, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM projects WHERE organization_id = $1 LIMIT $2) c) AS projects, \
+            EXISTS (SELECT 1 FROM (SELECT last_used_at FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
+                AND kind <> 'access' ORDER BY id LIMIT 1000) d WHERE last_used_at IS NOT NULL) AS used")
         .bind(organization)
+        .bind(MOST + 1)
         .one(db)
         .await?)
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::store::{self, Counts, MOST, Row};
+use super::store::{self, Counts, Row};
 use crate::access::{Resource, TokenKind, effective, see};
 use crate::audit::{self, Told};
 use crate::identity::{App, ConsoleCaller};
@@ -36,11 +36,6 @@ struct OverviewPage {
     progress: Progress,
     counts: Option<Counts>,
     events: Vec<Told>,
-}
-
-/// `10,000+` above the most that is counted.
-pub(super) fn count(count: i64) -> String {
-    if count > MOST { "10,000+".to_owned() } else { count.to_string() }
 }
 
 async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {

@@ -3,7 +3,7 @@
 use crate::access::TokenKind;
 use crate::platform::db::Statement;
 use crate::platform::id::{OrganizationId, ServiceAccountId, ServiceId, TokenId};
-use crate::platform::text::{like, words};
+use crate::platform::text::{MOST, like, words};
 use crate::platform::web::paging::{Page, newest, timed};
 use crate::platform::{Db, Result, Timestamp, sql};
 
@@ -20,9 +20,6 @@ words! {
         Endless = "endless",
     }
 }
-
-/// Counts stop here: what is above it reads `10,000+`.
-pub const MOST: i64 = 10_000;
 
 /// How many tokens of each state the organization has, each up to [`MOST`].
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
@@ -46,9 +43,9 @@ pub async fn counts(
     organization: OrganizationId,
     (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
 ) -> Result<Counts> {
-    Ok(sql("SELECT \
+    let counts: Counts = sql("SELECT \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
-                AND kind <> 'access' AND kind <> 'service_secret' AND (expires_at IS NULL OR expires_at > $2) LIMIT $5) a) AS live, \
+                AND kind <> 'access' AND kind <> 'service_secret' AND expires_at > $2 LIMIT $5) a) AS live, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
                 AND kind <> 'access' AND kind <> 'service_secret' AND expires_at > $2 AND expires_at <= $3 LIMIT $5) b) AS expiring, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE organization_id = $1 AND revoked_at IS NULL \
@@ -62,7 +59,9 @@ pub async fn counts(
         .bind(long_ago)
         .bind(MOST + 1)
         .one(db)
-        .await?)
+        .await?;
+    // Those that end, and those that do not.
+    Ok(Counts { live: counts.live + counts.endless, ..counts })
 }
 
 /// A living token of any kind, as the one list shows it.

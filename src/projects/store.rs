@@ -4,7 +4,7 @@ use super::model::{Checked, Project, ProjectsOf};
 use crate::access::{Home, Kind, Permit, Subject, reaches_organization};
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
-use crate::platform::text::like;
+use crate::platform::text::{MOST, like};
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
@@ -178,19 +178,22 @@ pub struct Crowd {
     pub service_tokens: i64,
 }
 
-/// Counts them.
+/// Counts them, each up to [`MOST`].
 ///
 /// # Errors
 /// When the database cannot.
 pub async fn crowd(db: &Db, organization: OrganizationId, project: &Project) -> Result<Crowd> {
-    Ok(sql("SELECT (SELECT COUNT(*) FROM team_members m WHERE m.team_id = $2) AS people, \
-            (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = $2 AND a.deleted_at IS NULL) AS team_accounts, \
-            (SELECT COUNT(*) FROM service_accounts a WHERE a.organization_id = $1 AND a.scope = 'organization' \
-                AND a.deleted_at IS NULL) AS organization_accounts, \
-            (SELECT COUNT(DISTINCT t.id) FROM tokens t JOIN grants g ON g.principal_id = t.id AND g.project_id IS NULL \
-                WHERE t.organization_id = $1 AND t.kind = 'service_token' AND t.revoked_at IS NULL) AS service_tokens")
+    Ok(sql("SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM team_members m WHERE m.team_id = $2 LIMIT $3) theirs) AS people, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.team_id = $2 \
+                AND a.deleted_at IS NULL LIMIT $3) own) AS team_accounts, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.organization_id = $1 \
+                AND a.scope = 'organization' AND a.deleted_at IS NULL LIMIT $3) wide) AS organization_accounts, \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens t WHERE t.organization_id = $1 AND t.kind = 'service_token' \
+                AND t.revoked_at IS NULL AND EXISTS (SELECT 1 FROM grants g WHERE g.principal_id = t.id \
+                    AND g.project_id IS NULL) LIMIT $3) granted) AS service_tokens")
         .bind(organization)
         .bind(project.team_id)
+        .bind(MOST + 1)
         .one(db)
         .await?)
 }

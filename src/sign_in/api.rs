@@ -15,6 +15,7 @@ use crate::identity::attribution::{Attribution, Claimed, Named, Outcome, settle}
 use crate::identity::bearer::{Principal, PrincipalKind, of_request};
 use crate::identity::caller::{admits_personal_token, home};
 use crate::identity::reveal::Delivery;
+use crate::identity::token::Hint;
 use crate::identity::{App, Bearer};
 use crate::platform::id::TokenId;
 use crate::platform::web::operation::{Api, delete, direct, post};
@@ -64,16 +65,17 @@ struct WhoAmI<'a> {
     default_team: Option<&'a str>,
     #[schemars(with = "Permissions")]
     permissions: &'a RawValue,
-    token: OwnToken<'a>,
+    token: OwnToken,
     attributed_to: Option<Named>,
     attribution: Option<Outcome>,
 }
 
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
-struct OwnToken<'a> {
+struct OwnToken {
     id: TokenId,
     kind: TokenKind,
-    hint: &'a str,
+    #[schemars(with = "String")]
+    hint: Hint,
     expires_at: Option<Timestamp>,
 }
 
@@ -127,7 +129,7 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
         token: OwnToken {
             id: bearer.token,
             kind: bearer.kind,
-            hint: &bearer.hint,
+            hint: bearer.hint,
             expires_at: bearer.expires_at,
         },
         attributed_to: attribution.person,

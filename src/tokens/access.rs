@@ -52,7 +52,11 @@ impl AccessFor {
             account: None,
             person: None,
             team: None,
-            source: if exchanged { bearer.source } else { Some((bearer.token, bearer.value)) },
+            source: if exchanged {
+                bearer.source.as_deref().copied()
+            } else {
+                Some((bearer.token, bearer.value))
+            },
             parent: exchanged.then_some(bearer.token),
             identity: None,
             ends: bearer.expires_at,

@@ -62,7 +62,7 @@ pub(super) async fn insert_value(tx: &mut Tx, id: TokenId, value: &PlainToken) -
     sql("INSERT INTO token_values (hash, token_id, hint) VALUES ($1, $2, $3)")
         .bind(value.hash())
         .bind(id)
-        .bind(value.hint())
+        .bind(value.hint().to_string())
         .execute(tx)
         .await?;
     Ok(())
@@ -100,9 +100,10 @@ pub(super) async fn drop_current(tx: &mut Tx, id: TokenId) -> Result<()> {
     Ok(())
 }
 
-/// Lets the value in force live on until `stops_at`.
+/// Lets the value in force live on until `stops_at`. Until now its uses were the token's.
 pub(super) async fn retire(tx: &mut Tx, id: TokenId, stops_at: Timestamp) -> Result<()> {
-    sql("UPDATE token_values SET stops_at = $1 WHERE token_id = $2 AND stops_at IS NULL")
+    sql("UPDATE token_values SET stops_at = $1, last_used_at = (SELECT last_used_at FROM tokens WHERE id = $2) \
+         WHERE token_id = $2 AND stops_at IS NULL")
         .bind(stops_at)
         .bind(id)
         .execute(tx)

@@ -11,7 +11,7 @@ use crate::platform::id::{OrganizationId, PersonId};
 
 /// So many counters share all scopes; two that meet only forget more than they
 /// must.
-const COUNTERS: usize = 4096;
+const COUNTERS: u16 = 4096;
 
 /// How long a node is trusted to hear of all changes after it was last known to.
 pub(super) const TRUST: Duration = Duration::from_millis(800);
@@ -20,6 +20,13 @@ const SPAN: i64 = 800_000;
 /// Whose facts they are that a change touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Scope(u128);
+
+impl Scope {
+    /// Its counter: the low bits of an id are random.
+    fn counter(self) -> u16 {
+        u16::try_from(self.0 % u128::from(COUNTERS)).unwrap_or(0)
+    }
+}
 
 impl From<OrganizationId> for Scope {
     fn from(id: OrganizationId) -> Self {
@@ -74,8 +81,8 @@ impl Touched {
 pub enum Stamp {
     /// It depends on changes of one scope.
     Of {
-        /// The scope.
-        scope: Scope,
+        /// The scope's counter.
+        counter: u16,
         /// Changes that touched everything.
         all: u64,
         /// Changes of its own.
@@ -84,6 +91,9 @@ pub enum Stamp {
     /// It depends on any change.
     Any(u64),
 }
+
+// There is one with everything that is remembered.
+const _: () = assert!(size_of::<Stamp>() <= 24);
 
 #[derive(Debug)]
 struct Counts {
@@ -116,9 +126,8 @@ impl Changes {
         }))
     }
 
-    fn own(&self, scope: Scope) -> &AtomicU64 {
-        // The low bits of an id are random.
-        &self.0.own[usize::try_from(scope.0 % COUNTERS as u128).unwrap_or(0)]
+    fn own(&self, counter: u16) -> &AtomicU64 {
+        &self.0.own[usize::from(counter)]
     }
 
     /// Call this before facts are read.
@@ -131,11 +140,11 @@ impl Changes {
     /// where anything changed meanwhile.
     #[must_use]
     pub fn stamp(&self, before: Before, scope: impl Into<Scope>) -> Option<Stamp> {
-        let scope = scope.into();
+        let counter = scope.into().counter();
         let stamp = Stamp::Of {
-            scope,
+            counter,
             all: self.0.all.load(Ordering::SeqCst),
-            own: self.own(scope).load(Ordering::SeqCst),
+            own: self.own(counter).load(Ordering::SeqCst),
         };
         // A change moves `any` on before the others: unchanged, no stamp is too new.
         (self.0.any.load(Ordering::SeqCst) == before.0).then_some(stamp)
@@ -152,8 +161,8 @@ impl Changes {
     #[must_use]
     pub fn holds(&self, stamp: &Stamp, now: Timestamp) -> bool {
         let unchanged = match stamp {
-            Stamp::Of { scope, all, own } => {
-                self.own(*scope).load(Ordering::SeqCst) == *own && self.0.all.load(Ordering::SeqCst) == *all
+            Stamp::Of { counter, all, own } => {
+                self.own(*counter).load(Ordering::SeqCst) == *own && self.0.all.load(Ordering::SeqCst) == *all
             }
             Stamp::Any(any) => self.0.any.load(Ordering::SeqCst) == *any,
         };
@@ -177,7 +186,7 @@ impl Changes {
         match touched {
             Touched::These(first, second) => {
                 for scope in std::iter::once(first).chain(second) {
-                    self.own(scope).fetch_add(1, Ordering::SeqCst);
+                    self.own(scope.counter()).fetch_add(1, Ordering::SeqCst);
                 }
             }
             _ => drop(self.0.all.fetch_add(1, Ordering::SeqCst)),

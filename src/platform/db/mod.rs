@@ -41,6 +41,9 @@ pub enum Db {
     },
 }
 
+/// A connection to PostgreSQL that was used within this time is believed to work.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Where nodes on one PostgreSQL tell one another what changed.
 const CHANNEL: &str = "tessera_changes";
 
@@ -88,6 +91,16 @@ impl Db {
                 let pool = PgPoolOptions::new()
                     .max_connections(16)
                     .acquire_timeout(Duration::from_secs(5))
+                    // One that just answered is not asked first whether it still does.
+                    .test_before_acquire(false)
+                    .before_acquire(|connection, met| {
+                        Box::pin(async move {
+                            if met.idle_for < FRESH {
+                                return Ok(true);
+                            }
+                            Ok(sqlx::Connection::ping(connection).await.is_ok())
+                        })
+                    })
                     .connect_with(PgConnectOptions::from_str(url)?.application_name("tessera"))
                     .await?;
                 Ok(Self::Postgres { pool, changes: Changes::new(false) })
@@ -105,9 +118,14 @@ impl Db {
             .busy_timeout(Duration::from_secs(5));
         let write = SqlitePoolOptions::new()
             .max_connections(1)
+            .test_before_acquire(false)
             .connect_with(options.clone().create_if_missing(true))
             .await?;
-        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .test_before_acquire(false)
+            .connect_with(options.read_only(true))
+            .await?;
         Ok(Self::Sqlite { read, write, changes: Changes::new(true) })
     }
 
