@@ -3,7 +3,7 @@
 use super::event::{Actor, Event};
 use super::store;
 use crate::platform::db::Touched;
-use crate::platform::id::{OrganizationId, PersonId};
+use crate::platform::id::{OrganizationId, PersonId, TokenId};
 use crate::platform::{Context, Error, Result, Timestamp, Tx};
 
 /// A change under way. Dropping it undoes it.
@@ -39,6 +39,12 @@ impl<'a> Change<'a> {
     /// there is none.
     pub const fn touches_nothing(&mut self) {
         self.touched = Some(Touched::Nothing);
+    }
+
+    /// Says that it is about one token alone, which is no access token: its
+    /// values, its end, its name, its addresses.
+    pub fn touches_token(&mut self, token: TokenId) {
+        self.touched = Some(Touched::These(token.into(), None));
     }
 
     /// Says that it is about a person's own things and nothing else.

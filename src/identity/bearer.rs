@@ -15,12 +15,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::app::App;
 use super::caller::RequestFacts;
+use super::lookup::Row;
 use super::standing::{self, OrganizationFacts};
 use super::token::{Hint, PlainToken, TokenHash};
 use crate::access::{Addresses, Home, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind, Once};
-use crate::platform::db::Before;
-use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
+use crate::platform::db::{Before, Scope};
+use crate::platform::id::{OrganizationId, PersonId, TeamId, TokenId};
 use crate::platform::text::words;
 use crate::platform::{Error, Result, Timestamp, sql};
 
@@ -232,24 +233,6 @@ impl Bearer {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    stops_at: Option<Timestamp>,
-    token_id: TokenId,
-    name: String,
-    acts_as: Option<TokenKind>,
-    source_id: Option<TokenId>,
-    source_value: Option<Vec<u8>>,
-    expires_at: Option<Timestamp>,
-    regenerated_at: Timestamp,
-    allowed_addresses: String,
-    permissions: Option<String>,
-    person_id: Option<PersonId>,
-    service_account_id: Option<ServiceAccountId>,
-    team_id: Option<TeamId>,
-    organization_id: Option<OrganizationId>,
-}
-
-#[derive(sqlx::FromRow)]
 struct SourceRow {
     name: String,
     expires_at: Option<Timestamp>,
@@ -336,14 +319,7 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
 /// Reads what is known of a value, and remembers it; nothing for one that is
 /// unknown or has ended otherwise than by time.
 async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) -> Result<Option<Arc<Facts>>> {
-    let before = app.db.changes().before();
-    let row: Option<Row> = sql("SELECT v.stops_at, t.id AS token_id, t.name, t.acts_as, t.source_id, \
-            t.source_value, t.expires_at, t.regenerated_at, t.allowed_addresses, t.permissions, t.person_id, \
-            t.service_account_id, t.team_id, t.organization_id \
-         FROM token_values v JOIN tokens t ON t.id = v.token_id WHERE v.hash = $1 AND t.revoked_at IS NULL")
-    .bind(hash)
-    .optional(&app.db)
-    .await?;
+    let (before, row) = app.memory.lookup.find(&app.db, hash).await?;
     let Some(row) = row else { return Ok(None) };
     let held = row.source_value.as_deref().and_then(TokenHash::stored);
     let (source, origin) = match (row.source_id, held) {
@@ -358,14 +334,16 @@ async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) ->
     let narrowed = row.permissions.as_deref().map(standing::permissions);
     let principal = principal(app, acts_as, &row, origin.as_ref(), narrowed, (before, now)).await?;
     let Some(principal) = principal else { return Ok(None) };
-    let (stamp, own_end, own_list) = match &principal {
-        Principal::Person { id, .. } => (app.db.changes().stamp(before, *id), None, None),
+    let (scope, own_end, own_list) = match &principal {
+        Principal::Person { id, .. } => (Scope::from(*id), None, None),
         Principal::Machine(machine) if machine.is_over => return Ok(None),
         Principal::Machine(machine) => {
-            let stamp = app.db.changes().stamp(before, machine.organization.id);
-            (stamp, machine.expires_at, machine.addresses.clone())
+            (machine.organization.id.into(), machine.expires_at, machine.addresses.clone())
         }
     };
+    // What becomes of a token alone, or of what it was exchanged for, leaves others as they are.
+    let scopes = [scope, row.token_id.into(), row.source_id.unwrap_or(row.token_id).into()];
+    let stamp = app.db.changes().stamp(before, &scopes);
     let (source_end, source_stop) =
         origin.as_ref().map_or((None, None), |origin| (origin.expires_at, origin.stops_at));
     let ends = [row.stops_at, row.expires_at, own_end, source_end, source_stop];
@@ -425,7 +403,7 @@ async fn principal(
         (TokenKind::ServiceToken, ..) => row.source_id.unwrap_or(row.token_id).number(),
         _ => return Ok(None),
     };
-    let read = Box::pin(machine(app, token, organization, row, origin));
+    let read = Box::pin(machine(app, token, organization, row, (origin, at)));
     let machine = match app.memory.machines.or_read(app.db.changes(), id, organization, at, read).await {
         Ok(machine) => machine,
         Err(Error::NotFound) => return Ok(None),
@@ -446,10 +424,13 @@ async fn machine(
     token: TokenKind,
     organization: OrganizationId,
     row: &Row,
-    origin: Option<&SourceRow>,
+    (origin, at): (Option<&SourceRow>, (Before, Timestamp)),
 ) -> Result<Machine> {
     let db = &app.db;
-    let organization = Arc::new(standing::organization(db, organization).await?);
+    let read = Box::pin(standing::organization(db, organization));
+    // One of it for all of its machines.
+    let organization =
+        app.memory.organizations.or_read(db.changes(), organization, organization, at, read).await?;
     let whole = |kind, id: String, name: String, subject| Machine {
         kind,
         id,

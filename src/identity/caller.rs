@@ -221,7 +221,7 @@ pub async fn place_in(app: &App, person: PersonId, named: &str) -> Result<Arc<Me
     let place = Box::pin(memberships(app, person, Some(named))).await?.pop().ok_or(Error::NotFound)?;
     let place = Arc::new(place);
     // Slugs never change, so the name stands for the organization.
-    app.memory.places.put(key, changes.stamp(before, place.organization.id), &place);
+    app.memory.places.put(key, changes.stamp(before, &[place.organization.id.into()]), &place);
     Ok(place)
 }
 

@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use super::bearer::{Facts, Machine};
 use super::caller::Membership;
+use super::lookup::Lookup;
 use super::service::Known;
+use super::standing::OrganizationFacts;
 use super::token::TokenHash;
 use crate::access::{Permissions, ProjectFacts};
 use crate::platform::db::{Before, Changes, Stamp};
@@ -81,7 +83,7 @@ impl<K: Eq + Hash + Clone, V> Remembered<K, V> {
             return Ok(known);
         }
         let value = Arc::new(read.await?);
-        self.put(key, changes.stamp(before, scope), &value);
+        self.put(key, changes.stamp(before, &[scope.into()]), &value);
         Ok(value)
     }
 }
@@ -89,10 +91,14 @@ impl<K: Eq + Hash + Clone, V> Remembered<K, V> {
 /// The memory of one node.
 #[derive(Debug)]
 pub struct Memory {
+    /// Where what is not remembered is looked up.
+    pub(super) lookup: Lookup,
     /// By the hash of a token's value.
     pub(super) tokens: Remembered<TokenHash, Facts>,
     /// By a principal's id, without its prefix.
     pub(super) machines: Remembered<u128, Machine>,
+    /// What every principal of an organization shares.
+    pub(super) organizations: Remembered<OrganizationId, OrganizationFacts>,
     /// By the hash of a service's secret.
     pub(super) services: Remembered<TokenHash, Known>,
     /// A person's place in an organization, by the name that it was asked for by.
@@ -108,8 +114,10 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
+            lookup: Lookup::default(),
             tokens: Remembered::new(TOKENS),
             machines: Remembered::new(PRINCIPALS),
+            organizations: Remembered::new(OTHERS),
             services: Remembered::new(OTHERS),
             places: Remembered::new(OTHERS),
             homes: Remembered::new(OTHERS),

@@ -7,6 +7,7 @@ pub mod bearer;
 pub mod caller;
 pub mod issuer;
 pub mod limits;
+mod lookup;
 pub mod memory;
 pub mod once;
 pub mod password;

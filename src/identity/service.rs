@@ -148,7 +148,7 @@ async fn read(app: &App, hash: TokenHash) -> Result<Option<Arc<Known>>> {
             organization: Arc::new(row.organization.facts(&app.db).await?),
         }),
     });
-    let stamp = app.db.changes().stamp(before, known.service.organization.id);
+    let stamp = app.db.changes().stamp(before, &[known.service.organization.id.into(), known.token.into()]);
     app.memory.services.put(hash, stamp, &known);
     Ok(Some(known))
 }

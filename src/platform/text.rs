@@ -127,13 +127,13 @@ pub fn prose(text: &str, limit: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// Counts of what may be many stop here: what is above it reads `10,000+`.
-pub const MOST: i64 = 10_000;
+/// Counts of what may be many stop here: what is above it reads `1,000+`.
+pub const MOST: i64 = 1_000;
 
 /// A count that stops at [`MOST`], as it is read.
 #[must_use]
 pub fn count(count: i64) -> String {
-    if count > MOST { "10,000+".to_owned() } else { count.to_string() }
+    if count > MOST { "1,000+".to_owned() } else { count.to_string() }
 }
 
 /// The form in which names are compared: trimmed, case folded.

@@ -153,6 +153,7 @@ pub async fn create(
     };
     let account = account.into_inner();
     let event = Event::new(Action::ServiceAccountCreated, "service_account", id, &account.name);
+    change.touches_nothing();
     change.commit(event.after(json!(account.view(now)))).await?;
     let key = issued.as_ref().map(|issued| issued.id);
     Ok(Made { account, key, value: issued.and_then(|issued| issued.value) })
@@ -403,6 +404,7 @@ pub async fn add_key(
         return Ok((account, issued));
     }
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
+    change.touches_nothing();
     change.commit(event.after(json!({ "key_added": issued.id }))).await?;
     Ok((account, issued))
 }
@@ -431,6 +433,7 @@ pub async fn regenerate(
         return Ok((account, issued));
     }
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
+    change.touches_token(token.id);
     change.commit(event.after(json!({ "key_regenerated": token.id }))).await?;
     Ok((account, issued))
 }
@@ -461,6 +464,7 @@ pub async fn edit_key(
     let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
     let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
     let event = Event::new(Action::TokenEdited, "token", token.id, &checked.name);
+    change.touches_token(token.id);
     let id = token.id;
     let fresh = tokens::find(change.tx(), id).await?.ok_or(Error::NotFound)?;
     change.commit(event.before(before).after(after)).await?;

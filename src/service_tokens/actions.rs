@@ -165,6 +165,7 @@ pub async fn create(
     write(&mut change, caller, issued.id, &all).await?;
     let after = json!({ "grants": input.grants, "description": token.description });
     let event = Event::new(Action::ServiceTokenCreated, "token", issued.id, &token.name).after(after);
+    change.touches_nothing();
     change.commit(event).await?;
     Ok(issued)
 }
@@ -262,6 +263,7 @@ pub async fn regenerate(
         return Ok(issued);
     }
     let event = Event::new(Action::ServiceTokenEdited, "token", was.token.id, &was.token.name);
+    change.touches_token(was.token.id);
     change.commit(event.after(json!({ "regenerated": true }))).await?;
     Ok(issued)
 }

@@ -159,6 +159,7 @@ async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<Renewal
     let Principal::Machine(machine) = &bearer.principal else { return Err(Error::Forbidden(no.to_owned())) };
     let actor = bearer.actor();
     let mut change = Change::begin(&app, &actor, Some(machine.organization.id)).await?;
+    change.touches_token(bearer.token);
     let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
     let now = change.now;
     let allowed = match token.service_account_id {

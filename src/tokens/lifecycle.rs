@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::model::{Holder, NewToken, Overlap, Renewal, Token};
 use super::store;
-use crate::access::Policy;
+use crate::access::{Policy, TokenKind};
 use crate::audit::{Action, Change, Event};
 use crate::identity::PlainToken;
 use crate::identity::once::repeats;
@@ -159,6 +159,7 @@ pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
         return Err(Error::conflict("The old value has stopped already."));
     }
     let before = json!({ "hint": token.previous_hint });
+    change.touches_token(token.id);
     change.commit(Event::new(Action::TokenOverlapEnded, "token", token.id, &token.name).before(before)).await
 }
 
@@ -178,6 +179,10 @@ pub async fn end_itself(change: Change<'_>, token: &Token, is_old: bool) -> Resu
 /// [`Error::Conflict`] when it has ended already; when the database cannot.
 pub async fn revoke(mut change: Change<'_>, token: &Token) -> Result<()> {
     let event = end(&mut change, token).await?;
+    // Others may have been narrowed from an access token, and end with it.
+    if token.kind != TokenKind::Access {
+        change.touches_token(token.id);
+    }
     change.commit(event).await
 }
 

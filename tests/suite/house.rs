@@ -133,7 +133,7 @@ fn macros(texts: &[String]) -> Vec<(String, usize, Vec<Vec<String>>)> {
         let name = part.split_whitespace().next().expect("a name").to_owned();
         let pattern = arguments(body.split_once('(').expect("a pattern").1);
         let is_text = |each: &&str| each.ends_with(":literal") || each.starts_with("$select:");
-        let first = pattern.iter().position(|each| is_text(each)).expect("a text");
+        let first = pattern.iter().position(is_text).expect("a text");
         let places: Vec<&str> =
             pattern[first..].iter().map(|each| each.split_once(':').expect("a kind").0).collect();
         let made = body.split("sql(concat!(").skip(1).map(|rest| {
@@ -207,7 +207,8 @@ pub fn statements() -> Vec<String> {
 /// The types of the values that statements for many rows are given: in a list
 /// of rows PostgreSQL learns them from the values alone.
 pub fn types(statement: &str) -> Option<&'static str> {
-    const OF_LISTS: [(&str, &str); 6] = [
+    const OF_LISTS: [(&str, &str); 7] = [
+        ("SELECT v.hash", "bytea"),
         ("UPDATE token_values SET last_used_at = v.", "bytea, bigint"),
         ("UPDATE tokens SET last_used_at = v.", "text, bigint, text, text, text"),
         ("UPDATE service_accounts SET last_used_at = v.", "text, bigint, text"),

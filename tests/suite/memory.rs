@@ -111,6 +111,35 @@ async fn what_a_person_is_in_an_organization_holds_from_their_next_call_on() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_one_key_leaves_the_others_remembered() {
+    let (house, olive, id, key) = world().await;
+    let listener = hearing(&house);
+    let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
+    let begun = Instant::now();
+    loop {
+        assert!(lives(&house, &key).await);
+        let other = house.post(&olive, &keys, json!({ "name": "for a moment" })).await.json();
+        let (other, value) =
+            (other["id"].as_str().expect("an id"), other["token"].as_str().expect("a value"));
+        assert!(lives(&house, value).await);
+        let renewed = house.post(&olive, &format!("{keys}/{other}/regenerate"), json!({})).await.json();
+        let renewed = renewed["token"].as_str().expect("a value");
+        assert!(!lives(&house, value).await && lives(&house, renewed).await);
+        house.api(&olive, Method::DELETE, &format!("{keys}/{other}"), None).await;
+        assert!(!lives(&house, renewed).await);
+        // Behind everybody's back: who is let in now is remembered.
+        meddle(&house, &id, true).await;
+        let remembered = lives(&house, &key).await;
+        meddle(&house, &id, false).await;
+        if remembered {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is forgotten with every change");
+    }
+    listener.abort();
+}
+
+#[tokio::test]
 async fn a_change_by_another_process_is_heard() {
     let (house, olive, id, key) = world().await;
     let other = house.another_process().await;

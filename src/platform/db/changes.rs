@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::platform::Timestamp;
-use crate::platform::id::{OrganizationId, PersonId};
+use crate::platform::id::{OrganizationId, PersonId, TokenId};
 
 /// So many counters share all scopes; two that meet only forget more than they
 /// must.
-const COUNTERS: u16 = 4096;
+const COUNTERS: u16 = 16_384;
+
+/// So many scopes may a fact depend on, and no more.
+const SCOPES: usize = 3;
 
 /// How long a node is trusted to hear of all changes after it was last known to.
 pub(super) const TRUST: Duration = Duration::from_millis(800);
@@ -30,6 +33,12 @@ impl Scope {
 
 impl From<OrganizationId> for Scope {
     fn from(id: OrganizationId) -> Self {
+        Self(id.number())
+    }
+}
+
+impl From<TokenId> for Scope {
+    fn from(id: TokenId) -> Self {
         Self(id.number())
     }
 }
@@ -79,13 +88,13 @@ impl Touched {
 /// The counts under which something was remembered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stamp {
-    /// It depends on changes of one scope.
+    /// It depends on changes of these scopes.
     Of {
-        /// The scope's counter.
-        counter: u16,
+        /// Their counters; one several times where there are fewer.
+        counters: [u16; SCOPES],
         /// Changes that touched everything.
         all: u64,
-        /// Changes of its own.
+        /// Changes of their own, all together: no counter ever goes back.
         own: u64,
     },
     /// It depends on any change.
@@ -130,22 +139,29 @@ impl Changes {
         &self.0.own[usize::from(counter)]
     }
 
+    fn sum(&self, counters: [u16; SCOPES]) -> u64 {
+        counters
+            .into_iter()
+            .map(|counter| self.own(counter).load(Ordering::SeqCst))
+            .fold(0, u64::wrapping_add)
+    }
+
     /// Call this before facts are read.
     #[must_use]
     pub fn before(&self) -> Before {
         Before(self.0.any.load(Ordering::SeqCst))
     }
 
-    /// The stamp for facts of this scope that were read since `before`; nothing
-    /// where anything changed meanwhile.
+    /// The stamp for facts that depend on these scopes (one to three) and were
+    /// read since `before`; nothing where anything changed meanwhile.
     #[must_use]
-    pub fn stamp(&self, before: Before, scope: impl Into<Scope>) -> Option<Stamp> {
-        let counter = scope.into().counter();
-        let stamp = Stamp::Of {
-            counter,
-            all: self.0.all.load(Ordering::SeqCst),
-            own: self.own(counter).load(Ordering::SeqCst),
-        };
+    pub fn stamp(&self, before: Before, scopes: &[Scope]) -> Option<Stamp> {
+        let first = scopes.first().filter(|_| scopes.len() <= SCOPES)?;
+        let mut counters = [first.counter(); SCOPES];
+        for (counter, scope) in counters.iter_mut().zip(scopes) {
+            *counter = scope.counter();
+        }
+        let stamp = Stamp::Of { counters, all: self.0.all.load(Ordering::SeqCst), own: self.sum(counters) };
         // A change moves `any` on before the others: unchanged, no stamp is too new.
         (self.0.any.load(Ordering::SeqCst) == before.0).then_some(stamp)
     }
@@ -161,8 +177,8 @@ impl Changes {
     #[must_use]
     pub fn holds(&self, stamp: &Stamp, now: Timestamp) -> bool {
         let unchanged = match stamp {
-            Stamp::Of { counter, all, own } => {
-                self.own(*counter).load(Ordering::SeqCst) == *own && self.0.all.load(Ordering::SeqCst) == *all
+            Stamp::Of { counters, all, own } => {
+                self.sum(*counters) == *own && self.0.all.load(Ordering::SeqCst) == *all
             }
             Stamp::Any(any) => self.0.any.load(Ordering::SeqCst) == *any,
         };
@@ -217,13 +233,13 @@ mod tests {
     fn a_stamp_holds_until_its_scope_or_everything_changes() {
         let changes = Changes::new(true);
         let (one, two) = (OrganizationId::sample(1), OrganizationId::sample(2));
-        let stamp = changes.stamp(changes.before(), one).expect("nothing changed");
+        let stamp = changes.stamp(changes.before(), &[one.into()]).expect("nothing changed");
         changes.happened(Touched::Nothing);
         changes.happened(Touched::These(two.into(), None));
         assert!(changes.holds(&stamp, now()));
         changes.happened(Touched::These(two.into(), Some(one.into())));
         assert!(!changes.holds(&stamp, now()));
-        let stamp = changes.stamp(changes.before(), one).expect("nothing changed");
+        let stamp = changes.stamp(changes.before(), &[one.into()]).expect("nothing changed");
         changes.happened(Touched::Everything);
         assert!(!changes.holds(&stamp, now()));
     }
@@ -239,17 +255,34 @@ mod tests {
     }
 
     #[test]
+    fn a_stamp_of_several_scopes_ends_with_each_of_them() {
+        let changes = Changes::new(true);
+        let ids = [1, 2, 3].map(OrganizationId::sample);
+        let scopes = ids.map(Scope::from);
+        for touched in scopes {
+            let stamp = changes.stamp(changes.before(), &scopes).expect("nothing changed");
+            changes.happened(Touched::These(Scope(4), None));
+            assert!(changes.holds(&stamp, now()));
+            changes.happened(Touched::These(touched, None));
+            assert!(!changes.holds(&stamp, now()));
+        }
+        assert!(changes.stamp(changes.before(), &[]).is_none());
+        assert!(changes.stamp(changes.before(), &[Scope(1), Scope(2), Scope(3), Scope(4)]).is_none());
+    }
+
+    #[test]
     fn what_changes_while_facts_are_read_leaves_no_stamp() {
         let changes = Changes::new(true);
         let before = changes.before();
         changes.happened(Touched::These(OrganizationId::sample(9).into(), None));
-        assert!(changes.stamp(before, OrganizationId::sample(1)).is_none());
+        assert!(changes.stamp(before, &[OrganizationId::sample(1).into()]).is_none());
     }
 
     #[test]
     fn memory_is_trusted_only_while_this_node_hears_of_the_others() {
         let changes = Changes::new(false);
-        let stamp = changes.stamp(changes.before(), OrganizationId::sample(1)).expect("nothing changed");
+        let stamp =
+            changes.stamp(changes.before(), &[OrganizationId::sample(1).into()]).expect("nothing changed");
         assert!(!changes.holds(&stamp, now()));
         changes.trust(Timestamp::from_micros(10));
         assert!(changes.holds(&stamp, Timestamp::from_micros(9)));
