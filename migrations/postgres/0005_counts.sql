@@ -10,3 +10,6 @@ DROP INDEX tokens_used;
 CREATE INDEX tokens_used ON tokens (organization_id, (COALESCE(last_used_at, created_at)), id, kind, expires_at, revoked_at)
     WHERE revoked_at IS NULL AND kind <> 'access';
 CREATE INDEX service_accounts_living ON service_accounts (organization_id, scope, deleted_at) WHERE deleted_at IS NULL;
+-- The accounts of a team, by name.
+DROP INDEX service_accounts_team;
+CREATE INDEX service_accounts_team ON service_accounts (team_id, name_folded, id) WHERE team_id IS NOT NULL;

@@ -148,24 +148,34 @@ fn macros(texts: &[String]) -> Vec<(String, usize, Vec<Vec<String>>)> {
     found
 }
 
-/// The macros that are the beginning of a statement's text: name, and the beginning.
-fn beginnings(texts: &[String]) -> Vec<(String, String)> {
+/// A macro that is a statement's text: its name, and its parts; an argument's
+/// place where one stands.
+type Text = (String, Vec<Result<String, usize>>);
+
+/// The macros that are texts of statements.
+fn text_macros(texts: &[String]) -> Vec<Text> {
     let all = texts.iter().flat_map(|text| text.split("macro_rules! ").skip(1));
     let found = all.filter_map(|part| {
         let body = part.split_once("\n}").expect("an end").0;
         let (name, rest) = (part.split_whitespace().next()?, body.split_once("=> {\n        concat!(")?.1);
-        let parts = arguments(rest);
-        let literal = literal(parts.first()?)?;
-        (parts.get(1) == Some(&"$rest")).then(|| (name.to_owned(), literal))
+        let pattern = arguments(body.split_once('(')?.1);
+        let place = |each: &str| pattern.iter().position(|known| known.split(':').next() == Some(each));
+        let parts = arguments(rest).into_iter().filter(|each| !each.is_empty());
+        let parts = parts.map(|each| place(each).map_or_else(|| Ok(literal(each).expect("a literal")), Err));
+        Some((name.to_owned(), parts.collect()))
     });
     found.collect()
 }
 
-/// A literal, or what a macro puts before one.
-fn statement(argument: &str, beginnings: &[(String, String)]) -> Option<String> {
-    let made = beginnings.iter().find_map(|(name, beginning)| {
-        let rest = argument.strip_prefix(name.as_str())?.strip_prefix("!(")?;
-        Some(format!("{beginning}{}", literal(rest.trim_start())?))
+/// A literal, or what such a macro makes.
+fn statement(argument: &str, macros: &[Text]) -> Option<String> {
+    let made = macros.iter().find_map(|(name, parts)| {
+        let given = arguments(argument.strip_prefix(name.as_str())?.strip_prefix("!(")?);
+        let text = |part: &Result<String, usize>| match part {
+            Ok(text) => text.clone(),
+            Err(place) => literal(given[*place]).expect("a literal"),
+        };
+        Some(parts.iter().map(text).collect())
     });
     made.or_else(|| literal(argument))
 }
@@ -174,12 +184,12 @@ fn statement(argument: &str, beginnings: &[(String, String)]) -> Option<String> 
 pub fn statements() -> Vec<String> {
     let texts: Vec<String> =
         sources().iter().map(|path| std::fs::read_to_string(path).expect("a source")).collect();
-    let beginnings = beginnings(&texts);
-    assert!(!beginnings.is_empty(), "none was found");
+    let text_macros = text_macros(&texts);
+    assert!(text_macros.len() >= 3, "{text_macros:?}");
     let mut found = Vec::new();
     for source in &texts {
         let all = source.split("sql(").skip(1);
-        found.extend(all.filter_map(|part| statement(part.trim_start(), &beginnings)));
+        found.extend(all.filter_map(|part| statement(part.trim_start(), &text_macros)));
     }
     for (name, first, made) in macros(&texts) {
         let call = format!("{name}!(");
@@ -193,7 +203,7 @@ pub fn statements() -> Vec<String> {
                             None => part.clone(),
                             Some(place) => {
                                 let place: usize = place.parse().expect("a number");
-                                statement(given[first + place], &beginnings).expect("a text")
+                                statement(given[first + place], &text_macros).expect("a text")
                             }
                         })
                         .collect(),
