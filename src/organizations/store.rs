@@ -135,7 +135,8 @@ pub async fn set_team_member(
     role: TeamRole,
     now: Timestamp,
 ) -> Result<()> {
-    sql("INSERT INTO team_members (team_id, person_id, role, created_at) VALUES ($1, $2, $3, $4) \
+    sql("INSERT INTO team_members (team_id, person_id, username, role, created_at) \
+            SELECT $1, p.id, p.username, $3, $4 FROM people p WHERE p.id = $2 \
          ON CONFLICT (team_id, person_id) DO UPDATE SET role = $3")
     .bind(team)
     .bind(person)

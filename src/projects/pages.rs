@@ -205,8 +205,7 @@ async fn access_page(
     form: Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let which =
-        if mistakes.is_empty() { Page::of_console(&form)? } else { Page::of_console(&Form::default())? };
+    let which = if mistakes.is_empty() { Page::of_console(&form)? } else { Page::first() };
     // Who reads the project and not its grants sees who reaches it without being named.
     let (project, slice) = match grants::list(app, caller, named, &which).await {
         Ok(found) => found,

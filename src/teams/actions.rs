@@ -141,15 +141,20 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
     Ok(team)
 }
 
-/// Who is in a team.
+/// A page of who is in a team.
 ///
 /// # Errors
 /// [`Error::NotFound`] for a team that is hidden.
-pub async fn members(context: &Context, caller: &Caller, named: &str) -> Result<(Team, Vec<Member>)> {
+pub async fn members(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    page: &Page,
+) -> Result<(Team, Slice<Member>)> {
     let team =
         see(&caller.subject, MembersOf(store::find(&context.db, caller.organization.id, named).await?))?.0;
-    let members = store::members(&context.db, team.id).await?;
-    Ok((team, members))
+    let members = store::members(&context.db, team.id, page).await?;
+    Ok((team, page.cut(members, |it| Cursor { key: it.username.clone(), id: it.id.to_string() })))
 }
 
 /// Puts a member of the organization into a team, or changes what they are

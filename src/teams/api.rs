@@ -48,7 +48,7 @@ pub fn routes() -> Api<App> {
         )
         .with(
             get("listTeamMembers", "/organizations/{org}/teams/{team}/members", members, "Who is in a team")
-                .lists_all::<Member>(),
+                .lists::<Member>(),
         )
         .with(
             put(
@@ -110,9 +110,10 @@ async fn members(
     State(app): State<App>,
     caller: ApiCaller,
     Path((_, team)): Path<(String, String)>,
+    query: Query,
 ) -> Result<Response> {
-    let (_, members) = actions::members(&app, &caller, &team).await?;
-    Ok(Answer(json!({ "items": members, "next": null })).into_response())
+    let (_, members) = actions::members(&app, &caller, &team, &Page::of_api(&query)?).await?;
+    Ok(Answer(json!({ "items": members.rows, "next": members.next })).into_response())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -59,7 +59,7 @@ struct NewPage {
 struct MembersPage {
     shell: Shell,
     team: Team,
-    members: Vec<Member>,
+    members: Slice<Member>,
     may_manage: bool,
     typed: String,
     mistakes: Mistakes,
@@ -140,19 +140,21 @@ async fn members(
     State(app): State<App>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
+    query: Query,
 ) -> Result<Response> {
-    members_page(&app, &caller, StatusCode::OK, &team, String::new(), Mistakes::default()).await
+    let which = Page::of_console(&query)?;
+    members_page(&app, &caller, (StatusCode::OK, &which), &team, String::new(), Mistakes::default()).await
 }
 
 async fn members_page(
     app: &App,
     caller: &ConsoleCaller,
-    status: StatusCode,
+    (status, which): (StatusCode, &Page),
     named: &str,
     typed: String,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (team, members) = actions::members(app, caller, named).await?;
+    let (team, members) = actions::members(app, caller, named, which).await?;
     let may_manage = may(&caller.subject, &MembersOf(team.clone()));
     let shell = Shell::of(app, caller, SECTION, team.name.clone()).await?;
     Ok(html(status, &MembersPage { shell, team, members, may_manage, typed, mistakes }))
@@ -182,7 +184,7 @@ async fn add(
         Err(error) => error,
     };
     let (status, mistakes) = refused(error)?;
-    members_page(&app, &caller, status, &team, person, mistakes).await
+    members_page(&app, &caller, (status, &Page::first()), &team, person, mistakes).await
 }
 
 async fn remove(
@@ -198,7 +200,7 @@ async fn remove(
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            members_page(&app, &caller, status, &team, String::new(), mistakes).await
+            members_page(&app, &caller, (status, &Page::first()), &team, String::new(), mistakes).await
         }
     }
 }

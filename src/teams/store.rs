@@ -142,13 +142,18 @@ pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
     Ok(())
 }
 
-/// Who is in a team, by name.
+/// A page of who is in a team, by username.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn members(db: &Db, team: TeamId) -> Result<Vec<Member>> {
-    Ok(sql("SELECT p.id, p.username, p.email, p.name, m.role FROM team_members m \
-            JOIN people p ON p.id = m.person_id WHERE m.team_id = $1 ORDER BY p.username LIMIT 500")
+pub async fn members(db: &Db, team: TeamId, page: &Page) -> Result<Vec<Member>> {
+    Ok(paged!(
+        page,
+        "SELECT p.id, p.username, p.email, p.name, m.role FROM team_members m \
+            JOIN people p ON p.id = m.person_id WHERE m.team_id = $4",
+        "m.username",
+        "m.person_id"
+    )
     .bind(team)
     .all(db)
     .await?)

@@ -237,6 +237,32 @@ async fn an_edit_that_holds_on_to_a_tag_is_refused_over_a_newer_version() {
     }
 }
 
+/// A field of all rows of a list, asked for two at a time.
+async fn in_twos(house: &House, token: &str, path: &str, field: &str) -> Vec<String> {
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = house.get(token, &format!("{path}?limit=2{after}")).await.json();
+        let items = page["items"].as_array().expect("a list");
+        assert!(items.len() <= 2);
+        found.extend(items.iter().map(|row| row[field].as_str().expect("text").to_owned()));
+        let Some(next) = page["next"].as_str() else { return found };
+        after = format!("&after={next}");
+    }
+}
+
+#[tokio::test]
+async fn the_people_of_a_team_come_a_page_at_a_time_by_username() {
+    let (house, olive, ..) = world().await;
+    for name in ["zoe", "ann", "kim"] {
+        house.person(name, "member", Some(("payments", TeamRole::Member))).await;
+    }
+    let members = "/organizations/acme/teams/payments/members";
+    assert_eq!(in_twos(&house, &olive, members, "username").await, ["ann", "kim", "mo", "zoe"]);
+    let cookie = house.sign_in("olive").await;
+    let page = house.page(&cookie, "/orgs/acme/settings/teams/payments/members").await.text;
+    assert!(["ann", "kim", "mo", "zoe"].iter().all(|name| page.contains(&format!("{name} ·"))), "{page}");
+}
+
 #[tokio::test]
 async fn the_keys_of_an_account_come_a_page_at_a_time_the_newest_first() {
     let (house, olive, id, _) = world().await;
@@ -249,15 +275,7 @@ async fn the_keys_of_an_account_come_a_page_at_a_time_the_newest_first() {
             house.api(&olive, Method::DELETE, &format!("{keys}/{key}"), None).await;
         }
     }
-    let (mut names, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = house.get(&olive, &format!("{keys}?limit=2{after}")).await.json();
-        let items = page["items"].as_array().expect("a list");
-        assert!(items.len() <= 2);
-        names.extend(items.iter().map(|key| key["name"].as_str().expect("a name").to_owned()));
-        let Some(next) = page["next"].as_str() else { break };
-        after = format!("&after={next}");
-    }
+    let names = in_twos(&house, &olive, &keys, "name").await;
     assert_eq!(names[..4], ["k3", "k2", "k1", "k0"], "revoked ones too");
     assert_eq!(names.len(), 5);
     let cookie = house.sign_in("olive").await;

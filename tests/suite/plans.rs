@@ -49,8 +49,8 @@ const ROWS: [&str; 22] = [
      SELECT 'person_' || i, 'u' || i, 'u' || i, 'u' || i, 'Name', '', i FROM n",
     "INSERT INTO memberships (organization_id, person_id, role, created_at, username) {series} \
      SELECT 'org_' || (1 + i % 20), 'person_' || i, 'member', i, 'u' || i FROM n",
-    "INSERT INTO team_members (team_id, person_id, role, created_at) {series} \
-     SELECT 'team_' || (1 + i % 500), 'person_' || i, 'member', i FROM n",
+    "INSERT INTO team_members (team_id, person_id, username, role, created_at) {series} \
+     SELECT 'team_' || (1 + i % 500), 'person_' || i, 'u' || i, 'member', i FROM n",
     "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, team_id, role, \
         created_by, created_by_name, created_at, version) {series} \
      SELECT 'sa_' || i, 'org_' || (1 + i % 20), 'a' || i, 'a' || i, '', '', 'team', 'team_' || (1 + i % 500), 'member', \

@@ -83,6 +83,12 @@ impl Page {
         Ok(Self { limit, after: cursor("after")?, before: cursor("before")? })
     }
 
+    /// The first page of a console's list.
+    #[must_use]
+    pub const fn first() -> Self {
+        Self { limit: ROWS, after: None, before: None }
+    }
+
     /// The first rows, as many as a form offers to choose from.
     #[must_use]
     pub const fn choices() -> Self {

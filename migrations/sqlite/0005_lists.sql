@@ -13,3 +13,7 @@ CREATE INDEX service_accounts_living ON service_accounts (organization_id, scope
 -- The accounts of a team, by name.
 DROP INDEX service_accounts_team;
 CREATE INDEX service_accounts_team ON service_accounts (team_id, name_folded, id) WHERE team_id IS NOT NULL;
+-- The people of a team, by username, which never changes.
+ALTER TABLE team_members ADD COLUMN username TEXT NOT NULL DEFAULT '';
+UPDATE team_members SET username = (SELECT p.username FROM people p WHERE p.id = team_members.person_id);
+CREATE INDEX team_members_listed ON team_members (team_id, username, person_id);
