@@ -15,6 +15,10 @@ use crate::platform::{Db, Error, Result, Timestamp, sql};
 /// So many are asked for at once; a power of two.
 const MOST: usize = 64;
 
+/// So many lookups are under way at once at most: enough to keep a database
+/// busy, few enough that others join.
+const TURNS: usize = 2;
+
 /// A value's token, as it is stored.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct Row {
@@ -39,14 +43,17 @@ pub(super) struct Row {
 /// that is not revoked.
 type Found = Result<(Before, Option<Row>)>;
 
+/// What is asked for, and who waits for it.
+type Asked = (TokenHash, oneshot::Sender<Found>);
+
 /// The lookups of one node. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lookup(Arc<Mutex<Waiting>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    asked: Vec<(TokenHash, oneshot::Sender<Found>)>,
-    under_way: bool,
+    asked: Vec<Asked>,
+    turns: usize,
 }
 
 impl Lookup {
@@ -56,14 +63,16 @@ impl Lookup {
     /// When the database cannot.
     pub(super) async fn find(&self, db: &Db, hash: TokenHash) -> Found {
         let (answer, answered) = oneshot::channel();
-        let is_first = {
+        let another = {
             let mut waiting = self.waiting();
             waiting.asked.push((hash, answer));
-            !std::mem::replace(&mut waiting.under_way, true)
+            let another = waiting.turns < TURNS;
+            waiting.turns += usize::from(another);
+            another
         };
-        if is_first {
-            // A task of its own: who asked first may go away, those who joined wait.
-            tokio::spawn(Turn(self.clone()).answer_all(db.clone()));
+        if another {
+            // A task of its own: who asked first may go away while others wait.
+            tokio::spawn(Turn { lookup: self.clone(), is_over: false }.answer_all(db.clone()));
         }
         answered.await.map_err(|_| Error::internal("a lookup was given up"))?
     }
@@ -73,27 +82,33 @@ impl Lookup {
     }
 }
 
-/// The one turn at a time. However it ends, the next who comes begins another.
-struct Turn(Lookup);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut waiting = self.0.waiting();
-        waiting.under_way = false;
-        waiting.asked.clear();
-    }
+/// A turn: it asks until nobody waits. Whoever comes after its end begins another.
+struct Turn {
+    lookup: Lookup,
+    is_over: bool,
 }
 
 impl Turn {
-    async fn answer_all(self, db: Db) {
+    /// Those who wait; where nobody does, the turn is over.
+    fn take(&mut self) -> Vec<Asked> {
+        let mut waiting = self.lookup.waiting();
+        let many = waiting.asked.len().min(MOST);
+        // Under one lock with looking, so that nobody is left waiting for no one.
+        if many == 0 {
+            waiting.turns -= 1;
+            self.is_over = true;
+        }
+        waiting.asked.drain(..many).collect()
+    }
+
+    async fn answer_all(mut self, db: Db) {
         loop {
             // Whoever is ready to ask at this moment joins.
             tokio::task::yield_now().await;
-            let batch: Vec<_> = {
-                let mut waiting = self.0.waiting();
-                let many = waiting.asked.len().min(MOST);
-                waiting.asked.drain(..many).collect()
-            };
+            let batch = self.take();
+            if batch.is_empty() {
+                return;
+            }
             let before = db.changes().before();
             let found = rows(&db, batch.iter().map(|(hash, _)| *hash)).await;
             for (hash, answer) in batch {
@@ -101,11 +116,17 @@ impl Turn {
                 // Who went away needs no answer.
                 let _ = answer.send(row.map_err(Clone::clone));
             }
-            let mut waiting = self.0.waiting();
-            if waiting.asked.is_empty() {
-                waiting.under_way = false;
-                return;
-            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    /// A turn that ended before its time: nobody may wait for ever.
+    fn drop(&mut self) {
+        if !self.is_over {
+            let mut waiting = self.lookup.waiting();
+            waiting.turns -= 1;
+            waiting.asked.clear();
         }
     }
 }
@@ -124,4 +145,41 @@ async fn rows(db: &Db, hashes: impl Iterator<Item = TokenHash>) -> Result<HashMa
     .all_of_rows(db, list)
     .await?;
     Ok(rows.into_iter().filter_map(|row| Some((TokenHash::stored(&row.hash)?, row))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::token::PlainToken;
+    use crate::platform::Random;
+    use crate::platform::db::{Address, migrate};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn everybody_who_asks_is_answered_and_no_turn_is_left_over() {
+        let folder = std::env::temp_dir().join(format!("tessera-lookup-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let db = Db::open(&Address::Sqlite(folder.join("tessera.db"))).await.expect("opened");
+        migrate(&db).await.expect("migrated");
+        let (lookup, random) = (Lookup::default(), Random::seeded(3));
+        for _ in 0..50 {
+            let asking: Vec<_> = (0..100)
+                .map(|_| PlainToken::generate(TokenKind::Personal, &random).hash())
+                .map(|hash| {
+                    let (lookup, db) = (lookup.clone(), db.clone());
+                    tokio::spawn(async move { lookup.find(&db, hash).await })
+                })
+                .collect();
+            for asked in asking {
+                let (_, row) = asked.await.expect("finished").expect("answered");
+                assert!(row.is_none());
+            }
+        }
+        let over = async {
+            while lookup.waiting().turns > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(5), over).await.expect("no turn is left over");
+        std::fs::remove_dir_all(&folder).expect("cleaned");
+    }
 }

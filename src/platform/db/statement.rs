@@ -298,16 +298,18 @@ impl Statement {
             return Ok(Vec::new());
         }
         let (before, after) = self.around_the_list()?;
+        // Lists of other lengths are too many different statements to keep them all prepared.
+        let usual = rows.len().is_power_of_two();
         match db {
             Db::Sqlite { read, .. } => {
                 let mut builder = QueryBuilder::<Sqlite>::new(&before);
                 values!(builder, rows.iter());
-                records(&builder.push(&after).build().persistent(false).fetch_all(read).await?)
+                records(&builder.push(&after).build().persistent(usual).fetch_all(read).await?)
             }
             Db::Postgres { pool, .. } => {
                 let mut builder = QueryBuilder::<Postgres>::new(&before);
                 values!(builder, rows.iter());
-                records(&builder.push(&after).build().persistent(false).fetch_all(pool).await?)
+                records(&builder.push(&after).build().persistent(usual).fetch_all(pool).await?)
             }
         }
     }
