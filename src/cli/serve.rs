@@ -67,8 +67,8 @@ async fn keep(app: App) {
     let mut tidy = tokio::time::interval(TIDY);
     loop {
         let done = tokio::select! {
-            _ = flush.tick() => app.usage.flush(&app).await,
-            () = app.usage.much() => app.usage.flush(&app).await,
+            _ = flush.tick() => app.usage.flush_at_leisure(&app).await,
+            () = app.usage.much() => app.usage.flush_at_leisure(&app).await,
             _ = tidy.tick() => {
                 app.limits.tidy();
                 session_store::tidy(&app).await

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -20,12 +21,14 @@ use crate::platform::{Context, Result, Timestamp, sql};
 const DAYS: i64 = 30;
 
 /// So many values used since the last flush are reason for another at once.
-const MANY: usize = 50_000;
-/// So many are kept at most, where the database cannot keep up: about 25 MB.
-const MOST: usize = 100_000;
+const MANY: usize = 25_000;
+/// So many are kept at most, where the database cannot keep up: about 12 MB.
+const MOST: usize = 50_000;
 /// So many values go into one transaction, so that other writers need not wait
 /// for all.
 const BATCH: usize = 5_000;
+/// The longest rest between two batches.
+const REST: Duration = Duration::from_secs(2);
 
 /// The last use of a value, and the calls with it from there. There are many of
 /// these: what is rare is behind a pointer.
@@ -196,27 +199,56 @@ impl Usage {
         self.0.many.notified().await;
     }
 
+    /// Writes what was gathered, and rests as long as it wrote after each batch,
+    /// so that changes and verification find room between them.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn flush_at_leisure(&self, context: &Context) -> Result<()> {
+        self.write_all(context, true).await
+    }
+
     /// Writes what was gathered, many rows in a statement. What cannot be
     /// written now is kept for the next time.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn flush(&self, context: &Context) -> Result<()> {
+        self.write_all(context, false).await
+    }
+
+    async fn write_all(&self, context: &Context, at_leisure: bool) -> Result<()> {
         let gathered = std::mem::take(&mut *self.gathered());
         if gathered.lost > 0 {
             tracing::warn!(lost = gathered.lost, "uses were not noted: the database cannot keep up");
         }
-        let mut batches = gathered.batches().into_iter();
-        while let Some(batch) = batches.next() {
-            if let Err(error) = write(context, &batch).await {
-                let mut newer = self.gathered();
-                for older in std::iter::once(batch).chain(batches) {
-                    newer.put_back(older);
-                }
-                return Err(error);
+        let mut unwritten = Unwritten { usage: self, batches: gathered.batches() };
+        while let Some(batch) = unwritten.batches.last() {
+            let begun = context.clock.now();
+            write(context, batch).await?;
+            let took = context.clock.now().since(begun);
+            unwritten.batches.pop();
+            if at_leisure && !unwritten.batches.is_empty() {
+                tokio::time::sleep(took.min(REST)).await;
             }
         }
         Ok(())
+    }
+}
+
+/// What is still to be written. What is not, however that comes, is kept for the
+/// next time.
+struct Unwritten<'a> {
+    usage: &'a Usage,
+    batches: Vec<Batch>,
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        if !self.batches.is_empty() {
+            let mut newer = self.usage.gathered();
+            self.batches.drain(..).for_each(|older| newer.put_back(older));
+        }
     }
 }
 

@@ -41,6 +41,11 @@ pub enum Db {
     },
 }
 
+/// What SQLite keeps of its file for each connection, in kibibytes: enough for
+/// the upper levels of the indexes of a million tokens.
+const READERS_CACHE: &str = "-4096";
+const WRITERS_CACHE: &str = "-8192";
+
 /// A connection to PostgreSQL that was used within this time is believed to work.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -119,12 +124,12 @@ impl Db {
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
-            .connect_with(options.clone().create_if_missing(true))
+            .connect_with(options.clone().create_if_missing(true).pragma("cache_size", WRITERS_CACHE))
             .await?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .test_before_acquire(false)
-            .connect_with(options.read_only(true))
+            .connect_with(options.read_only(true).pragma("cache_size", READERS_CACHE))
             .await?;
         Ok(Self::Sqlite { read, write, changes: Changes::new(true) })
     }
