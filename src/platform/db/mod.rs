@@ -43,8 +43,7 @@ pub enum Db {
 
 /// What SQLite keeps of its file for each connection, in kibibytes: enough for
 /// the upper levels of the indexes of a million tokens.
-const READERS_CACHE: &str = "-4096";
-const WRITERS_CACHE: &str = "-8192";
+const CACHE: &str = "-4096";
 
 /// A connection to PostgreSQL that was used within this time is believed to work.
 const FRESH: Duration = Duration::from_secs(1);
@@ -124,12 +123,14 @@ impl Db {
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
-            .connect_with(options.clone().create_if_missing(true).pragma("cache_size", WRITERS_CACHE))
+            .connect_with(options.clone().create_if_missing(true).pragma("cache_size", CACHE))
             .await?;
+        // One for each core, and one for whoever takes long.
+        let cores = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
         let read = SqlitePoolOptions::new()
-            .max_connections(4)
+            .max_connections(u32::try_from(cores).unwrap_or(2) + 1)
             .test_before_acquire(false)
-            .connect_with(options.read_only(true).pragma("cache_size", READERS_CACHE))
+            .connect_with(options.read_only(true).pragma("cache_size", CACHE))
             .await?;
         Ok(Self::Sqlite { read, write, changes: Changes::new(true) })
     }
