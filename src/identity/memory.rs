@@ -21,8 +21,8 @@ use crate::platform::db::{Before, Changes, Stamp};
 use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::{Error, Result, Timestamp};
 
-/// So many tokens are remembered: about 40 MB when full.
-const TOKENS: u64 = 150_000;
+/// So many tokens are remembered: about 30 MB when full.
+const TOKENS: u64 = 100_000;
 /// So many principals: accounts, teams, service tokens, organizations.
 const PRINCIPALS: u64 = 20_000;
 /// So many sets of permissions: each a few kilobytes.

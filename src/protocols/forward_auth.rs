@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::response::Response;
 
 use super::verified::{self, Question, Verified};
 use crate::access::{Decision, Permission, Target, decide, effective};
@@ -15,7 +15,7 @@ use crate::identity::attribution::{Attribution, Claimed};
 use crate::identity::bearer::presented;
 use crate::identity::caller::RequestFacts;
 use crate::identity::service::{ServiceCaller, authenticate};
-use crate::platform::web::{DirectRoutes, Query};
+use crate::platform::web::{DirectRoutes, Query, headers};
 use crate::platform::{Error, Result};
 
 /// The routes of this protocol.
@@ -25,6 +25,13 @@ pub fn routes() -> DirectRoutes<App> {
 
 /// Where a proxy says which service it protects: `Authorization` is its caller's.
 const SERVICE: HeaderName = HeaderName::from_static("tessera-service-authorization");
+
+const SUBJECT: HeaderName = HeaderName::from_static("tessera-subject");
+const KIND: HeaderName = HeaderName::from_static("tessera-kind");
+const ORGANIZATION: HeaderName = HeaderName::from_static("tessera-organization");
+const TEAM: HeaderName = HeaderName::from_static("tessera-team");
+const ATTRIBUTED_TO: HeaderName = HeaderName::from_static("tessera-attributed-to");
+const SCOPE: HeaderName = HeaderName::from_static("tessera-scope");
 
 /// What is not there and what may not be seen are one answer.
 fn hidden() -> Error {
@@ -108,19 +115,20 @@ async fn check(State(app): State<App>, Asked { service, verified }: Asked, query
     }
     let Attribution { team, person, .. } = verified.attribution;
     let principal = &verified.bearer.principal;
-    let mut response = StatusCode::OK.into_response();
+    let mut response = Response::default();
+    *response.headers_mut() = headers(&app);
     // Always all of them, so that none that the caller forged gets through.
     for (name, value) in [
-        ("tessera-subject", &*principal.id()),
-        ("tessera-kind", principal.kind().word()),
-        ("tessera-organization", &service.organization.slug),
-        ("tessera-team", team.as_deref().unwrap_or_default()),
-        ("tessera-attributed-to", person.as_ref().map_or("", |person| &person.username)),
+        (SUBJECT, &*principal.id()),
+        (ORGANIZATION, &service.organization.slug),
+        (TEAM, team.as_deref().unwrap_or_default()),
+        (ATTRIBUTED_TO, person.as_ref().map_or("", |person| &person.username)),
     ] {
         let value = HeaderValue::from_str(value).map_err(Error::internal)?;
-        response.headers_mut().insert(HeaderName::from_static(name), value);
+        response.headers_mut().insert(name, value);
     }
+    response.headers_mut().insert(KIND, HeaderValue::from_static(principal.kind().word()));
     let scope = app.memory.words(effective(&verified.subject))?.scope.clone();
-    response.headers_mut().insert(HeaderName::from_static("tessera-scope"), scope);
+    response.headers_mut().insert(SCOPE, scope);
     Ok(response)
 }

@@ -293,12 +293,22 @@ fn everywhere(no_document: bool, https: bool) -> HeaderMap {
     headers
 }
 
+/// The headers of every answer that is no document, for one that adds many to
+/// them: nothing is done twice.
+#[must_use]
+pub fn headers(context: &Context) -> HeaderMap {
+    EVERYWHERE[2 + usize::from(context.config.https())].clone()
+}
+
 fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
-    let is_document = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let which = usize::from(!is_document) * 2 + usize::from(context.config.https());
-    let own = std::mem::replace(headers, EVERYWHERE[which].clone());
-    // What an answer says itself of its caching stands.
-    headers.extend(own);
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let kind = headers.get(CONTENT_TYPE);
+        let is_document = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let which = usize::from(!is_document) * 2 + usize::from(context.config.https());
+        let own = std::mem::replace(headers, EVERYWHERE[which].clone());
+        // What an answer says itself of its caching stands.
+        headers.extend(own);
+    }
     let id = envelope.given.clone().or_else(|| HeaderValue::from_str(envelope.id.as_str()).ok());
     if let Some(id) = id {
         headers.insert(HeaderName::from_static("x-request-id"), id);

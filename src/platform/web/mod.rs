@@ -15,7 +15,7 @@ mod serve;
 mod tag;
 
 pub use direct::{DirectRoutes, Front};
-pub use envelope::{Arrival, Problem, envelope, method_not_allowed, not_found, panicked};
+pub use envelope::{Arrival, Problem, envelope, headers, method_not_allowed, not_found, panicked};
 pub use form::{Form, Query};
 pub use json::{Json, told};
 pub use page::{html, redirect, safe_next};
