@@ -210,9 +210,9 @@ fn main() {
     println!("memory after each token was asked for: {:.0} MB (goal 150)", server.memory());
     drop(driven);
 
-    nodes::revocation(&server, &set);
-    pages::sign_ins(&server, &set);
     pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
+    pages::sign_ins(&server, &set);
+    nodes::revocation(&server, &set);
     match std::env::var("BENCH_POSTGRES") {
         Ok(socket) => nodes::several(&options, &folder, &socket),
         Err(_) => println!("several nodes: not measured, BENCH_POSTGRES tells of no server"),

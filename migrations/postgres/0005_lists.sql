@@ -3,10 +3,9 @@
 -- say both.
 CREATE INDEX tokens_keys ON tokens (service_account_id, expires_at, kind, revoked_at)
     WHERE kind = 'service_account' AND revoked_at IS NULL;
-CREATE INDEX tokens_living_keys ON tokens (service_account_id, id)
-    WHERE kind = 'service_account' AND revoked_at IS NULL;
-CREATE INDEX tokens_revoked_keys ON tokens (service_account_id)
-    WHERE kind = 'service_account' AND revoked_at IS NOT NULL;
+-- The living keys of an account, past any number of revoked ones.
+CREATE INDEX tokens_living_keys ON tokens (service_account_id, kind, revoked_at, id)
+    WHERE service_account_id IS NOT NULL;
 DROP INDEX tokens_end;
 CREATE INDEX tokens_end ON tokens (organization_id, expires_at, id, kind, revoked_at)
     WHERE revoked_at IS NULL AND kind <> 'access';
