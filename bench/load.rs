@@ -95,11 +95,11 @@ pub fn once(port: u16, path: &str) -> Option<()> {
 }
 
 /// Asks each of these once, over several connections.
-pub fn each_once(load: &Load<'_>) {
+pub fn each_once(port: u16, requests: &[Vec<u8>], connections: usize) {
     std::thread::scope(|scope| {
-        for part in load.requests.chunks(load.requests.len().div_ceil(load.connections)) {
+        for part in requests.chunks(requests.len().div_ceil(connections)) {
             scope.spawn(move || {
-                let (mut stream, mut buffer) = (connect(load.port).expect("connected"), Vec::new());
+                let (mut stream, mut buffer) = (connect(port).expect("connected"), Vec::new());
                 for request in part {
                     exchange(&mut stream, request, &mut buffer).expect("answered");
                 }

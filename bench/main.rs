@@ -205,8 +205,7 @@ fn main() {
     let name = format!("whoami, {} tokens uniformly", every.len());
     let driven = Driven { bare: &bare, small: None, server: &server, requests: every };
     driven.compare(&options, &name, "0.25");
-    let (port, seconds, connections) = (server.port, 0.0, options.connections);
-    load::each_once(&Load { port, requests: &driven.requests, seconds, connections });
+    load::each_once(server.port, &driven.requests, options.connections);
     println!("memory after each token was asked for: {:.0} MB (goal 150)", server.memory());
     drop(driven);
 

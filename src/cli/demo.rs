@@ -28,6 +28,7 @@ use crate::projects::actions as projects;
 use crate::projects::grants;
 use crate::projects::model::NewProject;
 use crate::service_accounts::actions as accounts;
+use crate::service_accounts::keys;
 use crate::service_accounts::model::NewAccount;
 use crate::service_tokens::actions as service_tokens;
 use crate::service_tokens::model::{GrantInput, NewServiceToken, Where};
@@ -311,7 +312,7 @@ async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made
                     lifetime: Lifetime::Until(now.plus(120 * DAY)),
                     ..TokenInput::default()
                 };
-                accounts::add_key(app, olive, &account.id.to_string(), &key, &Delivery::Answer).await?;
+                keys::add_key(app, olive, &account.id.to_string(), &key, &Delivery::Answer).await?;
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! The hot path: from an `Authorization` header to a principal with everything
 //! that `decide` must know of it. A wrong checksum costs no database work; a
-//! right one costs one indexed query.
+//! right one is looked up in memory first.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -15,15 +15,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::app::App;
 use super::caller::RequestFacts;
-use super::lookup::Row;
-use super::standing::{self, OrganizationFacts};
+use super::facts;
+use super::standing::OrganizationFacts;
 use super::token::{Hint, PlainToken, TokenHash};
-use crate::access::{Addresses, Home, Permissions, Subject, TokenKind};
+use crate::access::{Addresses, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind, Once};
-use crate::platform::db::{Before, Scope};
-use crate::platform::id::{OrganizationId, PersonId, TeamId, TokenId};
+use crate::platform::id::{PersonId, TokenId};
 use crate::platform::text::words;
-use crate::platform::{Error, Result, Timestamp, sql};
+use crate::platform::{Error, Result, Timestamp};
 
 /// The credential that a request presents, read from its one `Authorization`
 /// header: `Bearer <token>`, `Token <token>`, or Basic with the token as the
@@ -148,11 +147,11 @@ pub struct Machine {
     /// What it is and holds.
     pub subject: Arc<Subject>,
     /// Whether it is disabled or deleted.
-    is_over: bool,
+    pub(super) is_over: bool,
     /// When it ends.
-    expires_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
     /// From where it may be used; nothing where from everywhere.
-    addresses: Option<Addresses>,
+    pub(super) addresses: Option<Addresses>,
 }
 
 words! {
@@ -232,27 +231,6 @@ impl Bearer {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct SourceRow {
-    name: String,
-    expires_at: Option<Timestamp>,
-    stops_at: Option<Timestamp>,
-    allowed_addresses: String,
-}
-
-#[derive(sqlx::FromRow)]
-struct AccountRow {
-    name: String,
-    role: String,
-    expires_at: Option<Timestamp>,
-    allowed_addresses: String,
-    disabled_at: Option<Timestamp>,
-    deleted_at: Option<Timestamp>,
-    team_id: Option<TeamId>,
-    team_slug: Option<String>,
-    default_team_slug: Option<String>,
-}
-
 /// Whether a moment has come: at `exp` itself a token is over.
 pub(super) fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
     end.is_some_and(|end| now >= end)
@@ -301,7 +279,7 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
     let facts = match app.memory.tokens.get(app.db.changes(), &hash, now) {
         Some(facts) => facts,
         // On the heap: what is remembered needs no room for the way to the database.
-        None => Box::pin(read(app, value, hash, now)).await?.ok_or_else(|| refused.clone())?,
+        None => Box::pin(facts::read(app, value, hash, now)).await?.ok_or_else(|| refused.clone())?,
     };
     if passed(facts.expires_at, now) {
         return Err(refused);
@@ -314,176 +292,6 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
     }
     let (kind, hint) = (value.kind(), value.hint());
     Ok(Bearer { facts, value: hash, at: now, kind, hint, request, once: None })
-}
-
-/// Reads what is known of a value, and remembers it; nothing for one that is
-/// unknown or has ended otherwise than by time.
-async fn read(app: &App, value: &PlainToken, hash: TokenHash, now: Timestamp) -> Result<Option<Arc<Facts>>> {
-    let (before, row) = app.memory.lookup.find(&app.db, hash).await?;
-    let Some(row) = row else { return Ok(None) };
-    let held = row.source_value.as_deref().and_then(TokenHash::stored);
-    let (source, origin) = match (row.source_id, held) {
-        (Some(id), Some(value)) => {
-            let Some(origin) = origin(app, id, value).await? else { return Ok(None) };
-            (Some(Box::new((id, value))), Some(origin))
-        }
-        (None, None) => (None, None),
-        _ => return Ok(None),
-    };
-    let acts_as = row.acts_as.unwrap_or(value.kind());
-    let narrowed = row.permissions.as_deref().map(standing::permissions);
-    let principal = principal(app, acts_as, &row, origin.as_ref(), narrowed, (before, now)).await?;
-    let Some(principal) = principal else { return Ok(None) };
-    let (scope, own_end, own_list) = match &principal {
-        Principal::Person { id, .. } => (Scope::from(*id), None, None),
-        Principal::Machine(machine) if machine.is_over => return Ok(None),
-        Principal::Machine(machine) => {
-            (machine.organization.id.into(), machine.expires_at, machine.addresses.clone())
-        }
-    };
-    // What becomes of a token alone, or of what it was exchanged for, leaves others as they are.
-    let scopes = [scope, row.token_id.into(), row.source_id.unwrap_or(row.token_id).into()];
-    let stamp = app.db.changes().stamp(before, &scopes);
-    let (source_end, source_stop) =
-        origin.as_ref().map_or((None, None), |origin| (origin.expires_at, origin.stops_at));
-    let ends = [row.stops_at, row.expires_at, own_end, source_end, source_stop];
-    let lists = [&row.allowed_addresses].into_iter().chain(origin.as_ref().map(|it| &it.allowed_addresses));
-    let mut addresses = lists.filter_map(|list| limits(list).transpose()).collect::<Result<Vec<_>>>()?;
-    addresses.extend(own_list);
-    let facts = Arc::new(Facts {
-        token: row.token_id,
-        acts_as,
-        source,
-        expires_at: ends.into_iter().flatten().min(),
-        issued_at: row.regenerated_at,
-        narrowed,
-        is_old: row.stops_at.is_some(),
-        addresses: addresses.into(),
-        principal,
-    });
-    app.memory.tokens.put(hash, stamp, &facts);
-    Ok(Some(facts))
-}
-
-/// A list of addresses as it is stored; nothing where it lets everybody in.
-fn limits(stored: &str) -> Result<Option<Addresses>> {
-    let list = if stored.is_empty() { return Ok(None) } else { Addresses::parse(stored) };
-    list.map(Some).map_err(Error::internal)
-}
-
-/// What an access token was exchanged for, while it and that very value of it live.
-async fn origin(app: &App, id: TokenId, value: TokenHash) -> Result<Option<SourceRow>> {
-    Ok(sql("SELECT t.name, t.expires_at, v.stops_at, t.allowed_addresses \
-         FROM tokens t JOIN token_values v ON v.hash = $2 WHERE t.id = $1 AND t.revoked_at IS NULL")
-    .bind(id)
-    .bind(value)
-    .optional(&app.db)
-    .await?)
-}
-
-async fn principal(
-    app: &App,
-    token: TokenKind,
-    row: &Row,
-    origin: Option<&SourceRow>,
-    narrowed: Option<Permissions>,
-    at: (Before, Timestamp),
-) -> Result<Option<Principal>> {
-    if let Some(id) = row.person_id {
-        let names: Option<(String, String)> =
-            sql("SELECT name, username FROM people WHERE id = $1").bind(id).optional(&app.db).await?;
-        let names = names.map(|(name, username)| Arc::new(Names { name, username }));
-        return Ok(names.map(|names| Principal::Person { id, names }));
-    }
-    let Some(organization) = row.organization_id else { return Ok(None) };
-    let id = match (token, row.service_account_id, row.team_id) {
-        (TokenKind::ServiceAccount, Some(id), _) => id.number(),
-        (TokenKind::Team, _, Some(id)) => id.number(),
-        (TokenKind::Organization, ..) => organization.number(),
-        (TokenKind::ServiceToken, ..) => row.source_id.unwrap_or(row.token_id).number(),
-        _ => return Ok(None),
-    };
-    let read = Box::pin(machine(app, token, organization, row, (origin, at)));
-    let machine = match app.memory.machines.or_read(app.db.changes(), id, organization, at, read).await {
-        Ok(machine) => machine,
-        Err(Error::NotFound) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(Some(Principal::Machine(if narrowed.is_some() {
-        let mut narrow = Machine::clone(&machine);
-        Arc::make_mut(&mut narrow.subject).narrowed = narrowed;
-        Arc::new(narrow)
-    } else {
-        machine
-    })))
-}
-
-/// Reads what a principal is and holds.
-async fn machine(
-    app: &App,
-    token: TokenKind,
-    organization: OrganizationId,
-    row: &Row,
-    (origin, at): (Option<&SourceRow>, (Before, Timestamp)),
-) -> Result<Machine> {
-    let db = &app.db;
-    let read = Box::pin(standing::organization(db, organization));
-    // One of it for all of its machines.
-    let organization =
-        app.memory.organizations.or_read(db.changes(), organization, organization, at, read).await?;
-    let whole = |kind, id: String, name: String, subject| Machine {
-        kind,
-        id,
-        name,
-        organization: organization.clone(),
-        team: None,
-        default_team: None,
-        subject: Arc::new(subject),
-        is_over: false,
-        expires_at: None,
-        addresses: None,
-    };
-    match (token, row.service_account_id, row.team_id) {
-        (TokenKind::ServiceAccount, Some(id), _) => {
-            let account: Option<AccountRow> =
-                sql("SELECT a.name, a.role, a.expires_at, a.allowed_addresses, a.disabled_at, a.deleted_at, a.team_id, \
-                        own.slug AS team_slug, usual.slug AS default_team_slug \
-                     FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
-                     LEFT JOIN teams usual ON usual.id = a.default_team_id WHERE a.id = $1")
-                .bind(id)
-                .optional(db)
-                .await?;
-            let account = account.ok_or(Error::NotFound)?;
-            let home = account.team_id.map_or(Home::Organization, Home::Team);
-            let subject = standing::of_account(db, &organization, id, home, &account.role).await?;
-            Ok(Machine {
-                team: account.team_slug.map(Arc::from),
-                default_team: account.default_team_slug.map(Arc::from),
-                is_over: account.disabled_at.is_some() || account.deleted_at.is_some(),
-                expires_at: account.expires_at,
-                addresses: limits(&account.allowed_addresses)?,
-                ..whole(PrincipalKind::ServiceAccount, id.to_string(), account.name, subject)
-            })
-        }
-        (TokenKind::Team, _, Some(id)) => {
-            let team: Option<(String, String, String)> =
-                sql("SELECT slug, name, role FROM teams WHERE id = $1").bind(id).optional(db).await?;
-            let (slug, name, role) = team.ok_or(Error::NotFound)?;
-            let subject = standing::of_team(db, &organization, id, &role).await?;
-            let team = Some(slug.into());
-            Ok(Machine { team, ..whole(PrincipalKind::Team, id.to_string(), name, subject) })
-        }
-        (TokenKind::Organization, ..) => {
-            let (id, name) = (organization.id.to_string(), organization.name.clone());
-            Ok(whole(PrincipalKind::Organization, id, name, standing::of_organization()))
-        }
-        _ => {
-            let id = row.source_id.unwrap_or(row.token_id);
-            let subject = standing::of_service_token(db, &organization, id).await?;
-            let name = origin.map_or(&row.name, |origin| &origin.name).clone();
-            Ok(whole(PrincipalKind::ServiceToken, id.to_string(), name, subject))
-        }
-    }
 }
 
 /// The token of a request to the API; its use is noted by who asks.

@@ -12,7 +12,7 @@ use crate::platform::db::Before;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
-/// So many are asked for at once; a power of two.
+/// So many are asked for at once.
 const MOST: usize = 64;
 
 /// So many lookups are under way at once at most: enough to keep a database
@@ -132,17 +132,12 @@ impl Drop for Turn {
 }
 
 async fn rows(db: &Db, hashes: impl Iterator<Item = TokenHash>) -> Result<HashMap<TokenHash, Row>> {
-    let mut list: Vec<_> = hashes.map(|hash| vec![hash.into()]).collect();
-    // A few lengths only, so that few statements are prepared.
-    if let Some(last) = list.last().cloned() {
-        list.resize(list.len().next_power_of_two(), last);
-    }
     let rows: Vec<Row> = sql("SELECT v.hash, v.stops_at, t.id AS token_id, t.name, t.acts_as, t.source_id, \
             t.source_value, t.expires_at, t.regenerated_at, t.allowed_addresses, t.permissions, t.person_id, \
             t.service_account_id, t.team_id, t.organization_id \
          FROM (VALUES ($1)) AS asked JOIN token_values v ON v.hash = asked.column1 \
          JOIN tokens t ON t.id = v.token_id WHERE t.revoked_at IS NULL")
-    .all_of_rows(db, list)
+    .all_of_rows(db, hashes.map(|hash| vec![hash.into()]).collect())
     .await?;
     Ok(rows.into_iter().filter_map(|row| Some((TokenHash::stored(&row.hash)?, row))).collect())
 }
@@ -153,6 +148,17 @@ mod tests {
     use crate::identity::token::PlainToken;
     use crate::platform::Random;
     use crate::platform::db::{Address, migrate};
+
+    #[tokio::test]
+    async fn who_waits_for_a_turn_that_was_given_up_is_told_and_another_may_begin() {
+        let lookup = Lookup::default();
+        let (answer, answered) = oneshot::channel();
+        let hash = PlainToken::generate(TokenKind::Personal, &Random::seeded(4)).hash();
+        *lookup.waiting() = Waiting { asked: vec![(hash, answer)], turns: 1 };
+        drop(Turn { lookup: lookup.clone(), is_over: false });
+        assert!(answered.await.is_err());
+        assert_eq!(lookup.waiting().turns, 0);
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn everybody_who_asks_is_answered_and_no_turn_is_left_over() {

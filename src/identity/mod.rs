@@ -5,6 +5,7 @@ pub mod assertion;
 pub mod attribution;
 pub mod bearer;
 pub mod caller;
+mod facts;
 pub mod issuer;
 pub mod limits;
 mod lookup;

@@ -78,13 +78,13 @@ impl TokenHash {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hint {
     kind: TokenKind,
-    end: [char; 4],
+    end: [u8; 4],
 }
 
 impl std::fmt::Display for Hint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}…", prefix(self.kind))?;
-        self.end.iter().try_for_each(|character| f.write_char(*character))
+        self.end.iter().try_for_each(|byte| f.write_char(char::from(*byte)))
     }
 }
 
@@ -137,11 +137,7 @@ impl PlainToken {
     /// How it is shown afterwards.
     #[must_use]
     pub fn hint(&self) -> Hint {
-        let mut end = ['?'; 4];
-        for (place, character) in end.iter_mut().rev().zip(self.text.chars().rev()) {
-            *place = character;
-        }
-        Hint { kind: self.kind, end }
+        Hint { kind: self.kind, end: *self.text.as_bytes().last_chunk().unwrap_or(b"????") }
     }
 
     /// The value itself, for the one answer that shows it.

@@ -5,8 +5,7 @@ use super::settings::Organization;
 use crate::access::TeamRole;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::text::MOST;
-use crate::platform::text::fold;
+use crate::platform::text::{MOST, fold};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// Whether the installation has been set up.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::model::{CheckedInvitation, Invitation, Invitations, Member, Offer, People};
 use crate::access::{Permit, TeamRole};
 use crate::audit::Actor;
-use crate::platform::db::{Source, Value};
+use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
 use crate::platform::text::like;
 use crate::platform::web::paging::{Page, paged};
@@ -213,16 +213,11 @@ pub async fn places_of(
     organization: OrganizationId,
     people: impl Iterator<Item = PersonId>,
 ) -> Result<HashMap<PersonId, Vec<Place>>> {
-    let mut asked: Vec<Vec<Value>> = people.map(|person| vec![person.into(), organization.into()]).collect();
-    // A few lengths only, so that the statements stay prepared: nobody has this id.
-    if !asked.is_empty() {
-        asked.resize(asked.len().next_power_of_two(), vec![String::new().into(), organization.into()]);
-    }
     let rows: Vec<PlaceRow> =
         sql("SELECT m.person_id, t.slug, m.role, t.name, t.visibility = 'secret' AS secret, t.id \
             FROM (VALUES ($1, $2)) AS v JOIN team_members m ON m.person_id = v.column1 \
             JOIN teams t ON t.id = m.team_id AND t.organization_id = v.column2 ORDER BY t.slug")
-        .all_of_rows(db, asked)
+        .all_of_rows(db, people.map(|person| vec![person.into(), organization.into()]).collect())
         .await?;
     let mut places: HashMap<PersonId, Vec<Place>> = HashMap::new();
     for row in rows {

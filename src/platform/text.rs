@@ -161,6 +161,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_count_says_where_it_stops() {
+        assert_eq!([0, 1, MOST, MOST + 1].map(count), ["0", "1", "1000", "1,000+"]);
+    }
+
+    #[test]
     fn a_slug_is_letters_digits_and_single_hyphens() {
         for good in ["a", "acme", "a1-b2", "0"] {
             assert_eq!(slug(good), Ok(good.to_owned()));

@@ -2,13 +2,9 @@
 
 use serde_json::json;
 
-use super::model::{
-    AccountEdit, AccountsOf, Authentication, Credential, Identity, NewAccount, Scope, ServiceAccount,
-};
+use super::model::{AccountEdit, AccountsOf, Credential, Identity, NewAccount, Scope, ServiceAccount};
 use super::store::{self, Anchor, Filter};
-use crate::access::{
-    Gift, Home, Kind, Permit, Subject, TokenKind, Who, accounts_seen, may, require, require_gift, see,
-};
+use crate::access::{Gift, Home, Kind, Permit, Subject, Who, accounts_seen, may, require, require_gift, see};
 use crate::audit::{Action, Change, Event};
 use crate::grants::actions::hand_over;
 use crate::identity::once::{Claim, claim, repeats};
@@ -23,8 +19,7 @@ use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
 use crate::teams;
 use crate::teams::model::Team;
-use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{Renewal, Token, TokenInput};
+use crate::tokens::lifecycle;
 use crate::tokens::store as tokens;
 
 /// The accounts that the caller sees.
@@ -58,38 +53,6 @@ pub async fn list(
 /// [`Error::NotFound`] for what is not there or hidden.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     see(&caller.subject, store::find(&context.db, caller.organization.id, named, context.clock.now()).await?)
-}
-
-/// One account that the caller sees, with a page of its keys: the newest first,
-/// revoked ones where asked for.
-///
-/// # Errors
-/// As [`get`].
-pub async fn with_keys(
-    context: &Context,
-    caller: &Caller,
-    named: &str,
-    revoked: bool,
-    page: &Page,
-) -> Result<(ServiceAccount, Slice<Token>)> {
-    let account = get(context, caller, named).await?;
-    let keys = tokens::of_account(&context.db, account.id, revoked, page).await?;
-    Ok((account, page.cut(keys, |key| Cursor { key: String::new(), id: key.id.to_string() })))
-}
-
-/// One account that the caller sees, with one of its keys.
-///
-/// # Errors
-/// As [`get`].
-pub async fn with_key(
-    context: &Context,
-    caller: &Caller,
-    named: &str,
-    key: &str,
-) -> Result<(ServiceAccount, Token)> {
-    let account = get(context, caller, named).await?;
-    let key = key_of(&context.db, &account, key).await?;
-    Ok((account, key))
 }
 
 /// What making an account gave.
@@ -211,7 +174,7 @@ async fn visible_team(
 
 /// An account under change: the permit to manage it, and the check that the
 /// caller holds what it holds, where the change would hand that out.
-async fn managed<'a>(
+pub(super) async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
     named: &str,
@@ -234,7 +197,7 @@ async fn subject_of(
 }
 
 /// Checks that the caller holds what the account holds.
-async fn may_hand_out(
+pub(super) async fn may_hand_out(
     change: &mut Change<'_>,
     caller: &Caller,
     account: &ServiceAccount,
@@ -373,150 +336,4 @@ pub async fn delete(
     let event = Event::new(Action::ServiceAccountDeleted, "service_account", account.id, &account.name);
     change.commit(event.before(json!(account.view(now))).after(json!({ "tokens_revoked": ended }))).await?;
     Ok(account)
-}
-
-/// Makes one more key.
-///
-/// # Errors
-/// As [`create`].
-pub async fn add_key(
-    context: &Context,
-    caller: &Caller,
-    named: &str,
-    input: &TokenInput,
-    delivery: &Delivery,
-) -> Result<(ServiceAccount, Issued)> {
-    let (mut change, account) = managed(context, caller, named).await?;
-    if account.authentication == Authentication::Federated {
-        return Err(Error::conflict(
-            "A federated account has no keys: its identity provider vouches for it.",
-        ));
-    }
-    may_hand_out(&mut change, caller, &account, &account.role).await?;
-    let mut mistakes = Mistakes::default();
-    let of = (&caller.organization.policy, TokenKind::ServiceAccount);
-    let Some(key) = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty()) else {
-        return Err(Error::Invalid(mistakes));
-    };
-    let issued = lifecycle::issue(&mut change, (&account).into(), &key, delivery).await?;
-    let account = account.into_inner();
-    if issued.is_repeat() {
-        return Ok((account, issued));
-    }
-    let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
-    change.touches_nothing();
-    change.commit(event.after(json!({ "key_added": issued.id }))).await?;
-    Ok((account, issued))
-}
-
-/// Gives a key a new value.
-///
-/// # Errors
-/// [`Error::Forbidden`] where the account holds more than the caller;
-/// [`Error::Conflict`] for a key that was revoked.
-pub async fn regenerate(
-    context: &Context,
-    caller: &Caller,
-    named: &str,
-    key: &str,
-    renewal: &Renewal,
-    delivery: &Delivery,
-) -> Result<(ServiceAccount, Issued)> {
-    let (mut change, account) = managed(context, caller, named).await?;
-    may_hand_out(&mut change, caller, &account, &account.role).await?;
-    let token = key_of(change.tx(), &account, key).await?;
-    let policy = &caller.organization.policy;
-    let issued =
-        lifecycle::regenerate(&mut change, (&account).into(), &token, renewal, policy, delivery).await?;
-    let account = account.into_inner();
-    if issued.is_repeat() {
-        return Ok((account, issued));
-    }
-    let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
-    change.touches_token(token.id);
-    change.commit(event.after(json!({ "key_regenerated": token.id }))).await?;
-    Ok((account, issued))
-}
-
-/// Writes a key's name and the addresses from which it may be used.
-///
-/// # Errors
-/// [`Error::Invalid`]; [`Error::Forbidden`] where more addresses would hand
-/// out more than the caller holds.
-pub async fn edit_key(
-    context: &Context,
-    caller: &Caller,
-    named: &str,
-    key: &str,
-    input: &TokenInput,
-    version: Option<i64>,
-) -> Result<Token> {
-    let (mut change, account) = managed(context, caller, named).await?;
-    let token = key_of(change.tx(), &account, key).await?;
-    let mut mistakes = Mistakes::default();
-    let of = (&caller.organization.policy, TokenKind::ServiceAccount);
-    let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
-    let Some(checked) = checked else { return Err(Error::Invalid(mistakes)) };
-    if checked.allowed_addresses.lines() != token.allowed_addresses {
-        may_hand_out(&mut change, caller, &account, &account.role).await?;
-    }
-    lifecycle::describe(&mut change, &token, &checked, version).await?;
-    let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
-    let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
-    let event = Event::new(Action::TokenEdited, "token", token.id, &checked.name);
-    change.touches_token(token.id);
-    let id = token.id;
-    let fresh = tokens::find(change.tx(), id).await?.ok_or(Error::NotFound)?;
-    change.commit(event.before(before).after(after)).await?;
-    Ok(fresh)
-}
-
-/// Stops the value before, which lived on beside its successor.
-///
-/// # Errors
-/// [`Error::Conflict`] when it has stopped.
-pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
-    let (mut change, account) = managed(context, caller, named).await?;
-    let token = key_of(change.tx(), &account, key).await?;
-    lifecycle::stop_old(change, &token).await?;
-    Ok(token)
-}
-
-/// Ends a key, or an access token that acts as the account.
-///
-/// # Errors
-/// [`Error::Conflict`] when it has ended.
-pub async fn revoke(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
-    let (mut change, account) = managed(context, caller, named).await?;
-    let token = token_of(change.tx(), &account, key).await?;
-    lifecycle::revoke(change, &token).await?;
-    Ok(token)
-}
-
-/// A key or an access token of an account that the caller may revoke.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
-pub async fn revocable(
-    context: &Context,
-    caller: &Caller,
-    named: &str,
-    token: &str,
-) -> Result<(ServiceAccount, Token)> {
-    let account = require(&caller.subject, get(context, caller, named).await?)?.into_inner();
-    let token = token_of(&context.db, &account, token).await?;
-    Ok((account, token))
-}
-
-/// A key of the account.
-async fn key_of(source: impl Into<Source<'_>>, account: &ServiceAccount, key: &str) -> Result<Token> {
-    let token = token_of(source, account, key).await?;
-    if token.kind == TokenKind::ServiceAccount { Ok(token) } else { Err(Error::NotFound) }
-}
-
-/// A key of the account, or an access token that acts as it.
-async fn token_of(source: impl Into<Source<'_>>, account: &ServiceAccount, token: &str) -> Result<Token> {
-    let id: TokenId = token.parse().map_err(|_| Error::NotFound)?;
-    let token = tokens::find(source, id).await?;
-    token.filter(|token| token.service_account_id == Some(account.id)).ok_or(Error::NotFound)
 }

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::actions;
 use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewAccount, Scope};
 use super::store::Filter;
+use super::{actions, keys};
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App, PlainToken};
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
@@ -300,7 +300,7 @@ async fn keys_of(
     Path((_, id)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
-    let (_, keys) = actions::with_keys(&app, &caller, &id, true, &Page::of_api(&query)?).await?;
+    let (_, keys) = keys::with_keys(&app, &caller, &id, true, &Page::of_api(&query)?).await?;
     let now = app.clock.now();
     let items: Vec<_> = keys.rows.iter().map(|key| key.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": keys.next })).into_response())
@@ -312,7 +312,7 @@ async fn add_key(
     Path((_, id)): Path<(String, String)>,
     Json(body): Json<Key>,
 ) -> Result<Response> {
-    let (_, made) = actions::add_key(&app, &caller, &id, &body.input(""), &Delivery::Answer).await?;
+    let (_, made) = keys::add_key(&app, &caller, &id, &body.input(""), &Delivery::Answer).await?;
     issued(&app, &made).await
 }
 
@@ -322,7 +322,7 @@ async fn regenerate(
     Path((_, id, key)): Path<(String, String, String)>,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
-    let (_, made) = actions::regenerate(&app, &caller, &id, &key, &body.into(), &Delivery::Answer).await?;
+    let (_, made) = keys::regenerate(&app, &caller, &id, &key, &body.into(), &Delivery::Answer).await?;
     issued(&app, &made).await
 }
 
@@ -343,14 +343,14 @@ async fn edit_key(
     held: IfMatch,
     Json(body): Json<KeyEditing>,
 ) -> Result<Response> {
-    let (_, was) = actions::with_key(&app, &caller, &id, &key).await?;
+    let (_, was) = keys::with_key(&app, &caller, &id, &key).await?;
     let input = TokenInput {
         name: body.name.unwrap_or(was.name),
         description: body.description.unwrap_or(was.description),
         allowed_addresses: body.allowed_addresses.map_or(was.allowed_addresses, |ranges| ranges.join("\n")),
         ..TokenInput::default()
     };
-    let edited = actions::edit_key(&app, &caller, &id, &key, &input, held.version()).await;
+    let edited = keys::edit_key(&app, &caller, &id, &key, &input, held.version()).await;
     let token = held.settle(edited)?;
     Ok(tagged(token.version, token.view(app.clock.now())))
 }
@@ -360,6 +360,6 @@ async fn revoke(
     caller: ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
-    actions::revoke(&app, &caller, &id, &key).await?;
+    keys::revoke(&app, &caller, &id, &key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

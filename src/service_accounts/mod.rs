@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod api;
 pub mod form;
+pub mod keys;
 pub mod model;
 pub mod pages;
 pub mod store;

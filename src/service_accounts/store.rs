@@ -57,6 +57,21 @@ macro_rules! accounts_where {
     };
 }
 
+/// The text of the list: those that `whose` tells, as the filter has them.
+macro_rules! accounts_listed {
+    ($whose:literal) => {
+        concat!(
+            accounts_where!("$4", $whose),
+            " AND a.deleted_at IS NULL \
+             AND ($7 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $8)) \
+             AND ($9 = '%%' OR a.name_folded LIKE $9 ESCAPE '\\' OR LOWER(a.description) LIKE $9 ESCAPE '\\' OR a.id LIKE $9 ESCAPE '\\') \
+             AND ($10 = '' OR a.scope = $10) \
+             AND ($11 = '' OR $11 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
+                WHEN a.expires_at <= $4 THEN 'expired' ELSE 'active' END)"
+        )
+    };
+}
+
 /// A page of the living accounts, by name. `seen_by`: everyone's, or those of
 /// this person's teams.
 ///
@@ -72,32 +87,11 @@ pub async fn list(
 ) -> Result<Vec<ServiceAccount>> {
     // Those of one team are found by it, and not by reading all of them.
     let statement = if filter.team.is_empty() {
-        paged!(
-            page,
-            accounts_where!(
-                "$4",
-                "a.organization_id = $5 AND a.deleted_at IS NULL AND $6 = '' \
-                 AND ($7 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $8)) \
-                 AND ($9 = '%%' OR a.name_folded LIKE $9 ESCAPE '\\' OR LOWER(a.description) LIKE $9 ESCAPE '\\' OR a.id LIKE $9 ESCAPE '\\') \
-                 AND ($10 = '' OR a.scope = $10) \
-                 AND ($11 = '' OR $11 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
-                    WHEN a.expires_at <= $4 THEN 'expired' ELSE 'active' END)"
-            ),
-            "a.name_folded",
-            "a.id"
-        )
+        paged!(page, accounts_listed!("a.organization_id = $5 AND $6 = ''"), "a.name_folded", "a.id")
     } else {
         paged!(
             page,
-            accounts_where!(
-                "$4",
-                "a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6) AND a.deleted_at IS NULL \
-                 AND ($7 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $8)) \
-                 AND ($9 = '%%' OR a.name_folded LIKE $9 ESCAPE '\\' OR LOWER(a.description) LIKE $9 ESCAPE '\\' OR a.id LIKE $9 ESCAPE '\\') \
-                 AND ($10 = '' OR a.scope = $10) \
-                 AND ($11 = '' OR $11 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
-                    WHEN a.expires_at <= $4 THEN 'expired' ELSE 'active' END)"
-            ),
+            accounts_listed!("a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"),
             "a.name_folded",
             "a.id"
         )

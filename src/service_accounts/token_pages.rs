@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::actions;
+use super::keys;
 use super::model::{ServiceAccount, Status};
 use super::pages::{address, to_reveal};
 use crate::access::{TokenKind, may, require};
@@ -99,7 +99,7 @@ async fn tokens_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     let (account, keys) =
-        actions::with_keys(app, caller, id, form.has("revoked"), &Page::of_console(&form)?).await?;
+        keys::with_keys(app, caller, id, form.has("revoked"), &Page::of_console(&form)?).await?;
     let now = app.clock.now();
     let access = access_of_account(&app.db, account.id, now).await?;
     let has_revoked = has_revoked(&app.db, account.id).await?;
@@ -133,7 +133,7 @@ async fn add_key(
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    match actions::add_key(&app, &caller, &id, &input, &delivery).await {
+    match keys::add_key(&app, &caller, &id, &input, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -147,7 +147,7 @@ async fn reveal(
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let (account, key) = actions::with_key(&app, &caller, &id, &key).await?;
+    let (account, key) = keys::with_key(&app, &caller, &id, &key).await?;
     let place = match (&account.team_name, &account.default_team_name) {
         (Some(team), _) => format!("the team {team}"),
         (None, Some(team)) => format!("the organization; by default in the team {team}"),
@@ -186,7 +186,7 @@ async fn regenerate_page(
     form: &Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (account, keys) = actions::with_keys(app, caller, id, false, &Page::choices()).await?;
+    let (account, keys) = keys::with_keys(app, caller, id, false, &Page::choices()).await?;
     let account = require(&caller.subject, account)?.into_inner();
     let keys = keys.rows;
     let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
@@ -212,7 +212,7 @@ async fn regenerate(
 ) -> Result<Response> {
     let delivery = Delivery::page(&caller.signed_in.session)?;
     let renewal = renewal(&form, app.clock.now());
-    match actions::regenerate(&app, &caller, &id, &form.text("key"), &renewal, &delivery).await {
+    match keys::regenerate(&app, &caller, &id, &form.text("key"), &renewal, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -223,7 +223,7 @@ async fn regenerate(
 
 /// The account and one of its keys, for who may manage them.
 async fn managed(app: &App, caller: &ConsoleCaller, id: &str, key: &str) -> Result<(ServiceAccount, Token)> {
-    let (account, key) = actions::with_key(app, caller, id, key).await?;
+    let (account, key) = keys::with_key(app, caller, id, key).await?;
     Ok((require(&caller.subject, account)?.into_inner(), key))
 }
 
@@ -251,7 +251,7 @@ async fn edit(
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    match actions::edit_key(&app, &caller, &id, &key, &input, None).await {
+    match keys::edit_key(&app, &caller, &id, &key, &input, None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Key {} saved.", token.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
@@ -270,7 +270,7 @@ async fn ask_revoke(
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let (account, key) = actions::revocable(&app, &caller, &id, &key).await?;
+    let (account, key) = keys::revocable(&app, &caller, &id, &key).await?;
     let is_key = key.kind == TokenKind::ServiceAccount;
     let called = if is_key { key.name.clone() } else { "this access token".to_owned() };
     let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
@@ -289,7 +289,7 @@ async fn revoke(
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let token = actions::revoke(&app, &caller, &id, &key).await?;
+    let token = keys::revoke(&app, &caller, &id, &key).await?;
     let what = match token.kind {
         TokenKind::ServiceAccount => format!("Key {}", token.name),
         _ => "The access token".to_owned(),
@@ -303,7 +303,7 @@ async fn stop_old(
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let token = actions::stop_old(&app, &caller, &id, &key).await?;
+    let token = keys::stop_old(&app, &caller, &id, &key).await?;
     flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort, listens, run, start } from './parts.js';
+import { freePort, run, start } from './parts.js';
 
 const program = process.env.TESSERA_PROGRAM ?? new URL('../../target/debug/tessera', import.meta.url).pathname;
 
@@ -18,27 +18,25 @@ export async function tessera(flags = [], database = []) {
     '--personal-token-file', join(folder, 'token'), '--data-dir', data, ...database,
   ]);
   const server = { folder, owner: readFileSync(join(folder, 'token'), 'utf8').trim() };
-  // The same port after a restart, so that whoever asks finds it again.
-  server.port = await freePort();
-  server.url = `http://127.0.0.1:${server.port}`;
-  const serve = ['serve', '--data-dir', data, ...database, ...flags];
-  server.start = async () => {
-    server.program = await start(program, [...serve, '--listen', `127.0.0.1:${server.port}`], {
-      ready: (it) => it.out.includes('listens on '),
-    });
-  };
-  // Another node on the same database, with the same key.
-  server.beside = async () => {
-    const node = { ...server, port: await freePort() };
-    node.url = `http://127.0.0.1:${node.port}`;
-    node.start = async () => {
-      node.program = await start(program, [...serve, '--listen', `127.0.0.1:${node.port}`], { ready: () => listens(node.port) });
+  // A node. It has the same port after a restart, so that whoever asks finds it again.
+  const node = async (it) => {
+    it.port = await freePort();
+    it.url = `http://127.0.0.1:${it.port}`;
+    it.start = async () => {
+      it.program = await start(program, ['serve', '--listen', `127.0.0.1:${it.port}`, '--data-dir', data, ...database, ...flags], {
+        ready: ({ out }) => out.includes('listens on '),
+      });
     };
-    node.stop = (signal) => node.program.stop(signal);
-    await node.start();
-    return node;
+    it.stop = (signal) => it.program.stop(signal);
+    return it;
   };
-  server.stop = (signal) => server.program.stop(signal);
+  await node(server);
+  // Another one on the same database, with the same key.
+  server.beside = async () => {
+    const other = await node({});
+    await other.start();
+    return other;
+  };
   server.end = async () => {
     await server.stop('SIGKILL');
     rmSync(folder, { recursive: true, force: true });

@@ -150,34 +150,52 @@ fn macros(texts: &[String]) -> Vec<(String, usize, Vec<Vec<String>>)> {
 
 /// A macro that is a statement's text: its name, and its parts; an argument's
 /// place where one stands.
-type Text = (String, Vec<Result<String, usize>>);
+type Text = (String, Parts);
+type Parts = Vec<Result<String, usize>>;
 
 /// The macros that are texts of statements.
 fn text_macros(texts: &[String]) -> Vec<Text> {
-    let all = texts.iter().flat_map(|text| text.split("macro_rules! ").skip(1));
-    let found = all.filter_map(|part| {
+    let mut found: Vec<Text> = Vec::new();
+    for part in texts.iter().flat_map(|text| text.split("macro_rules! ").skip(1)) {
         let body = part.split_once("\n}").expect("an end").0;
-        let (name, rest) = (part.split_whitespace().next()?, body.split_once("=> {\n        concat!(")?.1);
-        let pattern = arguments(body.split_once('(')?.1);
+        let Some((_, rest)) = body.split_once("=> {\n        concat!(") else { continue };
+        let pattern = arguments(body.split_once('(').expect("a pattern").1);
         let place = |each: &str| pattern.iter().position(|known| known.split(':').next() == Some(each));
-        let parts = arguments(rest).into_iter().filter(|each| !each.is_empty());
-        let parts = parts.map(|each| place(each).map_or_else(|| Ok(literal(each).expect("a literal")), Err));
-        Some((name.to_owned(), parts.collect()))
-    });
-    found.collect()
+        let mut parts = Vec::new();
+        for each in arguments(rest).into_iter().filter(|each| !each.is_empty()) {
+            match (place(each), called(each, &found)) {
+                (Some(place), _) => parts.push(Err(place)),
+                // One that is defined before: its parts, with this one's arguments.
+                (None, Some((inner, given))) => parts.extend(inner.iter().map(|part| match part {
+                    Ok(text) => Ok(text.clone()),
+                    Err(at) => {
+                        place(given[*at]).map_or_else(|| Ok(literal(given[*at]).expect("a literal")), Err)
+                    }
+                })),
+                (None, None) => parts.push(Ok(literal(each).expect("a literal"))),
+            }
+        }
+        found.push((part.split_whitespace().next().expect("a name").to_owned(), parts));
+    }
+    found
+}
+
+/// The parts of the macro that a text calls, and the arguments that it gives.
+fn called<'a, 'b>(text: &'a str, macros: &'b [Text]) -> Option<(&'b Parts, Vec<&'a str>)> {
+    macros.iter().find_map(|(name, parts)| {
+        let given = text.strip_prefix(name.as_str())?.strip_prefix("!(")?;
+        Some((parts, arguments(given)))
+    })
 }
 
 /// A literal, or what such a macro makes.
 fn statement(argument: &str, macros: &[Text]) -> Option<String> {
-    let made = macros.iter().find_map(|(name, parts)| {
-        let given = arguments(argument.strip_prefix(name.as_str())?.strip_prefix("!(")?);
-        let text = |part: &Result<String, usize>| match part {
-            Ok(text) => text.clone(),
-            Err(place) => literal(given[*place]).expect("a literal"),
-        };
-        Some(parts.iter().map(text).collect())
-    });
-    made.or_else(|| literal(argument))
+    let Some((parts, given)) = called(argument, macros) else { return literal(argument) };
+    let text = |part: &Result<String, usize>| match part {
+        Ok(text) => text.clone(),
+        Err(place) => literal(given[*place]).expect("a literal"),
+    };
+    Some(parts.iter().map(text).collect())
 }
 
 /// Every statement of the sources: `sql("…")`, and what macros make.
@@ -185,7 +203,7 @@ pub fn statements() -> Vec<String> {
     let texts: Vec<String> =
         sources().iter().map(|path| std::fs::read_to_string(path).expect("a source")).collect();
     let text_macros = text_macros(&texts);
-    assert!(text_macros.len() >= 3, "{text_macros:?}");
+    assert!(text_macros.len() >= 4, "{text_macros:?}");
     let mut found = Vec::new();
     for source in &texts {
         let all = source.split("sql(").skip(1);

@@ -1,6 +1,7 @@
 //! Service accounts and their keys.
 
 use axum::http::{Method, StatusCode, header};
+use futures_util::FutureExt as _;
 use serde_json::json;
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
@@ -385,6 +386,43 @@ async fn last_use_is_told_after_it_was_written() {
     let keys = house.get(&olive, &format!("{ALL}/{id}/tokens")).await.json();
     assert_eq!(keys["items"][0]["last_used_at"], json!("2027-01-01T00:00:00Z"));
     assert_eq!(keys["items"][0]["last_used_address"], json!("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn the_old_value_tells_its_own_last_use_from_the_overlap_on() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let (id, key, old) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    house.get(&old, "/whoami").await;
+    house.app.usage.flush(&house.app).await.expect("written");
+    house.app.clock.advance(DAY / 24);
+    let renewed =
+        house.post(&olive, &format!("{ALL}/{id}/tokens/{key}/regenerate"), json!({ "overlap": "24h" })).await;
+    assert_eq!(renewed.status, StatusCode::CREATED, "{}", renewed.text);
+    let previous = async || {
+        let keys = house.get(&olive, &format!("{ALL}/{id}/tokens")).await.json();
+        keys["items"][0]["previous"]["last_used_at"].clone()
+    };
+    assert_eq!(previous().await, "2027-01-01T00:00:00Z", "from before the renewal");
+    house.get(renewed.json()["token"].as_str().expect("a value"), "/whoami").await;
+    house.app.usage.flush(&house.app).await.expect("written");
+    assert_eq!(previous().await, "2027-01-01T00:00:00Z", "the new value's use is not the old one's");
+    house.get(&old, "/whoami").await;
+    house.app.usage.flush(&house.app).await.expect("written");
+    assert_eq!(previous().await, "2027-01-01T01:00:00Z");
+}
+
+#[tokio::test]
+async fn a_use_is_not_lost_when_its_writing_is_cut_short() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    house.get(&value, "/whoami").await;
+    // Begun, and given up at the first wait.
+    assert!(house.app.usage.flush(&house.app).now_or_never().is_none(), "it was written at once");
+    house.app.usage.flush(&house.app).await.expect("written");
+    let keys = house.get(&olive, &format!("{ALL}/{id}/tokens")).await.json();
+    assert_eq!(keys["items"][0]["last_used_at"], json!("2027-01-01T00:00:00Z"));
 }
 
 #[tokio::test]

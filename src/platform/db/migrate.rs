@@ -24,15 +24,16 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     match db {
         Db::Sqlite { write, .. } => {
             // Nothing holds others off on an SQLite file: who loses the race looks again.
-            for _ in 0..RACES {
+            let mut lost = 0;
+            loop {
                 match SQLITE.run(write).await {
-                    Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_)) => {
+                    Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_)) if lost < RACES => {
+                        lost += 1;
                         tokio::time::sleep(A_WHILE).await;
                     }
                     other => return other,
                 }
             }
-            SQLITE.run(write).await
         }
         Db::Postgres { pool, .. } => POSTGRES.run(pool).await,
     }

@@ -36,6 +36,16 @@ impl Value {
             other => other,
         }
     }
+
+    /// Nothing, of the same type.
+    fn nothing(&self) -> Self {
+        match self {
+            Self::Text(_) => Self::Text(None),
+            Self::Number(_) => Self::Number(None),
+            Self::Bool(_) => Self::Bool(false),
+            Self::Bytes(_) | Self::OptionalBytes(_) => Self::OptionalBytes(None),
+        }
+    }
 }
 
 impl From<&str> for Value {
@@ -289,27 +299,27 @@ impl Statement {
     }
 
     /// Reads what belongs to many rows, at most [`ROWS`], in one statement of
-    /// the form that [`Statement::execute_rows`] takes.
+    /// the form that [`Statement::execute_rows`] takes. The list is filled up
+    /// with rows of nothing, which join with nothing, so that its few lengths
+    /// make few statements, and all stay prepared.
     ///
     /// # Errors
     /// What the driver says.
-    pub async fn all_of_rows<T: Record>(self, db: &Db, rows: Vec<Vec<Value>>) -> sqlx::Result<Vec<T>> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
+    pub async fn all_of_rows<T: Record>(self, db: &Db, mut rows: Vec<Vec<Value>>) -> sqlx::Result<Vec<T>> {
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let filler = first.iter().map(Value::nothing).collect();
+        rows.resize(rows.len().next_power_of_two(), filler);
         let (before, after) = self.around_the_list()?;
-        // Lists of other lengths are too many different statements to keep them all prepared.
-        let usual = rows.len().is_power_of_two();
         match db {
             Db::Sqlite { read, .. } => {
                 let mut builder = QueryBuilder::<Sqlite>::new(&before);
                 values!(builder, rows.iter());
-                records(&builder.push(&after).build().persistent(usual).fetch_all(read).await?)
+                records(&builder.push(&after).build().fetch_all(read).await?)
             }
             Db::Postgres { pool, .. } => {
                 let mut builder = QueryBuilder::<Postgres>::new(&before);
                 values!(builder, rows.iter());
-                records(&builder.push(&after).build().persistent(usual).fetch_all(pool).await?)
+                records(&builder.push(&after).build().fetch_all(pool).await?)
             }
         }
     }
