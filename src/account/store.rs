@@ -1,5 +1,6 @@
 //! The SQL of a person's own account.
 
+use crate::organizations::search;
 use crate::platform::id::PersonId;
 use crate::platform::text::fold;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
@@ -72,8 +73,8 @@ pub(super) async fn set_profile(tx: &mut Tx, person: PersonId, name: &str, email
         .bind(email)
         .bind(fold(email))
         .bind(person)
-        .execute(tx)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::unique(error, "email", "is taken by another account"))?;
-    Ok(())
+    search::let_be_found(tx, person).await
 }

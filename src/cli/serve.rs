@@ -10,8 +10,12 @@ use crate::app::front;
 use crate::config::Config;
 use crate::identity::{App, session_store};
 use crate::organizations;
+use crate::organizations::search::Members;
 use crate::platform::db::hear;
+use crate::platform::search::add_missing;
 use crate::platform::web::serve;
+use crate::platform::{Db, Error};
+use crate::service_accounts::model::ServiceAccount;
 
 /// How often uses of tokens are written.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -36,10 +40,12 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
         println!("Set up the first owner at {}/setup?code={code}", app.config.public_url);
     }
     let keeper = tokio::spawn(keep(app.clone()));
+    let indexing = tokio::spawn(index(app.db.clone()));
     let hearing = tokio::spawn(hear(app.db.clone(), app.clock.clone()));
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
     serve(listener, front(app.clone()), stop).await.map_err(|error| format!("threads: {error}"))?;
     keeper.abort();
+    indexing.abort();
     hearing.abort();
     if let Err(error) = app.usage.flush(&app).await {
         tracing::warn!(%error, "the last uses of tokens were not written");
@@ -59,6 +65,20 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
         }
         tracing::info!("stopping");
     })
+}
+
+/// Lets people and service accounts be found that an older release wrote.
+async fn index(db: Db) {
+    let added = async {
+        Ok::<_, Error>(add_missing::<Members>(&db).await? + add_missing::<ServiceAccount>(&db).await?)
+    };
+    match added.await {
+        Ok(0) => {}
+        Ok(added) => tracing::info!(added, "people and service accounts can be searched for"),
+        Err(error) => {
+            tracing::warn!(%error, "not everything can be searched for; the next start tries again")
+        }
+    }
 }
 
 /// What has to be done now and then.

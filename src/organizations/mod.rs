@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod model;
 pub mod pages;
+pub mod search;
 pub mod settings;
 pub mod settings_api;
 pub mod settings_pages;

@@ -1,6 +1,7 @@
 //! The SQL of organizations and people.
 
 use super::model::CheckedPerson;
+use super::search;
 use super::settings::Organization;
 use crate::access::TeamRole;
 use crate::platform::db::Source;
@@ -118,8 +119,9 @@ pub async fn insert_member(
     .bind(person)
     .bind(role)
     .bind(now)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
+    search::let_be_found(tx, person).await?;
     Ok(rows == 1)
 }
 

@@ -5,11 +5,26 @@ use std::collections::HashMap;
 use super::model::{CheckedInvitation, Invitation, Invitations, Member, Offer, People};
 use crate::access::{Permit, TeamRole};
 use crate::audit::Actor;
+use crate::organizations::search::Members;
 use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
-use crate::platform::text::like;
+use crate::platform::search::{self, Search, Searched as _};
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+
+/// The text of the list: the members that `$from` tells, as the rest has them.
+macro_rules! members_where {
+    ($from:literal, $rest:literal) => {
+        concat!(
+            "SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
+                JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $4) AS is_owner \
+             FROM ",
+            $from,
+            " JOIN people p ON p.id = m.person_id WHERE m.organization_id = $4 AND ",
+            $rest
+        )
+    };
+}
 
 /// A page of members, by username.
 ///
@@ -21,21 +36,33 @@ pub async fn members(
     (search, role): (&str, &str),
     page: &Page,
 ) -> Result<Vec<Member>> {
-    Ok(paged!(
-        page,
-        "SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
-            JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $4) AS is_owner \
-         FROM memberships m JOIN people p ON p.id = m.person_id WHERE m.organization_id = $4 \
-         AND ($5 = '%%' OR p.username LIKE $5 ESCAPE '\\' OR LOWER(p.name) LIKE $5 ESCAPE '\\' OR p.email_folded LIKE $5 ESCAPE '\\') \
-         AND ($6 = '' OR m.role = $6)",
-        "m.username",
-        "m.person_id"
-    )
-    .bind(organization)
-    .bind(like(search))
-    .bind(role)
-    .all(db)
-    .await?)
+    let statement = match Search::read(db, organization, Members::LIST, search).await? {
+        Some(search) => paged!(
+            page,
+            members_where!(
+                "search_grams g JOIN search_texts s ON s.organization_id = g.organization_id AND s.list = g.list \
+                    AND s.entry_id = g.entry_id JOIN memberships m ON m.organization_id = g.organization_id \
+                    AND m.person_id = g.entry_id",
+                "g.organization_id = $4 AND g.list = 'people' AND g.gram = $6 AND s.content LIKE $7 ESCAPE '\\' \
+                 AND ($5 = '' OR m.role = $5)"
+            ),
+            "g.sort_key",
+            "g.entry_id"
+        )
+        .bind(organization)
+        .bind(role)
+        .bind(search.gram)
+        .bind(search.pattern),
+        None if role.is_empty() => {
+            paged!(page, members_where!("memberships m", "$5 = ''"), "m.username", "m.person_id")
+                .bind(organization)
+                .bind(role)
+        }
+        None => paged!(page, members_where!("memberships m", "m.role = $5"), "m.username", "m.person_id")
+            .bind(organization)
+            .bind(role),
+    };
+    Ok(statement.all(db).await?)
 }
 
 /// The invitations that can still be accepted, newest first.
@@ -263,9 +290,9 @@ pub(super) async fn remove(
     sql("DELETE FROM memberships WHERE organization_id = $1 AND person_id = $2")
         .bind(organization)
         .bind(person)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    Ok(())
+    search::erase(tx, organization, Members::LIST, &person).await
 }
 
 /// How many owners the organization has.

@@ -9,6 +9,7 @@ pub mod id;
 pub mod key;
 pub mod outbound;
 pub mod random;
+pub mod search;
 pub mod secret;
 pub mod text;
 pub mod web;

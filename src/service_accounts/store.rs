@@ -3,9 +3,10 @@
 use super::model::{AccountsOf, Authentication, CheckedAccount, CheckedEdit, Credential, ServiceAccount};
 use crate::access::Permit;
 use crate::audit::Actor;
-use crate::platform::db::Source;
+use crate::platform::db::{Source, Statement};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
-use crate::platform::text::{fold, like};
+use crate::platform::search::{self, Entry, Search, Searched};
+use crate::platform::text::fold;
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
@@ -30,10 +31,10 @@ impl Filter {
     }
 }
 
-/// The text of a statement: accounts with their teams, their provider and what
-/// their keys tell. `now` is the placeholder of the time.
+/// The text of a statement: the accounts that `$from` tells, with their teams,
+/// their provider and what their keys tell. `now` is the placeholder of the time.
 macro_rules! accounts_where {
-    ($now:literal, $rest:literal) => {
+    ($from:literal, $now:literal, $rest:literal) => {
         concat!(
             "SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
                 own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
@@ -48,25 +49,25 @@ macro_rules! accounts_where {
             $now,
             ") AS next_end, \
                 a.last_used_at, a.last_used_address \
-             FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+             FROM ",
+            $from,
+            " LEFT JOIN teams own ON own.id = a.team_id \
              LEFT JOIN teams usual ON usual.id = a.default_team_id \
              LEFT JOIN identity_providers idp ON idp.id = a.identity_provider_id \
-             WHERE ",
+             WHERE a.deleted_at IS NULL AND ",
             $rest
         )
     };
 }
 
-/// The text of the list: those that `whose` tells, as the filter has them.
+/// The text of the list: those that `$from` and `$whose` tell, as the filter has them.
 macro_rules! accounts_listed {
-    ($whose:literal) => {
+    ($from:literal, $whose:literal) => {
         concat!(
-            accounts_where!("$4", $whose),
-            " AND a.deleted_at IS NULL \
-             AND ($7 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $8)) \
-             AND ($9 = '%%' OR a.name_folded LIKE $9 ESCAPE '\\' OR LOWER(a.description) LIKE $9 ESCAPE '\\' OR a.id LIKE $9 ESCAPE '\\') \
-             AND ($10 = '' OR a.scope = $10) \
-             AND ($11 = '' OR $11 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
+            accounts_where!($from, "$4", $whose),
+            " AND ($7 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $8)) \
+             AND ($9 = '' OR a.scope = $9) \
+             AND ($10 = '' OR $10 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
                 WHEN a.expires_at <= $4 THEN 'expired' ELSE 'active' END)"
         )
     };
@@ -85,28 +86,84 @@ pub async fn list(
     page: &Page,
     now: Timestamp,
 ) -> Result<Vec<ServiceAccount>> {
-    // Those of one team are found by it, and not by reading all of them.
-    let statement = if filter.team.is_empty() {
-        paged!(page, accounts_listed!("a.organization_id = $5 AND $6 = ''"), "a.name_folded", "a.id")
-    } else {
-        paged!(
+    let bound = |statement: Statement| {
+        statement
+            .bind(now)
+            .bind(organization)
+            .bind(&filter.team)
+            .bind(seen_by.is_none())
+            .bind(seen_by)
+            .bind(&filter.scope)
+            .bind(&filter.status)
+    };
+    let search = Search::read(db, organization, ServiceAccount::LIST, &filter.search).await?;
+    let statement = if let Some(search) = search {
+        bound(paged!(
             page,
-            accounts_listed!("a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"),
+            accounts_listed!(
+                "search_grams g JOIN search_texts s ON s.organization_id = g.organization_id AND s.list = g.list \
+                    AND s.entry_id = g.entry_id JOIN service_accounts a ON a.id = g.entry_id",
+                "g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $11 \
+                    AND s.content LIKE $12 ESCAPE '\\' AND ($6 = '' OR own.slug = $6)"
+            ),
+            "g.sort_key",
+            "g.entry_id"
+        ))
+        .bind(search.gram)
+        .bind(search.pattern)
+    } else if filter.team.is_empty() {
+        bound(paged!(
+            page,
+            accounts_listed!("service_accounts a", "a.organization_id = $5 AND $6 = ''"),
             "a.name_folded",
             "a.id"
-        )
+        ))
+    } else {
+        // Those of one team are found by it, and not by reading all of them.
+        bound(paged!(
+            page,
+            accounts_listed!(
+                "service_accounts a",
+                "a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"
+            ),
+            "a.name_folded",
+            "a.id"
+        ))
     };
-    Ok(statement
-        .bind(now)
-        .bind(organization)
-        .bind(&filter.team)
-        .bind(seen_by.is_none())
-        .bind(seen_by)
-        .bind(like(&filter.search))
-        .bind(&filter.scope)
-        .bind(&filter.status)
-        .all(db)
-        .await?)
+    Ok(statement.all(db).await?)
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    organization_id: OrganizationId,
+    id: ServiceAccountId,
+    name: String,
+    description: String,
+}
+
+impl Found {
+    fn entry(&self) -> Entry {
+        let (name, id) = (fold(&self.name), self.id.to_string());
+        let texts = [name.as_str(), &id, &self.description];
+        Entry::new(self.organization_id, ServiceAccount::LIST, &id, &name, &texts)
+    }
+}
+
+impl Searched for ServiceAccount {
+    const LIST: &'static str = "service_accounts";
+
+    async fn missing(tx: &mut Tx, from: &str) -> Result<Vec<Entry>> {
+        let found: Vec<Found> =
+            sql("SELECT a.organization_id, a.id, a.name, a.description FROM service_accounts a \
+             WHERE a.id >= $1 AND a.deleted_at IS NULL AND NOT EXISTS \
+                (SELECT 1 FROM search_texts s WHERE s.organization_id = a.organization_id \
+                    AND s.list = 'service_accounts' AND s.entry_id = a.id) \
+             ORDER BY a.id LIMIT 100")
+            .bind(from)
+            .all(tx)
+            .await?;
+        Ok(found.iter().map(Found::entry).collect())
+    }
 }
 
 /// One living account, by UID.
@@ -120,7 +177,7 @@ pub async fn find(
     now: Timestamp,
 ) -> Result<ServiceAccount> {
     let account: Option<ServiceAccount> =
-        sql(accounts_where!("$1", "a.organization_id = $2 AND a.id = $3 AND a.deleted_at IS NULL"))
+        sql(accounts_where!("service_accounts a", "$1", "a.organization_id = $2 AND a.id = $3"))
             .bind(now)
             .bind(organization)
             .bind(named)
@@ -141,9 +198,10 @@ pub async fn federated(
     now: Timestamp,
 ) -> Result<Vec<ServiceAccount>> {
     Ok(sql(accounts_where!(
+        "service_accounts a",
         "$1",
         "a.identity_provider_id = $2 AND (a.identity_subject = $3 OR a.identity_subject IS NULL) \
-         AND a.deleted_at IS NULL ORDER BY a.id LIMIT 500"
+         ORDER BY a.id LIMIT 500"
     ))
     .bind(now)
     .bind(provider)
@@ -201,12 +259,18 @@ pub(super) async fn insert(
     .bind(anchor.provider)
     .bind(anchor.subject.as_deref())
     .bind(&anchor.conditions)
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(|error| {
         Error::unique(error, "name", "is taken by another service account of this organization")
     })?;
-    Ok(())
+    let found = Found {
+        organization_id: organization,
+        id,
+        name: account.name.clone(),
+        description: account.description.clone(),
+    };
+    search::add(tx, &found.entry()).await
 }
 
 /// Writes an edit over the version that was read; false if another came first.
@@ -243,11 +307,20 @@ pub(super) async fn update(
         .bind(&anchor.conditions)
         .bind(account.id)
         .bind(account.version)
-        .execute(tx)
+        .execute(&mut *tx)
         .await
         .map_err(|error| {
             Error::unique(error, "name", "is taken by another service account of this organization")
         })?;
+    let found = Found {
+        organization_id: account.organization_id,
+        id: account.id,
+        name: edit.name.clone(),
+        description: edit.description.clone(),
+    };
+    if rows == 1 {
+        search::put(tx, &found.entry()).await?;
+    }
     Ok(rows == 1)
 }
 
@@ -273,6 +346,7 @@ pub(super) async fn delete(tx: &mut Tx, account: &Permit<ServiceAccount>, now: T
         .execute(&mut *tx)
         .await?;
     sql("DELETE FROM grants WHERE principal_id = $1").bind(account.id).execute(&mut *tx).await?;
+    search::erase(tx, account.organization_id, ServiceAccount::LIST, &account.id).await?;
     Ok(sql("UPDATE tokens SET revoked_at = $1 WHERE service_account_id = $2 AND revoked_at IS NULL")
         .bind(now)
         .bind(account.id)

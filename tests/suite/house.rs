@@ -235,7 +235,10 @@ pub fn statements() -> Vec<String> {
 /// The types of the values that statements for many rows are given: in a list
 /// of rows PostgreSQL learns them from the values alone.
 pub fn types(statement: &str) -> Option<&'static str> {
-    const OF_LISTS: [(&str, &str); 7] = [
+    const OF_LISTS: [(&str, &str); 10] = [
+        ("INSERT INTO search_grams", "text, text, text, text, text"),
+        ("DELETE FROM search_grams", "text, text, text, text, text"),
+        ("SELECT v.column3 AS gram", "text, text, text"),
         ("SELECT v.hash", "bytea"),
         ("UPDATE token_values SET last_used_at = v.", "bytea, bigint"),
         ("UPDATE tokens SET last_used_at = v.", "text, bigint, text, text, text"),

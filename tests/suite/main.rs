@@ -24,6 +24,7 @@ mod oauth;
 mod pages;
 mod plans;
 mod protocols;
+mod search;
 mod service_accounts;
 mod settings;
 mod teams;

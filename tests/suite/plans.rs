@@ -8,7 +8,9 @@ use crate::harness::House;
 
 /// Tables that grow with use. The others hold what people set up by hand, a few
 /// hundred rows at most in an organization.
-const GROWING: [&str; 17] = [
+const GROWING: [&str; 19] = [
+    "search_texts",
+    "search_grams",
     "people",
     "memberships",
     "team_members",
@@ -36,7 +38,7 @@ const ALL_ROWS: [(&str, &str); 2] = [
 ];
 
 /// Fills the growing tables, of twenty organizations.
-const ROWS: [&str; 22] = [
+const ROWS: [&str; 26] = [
     "INSERT INTO organizations (id, slug, name, version, created_at) {series} \
      SELECT 'org_' || i, 'o' || i, 'O', 0, i FROM n WHERE i <= 20",
     "INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, members_manage_token, is_owners, \
@@ -49,6 +51,14 @@ const ROWS: [&str; 22] = [
      SELECT 'person_' || i, 'u' || i, 'u' || i, 'u' || i, 'Name', '', i FROM n",
     "INSERT INTO memberships (organization_id, person_id, role, created_at, username) {series} \
      SELECT 'org_' || (1 + i % 20), 'person_' || i, 'member', i, 'u' || i FROM n",
+    "INSERT INTO search_texts (organization_id, list, entry_id, sort_key, content) {series} \
+     SELECT 'org_' || (1 + i % 20), 'people', 'person_' || i, 'u' || i, 'u' || i || ' name' FROM n",
+    "INSERT INTO search_grams (organization_id, list, gram, sort_key, entry_id) {series} \
+     SELECT 'org_' || (1 + i % 20), 'people', 'u' || i % 90, 'u' || i, 'person_' || i FROM n",
+    "INSERT INTO search_texts (organization_id, list, entry_id, sort_key, content) {series} \
+     SELECT 'org_' || (1 + i % 20), 'service_accounts', 'sa_' || i, 'a' || i, 'a' || i || ' account' FROM n",
+    "INSERT INTO search_grams (organization_id, list, gram, sort_key, entry_id) {series} \
+     SELECT 'org_' || (1 + i % 20), 'service_accounts', 'a' || i % 90, 'a' || i, 'sa_' || i FROM n",
     "INSERT INTO team_members (team_id, person_id, username, role, created_at) {series} \
      SELECT 'team_' || (1 + i % 500), 'person_' || i, 'u' || i, 'member', i FROM n",
     "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, team_id, role, \
