@@ -76,7 +76,7 @@ async fn index(db: Db) {
         Ok(0) => {}
         Ok(added) => tracing::info!(added, "people and service accounts can be searched for"),
         Err(error) => {
-            tracing::warn!(%error, "not everything can be searched for; the next start tries again")
+            tracing::warn!(%error, "not everything can be searched for; the next start tries again");
         }
     }
 }

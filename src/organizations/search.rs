@@ -16,7 +16,7 @@ struct Found {
 impl Found {
     fn entry(&self) -> Entry {
         let texts = [self.username.as_str(), &self.name, &self.email];
-        Entry::new(self.organization_id, Members::LIST, self.id, &self.username, &texts)
+        Entry::new(self.organization_id, Members::LIST, &self.id, &self.username, &texts)
     }
 }
 

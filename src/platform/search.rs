@@ -34,7 +34,7 @@ impl Entry {
     pub fn new(
         organization: OrganizationId,
         list: &'static str,
-        id: impl ToString,
+        id: &impl ToString,
         key: &str,
         texts: &[&str],
     ) -> Self {
