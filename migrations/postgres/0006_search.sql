@@ -18,3 +18,14 @@ CREATE TABLE search_grams (
     entry_id TEXT NOT NULL,
     PRIMARY KEY (organization_id, list, gram, sort_key, entry_id)
 );
+-- Members of one role, by username and to the last column that lists sort by.
+DROP INDEX memberships_role;
+CREATE INDEX memberships_role ON memberships (organization_id, role, username, person_id);
+-- Accounts that are switched off or may have ended, by name.
+CREATE INDEX service_accounts_disabled ON service_accounts (organization_id, name_folded, id)
+    WHERE deleted_at IS NULL AND disabled_at IS NOT NULL;
+CREATE INDEX service_accounts_ending ON service_accounts (organization_id, name_folded, id, expires_at, disabled_at)
+    WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
+-- Living service tokens, the newest first.
+CREATE INDEX tokens_of_services ON tokens (organization_id, id)
+    WHERE kind = 'service_token' AND revoked_at IS NULL;

@@ -52,7 +52,7 @@ pub async fn policy(app: &App, person: PersonId) -> Result<(Policy, Vec<String>)
 /// When the database cannot.
 pub async fn list(app: &App, person: PersonId, dead: bool, page: &Page) -> Result<Slice<Token>> {
     let rows = store::of_person(&app.db, person, (app.clock.now(), dead), page).await?;
-    Ok(page.cut(rows, |token| Cursor { key: String::new(), id: token.id.to_string() }))
+    Ok(page.cut(rows, |token| Cursor::of_id(token.id)))
 }
 
 /// One of the person's tokens.

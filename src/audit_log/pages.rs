@@ -47,7 +47,7 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
             Ok(slice) => (StatusCode::OK, slice, Mistakes::default()),
             Err(error @ Error::Invalid(_)) => {
                 let (status, mistakes) = refused(error)?;
-                (status, Slice { rows: Vec::new(), previous: None, next: None }, mistakes)
+                (status, Slice::empty(), mistakes)
             }
             Err(error) => return Err(error),
         };

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::{Action, ActorKind, Through};
+use crate::platform::db::Statement;
 use crate::platform::id::{EventId, OrganizationId, TokenId};
 use crate::platform::text::like;
-use crate::platform::web::paging::{Page, newest};
+use crate::platform::web::paging::{Cursor, Page, Window, newest, stop};
 use crate::platform::{Db, Result, Timestamp};
 
 /// What the log is filtered by; empty means any.
@@ -121,7 +122,64 @@ impl Entry {
     }
 }
 
-/// A page of events, the newest first. `span`: from and until, exclusive.
+/// The text of a statement about the events of an organization that one index
+/// finds, by `$6`, in the part of the log that a page looks through.
+macro_rules! events {
+    ($what:literal, $by:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM audit_events e WHERE e.organization_id = $3 AND e.id >= $4 AND e.id <= $5 AND ",
+            $by
+        )
+    };
+}
+
+/// The text of the list: what that index finds, as the filter has it.
+macro_rules! filtered {
+    ($by:literal) => {
+        concat!(
+            events!("e.*", $by),
+            " AND e.at >= $7 AND e.at < $8 \
+             AND ($9 = '' OR e.actor_id = $9 OR LOWER(e.actor_name) LIKE $10 ESCAPE '\\') \
+             AND ($11 = '' OR e.action = $11 OR e.action LIKE $11 || '.%') \
+             AND ($12 = '' OR e.target_id = $12 OR LOWER(e.target_name) LIKE $13 ESCAPE '\\')"
+        )
+    };
+}
+
+/// What finds events without reading others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Target,
+    Actor,
+    Action,
+    Nothing,
+}
+
+impl Filter {
+    /// What narrows it most, and whether there is more to it than that.
+    fn by(&self) -> (By, &str, bool) {
+        let others = |texts: [&String; 2]| texts.into_iter().any(|text| !text.is_empty());
+        if is_id(&self.target) {
+            (By::Target, &self.target, others([&self.actor, &self.action]))
+        } else if is_id(&self.actor) {
+            (By::Actor, &self.actor, others([&self.target, &self.action]))
+        } else if self.action.contains('.') {
+            (By::Action, &self.action, others([&self.actor, &self.target]))
+        } else {
+            (By::Nothing, "", others([&self.actor, &self.target]) || !self.action.is_empty())
+        }
+    }
+}
+
+/// Whether a text is an id, and so no part of a name.
+fn is_id(text: &str) -> bool {
+    text.split_once('_').is_some_and(|(_, rest)| rest.len() == 26)
+}
+
+/// A page of events, the newest first, and where looking for them stopped.
+/// `span`: from and until, the latter exclusive.
 ///
 /// # Errors
 /// When the database cannot.
@@ -131,29 +189,35 @@ pub async fn list(
     filter: &Filter,
     span: (Timestamp, Timestamp),
     page: &Page,
-) -> Result<Vec<Entry>> {
-    let is_group = !filter.action.is_empty() && !filter.action.contains('.');
-    if !is_group || is_id(&filter.actor) || is_id(&filter.target) {
+) -> Result<(Vec<Entry>, Option<Cursor>)> {
+    if filter.action.is_empty() || filter.by().0 != By::Nothing {
         return one(db, organization, filter, span, page).await;
     }
-    // A group's events stand apart in the index, an action each: as many pages, put together.
-    let mut all = Vec::new();
+    // A group's events stand apart in the index, an action each: as many pages,
+    // put together as far as all of them were looked through.
+    let (mut all, mut stop) = (Vec::new(), None::<Cursor>);
     for action in Action::ALL.iter().filter(|action| action.word().split('.').next() == Some(&filter.action))
     {
         let filter = Filter { action: action.word().to_owned(), ..filter.clone() };
-        all.extend(one(db, organization, &filter, span, page).await?);
+        let (events, stopped) = one(db, organization, &filter, span, page).await?;
+        all.extend(events);
+        let nearer = |known: &Cursor, other: &Cursor| (other.id < known.id) == page.is_backwards();
+        stop = match (stop, stopped) {
+            (Some(known), Some(other)) if nearer(&known, &other) => Some(other),
+            (Some(known), _) => Some(known),
+            (None, other) => other,
+        };
+    }
+    if let Some(stop) = &stop {
+        let beyond = |id: &String| if page.is_backwards() { *id > stop.id } else { *id < stop.id };
+        all.retain(|entry: &Entry| !beyond(&entry.id.to_string()));
     }
     all.sort_unstable_by_key(|entry| entry.id);
     if !page.is_backwards() {
         all.reverse();
     }
     all.truncate(usize::try_from(page.limit + 1).unwrap_or(usize::MAX));
-    Ok(all)
-}
-
-/// Whether a text is an id, and so no part of a name.
-fn is_id(text: &str) -> bool {
-    text.split_once('_').is_some_and(|(_, rest)| rest.len() == 26)
+    Ok((all, stop))
 }
 
 /// The same by the one index that narrows it most.
@@ -163,42 +227,31 @@ async fn one(
     filter: &Filter,
     (from, until): (Timestamp, Timestamp),
     page: &Page,
-) -> Result<Vec<Entry>> {
-    let statement = if is_id(&filter.target) {
-        newest!(
-            page,
-            "SELECT e.* FROM audit_events e WHERE e.target_id = $9 AND e.organization_id = $3 AND e.at >= $4 \
-                AND e.at < $5 AND ($6 = '' OR e.actor_id = $6 OR LOWER(e.actor_name) LIKE $7 ESCAPE '\\') \
-                AND ($8 = '' OR e.action = $8 OR e.action LIKE $8 || '.%') AND $10 <> ''",
-            "e.id"
-        )
-    } else if is_id(&filter.actor) {
-        newest!(
-            page,
-            "SELECT e.* FROM audit_events e WHERE e.organization_id = $3 AND e.actor_id = $6 AND e.at >= $4 \
-                AND e.at < $5 AND ($8 = '' OR e.action = $8 OR e.action LIKE $8 || '.%') \
-                AND ($9 = '' OR LOWER(e.target_name) LIKE $10 ESCAPE '\\') AND $7 <> ''",
-            "e.id"
-        )
-    } else if filter.action.is_empty() {
-        newest!(
-            page,
-            "SELECT e.* FROM audit_events e WHERE e.organization_id = $3 AND e.at >= $4 AND e.at < $5 \
-                AND ($6 = '' OR LOWER(e.actor_name) LIKE $7 ESCAPE '\\') \
-                AND ($9 = '' OR LOWER(e.target_name) LIKE $10 ESCAPE '\\') AND $8 = ''",
-            "e.id"
-        )
-    } else {
-        newest!(
-            page,
-            "SELECT e.* FROM audit_events e WHERE e.organization_id = $3 AND e.action = $8 AND e.at >= $4 \
-                AND e.at < $5 AND ($6 = '' OR LOWER(e.actor_name) LIKE $7 ESCAPE '\\') \
-                AND ($9 = '' OR LOWER(e.target_name) LIKE $10 ESCAPE '\\')",
-            "e.id"
-        )
+) -> Result<(Vec<Entry>, Option<Cursor>)> {
+    let (by, value, more) = filter.by();
+    // Ids grow with time, so a span of time is a part of the list.
+    let (low, high) = (EventId::first_of(from).to_string(), EventId::last_of(until).to_string());
+    let mut window = Window::newest(page).between(low, high);
+    let narrowed = |statement: Statement, window: &Window| {
+        statement.bind(organization).bind(&window.low.id).bind(&window.high.id).bind(value)
     };
-    Ok(statement
-        .bind(organization)
+    if more {
+        let statement = match by {
+            By::Target => stop!(page, events!("e.id", "e.target_id = $6"), "e.id DESC", "e.id"),
+            By::Actor => stop!(page, events!("e.id", "e.actor_id = $6"), "e.id DESC", "e.id"),
+            By::Action => stop!(page, events!("e.id", "e.action = $6"), "e.id DESC", "e.id"),
+            By::Nothing => stop!(page, events!("e.id", "$6 = ''"), "e.id DESC", "e.id"),
+        };
+        let stop: Option<(EventId,)> = narrowed(statement, &window).optional(db).await?;
+        window = window.up_to(stop.map(|(id,)| Cursor::of_id(id)));
+    }
+    let statement = match by {
+        By::Target => newest!(page, filtered!("e.target_id = $6"), "e.id"),
+        By::Actor => newest!(page, filtered!("e.actor_id = $6"), "e.id"),
+        By::Action => newest!(page, filtered!("e.action = $6"), "e.id"),
+        By::Nothing => newest!(page, filtered!("$6 = ''"), "e.id"),
+    };
+    let events = narrowed(statement, &window)
         .bind(from)
         .bind(until)
         .bind(&filter.actor)
@@ -207,5 +260,6 @@ async fn one(
         .bind(&filter.target)
         .bind(like(&filter.target))
         .all(db)
-        .await?)
+        .await?;
+    Ok((events, window.stop))
 }

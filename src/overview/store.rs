@@ -4,7 +4,7 @@ use crate::access::TokenKind;
 use crate::platform::db::Statement;
 use crate::platform::id::{OrganizationId, ServiceAccountId, ServiceId, TokenId};
 use crate::platform::text::{MOST, like, words};
-use crate::platform::web::paging::{Page, newest, timed};
+use crate::platform::web::paging::{Cursor, Page, Window, newest, stop, timed};
 use crate::platform::{Db, Result, Timestamp, sql};
 
 words! {
@@ -118,9 +118,52 @@ impl Row {
     }
 }
 
-/// A page of the living tokens of the organization: all and those that never
-/// end by age, the newest first; the others by what stands out about them, the
-/// nearest end and the longest silence first.
+/// The text of a statement about living tokens.
+macro_rules! tokens_living {
+    ($what:literal, $from:literal, $organization:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM tokens t ",
+            $from,
+            " WHERE t.organization_id = ",
+            $organization,
+            " AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' AND ",
+            $rest
+        )
+    };
+}
+
+/// The text of a list of them: placeholders of the organization and of what is
+/// looked for, and the rest.
+macro_rules! tokens_listed {
+    ($organization:literal, $search:literal, $rest:literal) => {
+        concat!(
+            tokens_living!(
+                "t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
+                    own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, \
+                    t.last_used_address, COALESCE(t.last_used_at, t.created_at) AS used_at",
+                "LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
+                 LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id",
+                $organization,
+                $rest
+            ),
+            " AND (",
+            $search,
+            " = '%%' OR LOWER(t.name) LIKE ",
+            $search,
+            " ESCAPE '\\' OR v.hint LIKE ",
+            $search,
+            " ESCAPE '\\' OR a.name_folded LIKE ",
+            $search,
+            " ESCAPE '\\')"
+        )
+    };
+}
+
+/// A page of the living tokens of the organization, and where looking for them
+/// stopped: all and those that never end by age, the newest first; the others
+/// by what stands out about them, the nearest end and the longest silence first.
 ///
 /// # Errors
 /// When the database cannot.
@@ -130,68 +173,158 @@ pub async fn list(
     (search, kind, state): (&str, &str, State),
     (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
     page: &Page,
-) -> Result<Vec<Row>> {
-    let filter = |statement: Statement| statement.bind(organization).bind(like(search)).bind(kind);
+) -> Result<(Vec<Row>, Option<Cursor>)> {
+    let looked_for = like(search);
+    let timed = matches!(state, State::Expiring | State::Unused);
+    let mut window = if timed { Window::timed(page) } else { Window::newest(page) };
+    if !(search.is_empty() && kind.is_empty()) {
+        let stop = stop(db, organization, (kind, state), now, page, &window).await?;
+        window = window.up_to(stop);
+    }
+    let by_id = |statement: Statement| {
+        statement.bind(organization).bind(&window.low.id).bind(&window.high.id).bind(&looked_for).bind(kind)
+    };
+    let by_moment = |statement: Statement| {
+        let statement = statement.bind(organization).bind(window.low.moment()).bind(&window.low.id);
+        let statement = statement.bind(window.high.moment()).bind(&window.high.id);
+        statement.bind(&looked_for).bind(kind).bind(now)
+    };
     let statement = match state {
-        State::Live => filter(newest!(
+        State::Live if kind.is_empty() => by_id(newest!(
             page,
-            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
-            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
-            COALESCE(t.last_used_at, t.created_at) AS used_at \
-         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
-         AND ($4 = '%%' OR LOWER(t.name) LIKE $4 ESCAPE '\\' OR v.hint LIKE $4 ESCAPE '\\' \
-            OR a.name_folded LIKE $4 ESCAPE '\\') AND ($5 = '' OR t.kind = $5) \
-             AND (t.expires_at IS NULL OR t.expires_at > $6)",
+            tokens_listed!(
+                "$3",
+                "$6",
+                "t.id >= $4 AND t.id <= $5 AND $7 = '' AND (t.expires_at IS NULL OR t.expires_at > $8)"
+            ),
             "t.id"
         ))
         .bind(now),
-        State::Endless => filter(newest!(
+        // Kinds of few tokens are found without reading through those of many.
+        State::Live => by_id(newest!(
             page,
-            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
-            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
-            COALESCE(t.last_used_at, t.created_at) AS used_at \
-         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $3 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
-         AND ($4 = '%%' OR LOWER(t.name) LIKE $4 ESCAPE '\\' OR v.hint LIKE $4 ESCAPE '\\' \
-            OR a.name_folded LIKE $4 ESCAPE '\\') AND ($5 = '' OR t.kind = $5) \
-             AND t.expires_at IS NULL",
+            tokens_listed!(
+                "$3",
+                "$6",
+                "t.id >= $4 AND t.id <= $5 AND t.kind = $7 AND (t.expires_at IS NULL OR t.expires_at > $8)"
+            ),
+            "t.id"
+        ))
+        .bind(now),
+        State::Endless => by_id(newest!(
+            page,
+            tokens_listed!(
+                "$3",
+                "$6",
+                "t.id >= $4 AND t.id <= $5 AND ($7 = '' OR t.kind = $7) AND t.expires_at IS NULL"
+            ),
             "t.id"
         )),
-        State::Expiring => filter(timed!(
+        State::Expiring => by_moment(timed!(
             page,
-            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
-            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
-            COALESCE(t.last_used_at, t.created_at) AS used_at \
-         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
-         AND ($5 = '%%' OR LOWER(t.name) LIKE $5 ESCAPE '\\' OR v.hint LIKE $5 ESCAPE '\\' \
-            OR a.name_folded LIKE $5 ESCAPE '\\') AND ($6 = '' OR t.kind = $6) \
-             AND t.expires_at > $7 AND t.expires_at <= $8",
+            tokens_listed!(
+                "$4",
+                "$9",
+                "(t.expires_at, t.id) >= ($5, $6) AND (t.expires_at, t.id) <= ($7, $8) \
+                 AND ($10 = '' OR t.kind = $10) AND t.expires_at > $11 AND t.expires_at <= $12"
+            ),
             "t.expires_at",
             "t.id"
         ))
-        .bind(now)
         .bind(soon),
-        State::Unused => filter(timed!(
+        State::Unused => by_moment(timed!(
             page,
-            "SELECT t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
-            own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, t.last_used_address, \
-            COALESCE(t.last_used_at, t.created_at) AS used_at \
-         FROM tokens t LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE t.organization_id = $4 AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
-         AND ($5 = '%%' OR LOWER(t.name) LIKE $5 ESCAPE '\\' OR v.hint LIKE $5 ESCAPE '\\' \
-            OR a.name_folded LIKE $5 ESCAPE '\\') AND ($6 = '' OR t.kind = $6) \
-             AND (t.expires_at IS NULL OR t.expires_at > $7) AND COALESCE(t.last_used_at, t.created_at) < $8",
+            tokens_listed!(
+                "$4",
+                "$9",
+                "(COALESCE(t.last_used_at, t.created_at), t.id) >= ($5, $6) \
+                 AND (COALESCE(t.last_used_at, t.created_at), t.id) <= ($7, $8) AND ($10 = '' OR t.kind = $10) \
+                 AND (t.expires_at IS NULL OR t.expires_at > $11) AND COALESCE(t.last_used_at, t.created_at) < $12"
+            ),
             "COALESCE(t.last_used_at, t.created_at)",
             "t.id"
         ))
-        .bind(now)
         .bind(long_ago),
     };
-    Ok(statement.all(db).await?)
+    Ok((statement.all(db).await?, window.stop))
+}
+
+#[derive(sqlx::FromRow)]
+struct Place {
+    moment: i64,
+    id: TokenId,
+}
+
+/// Where looking through the list of a state stops.
+async fn stop(
+    db: &Db,
+    organization: OrganizationId,
+    (kind, state): (&str, State),
+    now: Timestamp,
+    page: &Page,
+    window: &Window,
+) -> Result<Option<Cursor>> {
+    let by_id =
+        |statement: Statement| statement.bind(organization).bind(&window.low.id).bind(&window.high.id);
+    let by_moment = |statement: Statement| {
+        let statement = statement.bind(organization).bind(window.low.moment()).bind(&window.low.id);
+        statement.bind(window.high.moment()).bind(&window.high.id)
+    };
+    let statement = match state {
+        State::Live if kind.is_empty() => by_id(stop!(
+            page,
+            tokens_living!("CAST(0 AS BIGINT) AS moment, t.id", "", "$3", "t.id >= $4 AND t.id <= $5"),
+            "t.id DESC",
+            "t.id"
+        )),
+        State::Live => by_id(stop!(
+            page,
+            tokens_living!(
+                "CAST(0 AS BIGINT) AS moment, t.id",
+                "",
+                "$3",
+                "t.id >= $4 AND t.id <= $5 AND t.kind = $6"
+            ),
+            "t.id DESC",
+            "t.id"
+        ))
+        .bind(kind),
+        State::Endless => by_id(stop!(
+            page,
+            tokens_living!(
+                "CAST(0 AS BIGINT) AS moment, t.id",
+                "",
+                "$3",
+                "t.id >= $4 AND t.id <= $5 AND t.expires_at IS NULL"
+            ),
+            "t.id DESC",
+            "t.id"
+        )),
+        State::Expiring => by_moment(stop!(
+            page,
+            tokens_living!(
+                "t.expires_at AS moment, t.id",
+                "",
+                "$3",
+                "(t.expires_at, t.id) >= ($4, $5) AND (t.expires_at, t.id) <= ($6, $7) AND t.expires_at > $8"
+            ),
+            "t.expires_at, t.id",
+            "t.expires_at DESC, t.id DESC"
+        ))
+        .bind(now),
+        State::Unused => by_moment(stop!(
+            page,
+            tokens_living!(
+                "COALESCE(t.last_used_at, t.created_at) AS moment, t.id",
+                "",
+                "$3",
+                "(COALESCE(t.last_used_at, t.created_at), t.id) >= ($4, $5) \
+                 AND (COALESCE(t.last_used_at, t.created_at), t.id) <= ($6, $7)"
+            ),
+            "COALESCE(t.last_used_at, t.created_at), t.id",
+            "COALESCE(t.last_used_at, t.created_at) DESC, t.id DESC"
+        )),
+    };
+    let place: Option<Place> = statement.optional(db).await?;
+    Ok(place.map(|place| Cursor { key: place.moment.to_string(), id: place.id.to_string() }))
 }

@@ -28,6 +28,25 @@ macro_rules! id {
                 Self(ulid::Ulid::from_parts(now.millis(), u128::from(place) << 72 | bits))
             }
 
+            /// The lowest id that is made at a moment.
+            #[must_use]
+            pub fn first_of(at: $crate::platform::Timestamp) -> Self {
+                Self(ulid::Ulid::from_parts(at.millis().min((1 << 48) - 1), 0))
+            }
+
+            /// The highest id that is made at a moment.
+            #[must_use]
+            pub fn last_of(at: $crate::platform::Timestamp) -> Self {
+                Self(ulid::Ulid::from_parts(at.millis().min((1 << 48) - 1), u128::MAX))
+            }
+
+            /// When it was made, to the millisecond.
+            #[must_use]
+            pub fn made_at(self) -> $crate::platform::Timestamp {
+                let millis = i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX);
+                $crate::platform::Timestamp::from_micros(millis.saturating_mul(1000))
+            }
+
             /// As a number: its low 80 bits are random.
             #[must_use]
             pub const fn number(self) -> u128 {

@@ -210,7 +210,7 @@ async fn access_page(
     let (project, slice) = match grants::list(app, caller, named, &which).await {
         Ok(found) => found,
         Err(Error::Forbidden(_)) => {
-            let nobody = Slice { rows: Vec::new(), previous: None, next: None };
+            let nobody = Slice::empty();
             (actions::get(app, caller, named).await?, nobody)
         }
         Err(error) => return Err(error),

@@ -30,7 +30,7 @@ pub async fn with_keys(
 ) -> Result<(ServiceAccount, Slice<Token>)> {
     let account = get(context, caller, named).await?;
     let keys = tokens::of_account(&context.db, account.id, revoked, page).await?;
-    Ok((account, page.cut(keys, |key| Cursor { key: String::new(), id: key.id.to_string() })))
+    Ok((account, page.cut(keys, |key| Cursor::of_id(key.id))))
 }
 
 /// One account that the caller sees, with one of its keys.

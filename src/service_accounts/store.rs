@@ -112,14 +112,35 @@ pub async fn list(
         .bind(search.gram)
         .bind(search.pattern)
     } else if filter.team.is_empty() {
-        bound(paged!(
-            page,
-            accounts_listed!("service_accounts a", "a.organization_id = $5 AND $6 = ''"),
-            "a.name_folded",
-            "a.id"
-        ))
+        // Statuses that few have are found without reading through all accounts.
+        bound(match filter.status.as_str() {
+            "disabled" => paged!(
+                page,
+                accounts_listed!(
+                    "service_accounts a",
+                    "a.organization_id = $5 AND $6 = '' AND a.disabled_at IS NOT NULL"
+                ),
+                "a.name_folded",
+                "a.id"
+            ),
+            "expired" => paged!(
+                page,
+                accounts_listed!(
+                    "service_accounts a",
+                    "a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND a.disabled_at IS NULL"
+                ),
+                "a.name_folded",
+                "a.id"
+            ),
+            _ => paged!(
+                page,
+                accounts_listed!("service_accounts a", "a.organization_id = $5 AND $6 = ''"),
+                "a.name_folded",
+                "a.id"
+            ),
+        })
     } else {
-        // Those of one team are found by it, and not by reading all of them.
+        // So are those of one team.
         bound(paged!(
             page,
             accounts_listed!(

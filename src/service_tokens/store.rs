@@ -1,10 +1,10 @@
 //! The SQL of service tokens.
 
 use super::model::Listed;
-use crate::platform::db::Source;
-use crate::platform::id::OrganizationId;
+use crate::platform::db::{Source, Statement};
+use crate::platform::id::{OrganizationId, TokenId};
 use crate::platform::text::like;
-use crate::platform::web::paging::{Page, newest};
+use crate::platform::web::paging::{Cursor, Page, Window, newest, stop};
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
 /// What a list is filtered by; empty means any.
@@ -28,7 +28,48 @@ impl Filter {
     }
 }
 
-/// A page of service tokens, the newest first.
+/// The text of a statement about service tokens that one index finds, in the
+/// part of the list that a page looks through.
+macro_rules! tokens_found {
+    ($what:literal, $from:literal, $by:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM tokens t ",
+            $from,
+            " WHERE t.organization_id = $3 AND t.kind = 'service_token' AND t.id >= $4 AND t.id <= $5",
+            $by
+        )
+    };
+}
+
+/// The text of the list: what that index finds, as the filter has it.
+macro_rules! tokens_filtered {
+    ($by:literal) => {
+        concat!(
+            tokens_found!(
+                "t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
+                    t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
+                    t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
+                    t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, \
+                    p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at, \
+                    (SELECT string_agg(g.permission_set || ':' || COALESCE(j.slug, '*'), ' ') FROM grants g \
+                        LEFT JOIN projects j ON j.id = g.project_id WHERE g.principal_id = t.id) AS grants",
+                "LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
+                 LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL",
+                $by
+            ),
+            " AND ($6 = '%%' OR LOWER(t.name) LIKE $6 ESCAPE '\\' OR v.hint LIKE $6 ESCAPE '\\') \
+             AND ($7 = 'all' OR CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' \
+                WHEN t.expires_at <= $8 THEN 'expired' ELSE 'active' END = CASE WHEN $7 = '' THEN 'active' ELSE $7 END) \
+             AND ($9 = '' OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_id = t.id AND g.permission_set = $9)) \
+             AND ($10 = '' OR EXISTS (SELECT 1 FROM grants g JOIN projects j ON j.id = g.project_id \
+                WHERE g.principal_id = t.id AND j.slug = $10))"
+        )
+    };
+}
+
+/// A page of service tokens, the newest first, and where looking for them stopped.
 ///
 /// # Errors
 /// When the database cannot.
@@ -38,35 +79,34 @@ pub async fn list(
     filter: &Filter,
     page: &Page,
     now: Timestamp,
-) -> Result<Vec<Listed>> {
-    Ok(newest!(
-        page,
-        "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
-            t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
-            t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-            t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at, \
-            (SELECT string_agg(g.permission_set || ':' || COALESCE(j.slug, '*'), ' ') FROM grants g \
-                LEFT JOIN projects j ON j.id = g.project_id WHERE g.principal_id = t.id) AS grants \
-         FROM tokens t \
-         LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL \
-         WHERE t.organization_id = $3 AND t.kind = 'service_token' \
-         AND ($4 = '%%' OR LOWER(t.name) LIKE $4 ESCAPE '\\' OR v.hint LIKE $4 ESCAPE '\\') \
-         AND ($5 = 'all' OR CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' \
-            WHEN t.expires_at <= $6 THEN 'expired' ELSE 'active' END = CASE WHEN $5 = '' THEN 'active' ELSE $5 END) \
-         AND ($7 = '' OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_id = t.id AND g.permission_set = $7)) \
-         AND ($8 = '' OR EXISTS (SELECT 1 FROM grants g JOIN projects j ON j.id = g.project_id \
-            WHERE g.principal_id = t.id AND j.slug = $8))",
-        "t.id"
-    )
-    .bind(organization)
-    .bind(like(&filter.search))
-    .bind(&filter.status)
-    .bind(now)
-    .bind(&filter.set)
-    .bind(&filter.project)
-    .all(db)
-    .await?)
+) -> Result<(Vec<Listed>, Option<Cursor>)> {
+    // The living ones are found without reading through those that are revoked.
+    let living = !matches!(filter.status.as_str(), "all" | "revoked");
+    let mut window = Window::newest(page);
+    let found = |statement: Statement, window: &Window| {
+        statement.bind(organization).bind(&window.low.id).bind(&window.high.id)
+    };
+    let statement = if living {
+        stop!(page, tokens_found!("t.id", "", " AND t.revoked_at IS NULL"), "t.id DESC", "t.id")
+    } else {
+        stop!(page, tokens_found!("t.id", "", ""), "t.id DESC", "t.id")
+    };
+    let stop: Option<(TokenId,)> = found(statement, &window).optional(db).await?;
+    window = window.up_to(stop.map(|(id,)| Cursor::of_id(id)));
+    let statement = if living {
+        newest!(page, tokens_filtered!(" AND t.revoked_at IS NULL"), "t.id")
+    } else {
+        newest!(page, tokens_filtered!(""), "t.id")
+    };
+    let tokens = found(statement, &window)
+        .bind(like(&filter.search))
+        .bind(&filter.status)
+        .bind(now)
+        .bind(&filter.set)
+        .bind(&filter.project)
+        .all(db)
+        .await?;
+    Ok((tokens, window.stop))
 }
 
 /// One service token, living or dead.

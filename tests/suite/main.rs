@@ -18,6 +18,7 @@ mod guard;
 mod harness;
 mod house;
 mod lifecycle;
+mod lists;
 mod memory;
 mod nodes;
 mod oauth;

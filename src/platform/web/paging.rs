@@ -20,6 +20,18 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// Of a list that is sorted by id alone.
+    #[must_use]
+    pub fn of_id(id: impl std::fmt::Display) -> Self {
+        Self { key: String::new(), id: id.to_string() }
+    }
+
+    /// The key, where the list is sorted by a moment.
+    #[must_use]
+    pub fn moment(&self) -> i64 {
+        self.key.parse().unwrap_or(0)
+    }
+
     /// As it stands in addresses: opaque.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -38,6 +50,62 @@ impl Cursor {
             Some(Self { key: key.to_owned(), id: id.to_owned() })
         })
         .ok_or_else(|| Error::Invalid(Mistakes::one(field, "is not a cursor that this list gave")))
+    }
+}
+
+/// Sorts after every id.
+const PAST_ALL: &str = "zzzz";
+
+/// The part of a list that a page looks through; both ends belong to it.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// Its lowest row.
+    pub low: Cursor,
+    /// Its highest row.
+    pub high: Cursor,
+    /// Where looking stops, if the list goes on beyond it.
+    pub stop: Option<Cursor>,
+    upwards: bool,
+}
+
+impl Window {
+    /// What a page can hold of a list with the newest first, sorted by id.
+    #[must_use]
+    pub fn newest(page: &Page) -> Self {
+        Self::of(page, page.is_backwards())
+    }
+
+    /// What a page can hold of a list that is sorted by a moment, then an id.
+    #[must_use]
+    pub fn timed(page: &Page) -> Self {
+        Self::of(page, !page.is_backwards())
+    }
+
+    fn of(page: &Page, upwards: bool) -> Self {
+        let mut low = Cursor { key: i64::MIN.to_string(), id: String::new() };
+        let mut high = Cursor { key: i64::MAX.to_string(), id: PAST_ALL.to_owned() };
+        if let Some(start) = page.before.as_ref().or(page.after.as_ref()) {
+            if upwards { low = start.clone() } else { high = start.clone() }
+        }
+        Self { low, high, stop: None, upwards }
+    }
+
+    /// What of it lies between two ids.
+    #[must_use]
+    pub fn between(mut self, low: String, high: String) -> Self {
+        self.low.id = self.low.id.max(low);
+        self.high.id = self.high.id.min(high);
+        self
+    }
+
+    /// What of it lies before the row where looking stops, and that row.
+    #[must_use]
+    pub fn up_to(mut self, stop: Option<Cursor>) -> Self {
+        if let Some(stop) = &stop {
+            if self.upwards { self.high = stop.clone() } else { self.low = stop.clone() }
+        }
+        self.stop = stop;
+        self
     }
 }
 
@@ -121,23 +189,52 @@ impl Page {
             .unwrap_or_default()
     }
 
+    /// How many rows a page looks through where no index finds what is looked
+    /// for: a page costs no more than that, however few rows match. Who wants
+    /// more goes on from there.
+    #[must_use]
+    pub const fn looks_through(&self) -> i64 {
+        self.limit * 200
+    }
+
     /// Makes a page of the rows that the statement gave: it was asked for one
     /// more than `limit`, in the direction of the page.
     #[must_use]
-    pub fn cut<T>(&self, mut rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Slice<T> {
+    pub fn cut<T>(&self, rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Slice<T> {
+        self.cut_at(rows, None, cursor)
+    }
+
+    /// The same where looking stopped at a row of the list: if the page is not
+    /// full, the next one goes on from there.
+    #[must_use]
+    pub fn cut_at<T>(
+        &self,
+        mut rows: Vec<T>,
+        stop: Option<Cursor>,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Slice<T> {
         let full = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > full;
         rows.truncate(full);
-        let (has_previous, has_next) = if self.is_backwards() {
+        let stop = stop.filter(|_| !more);
+        if self.is_backwards() {
             rows.reverse();
-            (more, true)
+        }
+        let first = rows.first().map(&cursor);
+        let last = rows.last().map(&cursor);
+        let (previous, next) = if self.is_backwards() {
+            (stop.clone().or(first.filter(|_| more)), last.or_else(|| self.before.clone()))
         } else {
-            (self.after.is_some(), more)
+            (
+                first.or_else(|| self.after.clone()).filter(|_| self.after.is_some()),
+                stop.clone().or(last.filter(|_| more)),
+            )
         };
         Slice {
-            previous: rows.first().filter(|_| has_previous).map(|row| cursor(row).encode()),
-            next: rows.last().filter(|_| has_next).map(|row| cursor(row).encode()),
             rows,
+            previous: previous.map(|at| at.encode()),
+            next: next.map(|at| at.encode()),
+            stopped: stop.map(|_| self.way()),
         }
     }
 }
@@ -283,6 +380,24 @@ macro_rules! newest {
 }
 pub(crate) use newest;
 
+/// Where a page that reads through a list stops: the place of the last row that
+/// it looks at, if there are more. The statement is that of the list, without
+/// what is looked for; `$1` and `$2` are taken.
+macro_rules! stop {
+    ($page:expr, $select:expr, $onwards:literal, $backwards:literal) => {{
+        let page: &$crate::platform::web::paging::Page = $page;
+        if page.is_backwards() {
+            $crate::platform::sql(concat!($select, " ORDER BY ", $backwards, " LIMIT $1 OFFSET $2"))
+        } else {
+            $crate::platform::sql(concat!($select, " ORDER BY ", $onwards, " LIMIT $1 OFFSET $2"))
+        }
+        .planned_anew()
+        .bind(1_i64)
+        .bind(page.looks_through())
+    }};
+}
+pub(crate) use stop;
+
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Slice<T> {
@@ -292,6 +407,29 @@ pub struct Slice<T> {
     pub previous: Option<String>,
     /// The cursor of the page after, if there is one.
     pub next: Option<String>,
+    /// The way in which looking stopped before the page was full: what lies
+    /// beyond was not looked at.
+    pub stopped: Option<Way>,
+}
+
+impl<T> Slice<T> {
+    /// Nothing, and no other page.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { rows: Vec::new(), previous: None, next: None, stopped: None }
+    }
+
+    /// Whether looking stopped on the way back to the list's start.
+    #[must_use]
+    pub fn stopped_before(&self) -> bool {
+        self.stopped == Some(Way::Before)
+    }
+
+    /// Whether looking stopped on the way to the list's end.
+    #[must_use]
+    pub fn stopped_after(&self) -> bool {
+        self.stopped.is_some() && !self.stopped_before()
+    }
 }
 
 #[cfg(test)]
