@@ -40,7 +40,7 @@ const SMALL: Size = Size { tokens: 1_000, accounts: 100, people: 1_000, events: 
 const LARGE: Size = Size { tokens: 1_000_000, accounts: 10_000, people: 100_000, events: 10_000_000 };
 
 const OPTIONS: &str =
-    "small, reuse, --tokens, --accounts, --people, --events, --seconds, --rounds, --connections";
+    "small, reuse, lists, --tokens, --accounts, --people, --events, --seconds, --rounds, --connections";
 
 /// What is asked for on the command line.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Options {
     size: Size,
     /// Whether data sets of an earlier run will do.
     reuse: bool,
+    /// Whether nothing but the lists is timed.
+    only_lists: bool,
     seconds: f64,
     rounds: usize,
     connections: usize,
@@ -55,12 +57,14 @@ pub struct Options {
 
 impl Options {
     fn read() -> Self {
-        let mut options = Self { size: LARGE, reuse: false, seconds: 3.0, rounds: 5, connections: 16 };
+        let (seconds, rounds, connections) = (3.0, 5, 16);
+        let mut options = Self { size: LARGE, reuse: false, only_lists: false, seconds, rounds, connections };
         let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "small" => options.size = SMALL,
                 "reuse" => options.reuse = true,
+                "lists" => options.only_lists = true,
                 _ => {
                     let value = args.next().unwrap_or_else(|| panic!("{arg}: there are {OPTIONS}"));
                     let number: f64 =
@@ -188,6 +192,9 @@ fn main() {
     println!("memory idle: {:.0} MB (goal 30)", server.memory());
     let small = small.map(|set| (Server::tessera(&set).0, set));
 
+    if options.only_lists {
+        return pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
+    }
     let beside = |number: usize| {
         small.as_ref().map(|(server, set)| (server, vec![questions(set).swap_remove(number).1]))
     };
