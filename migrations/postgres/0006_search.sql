@@ -8,8 +8,9 @@ CREATE TABLE search_texts (
     entry_id TEXT NOT NULL,
     sort_key TEXT NOT NULL,
     content TEXT NOT NULL,
-    PRIMARY KEY (organization_id, list, entry_id)
+    PRIMARY KEY (organization_id, list, sort_key, entry_id)
 );
+CREATE UNIQUE INDEX search_texts_entry ON search_texts (organization_id, list, entry_id);
 CREATE TABLE search_grams (
     organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
     list TEXT NOT NULL,
@@ -27,5 +28,5 @@ CREATE INDEX service_accounts_disabled ON service_accounts (organization_id, nam
 CREATE INDEX service_accounts_ending ON service_accounts (organization_id, name_folded, id, expires_at, disabled_at)
     WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
 -- Living service tokens, the newest first.
-CREATE INDEX tokens_of_services ON tokens (organization_id, id)
+CREATE INDEX tokens_of_services ON tokens (organization_id, kind, id)
     WHERE kind = 'service_token' AND revoked_at IS NULL;

@@ -37,12 +37,12 @@ pub async fn members(
     page: &Page,
 ) -> Result<Vec<Member>> {
     let statement = match Search::read(db, organization, Members::LIST, search).await? {
-        Some(search) => paged!(
+        Some(Search::Indexed { gram, pattern }) => paged!(
             page,
             members_where!(
                 "search_grams g JOIN search_texts s ON s.organization_id = g.organization_id AND s.list = g.list \
-                    AND s.entry_id = g.entry_id JOIN memberships m ON m.organization_id = g.organization_id \
-                    AND m.person_id = g.entry_id",
+                    AND s.sort_key = g.sort_key AND s.entry_id = g.entry_id JOIN memberships m \
+                    ON m.organization_id = g.organization_id AND m.person_id = g.entry_id",
                 "g.organization_id = $4 AND g.list = 'people' AND g.gram = $6 AND s.content LIKE $7 ESCAPE '\\' \
                  AND ($5 = '' OR m.role = $5)"
             ),
@@ -51,8 +51,22 @@ pub async fn members(
         )
         .bind(organization)
         .bind(role)
-        .bind(search.gram)
-        .bind(search.pattern),
+        .bind(gram)
+        .bind(pattern),
+        Some(Search::Short { pattern }) => paged!(
+            page,
+            members_where!(
+                "search_texts s JOIN memberships m ON m.organization_id = s.organization_id \
+                    AND m.person_id = s.entry_id",
+                "s.organization_id = $4 AND s.list = 'people' AND s.content LIKE $6 ESCAPE '\\' \
+                 AND ($5 = '' OR m.role = $5)"
+            ),
+            "s.sort_key",
+            "s.entry_id"
+        )
+        .bind(organization)
+        .bind(role)
+        .bind(pattern),
         None if role.is_empty() => {
             paged!(page, members_where!("memberships m", "$5 = ''"), "m.username", "m.person_id")
                 .bind(organization)

@@ -42,10 +42,8 @@ impl Entry {
         Self { organization, list, id: id.to_string(), key: key.to_owned(), content: texts.join("\n") }
     }
 
-    /// A row of the index for each gram, and one for the entry itself.
+    /// A row of the index for each gram.
     fn rows(&self) -> Vec<Vec<Value>> {
-        let mut all = grams(&self.content);
-        all.insert(String::new());
         let row = |gram: String| -> Vec<Value> {
             vec![
                 self.organization.into(),
@@ -55,7 +53,7 @@ impl Entry {
                 self.id.as_str().into(),
             ]
         };
-        all.into_iter().map(row).collect()
+        grams(&self.content).into_iter().map(row).collect()
     }
 }
 
@@ -135,16 +133,22 @@ pub async fn erase(
     Ok(())
 }
 
-/// What is looked for in a list. A statement that searches begins with
-/// `search_grams g` and `search_texts s`, of which `g.gram` is [`Search::gram`]
-/// and `s.content` is `LIKE` [`Search::pattern`].
+/// What is looked for in a list: `search_texts s`, of which `s.content` is
+/// `LIKE` the pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search {
-    /// The rarest part of the text that the index knows. Less than three
-    /// characters stand for every entry.
-    pub gram: String,
-    /// The text anywhere.
-    pub pattern: String,
+pub enum Search {
+    /// Of the entries of `search_grams g`, by their rarest gram.
+    Indexed {
+        /// The part of the text that the fewest entries hold.
+        gram: String,
+        /// The text anywhere.
+        pattern: String,
+    },
+    /// Of all entries: a text too short for the index.
+    Short {
+        /// The text anywhere.
+        pattern: String,
+    },
 }
 
 #[derive(sqlx::FromRow)]
@@ -168,11 +172,24 @@ impl Search {
         if text.is_empty() {
             return Ok(None);
         }
-        let all: Vec<String> = grams(&text).into_iter().collect();
         let pattern = like(&text);
-        if all.len() < 2 {
-            return Ok(Some(Self { gram: all.into_iter().next().unwrap_or_default(), pattern }));
+        let mut all: Vec<String> = grams(&text).into_iter().collect();
+        if all.len() > 1 {
+            all = Self::rarest(db, organization, list, &all).await?.into_iter().collect();
         }
+        Ok(Some(match all.pop() {
+            Some(gram) => Self::Indexed { gram, pattern },
+            None => Self::Short { pattern },
+        }))
+    }
+
+    /// The gram, of some, that the fewest entries hold.
+    async fn rarest(
+        db: &Db,
+        organization: OrganizationId,
+        list: &'static str,
+        all: &[String],
+    ) -> Result<Option<String>> {
         let some = all.iter().step_by(all.len().div_ceil(COMPARED));
         let rows = some.map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
         let held: Vec<Held> = sql("SELECT v.column3 AS gram, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM search_grams g \
@@ -181,7 +198,7 @@ impl Search {
         .all_of_rows(db, rows)
         .await?;
         let known = held.into_iter().filter_map(|each| each.gram.map(|gram| (each.held, gram)));
-        Ok(known.min().map(|(_, gram)| Self { gram, pattern }))
+        Ok(known.min().map(|(_, gram)| gram))
     }
 }
 

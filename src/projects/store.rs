@@ -262,8 +262,12 @@ pub(super) async fn account(
     named: &str,
     folded: &str,
 ) -> Result<Option<(crate::platform::id::ServiceAccountId, String, Option<TeamId>)>> {
+    // Whose name is the UID of another is found by its own UID alone.
     Ok(sql("SELECT a.id, a.name, a.team_id FROM service_accounts a \
-         WHERE a.organization_id = $1 AND (a.id = $2 OR a.name_folded = $3) AND a.deleted_at IS NULL")
+         WHERE a.organization_id = $1 AND a.deleted_at IS NULL AND a.id = COALESCE( \
+            (SELECT i.id FROM service_accounts i WHERE i.id = $2 AND i.organization_id = $1 AND i.deleted_at IS NULL), \
+            (SELECT n.id FROM service_accounts n WHERE n.organization_id = $1 AND n.name_folded = $3 \
+                AND n.deleted_at IS NULL))")
     .bind(organization)
     .bind(named)
     .bind(folded)

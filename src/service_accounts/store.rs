@@ -97,20 +97,33 @@ pub async fn list(
             .bind(&filter.status)
     };
     let search = Search::read(db, organization, ServiceAccount::LIST, &filter.search).await?;
-    let statement = if let Some(search) = search {
+    let statement = if let Some(Search::Indexed { gram, pattern }) = search {
         bound(paged!(
             page,
             accounts_listed!(
                 "search_grams g JOIN search_texts s ON s.organization_id = g.organization_id AND s.list = g.list \
-                    AND s.entry_id = g.entry_id JOIN service_accounts a ON a.id = g.entry_id",
+                    AND s.sort_key = g.sort_key AND s.entry_id = g.entry_id \
+                    JOIN service_accounts a ON a.id = g.entry_id",
                 "g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $11 \
                     AND s.content LIKE $12 ESCAPE '\\' AND ($6 = '' OR own.slug = $6)"
             ),
             "g.sort_key",
             "g.entry_id"
         ))
-        .bind(search.gram)
-        .bind(search.pattern)
+        .bind(gram)
+        .bind(pattern)
+    } else if let Some(Search::Short { pattern }) = search {
+        bound(paged!(
+            page,
+            accounts_listed!(
+                "search_texts s JOIN service_accounts a ON a.id = s.entry_id",
+                "s.organization_id = $5 AND s.list = 'service_accounts' AND s.content LIKE $11 ESCAPE '\\' \
+                    AND ($6 = '' OR own.slug = $6)"
+            ),
+            "s.sort_key",
+            "s.entry_id"
+        ))
+        .bind(pattern)
     } else if filter.team.is_empty() {
         // Statuses that few have are found without reading through all accounts.
         bound(match filter.status.as_str() {

@@ -3,6 +3,7 @@
 
 use sqlx::Row as _;
 use tessera::platform::Db;
+use tessera::platform::db::{Address, migrate};
 
 use crate::harness::House;
 
@@ -231,4 +232,57 @@ async fn no_statement_reads_a_growing_table_from_end_to_end() {
     }
     assert!(looked_at > 100, "{looked_at}");
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Lists, each by a part of its statement, and the index that SQLite is to
+/// read for it: a wrong one of several that would do costs seconds in a large
+/// organization.
+const BY_INDEX: [(&str, &str); 11] = [
+    (
+        "FROM audit_events e WHERE e.organization_id = $3 AND e.id >= $4 AND e.id <= $5 AND e.action = $6",
+        "audit_events_action",
+    ),
+    (
+        "FROM audit_events e WHERE e.organization_id = $3 AND e.id >= $4 AND e.id <= $5 AND e.actor_id = $6",
+        "audit_events_actor",
+    ),
+    (
+        "FROM audit_events e WHERE e.organization_id = $3 AND e.id >= $4 AND e.id <= $5 AND e.target_id = $6",
+        "audit_events_target",
+    ),
+    (
+        "FROM audit_events e WHERE e.organization_id = $3 AND e.id >= $4 AND e.id <= $5 AND $6 = ''",
+        "audit_events_organization",
+    ),
+    ("a.organization_id = $5 AND $6 = '' AND a.disabled_at IS NOT NULL AND", "service_accounts_disabled"),
+    ("a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND", "service_accounts_ending"),
+    ("WHERE n.organization_id = $1 AND n.name_folded = $3", "n USING INDEX service_accounts_name"),
+    ("WHERE m.organization_id = $4 AND m.role = $5", "memberships_role"),
+    ("t.id >= $4 AND t.id <= $5 AND t.kind = $7", "tokens_organization"),
+    ("t.kind = 'service_token' AND t.id >= $4 AND t.id <= $5 AND t.revoked_at IS NULL", "tokens_of_services"),
+    (
+        "g.organization_id = $4 AND g.list = 'people' AND g.gram = $6",
+        "g USING PRIMARY KEY (organization_id=? AND list=? AND gram=?",
+    ),
+];
+
+#[tokio::test]
+async fn sqlite_reads_the_index_that_is_made_for_a_list() {
+    let folder = std::env::temp_dir().join(format!("tessera-indexes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let db = Db::open(&Address::Sqlite(folder.join("tessera.db"))).await.expect("opened");
+    migrate(&db).await.expect("migrated");
+    let Db::Sqlite { write, .. } = &db else { unreachable!() };
+    let all = crate::house::statements();
+    for (part, index) in BY_INDEX {
+        let of_list: Vec<&String> = all.iter().filter(|statement| statement.contains(part)).collect();
+        assert!(!of_list.is_empty(), "{part}");
+        for statement in of_list {
+            let text = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let rows = sqlx::query(text).fetch_all(write).await.expect("a plan");
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert!(plan.iter().any(|step| step.contains(index)), "{index}: {plan:#?}\n{statement}");
+        }
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
 }
