@@ -64,19 +64,20 @@ fn sign_in(username: &str) -> Vec<u8> {
 
 /// Every list: as a page, as the API gives it, or as a page that looks through
 /// rows for what no index finds.
-const LISTS: [(&str, &str); 42] = [
+const LISTS: [(&str, &str); 43] = [
     ("page", ""),
     ("page", "/settings/teams"),
     ("page", "/settings/teams/t0/members"),
     ("page", "/settings/teams/t0/service-accounts"),
     ("page", "/settings/teams/t0/projects"),
     ("page", "/settings/people"),
-    ("page", "/settings/people?q=p77"),
-    ("page", "/settings/people?q=olive"),
+    ("page", "/settings/people?q=name+of"),
+    ("page", "/settings/people?q=p777%40"),
     ("page", "/settings/people?q=nobody"),
     ("page", "/settings/people?role=account_admin"),
     ("page", "/settings/service-accounts"),
-    ("page", "/settings/service-accounts?q=account+77"),
+    ("page", "/settings/service-accounts?q=account"),
+    ("page", "/settings/service-accounts?q=77"),
     ("page", "/settings/service-accounts?q=nothing"),
     ("page", "/settings/service-accounts?status=active"),
     ("page", "/settings/service-accounts?status=expired"),
@@ -99,7 +100,7 @@ const LISTS: [(&str, &str); 42] = [
     ("page", "/settings/audit-log?until=2020-01-01"),
     ("api", "/teams"),
     ("api", "/people"),
-    ("api", "/people?q=p77"),
+    ("api", "/people?q=name+of"),
     ("api", "/service-accounts"),
     ("api", "/service-accounts/{account}/tokens"),
     ("api", "/projects"),

@@ -67,7 +67,7 @@ pub(super) fn of(sections: &[Section]) -> Value {
 }
 
 const INTRODUCTION: &str = "Errors are `application/problem+json` (RFC 9457): `errors` names each field that is \
-wrong, `request_id` finds the request in the log. Lists answer `items` and `next`, a cursor for `after`. What the \
+wrong, `request_id` finds the request in the log. Lists answer `items` and `next`, a cursor for `after`; a page may hold few or no items while there is a `next`. What the \
 caller may not see is 404; what it may see but not do is 403 and names what is missing. `POST` takes an \
 `Idempotency-Key`: the same key again answers with what the first request made, without its secret. `If-Match` with \
 an `ETag` makes an edit hold on to what was read. `Tessera-On-Behalf-Of` and `Tessera-For-Team` say for whom and for \

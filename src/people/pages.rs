@@ -95,16 +95,19 @@ struct AcceptPage {
 
 async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let (search, role) = (query.text("q"), query.text("role"));
-    let slice = actions::list(&app, &caller, (&search, &role), &Page::of_console(&query)?).await?;
-    let invitations = actions::invitations(&app, &caller).await?;
-    let first = Page { limit: 50, after: None, before: None };
+    let (which, first) = (Page::of_console(&query)?, Page::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
-    let accounts = accounts::list(&app, &caller, &filter, &first).await?.rows;
+    let (slice, invitations, accounts, shell) = tokio::try_join!(
+        actions::list(&app, &caller, (&search, &role), &which),
+        actions::invitations(&app, &caller),
+        accounts::list(&app, &caller, &filter, &first),
+        Shell::of(&app, &caller, SECTION, "People"),
+    )?;
     let may_invite = may(&caller.subject, &Invitations);
     let may_create = Choices::any_for(&caller);
-    let shell = Shell::of(&app, &caller, SECTION, "People").await?;
     let may_manage = may(&caller.subject, &People);
     let roles = caller.organization.sets.all().cloned().collect();
+    let accounts = accounts.rows;
     Ok(page(&ListPage {
         shell,
         search,

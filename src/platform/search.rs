@@ -151,6 +151,19 @@ pub enum Search {
     },
 }
 
+/// The text of a statement: how many entries hold each gram of a list, counted
+/// up to a limit.
+macro_rules! held {
+    ($limit:literal) => {
+        concat!(
+            "SELECT v.column3 AS gram, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM search_grams g \
+                WHERE g.organization_id = v.column1 AND g.list = v.column2 AND g.gram = v.column3 LIMIT ",
+            $limit,
+            ") few) AS held FROM (VALUES ($1, $2, $3)) AS v"
+        )
+    };
+}
+
 #[derive(sqlx::FromRow)]
 struct Held {
     gram: Option<String>,
@@ -183,7 +196,8 @@ impl Search {
         }))
     }
 
-    /// The gram, of some, that the fewest entries hold.
+    /// The gram, of some, that the fewest entries hold. They are counted as far as
+    /// it takes to tell a rare one from the others.
     async fn rarest(
         db: &Db,
         organization: OrganizationId,
@@ -191,12 +205,11 @@ impl Search {
         all: &[String],
     ) -> Result<Option<String>> {
         let some = all.iter().step_by(all.len().div_ceil(COMPARED));
-        let rows = some.map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
-        let held: Vec<Held> = sql("SELECT v.column3 AS gram, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM search_grams g \
-                WHERE g.organization_id = v.column1 AND g.list = v.column2 AND g.gram = v.column3 LIMIT 1000) few) AS held \
-             FROM (VALUES ($1, $2, $3)) AS v")
-        .all_of_rows(db, rows)
-        .await?;
+        let rows: Vec<_> = some.map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
+        let mut held: Vec<Held> = sql(held!("100")).all_of_rows(db, rows.clone()).await?;
+        if held.iter().all(|each| each.held == 100 || each.gram.is_none()) {
+            held = sql(held!("2000")).all_of_rows(db, rows).await?;
+        }
         let known = held.into_iter().filter_map(|each| each.gram.map(|gram| (each.held, gram)));
         Ok(known.min().map(|(_, gram)| gram))
     }

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::organizations::search::Members;
-use tessera::platform::search::add_missing;
+use tessera::platform::search::{Entry, Search, add, add_missing};
 use tessera::platform::sql;
 use tessera::service_accounts::model::ServiceAccount;
 
@@ -177,4 +177,31 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
     assert_eq!(accounts(&house, &olive, "bot").await.len(), 3);
     assert_eq!(people(&house, &olive, "name of p").await.len(), 3);
     assert_eq!(add_missing::<Members>(&house.app.db).await.expect("added"), 0);
+}
+
+#[tokio::test]
+async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
+    let (house, _) = House::founded().await;
+    let organization = house.caller("olive").await.organization.id;
+    let mut tx = house.app.db.begin().await.expect("begun");
+    for number in 0..300 {
+        let text = if number < 120 { "worker of a kind" } else { "worker" };
+        let text = if number == 299 { "worker zebra" } else { text };
+        let entry = Entry::new(organization, "tests", &number, &format!("{number:03}"), &[text]);
+        add(&mut tx, &entry).await.expect("added");
+    }
+    tx.commit().await.expect("committed");
+    let read =
+        async |text: &str| Search::read(&house.app.db, organization, "tests", text).await.expect("read");
+    let gram = async |text: &str| match read(text).await {
+        Some(Search::Indexed { gram, .. }) => gram,
+        other => panic!("{text}: {other:?}"),
+    };
+    assert!(["r z", " ze", "zeb", "ebr", "bra"].contains(&gram("Worker Zebra").await.as_str()));
+    // Of those that many hold too.
+    assert!(!["wor", "ork", "rke", "ker"].contains(&gram("worker of a kind").await.as_str()));
+    // Nobody holds this one.
+    assert!(!"worker".contains(&gram("worker unicorn").await));
+    assert!(matches!(read("ze").await, Some(Search::Short { .. })));
+    assert_eq!(read("  ").await, None);
 }
