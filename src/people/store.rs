@@ -40,10 +40,10 @@ pub async fn members(
         Some(Search::Indexed { gram, pattern }) => paged!(
             page,
             members_where!(
-                "search_grams g JOIN search_texts s ON s.organization_id = g.organization_id AND s.list = g.list \
-                    AND s.sort_key = g.sort_key AND s.entry_id = g.entry_id JOIN memberships m \
-                    ON m.organization_id = g.organization_id AND m.person_id = g.entry_id",
-                "g.organization_id = $4 AND g.list = 'people' AND g.gram = $6 AND s.content LIKE $7 ESCAPE '\\' \
+                "search_grams g CROSS JOIN search_texts s CROSS JOIN memberships m",
+                "g.organization_id = $4 AND g.list = 'people' AND g.gram = $6 AND s.organization_id = g.organization_id \
+                 AND s.list = g.list AND s.sort_key = g.sort_key AND s.entry_id = g.entry_id \
+                 AND m.person_id = g.entry_id AND s.content LIKE $7 ESCAPE '\\' \
                  AND ($5 = '' OR m.role = $5)"
             ),
             "g.sort_key",

@@ -134,7 +134,8 @@ pub async fn erase(
 }
 
 /// What is looked for in a list: `search_texts s`, of which `s.content` is
-/// `LIKE` the pattern.
+/// `LIKE` the pattern. Joined with `CROSS JOIN`, by which SQLite keeps to the
+/// order as it is written: what does not match costs nothing beyond its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Search {
     /// Of the entries of `search_grams g`, by their rarest gram.

@@ -101,11 +101,11 @@ pub async fn list(
         bound(paged!(
             page,
             accounts_listed!(
-                "search_grams g JOIN search_texts s ON s.organization_id = g.organization_id AND s.list = g.list \
-                    AND s.sort_key = g.sort_key AND s.entry_id = g.entry_id \
-                    JOIN service_accounts a ON a.id = g.entry_id",
+                "search_grams g CROSS JOIN search_texts s CROSS JOIN service_accounts a",
                 "g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $11 \
-                    AND s.content LIKE $12 ESCAPE '\\' AND ($6 = '' OR own.slug = $6)"
+                    AND s.organization_id = g.organization_id AND s.list = g.list AND s.sort_key = g.sort_key \
+                    AND s.entry_id = g.entry_id AND a.id = g.entry_id AND s.content LIKE $12 ESCAPE '\\' \
+                    AND ($6 = '' OR own.slug = $6)"
             ),
             "g.sort_key",
             "g.entry_id"
