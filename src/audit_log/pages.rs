@@ -16,9 +16,10 @@ use crate::access::see;
 use crate::audit::Action;
 use crate::filters;
 use crate::identity::{App, Caller, ConsoleCaller};
+use crate::platform::id::EventId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::web::{Query, html};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::shell::{Shell, refused};
 
 const SECTION: &str = "Audit log";
@@ -36,6 +37,8 @@ struct ListPage {
     shell: Shell,
     filter: Filter,
     slice: Slice<Entry>,
+    /// How far back was looked, where looking stopped.
+    reached: Option<Timestamp>,
     actions: &'static [Action],
     mistakes: Mistakes,
 }
@@ -52,7 +55,10 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
             Err(error) => return Err(error),
         };
     let shell = Shell::of(&app, &caller, SECTION, "Audit log").await?;
-    Ok(html(status, &ListPage { shell, filter, slice, actions: Action::ALL, mistakes }))
+    let stop = slice.next.as_deref().filter(|_| slice.stopped_after());
+    let stop = stop.and_then(|cursor| Cursor::decode("after", cursor).ok()?.id.parse::<EventId>().ok());
+    let reached = stop.map(EventId::made_at);
+    Ok(html(status, &ListPage { shell, filter, slice, reached, actions: Action::ALL, mistakes }))
 }
 
 /// A format of the export.
