@@ -152,23 +152,23 @@ pub enum Search {
     },
 }
 
-/// The text of a statement: how many entries hold each gram of a list, counted
-/// up to a limit.
-macro_rules! held {
-    ($limit:literal) => {
+/// The text of a statement: how far into a list so many entries reach that hold
+/// a gram; nothing where there are fewer.
+macro_rules! reach_of {
+    ($entries:literal) => {
         concat!(
-            "SELECT v.column3 AS gram, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM search_grams g \
-                WHERE g.organization_id = v.column1 AND g.list = v.column2 AND g.gram = v.column3 LIMIT ",
-            $limit,
-            ") few) AS held FROM (VALUES ($1, $2, $3)) AS v"
+            "SELECT v.column3 AS gram, (SELECT g.sort_key FROM search_grams g WHERE g.organization_id = v.column1 \
+                AND g.list = v.column2 AND g.gram = v.column3 ORDER BY g.sort_key, g.entry_id LIMIT 1 OFFSET ",
+            $entries,
+            ") AS reach FROM (VALUES ($1, $2, $3)) AS v"
         )
     };
 }
 
 #[derive(sqlx::FromRow)]
-struct Held {
+struct Reach {
     gram: Option<String>,
-    held: i64,
+    reach: Option<String>,
 }
 
 impl Search {
@@ -197,22 +197,27 @@ impl Search {
         }))
     }
 
-    /// The gram, of some, that the fewest entries hold. They are counted as far as
-    /// it takes to tell a rare one from the others.
+    /// The gram, of some, that few entries hold; where all are held by many, the
+    /// one whose entries lie farthest apart.
     async fn rarest(
         db: &Db,
         organization: OrganizationId,
         list: &'static str,
         all: &[String],
     ) -> Result<Option<String>> {
-        let some = all.iter().step_by(all.len().div_ceil(COMPARED));
-        let rows: Vec<_> = some.map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
-        let mut held: Vec<Held> = sql(held!("100")).all_of_rows(db, rows.clone()).await?;
-        if held.iter().all(|each| each.held == 100 || each.gram.is_none()) {
-            held = sql(held!("2000")).all_of_rows(db, rows).await?;
+        let mut rarest = None;
+        for statement in [sql(reach_of!("100")), sql(reach_of!("500"))] {
+            let some = all.iter().step_by(all.len().div_ceil(COMPARED));
+            let rows = some.map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
+            let told: Vec<Reach> = statement.all_of_rows(db, rows).await?;
+            let told =
+                told.into_iter().filter_map(|each| Some((each.reach.is_none(), each.reach, each.gram?)));
+            rarest = told.max();
+            if rarest.as_ref().is_some_and(|(is_rare, ..)| *is_rare) {
+                break;
+            }
         }
-        let known = held.into_iter().filter_map(|each| each.gram.map(|gram| (each.held, gram)));
-        Ok(known.min().map(|(_, gram)| gram))
+        Ok(rarest.map(|(.., gram)| gram))
     }
 }
 
