@@ -1,7 +1,8 @@
 //! The SQL of a person's own account.
 
-use crate::organizations::search;
+use crate::organizations::search::Members;
 use crate::platform::id::PersonId;
+use crate::platform::search::Searched as _;
 use crate::platform::text::fold;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
@@ -76,5 +77,5 @@ pub(super) async fn set_profile(tx: &mut Tx, person: PersonId, name: &str, email
         .execute(&mut *tx)
         .await
         .map_err(|error| Error::unique(error, "email", "is taken by another account"))?;
-    search::let_be_found(tx, person).await
+    Members::renew(tx, &person.to_string()).await
 }

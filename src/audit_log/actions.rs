@@ -51,8 +51,9 @@ fn span(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
 /// [`Error::Forbidden`] without `audit_logs:read`; [`Error::Invalid`] for a day that is none.
 pub async fn list(context: &Context, caller: &Caller, filter: &Filter, page: &Page) -> Result<Slice<Entry>> {
     see(&caller.subject, AuditLog)?;
-    let (rows, stop) = store::list(&context.db, caller.organization.id, filter, span(filter)?, page).await?;
-    Ok(page.cut_at(rows, stop, |entry| Cursor::of_id(entry.id)))
+    let (rows, window) =
+        store::list(&context.db, caller.organization.id, filter, span(filter)?, page).await?;
+    Ok(page.cut_in(rows, &window, |entry| Cursor::of_id(entry.id)))
 }
 
 /// An event as a line of CSV. A cell that a spreadsheet would take for a

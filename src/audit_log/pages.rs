@@ -111,7 +111,7 @@ async fn send(
                 }
             }
         }
-        if sender.send_data(Bytes::from(std::mem::take(&mut part))).await.is_err() {
+        if !part.is_empty() && sender.send_data(Bytes::from(std::mem::take(&mut part))).await.is_err() {
             return;
         }
         let Some(next) = &slice.next else { return };

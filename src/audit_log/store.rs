@@ -178,7 +178,7 @@ fn is_id(text: &str) -> bool {
     text.split_once('_').is_some_and(|(_, rest)| rest.len() == 26)
 }
 
-/// A page of events, the newest first, and where looking for them stopped.
+/// A page of events, the newest first, and what was looked through for them.
 /// `span`: from and until, the latter exclusive.
 ///
 /// # Errors
@@ -189,35 +189,33 @@ pub async fn list(
     filter: &Filter,
     span: (Timestamp, Timestamp),
     page: &Page,
-) -> Result<(Vec<Entry>, Option<Cursor>)> {
+) -> Result<(Vec<Entry>, Window)> {
     if filter.action.is_empty() || filter.by().0 != By::Nothing {
         return one(db, organization, filter, span, page).await;
     }
     // A group's events stand apart in the index, an action each: as many pages,
     // put together as far as all of them were looked through.
-    let (mut all, mut stop) = (Vec::new(), None::<Cursor>);
+    let (mut all, mut window) = (Vec::new(), span_of(page, span));
     for action in Action::ALL.iter().filter(|action| action.word().split('.').next() == Some(&filter.action))
     {
         let filter = Filter { action: action.word().to_owned(), ..filter.clone() };
-        let (events, stopped) = one(db, organization, &filter, span, page).await?;
+        let (events, of_action) = one(db, organization, &filter, span, page).await?;
         all.extend(events);
-        let nearer = |known: &Cursor, other: &Cursor| (other.id < known.id) == page.is_backwards();
-        stop = match (stop, stopped) {
-            (Some(known), Some(other)) if nearer(&known, &other) => Some(other),
-            (Some(known), _) => Some(known),
-            (None, other) => other,
-        };
+        window = window.as_far_as(of_action.stop);
     }
-    if let Some(stop) = &stop {
-        let beyond = |id: &String| if page.is_backwards() { *id > stop.id } else { *id < stop.id };
-        all.retain(|entry: &Entry| !beyond(&entry.id.to_string()));
-    }
+    all.retain(|entry: &Entry| window.holds(&entry.id.to_string()));
     all.sort_unstable_by_key(|entry| entry.id);
     if !page.is_backwards() {
         all.reverse();
     }
     all.truncate(usize::try_from(page.limit + 1).unwrap_or(usize::MAX));
-    Ok((all, stop))
+    Ok((all, window))
+}
+
+/// The part of the log that a page can hold. Ids grow with time, so a span of
+/// time is a part of the list.
+fn span_of(page: &Page, (from, until): (Timestamp, Timestamp)) -> Window {
+    Window::newest(page, (EventId::first_of(from).to_string(), EventId::last_of(until).to_string()))
 }
 
 /// The same by the one index that narrows it most.
@@ -227,11 +225,9 @@ async fn one(
     filter: &Filter,
     (from, until): (Timestamp, Timestamp),
     page: &Page,
-) -> Result<(Vec<Entry>, Option<Cursor>)> {
+) -> Result<(Vec<Entry>, Window)> {
     let (by, value, more) = filter.by();
-    // Ids grow with time, so a span of time is a part of the list.
-    let (low, high) = (EventId::first_of(from).to_string(), EventId::last_of(until).to_string());
-    let mut window = Window::newest(page).between(low, high);
+    let mut window = span_of(page, (from, until));
     let narrowed = |statement: Statement, window: &Window| {
         statement.bind(organization).bind(&window.low.id).bind(&window.high.id).bind(value)
     };
@@ -261,5 +257,5 @@ async fn one(
         .bind(like(&filter.target))
         .all(db)
         .await?;
-    Ok((events, window.stop))
+    Ok((events, window))
 }

@@ -12,7 +12,7 @@ use crate::identity::{App, session_store};
 use crate::organizations;
 use crate::organizations::search::Members;
 use crate::platform::db::hear;
-use crate::platform::search::add_missing;
+use crate::platform::search::renew;
 use crate::platform::web::serve;
 use crate::platform::{Db, Error};
 use crate::service_accounts::model::ServiceAccount;
@@ -67,14 +67,14 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Lets people and service accounts be found that an older release wrote.
+/// Lets people and service accounts be found as an older release wrote them.
 async fn index(db: Db) {
-    let added = async {
-        Ok::<_, Error>(add_missing::<Members>(&db).await? + add_missing::<ServiceAccount>(&db).await?)
-    };
+    let added = async { Ok::<_, Error>(renew::<Members>(&db).await? + renew::<ServiceAccount>(&db).await?) };
     match added.await {
         Ok(0) => {}
-        Ok(added) => tracing::info!(added, "people and service accounts can be searched for"),
+        Ok(renewed) => {
+            tracing::info!(renewed, "people and service accounts can be searched for as they are called now");
+        }
         Err(error) => {
             tracing::warn!(%error, "not everything can be searched for; the next start tries again");
         }

@@ -1,8 +1,8 @@
 //! How members are found by a part of their names.
 
 use crate::platform::id::{OrganizationId, PersonId};
-use crate::platform::search::{self, Entry, Searched};
-use crate::platform::{Result, Tx, sql};
+use crate::platform::search::{self, Entry, Indexed, Place, Searched};
+use crate::platform::{Db, Result, Tx, sql};
 
 #[derive(sqlx::FromRow)]
 struct Found {
@@ -11,13 +11,28 @@ struct Found {
     username: String,
     name: String,
     email: String,
+    sort_key: Option<String>,
+    content: Option<String>,
 }
 
 impl Found {
-    fn entry(&self) -> Entry {
+    fn indexed(self) -> Indexed {
         let texts = [self.username.as_str(), &self.name, &self.email];
-        Entry::new(self.organization_id, Members::LIST, &self.id, &self.username, &texts)
+        let entry = Entry::new(self.organization_id, Members::LIST, &self.id, &self.username, &texts);
+        Indexed { entry, known: self.sort_key.zip(self.content) }
     }
+}
+
+/// The text of a statement: members with what the index knows of them.
+macro_rules! members_indexed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.organization_id, p.id, p.username, p.name, p.email, s.sort_key, s.content \
+             FROM memberships m JOIN people p ON p.id = m.person_id LEFT JOIN search_texts s \
+                ON s.organization_id = m.organization_id AND s.list = 'people' AND s.entry_id = m.person_id WHERE ",
+            $rest
+        )
+    };
 }
 
 /// The members of an organization, found by username, name and address.
@@ -27,31 +42,26 @@ pub struct Members;
 impl Searched for Members {
     const LIST: &'static str = "people";
 
-    async fn missing(tx: &mut Tx, from: &str) -> Result<Vec<Entry>> {
-        let found: Vec<Found> = sql("SELECT m.organization_id, p.id, p.username, p.name, p.email \
-             FROM memberships m JOIN people p ON p.id = m.person_id \
-             WHERE m.person_id >= $1 AND p.id >= $1 AND NOT EXISTS (SELECT 1 FROM search_texts s \
-                WHERE s.organization_id = m.organization_id AND s.list = 'people' AND s.entry_id = m.person_id) \
-             ORDER BY m.person_id LIMIT 100")
-        .bind(from)
-        .all(tx)
+    async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {
+        let found: Vec<Found> = sql(members_indexed!(
+            "m.person_id >= $1 AND p.id >= $1 AND (m.person_id > $1 OR m.organization_id > $2) \
+             ORDER BY m.person_id, m.organization_id LIMIT 100"
+        ))
+        .bind(&after.id)
+        .bind(&after.organization)
+        .all(db)
         .await?;
-        Ok(found.iter().map(Found::entry).collect())
+        Ok(found.into_iter().map(Found::indexed).collect())
     }
-}
 
-/// Lets a person be found in each of their organizations as they are called now.
-///
-/// # Errors
-/// When the database cannot.
-pub async fn let_be_found(tx: &mut Tx, person: PersonId) -> Result<()> {
-    let found: Vec<Found> = sql("SELECT m.organization_id, p.id, p.username, p.name, p.email \
-         FROM memberships m JOIN people p ON p.id = m.person_id WHERE m.person_id = $1")
-    .bind(person)
-    .all(&mut *tx)
-    .await?;
-    for place in &found {
-        search::put(tx, &place.entry()).await?;
+    async fn renew(tx: &mut Tx, id: &str) -> Result<()> {
+        let found: Vec<Found> = sql(members_indexed!("m.person_id = $1 ORDER BY m.organization_id"))
+            .bind(id)
+            .all(&mut *tx)
+            .await?;
+        for member in found {
+            search::put(tx, &member.indexed()).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -1,11 +1,12 @@
 //! The SQL of organizations and people.
 
 use super::model::CheckedPerson;
-use super::search;
+use super::search::Members;
 use super::settings::Organization;
 use crate::access::TeamRole;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::search::Searched as _;
 use crate::platform::text::{MOST, fold};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
@@ -121,7 +122,7 @@ pub async fn insert_member(
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    search::let_be_found(tx, person).await?;
+    Members::renew(tx, &person.to_string()).await?;
     Ok(rows == 1)
 }
 

@@ -74,8 +74,8 @@ async fn tokens(State(app): State<App>, caller: ConsoleCaller, query: Query) -> 
     let state = query.text("state").parse().unwrap_or(store::State::Live);
     let which = Page::of_console(&query)?;
     let filter = (search.as_str(), kind.as_str(), state);
-    let (rows, stop) = store::list(&app.db, caller.organization.id, filter, moments(&app), &which).await?;
-    let slice = which.cut_at(rows, stop, |row| Cursor { key: row.key(state), id: row.id.to_string() });
+    let (rows, window) = store::list(&app.db, caller.organization.id, filter, moments(&app), &which).await?;
+    let slice = which.cut_in(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
     let shell = Shell::of(&app, &caller, "Overview", "Tokens").await?;
     let kinds =
         [TokenKind::ServiceAccount, TokenKind::ServiceToken, TokenKind::Team, TokenKind::Organization];

@@ -161,8 +161,8 @@ macro_rules! tokens_listed {
     };
 }
 
-/// A page of the living tokens of the organization, and where looking for them
-/// stopped: all and those that never end by age, the newest first; the others
+/// A page of the living tokens of the organization, and what was looked through
+/// for them: all and those that never end by age, the newest first; the others
 /// by what stands out about them, the nearest end and the longest silence first.
 ///
 /// # Errors
@@ -173,12 +173,14 @@ pub async fn list(
     (search, kind, state): (&str, &str, State),
     (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
     page: &Page,
-) -> Result<(Vec<Row>, Option<Cursor>)> {
+) -> Result<(Vec<Row>, Window)> {
     let looked_for = like(search);
     let timed = matches!(state, State::Expiring | State::Unused);
-    let mut window = if timed { Window::timed(page) } else { Window::newest(page) };
-    if !(search.is_empty() && kind.is_empty()) {
-        let stop = stop(db, organization, (kind, state), now, page, &window).await?;
+    let ids = TokenId::all();
+    let mut window = if timed { Window::timed(page, ids) } else { Window::newest(page, ids) };
+    // The newest of all are living ones; the others may lie behind many that ended.
+    if timed || !(search.is_empty() && kind.is_empty()) {
+        let stop = stop(db, organization, (kind, state), (now, soon, long_ago), page, &window).await?;
         window = window.up_to(stop);
     }
     let by_id = |statement: Statement| {
@@ -246,7 +248,7 @@ pub async fn list(
         ))
         .bind(long_ago),
     };
-    Ok((statement.all(db).await?, window.stop))
+    Ok((statement.all(db).await?, window))
 }
 
 #[derive(sqlx::FromRow)]
@@ -260,7 +262,7 @@ async fn stop(
     db: &Db,
     organization: OrganizationId,
     (kind, state): (&str, State),
-    now: Timestamp,
+    (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
     page: &Page,
     window: &Window,
 ) -> Result<Option<Cursor>> {
@@ -277,14 +279,11 @@ async fn stop(
             "t.id DESC",
             "t.id"
         )),
+        // By an index that holds the revoked ones too, so they count.
         State::Live => by_id(stop!(
             page,
-            tokens_living!(
-                "CAST(0 AS BIGINT) AS moment, t.id",
-                "",
-                "$3",
-                "t.id >= $4 AND t.id <= $5 AND t.kind = $6"
-            ),
+            "SELECT CAST(0 AS BIGINT) AS moment, t.id FROM tokens t WHERE t.organization_id = $3 \
+             AND t.id >= $4 AND t.id <= $5 AND t.kind = $6",
             "t.id DESC",
             "t.id"
         ))
@@ -306,12 +305,14 @@ async fn stop(
                 "t.expires_at AS moment, t.id",
                 "",
                 "$3",
-                "(t.expires_at, t.id) >= ($4, $5) AND (t.expires_at, t.id) <= ($6, $7) AND t.expires_at > $8"
+                "(t.expires_at, t.id) >= ($4, $5) AND (t.expires_at, t.id) <= ($6, $7) \
+                 AND t.expires_at > $8 AND t.expires_at <= $9"
             ),
             "t.expires_at, t.id",
             "t.expires_at DESC, t.id DESC"
         ))
-        .bind(now),
+        .bind(now)
+        .bind(soon),
         State::Unused => by_moment(stop!(
             page,
             tokens_living!(
@@ -319,11 +320,13 @@ async fn stop(
                 "",
                 "$3",
                 "(COALESCE(t.last_used_at, t.created_at), t.id) >= ($4, $5) \
-                 AND (COALESCE(t.last_used_at, t.created_at), t.id) <= ($6, $7)"
+                 AND (COALESCE(t.last_used_at, t.created_at), t.id) <= ($6, $7) \
+                 AND COALESCE(t.last_used_at, t.created_at) < $8"
             ),
             "COALESCE(t.last_used_at, t.created_at), t.id",
             "COALESCE(t.last_used_at, t.created_at) DESC, t.id DESC"
-        )),
+        ))
+        .bind(long_ago),
     };
     let place: Option<Place> = statement.optional(db).await?;
     Ok(place.map(|place| Cursor { key: place.moment.to_string(), id: place.id.to_string() }))

@@ -40,6 +40,12 @@ macro_rules! id {
                 Self(ulid::Ulid::from_parts(at.millis().min((1 << 48) - 1), u128::MAX))
             }
 
+            /// The lowest and the highest id that there can be.
+            #[must_use]
+            pub fn all() -> (String, String) {
+                (Self(ulid::Ulid(0)).to_string(), Self(ulid::Ulid(u128::MAX)).to_string())
+            }
+
             /// When it was made, to the millisecond.
             #[must_use]
             pub fn made_at(self) -> $crate::platform::Timestamp {

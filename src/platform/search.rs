@@ -14,8 +14,11 @@ use super::{Db, Result, Tx, sql};
 
 /// So many characters in a row are indexed together.
 const GRAM: usize = 3;
-/// So many of what is looked for are compared for how rare they are.
-const COMPARED: usize = 8;
+/// So many of what is looked for are compared for how rare they are: the parts of
+/// any text that somebody types.
+const COMPARED: usize = 64;
+/// Of those that are not rare, so many are looked at again.
+const SPARSE: usize = 8;
 
 /// What can be found in a list of an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,22 +76,44 @@ struct Known {
     content: String,
 }
 
-/// Writes an entry over what was known of it.
-///
-/// # Errors
-/// When the database cannot.
-pub async fn put(tx: &mut Tx, entry: &Entry) -> Result<()> {
-    erase(tx, entry.organization, entry.list, &entry.id).await?;
-    add(tx, entry).await
+/// An entry, and what the index knows of it.
+#[derive(Clone, Debug)]
+pub struct Indexed {
+    /// As it is now.
+    pub entry: Entry,
+    /// Key and text in the index, if it is there.
+    pub known: Option<(String, String)>,
 }
 
-/// Writes an entry that is not there yet; leaves one that is.
+impl Indexed {
+    /// Whether the index has it as it is now.
+    fn is_current(&self) -> bool {
+        let known = self.known.as_ref().map(|(key, content)| (key.as_str(), content.as_str()));
+        known == Some((self.entry.key.as_str(), self.entry.content.as_str()))
+    }
+}
+
+/// Writes an entry over what the index knows of it.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<()> {
+pub async fn put(tx: &mut Tx, indexed: &Indexed) -> Result<()> {
+    let entry = &indexed.entry;
+    // Who comes second waits here for the first, and then sees what that one wrote.
+    if !indexed.is_current() && !add(tx, entry).await? {
+        erase(tx, entry.organization, entry.list, &entry.id).await?;
+        add(tx, entry).await?;
+    }
+    Ok(())
+}
+
+/// Writes an entry that is not there yet; false, and leaves it, where one is.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
     let added = sql("INSERT INTO search_texts (organization_id, list, entry_id, sort_key, content) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organization_id, list, entry_id) DO NOTHING")
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
     .bind(entry.organization)
     .bind(entry.list)
     .bind(&entry.id)
@@ -103,7 +128,7 @@ pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<()> {
         .execute_rows(tx, entry.rows())
         .await?;
     }
-    Ok(())
+    Ok(added == 1)
 }
 
 /// Takes an entry out, where there is one.
@@ -182,7 +207,8 @@ impl Search {
         list: &'static str,
         text: &str,
     ) -> Result<Option<Self>> {
-        let text = fold(text);
+        // No entry goes over the end of a line.
+        let text = fold(&text.replace('\n', " "));
         if text.is_empty() {
             return Ok(None);
         }
@@ -205,20 +231,31 @@ impl Search {
         list: &'static str,
         all: &[String],
     ) -> Result<Option<String>> {
-        let mut rarest = None;
+        let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(COMPARED)).cloned().collect();
         for statement in [sql(reach_of!("100")), sql(reach_of!("500"))] {
-            let some = all.iter().step_by(all.len().div_ceil(COMPARED));
-            let rows = some.map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
+            let rows = some.iter().map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
             let told: Vec<Reach> = statement.all_of_rows(db, rows).await?;
             let told =
                 told.into_iter().filter_map(|each| Some((each.reach.is_none(), each.reach, each.gram?)));
-            rarest = told.max();
-            if rarest.as_ref().is_some_and(|(is_rare, ..)| *is_rare) {
+            let mut told: Vec<_> = told.collect();
+            told.sort_unstable_by(|one, other| other.cmp(one));
+            let is_rare = told.first().is_some_and(|(is_rare, ..)| *is_rare);
+            some = told.into_iter().map(|(.., gram)| gram).take(SPARSE).collect();
+            if is_rare {
                 break;
             }
         }
-        Ok(rarest.map(|(.., gram)| gram))
+        Ok(some.into_iter().next())
     }
+}
+
+/// A place in the order of ids, and of the organizations of an id.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// An entry's id.
+    pub id: String,
+    /// Its organization's.
+    pub organization: String,
 }
 
 /// A list that is searched.
@@ -226,28 +263,35 @@ pub trait Searched {
     /// Its name in the index.
     const LIST: &'static str;
 
-    /// Some entries that the index does not have, in the order of their ids and
-    /// from this one on.
-    fn missing(tx: &mut Tx, from: &str) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+    /// Some of its entries after a place.
+    fn some(db: &Db, after: &Place) -> impl Future<Output = Result<Vec<Indexed>>> + Send;
+
+    /// Writes the entries of an id as they are now.
+    fn renew(tx: &mut Tx, id: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Adds the entries that the index does not have: those of before there was an
-/// index, and those that a node of an older release made.
+/// Brings the index up to date: with the entries of before there was one, and
+/// with what a node of an older release wrote or renamed. Gives how many entries
+/// it wrote.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn add_missing<S: Searched>(db: &Db) -> Result<usize> {
-    let (mut added, mut from) = (0, String::new());
+pub async fn renew<S: Searched>(db: &Db) -> Result<usize> {
+    let (mut renewed, mut after) = (0, Place::default());
     loop {
+        let some = S::some(db, &after).await?;
+        let Some(last) = some.last() else { return Ok(renewed) };
+        after = Place { id: last.entry.id.clone(), organization: last.entry.organization.to_string() };
+        let stale: Vec<&Indexed> = some.iter().filter(|one| !one.is_current()).collect();
+        if stale.is_empty() {
+            continue;
+        }
         let mut tx = db.begin().await?;
-        let some = S::missing(&mut tx, &from).await?;
-        let Some(last) = some.last() else { return Ok(added) };
-        from.clone_from(&last.id);
-        for entry in &some {
-            add(&mut tx, entry).await?;
+        for one in &stale {
+            S::renew(&mut tx, &one.entry.id).await?;
         }
         tx.commit().await?;
-        added += some.len();
+        renewed += stale.len();
     }
 }
 

@@ -5,7 +5,7 @@ use crate::access::Permit;
 use crate::audit::Actor;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
-use crate::platform::search::{self, Entry, Search, Searched};
+use crate::platform::search::{self, Entry, Indexed, Place, Search, Searched};
 use crate::platform::text::fold;
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
@@ -102,7 +102,7 @@ pub async fn list(
             page,
             accounts_listed!(
                 "search_grams g CROSS JOIN search_texts s CROSS JOIN service_accounts a",
-                "g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $11 \
+                "a.organization_id = $5 AND g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $11 \
                     AND s.organization_id = g.organization_id AND s.list = g.list AND s.sort_key = g.sort_key \
                     AND s.entry_id = g.entry_id AND a.id = g.entry_id AND s.content LIKE $12 ESCAPE '\\' \
                     AND ($6 = '' OR own.slug = $6)"
@@ -117,7 +117,7 @@ pub async fn list(
             page,
             accounts_listed!(
                 "search_texts s JOIN service_accounts a ON a.id = s.entry_id",
-                "s.organization_id = $5 AND s.list = 'service_accounts' AND s.content LIKE $11 ESCAPE '\\' \
+                "a.organization_id = $5 AND s.organization_id = $5 AND s.list = 'service_accounts' AND s.content LIKE $11 ESCAPE '\\' \
                     AND ($6 = '' OR own.slug = $6)"
             ),
             "s.sort_key",
@@ -173,30 +173,46 @@ struct Found {
     id: ServiceAccountId,
     name: String,
     description: String,
+    sort_key: Option<String>,
+    content: Option<String>,
 }
 
 impl Found {
-    fn entry(&self) -> Entry {
+    fn indexed(self) -> Indexed {
         let (name, id) = (fold(&self.name), self.id.to_string());
         let texts = [name.as_str(), &id, &self.description];
-        Entry::new(self.organization_id, ServiceAccount::LIST, &id, &name, &texts)
+        let entry = Entry::new(self.organization_id, ServiceAccount::LIST, &id, &name, &texts);
+        Indexed { entry, known: self.sort_key.zip(self.content) }
     }
+}
+
+/// The text of a statement: living accounts with what the index knows of them.
+macro_rules! accounts_indexed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.organization_id, a.id, a.name, a.description, s.sort_key, s.content \
+             FROM service_accounts a LEFT JOIN search_texts s ON s.organization_id = a.organization_id \
+                AND s.list = 'service_accounts' AND s.entry_id = a.id WHERE a.deleted_at IS NULL AND ",
+            $rest
+        )
+    };
 }
 
 impl Searched for ServiceAccount {
     const LIST: &'static str = "service_accounts";
 
-    async fn missing(tx: &mut Tx, from: &str) -> Result<Vec<Entry>> {
+    async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {
         let found: Vec<Found> =
-            sql("SELECT a.organization_id, a.id, a.name, a.description FROM service_accounts a \
-             WHERE a.id >= $1 AND a.deleted_at IS NULL AND NOT EXISTS \
-                (SELECT 1 FROM search_texts s WHERE s.organization_id = a.organization_id \
-                    AND s.list = 'service_accounts' AND s.entry_id = a.id) \
-             ORDER BY a.id LIMIT 100")
-            .bind(from)
-            .all(tx)
-            .await?;
-        Ok(found.iter().map(Found::entry).collect())
+            sql(accounts_indexed!("a.id > $1 ORDER BY a.id LIMIT 100")).bind(&after.id).all(db).await?;
+        Ok(found.into_iter().map(Found::indexed).collect())
+    }
+
+    async fn renew(tx: &mut Tx, id: &str) -> Result<()> {
+        let found: Option<Found> = sql(accounts_indexed!("a.id = $1")).bind(id).optional(&mut *tx).await?;
+        match found {
+            Some(found) => search::put(tx, &found.indexed()).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -298,13 +314,7 @@ pub(super) async fn insert(
     .map_err(|error| {
         Error::unique(error, "name", "is taken by another service account of this organization")
     })?;
-    let found = Found {
-        organization_id: organization,
-        id,
-        name: account.name.clone(),
-        description: account.description.clone(),
-    };
-    search::add(tx, &found.entry()).await
+    ServiceAccount::renew(tx, &id.to_string()).await
 }
 
 /// Writes an edit over the version that was read; false if another came first.
@@ -346,15 +356,7 @@ pub(super) async fn update(
         .map_err(|error| {
             Error::unique(error, "name", "is taken by another service account of this organization")
         })?;
-    let found = Found {
-        organization_id: account.organization_id,
-        id: account.id,
-        name: edit.name.clone(),
-        description: edit.description.clone(),
-    };
-    if rows == 1 {
-        search::put(tx, &found.entry()).await?;
-    }
+    ServiceAccount::renew(tx, &account.id.to_string()).await?;
     Ok(rows == 1)
 }
 

@@ -27,8 +27,8 @@ use crate::tokens::model::{Renewal, TokenInput};
 /// [`Error::Forbidden`] without `service_tokens:read`.
 pub async fn list(context: &Context, caller: &Caller, filter: &Filter, page: &Page) -> Result<Slice<Listed>> {
     let ServiceTokens(organization) = see(&caller.subject, ServiceTokens(caller.organization.id))?;
-    let (rows, stop) = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
-    Ok(page.cut_at(rows, stop, |row| Cursor::of_id(row.token.id)))
+    let (rows, window) = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
+    Ok(page.cut_in(rows, &window, |row| Cursor::of_id(row.token.id)))
 }
 
 /// One service token.

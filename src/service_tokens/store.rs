@@ -69,7 +69,7 @@ macro_rules! tokens_filtered {
     };
 }
 
-/// A page of service tokens, the newest first, and where looking for them stopped.
+/// A page of service tokens, the newest first, and what was looked through for them.
 ///
 /// # Errors
 /// When the database cannot.
@@ -79,10 +79,10 @@ pub async fn list(
     filter: &Filter,
     page: &Page,
     now: Timestamp,
-) -> Result<(Vec<Listed>, Option<Cursor>)> {
+) -> Result<(Vec<Listed>, Window)> {
     // The living ones are found without reading through those that are revoked.
     let living = !matches!(filter.status.as_str(), "all" | "revoked");
-    let mut window = Window::newest(page);
+    let mut window = Window::newest(page, TokenId::all());
     let found = |statement: Statement, window: &Window| {
         statement.bind(organization).bind(&window.low.id).bind(&window.high.id)
     };
@@ -106,7 +106,7 @@ pub async fn list(
         .bind(&filter.project)
         .all(db)
         .await?;
-    Ok((tokens, window.stop))
+    Ok((tokens, window))
 }
 
 /// One service token, living or dead.

@@ -123,6 +123,54 @@ async fn looking_goes_back_as_it_goes_on() {
 }
 
 #[tokio::test]
+async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
+    let (house, _) = with_a_history(900).await;
+    let caller = house.caller("olive").await;
+    let look = async |filter: &EventFilter, before: Option<&str>, after: Option<&str>| {
+        let read = |cursor: &str| Cursor::decode("after", cursor).expect("a cursor");
+        let page = Page { limit: 1, after: after.map(read), before: before.map(read) };
+        audit_log::list(&house.app, &caller, filter, &page).await.expect("read")
+    };
+    for target in ["needle", "platform"] {
+        let filter = EventFilter { target: target.to_owned(), ..EventFilter::default() };
+        // The cursors of every page from the start to where it is found, and on to the end.
+        let (mut cursors, mut slice) = (Vec::new(), look(&filter, None, None).await);
+        while let Some(next) = slice.next {
+            slice = look(&filter, None, Some(&next)).await;
+            cursors.push(next);
+            cursors.extend(slice.previous.clone());
+        }
+        assert!(cursors.len() > 4, "{cursors:?}");
+        for cursor in cursors {
+            // From each of them both ways: what lies there is found on one of them, once.
+            let mut found = 0;
+            let mut forwards = look(&filter, None, Some(&cursor)).await;
+            found += forwards.rows.len();
+            while let Some(next) = forwards.next {
+                forwards = look(&filter, None, Some(&next)).await;
+                found += forwards.rows.len();
+            }
+            let mut backwards = look(&filter, Some(&cursor), None).await;
+            found += backwards.rows.len();
+            while let Some(previous) = backwards.previous {
+                backwards = look(&filter, Some(&previous), None).await;
+                found += backwards.rows.len();
+            }
+            assert!(found <= 1, "{target} {cursor}: {found}");
+            // Back from the far end of either way, it is found again.
+            let mut again = 0;
+            let mut back = look(&filter, None, Some(backwards.next.as_ref().expect("a way back"))).await;
+            again += back.rows.len() + backwards.rows.len();
+            while let Some(next) = back.next {
+                back = look(&filter, None, Some(&next)).await;
+                again += back.rows.len();
+            }
+            assert_eq!(again, 1, "{target} {cursor}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_page_says_that_it_did_not_look_through_everything() {
     let (house, _) = with_a_history(10_100).await;
     let cookie = house.sign_in("olive").await;
@@ -190,7 +238,7 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
                     }
                     let mut all = Vec::new();
                     for _ in 0..2_000 {
-                        let (rows, stop) = overview::list(
+                        let (rows, window) = overview::list(
                             &house.app.db,
                             organization,
                             (search, kind, state),
@@ -199,8 +247,10 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
                         )
                         .await
                         .expect("read");
-                        let slice = page
-                            .cut_at(rows, stop, |row| Cursor { key: row.key(state), id: row.id.to_string() });
+                        let slice = page.cut_in(rows, &window, |row| Cursor {
+                            key: row.key(state),
+                            id: row.id.to_string(),
+                        });
                         let names = slice.rows.iter().map(|row| row.name.clone());
                         if backwards {
                             all.extend(names.rev());
@@ -227,6 +277,22 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
 }
 
 #[tokio::test]
+async fn nothing_more_is_promised_where_all_that_ends_soon_was_looked_through() {
+    let (house, _) = with_tokens(600).await;
+    let organization = house.caller("olive").await.organization.id;
+    let now = house.app.clock.now();
+    let page = Page { limit: 1, after: None, before: None };
+    // A few end before `soon`, hundreds after it.
+    for (soon, stops) in [(now.plus(DAY).plus(DAY / 50), false), (now.plus(DAY * 14), true)] {
+        let moments = (now, soon, now.minus(DAY * 90));
+        let filter = ("nothing", "", State::Expiring);
+        let (rows, window) =
+            overview::list(&house.app.db, organization, filter, moments, &page).await.expect("read");
+        assert_eq!((rows.len(), window.stop.is_some()), (0, stops));
+    }
+}
+
+#[tokio::test]
 async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter() {
     let (house, _) = with_tokens(600).await;
     let organization = house.caller("olive").await.organization.id;
@@ -238,10 +304,11 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
                 let mut page = Page { limit, after: None, before: None };
                 let mut all = Vec::new();
                 for _ in 0..2_000 {
-                    let (rows, stop) = service_tokens::list(&house.app.db, organization, &filter, &page, now)
-                        .await
-                        .expect("read");
-                    let slice = page.cut_at(rows, stop, |row| Cursor::of_id(row.token.id));
+                    let (rows, window) =
+                        service_tokens::list(&house.app.db, organization, &filter, &page, now)
+                            .await
+                            .expect("read");
+                    let slice = page.cut_in(rows, &window, |row| Cursor::of_id(row.token.id));
                     all.extend(slice.rows.iter().map(|row| row.token.name.clone()));
                     let Some(next) = slice.next else { return all };
                     page.after = Some(Cursor::decode("after", &next).expect("a cursor"));

@@ -53,9 +53,6 @@ impl Cursor {
     }
 }
 
-/// Sorts after every id.
-const PAST_ALL: &str = "zzzz";
-
 /// The part of a list that a page looks through; both ends belong to it.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -69,33 +66,59 @@ pub struct Window {
 }
 
 impl Window {
-    /// What a page can hold of a list with the newest first, sorted by id.
+    /// What a page can hold of a list with the newest first, sorted by id, of
+    /// which these are the lowest and the highest.
     #[must_use]
-    pub fn newest(page: &Page) -> Self {
-        Self::of(page, page.is_backwards())
+    pub fn newest(page: &Page, (lowest, highest): (String, String)) -> Self {
+        let mut window = Self::of(page, page.is_backwards(), (lowest.clone(), highest.clone()));
+        // A cursor from outside of it is where it ends.
+        window.low.id = window.low.id.max(lowest);
+        window.high.id = window.high.id.min(highest);
+        window
     }
 
     /// What a page can hold of a list that is sorted by a moment, then an id.
     #[must_use]
-    pub fn timed(page: &Page) -> Self {
-        Self::of(page, !page.is_backwards())
+    pub fn timed(page: &Page, (lowest, highest): (String, String)) -> Self {
+        Self::of(page, !page.is_backwards(), (lowest, highest))
     }
 
-    fn of(page: &Page, upwards: bool) -> Self {
-        let mut low = Cursor { key: i64::MIN.to_string(), id: String::new() };
-        let mut high = Cursor { key: i64::MAX.to_string(), id: PAST_ALL.to_owned() };
+    fn of(page: &Page, upwards: bool, (lowest, highest): (String, String)) -> Self {
+        let mut low = Cursor { key: i64::MIN.to_string(), id: lowest };
+        let mut high = Cursor { key: i64::MAX.to_string(), id: highest };
         if let Some(start) = page.before.as_ref().or(page.after.as_ref()) {
             if upwards { low = start.clone() } else { high = start.clone() }
         }
         Self { low, high, stop: None, upwards }
     }
 
-    /// What of it lies between two ids.
+    /// The same, or up to another row where looking stops, whichever is nearer:
+    /// in a list that is sorted by id.
     #[must_use]
-    pub fn between(mut self, low: String, high: String) -> Self {
-        self.low.id = self.low.id.max(low);
-        self.high.id = self.high.id.min(high);
-        self
+    pub fn as_far_as(self, stop: Option<Cursor>) -> Self {
+        match (&self.stop, &stop) {
+            (_, None) => self,
+            (Some(known), Some(other)) if (other.id < known.id) != self.upwards => self,
+            _ => self.up_to(stop),
+        }
+    }
+
+    /// Whether a row of this id belongs to it: in a list that is sorted by id.
+    #[must_use]
+    pub fn holds(&self, id: &str) -> bool {
+        self.low.id.as_str() <= id && id <= self.high.id.as_str()
+    }
+
+    /// A cursor from which the way back begins with the row of `start`, on which
+    /// the page itself did not.
+    fn back_to(&self, start: &Cursor) -> Cursor {
+        let mut id = start.id.clone();
+        if self.upwards {
+            id.push('0');
+        } else {
+            id.pop();
+        }
+        Cursor { key: start.key.clone(), id }
     }
 
     /// What of it lies before the row where looking stops, and that row.
@@ -201,35 +224,37 @@ impl Page {
     /// more than `limit`, in the direction of the page.
     #[must_use]
     pub fn cut<T>(&self, rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Slice<T> {
-        self.cut_at(rows, None, cursor)
+        self.cut_of(rows, None, cursor)
     }
 
-    /// The same where looking stopped at a row of the list: if the page is not
-    /// full, the next one goes on from there.
+    /// The same of a list that was looked through: if the page is not full, the
+    /// next one goes on where looking stopped.
     #[must_use]
-    pub fn cut_at<T>(
+    pub fn cut_in<T>(&self, rows: Vec<T>, window: &Window, cursor: impl Fn(&T) -> Cursor) -> Slice<T> {
+        self.cut_of(rows, Some(window), cursor)
+    }
+
+    fn cut_of<T>(
         &self,
         mut rows: Vec<T>,
-        stop: Option<Cursor>,
+        window: Option<&Window>,
         cursor: impl Fn(&T) -> Cursor,
     ) -> Slice<T> {
         let full = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > full;
         rows.truncate(full);
-        let stop = stop.filter(|_| !more);
         if self.is_backwards() {
             rows.reverse();
         }
-        let first = rows.first().map(&cursor);
-        let last = rows.last().map(&cursor);
-        let (previous, next) = if self.is_backwards() {
-            (stop.clone().or(first.filter(|_| more)), last.or_else(|| self.before.clone()))
-        } else {
-            (
-                first.or_else(|| self.after.clone()).filter(|_| self.after.is_some()),
-                stop.clone().or(last.filter(|_| more)),
-            )
+        let stop = window.filter(|_| !more).and_then(|window| window.stop.clone());
+        let (first, last) = (rows.first().map(&cursor), rows.last().map(&cursor));
+        let ahead = |row: Option<Cursor>| stop.clone().or(row.filter(|_| more));
+        let back = |row: Option<Cursor>| {
+            let start = self.before.as_ref().or(self.after.as_ref())?;
+            row.or_else(|| stop.clone()).or_else(|| window.map(|window| window.back_to(start)))
         };
+        let (previous, next) =
+            if self.is_backwards() { (ahead(first), back(last)) } else { (back(first), ahead(last)) };
         Slice {
             rows,
             previous: previous.map(|at| at.encode()),
