@@ -251,7 +251,7 @@ impl Page {
         let ahead = |row: Option<Cursor>| stop.clone().or(row.filter(|_| more));
         let back = |row: Option<Cursor>| {
             let start = self.before.as_ref().or(self.after.as_ref())?;
-            row.or_else(|| stop.clone()).or_else(|| window.map(|window| window.back_to(start)))
+            row.or_else(|| window.map(|window| window.back_to(start)))
         };
         let (previous, next) =
             if self.is_backwards() { (ahead(first), back(last)) } else { (back(first), ahead(last)) };
