@@ -18,7 +18,7 @@ const GRAM: usize = 3;
 /// any text that somebody types.
 const COMPARED: usize = 64;
 /// Of those that are not rare, so many are looked at again.
-const SPARSE: usize = 8;
+const SPARSE: usize = 3;
 
 /// What can be found in a list of an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -100,9 +100,12 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
         team: query.text("team"),
         status: query.text("status"),
     };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let which = Page::of_console(&query)?;
+    let (slice, shell) = tokio::try_join!(
+        actions::list(&app, &caller, &filter, &which),
+        Shell::of(&app, &caller, SECTION, "Service accounts"),
+    )?;
     let may_create = Choices::any_for(&caller);
-    let shell = Shell::of(&app, &caller, SECTION, "Service accounts").await?;
     Ok(page(&ListPage { shell, filter, slice, may_create }))
 }
 
@@ -235,12 +238,14 @@ struct ActivityPage {
 
 async fn activity(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
     let account = actions::get(&app, &caller, &id).await?;
-    let calls = tokens::calls_of_account(&app, account.id).await?;
-    let attributed = tokens::attributed(&app, account.id).await?;
     let (organization, uid) = (caller.organization.id, account.id.to_string());
-    let events = audit::about(&app.db, organization, &uid, 50).await?;
-    let made = audit::by(&app.db, organization, &uid, 50).await?;
-    let shell = Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)).await?;
+    let (calls, attributed, events, made, shell) = tokio::try_join!(
+        tokens::calls_of_account(&app, account.id),
+        tokens::attributed(&app, account.id),
+        audit::about(&app.db, organization, &uid, 50),
+        audit::by(&app.db, organization, &uid, 50),
+        Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)),
+    )?;
     let status = account.status(app.clock.now());
     Ok(page(&ActivityPage { shell, account, status, calls, attributed, events, made }))
 }
