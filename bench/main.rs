@@ -217,7 +217,7 @@ fn main() {
     drop(driven);
 
     // Lists are timed when the uses of all these tokens are written.
-    std::thread::sleep(std::time::Duration::from_secs(20));
+    server.rest();
     pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
     pages::sign_ins(&server, &set);
     nodes::revocation(&server, &set);

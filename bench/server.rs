@@ -65,6 +65,27 @@ impl Server {
         let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0.0);
         kilobytes / 1024.0
     }
+
+    /// Waits until it has nothing left to do: until it took no time of a core for
+    /// three seconds, or for three minutes at most.
+    pub fn rest(&self) {
+        let taken = || {
+            let told = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+            let fields: Vec<u64> =
+                told.split_whitespace().skip(13).take(2).filter_map(|text| text.parse().ok()).collect();
+            fields.iter().sum::<u64>()
+        };
+        let (mut before, mut quiet) = (taken(), 0);
+        for _ in 0..180 {
+            std::thread::sleep(Duration::from_secs(1));
+            let now = taken();
+            quiet = if now <= before + 2 { quiet + 1 } else { 0 };
+            before = now;
+            if quiet == 3 {
+                return;
+            }
+        }
+    }
 }
 
 /// The bare handler's process.
