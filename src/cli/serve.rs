@@ -87,7 +87,10 @@ async fn keep(app: App) {
     let mut tidy = tokio::time::interval(TIDY);
     loop {
         let done = tokio::select! {
-            _ = flush.tick() => app.usage.flush_at_leisure(&app).await,
+            _ = flush.tick() => match app.usage.flush_at_leisure(&app).await {
+                Ok(()) => app.db.settle().await.map_err(Error::from),
+                failed => failed,
+            },
             () = app.usage.much() => app.usage.flush_at_leisure(&app).await,
             _ = tidy.tick() => {
                 app.limits.tidy();
