@@ -87,10 +87,7 @@ async fn keep(app: App) {
     let mut tidy = tokio::time::interval(TIDY);
     loop {
         let done = tokio::select! {
-            _ = flush.tick() => match app.usage.flush_at_leisure(&app).await {
-                Ok(()) => app.db.settle().await.map_err(Error::from),
-                failed => failed,
-            },
+            _ = flush.tick() => app.usage.flush_at_leisure(&app).await,
             () = app.usage.much() => app.usage.flush_at_leisure(&app).await,
             _ = tidy.tick() => {
                 app.limits.tidy();

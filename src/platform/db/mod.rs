@@ -135,21 +135,6 @@ impl Db {
         Ok(Self::Sqlite { read, write, changes: Changes::new(true) })
     }
 
-    /// Moves what was written into SQLite's main file, as far as no reader needs
-    /// it where it is; it waits for nobody. Reading past a long log costs a third
-    /// more, and the log's own moving ends where a reader was in its way.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub async fn settle(&self) -> sqlx::Result<()> {
-        match self {
-            Self::Sqlite { write, .. } => {
-                sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(write).await.map(drop)
-            }
-            Self::Postgres { .. } => Ok(()),
-        }
-    }
-
     /// Begins a transaction that may write.
     ///
     /// # Errors
