@@ -62,8 +62,8 @@ fn sign_in(username: &str) -> Vec<u8> {
     request("POST", "/sign-in", &headers, &format!("email={username}%40acme.test&password={password}"))
 }
 
-/// Every list: as a page, as the API gives it, or as a page that looks through
-/// rows for what no index finds.
+/// Every list: as a page, as the API gives it, or as a page that reads rows, as
+/// many as it may, for what no index finds and is not there.
 const LISTS: [(&str, &str); 43] = [
     ("page", ""),
     ("page", "/settings/teams"),
@@ -158,7 +158,7 @@ pub fn lists(options: &Options, large: (&Server, &Set), small: Option<(&Server, 
         let own = median(times.iter().map(|(own, _)| *own).collect());
         print!("{:<5}{:<58} p50 {own:>5.2} ms", list.0, list.1);
         if list.0 == "look" {
-            println!(" (finds nothing, and looks through as many rows as a page may)");
+            println!(" (finds nothing, by reading)");
             continue;
         }
         print!(" (goal 2)");
