@@ -17,7 +17,7 @@ use crate::access::{Kind, Projects, Source, Subject, TeamRole};
 use crate::audit::{Actor, ActorKind, Through};
 use crate::platform::id::{PersonId, TeamId};
 use crate::platform::web::Arrival;
-use crate::platform::{Context, Db, Error, Label, Result, sql};
+use crate::platform::{Context, Error, Label, Result, sql};
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -225,16 +225,14 @@ pub async fn place_in(app: &App, person: PersonId, named: &str) -> Result<Arc<Me
     Ok(place)
 }
 
-/// The organizations of a person: slug and name, in the order of their names.
-///
-/// # Errors
-/// When the database cannot.
-pub async fn organizations_of(db: &Db, person: PersonId) -> Result<Vec<(String, String)>> {
-    Ok(sql("SELECT o.slug, o.name FROM memberships m JOIN organizations o ON o.id = m.organization_id \
-         WHERE m.person_id = $1 ORDER BY o.name, o.id")
-    .bind(person)
-    .all(db)
-    .await?)
+/// The same for a page: read anew where other nodes write as well, so that each
+/// shows what was just changed at another.
+async fn place_for_pages(app: &App, person: PersonId, named: &str) -> Result<Arc<Membership>> {
+    if app.db.changes().are_all_own() {
+        return place_in(app, person, named).await;
+    }
+    let place = memberships(app, person, Some(named)).await?.pop();
+    place.map(Arc::new).ok_or(Error::NotFound)
 }
 
 /// A person's place where it is the only one, remembered.
@@ -259,11 +257,10 @@ impl FromRequestParts<App> for ConsoleCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let signed_in = SignedIn::from_request_parts(parts, app).await?;
-        // Read anew, so that a page shows at every node what was just changed at another.
-        let named = organization_in(parts).await?;
-        let place = memberships(app, signed_in.person.id, Some(&named)).await?.pop();
-        let Membership { organization, subject } = place.ok_or(Error::NotFound)?;
+        let named = organization_in(parts).await;
+        let (signed_in, place) =
+            SignedIn::and(parts, app, async |person| place_for_pages(app, person, &named?).await).await?;
+        let Membership { organization, subject } = Membership::clone(&place);
         let actor = RequestFacts::of(parts).person(&signed_in.person);
         Ok(Self { caller: Caller { actor, subject, organization }, signed_in })
     }

@@ -53,6 +53,8 @@ fn theme(parts: &Parts) -> Option<Theme> {
 pub struct SignedIn {
     /// Who.
     pub person: Person,
+    /// Their organizations: slug and name, in the order of their names.
+    pub organizations: Vec<(String, String)>,
     /// Their session.
     pub session: Session,
     /// The theme that they chose over the system's.
@@ -82,17 +84,43 @@ pub async fn sign_in(session: &Session, person: PersonId) -> Result<()> {
     session.insert(PERSON, person.to_string()).await.map_err(Error::internal)
 }
 
+async fn id_of(session: &Session) -> Result<Option<PersonId>> {
+    let id: Option<String> = session.get(PERSON).await.map_err(Error::internal)?;
+    Ok(id.and_then(|id| id.parse().ok()))
+}
+
 /// Who the session says it is, if anybody.
 ///
 /// # Errors
 /// When the store cannot.
 pub async fn person(session: &Session, context: &Context) -> Result<Option<Person>> {
-    let id: Option<String> = session.get(PERSON).await.map_err(Error::internal)?;
-    let Some(id) = id else { return Ok(None) };
+    let Some(id) = id_of(session).await? else { return Ok(None) };
     Ok(sql("SELECT id, username, email, name FROM people WHERE id = $1")
         .bind(id)
         .optional(&context.db)
         .await?)
+}
+
+/// A person beside one of their organizations, if they have any.
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    person: Person,
+    organization_slug: Option<String>,
+    organization_name: Option<String>,
+}
+
+async fn with_organizations(context: &Context, id: PersonId) -> Result<Option<(Person, Vec<(String, String)>)>> {
+    let rows: Vec<Row> = sql("SELECT p.id, p.username, p.email, p.name, o.slug AS organization_slug, \
+            o.name AS organization_name \
+         FROM people p LEFT JOIN memberships m ON m.person_id = p.id \
+         LEFT JOIN organizations o ON o.id = m.organization_id WHERE p.id = $1 ORDER BY o.name, o.id")
+    .bind(id)
+    .all(&context.db)
+    .await?;
+    let Some(person) = rows.first().map(|row| row.person.clone()) else { return Ok(None) };
+    let organizations = rows.into_iter().filter_map(|row| row.organization_slug.zip(row.organization_name));
+    Ok(Some((person, organizations.collect())))
 }
 
 /// Leaves a sentence for the next page.
@@ -115,21 +143,38 @@ pub async fn take_flash(session: &Session) -> Result<Option<String>> {
     session.remove(FLASH).await.map_err(Error::internal)
 }
 
+impl SignedIn {
+    /// Who signed in, and what `beside` tells of them, read at the same time.
+    ///
+    /// # Errors
+    /// [`Error::SignInFirst`] where nobody did; those of `beside`; when the store cannot.
+    pub(super) async fn and<T, F: Future<Output = Result<T>>>(
+        parts: &mut Parts,
+        app: &App,
+        beside: impl FnOnce(PersonId) -> F,
+    ) -> Result<(Self, T)> {
+        let session =
+            Session::from_request_parts(parts, app).await.map_err(|(_, message)| Error::internal(message))?;
+        if let Some(id) = id_of(&session).await? {
+            let (known, beside) = tokio::join!(with_organizations(app, id), beside(id));
+            if let Some((person, organizations)) = known? {
+                return Ok((Self { person, organizations, session, theme: theme(parts) }, beside?));
+            }
+        }
+        Err(Error::SignInFirst {
+            next: if parts.method == Method::GET {
+                parts.uri.path_and_query().map_or_else(String::new, ToString::to_string)
+            } else {
+                String::new()
+            },
+        })
+    }
+}
+
 impl FromRequestParts<App> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let session =
-            Session::from_request_parts(parts, app).await.map_err(|(_, message)| Error::internal(message))?;
-        match person(&session, app).await? {
-            Some(person) => Ok(Self { person, session, theme: theme(parts) }),
-            None => Err(Error::SignInFirst {
-                next: if parts.method == Method::GET {
-                    parts.uri.path_and_query().map_or_else(String::new, ToString::to_string)
-                } else {
-                    String::new()
-                },
-            }),
-        }
+        Ok(Self::and(parts, app, |_| async { Ok(()) }).await?.0)
     }
 }

@@ -10,7 +10,7 @@ use tower_sessions::Session;
 use super::model::{FirstRun, NewPerson};
 use super::{actions, store};
 use crate::filters;
-use crate::identity::caller::{RequestFacts, organizations_of};
+use crate::identity::caller::RequestFacts;
 use crate::identity::throttle::Counters;
 use crate::identity::{App, SignedIn, session};
 use crate::platform::web::{Form, Query, html, redirect};
@@ -41,8 +41,7 @@ async fn home(State(app): State<App>, signed_in: Result<SignedIn>) -> Result<Res
         return Ok(redirect("/setup"));
     }
     let signed_in = signed_in?;
-    let all = organizations_of(&app.db, signed_in.person.id).await?;
-    if let [(slug, _)] = all.as_slice() {
+    if let [(slug, _)] = signed_in.organizations.as_slice() {
         return Ok(redirect(&format!("/orgs/{slug}")));
     }
     Ok(page(&HomePage { shell: Shell::personal(&app, &signed_in, "Your organizations").await? }))

@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::access::{Resource, effective};
-use crate::identity::caller::organizations_of;
 use crate::identity::session::{SignedIn, Theme, take_flash};
 use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::html;
@@ -136,7 +135,7 @@ impl Shell {
     pub async fn personal(app: &App, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
         Ok(Self {
             title: title.into(),
-            others: organizations_of(&app.db, signed_in.person.id).await?,
+            others: signed_in.organizations.clone(),
             person: signed_in.person.name.clone(),
             email: signed_in.person.email.clone(),
             flash: take_flash(&signed_in.session).await?,

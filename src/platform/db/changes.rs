@@ -185,6 +185,13 @@ impl Changes {
         unchanged && self.is_trusted(now)
     }
 
+    /// Whether all changes are this process's own, but for those of the command
+    /// line: so it is with SQLite.
+    #[must_use]
+    pub fn are_all_own(&self) -> bool {
+        self.0.trusted_until.load(Ordering::SeqCst) == i64::MAX
+    }
+
     /// Whether this node hears of all changes. A clock that was set back does
     /// not make the span longer: before its beginning is outside of it, too.
     fn is_trusted(&self, now: Timestamp) -> bool {

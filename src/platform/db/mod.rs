@@ -119,6 +119,8 @@ impl Db {
             // A revocation that was acknowledged survives a power cut.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // A list of fifty rows does not wait in its middle for who reads it.
+            .row_buffer_size(512)
             .busy_timeout(Duration::from_secs(5));
         let write = SqlitePoolOptions::new()
             .max_connections(1)
