@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera::access::{Visibility, require};
+use tessera::access::{TeamRole, Visibility, require};
 use tessera::audit::{Action, Actor, ActorKind, Change, Event, Through};
 use tessera::config::{Config, Sources};
 use tessera::identity::caller::memberships;
@@ -13,6 +13,7 @@ use tessera::identity::{App, Caller};
 use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::organizations::store as organizations;
+use tessera::platform::clock::DAY;
 use tessera::platform::db::migrate;
 use tessera::platform::id::PersonId;
 use tessera::platform::key::Key;
@@ -20,12 +21,16 @@ use tessera::platform::secret::Secret;
 use tessera::platform::{Clock, Context, Db, Mistakes, Random};
 use tessera::projects::model::NewProject;
 use tessera::service_accounts::model::NewAccount;
+use tessera::service_tokens::model::{GrantInput, NewServiceToken, Where};
 use tessera::services::model::NewService;
 use tessera::teams::model::NewTeam;
 use tessera::tokens::lifecycle;
-use tessera::tokens::model::{NewToken, TokenInput};
+use tessera::tokens::model::{Lifetime, NewToken, TokenInput};
 
 use crate::Size;
+
+/// So many of what a list shows by fifty.
+const MORE_THAN_A_PAGE: usize = 60;
 
 pub const PASSWORD: &str = "seven quiet mosaics";
 
@@ -154,9 +159,11 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
     let each = size.tokens.div_ceil(size.accounts);
     let (mut tokens, mut first) = (Vec::with_capacity(size.tokens), String::new());
     for number in 0..size.accounts {
+        let team_has = (1..=MORE_THAN_A_PAGE).contains(&number);
         let account = NewAccount {
             name: format!("account {number}"),
-            scope: "organization".to_owned(),
+            scope: if team_has { "team" } else { "organization" }.to_owned(),
+            team: "t0".to_owned(),
             default_team: format!("t{}", number % 50),
             role: "member".to_owned(),
             authentication: "api_key".to_owned(),
@@ -173,7 +180,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         let permit = require(&olive.subject, made.account).expect("allowed");
         let mut change = Change::begin(&app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         // One account has more keys than a page in every set.
-        let each = if number == 0 { each.max(60) } else { each };
+        let each = if number == 0 { each.max(MORE_THAN_A_PAGE) } else { each };
         for key in 1..each.min(size.tokens.saturating_sub(tokens.len() - 1)) {
             let token = NewToken { name: format!("key {key}"), ..NewToken::default() };
             let issued = lifecycle::issue(&mut change, (&permit).into(), &token, &Delivery::Answer).await;
@@ -182,6 +189,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         let event = Event::new(Action::ServiceAccountEdited, "service_account", permit.id, &permit.name);
         change.commit(event).await.expect("committed");
     }
+    lists(&app, &olive).await;
     let mut missing = size.events.saturating_sub(size.tokens);
     while missing > 0 {
         let mut change = Change::begin(&app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
@@ -194,6 +202,35 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
     }
     app.db.close().await;
     Set { folder, database, tokens, account: first, owner, secret }
+}
+
+/// What every list of a team, of a project and of service tokens has to show.
+async fn lists(app: &App, olive: &Caller) {
+    let soon = app.clock.now().plus(10 * DAY);
+    for number in 0..MORE_THAN_A_PAGE {
+        let person = format!("p{number}");
+        tessera::teams::actions::set_member(app, olive, "t0", &person, TeamRole::Member)
+            .await
+            .expect("a member of the team");
+        let account = format!("account:account {}", number + 1);
+        tessera::projects::grants::put(app, olive, "p0", &account, "job_viewer").await.expect("a grant");
+        let project = NewProject {
+            slug: format!("more-{number}"),
+            name: format!("More {number}"),
+            team: "t0".to_owned(),
+            ..NewProject::default()
+        };
+        tessera::projects::actions::create(app, olive, &project).await.expect("a project");
+        let token = NewServiceToken {
+            name: format!("service token {number}"),
+            lifetime: Lifetime::Until(soon),
+            grants: vec![GrantInput { permission_set: "job_viewer".to_owned(), projects: Where::All }],
+            ..NewServiceToken::default()
+        };
+        tessera::service_tokens::actions::create(app, olive, &token, None, &Delivery::Answer)
+            .await
+            .expect("a service token");
+    }
 }
 
 /// Members; hashing a password for each would take an hour and measure nothing.

@@ -193,6 +193,11 @@ fn main() {
     let small = small.map(|set| (Server::tessera(&set).0, set));
 
     if options.only_lists {
+        // What a start looks after in the background is done by then.
+        if let Some((server, _)) = &small {
+            server.rest();
+        }
+        server.rest();
         return pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
     }
     let beside = |number: usize| {

@@ -110,7 +110,10 @@ struct Row {
     organization_name: Option<String>,
 }
 
-async fn with_organizations(context: &Context, id: PersonId) -> Result<Option<(Person, Vec<(String, String)>)>> {
+async fn with_organizations(
+    context: &Context,
+    id: PersonId,
+) -> Result<Option<(Person, Vec<(String, String)>)>> {
     let rows: Vec<Row> = sql("SELECT p.id, p.username, p.email, p.name, o.slug AS organization_slug, \
             o.name AS organization_name \
          FROM people p LEFT JOIN memberships m ON m.person_id = p.id \
