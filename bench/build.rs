@@ -163,8 +163,8 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         let account = NewAccount {
             name: format!("account {number}"),
             scope: if team_has { "team" } else { "organization" }.to_owned(),
-            team: "t0".to_owned(),
-            default_team: format!("t{}", number % 50),
+            team: if team_has { "t0".to_owned() } else { String::new() },
+            default_team: if team_has { String::new() } else { format!("t{}", number % 50) },
             role: "member".to_owned(),
             authentication: "api_key".to_owned(),
             key: TokenInput { name: "first".to_owned(), ..TokenInput::default() },
