@@ -41,17 +41,22 @@ struct OverviewPage {
 async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
     let organization = caller.organization.id;
     let held = effective(&caller.subject);
-    let counts = if held.has(Resource::Settings.read()) {
-        Some(store::counts(&app.db, organization, moments(&app)).await?)
-    } else {
-        None
-    };
-    let events = if held.has(Resource::AuditLogs.read()) {
-        audit::latest(&app.db, organization, 10).await?
-    } else {
-        Vec::new()
-    };
-    let progress = progress(&app.db, organization).await?;
+    let (counts, events, progress) = tokio::try_join!(
+        async {
+            Ok(if held.has(Resource::Settings.read()) {
+                Some(store::counts(&app.db, organization, moments(&app)).await?)
+            } else {
+                None
+            })
+        },
+        async {
+            if held.has(Resource::AuditLogs.read()) {
+                return audit::latest(&app.db, organization, 10).await;
+            }
+            Ok(Vec::new())
+        },
+        progress(&app.db, organization),
+    )?;
     let shell = Shell::of(&app, &caller, "Overview", "Overview").await?;
     Ok(page(&OverviewPage { shell, progress, counts, events }))
 }

@@ -136,6 +136,13 @@ pub fn count(count: i64) -> String {
     if count > MOST { "1,000+".to_owned() } else { count.to_string() }
 }
 
+/// A count that the rows of a list stop at `most`, as it is read: a page of
+/// fifty rows does not count all that each of them has.
+#[must_use]
+pub fn count_up_to(most: i64, count: i64) -> String {
+    if count > most { format!("{most}+") } else { count.to_string() }
+}
+
 /// The form in which names are compared: trimmed, case folded.
 #[must_use]
 pub fn fold(text: &str) -> String {
@@ -163,6 +170,7 @@ mod tests {
     #[test]
     fn a_count_says_where_it_stops() {
         assert_eq!([0, 1, MOST, MOST + 1].map(count), ["0", "1", "1000", "1,000+"]);
+        assert_eq!([0, 100, 101].map(|count| count_up_to(100, count)), ["0", "100", "100+"]);
     }
 
     #[test]

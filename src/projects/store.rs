@@ -71,7 +71,8 @@ pub async fn list(
     Ok(paged!(
         page,
         "SELECT p.id, p.slug, p.name, p.description, t.slug AS team, p.visibility, p.created_at, p.team_id, \
-            t.name AS team_name, p.version, (SELECT COUNT(*) FROM grants g WHERE g.project_id = p.id) AS named \
+            t.name AS team_name, p.version, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM grants g \
+                WHERE g.project_id = p.id LIMIT 101) counted) AS named \
          FROM projects p JOIN teams t ON t.id = p.team_id WHERE p.organization_id = $4 \
          AND ($5 OR p.visibility IN ('open', 'public') OR (p.visibility = 'team' AND ($6 OR p.team_id = $8 \
                 OR p.team_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7))) \

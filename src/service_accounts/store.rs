@@ -32,17 +32,20 @@ impl Filter {
 }
 
 /// The text of a statement: the accounts that `$from` tells, with their teams,
-/// their provider and what their keys tell. `now` is the placeholder of the time.
+/// their provider and what their keys tell. `most`: where counting those stops, as
+/// ` LIMIT …`; `now`: the placeholder of the time.
 macro_rules! accounts_where {
-    ($from:literal, $now:literal, $rest:literal) => {
+    ($from:literal, $most:literal, $now:literal, $rest:literal) => {
         concat!(
             "SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
                 own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
                 a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
                 a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
                 idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \
-                (SELECT COUNT(*) FROM tokens t WHERE t.service_account_id = a.id AND t.kind = 'service_account' \
-                    AND t.revoked_at IS NULL) AS keys, \
+                (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens t WHERE t.service_account_id = a.id \
+                    AND t.kind = 'service_account' AND t.revoked_at IS NULL",
+            $most,
+            ") counted) AS keys, \
                 (SELECT MIN(t.expires_at) FROM tokens t WHERE t.service_account_id = a.id AND t.kind = 'service_account' \
                     AND t.revoked_at IS NULL \
                     AND t.expires_at > ",
@@ -64,7 +67,7 @@ macro_rules! accounts_where {
 macro_rules! accounts_listed {
     ($from:literal, $whose:literal) => {
         concat!(
-            accounts_where!($from, "$4", $whose),
+            accounts_where!($from, " LIMIT 21", "$4", $whose),
             " AND ($7 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $8)) \
              AND ($9 = '' OR a.scope = $9) \
              AND ($10 = '' OR $10 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
@@ -227,7 +230,7 @@ pub async fn find(
     now: Timestamp,
 ) -> Result<ServiceAccount> {
     let account: Option<ServiceAccount> =
-        sql(accounts_where!("service_accounts a", "$1", "a.organization_id = $2 AND a.id = $3"))
+        sql(accounts_where!("service_accounts a", "", "$1", "a.organization_id = $2 AND a.id = $3"))
             .bind(now)
             .bind(organization)
             .bind(named)
@@ -249,6 +252,7 @@ pub async fn federated(
 ) -> Result<Vec<ServiceAccount>> {
     Ok(sql(accounts_where!(
         "service_accounts a",
+        "",
         "$1",
         "a.identity_provider_id = $2 AND (a.identity_subject = $3 OR a.identity_subject IS NULL) \
          ORDER BY a.id LIMIT 500"

@@ -18,16 +18,21 @@ pub struct Seen {
     pub person: Option<PersonId>,
 }
 
-/// The text of a statement: teams with what lists say of them.
+/// The text of a statement: teams with what lists say of them. `most`: where
+/// the counts stop, as ` LIMIT …`.
 macro_rules! teams_where {
-    ($rest:literal) => {
+    ($most:literal, $rest:literal) => {
         concat!(
             "SELECT t.id, t.slug, t.name, t.description, t.visibility, t.role, t.members_manage_token, \
                 t.created_at, t.is_owners, t.version, \
-                (SELECT COUNT(*) FROM team_members m WHERE m.team_id = t.id) AS members, \
-                (SELECT COUNT(*) FROM service_accounts a WHERE a.team_id = t.id AND a.deleted_at IS NULL) AS accounts, \
-                (SELECT COUNT(*) FROM projects p WHERE p.team_id = t.id) AS projects, \
-                k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
+                (SELECT COUNT(*) FROM (SELECT 1 AS one FROM team_members m WHERE m.team_id = t.id",
+            $most,
+            ") counted) AS members, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a \
+                WHERE a.team_id = t.id AND a.deleted_at IS NULL",
+            $most,
+            ") counted) AS accounts, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM projects p WHERE p.team_id = t.id",
+            $most,
+            ") counted) AS projects, k.id IS NOT NULL AS has_token, k.expires_at AS token_ends \
              FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.kind = 'team' AND k.revoked_at IS NULL WHERE ",
             $rest
         )
@@ -48,6 +53,7 @@ pub async fn list(
     Ok(paged!(
         page,
         teams_where!(
+            " LIMIT 101",
             "t.organization_id = $4 AND ($5 OR t.visibility = 'visible' \
                 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
              AND (LOWER(t.name) LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
@@ -68,7 +74,7 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, named: &str) -> Result<Team> {
-    let team: Option<Team> = sql(teams_where!("t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)"))
+    let team: Option<Team> = sql(teams_where!("", "t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)"))
         .bind(organization)
         .bind(named)
         .optional(source)

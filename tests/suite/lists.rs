@@ -2,7 +2,7 @@
 //! whoever goes on finds all there is.
 
 use axum::http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tessera::access::TokenKind;
 use tessera::audit::{Action, Actor, Change, Event};
 use tessera::audit_log::actions as audit_log;
@@ -14,7 +14,7 @@ use tessera::platform::sql;
 use tessera::platform::web::paging::{Cursor, Page};
 use tessera::service_tokens::store::{self as service_tokens, Filter};
 
-use crate::harness::{House, operator};
+use crate::harness::{Home, House, operator};
 
 /// The ids on the pages of the audit log, of so many rows; how many pages; and
 /// the cursor of each page's end.
@@ -340,4 +340,24 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
             assert_eq!(pages(1).await, pages(5_000).await, "{search} {status}");
         }
     }
+}
+
+#[tokio::test]
+async fn rows_count_up_to_a_bound_and_what_is_about_to_be_deleted_is_counted_to_the_end() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let (id, ..) = house.account(&olive, "busy", Home::Organization("platform"), "member").await;
+    let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
+    let cookie = house.sign_in("olive").await;
+    let list = "/orgs/acme/settings/service-accounts";
+    for (more, said) in [(19, ">20 keys<"), (2, ">20+ keys<")] {
+        for number in 0..more {
+            let made = house.post(&olive, &keys, json!({ "name": format!("{more}-{number}") })).await;
+            assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        }
+        let page = house.page(&cookie, list).await.text;
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let page = house.page(&cookie, &format!("{list}/{id}/delete")).await.text;
+    assert!(page.contains("22 keys stop at once"), "{page}");
 }

@@ -96,7 +96,13 @@ async fn what_a_person_is_in_an_organization_holds_from_their_next_call_on() {
     let listener = hearing(&house);
     let mo = house.person("moss", "member", None).await;
     let moss = "/organizations/acme/people/moss";
-    let reads = async || house.get(&mo, "/organizations/acme/audit-events").await.status;
+    let cookie = house.sign_in("moss").await;
+    let reads = async || {
+        let page = house.page(&cookie, "/orgs/acme/settings/audit-log").await.status;
+        let answer = house.get(&mo, "/organizations/acme/audit-events").await.status;
+        assert_eq!(page, answer);
+        answer
+    };
     for round in 0..10 {
         assert_eq!(reads().await, StatusCode::FORBIDDEN, "round {round}");
         for (role, status) in [("account_admin", StatusCode::OK), ("member", StatusCode::FORBIDDEN)] {

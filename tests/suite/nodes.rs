@@ -1,7 +1,7 @@
 //! Several nodes on one database behind a proxy: whichever one a request
 //! reaches, it answers as the others would.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use tessera::platform::Db;
 use tessera::platform::db::{migrate, pending};
 
@@ -15,6 +15,30 @@ async fn who_signs_in_at_one_node_is_signed_in_at_all_and_out_at_all() {
     assert_eq!(there.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
     assert_eq!(there.form(&cookie, "/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(here.page(&cookie, "/orgs/acme").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_page_shows_at_once_what_was_changed_at_another_node() {
+    let (here, owner) = House::founded().await;
+    if !matches!(here.app.db, Db::Postgres { .. }) {
+        return; // Several nodes share nothing else.
+    }
+    let there = here.another_process().await;
+    here.person("moss", "member", None).await;
+    let cookie = here.sign_in("moss").await;
+    let log = "/orgs/acme/settings/audit-log";
+    for (role, status) in [
+        ("member", StatusCode::FORBIDDEN),
+        ("account_admin", StatusCode::OK),
+        ("member", StatusCode::FORBIDDEN),
+    ] {
+        let body = serde_json::json!({ "role": role });
+        let changed =
+            here.api(&owner, Method::PATCH, "/organizations/acme/people/moss", Some(body)).await.status;
+        assert_eq!(changed, StatusCode::OK);
+        // Nobody tells the other node of it in this test.
+        assert_eq!(there.page(&cookie, log).await.status, status, "{role}");
+    }
 }
 
 #[tokio::test]
