@@ -62,8 +62,9 @@ fn sign_in(username: &str) -> Vec<u8> {
     request("POST", "/sign-in", &headers, &format!("email={username}%40acme.test&password={password}"))
 }
 
-/// Every list: as a page, as the API gives it, or as a page that reads rows, as
-/// many as it may, for what no index finds and is not there.
+/// Every list: as a page, as the API gives it, as a page that has more rows in a
+/// large set, or as one that reads rows, as many as it may, for what no index
+/// finds and is not there.
 const LISTS: [(&str, &str); 43] = [
     ("page", ""),
     ("page", "/settings/teams"),
@@ -77,7 +78,7 @@ const LISTS: [(&str, &str); 43] = [
     ("page", "/settings/people?role=account_admin"),
     ("page", "/settings/service-accounts"),
     ("page", "/settings/service-accounts?q=account"),
-    ("page", "/settings/service-accounts?q=77"),
+    ("more", "/settings/service-accounts?q=77"),
     ("page", "/settings/service-accounts?q=nothing"),
     ("page", "/settings/service-accounts?status=active"),
     ("page", "/settings/service-accounts?status=expired"),
@@ -162,6 +163,10 @@ pub fn lists(options: &Options, large: (&Server, &Set), small: Option<(&Server, 
             continue;
         }
         print!(" (goal 2)");
+        if list.0 == "more" {
+            println!(" (finds one in the small set, fifty here)");
+            continue;
+        }
         let beside: Vec<f64> = times.iter().filter_map(|(_, beside)| *beside).collect();
         if !beside.is_empty() {
             print!("   {:.2} times that of the small set (goal 1.3)", own / median(beside));

@@ -286,3 +286,20 @@ async fn sqlite_reads_the_index_that_is_made_for_a_list() {
     }
     std::fs::remove_dir_all(folder).expect("removed");
 }
+
+#[tokio::test]
+async fn sqlite_is_built_with_a_cache_of_its_own_for_each_connection_and_lasting_plans() {
+    let folder = std::env::temp_dir().join(format!("tessera-options-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let db = Db::open(&Address::Sqlite(folder.join("tessera.db"))).await.expect("opened");
+    let Db::Sqlite { write, .. } = &db else { unreachable!() };
+    let options: Vec<String> =
+        sqlx::query_scalar("PRAGMA compile_options").fetch_all(write).await.expect("told");
+    for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"] {
+        assert!(options.iter().any(|option| option == wanted), "{wanted}: {options:?}");
+    }
+    for unwanted in ["ENABLE_MEMORY_MANAGEMENT", "ENABLE_STAT4", "ENABLE_API_ARMOR"] {
+        assert!(!options.iter().any(|option| option == unwanted), "{unwanted}: {options:?}");
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
+}
