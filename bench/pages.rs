@@ -97,7 +97,7 @@ const LISTS: [(&str, &str); 43] = [
     ("page", "/settings/audit-log"),
     ("page", "/settings/audit-log?action=token.created"),
     ("page", "/settings/audit-log?action=token"),
-    ("page", "/settings/audit-log?actor=olive"),
+    ("page", "/settings/audit-log?actor=bench"),
     ("page", "/settings/audit-log?until=2020-01-01"),
     ("api", "/teams"),
     ("api", "/people"),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::db::Value;
+use super::db::{Statement, Value};
 use super::id::OrganizationId;
 use super::text::{fold, like};
 use super::{Db, Result, Tx, sql};
@@ -17,7 +17,9 @@ const GRAM: usize = 3;
 /// So many of what is looked for are compared for how rare they are: the parts of
 /// any text that somebody types.
 const COMPARED: usize = 64;
-/// Of those that are not rare, so many are looked at again.
+/// No more than so many are looked at closely at once.
+const FEW: usize = 12;
+/// Of more, so many are looked at closely that are rare at first sight.
 const SPARSE: usize = 3;
 
 /// What can be found in a list of an organization.
@@ -180,12 +182,15 @@ pub enum Search {
 /// The text of a statement: how far into a list so many entries reach that hold
 /// a gram; nothing where there are fewer.
 macro_rules! reach_of {
-    ($entries:literal) => {
+    ($near:literal, $far:literal) => {
         concat!(
             "SELECT v.column3 AS gram, (SELECT g.sort_key FROM search_grams g WHERE g.organization_id = v.column1 \
                 AND g.list = v.column2 AND g.gram = v.column3 ORDER BY g.sort_key, g.entry_id LIMIT 1 OFFSET ",
-            $entries,
-            ") AS reach FROM (VALUES ($1, $2, $3)) AS v"
+            $near,
+            ") AS near, (SELECT g.sort_key FROM search_grams g WHERE g.organization_id = v.column1 \
+                AND g.list = v.column2 AND g.gram = v.column3 ORDER BY g.sort_key, g.entry_id LIMIT 1 OFFSET ",
+            $far,
+            ") AS far FROM (VALUES ($1, $2, $3)) AS v"
         )
     };
 }
@@ -193,7 +198,8 @@ macro_rules! reach_of {
 #[derive(sqlx::FromRow)]
 struct Reach {
     gram: Option<String>,
-    reach: Option<String>,
+    near: Option<String>,
+    far: Option<String>,
 }
 
 impl Search {
@@ -231,21 +237,22 @@ impl Search {
         list: &'static str,
         all: &[String],
     ) -> Result<Option<String>> {
-        let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(COMPARED)).cloned().collect();
-        for statement in [sql(reach_of!("100")), sql(reach_of!("500"))] {
+        let by_rarity = async |statement: Statement, some: &[String]| -> Result<Vec<String>> {
             let rows = some.iter().map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
             let told: Vec<Reach> = statement.all_of_rows(db, rows).await?;
-            let told =
-                told.into_iter().filter_map(|each| Some((each.reach.is_none(), each.reach, each.gram?)));
-            let mut told: Vec<_> = told.collect();
+            let told = told.into_iter().filter_map(|Reach { gram, near, far }| Some((near, far, gram?)));
+            let mut told: Vec<_> =
+                told.map(|(near, far, gram)| (near.is_none(), far.is_none(), far, gram)).collect();
             told.sort_unstable_by(|one, other| other.cmp(one));
-            let is_rare = told.first().is_some_and(|(is_rare, ..)| *is_rare);
-            some = told.into_iter().map(|(.., gram)| gram).take(SPARSE).collect();
-            if is_rare {
-                break;
-            }
+            Ok(told.into_iter().map(|(.., gram)| gram).collect())
+        };
+        let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(COMPARED)).cloned().collect();
+        // Of many, those that are not rare are not all read as far.
+        if some.len() > FEW {
+            some = by_rarity(sql(reach_of!("50", "50")), &some).await?;
+            some.truncate(SPARSE);
         }
-        Ok(some.into_iter().next())
+        Ok(by_rarity(sql(reach_of!("50", "250")), &some).await?.into_iter().next())
     }
 }
 
