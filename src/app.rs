@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -70,7 +71,8 @@ pub fn front(app: App) -> Front<App> {
         .layer(session::layer(&context))
         .layer(from_fn(same_origin::demand_origin))
         .layer(same_origin::layer())
-        .layer(CompressionLayer::new());
+        // Pages are made anew each time: a smaller one is not worth its time.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Precise(1)));
     let Assembled { api, direct, reference } = api_reference::assemble(sections());
     let rest = Router::new()
         .merge(pages)
