@@ -40,11 +40,27 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
 fn extent(buffer: &[u8]) -> Option<(usize, usize)> {
     let end = memmem::find(buffer, b"\r\n\r\n")? + 4;
     let head = &buffer[..end];
+    if memmem::find(head, b"transfer-encoding: chunked").is_some() {
+        return Some((end, chunked(buffer, end)?));
+    }
     let length = memmem::find(head, b"content-length: ").map_or(0, |at| {
         let digits = head[at + 16..].iter().take_while(|byte| byte.is_ascii_digit());
         digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
     });
     Some((end, end + length))
+}
+
+/// Where the last chunk ends of an answer that tells no length (RFC 9112, 7.1);
+/// nothing while it is not there.
+fn chunked(buffer: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let line = memmem::find(buffer.get(at..)?, b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&buffer[at..at + line]).ok()?, 16).ok()?;
+        at += line + 2 + size + 2;
+        if size == 0 {
+            return Some(at);
+        }
+    }
 }
 
 /// Sends and reads one answer on a connection.

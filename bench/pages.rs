@@ -111,6 +111,9 @@ const LISTS: [(&str, &str); 43] = [
     ("look", "/settings/people?q=zq"),
 ];
 
+/// What browsers take.
+const BROWSERS: &str = "gzip, deflate, br, zstd";
+
 /// A connection on which lists are asked for, by somebody who signed in and by
 /// their token.
 struct Reader<'a> {
@@ -137,7 +140,8 @@ impl<'a> Reader<'a> {
         let ask = if kind == "api" {
             request("GET", &format!("/api/v1/organizations/acme{path}"), &[("authorization", &bearer)], "")
         } else {
-            request("GET", &format!("/orgs/acme{path}"), &[("cookie", &self.cookie)], "")
+            let headers = [("cookie", self.cookie.as_str()), ("accept-encoding", BROWSERS)];
+            request("GET", &format!("/orgs/acme{path}"), &headers, "")
         };
         let asked = Instant::now();
         assert_eq!(status(&mut self.stream, &ask, &mut self.buffer), 200, "{path}");
