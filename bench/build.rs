@@ -29,6 +29,9 @@ use tessera::tokens::model::{Lifetime, NewToken, TokenInput};
 
 use crate::Size;
 
+/// What a set consists of, so that a run does not take one of another release.
+const FORM: usize = 2;
+
 /// So many of what a list shows by fifty.
 const MORE_THAN_A_PAGE: usize = 60;
 
@@ -101,7 +104,7 @@ async fn caller(app: &App, person: PersonId) -> Caller {
 /// Builds it anew, or takes what an earlier run built, where that is asked for.
 pub fn build(size: &Size, folder: &Path, database: Option<&str>, reuse: bool) -> Set {
     let Size { tokens, accounts, people, events } = size;
-    let folder = folder.join(format!("bench-{tokens}-{accounts}-{people}-{events}"));
+    let folder = folder.join(format!("bench{FORM}-{tokens}-{accounts}-{people}-{events}"));
     if reuse && let Some(set) = Set::kept(&folder) {
         // It lies in the system's cache then, as one does that was just built.
         let mut file = std::fs::File::open(folder.join("tessera.db")).expect("a database");

@@ -1,5 +1,5 @@
 //! A caller: a principal in the organization that the address names, with its
-//! standing there, loaded anew for every request.
+//! standing there, remembered or read anew; what it may is decided anew each time.
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -259,7 +259,7 @@ impl FromRequestParts<App> for ConsoleCaller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let named = organization_in(parts).await;
         let (signed_in, place) =
-            SignedIn::and(parts, app, async |person| place_for_pages(app, person, &named?).await).await?;
+            SignedIn::beside(parts, app, async |person| place_for_pages(app, person, &named?).await).await?;
         let Membership { organization, subject } = Membership::clone(&place);
         let actor = RequestFacts::of(parts).person(&signed_in.person);
         Ok(Self { caller: Caller { actor, subject, organization }, signed_in })

@@ -103,7 +103,7 @@ pub async fn person(session: &Session, context: &Context) -> Result<Option<Perso
 
 /// A person beside one of their organizations, if they have any.
 #[derive(sqlx::FromRow)]
-struct Row {
+struct PersonRow {
     #[sqlx(flatten)]
     person: Person,
     organization_slug: Option<String>,
@@ -114,7 +114,7 @@ async fn with_organizations(
     context: &Context,
     id: PersonId,
 ) -> Result<Option<(Person, Vec<(String, String)>)>> {
-    let rows: Vec<Row> = sql("SELECT p.id, p.username, p.email, p.name, o.slug AS organization_slug, \
+    let rows: Vec<PersonRow> = sql("SELECT p.id, p.username, p.email, p.name, o.slug AS organization_slug, \
             o.name AS organization_name \
          FROM people p LEFT JOIN memberships m ON m.person_id = p.id \
          LEFT JOIN organizations o ON o.id = m.organization_id WHERE p.id = $1 ORDER BY o.name, o.id")
@@ -147,21 +147,21 @@ pub async fn take_flash(session: &Session) -> Result<Option<String>> {
 }
 
 impl SignedIn {
-    /// Who signed in, and what `beside` tells of them, read at the same time.
+    /// Who signed in, beside what `read` tells of them at the same time.
     ///
     /// # Errors
-    /// [`Error::SignInFirst`] where nobody did; those of `beside`; when the store cannot.
-    pub(super) async fn and<T, F: Future<Output = Result<T>>>(
+    /// [`Error::SignInFirst`] where nobody did; those of `read`; when the store cannot.
+    pub(super) async fn beside<T, F: Future<Output = Result<T>>>(
         parts: &mut Parts,
         app: &App,
-        beside: impl FnOnce(PersonId) -> F,
+        read: impl FnOnce(PersonId) -> F,
     ) -> Result<(Self, T)> {
         let session =
             Session::from_request_parts(parts, app).await.map_err(|(_, message)| Error::internal(message))?;
         if let Some(id) = id_of(&session).await? {
-            let (known, beside) = tokio::join!(with_organizations(app, id), beside(id));
+            let (known, told) = tokio::join!(with_organizations(app, id), read(id));
             if let Some((person, organizations)) = known? {
-                return Ok((Self { person, organizations, session, theme: theme(parts) }, beside?));
+                return Ok((Self { person, organizations, session, theme: theme(parts) }, told?));
             }
         }
         Err(Error::SignInFirst {
@@ -178,6 +178,6 @@ impl FromRequestParts<App> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        Ok(Self::and(parts, app, |_| async { Ok(()) }).await?.0)
+        Ok(Self::beside(parts, app, |_| async { Ok(()) }).await?.0)
     }
 }

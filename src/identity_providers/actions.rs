@@ -105,8 +105,8 @@ pub async fn delete(app: &App, caller: &Caller, named: &str) -> Result<IdentityP
     let permit = require(&caller.subject, IdentityProviders)?;
     let mut change = Change::begin(app, &caller.actor, Some(caller.organization.id)).await?;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
-    if was.accounts > 0 {
-        let many = if was.accounts == 1 {
+    if was.accounts.0 > 0 {
+        let many = if was.accounts.0 == 1 {
             "1 service account proves itself"
         } else {
             "Service accounts prove themselves"

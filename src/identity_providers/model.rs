@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Guarded, Resource, Target};
 use crate::platform::id::IdentityProviderId;
 use crate::platform::outbound::Outbound;
-use crate::platform::text::name;
+use crate::platform::text::{UpTo, name};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 /// An issuer that the organization trusts for federated accounts.
@@ -29,7 +29,7 @@ pub struct IdentityProvider {
     pub version: i64,
     /// How many living service accounts prove themselves by it.
     #[serde(skip)]
-    pub accounts: i64,
+    pub accounts: UpTo<100>,
 }
 
 /// The claims that say whose a job is, for issuers that everybody can use: there

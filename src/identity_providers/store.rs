@@ -37,7 +37,8 @@ pub async fn all(
     organization: OrganizationId,
 ) -> Result<Vec<IdentityProvider>> {
     Ok(sql("SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, \
-            (SELECT COUNT(*) FROM service_accounts a WHERE a.identity_provider_id = i.id AND a.deleted_at IS NULL) AS accounts \
+            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.identity_provider_id = i.id \
+                AND a.deleted_at IS NULL LIMIT 101) counted) AS accounts \
          FROM identity_providers i WHERE i.organization_id = $1 ORDER BY i.name_folded LIMIT 200")
     .bind(organization)
     .all(source)

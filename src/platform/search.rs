@@ -180,7 +180,7 @@ pub enum Search {
 }
 
 /// The text of a statement: how far into a list so many entries reach that hold
-/// a gram; nothing where there are fewer.
+/// a gram, and so many more; nothing where there are fewer.
 macro_rules! reach_of {
     ($near:literal, $far:literal) => {
         concat!(
@@ -247,9 +247,9 @@ impl Search {
             Ok(told.into_iter().map(|(.., gram)| gram).collect())
         };
         let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(COMPARED)).cloned().collect();
-        // Of many, those that are not rare are not all read as far.
+        // Of many, only those that look rarest are read further.
         if some.len() > FEW {
-            some = by_rarity(sql(reach_of!("50", "50")), &some).await?;
+            some = by_rarity(sql(reach_of!("50", "100")), &some).await?;
             some.truncate(SPARSE);
         }
         Ok(by_rarity(sql(reach_of!("50", "250")), &some).await?.into_iter().next())

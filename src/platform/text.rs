@@ -136,11 +136,17 @@ pub fn count(count: i64) -> String {
     if count > MOST { "1,000+".to_owned() } else { count.to_string() }
 }
 
-/// A count that the rows of a list stop at `most`, as it is read: a page of
-/// fifty rows does not count all that each of them has.
-#[must_use]
-pub fn count_up_to(most: i64, count: i64) -> String {
-    if count > most { format!("{most}+") } else { count.to_string() }
+/// A count in a row of a list, whose statement counts up to one more than `MOST`
+/// (`LIMIT 101`): a page of fifty rows does not count all that each of them has.
+/// It reads `100+` there; where one thing is read alone, all of it is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct UpTo<const MOST: i64>(pub i64);
+
+impl<const MOST: i64> std::fmt::Display for UpTo<MOST> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 > MOST { write!(f, "{MOST}+") } else { write!(f, "{}", self.0) }
+    }
 }
 
 /// The form in which names are compared: trimmed, case folded.
@@ -170,7 +176,7 @@ mod tests {
     #[test]
     fn a_count_says_where_it_stops() {
         assert_eq!([0, 1, MOST, MOST + 1].map(count), ["0", "1", "1000", "1,000+"]);
-        assert_eq!([0, 100, 101].map(|count| count_up_to(100, count)), ["0", "100", "100+"]);
+        assert_eq!([0, 100, 101].map(|count| UpTo::<100>(count).to_string()), ["0", "100", "100+"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, ProjectFacts, Resource, Target, Visibility};
 use crate::platform::id::{ProjectId, TeamId};
-use crate::platform::text::{name, prose, slug};
+use crate::platform::text::{UpTo, name, prose, slug};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 /// A project.
@@ -35,7 +35,7 @@ pub struct Project {
     pub version: i64,
     /// How many grants name it.
     #[serde(skip)]
-    pub named: i64,
+    pub named: UpTo<100>,
 }
 
 impl Project {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Addresses, Guarded, Home, Resource, Sets, Target, TokenKind};
 use crate::identity::OrganizationFacts;
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
-use crate::platform::text::{name, prose, words};
+use crate::platform::text::{UpTo, name, prose, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::teams::model::role;
 use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, Whose, check_end};
@@ -96,7 +96,7 @@ pub struct ServiceAccount {
     /// Counts its edits.
     pub version: i64,
     /// How many of its keys are not revoked.
-    pub keys: i64,
+    pub keys: UpTo<20>,
     /// The earliest end of those that still work.
     pub next_end: Option<Timestamp>,
     /// When one was last used.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Sets, Target, TeamFacts, TeamRole};
 use crate::platform::id::{PersonId, TeamId};
-use crate::platform::text::{name, prose, slug, words};
+use crate::platform::text::{UpTo, name, prose, slug, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 words! {
@@ -44,13 +44,13 @@ pub struct Team {
     pub version: i64,
     /// How many people are in it.
     #[serde(skip)]
-    pub members: i64,
+    pub members: UpTo<100>,
     /// How many service accounts it has.
     #[serde(skip)]
-    pub accounts: i64,
+    pub accounts: UpTo<100>,
     /// How many projects it has.
     #[serde(skip)]
-    pub projects: i64,
+    pub projects: UpTo<100>,
     /// Whether it has a token.
     #[serde(skip)]
     pub has_token: bool,

@@ -185,8 +185,8 @@ impl Changes {
         unchanged && self.is_trusted(now)
     }
 
-    /// Whether all changes are this process's own, but for those of the command
-    /// line: so it is with SQLite.
+    /// Whether no other node writes: so it is with SQLite. A change by another
+    /// process on the file is heard late, as `hear` tells.
     #[must_use]
     pub fn are_all_own(&self) -> bool {
         self.0.trusted_until.load(Ordering::SeqCst) == i64::MAX
