@@ -127,10 +127,10 @@ impl Db {
             .test_before_acquire(false)
             .connect_with(options.clone().create_if_missing(true).pragma("cache_size", CACHE))
             .await?;
-        // One for each core, and two for whoever takes long: a page asks up to three things at once.
+        // One for each core, and one for whoever takes long. More are slower: each keeps what it read for itself.
         let cores = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
         let read = SqlitePoolOptions::new()
-            .max_connections(u32::try_from(cores).unwrap_or(2) + 2)
+            .max_connections(u32::try_from(cores).unwrap_or(2) + 1)
             .test_before_acquire(false)
             .connect_with(options.read_only(true).pragma("cache_size", CACHE))
             .await?;
