@@ -162,12 +162,16 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
     let each = size.tokens.div_ceil(size.accounts);
     let (mut tokens, mut first) = (Vec::with_capacity(size.tokens), String::new());
     for number in 0..size.accounts {
-        let team_has = (1..=MORE_THAN_A_PAGE).contains(&number);
+        let (scope, team, default_team) = if (1..=MORE_THAN_A_PAGE).contains(&number) {
+            ("team", "t0".to_owned(), String::new())
+        } else {
+            ("organization", String::new(), format!("t{}", number % 50))
+        };
         let account = NewAccount {
             name: format!("account {number}"),
-            scope: if team_has { "team" } else { "organization" }.to_owned(),
-            team: if team_has { "t0".to_owned() } else { String::new() },
-            default_team: if team_has { String::new() } else { format!("t{}", number % 50) },
+            scope: scope.to_owned(),
+            team,
+            default_team,
             role: "member".to_owned(),
             authentication: "api_key".to_owned(),
             key: TokenInput { name: "first".to_owned(), ..TokenInput::default() },

@@ -95,10 +95,7 @@ async fn id_of(session: &Session) -> Result<Option<PersonId>> {
 /// When the store cannot.
 pub async fn person(session: &Session, context: &Context) -> Result<Option<Person>> {
     let Some(id) = id_of(session).await? else { return Ok(None) };
-    Ok(sql("SELECT id, username, email, name FROM people WHERE id = $1")
-        .bind(id)
-        .optional(&context.db)
-        .await?)
+    Ok(with_organizations(context, id).await?.map(|(person, _)| person))
 }
 
 /// A person beside one of their organizations, if they have any.

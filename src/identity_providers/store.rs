@@ -7,6 +7,21 @@ use crate::platform::id::{IdentityProviderId, OrganizationId};
 use crate::platform::text::fold;
 use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
 
+/// The text of a statement: providers with what lists say of them. `most`: where
+/// the count stops, as ` LIMIT …`.
+macro_rules! providers_where {
+    ($most:literal, $rest:literal) => {
+        concat!(
+            "SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, \
+                (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.identity_provider_id = i.id \
+                    AND a.deleted_at IS NULL",
+            $most,
+            ") counted) AS accounts FROM identity_providers i WHERE ",
+            $rest
+        )
+    };
+}
+
 /// One of the organization's, by id or name.
 ///
 /// # Errors
@@ -17,14 +32,12 @@ pub async fn find(
     named: &str,
 ) -> Result<IdentityProvider> {
     let found: Option<IdentityProvider> =
-        sql("SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, \
-            (SELECT COUNT(*) FROM service_accounts a WHERE a.identity_provider_id = i.id AND a.deleted_at IS NULL) AS accounts \
-         FROM identity_providers i WHERE i.organization_id = $1 AND (i.id = $2 OR i.name_folded = $3)")
-        .bind(organization)
-        .bind(named)
-        .bind(fold(named))
-        .optional(source)
-        .await?;
+        sql(providers_where!("", "i.organization_id = $1 AND (i.id = $2 OR i.name_folded = $3)"))
+            .bind(organization)
+            .bind(named)
+            .bind(fold(named))
+            .optional(source)
+            .await?;
     found.ok_or(Error::NotFound)
 }
 
@@ -36,13 +49,10 @@ pub async fn all(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
 ) -> Result<Vec<IdentityProvider>> {
-    Ok(sql("SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, \
-            (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.identity_provider_id = i.id \
-                AND a.deleted_at IS NULL LIMIT 101) counted) AS accounts \
-         FROM identity_providers i WHERE i.organization_id = $1 ORDER BY i.name_folded LIMIT 200")
-    .bind(organization)
-    .all(source)
-    .await?)
+    Ok(sql(providers_where!(" LIMIT 101", "i.organization_id = $1 ORDER BY i.name_folded LIMIT 200"))
+        .bind(organization)
+        .all(source)
+        .await?)
 }
 
 /// The provider of this issuer and audience, exactly: there is one at most in

@@ -43,11 +43,10 @@ async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Respo
     let held = effective(&caller.subject);
     let (counts, events, progress) = tokio::try_join!(
         async {
-            Ok(if held.has(Resource::Settings.read()) {
-                Some(store::counts(&app.db, organization, moments(&app)).await?)
-            } else {
-                None
-            })
+            if held.has(Resource::Settings.read()) {
+                return store::counts(&app.db, organization, moments(&app)).await.map(Some);
+            }
+            Ok(None)
         },
         async {
             if held.has(Resource::AuditLogs.read()) {

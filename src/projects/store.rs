@@ -57,6 +57,21 @@ impl Filter {
     }
 }
 
+/// The text of a statement: projects with what lists say of them. `most`: where
+/// the count stops, as ` LIMIT …`.
+macro_rules! projects_where {
+    ($most:literal, $rest:literal) => {
+        concat!(
+            "SELECT p.id, p.slug, p.name, p.description, t.slug AS team, p.visibility, p.created_at, p.team_id, \
+                t.name AS team_name, p.version, \
+                (SELECT COUNT(*) FROM (SELECT 1 AS one FROM grants g WHERE g.project_id = p.id",
+            $most,
+            ") counted) AS named FROM projects p JOIN teams t ON t.id = p.team_id WHERE ",
+            $rest
+        )
+    };
+}
+
 /// A page of the projects that the caller reaches, by slug.
 ///
 /// # Errors
@@ -70,16 +85,16 @@ pub async fn list(
 ) -> Result<Vec<Project>> {
     Ok(paged!(
         page,
-        "SELECT p.id, p.slug, p.name, p.description, t.slug AS team, p.visibility, p.created_at, p.team_id, \
-            t.name AS team_name, p.version, (SELECT COUNT(*) FROM (SELECT 1 AS one FROM grants g \
-                WHERE g.project_id = p.id LIMIT 101) counted) AS named \
-         FROM projects p JOIN teams t ON t.id = p.team_id WHERE p.organization_id = $4 \
-         AND ($5 OR p.visibility IN ('open', 'public') OR (p.visibility = 'team' AND ($6 OR p.team_id = $8 \
-                OR p.team_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7))) \
-            OR EXISTS (SELECT 1 FROM grants g WHERE g.project_id = p.id AND (g.principal_id = $7 \
-                OR g.principal_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7)))) \
-         AND ($9 = '%%' OR LOWER(p.name) LIKE $9 ESCAPE '\\' OR p.slug LIKE $9 ESCAPE '\\') \
-         AND ($10 = '' OR t.slug = $10) AND ($11 = '' OR p.visibility = $11)",
+        projects_where!(
+            " LIMIT 101",
+            "p.organization_id = $4 \
+             AND ($5 OR p.visibility IN ('open', 'public') OR (p.visibility = 'team' AND ($6 OR p.team_id = $8 \
+                    OR p.team_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7))) \
+                OR EXISTS (SELECT 1 FROM grants g WHERE g.project_id = p.id AND (g.principal_id = $7 \
+                    OR g.principal_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7)))) \
+             AND ($9 = '%%' OR LOWER(p.name) LIKE $9 ESCAPE '\\' OR p.slug LIKE $9 ESCAPE '\\') \
+             AND ($10 = '' OR t.slug = $10) AND ($11 = '' OR p.visibility = $11)"
+        ),
         "p.slug",
         "p.id"
     )
@@ -105,14 +120,11 @@ pub async fn find(
     named: &str,
 ) -> Result<Project> {
     let project: Option<Project> =
-        sql("SELECT p.id, p.slug, p.name, p.description, t.slug AS team, p.visibility, p.created_at, p.team_id, \
-            t.name AS team_name, p.version, (SELECT COUNT(*) FROM grants g WHERE g.project_id = p.id) AS named \
-         FROM projects p JOIN teams t ON t.id = p.team_id \
-         WHERE p.organization_id = $1 AND (p.slug = $2 OR p.id = $2)")
-        .bind(organization)
-        .bind(named)
-        .optional(source)
-        .await?;
+        sql(projects_where!("", "p.organization_id = $1 AND (p.slug = $2 OR p.id = $2)"))
+            .bind(organization)
+            .bind(named)
+            .optional(source)
+            .await?;
     project.ok_or(Error::NotFound)
 }
 

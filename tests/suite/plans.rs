@@ -1,6 +1,8 @@
 //! How the databases go about each statement where the tables are large: by an
 //! index, whichever statement it is.
 
+use std::path::PathBuf;
+
 use sqlx::Row as _;
 use tessera::platform::Db;
 use tessera::platform::db::{Address, migrate};
@@ -266,11 +268,17 @@ const BY_INDEX: [(&str, &str); 11] = [
     ),
 ];
 
-#[tokio::test]
-async fn sqlite_reads_the_index_that_is_made_for_a_list() {
-    let folder = std::env::temp_dir().join(format!("tessera-indexes-{}", std::process::id()));
+/// An SQLite file in a folder of its own, whichever database the suite runs on.
+async fn sqlite(name: &str) -> (PathBuf, Db) {
+    let folder = std::env::temp_dir().join(format!("tessera-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let db = Db::open(&Address::Sqlite(folder.join("tessera.db"))).await.expect("opened");
+    (folder, db)
+}
+
+#[tokio::test]
+async fn sqlite_reads_the_index_that_is_made_for_a_list() {
+    let (folder, db) = sqlite("indexes").await;
     migrate(&db).await.expect("migrated");
     let Db::Sqlite { write, .. } = &db else { unreachable!() };
     let all = crate::house::statements();
@@ -289,9 +297,7 @@ async fn sqlite_reads_the_index_that_is_made_for_a_list() {
 
 #[tokio::test]
 async fn sqlite_is_built_with_a_cache_of_its_own_for_each_connection_and_lasting_plans() {
-    let folder = std::env::temp_dir().join(format!("tessera-options-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let db = Db::open(&Address::Sqlite(folder.join("tessera.db"))).await.expect("opened");
+    let (folder, db) = sqlite("options").await;
     let Db::Sqlite { write, .. } = &db else { unreachable!() };
     let options: Vec<String> =
         sqlx::query_scalar("PRAGMA compile_options").fetch_all(write).await.expect("told");
@@ -302,4 +308,23 @@ async fn sqlite_is_built_with_a_cache_of_its_own_for_each_connection_and_lasting
         assert!(!options.iter().any(|option| option == unwanted), "{unwanted}: {options:?}");
     }
     std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn the_rows_of_a_page_count_up_to_a_bound() {
+    let mut counted = 0;
+    for statement in crate::house::statements() {
+        if ![" LIMIT $3", " LIMIT $2", " LIMIT 200"].iter().any(|end| statement.ends_with(end)) {
+            continue;
+        }
+        for count in statement.split("(SELECT COUNT(*) FROM ").skip(1) {
+            counted += 1;
+            let bounded = count.split_once(") counted)").is_some_and(|(what, _)| {
+                what.starts_with("(SELECT 1 AS one FROM ")
+                    && (what.ends_with(" LIMIT 101") || what.ends_with(" LIMIT 21"))
+            });
+            assert!(bounded, "{statement}");
+        }
+    }
+    assert!(counted > 10, "{counted}");
 }

@@ -19,6 +19,8 @@ const SCOPES: usize = 3;
 /// How long a node is trusted to hear of all changes after it was last known to.
 pub(super) const TRUST: Duration = Duration::from_millis(800);
 const SPAN: i64 = 800_000;
+/// Until when a node is trusted that has no others to hear.
+const ALWAYS: i64 = i64::MAX;
 
 /// Whose facts they are that a change touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,7 +128,7 @@ impl Changes {
     /// `trusted`: nobody else writes unheard (SQLite); otherwise only once it
     /// is said by [`Changes::trust`].
     pub(super) fn new(trusted: bool) -> Self {
-        let until = if trusted { i64::MAX } else { i64::MIN };
+        let until = if trusted { ALWAYS } else { i64::MIN };
         Self(Arc::new(Counts {
             any: AtomicU64::new(0),
             all: AtomicU64::new(0),
@@ -189,7 +191,7 @@ impl Changes {
     /// process on the file is heard late, as `hear` tells.
     #[must_use]
     pub fn are_all_own(&self) -> bool {
-        self.0.trusted_until.load(Ordering::SeqCst) == i64::MAX
+        self.0.trusted_until.load(Ordering::SeqCst) == ALWAYS
     }
 
     /// Whether this node hears of all changes. A clock that was set back does
@@ -197,7 +199,7 @@ impl Changes {
     fn is_trusted(&self, now: Timestamp) -> bool {
         let until = self.0.trusted_until.load(Ordering::SeqCst);
         let now = now.micros();
-        until == i64::MAX || (now < until && now >= until.saturating_sub(SPAN))
+        until == ALWAYS || (now < until && now >= until.saturating_sub(SPAN))
     }
 
     /// Something changed, and is committed.
