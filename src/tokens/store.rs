@@ -380,6 +380,14 @@ pub struct Calls {
     pub calls: i64,
 }
 
+impl Calls {
+    /// From where, as it is read.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        if self.address.is_empty() { "unknown" } else { &self.address }
+    }
+}
+
 /// The addresses that used a token in the last thirty days, the busiest first.
 ///
 /// # Errors

@@ -62,6 +62,22 @@ pub async fn world() -> (House, String, String, String) {
 }
 
 #[tokio::test]
+async fn a_use_from_nobody_knows_where_is_told_as_that_on_every_page() {
+    let (house, olive, id, key) = world().await;
+    let (_, secret) = service(&house, &olive, "gateway", &[]).await;
+    introspect(&house, &secret, &[("token", &key)]).await;
+    house.app.usage.flush(&house.app).await.expect("written");
+    let cookie = house.sign_in("olive").await;
+    let account = format!("/orgs/acme/settings/service-accounts/{id}");
+    let keys = house.get(&olive, &format!("/organizations/acme/service-accounts/{id}/tokens")).await.json();
+    let own = keys["items"][0]["id"].as_str().expect("an id").to_owned();
+    for path in ["activity".to_owned(), "delete".to_owned(), format!("tokens/{own}/revoke")] {
+        let page = house.page(&cookie, &format!("{account}/{path}")).await.text;
+        assert!(page.contains("<code>unknown</code>") && !page.contains("<code></code>"), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn introspection_tells_whose_token_it_is_and_nothing_of_one_that_is_not_good() {
     let (house, olive, id, key) = world().await;
     let (service_id, secret) = service(&house, &olive, "api", &[]).await;
