@@ -7,7 +7,6 @@ use std::time::Instant;
 use tessera::access::{TeamRole, Visibility, require};
 use tessera::audit::{Action, Actor, ActorKind, Change, Event, Through};
 use tessera::config::{Config, Sources};
-use tessera::identity::caller::memberships;
 use tessera::identity::reveal::Delivery;
 use tessera::identity::{App, Caller};
 use tessera::organizations::actions::found;
@@ -19,6 +18,7 @@ use tessera::platform::id::PersonId;
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
 use tessera::platform::{Clock, Context, Db, Mistakes, Random};
+use tessera::principals::memberships;
 use tessera::projects::model::NewProject;
 use tessera::service_accounts::model::NewAccount;
 use tessera::service_tokens::model::{GrantInput, NewServiceToken, Where};
@@ -96,7 +96,7 @@ fn operator() -> Actor {
 }
 
 async fn caller(app: &App, person: PersonId) -> Caller {
-    let place = memberships(app, person, Some("acme")).await.expect("read").pop().expect("a member");
+    let place = memberships(&app.db, person, Some("acme")).await.expect("read").pop().expect("a member");
     let actor = Actor { id: person.to_string(), kind: ActorKind::Person, ..operator() };
     Caller { actor, subject: place.subject, organization: place.organization }
 }
@@ -253,7 +253,7 @@ async fn people(app: &App, olive: &Caller, size: &Size, person: impl Fn(String) 
             organizations::insert_person(change.tx(), id, &checked, hash.clone(), now)
                 .await
                 .expect("inserted");
-            organizations::insert_member(change.tx(), olive.organization.id, id, "member", now)
+            organizations::insert_member(&mut change, olive.organization.id, id, "member")
                 .await
                 .expect("joined");
         }

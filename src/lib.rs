@@ -19,6 +19,7 @@ pub mod overview;
 pub mod people;
 pub mod permission_sets;
 pub mod platform;
+pub mod principals;
 pub mod projects;
 pub mod protocols;
 pub mod service_accounts;

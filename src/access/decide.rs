@@ -68,14 +68,21 @@ pub enum Refusal {
     /// A permission of the organization, asked about a project.
     #[error("{0} holds in the organization, not in a project.")]
     NeedsOrganization(Permission),
-    /// A gift of more than the giver holds.
-    #[error("Nobody gives what they do not hold: this would give {0}.")]
-    Gift(Permission),
-    /// A gift that reaches further than the giver.
+    /// A change that would give somebody a permission that the caller does not hold.
+    #[error("This change would grant {0}, and nobody can grant access that they do not hold. Ask an owner.")]
+    Delegation(Permission),
+    /// The same, in a project, team or organization that the caller does not reach.
     #[error(
-        "Nobody gives what they do not hold: this would reach projects that the caller does not reach. An owner can do it."
+        "This change would grant {0} where you do not hold it, and nobody can grant access that they do not hold. \
+         Ask an owner."
     )]
-    GiftReach,
+    DelegationReach(Permission),
+    /// What owners alone may do by the organization's policy.
+    #[error("The organization's policy lets only owners create service accounts.")]
+    OwnersOnlyByPolicy,
+    /// A credential of somebody else.
+    #[error("Only the person themselves can manage their personal tokens.")]
+    OthersCredentials,
 }
 
 impl Decision<'_> {
@@ -106,6 +113,15 @@ pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target)
     if let Some(refusal) = refusal {
         return Decision::Refused(refusal);
     }
+    if (permission.resource == Resource::Credentials) != matches!(target, Target::Credentials(_)) {
+        return Decision::Refused(Refusal::OthersCredentials);
+    }
+    if matches!(target, Target::NewServiceAccount { owners_only: true, .. })
+        && subject.is_person()
+        && !subject.is_owner()
+    {
+        return Decision::Refused(Refusal::OwnersOnlyByPolicy);
+    }
     let writes = permission.verb == Verb::Write;
     let owners_only = match target {
         Target::OrganizationToken | Target::OrganizationItself => true,
@@ -132,7 +148,11 @@ pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target)
     let Some(via) =
         standing(subject, permission, target).or_else(|| holds(subject, permission, target.project()))
     else {
-        return Decision::Refused(Refusal::Missing(permission));
+        return Decision::Refused(if matches!(target, Target::Credentials(_)) {
+            Refusal::OthersCredentials
+        } else {
+            Refusal::Missing(permission)
+        });
     };
     match target {
         Target::Project(project) if !reaches(subject, project, permission.verb) => {
@@ -158,6 +178,7 @@ pub(super) fn holds<'a>(
         return None;
     }
     match &subject.kind {
+        _ if permission.resource == Resource::Credentials => None,
         Kind::Person { owner: true, .. } => Some(Via::Owner),
         Kind::Organization => organization_token(permission).then_some(Via::OrganizationToken),
         kind => {
@@ -187,9 +208,12 @@ pub(super) fn masked(kind: &Kind, permissions: Permissions) -> Permissions {
     }
 }
 
-/// Organization tokens start no runs and create no configuration versions.
+/// Organization tokens start no runs and create no configuration versions, and
+/// have nothing to do with people's own credentials.
 pub(super) fn organization_token(permission: Permission) -> bool {
-    permission != Resource::Runs.write() && permission != Resource::ConfigurationVersions.write()
+    permission != Resource::Runs.write()
+        && permission != Resource::ConfigurationVersions.write()
+        && permission.resource != Resource::Credentials
 }
 
 fn narrowed_to(subject: &Subject, permission: Permission) -> bool {
@@ -222,11 +246,16 @@ fn standing<'a>(subject: &'a Subject, permission: Permission, target: &Target) -
             Some(Via::Itself)
         }
         (
-            Target::ServiceAccounts(Home::Team(team)) | Target::ServiceAccount(_, Home::Team(team)),
+            Target::ServiceAccounts(Home::Team(team))
+            | Target::NewServiceAccount { home: Home::Team(team), .. }
+            | Target::ServiceAccount(_, Home::Team(team)),
             Resource::ServiceAccounts,
         ) if subject.is_person() => of_team(*team),
         (Target::NewProject(team), Resource::ProjectCreate) => {
             of_team(*team).filter(|via| *via == Via::TeamAdmin)
+        }
+        (Target::Credentials(person), Resource::Credentials) => {
+            matches!(&subject.kind, Kind::Person { id, .. } if id == person).then_some(Via::Itself)
         }
         (Target::Project(project), Resource::Projects | Resource::ProjectPermissions) => {
             of_team(project.team).filter(|via| *via == Via::TeamAdmin)
@@ -283,6 +312,8 @@ fn together(subject: &Subject, given: impl Fn(&Kind, &Grant) -> Permissions) -> 
         }
         kind => subject.grants.iter().fold(Permissions::NONE, |all, grant| all.and(given(kind, grant))),
     };
+    // A person's own credentials are no matter of the organization.
+    let own = own.without(Permissions::of(Resource::Credentials.write()));
     subject.narrowed.map_or(own, |to| own.only(to))
 }
 

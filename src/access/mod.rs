@@ -4,7 +4,7 @@
 mod addresses;
 mod built_in;
 mod decide;
-mod give;
+mod delegation;
 mod permission;
 mod permission_set;
 mod permit;
@@ -16,10 +16,13 @@ pub use addresses::Addresses;
 pub use decide::{
     Decision, Refusal, Via, accounts_seen, anywhere, decide, effective, holds_groups, reaches_organization,
 };
-pub use give::{Gift, may_give};
+pub use delegation::{
+    Places, ProjectChange, can_give_account_role, can_give_person_role, can_give_token_grant,
+    ensure_holds_set, gained,
+};
 pub use permission::{Level, Permission, Permissions, Resource, Verb};
 pub use permission_set::{PermissionSet, Sets, built_in, built_in_sets};
-pub use permit::{Guarded, Permit, may, require, require_gift, see};
+pub use permit::{Guarded, Permit, authorize, may, require, see};
 pub use policy::{LifetimeRule, PLANS, Policy};
-pub use subject::{Grant, Home, Kind, Projects, Source, Subject, TeamRole, TokenKind};
-pub use visibility::{ProjectFacts, Reach, Target, TeamFacts, Visibility, Who, reaches};
+pub use subject::{Grant, Home, Kind, PrincipalId, Projects, Source, Subject, TeamRole, TokenKind};
+pub use visibility::{ProjectFacts, Target, TeamFacts, Visibility, Who, reaches};

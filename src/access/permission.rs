@@ -47,6 +47,9 @@ words! {
         Services = "services",
         /// Identity providers.
         IdentityProviders = "identity_providers",
+        /// A person's own credentials: their personal tokens. It is no part of
+        /// any permission set; a narrowed token has it only if it was selected.
+        Credentials = "credentials",
         /// Credentials of environments.
         EnvCredentials = "env_credentials",
         /// Custom environment variables.
@@ -101,6 +104,11 @@ impl Resource {
     #[must_use]
     pub const fn level(self) -> Level {
         if (self as u8) < (Self::EnvCredentials as u8) { Level::Organization } else { Level::Project }
+    }
+
+    /// The resources that permission sets are made of.
+    pub fn grantable() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|resource| *resource != Self::Credentials)
     }
 
     /// The permission to see it.

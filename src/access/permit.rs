@@ -4,7 +4,6 @@
 use std::ops::Deref;
 
 use super::decide::{Decision, Refusal, decide};
-use super::give::{Gift, may_give};
 use super::permission::{Permission, Resource};
 use super::subject::Subject;
 use super::visibility::Target;
@@ -42,7 +41,7 @@ impl<T> Permit<T> {
 /// [`Error::NotFound`] when the caller may not see the thing,
 /// [`Error::Forbidden`] when it may see but not write it.
 pub fn require<T: Guarded>(subject: &Subject, thing: T) -> Result<Permit<T>> {
-    allow(subject, T::RESOURCE.write(), &thing.target())?;
+    authorize(subject, T::RESOURCE.write(), &thing.target())?;
     Ok(Permit(thing))
 }
 
@@ -51,7 +50,7 @@ pub fn require<T: Guarded>(subject: &Subject, thing: T) -> Result<Permit<T>> {
 /// # Errors
 /// As [`require`].
 pub fn see<T: Guarded>(subject: &Subject, thing: T) -> Result<T> {
-    allow(subject, T::RESOURCE.read(), &thing.target())?;
+    authorize(subject, T::RESOURCE.read(), &thing.target())?;
     Ok(thing)
 }
 
@@ -60,21 +59,17 @@ pub fn may<T: Guarded>(subject: &Subject, thing: &T) -> bool {
     decide(subject, T::RESOURCE.write(), &thing.target()).is_allowed()
 }
 
-/// The one place where a decision becomes an answer: hidden is 404, refused 403.
-fn allow(subject: &Subject, permission: Permission, target: &Target) -> Result<()> {
+/// Decides about a target that is no stored thing. The one place where a
+/// decision becomes an answer: hidden is 404, refused 403.
+///
+/// # Errors
+/// As [`require`].
+pub fn authorize(subject: &Subject, permission: Permission, target: &Target) -> Result<()> {
     match decide(subject, permission, target) {
         Decision::Allowed(_) => Ok(()),
         Decision::Refused(refusal) => Err(refusal.into()),
         Decision::Hidden => Err(Error::NotFound),
     }
-}
-
-/// Checks that a gift stays within what the caller holds.
-///
-/// # Errors
-/// [`Error::Forbidden`] with what it would give too much.
-pub fn require_gift(subject: &Subject, gift: &Gift) -> Result<()> {
-    may_give(subject, gift).map_err(Error::from)
 }
 
 impl From<Refusal> for Error {

@@ -103,6 +103,36 @@ pub enum Kind {
     ServiceToken(TokenId),
 }
 
+/// Which principal something is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PrincipalId {
+    /// A person.
+    Person(PersonId),
+    /// The organization, which its token acts as.
+    Organization,
+    /// A team.
+    Team(TeamId),
+    /// A service account.
+    ServiceAccount(ServiceAccountId),
+    /// A service token.
+    ServiceToken(TokenId),
+}
+
+impl std::str::FromStr for PrincipalId {
+    type Err = crate::platform::id::NotAnId;
+
+    /// Reads an id with its prefix, as grants store it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('_').map(|(prefix, _)| prefix) {
+            Some("person") => text.parse().map(Self::Person),
+            Some("team") => text.parse().map(Self::Team),
+            Some("sa") => text.parse().map(Self::ServiceAccount),
+            Some("org") => Ok(Self::Organization),
+            _ => text.parse().map(Self::ServiceToken),
+        }
+    }
+}
+
 /// Where a grant holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Projects {

@@ -2,7 +2,7 @@
 
 use super::permission::{Resource, Verb};
 use super::subject::{Home, Kind, Projects, Subject};
-use crate::platform::id::{ProjectId, ServiceAccountId, TeamId};
+use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId};
 use crate::platform::text::words;
 
 words! {
@@ -58,27 +58,23 @@ pub enum Target {
     TeamMembers(TeamFacts),
     /// A team's token.
     TeamToken(TeamFacts),
-    /// Making or listing service accounts of this home.
+    /// The service accounts of this home.
     ServiceAccounts(Home),
+    /// Creating a service account.
+    NewServiceAccount {
+        /// Where it will belong.
+        home: Home,
+        /// Whether the organization's policy lets no other person than owners do it.
+        owners_only: bool,
+    },
     /// One service account.
     ServiceAccount(ServiceAccountId, Home),
     /// Making projects of this team.
     NewProject(TeamId),
     /// A project and what lies in it.
     Project(ProjectFacts),
-}
-
-/// How far a principal reaches, for the rule that nobody gives more than they have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reach {
-    /// A person's: it comes with their teams.
-    OfPerson,
-    /// Every project that is not restricted.
-    Organization,
-    /// What the team's own people, token and accounts reach.
-    Team(TeamId),
-    /// One project.
-    Project(ProjectFacts),
+    /// A person's own credentials.
+    Credentials(PersonId),
 }
 
 /// Whose things of a kind a caller sees in a list.

@@ -1,15 +1,15 @@
 //! Asking `decide` about anybody.
 
 use crate::access::{
-    Decision, Grant, Level, Permission, Permissions, Projects, Refusal, Source, Subject, Target, Via, decide,
-    see,
+    Decision, Grant, Level, Permission, Permissions, Projects, Refusal, Resource, Source, Subject, Target,
+    Via, decide, see,
 };
 use crate::identity::Caller;
-use crate::identity::caller::memberships;
-use crate::identity::standing;
 use crate::organizations::settings::Settings;
 use crate::people::store as people;
 use crate::platform::{Context, Error, Mistakes, Result};
+use crate::principals;
+use crate::principals::memberships;
 use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::service_accounts::actions as accounts;
@@ -46,18 +46,18 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
         ("You".to_owned(), caller.subject.clone())
     } else if named == "organization" || named.starts_with("org_") {
         see(&caller.subject, Settings)?;
-        (format!("The organization token of {}", organization.name), standing::of_organization())
+        (format!("The organization token of {}", organization.name), principals::of_organization())
     } else if named.starts_with("sa_") {
         let (account, subject) = accounts::standing(context, caller, named).await.map_err(known)?;
         (account.name, subject)
     } else if named.starts_with("tok_") {
         see(&caller.subject, Settings)?;
         let token = service_tokens::get(context, caller, named).await.map_err(known)?.token;
-        let subject = standing::of_service_token(&context.db, organization, token.id).await?;
+        let subject = principals::of_service_token(&context.db, organization, token.id).await?;
         (token.name, subject)
     } else if let Some(team) = named.strip_prefix("team:") {
         let team = teams::get(context, caller, team).await.map_err(known)?;
-        let subject = standing::of_team(&context.db, organization, team.id, &team.role).await?;
+        let subject = principals::of_team(&context.db, organization, team.id, &team.role).await?;
         (format!("The token of {}", team.name), subject)
     } else {
         let username = named.strip_prefix("person:").unwrap_or(named);
@@ -65,7 +65,7 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
         if member.id.to_string() != caller.actor.id {
             see(&caller.subject, Settings)?;
         }
-        let place = memberships(context, member.id, Some(&organization.slug)).await?.pop();
+        let place = memberships(&context.db, member.id, Some(&organization.slug)).await?.pop();
         (member.name, place.ok_or_else(nobody)?.subject)
     };
     Ok(Who { named: named.to_owned(), name, subject })
@@ -108,7 +108,11 @@ pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Ve
     };
     let asked = Permission::all().filter(|permission| match what {
         Some(one) => *permission == one,
-        None => all.has(*permission) && permission.resource.level() == level,
+        None => {
+            all.has(*permission)
+                && permission.resource.level() == level
+                && permission.resource != Resource::Credentials
+        }
     });
     asked
         .map(|permission| {

@@ -31,7 +31,7 @@ struct ExplorePage {
     who: String,
     what: String,
     place: String,
-    resources: &'static [Resource],
+    resources: Vec<Resource>,
     projects: Vec<Project>,
     asked: Option<(Who, Option<Project>, Vec<Answer>)>,
     mistakes: Mistakes,
@@ -49,7 +49,7 @@ async fn explore(State(app): State<App>, caller: ConsoleCaller, query: Query) ->
     };
     let projects = projects::list(&app, &caller, &Filter::default(), &Page::choices()).await?.rows;
     let shell = Shell::of(&app, &caller, "Access explorer", "Access explorer").await?;
-    let resources = Resource::ALL;
+    let resources: Vec<Resource> = Resource::grantable().collect();
     Ok(html(status, &ExplorePage { shell, who, what, place, resources, projects, asked, mistakes }))
 }
 

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::tokens::{self, Bounds};
-use crate::access::{Permission, Permissions};
+use super::tokens::{self, Bounds, authorize_credentials};
+use crate::access::{Permission, Permissions, Verb};
 use crate::identity::bearer::Principal;
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
@@ -57,7 +57,9 @@ fn person(bearer: &Bearer) -> Result<PersonId> {
 }
 
 async fn list(State(app): State<App>, bearer: Bearer, query: Query) -> Result<Response> {
-    let slice = tokens::list(&app, person(&bearer)?, query.has("dead"), &Page::of_api(&query)?).await?;
+    let person = person(&bearer)?;
+    authorize_credentials(person, bearer.narrowed, Verb::Read)?;
+    let slice = tokens::list(&app, person, query.has("dead"), &Page::of_api(&query)?).await?;
     let now = app.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
@@ -90,6 +92,7 @@ fn narrowed(words: &[String]) -> Result<Permissions> {
 
 async fn create(State(app): State<App>, bearer: Bearer, Json(body): Json<Creation>) -> Result<Response> {
     let person = person(&bearer)?;
+    authorize_credentials(person, bearer.narrowed, Verb::Write)?;
     let input = TokenInput {
         name: body.name,
         description: body.description,
@@ -101,12 +104,15 @@ async fn create(State(app): State<App>, bearer: Bearer, Json(body): Json<Creatio
         expires_at: bearer.expires_at,
         permissions: bearer.narrowed,
         addresses: bearer.addresses.to_vec(),
+        parent: Some(bearer.token),
     };
     let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &Delivery::Answer).await?;
     issued(&app, &made).await
 }
 
 async fn revoke(State(app): State<App>, bearer: Bearer, Path(id): Path<String>) -> Result<StatusCode> {
-    tokens::revoke(&app, &bearer.actor(), person(&bearer)?, &id).await?;
+    let person = person(&bearer)?;
+    authorize_credentials(person, bearer.narrowed, Verb::Write)?;
+    tokens::revoke(&app, &bearer.actor(), person, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

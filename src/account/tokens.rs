@@ -1,13 +1,16 @@
 //! A person's own tokens.
 
-use crate::access::{Addresses, LifetimeRule, Permissions, Policy, TokenKind};
+use crate::access::{
+    Addresses, Kind, LifetimeRule, Permission, Permissions, Policy, Resource, Subject, Target, TokenKind,
+    Verb, authorize,
+};
 use crate::audit::{Actor, Change};
 use crate::identity::App;
-use crate::identity::caller::memberships;
 use crate::identity::reveal::Delivery;
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::principals::memberships;
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Holder, Lifetime, Renewal, Token, TokenInput};
 use crate::tokens::store;
@@ -21,6 +24,19 @@ pub struct Bounds {
     pub permissions: Option<Permissions>,
     /// The new one is taken only from where each of these lets in.
     pub addresses: Vec<Addresses>,
+    /// The new one ends with this token.
+    pub parent: Option<TokenId>,
+}
+
+/// Whether whoever comes with a token that is limited to `narrowed` may see
+/// (`Verb::Read`) or manage the person's credentials.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a limited token without that permission.
+pub fn authorize_credentials(person: PersonId, narrowed: Option<Permissions>, verb: Verb) -> Result<()> {
+    let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };
+    let subject = Subject { kind, grants: Vec::new(), narrowed };
+    authorize(&subject, Permission { resource: Resource::Credentials, verb }, &Target::Credentials(person))
 }
 
 /// What the person's organizations allow together: the strictest of each.
@@ -30,7 +46,7 @@ pub struct Bounds {
 /// When the database cannot.
 pub async fn policy(app: &App, person: PersonId) -> Result<(Policy, Vec<String>)> {
     let (mut rule, mut closed) = (LifetimeRule::default(), Vec::new());
-    for place in memberships(app, person, None).await? {
+    for place in memberships(&app.db, person, None).await? {
         let policy = &place.organization.policy;
         if !policy.personal_tokens {
             closed.push(place.organization.name);
@@ -83,6 +99,12 @@ pub async fn create(
     let mut mistakes = Mistakes::default();
     let token = input.check(&mut mistakes, (&policy, TokenKind::Personal), change.now);
     let Some(mut token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    if let Some(parent) = bounds.parent
+        && !store::hold(change.tx(), parent).await?
+    {
+        return Err(Error::Unauthenticated { presented: true });
+    }
+    token.parent = bounds.parent;
     if let Some(bound) = bounds.expires_at {
         if input.lifetime == Lifetime::Usual {
             token.expires_at = Some(token.expires_at.map_or(bound, |end| end.min(bound)));

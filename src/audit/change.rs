@@ -1,10 +1,16 @@
-//! A transaction that ends with its event.
+//! A transaction that ends with its event, and that gives nobody access which
+//! the caller does not hold. Every write that concerns access goes through
+//! [`Change::write`], which takes its effect; `commit` checks all effects
+//! against the caller before the event is written.
 
 use super::event::{Actor, Event};
+use super::privileges::{Authority, Privileges};
 use super::store;
-use crate::platform::db::Touched;
+use crate::access::{PrincipalId, Subject};
+use crate::platform::db::{Statement, Touched};
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
 use crate::platform::{Context, Error, Result, Timestamp, Tx};
+use crate::principals::{Effect, OrganizationFacts};
 
 /// A change under way. Dropping it undoes it.
 #[derive(Debug)]
@@ -15,6 +21,7 @@ pub struct Change<'a> {
     organization: Option<OrganizationId>,
     told: u8,
     touched: Option<Touched>,
+    privileges: Privileges,
     /// The moment of the change: one for all its rows.
     pub now: Timestamp,
 }
@@ -30,7 +37,67 @@ impl<'a> Change<'a> {
         organization: Option<OrganizationId>,
     ) -> Result<Self> {
         let tx = context.db.begin().await?;
-        Ok(Self { tx, context, actor, organization, told: 0, touched: None, now: context.clock.now() })
+        let (told, touched, now) = (0, None, context.clock.now());
+        let privileges = Privileges::new(Authority::Actor);
+        Ok(Self { tx, context, actor, organization, told, touched, privileges, now })
+    }
+
+    /// Lets this change give access without a caller who holds it: the first
+    /// run and a new organization, which have nobody who could, and what an
+    /// external identity was proved for.
+    pub fn without_caller(&mut self) {
+        self.privileges = Privileges::new(Authority::System);
+    }
+
+    /// Checks this change against another principal than the one that asks
+    /// for it: whoever accepts an invitation acts for whoever made it.
+    pub fn on_behalf_of(&mut self, principal: PrincipalId) {
+        self.privileges = Privileges::new(Authority::Principal(principal));
+    }
+
+    /// The caller as it is inside this transaction, with its organization.
+    /// Other changes of the organization wait until this one ends.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] or [`Error::Unauthenticated`] where it is gone; when
+    /// the database cannot.
+    pub async fn load_caller(&mut self) -> Result<(OrganizationFacts, Subject)> {
+        let organization = self.organization.ok_or(Error::NotFound)?;
+        self.privileges.load_caller(&mut self.tx, self.actor, organization, self.now).await
+    }
+
+    /// Writes what can give somebody access. What the affected principals hold
+    /// is loaded first, and compared when the change commits. Gives the number
+    /// of rows that were touched.
+    ///
+    /// # Errors
+    /// As [`Change::affects`]; what the driver says.
+    pub async fn write(&mut self, effect: Effect, statement: Statement) -> Result<u64> {
+        self.affects(effect).await?;
+        Ok(statement.execute(&mut self.tx).await?)
+    }
+
+    /// The same, with the driver's own error for a unique constraint.
+    ///
+    /// # Errors
+    /// As [`Change::affects`]; `conflict` makes of the driver's error what it says.
+    pub async fn write_unique(
+        &mut self,
+        effect: Effect,
+        statement: Statement,
+        conflict: impl FnOnce(sqlx::Error) -> Error,
+    ) -> Result<u64> {
+        self.affects(effect).await?;
+        statement.execute(&mut self.tx).await.map_err(conflict)
+    }
+
+    /// Names an effect of writes that follow.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] where it affects more than can be compared; when the
+    /// database cannot.
+    pub async fn affects(&mut self, effect: Effect) -> Result<()> {
+        self.privileges.record(&mut self.tx, (self.actor, self.organization, self.now), effect).await
     }
 
     /// Says that nothing that is remembered depends on this change: it makes a
@@ -103,14 +170,24 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Refuses a change by which somebody would hold what they did not hold
+    /// before, and what the caller does not hold.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] with the permission; when the database cannot.
+    pub async fn verify(&mut self) -> Result<()> {
+        self.privileges.verify(&mut self.tx).await
+    }
+
     /// Commits a change whose events were written as it went (a token's own).
     ///
     /// # Errors
     /// When no event was written, or the database cannot; then nothing happened.
-    pub async fn done(self) -> Result<()> {
+    pub async fn done(mut self) -> Result<()> {
         if self.told == 0 {
             return Err(Error::internal("a change without an event"));
         }
+        self.verify().await?;
         let touched = self.touched();
         self.context.db.commit(self.tx, touched).await?;
         Ok(())
@@ -121,6 +198,7 @@ impl<'a> Change<'a> {
     /// # Errors
     /// When the database cannot; then nothing happened.
     pub async fn commit(mut self, event: Event) -> Result<()> {
+        self.verify().await?;
         self.also(&event).await?;
         let touched = self.touched();
         self.context.db.commit(self.tx, touched).await?;

@@ -3,6 +3,7 @@
 
 mod change;
 mod event;
+mod privileges;
 mod store;
 
 pub use change::Change;

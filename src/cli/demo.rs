@@ -9,7 +9,7 @@ use super::setup::operator;
 use crate::access::{Policy, Resource, TokenKind};
 use crate::audit::{Actor, ActorKind, Change, Through};
 use crate::identity::bearer::{Principal, verify};
-use crate::identity::caller::{RequestFacts, memberships};
+use crate::identity::caller::RequestFacts;
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Caller, PlainToken};
 use crate::organizations::actions::found;
@@ -24,6 +24,7 @@ use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
 use crate::platform::{Clock, Context, Error, Random, Timestamp, sql};
+use crate::principals::memberships;
 use crate::projects::actions as projects;
 use crate::projects::grants;
 use crate::projects::model::NewProject;
@@ -86,7 +87,7 @@ fn person(username: &str, name: &str) -> NewPerson {
 
 /// A member, as one who signed in from a desk.
 async fn caller(app: &App, id: PersonId, name: &str) -> Result<Caller, Error> {
-    let place = memberships(app, id, None).await?.pop().ok_or(Error::NotFound)?;
+    let place = memberships(&app.db, id, None).await?.pop().ok_or(Error::NotFound)?;
     let actor = Actor {
         id: id.to_string(),
         name: name.to_owned(),

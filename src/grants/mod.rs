@@ -1,4 +1,3 @@
 //! Grants: a permission set that a principal holds, for all projects or one.
 
-pub mod actions;
 pub mod store;

@@ -1,9 +1,10 @@
 //! The SQL of grants.
 
-use crate::access::{ProjectFacts, Visibility};
+use crate::audit::Change;
 use crate::platform::db::Source;
-use crate::platform::id::{GrantId, OrganizationId, ProjectId, TeamId};
-use crate::platform::{Result, Timestamp, Tx, sql};
+use crate::platform::id::{GrantId, OrganizationId, ProjectId};
+use crate::platform::{Error, Result, sql};
+use crate::principals::Effect;
 
 /// A grant, as it is listed.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
@@ -33,62 +34,43 @@ pub async fn of_principal(source: impl Into<Source<'_>>, principal: &str) -> Res
 /// # Errors
 /// When the database cannot.
 pub async fn insert(
-    tx: &mut Tx,
-    id: GrantId,
+    change: &mut Change<'_>,
     organization: OrganizationId,
     (principal, set, project): (&str, &str, Option<ProjectId>),
-    (by, now): (&str, Timestamp),
 ) -> Result<()> {
-    sql("INSERT INTO grants (id, organization_id, principal_id, permission_set, project_id, created_by_name, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)")
-    .bind(id)
-    .bind(organization)
-    .bind(principal)
-    .bind(set)
-    .bind(project)
-    .bind(by)
-    .bind(now)
-    .execute(tx)
-    .await?;
+    let (now, by) = (change.now, change.actor().name.clone());
+    let id = GrantId::new(now, &change.context().random);
+    let effect = effect_on(principal)?;
+    let statement = sql(
+        "INSERT INTO grants (id, organization_id, principal_id, permission_set, project_id, created_by_name, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    );
+    let statement =
+        statement.bind(id).bind(organization).bind(principal).bind(set).bind(project).bind(by).bind(now);
+    change.write(effect, statement).await?;
     Ok(())
+}
+
+fn effect_on(principal: &str) -> Result<Effect> {
+    principal.parse().map(Effect::Principal).map_err(Error::internal)
 }
 
 /// Takes every grant of a principal away, in the organization.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn clear(tx: &mut Tx, organization: OrganizationId, principal: &str) -> Result<u64> {
-    Ok(sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2")
-        .bind(organization)
-        .bind(principal)
-        .execute(tx)
-        .await?)
+pub async fn clear(change: &mut Change<'_>, organization: OrganizationId, principal: &str) -> Result<u64> {
+    let statement = sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2");
+    change.write(effect_on(principal)?, statement.bind(organization).bind(principal)).await
 }
 
 /// Takes the grants of a principal that name a project away.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn clear_project(tx: &mut Tx, project: ProjectId, principal: &str) -> Result<u64> {
-    Ok(sql("DELETE FROM grants WHERE project_id = $1 AND principal_id = $2")
-        .bind(project)
-        .bind(principal)
-        .execute(tx)
-        .await?)
-}
-
-/// What the rules must know of a project.
-///
-/// # Errors
-/// When the database cannot.
-pub async fn project_facts(
-    source: impl Into<Source<'_>>,
-    project: ProjectId,
-) -> Result<Option<ProjectFacts>> {
-    let row: Option<(ProjectId, TeamId, Visibility)> =
-        sql("SELECT id, team_id, visibility FROM projects WHERE id = $1")
-            .bind(project)
-            .optional(source)
-            .await?;
-    Ok(row.map(|(id, team, visibility)| ProjectFacts { id, team, visibility }))
+pub async fn clear_project(change: &mut Change<'_>, project: ProjectId, principal: &str) -> Result<u64> {
+    // What is gone by now is removed by its id, whatever it was.
+    let effect = effect_on(principal).unwrap_or(Effect::None);
+    let statement = sql("DELETE FROM grants WHERE project_id = $1 AND principal_id = $2");
+    change.write(effect, statement.bind(project).bind(principal)).await
 }

@@ -16,13 +16,13 @@ use base64::engine::general_purpose::STANDARD;
 use super::app::App;
 use super::caller::RequestFacts;
 use super::facts;
-use super::standing::OrganizationFacts;
 use super::token::{Hint, PlainToken, TokenHash};
 use crate::access::{Addresses, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind, Once};
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::text::words;
 use crate::platform::{Error, Result, Timestamp};
+use crate::principals::OrganizationFacts;
 
 /// The credential that a request presents, read from its one `Authorization`
 /// header: `Bearer <token>`, `Token <token>`, or Basic with the token as the

@@ -12,12 +12,12 @@ use super::app::App;
 use super::attribution::{Claimed, settle};
 use super::bearer::Principal;
 use super::session::{Person, SignedIn};
-use super::standing::{self, OrganizationFacts, OrganizationRow, held};
-use crate::access::{Kind, Projects, Source, Subject, TeamRole};
-use crate::audit::{Actor, ActorKind, Through};
-use crate::platform::id::{PersonId, TeamId};
+use crate::access::Subject;
+use crate::audit::{Actor, ActorKind, Change, Through};
+use crate::platform::id::PersonId;
 use crate::platform::web::Arrival;
-use crate::platform::{Context, Error, Label, Result, sql};
+use crate::platform::{Context, Error, Label, Result};
+use crate::principals::{Membership, OrganizationFacts, memberships};
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +115,20 @@ pub struct Caller {
     pub organization: OrganizationFacts,
 }
 
+impl Caller {
+    /// Begins a change, with the caller as it is inside the transaction: what
+    /// was taken away meanwhile does not count.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] or [`Error::Unauthenticated`] where the caller is
+    /// gone; when the database cannot.
+    pub async fn begin<'a>(&'a self, context: &'a Context) -> Result<(Change<'a>, Self)> {
+        let mut change = Change::begin(context, &self.actor, Some(self.organization.id)).await?;
+        let (organization, subject) = change.load_caller().await?;
+        Ok((change, Self { actor: self.actor.clone(), subject, organization }))
+    }
+}
+
 /// A caller of the pages: signed in, and a member of the organization.
 #[derive(Clone, Debug)]
 pub struct ConsoleCaller {
@@ -142,72 +156,6 @@ impl Deref for ApiCaller {
     }
 }
 
-/// A person's place in an organization.
-#[derive(Clone, Debug)]
-pub struct Membership {
-    /// Where.
-    pub organization: OrganizationFacts,
-    /// What they are and hold there.
-    pub subject: Subject,
-}
-
-#[derive(sqlx::FromRow)]
-struct MembershipRow {
-    #[sqlx(flatten)]
-    organization: OrganizationRow,
-    role: String,
-    team_id: Option<TeamId>,
-    team_slug: Option<String>,
-    team_grant: Option<String>,
-    team_role: Option<TeamRole>,
-    is_owners: Option<bool>,
-}
-
-/// A person's memberships: in the organization of this slug or id, or in all.
-///
-/// # Errors
-/// When the database cannot.
-pub async fn memberships(
-    context: &Context,
-    person: PersonId,
-    named: Option<&str>,
-) -> Result<Vec<Membership>> {
-    let rows: Vec<MembershipRow> = sql("SELECT o.id AS organization_id, o.slug AS organization_slug, \
-            o.name AS organization_name, o.policy, m.role, t.id AS team_id, t.slug AS team_slug, \
-            t.role AS team_grant, tm.role AS team_role, t.is_owners \
-         FROM memberships m JOIN organizations o ON o.id = m.organization_id \
-         LEFT JOIN team_members tm ON tm.person_id = m.person_id \
-            AND EXISTS (SELECT 1 FROM teams own WHERE own.id = tm.team_id AND own.organization_id = o.id) \
-         LEFT JOIN teams t ON t.id = tm.team_id \
-         WHERE m.person_id = $1 AND ($2 = '' OR o.slug = $2 OR o.id = $2) \
-         ORDER BY o.name, o.id")
-    .bind(person)
-    .bind(named.unwrap_or_default())
-    .all(&context.db)
-    .await?;
-    let mut memberships: Vec<Membership> = Vec::new();
-    for row in rows {
-        if memberships.last().is_none_or(|last| last.organization.id != row.organization.organization_id) {
-            let organization = row.organization.facts(&context.db).await?;
-            let mut grants = standing::of_person(&context.db, &organization, person).await?;
-            grants.extend(held(&organization.sets, &row.role, Projects::All, Source::Role));
-            let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };
-            memberships.push(Membership { organization, subject: Subject { kind, grants, narrowed: None } });
-        }
-        let Some(Membership { subject, organization }) = memberships.last_mut() else { continue };
-        let (Some(team), Some(slug), Some(role)) = (row.team_id, row.team_slug, row.team_role) else {
-            continue;
-        };
-        if let Kind::Person { owner, teams, .. } = &mut subject.kind {
-            *owner |= row.is_owners == Some(true);
-            teams.push((team, role));
-        }
-        let role = row.team_grant.unwrap_or_default();
-        subject.grants.extend(held(&organization.sets, &role, Projects::All, Source::Team(slug)));
-    }
-    Ok(memberships)
-}
-
 /// A person's place in the organization of this slug or id, remembered.
 ///
 /// # Errors
@@ -218,7 +166,7 @@ pub async fn place_in(app: &App, person: PersonId, named: &str) -> Result<Arc<Me
         return Ok(known);
     }
     let before = changes.before();
-    let place = Box::pin(memberships(app, person, Some(named))).await?.pop().ok_or(Error::NotFound)?;
+    let place = Box::pin(memberships(&app.db, person, Some(named))).await?.pop().ok_or(Error::NotFound)?;
     let place = Arc::new(place);
     // Slugs never change, so the name stands for the organization.
     app.memory.places.put(key, changes.stamp(before, &[place.organization.id.into()]), &place);
@@ -231,7 +179,7 @@ async fn place_for_pages(app: &App, person: PersonId, named: &str) -> Result<Arc
     if app.db.changes().are_all_own() {
         return place_in(app, person, named).await;
     }
-    let place = memberships(app, person, Some(named)).await?.pop();
+    let place = memberships(&app.db, person, Some(named)).await?.pop();
     place.map(Arc::new).ok_or(Error::NotFound)
 }
 
@@ -241,7 +189,7 @@ async fn place_for_pages(app: &App, person: PersonId, named: &str) -> Result<Arc
 /// When the database cannot.
 pub async fn home(app: &App, person: PersonId) -> Result<Arc<Option<Membership>>> {
     let read = Box::pin(async move {
-        let mut all = memberships(app, person, None).await?;
+        let mut all = memberships(&app.db, person, None).await?;
         Ok(if all.len() == 1 { all.pop() } else { None })
     });
     app.memory.home(app.db.changes(), person, app.clock.now(), read).await

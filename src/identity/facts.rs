@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::app::App;
 use super::bearer::{Facts, Machine, Names, Principal, PrincipalKind};
 use super::lookup::Row;
-use super::standing;
 use super::token::{PlainToken, TokenHash};
 use crate::access::{Addresses, Home, Permissions, TokenKind};
 use crate::platform::db::{Before, Scope};
 use crate::platform::id::{OrganizationId, TeamId, TokenId};
 use crate::platform::{Error, Result, Timestamp, sql};
+use crate::principals;
 
 #[derive(sqlx::FromRow)]
 struct SourceRow {
@@ -53,7 +53,7 @@ pub(super) async fn read(
         _ => return Ok(None),
     };
     let acts_as = row.acts_as.unwrap_or(value.kind());
-    let narrowed = row.permissions.as_deref().map(standing::permissions);
+    let narrowed = row.permissions.as_deref().map(principals::permissions);
     let principal = principal(app, acts_as, &row, origin.as_ref(), narrowed, (before, now)).await?;
     let Some(principal) = principal else { return Ok(None) };
     let (scope, own_end, own_list) = match &principal {
@@ -149,7 +149,7 @@ async fn machine(
     (origin, at): (Option<&SourceRow>, (Before, Timestamp)),
 ) -> Result<Machine> {
     let db = &app.db;
-    let read = Box::pin(standing::organization(db, organization));
+    let read = Box::pin(principals::organization(db, organization));
     // One of it for all of its machines.
     let organization =
         app.memory.organizations.or_read(db.changes(), organization, organization, at, read).await?;
@@ -177,7 +177,7 @@ async fn machine(
                 .await?;
             let account = account.ok_or(Error::NotFound)?;
             let home = account.team_id.map_or(Home::Organization, Home::Team);
-            let subject = standing::of_account(db, &organization, id, home, &account.role).await?;
+            let subject = principals::of_account(db, &organization, id, home, &account.role).await?;
             Ok(Machine {
                 team: account.team_slug.map(Arc::from),
                 default_team: account.default_team_slug.map(Arc::from),
@@ -191,17 +191,17 @@ async fn machine(
             let team: Option<(String, String, String)> =
                 sql("SELECT slug, name, role FROM teams WHERE id = $1").bind(id).optional(db).await?;
             let (slug, name, role) = team.ok_or(Error::NotFound)?;
-            let subject = standing::of_team(db, &organization, id, &role).await?;
+            let subject = principals::of_team(db, &organization, id, &role).await?;
             let team = Some(slug.into());
             Ok(Machine { team, ..whole(PrincipalKind::Team, id.to_string(), name, subject) })
         }
         (TokenKind::Organization, ..) => {
             let (id, name) = (organization.id.to_string(), organization.name.clone());
-            Ok(whole(PrincipalKind::Organization, id, name, standing::of_organization()))
+            Ok(whole(PrincipalKind::Organization, id, name, principals::of_organization()))
         }
         _ => {
             let id = row.source_id.unwrap_or(row.token_id);
-            let subject = standing::of_service_token(db, &organization, id).await?;
+            let subject = principals::of_service_token(db, &organization, id).await?;
             let name = origin.map_or(&row.name, |origin| &origin.name).clone();
             Ok(whole(PrincipalKind::ServiceToken, id.to_string(), name, subject))
         }

@@ -11,15 +11,15 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
 use serde_json::value::RawValue;
 
 use super::bearer::{Facts, Machine};
-use super::caller::Membership;
 use super::lookup::Lookup;
 use super::service::Known;
-use super::standing::OrganizationFacts;
 use super::token::TokenHash;
 use crate::access::{Permissions, ProjectFacts};
 use crate::platform::db::{Before, Changes, Stamp};
 use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::{Error, Result, Timestamp};
+use crate::principals::Membership;
+use crate::principals::OrganizationFacts;
 
 /// So many tokens are remembered: about 30 MB when full.
 const TOKENS: u64 = 100_000;

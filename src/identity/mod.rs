@@ -17,14 +17,13 @@ pub mod same_origin;
 pub mod service;
 pub mod session;
 pub mod session_store;
-pub mod standing;
 pub mod throttle;
 pub mod token;
 pub mod usage;
 
+pub use crate::principals::{Membership, OrganizationFacts};
 pub use app::App;
 pub use bearer::Bearer;
-pub use caller::{ApiCaller, Caller, ConsoleCaller, Membership};
+pub use caller::{ApiCaller, Caller, ConsoleCaller};
 pub use session::SignedIn;
-pub use standing::OrganizationFacts;
 pub use token::{PlainToken, TokenHash};

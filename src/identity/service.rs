@@ -10,11 +10,11 @@ use axum::http::{HeaderMap, HeaderName};
 use super::app::App;
 use super::bearer::{passed, presented_in};
 use super::caller::RequestFacts;
-use super::standing::{OrganizationFacts, OrganizationRow};
 use super::token::{PlainToken, TokenHash};
 use crate::access::TokenKind;
 use crate::platform::id::{ServiceId, TokenId};
 use crate::platform::{Error, Result, Timestamp, sql};
+use crate::principals::{OrganizationFacts, OrganizationRow};
 
 /// A service that proved who it is.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::model::{Checked, IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
 use super::store;
 use crate::access::{require, see};
-use crate::audit::{Action, Change, Event};
+use crate::audit::{Action, Event};
 use crate::identity::issuer::try_out;
 use crate::identity::once::repeats;
 use crate::identity::{App, Caller};
@@ -43,11 +43,12 @@ async fn tried(app: &App, checked: &Checked) -> Result<()> {
 /// [`Error::Forbidden`]; [`Error::Invalid`] with what the issuer answered;
 /// [`Error::Conflict`] for a pair of issuer and audience that is taken.
 pub async fn create(app: &App, caller: &Caller, input: &NewProvider) -> Result<IdentityProvider> {
-    let permit = require(&caller.subject, IdentityProviders)?;
+    require(&caller.subject, IdentityProviders)?;
     let checked = input.check(&app.outbound)?;
     tried(app, &checked).await?;
     let organization = caller.organization.id;
-    let mut change = Change::begin(app, &caller.actor, Some(organization)).await?;
+    let (mut change, caller) = caller.begin(app).await?;
+    let permit = require(&caller.subject, IdentityProviders)?;
     let (now, id) = (change.now, IdentityProviderId::new(change.now, &app.random));
     if let Some(first) = repeats(&mut change, "identity provider", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
@@ -71,17 +72,18 @@ pub async fn edit(
     input: &ProviderEdit,
     version: Option<i64>,
 ) -> Result<IdentityProvider> {
-    let permit = require(&caller.subject, IdentityProviders)?;
+    require(&caller.subject, IdentityProviders)?;
     let organization = caller.organization.id;
     let was = store::find(&app.db, organization, named).await?;
     let checked = input.over(&was).check(&app.outbound)?;
     if checked.issuer != was.issuer {
         tried(app, &checked).await?;
     }
-    let mut change = Change::begin(app, &caller.actor, Some(organization)).await?;
+    let (mut change, caller) = caller.begin(app).await?;
+    let permit = require(&caller.subject, IdentityProviders)?;
     let was = store::find(change.tx(), organization, &was.id.to_string()).await?;
     let fresh = version.is_none_or(|version| version == was.version);
-    if !fresh || !store::update(change.tx(), &permit, organization, &was, &checked).await? {
+    if !fresh || !store::update(&mut change, &permit, organization, &was, &checked).await? {
         return Err(Error::Stale(format!(
             "Somebody else changed “{}” meanwhile. Look at it again, then save.",
             was.name
@@ -102,8 +104,8 @@ pub async fn edit(
 /// # Errors
 /// [`Error::Conflict`] where accounts prove themselves by it.
 pub async fn delete(app: &App, caller: &Caller, named: &str) -> Result<IdentityProvider> {
+    let (mut change, caller) = caller.begin(app).await?;
     let permit = require(&caller.subject, IdentityProviders)?;
-    let mut change = Change::begin(app, &caller.actor, Some(caller.organization.id)).await?;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     if was.accounts.0 > 0 {
         let many = if was.accounts.0 == 1 {

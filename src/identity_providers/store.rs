@@ -2,10 +2,12 @@
 
 use super::model::{Checked, IdentityProvider, IdentityProviders};
 use crate::access::Permit;
+use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{IdentityProviderId, OrganizationId};
 use crate::platform::text::fold;
 use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
+use crate::principals::Effect;
 
 /// The text of a statement: providers with what lists say of them. `most`: where
 /// the count stops, as ` LIMIT …`.
@@ -126,25 +128,27 @@ pub(super) async fn insert(
 
 /// Writes an edit over the version that was read; false if another came first.
 pub(super) async fn update(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     _permit: &Permit<IdentityProviders>,
     organization: OrganizationId,
     was: &IdentityProvider,
     provider: &Checked,
 ) -> Result<bool> {
-    taken(tx, organization, &was.id.to_string(), provider).await?;
-    let rows = sql("UPDATE identity_providers SET name = $1, name_folded = $2, issuer = $3, audience = $4, \
+    taken(change.tx(), organization, &was.id.to_string(), provider).await?;
+    let statement =
+        sql("UPDATE identity_providers SET name = $1, name_folded = $2, issuer = $3, audience = $4, \
             version = version + 1 WHERE id = $5 AND version = $6")
-    .bind(&provider.name)
-    .bind(fold(&provider.name))
-    .bind(&provider.issuer)
-    .bind(&provider.audience)
-    .bind(was.id)
-    .bind(was.version)
-    .execute(tx)
-    .await
-    .map_err(|error| Error::unique(error, "audience", "is used with this issuer already"))?;
-    Ok(rows == 1)
+        .bind(&provider.name)
+        .bind(fold(&provider.name))
+        .bind(&provider.issuer)
+        .bind(&provider.audience)
+        .bind(was.id)
+        .bind(was.version);
+    // Whoever issues the tokens that are trusted from now on can act as every bound account.
+    let same = (&was.issuer, &was.audience) == (&provider.issuer, &provider.audience);
+    let effect = if same { Effect::None } else { Effect::IdentityProvider(was.id) };
+    let taken = |error| Error::unique(error, "audience", "is used with this issuer already");
+    Ok(change.write_unique(effect, statement, taken).await? == 1)
 }
 
 /// Removes a provider; accounts that were deleted let go of it first.

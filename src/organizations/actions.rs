@@ -59,6 +59,7 @@ pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool)
     let (slug, name, person) = input.check()?;
     let hash = app.passwords.hash(input.person.password.clone()).await?;
     let mut change = Change::begin(app, actor, None).await?;
+    change.without_caller();
     let now = change.now;
     let (id, team, owner) = (
         OrganizationId::new(now, &app.random),
@@ -70,10 +71,10 @@ pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool)
     }
     store::insert_person(change.tx(), owner, &person, hash, now).await?;
     store::insert_organization(change.tx(), id, &slug, &name, now).await?;
-    store::insert_owners(change.tx(), team, id, now).await?;
-    store::insert_member(change.tx(), id, owner, "member", now).await?;
-    store::set_team_member(change.tx(), team, owner, TeamRole::Admin, now).await?;
     change.within(id);
+    store::insert_owners(&mut change, team, id).await?;
+    store::insert_member(&mut change, id, owner, "member").await?;
+    store::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
     let token = if with_token {
         let holder = Holder::oneself(owner);
         let token = NewToken { name: "set-up".to_owned(), ..NewToken::default() };

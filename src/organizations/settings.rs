@@ -133,7 +133,7 @@ pub async fn edit(
     input: &SettingsEdit,
     version: Option<i64>,
 ) -> Result<Organization> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let was = store::find(change.tx(), caller.organization.id).await?;
     let before: Policy = serde_json::from_str(&was.policy_text).map_err(Error::internal)?;
     let mut mistakes = Mistakes::default();
@@ -149,7 +149,7 @@ pub async fn edit(
     if rest != before || new_name.as_ref().is_some_and(|name| *name != was.name) || same_limits {
         require(&caller.subject, Settings)?;
     }
-    check_policy(&policy, caller, &mut mistakes);
+    check_policy(&policy, &caller, &mut mistakes);
     let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else {
         return Err(Error::Invalid(mistakes));
     };
@@ -199,6 +199,7 @@ pub async fn create(
     let new_slug = mistakes.check("slug", slug(&input.slug));
     let (Some(new_name), Some(new_slug)) = (new_name, new_slug) else { return Err(Error::Invalid(mistakes)) };
     let mut change = Change::begin(app, actor, None).await?;
+    change.without_caller();
     let now = change.now;
     let (id, team) = (OrganizationId::new(now, &app.random), TeamId::new(now, &app.random));
     if let Some(first) = repeats(&mut change, "organization", &id).await? {
@@ -210,10 +211,10 @@ pub async fn create(
             other => other,
         },
     )?;
-    store::insert_owners(change.tx(), team, id, now).await?;
-    store::insert_member(change.tx(), id, owner, "member", now).await?;
-    store::set_team_member(change.tx(), team, owner, TeamRole::Admin, now).await?;
     change.within(id);
+    store::insert_owners(&mut change, team, id).await?;
+    store::insert_member(&mut change, id, owner, "member").await?;
+    store::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
     let made = store::find(change.tx(), id).await?;
     let event = Event::new(Action::OrganizationCreated, "organization", id, &made.name).after(json!(made));
     change.commit(event).await?;

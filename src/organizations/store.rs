@@ -3,12 +3,14 @@
 use super::model::CheckedPerson;
 use super::search::Members;
 use super::settings::Organization;
-use crate::access::TeamRole;
+use crate::access::{PrincipalId, TeamRole};
+use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::search::Searched as _;
 use crate::platform::text::{MOST, fold};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+use crate::principals::Effect;
 
 /// Whether the installation has been set up.
 ///
@@ -85,20 +87,19 @@ pub(super) async fn insert_organization(
 }
 
 pub(super) async fn insert_owners(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     id: TeamId,
     organization: OrganizationId,
-    now: Timestamp,
 ) -> Result<()> {
-    sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
+    let statement =
+        sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
             members_manage_token, is_owners, version, created_at) \
          VALUES ($1, $2, 'owners', 'Owners', 'May do everything in the organization.', 'visible', 'member', \
             TRUE, TRUE, 0, $3)")
-    .bind(id)
-    .bind(organization)
-    .bind(now)
-    .execute(tx)
-    .await?;
+        .bind(id)
+        .bind(organization)
+        .bind(change.now);
+    change.write(Effect::Principal(PrincipalId::Team(id)), statement).await?;
     Ok(())
 }
 
@@ -107,22 +108,20 @@ pub(super) async fn insert_owners(
 /// # Errors
 /// When the database cannot.
 pub async fn insert_member(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     organization: OrganizationId,
     person: PersonId,
     role: &str,
-    now: Timestamp,
 ) -> Result<bool> {
-    let rows = sql("INSERT INTO memberships (organization_id, person_id, role, created_at, username) \
+    let statement = sql("INSERT INTO memberships (organization_id, person_id, role, created_at, username) \
          SELECT $1, p.id, $3, $4, p.username FROM people p WHERE p.id = $2 \
          ON CONFLICT (organization_id, person_id) DO NOTHING")
     .bind(organization)
     .bind(person)
     .bind(role)
-    .bind(now)
-    .execute(&mut *tx)
-    .await?;
-    Members::renew(tx, &person.to_string()).await?;
+    .bind(change.now);
+    let rows = change.write(Effect::Principal(PrincipalId::Person(person)), statement).await?;
+    Members::renew(change.tx(), &person.to_string()).await?;
     Ok(rows == 1)
 }
 
@@ -131,34 +130,19 @@ pub async fn insert_member(
 /// # Errors
 /// When the database cannot.
 pub async fn set_team_member(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     team: TeamId,
     person: PersonId,
     role: TeamRole,
-    now: Timestamp,
 ) -> Result<()> {
-    sql("INSERT INTO team_members (team_id, person_id, username, role, created_at) \
+    let statement = sql("INSERT INTO team_members (team_id, person_id, username, role, created_at) \
             SELECT $1, p.id, p.username, $3, $4 FROM people p WHERE p.id = $2 \
          ON CONFLICT (team_id, person_id) DO UPDATE SET role = $3")
     .bind(team)
     .bind(person)
     .bind(role)
-    .bind(now)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Takes the organization's lock for the rest of the transaction, so that
-/// changes of who is in it follow one another on PostgreSQL too.
-///
-/// # Errors
-/// When the database cannot.
-pub async fn lock(tx: &mut Tx, organization: OrganizationId) -> Result<()> {
-    sql("UPDATE organizations SET version = version + 1 WHERE id = $1")
-        .bind(organization)
-        .execute(tx)
-        .await?;
+    .bind(change.now);
+    change.write(Effect::Principal(PrincipalId::Person(person)), statement).await?;
     Ok(())
 }
 

@@ -39,11 +39,11 @@ pub async fn get(context: &Context, caller: &Caller) -> Result<Option<Token>> {
 async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
-) -> Result<(Change<'a>, Permit<TokenOf>, Option<Token>)> {
+) -> Result<(Change<'a>, Caller, Permit<TokenOf>, Option<Token>)> {
+    let (mut change, caller) = caller.begin(context).await?;
     let holder = require(&caller.subject, TokenOf(caller.organization.id))?;
-    let mut change = Change::begin(context, &caller.actor, Some(holder.0)).await?;
     let token = tokens::of_organization(change.tx(), holder.0).await?;
-    Ok((change, holder, token))
+    Ok((change, caller, holder, token))
 }
 
 /// Generates the organization token, or gives it a new value.
@@ -56,7 +56,7 @@ pub async fn generate(
     renewal: &Renewal,
     delivery: &Delivery,
 ) -> Result<Issued> {
-    let (mut change, holder, token) = managed(context, caller).await?;
+    let (mut change, caller, holder, token) = managed(context, caller).await?;
     let organization = &caller.organization;
     let name = format!("API token of {}", organization.name);
     let with = (renewal, &organization.policy);
@@ -74,7 +74,7 @@ pub async fn generate(
 /// # Errors
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller) -> Result<()> {
-    let (change, _, token) = managed(context, caller).await?;
+    let (change, _, _, token) = managed(context, caller).await?;
     lifecycle::stop_old(change, &token.ok_or(Error::NotFound)?).await
 }
 
@@ -83,7 +83,7 @@ pub async fn stop_old(context: &Context, caller: &Caller) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`] where there is none.
 pub async fn delete(context: &Context, caller: &Caller) -> Result<()> {
-    let (mut change, holder, token) = managed(context, caller).await?;
+    let (mut change, _, holder, token) = managed(context, caller).await?;
     let event = single::delete(&mut change, &holder, token.as_ref()).await?;
     change.commit(event).await
 }

@@ -5,20 +5,20 @@ use sha2::{Digest, Sha256};
 
 use super::model::{Invitation, Invitations, Member, NewInvitation, Offer, People};
 use super::store;
-use crate::access::{Gift, holds_groups, require, require_gift, see};
+use crate::access::{PrincipalId, TeamRole, holds_groups, require, see};
 use crate::audit::{Action, Actor, Change, Event};
-use crate::grants::actions::hand_over;
 use crate::identity::once::repeats;
-use crate::identity::standing::of_team;
 use crate::identity::{App, Caller};
 use crate::organizations::model::NewPerson;
 use crate::organizations::store as organizations;
-use crate::platform::id::{InvitationId, PersonId};
+use crate::platform::id::{InvitationId, PersonId, TeamId};
 use crate::platform::secret::Secret;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
+use crate::principals::Effect;
 use crate::teams;
 use crate::teams::model::MembersOf;
+use crate::tokens::store as tokens;
 
 /// The people of the organization.
 ///
@@ -65,14 +65,11 @@ pub struct Invited {
 /// # Errors
 /// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
 pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Invited> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, Invitations)?;
-    let sets = &caller.organization.sets;
-    let checked = input.check(sets, context.clock.now())?;
-    let organization = caller.organization.id;
-    let set = sets.find(&checked.role).ok_or(Error::NotFound)?;
-    require_gift(&caller.subject, &Gift::role_of_person(set))?;
-    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
     let now = change.now;
+    let checked = input.check(&caller.organization.sets, now)?;
+    let organization = caller.organization.id;
     let mut teams = Vec::new();
     for (slug, role) in &checked.teams {
         let found = teams::store::find(change.tx(), organization, slug).await;
@@ -80,8 +77,6 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
             Error::Invalid(Mistakes::one("teams", format!("“{slug}” is not a team of this organization")))
         })?;
         let team = require(&caller.subject, MembersOf(team))?.into_inner().0;
-        let holds = of_team(change.tx(), &caller.organization, team.id, &team.role).await?;
-        hand_over(change.tx(), &caller.subject, &holds).await?;
         teams.push((team.id, *role));
     }
     let id = InvitationId::new(now, &context.random);
@@ -91,8 +86,7 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
         return Ok(Invited { invitation, code: None });
     }
     let code = Secret::new(context.random.characters(b"0123456789abcdefghjkmnpqrstvwxyz", 32));
-    let row = (&caller.actor.clone(), now, checked.expires_at);
-    store::insert(change.tx(), &permit, organization, id, hash(code.expose()), &checked, &teams, row).await?;
+    store::insert(&mut change, &permit, organization, id, hash(code.expose()), &checked, &teams).await?;
     let slugs: Vec<&String> = checked.teams.iter().map(|(slug, _)| slug).collect();
     let after = json!({ "email": checked.email, "role": checked.role, "teams": slugs });
     let name = checked.email.clone().unwrap_or_else(|| "whoever has the link".to_owned());
@@ -118,8 +112,8 @@ pub fn knows(caller: &Caller, team: &store::Place) -> bool {
 /// # Errors
 /// [`Error::NotFound`] for one that is over.
 pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<()> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, Invitations)?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let now = change.now;
     if !store::revoke(change.tx(), &permit, caller.organization.id, id, now).await? {
         return Err(Error::NotFound);
@@ -131,8 +125,40 @@ pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<()> 
 ///
 /// # Errors
 /// [`Error::NotFound`] for a code that is none, or over.
-pub async fn offer(context: &Context, code: &str) -> Result<Offer> {
-    store::offer(&context.db, hash(code), context.clock.now()).await?.ok_or(Error::NotFound)
+pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<Offer> {
+    // A code that is none costs no transaction.
+    let found = store::offer(&context.db, hash(code), context.clock.now()).await?;
+    found.ok_or(Error::NotFound)?;
+    let mut change = Change::begin(context, actor, None).await?;
+    let (offer, _) = backed_offer(&mut change, code).await?;
+    change.verify().await.map_err(ended)?;
+    Ok(offer)
+}
+
+/// An offer with its teams, inside a change that is made in the name of whoever
+/// made it: an invitation ends when they leave, or no longer hold what it gives.
+async fn backed_offer(change: &mut Change<'_>, code: &str) -> Result<(Offer, Vec<(TeamId, TeamRole)>)> {
+    let now = change.now;
+    let offer = store::offer(change.tx(), hash(code), now).await?.ok_or(Error::NotFound)?;
+    let inviter: PrincipalId = offer.created_by.parse().map_err(|_| Error::NotFound)?;
+    change.within(offer.organization_id);
+    change.on_behalf_of(inviter);
+    change.load_caller().await.map_err(ended)?;
+    if !tokens::has_living_token(change.tx(), offer.organization_id, inviter, now).await? {
+        return Err(Error::NotFound);
+    }
+    let teams = store::teams_of(change.tx(), offer.id).await?;
+    change.affects(Effect::Invitation(offer.role.clone(), teams.clone())).await.map_err(ended)?;
+    Ok((offer, teams))
+}
+
+/// To whoever holds its link, an invitation that gives what its maker no longer
+/// holds is over.
+fn ended(error: Error) -> Error {
+    match error {
+        Error::Forbidden(_) | Error::Unauthenticated { .. } => Error::NotFound,
+        other => other,
+    }
 }
 
 /// Who accepts.
@@ -158,15 +184,13 @@ pub async fn accept(app: &App, actor: &Actor, code: &str, guest: Guest) -> Resul
             mistakes.none()?;
             let checked = checked.ok_or_else(|| Error::internal("checked without a mistake, yet nothing"))?;
             // The code is looked at first, so that a wrong one costs no hashing.
-            offer(app, code).await?;
+            offer(app, actor, code).await?;
             Some((checked, app.passwords.hash(person.password.clone()).await?))
         }
     };
     let mut change = Change::begin(app, actor, None).await?;
     let now = change.now;
-    let offer = store::offer(change.tx(), hash(code), now).await?.ok_or(Error::NotFound)?;
-    organizations::lock(change.tx(), offer.organization_id).await?;
-    change.within(offer.organization_id);
+    let (offer, teams) = backed_offer(&mut change, code).await?;
     let (person, email) = match (&guest, &new) {
         (Guest::Known(id, email), _) => (*id, email.clone()),
         (Guest::New(_), Some((checked, _))) => (PersonId::new(now, &app.random), checked.email.clone()),
@@ -181,12 +205,12 @@ pub async fn accept(app: &App, actor: &Actor, code: &str, guest: Guest) -> Resul
     if !store::accept(change.tx(), offer.id, now).await? {
         return Err(Error::NotFound);
     }
-    organizations::insert_member(change.tx(), offer.organization_id, person, &offer.role, now).await?;
-    for (team, role) in store::teams_of(change.tx(), offer.id).await? {
-        organizations::set_team_member(change.tx(), team, person, role, now).await?;
+    organizations::insert_member(&mut change, offer.organization_id, person, &offer.role).await?;
+    for (team, role) in teams {
+        organizations::set_team_member(&mut change, team, person, role).await?;
     }
     let after = json!({ "role": offer.role });
     let event = Event::new(Action::InvitationAccepted, "person", person, email).after(after);
-    change.commit(event).await?;
+    change.commit(event).await.map_err(ended)?;
     Ok((person, offer))
 }

@@ -5,13 +5,13 @@ use serde_json::json;
 
 use super::model::{Member, People};
 use super::store::{self, Left, Place};
-use crate::access::{Gift, require, require_gift, see};
-use crate::audit::{Action, Change, Event};
+use crate::access::{require, see};
+use crate::audit::{Action, Event};
 use crate::identity::Caller;
-use crate::organizations::store::lock;
 use crate::platform::web::paging::Page;
 use crate::platform::{Context, Error, Mistakes, Result};
-use crate::teams::model::role;
+use crate::teams::model::{MembersOf, role};
+use crate::teams::store as teams;
 
 /// A member, with the teams that the caller may know of.
 #[derive(Clone, Debug)]
@@ -67,11 +67,10 @@ pub async fn edit(
     new_role: &str,
     seen: Option<&str>,
 ) -> Result<Profile> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, People)?;
     let sets = &caller.organization.sets;
     let checked = role(sets, new_role).map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
-    lock(change.tx(), caller.organization.id).await?;
     let member = store::find(change.tx(), caller.organization.id, named).await?;
     if seen.is_some_and(|seen| seen != member.role) {
         return Err(Error::Stale(format!(
@@ -79,16 +78,12 @@ pub async fn edit(
             member.name, member.role
         )));
     }
-    if member.role != checked {
-        let set = sets.find(&checked).ok_or(Error::NotFound)?;
-        require_gift(&caller.subject, &Gift::role_of_person(set))?;
-    }
-    store::set_role(change.tx(), &permit, caller.organization.id, member.id, &checked).await?;
+    store::set_role(&mut change, &permit, caller.organization.id, member.id, &checked).await?;
     let event = Event::new(Action::PersonEdited, "person", member.id, &member.name)
         .before(json!({ "role": member.role }))
         .after(json!({ "role": checked }));
     change.commit(event).await?;
-    get(context, caller, named).await
+    get(context, &caller, named).await
 }
 
 /// What a member leaves behind: what they made lives on, for others to look after.
@@ -110,13 +105,14 @@ pub async fn left_behind(context: &Context, caller: &Caller, profile: &Profile) 
 /// does not belong to the organization.
 pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Option<&str>) -> Result<Member> {
     let organization = caller.organization.id;
-    let permit = require(&caller.subject, People)?;
-    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
     // Of two owners who remove each other at once, the second finds the first gone.
-    lock(change.tx(), organization).await?;
+    let (mut change, caller) = caller.begin(context).await?;
+    let permit = require(&caller.subject, People)?;
     let member = store::find(change.tx(), organization, named).await?;
-    if member.is_owner && !caller.subject.is_owner() {
-        return Err(Error::Forbidden("Only members of the owners team may remove an owner.".to_owned()));
+    if member.is_owner {
+        // Who leaves the organization leaves the owners team, too.
+        let owners = teams::find(change.tx(), organization, "owners").await?;
+        require(&caller.subject, MembersOf(owners))?;
     }
     if member.is_owner && store::owners(change.tx(), organization).await? < 2 {
         return Err(Error::conflict("The owners team keeps at least one member. Add another owner first."));
@@ -135,7 +131,8 @@ pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Optio
             .after(json!({ "to": heir.username, "things": handed }));
         change.also(&event).await?;
     }
-    store::remove(change.tx(), &permit, organization, member.id).await?;
+    let now = change.now;
+    store::remove(change.tx(), &permit, organization, member.id, now).await?;
     let event = Event::new(Action::PersonRemoved, "person", member.id, &member.name)
         .before(json!({ "username": member.username, "role": member.role, "owner": member.is_owner }))
         .after(json!({ "handed_over": handed }));

@@ -62,6 +62,8 @@ pub struct Offer {
     pub role: String,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// The id of who made it.
+    pub created_by: String,
 }
 
 /// The invitations of the organization: listing and making them.

@@ -366,8 +366,13 @@ async fn revoke(
     Ok(redirect(&format!("/orgs/{}/settings/people", caller.organization.slug)))
 }
 
-async fn offered(State(app): State<App>, session: Session, Path(code): Path<String>) -> Result<Response> {
-    let offer = actions::offer(&app, &code).await?;
+async fn offered(
+    State(app): State<App>,
+    request: RequestFacts,
+    session: Session,
+    Path(code): Path<String>,
+) -> Result<Response> {
+    let offer = actions::offer(&app, &request.nobody(""), &code).await?;
     let signed_in = session::person(&session, &app).await?;
     let form = NewPerson { email: offer.email.clone().unwrap_or_default(), ..NewPerson::default() };
     Ok(page(&AcceptPage { offer, code, signed_in, form, mistakes: Mistakes::default() }))
@@ -398,7 +403,7 @@ async fn accept(
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let offer = actions::offer(&app, &code).await?;
+            let offer = actions::offer(&app, &actor, &code).await?;
             Ok(html(status, &AcceptPage { offer, code, signed_in, form: person, mistakes }))
         }
     }

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use super::model::{CheckedInvitation, Invitation, Invitations, Member, Offer, People};
-use crate::access::{Permit, TeamRole};
-use crate::audit::Actor;
+use crate::access::{Permit, PrincipalId, TeamRole};
+use crate::audit::Change;
 use crate::organizations::search::Members;
 use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
 use crate::platform::search::{self, Search, Searched as _};
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+use crate::principals::Effect;
 
 /// The text of the list: the members that `$from` tells, as the rest has them.
 macro_rules! members_where {
@@ -97,18 +98,17 @@ pub async fn invitations(
     .await?)
 }
 
-#[expect(clippy::too_many_arguments, reason = "a row")]
 pub(super) async fn insert(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     _permit: &Permit<Invitations>,
     organization: OrganizationId,
     id: InvitationId,
     code_hash: Vec<u8>,
     invitation: &CheckedInvitation,
     teams: &[(TeamId, TeamRole)],
-    (actor, now, expires_at): (&Actor, Timestamp, Timestamp),
 ) -> Result<()> {
-    sql(
+    let actor = change.actor();
+    let statement = sql(
         "INSERT INTO invitations (id, organization_id, code_hash, email, role, created_by, created_by_name, \
             created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
@@ -119,17 +119,14 @@ pub(super) async fn insert(
     .bind(&invitation.role)
     .bind(actor.id.clone())
     .bind(actor.name.clone())
-    .bind(now)
-    .bind(expires_at)
-    .execute(&mut *tx)
-    .await?;
+    .bind(change.now)
+    .bind(invitation.expires_at);
+    let effect = Effect::Invitation(invitation.role.clone(), teams.to_vec());
+    change.write(effect.clone(), statement).await?;
     for (team, role) in teams {
-        sql("INSERT INTO invitation_teams (invitation_id, team_id, role) VALUES ($1, $2, $3)")
-            .bind(id)
-            .bind(*team)
-            .bind(*role)
-            .execute(&mut *tx)
-            .await?;
+        let statement =
+            sql("INSERT INTO invitation_teams (invitation_id, team_id, role) VALUES ($1, $2, $3)");
+        change.write(effect.clone(), statement.bind(id).bind(*team).bind(*role)).await?;
     }
     Ok(())
 }
@@ -159,7 +156,7 @@ pub(super) async fn offer(
 ) -> Result<Option<Offer>> {
     Ok(sql(
         "SELECT i.id, i.organization_id, o.slug AS organization_slug, o.name AS organization_name, i.email, \
-            i.role, i.expires_at FROM invitations i JOIN organizations o ON o.id = i.organization_id \
+            i.role, i.expires_at, i.created_by FROM invitations i JOIN organizations o ON o.id = i.organization_id \
          WHERE i.code_hash = $1 AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2",
     )
     .bind(code_hash)
@@ -269,28 +266,34 @@ pub async fn places_of(
 
 /// Writes a member's role.
 pub(super) async fn set_role(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     _permit: &Permit<People>,
     organization: OrganizationId,
     person: PersonId,
     role: &str,
 ) -> Result<()> {
-    sql("UPDATE memberships SET role = $1 WHERE organization_id = $2 AND person_id = $3")
-        .bind(role)
-        .bind(organization)
-        .bind(person)
-        .execute(tx)
-        .await?;
+    let statement = sql("UPDATE memberships SET role = $1 WHERE organization_id = $2 AND person_id = $3");
+    let effect = Effect::Principal(PrincipalId::Person(person));
+    change.write(effect, statement.bind(role).bind(organization).bind(person)).await?;
     Ok(())
 }
 
-/// Takes a person out of the organization: teams, grants that name them, membership.
+/// Takes a person out of the organization: teams, grants that name them,
+/// membership, and the invitations that they made.
 pub(super) async fn remove(
     tx: &mut Tx,
     _permit: &Permit<People>,
     organization: OrganizationId,
     person: PersonId,
+    now: Timestamp,
 ) -> Result<()> {
+    sql("UPDATE invitations SET revoked_at = $1 WHERE organization_id = $2 AND created_by = $3 \
+         AND accepted_at IS NULL AND revoked_at IS NULL")
+    .bind(now)
+    .bind(organization)
+    .bind(person)
+    .execute(&mut *tx)
+    .await?;
     sql("DELETE FROM team_members WHERE person_id = $1 AND team_id IN (SELECT id FROM teams WHERE organization_id = $2)")
         .bind(person)
         .bind(organization)

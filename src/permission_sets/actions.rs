@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::model::{Checked, NewSet, OwnSet, PermissionSets, SetEdit, SetView};
+use super::model::{NewSet, OwnSet, PermissionSets, SetEdit, SetView};
 use super::store::{self, Holders};
-use crate::access::{Gift, PermissionSet, Permissions, built_in, built_in_sets, require, require_gift};
-use crate::audit::{Action, Change, Event};
+use crate::access::{built_in, built_in_sets, require};
+use crate::audit::{Action, Event};
+use crate::identity::Caller;
 use crate::identity::once::repeats;
-use crate::identity::{Caller, standing};
 use crate::platform::id::PermissionSetId;
 use crate::platform::{Context, Error, Mistakes, Result};
 
@@ -41,34 +41,21 @@ pub async fn get(
     Ok((view, own, holders))
 }
 
-/// A set is made, like a grant, only of what its maker holds.
-fn held(caller: &Caller, checked: &Checked, permissions: Permissions) -> Result<()> {
-    let set = PermissionSet {
-        slug: checked.slug.clone().into(),
-        name: checked.name.clone().into(),
-        description: String::new().into(),
-        level: checked.level,
-        permissions,
-    };
-    require_gift(&caller.subject, &Gift::of_service_token(&set))
-}
-
 /// Makes a set.
 ///
 /// # Errors
 /// [`Error::Forbidden`] where it holds more than the caller; [`Error::Invalid`];
 /// [`Error::Conflict`] for a taken slug.
 pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Result<SetView> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, PermissionSets)?;
     let checked = input.check()?;
-    held(caller, &checked, checked.permissions)?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
-    let (now, id) = (change.now, PermissionSetId::new(change.now, &context.random));
+    let id = PermissionSetId::new(change.now, &context.random);
     if let Some(first) = repeats(&mut change, "permission set", &id).await? {
         let made = store::find(change.tx(), caller.organization.id, &first.to_string()).await?;
         return Ok(SetView::from(&made));
     }
-    store::insert(change.tx(), &permit, caller.organization.id, id, &checked, now).await?;
+    store::insert(&mut change, &permit, caller.organization.id, id, &checked).await?;
     let made = SetView::from(&store::find(change.tx(), caller.organization.id, &id.to_string()).await?);
     let event = Event::new(Action::PermissionSetCreated, "permission_set", id, &made.name);
     change.commit(event.after(json!(made))).await?;
@@ -98,16 +85,13 @@ pub async fn edit(
     input: &SetEdit,
     version: Option<i64>,
 ) -> Result<OwnSet> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, PermissionSets)?;
     own(named)?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     let checked = input.check(&was)?;
-    // What is added goes to whoever holds the set: the editor must hold it.
-    let added = checked.permissions.without(standing::permissions(&was.permissions));
-    held(caller, &checked, added)?;
     let fresh = version.is_none_or(|version| version == was.version);
-    if !fresh || !store::update(change.tx(), &permit, &was, &checked).await? {
+    if !fresh || !store::update(&mut change, &permit, &was, &checked).await? {
         return Err(Error::Stale(format!(
             "Somebody else changed “{}” meanwhile. Look at it again, then save.",
             was.name
@@ -124,11 +108,9 @@ pub async fn edit(
 /// # Errors
 /// [`Error::Conflict`] for a built-in one, or one that is held, saying by whom.
 pub async fn delete(context: &Context, caller: &Caller, named: &str) -> Result<SetView> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, PermissionSets)?;
     own(named)?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
-    // Of a deletion and a gift at once, one waits for the other.
-    crate::organizations::store::lock(change.tx(), caller.organization.id).await?;
     let now = change.now;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     let holders = store::holders(change.tx(), caller.organization.id, &was.slug, now).await?;

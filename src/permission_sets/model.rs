@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::access::{
     Guarded, Level, Permission, PermissionSet, Permissions, Resource, Target, built_in_sets,
 };
-use crate::identity::standing;
 use crate::platform::id::PermissionSetId;
 use crate::platform::text::{name, prose};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::principals;
 
 /// A set that the organization made.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -83,7 +83,7 @@ impl From<&OwnSet> for SetView {
             name: set.name.clone(),
             description: set.description.clone(),
             level: set.level,
-            permissions: standing::permissions(&set.permissions),
+            permissions: principals::permissions(&set.permissions),
             built_in: false,
         }
     }
@@ -171,6 +171,10 @@ fn permissions_of(words: &[String], mistakes: &mut Mistakes) -> Permissions {
     let mut all = Permissions::NONE;
     for word in words {
         match word.parse::<Permission>() {
+            Ok(permission) if permission.resource == Resource::Credentials => {
+                let message = format!("“{word}” belongs to people and cannot be part of a permission set");
+                mistakes.add("permissions", message);
+            }
             Ok(permission) => all = all.and(Permissions::of(permission)),
             Err(message) => mistakes.add("permissions", format!("“{word}” is no permission: it {message}")),
         }
@@ -214,7 +218,7 @@ impl SetEdit {
         let description = mistakes.check("description", prose(description, 500));
         let permissions = match &self.permissions {
             Some(words) => permissions_of(words, &mut mistakes),
-            None => standing::permissions(&set.permissions),
+            None => principals::permissions(&set.permissions),
         };
         match (name, description) {
             (Some(name), Some(description)) if mistakes.is_empty() => {

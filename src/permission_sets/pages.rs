@@ -13,9 +13,10 @@ use super::store::Holders;
 use crate::access::{Level, Permissions, Resource, may, require};
 use crate::filters;
 use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller, standing};
+use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Mistakes, Result};
+use crate::principals;
 use crate::shell::{Shell, page, refused};
 
 const SECTION: &str = "Permission sets";
@@ -47,10 +48,10 @@ struct Row {
 
 /// The matrix of some permissions, at one level.
 fn matrix(permissions: Permissions, level: Level) -> Vec<Row> {
-    let of_level = Resource::ALL.iter().filter(|resource| resource.level() == level);
+    let of_level = Resource::grantable().filter(|resource| resource.level() == level);
     of_level
         .map(|resource| Row {
-            resource: *resource,
+            resource,
             reads: permissions.has(resource.read()),
             writes: permissions.has(resource.write()),
         })
@@ -146,7 +147,7 @@ async fn form_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     require(&caller.subject, PermissionSets)?;
-    let chosen = standing::permissions(&form.permissions.join(" "));
+    let chosen = principals::permissions(&form.permissions.join(" "));
     let title = if edits.is_some() { format!("Edit {}", form.name) } else { "New permission set".to_owned() };
     let page = FormPage {
         shell: Shell::of(app, caller, SECTION, title).await?,
@@ -201,7 +202,7 @@ fn typed(own: &OwnSet) -> NewSet {
         name: own.name.clone(),
         description: own.description.clone(),
         level: own.level.to_string(),
-        permissions: words(standing::permissions(&own.permissions)),
+        permissions: words(principals::permissions(&own.permissions)),
     }
 }
 
@@ -235,7 +236,7 @@ async fn edit(
     if let (Some(own), false) = (&own, form.has("confirmed"))
         && let Ok(checked) = input.check(own)
     {
-        let was = standing::permissions(&own.permissions);
+        let was = principals::permissions(&own.permissions);
         let (gained, lost) = (checked.permissions.without(was), was.without(checked.permissions));
         if holders.total() > 0 && !(gained.is_empty() && lost.is_empty()) {
             let shell = Shell::of(&app, &caller, SECTION, format!("Change {}?", own.name)).await?;

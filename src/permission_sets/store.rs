@@ -2,10 +2,11 @@
 
 use super::model::{Checked, OwnSet, PermissionSets};
 use crate::access::Permit;
-use crate::identity::standing;
+use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PermissionSetId};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+use crate::principals::{self, Effect};
 
 /// The organization's own sets, by slug.
 ///
@@ -42,14 +43,13 @@ pub async fn find(
 }
 
 pub(super) async fn insert(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     _permit: &Permit<PermissionSets>,
     organization: OrganizationId,
     id: PermissionSetId,
     set: &Checked,
-    now: Timestamp,
 ) -> Result<()> {
-    sql("INSERT INTO permission_sets (id, organization_id, slug, name, description, level, permissions, version, created_at) \
+    let statement = sql("INSERT INTO permission_sets (id, organization_id, slug, name, description, level, permissions, version, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)")
     .bind(id)
     .bind(organization)
@@ -57,33 +57,36 @@ pub(super) async fn insert(
     .bind(&set.name)
     .bind(&set.description)
     .bind(set.level)
-    .bind(standing::stored(set.permissions))
-    .bind(now)
-    .execute(tx)
-    .await
-    .map_err(|error| Error::unique(error, "slug", "is taken by another permission set"))?;
+    .bind(principals::stored(set.permissions))
+    .bind(change.now);
+    let effect = Effect::PermissionSet(set.slug.clone(), set.permissions);
+    change
+        .write_unique(effect, statement, |error| {
+            Error::unique(error, "slug", "is taken by another permission set")
+        })
+        .await?;
     Ok(())
 }
 
 /// Writes an edit over the version that was read; false if another came first.
 pub(super) async fn update(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     _permit: &Permit<PermissionSets>,
     was: &OwnSet,
     set: &Checked,
 ) -> Result<bool> {
-    let rows = sql(
+    let statement = sql(
         "UPDATE permission_sets SET name = $1, description = $2, permissions = $3, version = version + 1 \
          WHERE id = $4 AND version = $5",
     )
     .bind(&set.name)
     .bind(&set.description)
-    .bind(standing::stored(set.permissions))
+    .bind(principals::stored(set.permissions))
     .bind(was.id)
-    .bind(was.version)
-    .execute(tx)
-    .await?;
-    Ok(rows == 1)
+    .bind(was.version);
+    let added = set.permissions.without(principals::permissions(&was.permissions));
+    let effect = Effect::PermissionSet(was.slug.clone(), added);
+    Ok(change.write(effect, statement).await? == 1)
 }
 
 pub(super) async fn delete(tx: &mut Tx, _permit: &Permit<PermissionSets>, id: PermissionSetId) -> Result<()> {

@@ -4,12 +4,15 @@ use serde_json::json;
 
 use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf};
 use super::store::{self, Crowd, Filter, Reached};
-use crate::access::{Kind, Resource, Visibility, effective, may, require, see};
+use crate::access::{
+    Kind, Level, PermissionSet, Permissions, PrincipalId, ProjectFacts, Projects, Resource, Subject, Target,
+    Visibility, decide, effective, may, require, see,
+};
 use crate::audit::{Action, Change, Event};
 use crate::grants::store as grants;
 use crate::identity::Caller;
 use crate::identity::once::repeats;
-use crate::platform::id::{GrantId, ProjectId};
+use crate::platform::id::ProjectId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
 use crate::teams;
@@ -76,40 +79,67 @@ pub fn may_create(caller: &Caller) -> bool {
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken slug.
 pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> Result<Project> {
-    let checked = input.check()?;
+    let mut checked = input.check()?;
     let organization = caller.organization.id;
-    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
-    let team = team_of(&mut change, caller, &checked.team).await?;
+    let (mut change, caller) = caller.begin(context).await?;
+    let team = team_of(&mut change, &caller, &checked.team).await?;
     let permit = require(&caller.subject, ProjectsOf(team.id))?;
-    let now = change.now;
-    let id = ProjectId::new(now, &context.random);
+    let id = ProjectId::new(change.now, &context.random);
     if let Some(first) = repeats(&mut change, "project", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
     }
-    store::insert(change.tx(), organization, id, &permit, &checked, now).await?;
-    if checked.visibility == Visibility::Restricted {
-        name_caller(&mut change, caller, id).await?;
+    // A restricted project is one of the team that is restricted at once.
+    let wanted = checked.visibility;
+    if wanted == Visibility::Restricted {
+        checked.visibility = Visibility::Team;
     }
-    let project = store::find(change.tx(), organization, &id.to_string()).await?;
+    store::insert(&mut change, organization, id, &permit, &checked).await?;
+    let mut project = store::find(change.tx(), organization, &id.to_string()).await?;
+    if wanted == Visibility::Restricted {
+        let permit = require(&caller.subject, project.clone())?;
+        require(&caller.subject, GrantsOf(project.clone()))?;
+        checked.visibility = wanted;
+        store::update(&mut change, &permit, &checked, team.id).await?;
+        keep_caller(&mut change, &caller, &project).await?;
+        project = store::find(change.tx(), organization, &id.to_string()).await?;
+    }
     let event = Event::new(Action::ProjectCreated, "project", id, &project.name).after(json!(project));
     change.commit(event).await?;
     Ok(project)
 }
 
-/// Whoever restricts a project is named in it with `admin`. The organization
-/// token keeps the record and the grants without that.
-async fn name_caller(change: &mut Change<'_>, caller: &Caller, project: ProjectId) -> Result<()> {
-    let principal = match &caller.subject.kind {
-        Kind::Organization => return Ok(()),
-        Kind::Person { id, .. } => id.to_string(),
-        Kind::Team(id) => id.to_string(),
-        Kind::ServiceAccount { id, .. } => id.to_string(),
-        Kind::ServiceToken(id) => id.to_string(),
+/// Names the caller in a project that they restrict, with what they held in it
+/// before and no more. Their role reaches the project because they are named,
+/// so the largest set that they hold is enough. The organization token keeps
+/// the record and the grants without that.
+async fn keep_caller(change: &mut Change<'_>, caller: &Caller, before: &Project) -> Result<()> {
+    let principal = match caller.subject.principal() {
+        PrincipalId::Organization => return Ok(()),
+        _ => caller.actor.id.clone(),
     };
-    let (now, id) = (change.now, GrantId::new(change.now, &change.context().random));
-    grants::clear_project(change.tx(), project, &principal).await?;
-    let grant = (principal.as_str(), "admin", Some(project));
-    grants::insert(change.tx(), id, caller.organization.id, grant, (&caller.actor.name, now)).await
+    let named = grants::of_principal(change.tx(), &principal).await?;
+    if named.iter().any(|row| row.project_id == Some(before.id)) {
+        return Ok(());
+    }
+    let held = held_in(&caller.subject.unnarrowed(), before.facts());
+    let fits = |set: &&PermissionSet| {
+        let gives = set.permissions.only(Permissions::PROJECT);
+        set.level == Level::Project && !gives.is_empty() && held.include(gives)
+    };
+    let size = |set: &&PermissionSet| set.permissions.only(Permissions::PROJECT).each().count();
+    let largest = caller.organization.sets.all().filter(fits).max_by_key(size);
+    let own = caller.subject.grants.iter().find(|grant| grant.projects == Projects::All);
+    let set = largest.map(|set| &set.slug).or_else(|| own.map(|grant| &grant.set.slug));
+    let Some(set) = set.cloned() else { return Ok(()) };
+    let grant = (principal.as_str(), &*set, Some(before.id));
+    grants::insert(change, caller.organization.id, grant).await
+}
+
+/// What a principal can do in a project.
+fn held_in(subject: &Subject, project: ProjectFacts) -> Permissions {
+    let target = Target::Project(project);
+    let inside = Permissions::PROJECT.each();
+    inside.filter(|permission| decide(subject, *permission, &target).is_allowed()).collect()
 }
 
 /// Edits a project. With `version`, only over that version.
@@ -124,13 +154,13 @@ pub async fn edit(
     version: Option<i64>,
 ) -> Result<Project> {
     let organization = caller.organization.id;
-    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let project = require(&caller.subject, store::find(change.tx(), organization, named).await?)?;
     let checked = input.check(&project)?;
     let team = if checked.team == project.team {
         project.team_id
     } else {
-        let team = team_of(&mut change, caller, &checked.team).await?;
+        let team = team_of(&mut change, &caller, &checked.team).await?;
         require(&caller.subject, ProjectsOf(team.id))?;
         team.id
     };
@@ -139,14 +169,14 @@ pub async fn edit(
         require(&caller.subject, GrantsOf(project.clone()))?;
     }
     let fresh = version.is_none_or(|version| version == project.version);
-    if !fresh || !store::update(change.tx(), &project, &checked, team).await? {
+    if !fresh || !store::update(&mut change, &project, &checked, team).await? {
         return Err(Error::Stale(format!(
             "Somebody else changed this project meanwhile: it is now “{}”, {}, of the team {}. Look at it again, then save.",
             project.name, project.visibility, project.team_name
         )));
     }
     if checked.visibility == Visibility::Restricted && project.visibility != Visibility::Restricted {
-        name_caller(&mut change, caller, project.id).await?;
+        keep_caller(&mut change, &caller, &project).await?;
     }
     let before = json!(*project);
     let after = store::find(change.tx(), organization, named).await?;
@@ -162,7 +192,7 @@ pub async fn edit(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
 pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Project> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let project = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     if typed.is_some_and(|typed| typed.trim() != project.name) {
         let message = format!("must be the project's name: {}", project.name);
@@ -223,7 +253,10 @@ pub async fn consequences(
                 many(service_tokens, "service token", "service tokens")
             ));
         }
-        lost.push("Whoever is named in it stays, owners stay, and you are named as its admin.".to_owned());
+        lost.push(
+            "Whoever is named in it stays, owners stay, and you stay named in it with what you hold now."
+                .to_owned(),
+        );
     }
     Ok(lost)
 }

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::model::{GrantsOf, Project};
 use super::store::{self, Named};
-use crate::access::{Gift, Home, Kind, Level, PermissionSet, Permit, Visibility, require, require_gift, see};
+use crate::access::{Home, Kind, Level, PermissionSet, Permit, Visibility, require, see};
 use crate::audit::{Action, Change, Event};
 use crate::grants::store as grants;
 use crate::identity::Caller;
-use crate::platform::id::{GrantId, PersonId, TokenId};
+use crate::platform::id::{PersonId, TokenId};
 use crate::platform::text::fold;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
@@ -80,11 +80,11 @@ async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
     project: &str,
-) -> Result<(Change<'a>, Permit<GrantsOf>)> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+) -> Result<(Change<'a>, Caller, Permit<GrantsOf>)> {
+    let (mut change, caller) = caller.begin(context).await?;
     let project = store::find(change.tx(), caller.organization.id, project).await?;
     let permit = require(&caller.subject, GrantsOf(project))?;
-    Ok((change, permit))
+    Ok((change, caller, permit))
 }
 
 /// A set that can be given in one project.
@@ -111,10 +111,10 @@ pub async fn put(
     named: &str,
     set: &str,
 ) -> Result<(Project, Named)> {
-    let (mut change, permit) = managed(context, caller, project).await?;
+    let (mut change, caller, permit) = managed(context, caller, project).await?;
     let project = permit.0.clone();
-    let set = project_set(caller, set)?;
-    let principal = principal(&mut change, caller, named).await?;
+    let set = project_set(&caller, set)?;
+    let principal = principal(&mut change, &caller, named).await?;
     let refuse = |field: &str, message: String| Err(Error::Invalid(Mistakes::one(field, message)));
     if let Kind::ServiceAccount { home: Home::Team(team), .. } = &principal.kind {
         let closed = matches!(project.visibility, Visibility::Team | Visibility::Restricted);
@@ -129,14 +129,12 @@ pub async fn put(
             format!("“{}” may not be carried by service tokens of this organization", set.name),
         );
     }
-    require_gift(&caller.subject, &Gift::in_project(&set, project.facts()))?;
     let now = change.now;
     let before = before(&mut change, &project, &principal.id).await?;
-    grants::clear_project(change.tx(), project.id, &principal.id).await?;
-    let id = GrantId::new(now, &context.random);
+    grants::clear_project(&mut change, project.id, &principal.id).await?;
     let grant = (principal.id.as_str(), &*set.slug, Some(project.id));
     let by = caller.actor.name.clone();
-    grants::insert(change.tx(), id, caller.organization.id, grant, (&by, now)).await?;
+    grants::insert(&mut change, caller.organization.id, grant).await?;
     let event = Event::new(Action::ProjectGrantSet, "project", project.id, &project.name)
         .before(json!({ "principal": principal.name, "permission_sets": before }))
         .after(json!({ "principal": principal.name, "id": principal.id, "permission_set": set.slug }));
@@ -164,16 +162,16 @@ async fn before(change: &mut Change<'_>, project: &Project, principal: &str) -> 
 /// # Errors
 /// [`Error::NotFound`] where it is not named.
 pub async fn remove(context: &Context, caller: &Caller, project: &str, named: &str) -> Result<String> {
-    let (mut change, permit) = managed(context, caller, project).await?;
+    let (mut change, caller, permit) = managed(context, caller, project).await?;
     let project = &permit.0;
-    let principal = match principal(&mut change, caller, named).await {
+    let principal = match principal(&mut change, &caller, named).await {
         Ok(principal) => (principal.id, principal.name),
         // Taking away works by id even for what is gone.
         Err(Error::Invalid(_)) => (named.trim().to_owned(), named.trim().to_owned()),
         Err(error) => return Err(error),
     };
     let before = before(&mut change, project, &principal.0).await?;
-    if grants::clear_project(change.tx(), project.id, &principal.0).await? == 0 {
+    if grants::clear_project(&mut change, project.id, &principal.0).await? == 0 {
         return Err(Error::NotFound);
     }
     let event = Event::new(Action::ProjectGrantRemoved, "project", project.id, &project.name)

@@ -2,11 +2,13 @@
 
 use super::model::{Checked, Project, ProjectsOf};
 use crate::access::{Home, Kind, Permit, Subject, reaches_organization};
+use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
 use crate::platform::text::{MOST, like};
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+use crate::principals::Effect;
 
 /// Whose projects a list shows: those that the principal reaches.
 #[derive(Clone, Debug)]
@@ -130,14 +132,13 @@ pub async fn find(
 
 /// Makes a project of the team that the permit is for.
 pub(super) async fn insert(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     organization: OrganizationId,
     id: ProjectId,
     team: &Permit<ProjectsOf>,
     project: &Checked,
-    now: Timestamp,
 ) -> Result<()> {
-    sql("INSERT INTO projects (id, organization_id, slug, name, description, team_id, visibility, version, created_at) \
+    let statement = sql("INSERT INTO projects (id, organization_id, slug, name, description, team_id, visibility, version, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)")
     .bind(id)
     .bind(organization)
@@ -146,31 +147,32 @@ pub(super) async fn insert(
     .bind(&project.description)
     .bind(team.0)
     .bind(project.visibility)
-    .bind(now)
-    .execute(tx)
-    .await
-    .map_err(|error| Error::unique(error, "slug", "is taken by another project"))?;
+    .bind(change.now);
+    // A grant for all projects is for later ones, too: who holds one gains nothing new.
+    change
+        .write_unique(Effect::None, statement, |error| {
+            Error::unique(error, "slug", "is taken by another project")
+        })
+        .await?;
     Ok(())
 }
 
 /// Writes an edit over the version that was read; false if another came first.
 pub(super) async fn update(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     project: &Permit<Project>,
     checked: &Checked,
     team: TeamId,
 ) -> Result<bool> {
-    let rows = sql("UPDATE projects SET name = $1, description = $2, team_id = $3, visibility = $4, \
+    let statement = sql("UPDATE projects SET name = $1, description = $2, team_id = $3, visibility = $4, \
             version = version + 1 WHERE id = $5 AND version = $6")
     .bind(&checked.name)
     .bind(&checked.description)
     .bind(team)
     .bind(checked.visibility)
     .bind(project.id)
-    .bind(project.version)
-    .execute(tx)
-    .await?;
-    Ok(rows == 1)
+    .bind(project.version);
+    Ok(change.write(Effect::Project(project.id), statement).await? == 1)
 }
 
 pub(super) async fn delete(tx: &mut Tx, project: &Permit<Project>) -> Result<()> {

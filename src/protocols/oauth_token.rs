@@ -17,12 +17,12 @@ use crate::audit::{Actor, ActorKind, Change};
 use crate::identity::assertion::{Presented, Proven};
 use crate::identity::bearer::Principal;
 use crate::identity::caller::RequestFacts;
-use crate::identity::standing::{self, of_account};
 use crate::identity::{App, Bearer, PlainToken};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
 use crate::platform::web::Form;
 use crate::platform::{Error, Timestamp};
+use crate::principals::{self, of_account};
 use crate::service_accounts::model::{ServiceAccount, Status};
 use crate::service_accounts::store as accounts;
 use crate::tokens::access::{AccessFor, LONGEST, USUAL, issue};
@@ -228,7 +228,7 @@ async fn federated(
     let now = app.clock.now();
     let candidates = accounts::federated(&app.db, provider.id, proven.subject(), now).await?;
     let account = matching(candidates, &proven, named.as_deref(), now)?;
-    let organization = standing::organization(&app.db, account.organization_id).await?;
+    let organization = principals::organization(&app.db, account.organization_id).await?;
     let addresses = Addresses::parse(&account.allowed_addresses).map_err(Error::internal)?;
     if !addresses.let_in(facts.address) || !organization.policy.lets_in(facts.address) {
         return refuse(Code::InvalidGrant, facts.shut_out().to_string());

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::access::{ProjectFacts, Subject};
 use crate::identity::attribution::{Attribution, Claimed, settle};
 use crate::identity::bearer::{self, Bearer, Principal};
-use crate::identity::caller::{RequestFacts, memberships, place_in};
+use crate::identity::caller::{RequestFacts, place_in};
 use crate::identity::service::ServiceCaller;
-use crate::identity::standing;
 use crate::identity::{App, PlainToken};
 use crate::platform::{Error, Label, Result};
+use crate::principals::{self, memberships};
 use crate::projects::store as projects;
 use crate::service_accounts::model::Status;
 use crate::service_accounts::store as accounts;
@@ -61,6 +61,10 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: Question) -> R
         Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
+    // An access token is as good as the kind of token that it was exchanged for.
+    if !service.kinds.contains(&bearer.acts_as) {
+        return Ok(None);
+    }
     let (subject, default_team) = match &bearer.principal {
         Principal::Machine(machine) if machine.organization.id == service.organization.id => {
             (machine.subject.clone(), machine.default_team.clone())
@@ -95,29 +99,29 @@ pub async fn principal(app: &App, service: &ServiceCaller, kind: &str, id: &str)
     match kind {
         "person" => {
             let Ok(person) = id.parse() else { return Ok(None) };
-            let place = memberships(app, person, Some(&organization.slug)).await?.pop();
+            let place = memberships(&app.db, person, Some(&organization.slug)).await?.pop();
             Ok(place.map(|place| place.subject))
         }
         "service_account" => match accounts::find(&app.db, organization.id, id, now).await {
             Ok(account) if account.status(now) == Status::Active => {
                 let home = account.home();
-                standing::of_account(&app.db, organization, account.id, home, &account.role).await.map(Some)
+                principals::of_account(&app.db, organization, account.id, home, &account.role).await.map(Some)
             }
             Ok(_) => Ok(None),
             Err(error) => known(error),
         },
         "service_token" => match service_tokens::find(&app.db, organization.id, id).await {
             Ok(found) if found.token.status(now) == TokenStatus::Active => {
-                standing::of_service_token(&app.db, organization, found.token.id).await.map(Some)
+                principals::of_service_token(&app.db, organization, found.token.id).await.map(Some)
             }
             Ok(_) => Ok(None),
             Err(error) => known(error),
         },
         "team" => match teams::find(&app.db, organization.id, id).await {
-            Ok(team) => standing::of_team(&app.db, organization, team.id, &team.role).await.map(Some),
+            Ok(team) => principals::of_team(&app.db, organization, team.id, &team.role).await.map(Some),
             Err(error) => known(error),
         },
-        "organization" => Ok(organization.is_named(id).then(standing::of_organization)),
+        "organization" => Ok(organization.is_named(id).then(principals::of_organization)),
         _ => Ok(None),
     }
 }

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::model::{AccountEdit, AccountsOf, Credential, Identity, NewAccount, Scope, ServiceAccount};
+use super::model::{
+    AccountCreation, AccountEdit, AccountsOf, Credential, Identity, NewAccount, Scope, ServiceAccount,
+};
 use super::store::{self, Anchor, Filter};
-use crate::access::{Gift, Home, Kind, Permit, Subject, Who, accounts_seen, may, require, require_gift, see};
+use crate::access::{Home, Kind, Permit, Subject, Who, accounts_seen, may, require, see};
 use crate::audit::{Action, Change, Event};
-use crate::grants::actions::hand_over;
 use crate::identity::once::{Claim, claim, repeats};
 use crate::identity::reveal::Delivery;
-use crate::identity::standing::of_account;
 use crate::identity::{Caller, PlainToken};
 use crate::identity_providers::model::owners_of_shared;
 use crate::identity_providers::store as providers;
@@ -17,6 +17,7 @@ use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
+use crate::principals::of_account;
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::lifecycle;
@@ -80,17 +81,14 @@ pub async fn create(
     nonce: Option<&str>,
     delivery: &Delivery,
 ) -> Result<Made> {
-    let checked = input.check(&caller.organization, context.clock.now())?;
-    let organization = caller.organization.id;
-    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let now = change.now;
+    let checked = input.check(&caller.organization, now)?;
+    let organization = caller.organization.id;
     let field = if checked.scope == Scope::Team { "team" } else { "default_team" };
-    let team = visible_team(&mut change, caller, &checked.team, field).await?;
+    let team = visible_team(&mut change, &caller, &checked.team, field).await?;
     let home = if checked.scope == Scope::Team { Home::Team(team.id) } else { Home::Organization };
-    let permit = require(&caller.subject, AccountsOf(home))?;
-    may_create(caller)?;
-    let set = caller.organization.sets.find(&checked.role).ok_or(Error::NotFound)?;
-    require_gift(&caller.subject, &Gift::role_of_account(set, home))?;
+    let permit = require(&caller.subject, AccountCreation::under(&caller.organization, home))?;
     let id = ServiceAccountId::new(now, &context.random);
     let by_key = repeats(&mut change, "service account", &id).await?.map(|first| first.to_string());
     let by_form =
@@ -102,12 +100,10 @@ pub async fn create(
     }
     let anchor = match &checked.credential {
         Credential::Key(_) => Anchor { conditions: "{}".to_owned(), ..Anchor::default() },
-        Credential::Federated(identity) => anchored(&mut change, caller, identity).await?,
+        Credential::Federated(identity) => anchored(&mut change, &caller, identity).await?,
     };
     let default_team = (checked.scope == Scope::Organization).then_some(team.id);
-    let actor = caller.actor.clone();
-    store::insert(change.tx(), organization, id, &permit, (&checked, &anchor), default_team, (&actor, now))
-        .await?;
+    store::insert(&mut change, organization, id, &permit, (&checked, &anchor), default_team).await?;
     let account =
         require(&caller.subject, store::find(change.tx(), organization, &id.to_string(), now).await?)?;
     let issued = match &checked.credential {
@@ -120,15 +116,6 @@ pub async fn create(
     change.commit(event.after(json!(account.view(now)))).await?;
     let key = issued.as_ref().map(|issued| issued.id);
     Ok(Made { account, key, value: issued.and_then(|issued| issued.value) })
-}
-
-/// Whether the organization's policy lets the caller make accounts.
-fn may_create(caller: &Caller) -> Result<()> {
-    let by_policy = caller.organization.policy.team_admins_create_accounts;
-    if by_policy || caller.subject.is_owner() || !caller.subject.is_person() {
-        return Ok(());
-    }
-    Err(Error::Forbidden("This organization lets its owners alone create service accounts.".to_owned()))
 }
 
 /// Finds the provider of an identity.
@@ -172,18 +159,17 @@ async fn visible_team(
     })
 }
 
-/// An account under change: the permit to manage it, and the check that the
-/// caller holds what it holds, where the change would hand that out.
+/// An account under change: the caller as they are now, and the permit to manage it.
 pub(super) async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
     named: &str,
-) -> Result<(Change<'a>, Permit<ServiceAccount>)> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+) -> Result<(Change<'a>, Caller, Permit<ServiceAccount>)> {
+    let (mut change, caller) = caller.begin(context).await?;
     let now = change.now;
     let account = store::find(change.tx(), caller.organization.id, named, now).await?;
     let permit = require(&caller.subject, account)?;
-    Ok((change, permit))
+    Ok((change, caller, permit))
 }
 
 /// What an account holds, with this role.
@@ -194,17 +180,6 @@ async fn subject_of(
     role: &str,
 ) -> Result<Subject> {
     of_account(source, &caller.organization, account.id, account.home(), role).await
-}
-
-/// Checks that the caller holds what the account holds.
-pub(super) async fn may_hand_out(
-    change: &mut Change<'_>,
-    caller: &Caller,
-    account: &ServiceAccount,
-    role: &str,
-) -> Result<()> {
-    let subject = subject_of(change.tx(), caller, account, role).await?;
-    hand_over(change.tx(), &caller.subject, &subject).await
 }
 
 /// What an account holds and what it reaches, for the page *Access*.
@@ -227,34 +202,23 @@ pub async fn edit(
     named: &str,
     input: &AccountEdit,
 ) -> Result<ServiceAccount> {
-    let (mut change, account) = managed(context, caller, named).await?;
+    let (mut change, caller, account) = managed(context, caller, named).await?;
     let now = change.now;
     let checked = input.check(&account, &caller.organization.sets, now)?;
-    // A longer life hands out what the account holds, as a new role, another
-    // identity, or more addresses do.
-    let longer = match (account.expires_at, checked.expires_at) {
-        (Some(was), Some(end)) => end > was,
-        (Some(_), None) => true,
-        (None, _) => false,
-    };
-    let elsewhere = checked.allowed_addresses.lines() != account.allowed_addresses;
-    if checked.role != account.role || longer || elsewhere || checked.identity.is_some() {
-        may_hand_out(&mut change, caller, &account, &checked.role).await?;
-    }
     let default_team: Option<TeamId> = match input.default_team.as_deref() {
-        Some(slug) => Some(visible_team(&mut change, caller, slug.trim(), "default_team").await?.id),
+        Some(slug) => Some(visible_team(&mut change, &caller, slug.trim(), "default_team").await?.id),
         None => None,
     };
     let into = match &checked.into_team {
         Some(slug) => {
-            let team = visible_team(&mut change, caller, slug, "team").await?.id;
+            let team = visible_team(&mut change, &caller, slug, "team").await?.id;
             require(&caller.subject, AccountsOf(Home::Team(team)))?;
             Some(team)
         }
         None => None,
     };
     let anchor = match &checked.identity {
-        Some(identity) => anchored(&mut change, caller, identity).await?,
+        Some(identity) => anchored(&mut change, &caller, identity).await?,
         None => Anchor {
             provider: account.identity_provider_id,
             subject: account.identity_subject.clone(),
@@ -262,7 +226,7 @@ pub async fn edit(
         },
     };
     let fresh = input.version.is_none_or(|version| version == account.version);
-    if !fresh || !store::update(change.tx(), &account, &checked, default_team, into, &anchor).await? {
+    if !fresh || !store::update(&mut change, &account, &checked, default_team, into, &anchor).await? {
         return Err(Error::Stale(format!(
             "Somebody else changed this account meanwhile: it is now “{}” with the role {}. Look at it again, then save.",
             account.name,
@@ -298,15 +262,12 @@ pub async fn enable(context: &Context, caller: &Caller, named: &str) -> Result<S
 }
 
 async fn switch(context: &Context, caller: &Caller, named: &str, on: bool) -> Result<ServiceAccount> {
-    let (mut change, account) = managed(context, caller, named).await?;
+    let (mut change, caller, account) = managed(context, caller, named).await?;
     if account.disabled_at.is_none() == on {
         return Ok(account.into_inner());
     }
-    if on {
-        may_hand_out(&mut change, caller, &account, &account.role).await?;
-    }
     let now = change.now;
-    store::set_disabled(change.tx(), &account, (!on).then_some(now)).await?;
+    store::set_disabled(&mut change, &account, (!on).then_some(now)).await?;
     let action = if on { Action::ServiceAccountEnabled } else { Action::ServiceAccountDisabled };
     let after = store::find(change.tx(), caller.organization.id, named, now).await?;
     change.commit(Event::new(action, "service_account", after.id, &after.name)).await?;
@@ -323,7 +284,7 @@ pub async fn delete(
     named: &str,
     typed: Option<&str>,
 ) -> Result<ServiceAccount> {
-    let (mut change, account) = managed(context, caller, named).await?;
+    let (mut change, _, account) = managed(context, caller, named).await?;
     if typed.is_some_and(|typed| typed.trim() != account.name) {
         return Err(Error::Invalid(Mistakes::one(
             "confirm",

@@ -1,7 +1,7 @@
 //! The form of a service account: what it offers, what was typed.
 
-use super::model::{AccountEdit, AccountsOf, Authentication, IdentityInput, NewAccount, ServiceAccount};
-use crate::access::{Gift, Home, Kind, PermissionSet, Policy, TokenKind, may, may_give};
+use super::model::{AccountCreation, AccountEdit, Authentication, IdentityInput, NewAccount, ServiceAccount};
+use crate::access::{Home, Kind, PermissionSet, Policy, TokenKind, can_give_account_role, may};
 use crate::identity::{App, Caller};
 use crate::identity_providers::model::IdentityProvider;
 use crate::identity_providers::store as providers;
@@ -196,8 +196,7 @@ impl Choices {
     pub async fn of(app: &App, caller: &Caller, home: Option<Home>) -> Result<Self> {
         let teams = teams::actions::list(app, caller, "", &Page::choices()).await?.rows;
         let policy = &caller.organization.policy;
-        let by_policy = policy.team_admins_create_accounts || caller.subject.is_owner();
-        let may_in = |home: Home| by_policy && may(&caller.subject, &AccountsOf(home));
+        let may_in = |home: Home| may(&caller.subject, &AccountCreation::under(&caller.organization, home));
         let own_teams: Vec<Team> = teams.iter().filter(|team| may_in(Home::Team(team.id))).cloned().collect();
         let organization = may_in(Home::Organization);
         let homes: Vec<Home> = match home {
@@ -208,9 +207,8 @@ impl Choices {
                 .chain(own_teams.iter().map(|team| Home::Team(team.id)))
                 .collect(),
         };
-        let gives = |set: &PermissionSet| {
-            homes.iter().any(|home| may_give(&caller.subject, &Gift::role_of_account(set, *home)).is_ok())
-        };
+        let gives =
+            |set: &PermissionSet| homes.iter().any(|home| can_give_account_role(&caller.subject, set, *home));
         let roles = caller.organization.sets.all().filter(|set| gives(set)).cloned().collect();
         let providers = providers::all(&app.db, caller.organization.id).await?;
         let now = app.clock.now();
@@ -223,12 +221,13 @@ impl Choices {
     /// without a look at the teams, for the buttons of lists.
     #[must_use]
     pub fn any_for(caller: &Caller) -> bool {
-        let by_policy = caller.organization.policy.team_admins_create_accounts || caller.subject.is_owner();
         let mut homes = vec![Home::Organization];
         if let Kind::Person { teams, .. } = &caller.subject.kind {
             homes.extend(teams.iter().map(|(team, _)| Home::Team(*team)));
         }
-        by_policy && homes.into_iter().any(|home| may(&caller.subject, &AccountsOf(home)))
+        homes
+            .into_iter()
+            .any(|home| may(&caller.subject, &AccountCreation::under(&caller.organization, home)))
     }
 
     /// Whether the caller may make any account at all.

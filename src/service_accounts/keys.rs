@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::actions::{get, managed, may_hand_out};
+use super::actions::{get, managed};
 use super::model::{Authentication, ServiceAccount};
 use crate::access::{TokenKind, require};
 use crate::audit::{Action, Event};
@@ -59,13 +59,12 @@ pub async fn add_key(
     input: &TokenInput,
     delivery: &Delivery,
 ) -> Result<(ServiceAccount, Issued)> {
-    let (mut change, account) = managed(context, caller, named).await?;
+    let (mut change, caller, account) = managed(context, caller, named).await?;
     if account.authentication == Authentication::Federated {
         return Err(Error::conflict(
             "A federated account has no keys: its identity provider vouches for it.",
         ));
     }
-    may_hand_out(&mut change, caller, &account, &account.role).await?;
     let mut mistakes = Mistakes::default();
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
     let Some(key) = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty()) else {
@@ -95,8 +94,7 @@ pub async fn regenerate(
     renewal: &Renewal,
     delivery: &Delivery,
 ) -> Result<(ServiceAccount, Issued)> {
-    let (mut change, account) = managed(context, caller, named).await?;
-    may_hand_out(&mut change, caller, &account, &account.role).await?;
+    let (mut change, caller, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
     let policy = &caller.organization.policy;
     let issued =
@@ -124,15 +122,12 @@ pub async fn edit_key(
     input: &TokenInput,
     version: Option<i64>,
 ) -> Result<Token> {
-    let (mut change, account) = managed(context, caller, named).await?;
+    let (mut change, caller, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
     let mut mistakes = Mistakes::default();
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
     let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
     let Some(checked) = checked else { return Err(Error::Invalid(mistakes)) };
-    if checked.allowed_addresses.lines() != token.allowed_addresses {
-        may_hand_out(&mut change, caller, &account, &account.role).await?;
-    }
     lifecycle::describe(&mut change, &token, &checked, version).await?;
     let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
     let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
@@ -149,7 +144,7 @@ pub async fn edit_key(
 /// # Errors
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
-    let (mut change, account) = managed(context, caller, named).await?;
+    let (mut change, _, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
     lifecycle::stop_old(change, &token).await?;
     Ok(token)
@@ -160,7 +155,7 @@ pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str
 /// # Errors
 /// [`Error::Conflict`] when it has ended.
 pub async fn revoke(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
-    let (mut change, account) = managed(context, caller, named).await?;
+    let (mut change, _, account) = managed(context, caller, named).await?;
     let token = token_of(change.tx(), &account, key).await?;
     lifecycle::revoke(change, &token).await?;
     Ok(token)

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Addresses, Guarded, Home, Resource, Sets, Target, TokenKind};
-use crate::identity::OrganizationFacts;
+use crate::access::{Addresses, Guarded, Home, PrincipalId, Resource, Sets, Target, TokenKind};
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
 use crate::platform::text::{UpTo, name, prose, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::principals::{Effect, OrganizationFacts};
 use crate::teams::model::role;
 use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, Whose, check_end};
 
@@ -210,7 +210,31 @@ impl HoldsTokens for ServiceAccount {
     }
 }
 
-/// The accounts of a home: making one there.
+/// Creating an account in a home.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountCreation {
+    /// Where it will belong.
+    pub home: Home,
+    /// Whether the organization's policy lets no other person than owners do it.
+    pub owners_only: bool,
+}
+
+impl AccountCreation {
+    /// In this home, under the policy of this organization.
+    #[must_use]
+    pub const fn under(organization: &OrganizationFacts, home: Home) -> Self {
+        Self { home, owners_only: !organization.policy.team_admins_create_accounts }
+    }
+}
+
+impl Guarded for AccountCreation {
+    const RESOURCE: Resource = Resource::ServiceAccounts;
+    fn target(&self) -> Target {
+        Target::NewServiceAccount { home: self.home, owners_only: self.owners_only }
+    }
+}
+
+/// The accounts of a home: moving one there.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountsOf(pub Home);
 
@@ -464,6 +488,27 @@ pub struct CheckedEdit {
     pub into_team: Option<String>,
     /// A new external identity.
     pub identity: Option<Identity>,
+}
+
+impl CheckedEdit {
+    /// What the edit gives. A longer life, more addresses or another identity
+    /// hand out everything that the account holds; another role or team gives
+    /// the account itself more.
+    #[must_use]
+    pub fn effect(&self, account: &ServiceAccount) -> Effect {
+        let is_longer = match (account.expires_at, self.expires_at) {
+            (Some(was), Some(end)) => end > was,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let is_elsewhere = self.allowed_addresses.lines() != account.allowed_addresses;
+        let principal = PrincipalId::ServiceAccount(account.id);
+        if is_longer || is_elsewhere || self.identity.is_some() {
+            Effect::Credential(principal, None)
+        } else {
+            Effect::Principal(principal)
+        }
+    }
 }
 
 impl AccountEdit {

@@ -1,14 +1,17 @@
 //! The SQL of service accounts.
 
-use super::model::{AccountsOf, Authentication, CheckedAccount, CheckedEdit, Credential, ServiceAccount};
-use crate::access::Permit;
-use crate::audit::Actor;
+use super::model::{
+    AccountCreation, Authentication, CheckedAccount, CheckedEdit, Credential, ServiceAccount,
+};
+use crate::access::{Permit, PrincipalId};
+use crate::audit::Change;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::search::{self, Entry, Indexed, Place, Search, Searched};
 use crate::platform::text::fold;
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+use crate::principals::Effect;
 
 /// What a list is filtered by; empty means any.
 #[derive(Clone, Debug, Default)]
@@ -274,16 +277,16 @@ pub(super) struct Anchor {
 
 /// Makes an account in the home that the permit is for.
 pub(super) async fn insert(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     organization: OrganizationId,
     id: ServiceAccountId,
-    home: &Permit<AccountsOf>,
+    creation: &Permit<AccountCreation>,
     (account, anchor): (&CheckedAccount, &Anchor),
     default_team: Option<TeamId>,
-    (actor, now): (&Actor, Timestamp),
 ) -> Result<()> {
-    let team = if let crate::access::Home::Team(team) = home.0 { Some(team) } else { None };
-    sql(
+    let actor = change.actor();
+    let team = if let crate::access::Home::Team(team) = creation.home { Some(team) } else { None };
+    let statement = sql(
         "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, \
             team_id, default_team_id, role, expires_at, created_by, created_by_name, created_at, version, \
             allowed_addresses, self_rotation, authentication, identity_provider_id, identity_subject, \
@@ -303,7 +306,7 @@ pub(super) async fn insert(
     .bind(account.expires_at)
     .bind(actor.id.clone())
     .bind(actor.name.clone())
-    .bind(now)
+    .bind(change.now)
     .bind(account.allowed_addresses.lines())
     .bind(account.self_rotation)
     .bind(match account.credential {
@@ -312,26 +315,27 @@ pub(super) async fn insert(
     })
     .bind(anchor.provider)
     .bind(anchor.subject.as_deref())
-    .bind(&anchor.conditions)
-    .execute(&mut *tx)
-    .await
-    .map_err(|error| {
-        Error::unique(error, "name", "is taken by another service account of this organization")
-    })?;
-    ServiceAccount::renew(tx, &id.to_string()).await
+    .bind(&anchor.conditions);
+    let effect = Effect::Principal(PrincipalId::ServiceAccount(id));
+    change.write_unique(effect, statement, name_is_taken).await?;
+    ServiceAccount::renew(change.tx(), &id.to_string()).await
+}
+
+fn name_is_taken(error: sqlx::Error) -> Error {
+    Error::unique(error, "name", "is taken by another service account of this organization")
 }
 
 /// Writes an edit over the version that was read; false if another came first.
 /// `into`: the team that it moves into, where it becomes a team's.
 pub(super) async fn update(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     account: &Permit<ServiceAccount>,
     edit: &CheckedEdit,
     default_team: Option<TeamId>,
     into: Option<TeamId>,
     anchor: &Anchor,
 ) -> Result<bool> {
-    let rows =
+    let statement =
         sql("UPDATE service_accounts SET name = $1, name_folded = $2, description = $3, comment = $4, \
             role = $5, expires_at = $6, \
             default_team_id = CASE WHEN $7 = '' THEN COALESCE($8, default_team_id) ELSE NULL END, \
@@ -354,27 +358,25 @@ pub(super) async fn update(
         .bind(anchor.subject.as_deref())
         .bind(&anchor.conditions)
         .bind(account.id)
-        .bind(account.version)
-        .execute(&mut *tx)
-        .await
-        .map_err(|error| {
-            Error::unique(error, "name", "is taken by another service account of this organization")
-        })?;
-    ServiceAccount::renew(tx, &account.id.to_string()).await?;
+        .bind(account.version);
+    let rows = change.write_unique(edit.effect(account), statement, name_is_taken).await?;
+    ServiceAccount::renew(change.tx(), &account.id.to_string()).await?;
     Ok(rows == 1)
 }
 
 /// Switches an account off (`Some`) or on.
 pub(super) async fn set_disabled(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     account: &Permit<ServiceAccount>,
     at: Option<Timestamp>,
 ) -> Result<()> {
-    sql("UPDATE service_accounts SET disabled_at = $1, version = version + 1 WHERE id = $2")
-        .bind(at)
-        .bind(account.id)
-        .execute(tx)
-        .await?;
+    let statement = sql("UPDATE service_accounts SET disabled_at = $1, version = version + 1 WHERE id = $2");
+    // Whoever has its keys can do again what it can do.
+    let effect = match at {
+        Some(_) => Effect::None,
+        None => Effect::Credential(PrincipalId::ServiceAccount(account.id), None),
+    };
+    change.write(effect, statement.bind(at).bind(account.id)).await?;
     Ok(())
 }
 

@@ -4,17 +4,13 @@ use serde_json::json;
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, ServiceTokens, Where};
 use super::store::{self, Filter};
-use crate::access::{
-    Gift, Level, PermissionSet, Permit, ProjectFacts, TokenKind, require, require_gift, see,
-};
+use crate::access::{Level, PermissionSet, Permit, ProjectFacts, TokenKind, require, see};
 use crate::audit::{Action, Change, Event};
-use crate::grants::actions::hand_over;
 use crate::grants::store as grants;
 use crate::identity::Caller;
 use crate::identity::once::{Claim, claim};
 use crate::identity::reveal::Delivery;
-use crate::identity::standing::of_service_token;
-use crate::platform::id::{GrantId, TokenId};
+use crate::platform::id::TokenId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
 use crate::projects::store as projects;
@@ -104,20 +100,11 @@ async fn check(
     Ok(all)
 }
 
-fn give(caller: &Caller, grant: &Checked) -> Result<()> {
-    let gift = match &grant.1 {
-        None => Gift::of_service_token(&grant.0),
-        Some((facts, _)) => Gift::in_project(&grant.0, *facts),
-    };
-    require_gift(&caller.subject, &gift)
-}
-
 async fn write(change: &mut Change<'_>, caller: &Caller, token: TokenId, all: &[Checked]) -> Result<()> {
     let principal = token.to_string();
     for (set, project) in all {
-        let (now, id) = (change.now, GrantId::new(change.now, &change.context().random));
         let grant = (principal.as_str(), &*set.slug, project.as_ref().map(|(facts, _)| facts.id));
-        grants::insert(change.tx(), id, caller.organization.id, grant, (&caller.actor.name, now)).await?;
+        grants::insert(change, caller.organization.id, grant).await?;
     }
     Ok(())
 }
@@ -134,8 +121,8 @@ pub async fn create(
     nonce: Option<&str>,
     delivery: &Delivery,
 ) -> Result<Issued> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let now = change.now;
     let mut mistakes = Mistakes::default();
     let particulars = TokenInput {
@@ -147,11 +134,8 @@ pub async fn create(
     };
     let of = (&caller.organization.policy, TokenKind::ServiceToken);
     let token = particulars.check(&mut mistakes, of, now);
-    let all = check(&mut change, caller, &input.grants, &mut mistakes).await?;
+    let all = check(&mut change, &caller, &input.grants, &mut mistakes).await?;
     let Some(token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
-    for grant in &all {
-        give(caller, grant)?;
-    }
     let issued = lifecycle::issue(&mut change, (&permit).into(), &token, delivery).await?;
     if issued.is_repeat() {
         return Ok(issued);
@@ -162,7 +146,7 @@ pub async fn create(
     {
         return Ok(Issued { id: first.parse().map_err(Error::internal)?, value: None });
     }
-    write(&mut change, caller, issued.id, &all).await?;
+    write(&mut change, &caller, issued.id, &all).await?;
     let after = json!({ "grants": input.grants, "description": token.description });
     let event = Event::new(Action::ServiceTokenCreated, "token", issued.id, &token.name).after(after);
     change.touches_nothing();
@@ -174,11 +158,11 @@ async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
     id: &str,
-) -> Result<(Change<'a>, Permit<ServiceTokens>, Listed)> {
+) -> Result<(Change<'a>, Caller, Permit<ServiceTokens>, Listed)> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let token = store::find(change.tx(), caller.organization.id, id).await?;
-    Ok((change, permit, token))
+    Ok((change, caller, permit, token))
 }
 
 /// Edits a service token. What is added must be held by the caller; what is
@@ -193,7 +177,7 @@ pub async fn edit(
     input: &ServiceTokenEdit,
     version: Option<i64>,
 ) -> Result<Listed> {
-    let (mut change, _, was) = managed(context, caller, id).await?;
+    let (mut change, caller, _, was) = managed(context, caller, id).await?;
     if was.token.revoked_at.is_some() {
         return Err(Error::conflict("This token is revoked. Make a new one."));
     }
@@ -209,26 +193,14 @@ pub async fn edit(
     let of = (&caller.organization.policy, TokenKind::ServiceToken);
     let checked = particulars.check(&mut mistakes, of, change.now);
     let all = match &input.grants {
-        Some(inputs) => Some(check(&mut change, caller, inputs, &mut mistakes).await?),
+        Some(inputs) => Some(check(&mut change, &caller, inputs, &mut mistakes).await?),
         None => None,
     };
     let Some(checked) = checked.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
-    if checked.allowed_addresses.lines() != token.allowed_addresses {
-        let subject = of_service_token(change.tx(), &caller.organization, token.id).await?;
-        hand_over(change.tx(), &caller.subject, &subject).await?;
-    }
     lifecycle::describe(&mut change, token, &checked, version).await?;
     if let Some(all) = &all {
-        let had = grants::of_principal(change.tx(), &token.id.to_string()).await?;
-        for grant in all {
-            let project = grant.1.as_ref().map(|(facts, _)| facts.id);
-            let kept = had.iter().any(|row| row.permission_set == grant.0.slug && row.project_id == project);
-            if !kept {
-                give(caller, grant)?;
-            }
-        }
-        grants::clear(change.tx(), caller.organization.id, &token.id.to_string()).await?;
-        write(&mut change, caller, token.id, all).await?;
+        grants::clear(&mut change, caller.organization.id, &token.id.to_string()).await?;
+        write(&mut change, &caller, token.id, all).await?;
     }
     let after = store::find(change.tx(), caller.organization.id, id).await?;
     let told = |it: &Listed| {
@@ -253,9 +225,7 @@ pub async fn regenerate(
     renewal: &Renewal,
     delivery: &Delivery,
 ) -> Result<Issued> {
-    let (mut change, permit, was) = managed(context, caller, id).await?;
-    let subject = of_service_token(change.tx(), &caller.organization, was.token.id).await?;
-    hand_over(change.tx(), &caller.subject, &subject).await?;
+    let (mut change, caller, permit, was) = managed(context, caller, id).await?;
     let policy = &caller.organization.policy;
     let issued =
         lifecycle::regenerate(&mut change, (&permit).into(), &was.token, renewal, policy, delivery).await?;
@@ -273,7 +243,7 @@ pub async fn regenerate(
 /// # Errors
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
-    let (change, _, token) = managed(context, caller, id).await?;
+    let (change, _, _, token) = managed(context, caller, id).await?;
     lifecycle::stop_old(change, &token.token).await?;
     Ok(token)
 }
@@ -284,11 +254,11 @@ pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Li
 /// [`Error::NotFound`] for an unknown one; [`Error::Conflict`] for one that has
 /// ended; [`Error::Invalid`] for none or more than a page.
 pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Listed>> {
-    require(&caller.subject, ServiceTokens(caller.organization.id))?;
     if ids.is_empty() || ids.len() > 50 {
         return Err(Error::Invalid(Mistakes::one("token", "choose 1 to 50 tokens")));
     }
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let (mut change, caller) = caller.begin(context).await?;
+    require(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut ended = Vec::new();
     let mut last = None;
     for id in ids {

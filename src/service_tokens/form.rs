@@ -2,7 +2,7 @@
 //! other.
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, Where};
-use crate::access::{Gift, Level, Permission, PermissionSet, Resource, may_give};
+use crate::access::{Level, Permission, PermissionSet, Resource, can_give_token_grant};
 use crate::identity::{App, Caller};
 use crate::platform::web::Form;
 use crate::platform::web::paging::Page;
@@ -173,12 +173,12 @@ impl Choices {
     pub async fn of(app: &App, caller: &Caller, held: &[GrantInput]) -> Result<Self> {
         let projects = projects::list(app, caller, &Filter::default(), &Page::choices()).await?.rows;
         let gives = |set: &PermissionSet| {
-            let everywhere = may_give(&caller.subject, &Gift::of_service_token(set)).is_ok();
+            let everywhere = can_give_token_grant(&caller.subject, set, None);
             everywhere
                 || (set.level == Level::Project
-                    && projects.iter().any(|project| {
-                        may_give(&caller.subject, &Gift::in_project(set, project.facts())).is_ok()
-                    }))
+                    && projects
+                        .iter()
+                        .any(|project| can_give_token_grant(&caller.subject, set, Some(project.facts()))))
         };
         let policy = &caller.organization.policy;
         let fits = |set: &&PermissionSet| {

@@ -49,10 +49,10 @@ pub async fn create(
     input: &NewService,
     delivery: &Delivery,
 ) -> Result<(Service, Issued)> {
+    let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, Services)?;
     let checked = input.check()?;
     let organization = caller.organization.id;
-    let mut change = Change::begin(context, &caller.actor, Some(organization)).await?;
     let (now, id) = (change.now, ServiceId::new(change.now, &context.random));
     if let Some(first) = repeats(&mut change, "service", &id).await? {
         let service = store::find(change.tx(), organization, &first.to_string()).await?;
@@ -76,7 +76,7 @@ async fn managed<'a>(
     caller: &'a Caller,
     id: &str,
 ) -> Result<(Change<'a>, Permit<Service>)> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     require(&caller.subject, Services)?;
     let service = store::find(change.tx(), caller.organization.id, id).await?;
     let permit = require(&caller.subject, service)?;

@@ -184,13 +184,8 @@ async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<Renewal
         return Err(Error::Invalid(Mistakes::one("expires_at", message)));
     }
     let policy = &machine.organization.policy;
-    let (change_of, delivery) = (&mut change, Delivery::Answer);
-    let made = if bearer.is_old {
-        // The answer with its successor was lost: that one is replaced, this one lives on as promised.
-        lifecycle::replace(change_of, holder, &token, &renewal, policy, &delivery).await?
-    } else {
-        lifecycle::regenerate(change_of, holder, &token, &renewal, policy, &delivery).await?
-    };
+    let (presented, delivery) = ((holder, bearer.value), Delivery::Answer);
+    let made = lifecycle::rotate(&mut change, presented, &token, &renewal, policy, &delivery).await?;
     if made.is_repeat() {
         // Its connection is free again before another is asked for.
         drop(change);

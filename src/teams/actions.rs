@@ -4,13 +4,10 @@ use serde_json::json;
 
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
 use super::store::{self, Seen};
-use crate::access::{Gift, Kind, TeamRole, holds_groups, require, require_gift, see};
-use crate::audit::{Action, Change, Event};
-use crate::grants::actions::hand_over;
+use crate::access::{Kind, TeamRole, holds_groups, require, see};
+use crate::audit::{Action, Event};
 use crate::identity::Caller;
 use crate::identity::once::repeats;
-use crate::identity::standing::of_team;
-use crate::organizations::store::lock;
 use crate::platform::id::TeamId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
@@ -40,29 +37,18 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Team
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken slug.
 pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Result<Team> {
-    require(&caller.subject, Teams)?;
+    let (mut change, caller) = caller.begin(context).await?;
+    let permit = require(&caller.subject, Teams)?;
     let checked = input.check(&caller.organization.sets)?;
-    give_role(caller, &checked.role, Gift::role_of_new_team)?;
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     let id = TeamId::new(change.now, &context.random);
-    let now = change.now;
     if let Some(first) = repeats(&mut change, "team", &id).await? {
         return store::find(change.tx(), caller.organization.id, &first.to_string()).await;
     }
-    store::insert(change.tx(), caller.organization.id, id, &checked, now).await?;
+    store::insert(&mut change, &permit, caller.organization.id, id, &checked).await?;
     let team = store::find(change.tx(), caller.organization.id, &id.to_string()).await?;
     let event = Event::new(Action::TeamCreated, "team", id, &team.name).after(json!(team));
     change.commit(event).await?;
     Ok(team)
-}
-
-fn give_role(
-    caller: &Caller,
-    role: &str,
-    gift: impl Fn(&crate::access::PermissionSet) -> Gift,
-) -> Result<()> {
-    let set = caller.organization.sets.find(role);
-    set.map_or(Ok(()), |set| require_gift(&caller.subject, &gift(set)))
 }
 
 /// Edits a team. With `version`, only over that version.
@@ -76,15 +62,11 @@ pub async fn edit(
     input: &TeamEdit,
     version: Option<i64>,
 ) -> Result<Team> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let team = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     let checked = input.check(&team, &caller.organization.sets)?;
-    if checked.role != team.role {
-        let id = team.id;
-        give_role(caller, &checked.role, |set| Gift::role_of_team(set, id))?;
-    }
     let fresh = version.is_none_or(|version| version == team.version);
-    if !fresh || !store::update(change.tx(), &team, &checked).await? {
+    if !fresh || !store::update(&mut change, &team, &checked).await? {
         return Err(Error::Stale(format!(
             "Somebody else changed this team meanwhile: it is now “{}”. Look at it again, then save.",
             team.name
@@ -103,8 +85,7 @@ pub async fn edit(
 /// # Errors
 /// [`Error::Conflict`] with the list of what hangs on it, or for the owners team.
 pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Team> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
-    lock(change.tx(), caller.organization.id).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let team = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     if team.is_owners {
         return Err(Error::conflict("The owners team cannot be deleted."));
@@ -170,18 +151,12 @@ pub async fn set_member(
     person: &str,
     role: TeamRole,
 ) -> Result<Member> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
-    lock(change.tx(), caller.organization.id).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let team =
         require(&caller.subject, MembersOf(store::find(change.tx(), caller.organization.id, named).await?))?;
     let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;
     let (id, username, name, was) = found.ok_or(Error::NotFound)?;
-    if was.is_none() {
-        let of_team = of_team(change.tx(), &caller.organization, team.0.id, &team.0.role).await?;
-        hand_over(change.tx(), &caller.subject, &of_team).await?;
-    }
-    let now = change.now;
-    store::set_member(change.tx(), &team, id, role, now).await?;
+    store::set_member(&mut change, &team, id, role).await?;
     let event = Event::new(Action::TeamMemberSet, "team", team.0.id, &team.0.name)
         .before(json!({ "person": username, "role": was }))
         .after(json!({ "person": username, "role": role }));
@@ -194,9 +169,8 @@ pub async fn set_member(
 /// # Errors
 /// [`Error::Conflict`] for the last owner; [`Error::NotFound`] for who is not in it.
 pub async fn remove_member(context: &Context, caller: &Caller, named: &str, person: &str) -> Result<()> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
     // Of two owners who remove each other at once, the second finds the first gone.
-    lock(change.tx(), caller.organization.id).await?;
+    let (mut change, caller) = caller.begin(context).await?;
     let team =
         require(&caller.subject, MembersOf(store::find(change.tx(), caller.organization.id, named).await?))?;
     let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;

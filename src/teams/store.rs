@@ -1,13 +1,15 @@
 //! The SQL of teams.
 
-use super::model::{Checked, Member, MembersOf, Team};
-use crate::access::{Permit, TeamRole};
+use super::model::{Checked, Member, MembersOf, Team, Teams};
+use crate::access::{Permit, PrincipalId, TeamRole};
+use crate::audit::Change;
 use crate::organizations::store::set_team_member;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::like;
 use crate::platform::web::paging::{Page, paged};
-use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+use crate::platform::{Db, Error, Result, Tx, sql};
+use crate::principals::Effect;
 
 /// Which teams the caller sees: all, or the visible ones and these.
 #[derive(Clone, Debug)]
@@ -83,33 +85,35 @@ pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, n
 }
 
 pub(super) async fn insert(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
+    _permit: &Permit<Teams>,
     organization: OrganizationId,
     id: TeamId,
     team: &Checked,
-    now: Timestamp,
 ) -> Result<()> {
-    sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
+    let statement =
+        sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
             members_manage_token, is_owners, version, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, 0, $9)")
-    .bind(id)
-    .bind(organization)
-    .bind(&team.slug)
-    .bind(&team.name)
-    .bind(&team.description)
-    .bind(team.visibility)
-    .bind(&team.role)
-    .bind(team.members_manage_token)
-    .bind(now)
-    .execute(tx)
-    .await
-    .map_err(|error| Error::unique(error, "slug", "is taken by another team"))?;
+        .bind(id)
+        .bind(organization)
+        .bind(&team.slug)
+        .bind(&team.name)
+        .bind(&team.description)
+        .bind(team.visibility)
+        .bind(&team.role)
+        .bind(team.members_manage_token)
+        .bind(change.now);
+    let effect = Effect::Principal(PrincipalId::Team(id));
+    change
+        .write_unique(effect, statement, |error| Error::unique(error, "slug", "is taken by another team"))
+        .await?;
     Ok(())
 }
 
 /// Writes an edit over the version that was read; false if another came first.
-pub(super) async fn update(tx: &mut Tx, team: &Permit<Team>, checked: &Checked) -> Result<bool> {
-    let rows = sql("UPDATE teams SET name = $1, description = $2, visibility = $3, role = $4, \
+pub(super) async fn update(change: &mut Change<'_>, team: &Permit<Team>, checked: &Checked) -> Result<bool> {
+    let statement = sql("UPDATE teams SET name = $1, description = $2, visibility = $3, role = $4, \
             members_manage_token = $5, version = version + 1 WHERE id = $6 AND version = $7")
     .bind(&checked.name)
     .bind(&checked.description)
@@ -117,10 +121,8 @@ pub(super) async fn update(tx: &mut Tx, team: &Permit<Team>, checked: &Checked) 
     .bind(&checked.role)
     .bind(checked.members_manage_token)
     .bind(team.id)
-    .bind(team.version)
-    .execute(tx)
-    .await?;
-    Ok(rows == 1)
+    .bind(team.version);
+    Ok(change.write(Effect::Principal(PrincipalId::Team(team.id)), statement).await? == 1)
 }
 
 /// Names of the projects of a team.
@@ -184,13 +186,12 @@ pub(super) async fn person(
 }
 
 pub(super) async fn set_member(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     team: &Permit<MembersOf>,
     person: PersonId,
     role: TeamRole,
-    now: Timestamp,
 ) -> Result<()> {
-    set_team_member(tx, team.0.id, person, role, now).await
+    set_team_member(change, team.0.id, person, role).await
 }
 
 pub(super) async fn remove_member(tx: &mut Tx, team: &Permit<MembersOf>, person: PersonId) -> Result<()> {

@@ -5,10 +5,8 @@ use super::model::Team;
 use super::store;
 use crate::access::{Guarded, Permit, Resource, Target, require, see};
 use crate::audit::{Action, Change, Event};
-use crate::grants::actions::hand_over;
 use crate::identity::Caller;
 use crate::identity::reveal::Delivery;
-use crate::identity::standing::of_team;
 use crate::platform::id::OrganizationId;
 use crate::platform::{Context, Error, Result};
 use crate::tokens::lifecycle::{self, Issued};
@@ -47,12 +45,12 @@ async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
     named: &str,
-) -> Result<(Change<'a>, Permit<TokenOf>, Option<Token>)> {
-    let mut change = Change::begin(context, &caller.actor, Some(caller.organization.id)).await?;
+) -> Result<(Change<'a>, Caller, Permit<TokenOf>, Option<Token>)> {
+    let (mut change, caller) = caller.begin(context).await?;
     let team = store::find(change.tx(), caller.organization.id, named).await?;
     let holder = require(&caller.subject, TokenOf(caller.organization.id, team))?;
     let token = tokens::of_team(change.tx(), holder.1.id).await?;
-    Ok((change, holder, token))
+    Ok((change, caller, holder, token))
 }
 
 /// Generates the team's token, or gives it a new value. The caller must hold
@@ -67,10 +65,8 @@ pub async fn generate(
     renewal: &Renewal,
     delivery: &Delivery,
 ) -> Result<(Team, Issued)> {
-    let (mut change, holder, token) = managed(context, caller, named).await?;
+    let (mut change, caller, holder, token) = managed(context, caller, named).await?;
     let team = holder.1.clone();
-    let subject = of_team(change.tx(), &caller.organization, team.id, &team.role).await?;
-    hand_over(change.tx(), &caller.subject, &subject).await?;
     let policy = &caller.organization.policy;
     let name = format!("API token of {}", team.name);
     let issued =
@@ -87,7 +83,7 @@ pub async fn generate(
 /// # Errors
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
-    let (change, holder, token) = managed(context, caller, named).await?;
+    let (change, _, holder, token) = managed(context, caller, named).await?;
     lifecycle::stop_old(change, &token.ok_or(Error::NotFound)?).await?;
     Ok(holder.into_inner().1)
 }
@@ -97,7 +93,7 @@ pub async fn stop_old(context: &Context, caller: &Caller, named: &str) -> Result
 /// # Errors
 /// [`Error::NotFound`] where there is none.
 pub async fn delete(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
-    let (mut change, holder, token) = managed(context, caller, named).await?;
+    let (mut change, _, holder, token) = managed(context, caller, named).await?;
     let event = single::delete(&mut change, &holder, token.as_ref()).await?;
     change.commit(event).await?;
     Ok(holder.into_inner().1)

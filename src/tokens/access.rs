@@ -7,13 +7,14 @@ use serde_json::json;
 
 use super::model::NewToken;
 use super::store;
-use crate::access::{Kind, Permissions, TokenKind};
+use crate::access::{Kind, Permissions, PrincipalId, TokenKind};
 use crate::audit::{Action, Change, Event};
 use crate::identity::assertion::Proven;
 use crate::identity::bearer::Principal;
 use crate::identity::{Bearer, PlainToken, TokenHash};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::{Error, Result, Timestamp};
+use crate::principals::Effect;
 
 /// How long an access token lives unless asked otherwise.
 pub const USUAL: Duration = Duration::from_secs(3600);
@@ -99,6 +100,19 @@ impl AccessFor {
         }
     }
 
+    /// What it means that an access token is issued, limited to `permissions`.
+    pub(super) fn effect(&self, token: TokenId, permissions: Option<Permissions>) -> Effect {
+        let service_token = self.source.map_or(token, |(source, _)| source);
+        let principal = match (self.account, self.person, self.team) {
+            (Some(id), ..) => PrincipalId::ServiceAccount(id),
+            (_, Some(id), _) => PrincipalId::Person(id),
+            (.., Some(id)) => PrincipalId::Team(id),
+            _ if self.acts_as == TokenKind::Organization => PrincipalId::Organization,
+            _ => PrincipalId::ServiceToken(service_token),
+        };
+        Effect::Credential(principal, permissions)
+    }
+
     /// What it may be narrowed to at most; anything where that is not bounded.
     #[must_use]
     pub const fn bounds(&self) -> Option<Permissions> {
@@ -120,6 +134,9 @@ pub async fn issue(
     lifetime: Duration,
 ) -> Result<(PlainToken, Timestamp)> {
     change.touches_nothing();
+    if access.identity.is_some() {
+        change.without_caller();
+    }
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
     let parent_lives = match access.parent {
         Some(parent) => store::hold(change.tx(), parent).await?,
@@ -142,8 +159,8 @@ pub async fn issue(
     };
     let id = TokenId::new(now, &context.random);
     let value = PlainToken::generate(TokenKind::Access, &context.random);
-    store::insert_access(change.tx(), id, access, &token, (&actor, now)).await?;
-    store::insert_value(change.tx(), id, &value).await?;
+    store::insert_access(&mut change, id, access, &token).await?;
+    store::insert_value(&mut change, access.effect(id, token.permissions), id, &value).await?;
     let after = json!({
         "token": id, "hint": value.hint(), "expires_at": end, "permissions": token.permissions,
         "exchanged_for": access.parent.or(access.source.map(|(source, _)| source)),

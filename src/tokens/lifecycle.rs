@@ -7,9 +7,9 @@ use super::model::{Holder, NewToken, Overlap, Renewal, Token};
 use super::store;
 use crate::access::{Policy, TokenKind};
 use crate::audit::{Action, Change, Event};
-use crate::identity::PlainToken;
 use crate::identity::once::repeats;
 use crate::identity::reveal::{self, Delivery};
+use crate::identity::{PlainToken, TokenHash};
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Timestamp};
 
@@ -46,16 +46,14 @@ pub async fn issue(
     token: &NewToken,
     delivery: &Delivery,
 ) -> Result<Issued> {
-    let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
-    let id = TokenId::new(now, &context.random);
+    let context = change.context().clone();
+    let id = TokenId::new(change.now, &context.random);
     if let Some(first) = repeats(change, &made_for(holder), &id).await? {
         return Ok(Issued { id: first, value: None });
     }
     let value = PlainToken::generate(holder.kind(), &context.random);
-    store::insert(change.tx(), id, holder, token, (&actor, now))
-        .await
-        .map_err(|error| Error::unique(error, "", "It has a token already. Regenerate that one."))?;
-    store::insert_value(change.tx(), id, &value).await?;
+    store::insert(change, id, holder, token).await?;
+    store::insert_value(change, holder.effect(id, token.permissions), id, &value).await?;
     reveal::put(change.tx(), &context, delivery, id, &value).await?;
     let after = json!({
         "kind": holder.kind(), "hint": value.hint(), "expires_at": token.expires_at,
@@ -84,6 +82,10 @@ pub async fn regenerate(
     };
     store::drop_previous(change.tx(), token.id).await?;
     let now = change.now;
+    if token.kind == TokenKind::Personal {
+        // Whoever had the old value may have created others with it.
+        store::revoke_created_with(change.tx(), token.id, now).await?;
+    }
     let stops_at = overlap.map_or(now, |overlap| now.plus(overlap.duration()));
     store::retire(change.tx(), token.id, token.expires_at.map_or(stops_at, |end| end.min(stops_at))).await?;
     if overlap.is_none() {
@@ -92,24 +94,37 @@ pub async fn regenerate(
     new_value(change, token, delivery, json!({ "expires_at": expires_at, "overlap": overlap })).await
 }
 
-/// Gives a token another new value in place of the one in force, for who still
-/// holds the value before: that one lives on until it stops.
+/// The same for a program that renews itself with the value that it presents.
+/// Only the value in force can do that: who comes with an older one, or second,
+/// is refused, and nothing changes.
 ///
 /// # Errors
-/// As [`regenerate`].
-pub async fn replace(
+/// [`Error::Conflict`] for a value that was replaced; as [`regenerate`].
+pub async fn rotate(
     change: &mut Change<'_>,
-    holder: Holder,
+    (holder, presented): (Holder, TokenHash),
     token: &Token,
     renewal: &Renewal,
     policy: &Policy,
     delivery: &Delivery,
 ) -> Result<Issued> {
-    let Some((expires_at, _)) = renew(change, holder, token, renewal, policy).await? else {
-        return Ok(Issued { id: token.id, value: None });
-    };
-    store::drop_current(change.tx(), token.id).await?;
-    new_value(change, token, delivery, json!({ "expires_at": expires_at })).await
+    let is_current = store::lock_current(change.tx(), token.id, presented).await?;
+    if !is_current && !repeats_rotation(change, token).await? {
+        return Err(Error::conflict(
+            "This value has been replaced by a newer one. Use the new value; if it is lost, regenerate the key.",
+        ));
+    }
+    regenerate(change, holder, token, renewal, policy, delivery).await
+}
+
+/// Whether the same request was carried out before: its answer is repeated,
+/// although the value that it presents was replaced by it.
+async fn repeats_rotation(change: &mut Change<'_>, token: &Token) -> Result<bool> {
+    Ok(repeats(change, &renewal_of(token), &token.id).await?.is_some())
+}
+
+fn renewal_of(token: &Token) -> String {
+    format!("value of {}", token.id)
 }
 
 /// Gives a token its new end, and says for how long the old value is to live
@@ -121,12 +136,12 @@ async fn renew(
     renewal: &Renewal,
     policy: &Policy,
 ) -> Result<Option<(Option<Timestamp>, Option<Overlap>)>> {
-    if repeats(change, &format!("value of {}", token.id), &token.id).await?.is_some() {
+    if repeats(change, &renewal_of(token), &token.id).await?.is_some() {
         return Ok(None);
     }
     let now = change.now;
     let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
-    if !store::renew(change.tx(), token.id, now, expires_at).await? {
+    if !store::renew(change, token.effect(), token.id, expires_at).await? {
         return Err(Error::conflict("This token is revoked. Make a new one."));
     }
     Ok(Some((expires_at, overlap)))
@@ -141,7 +156,7 @@ async fn new_value(
 ) -> Result<Issued> {
     let context = change.context().clone();
     let value = PlainToken::generate(token.kind, &context.random);
-    store::insert_value(change.tx(), token.id, &value).await?;
+    store::insert_value(change, token.effect(), token.id, &value).await?;
     reveal::put(change.tx(), &context, delivery, token.id, &value).await?;
     let before = json!({ "hint": token.hint, "expires_at": token.expires_at });
     after["hint"] = json!(value.hint());
@@ -179,8 +194,8 @@ pub async fn end_itself(change: Change<'_>, token: &Token, is_old: bool) -> Resu
 /// [`Error::Conflict`] when it has ended already; when the database cannot.
 pub async fn revoke(mut change: Change<'_>, token: &Token) -> Result<()> {
     let event = end(&mut change, token).await?;
-    // Others may have been narrowed from an access token, and end with it.
-    if token.kind != TokenKind::Access {
+    // Others may have been created with it, and end with it.
+    if !matches!(token.kind, TokenKind::Access | TokenKind::Personal) {
         change.touches_token(token.id);
     }
     change.commit(event).await
@@ -211,7 +226,7 @@ pub async fn describe(
     version: Option<i64>,
 ) -> Result<()> {
     let fresh = version.is_none_or(|version| version == token.version);
-    if !fresh || !store::describe(change.tx(), token, to).await? {
+    if !fresh || !store::describe(change, token, to).await? {
         return Err(Error::Stale(format!(
             "Somebody else changed this token meanwhile: it is now “{}”. Look at it again, then save.",
             token.name

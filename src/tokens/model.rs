@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Addresses, Guarded, Permissions, Permit, Policy, TokenKind};
-use crate::identity::{Bearer, standing};
+use crate::access::{Addresses, Guarded, Permissions, Permit, Policy, PrincipalId, TokenKind};
+use crate::identity::Bearer;
 use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
 use crate::platform::text::{name, prose, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::principals::{self, Effect};
 
 words! {
     /// How a token stands.
@@ -115,6 +116,23 @@ impl Token {
         }
     }
 
+    /// What it means that a value of it can be used by somebody new.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        let principal = match self.kind {
+            TokenKind::ServiceSecret => return Effect::None,
+            TokenKind::Organization => Some(PrincipalId::Organization),
+            TokenKind::ServiceToken => Some(PrincipalId::ServiceToken(self.id)),
+            TokenKind::ServiceAccount | TokenKind::Team | TokenKind::Personal | TokenKind::Access => self
+                .service_account_id
+                .map(PrincipalId::ServiceAccount)
+                .or(self.team_id.map(PrincipalId::Team))
+                .or(self.person_id.map(PrincipalId::Person)),
+        };
+        let limit = self.permissions.as_deref().map(principals::permissions);
+        principal.map_or(Effect::None, |principal| Effect::Credential(principal, limit))
+    }
+
     /// How it stands on a page that knows the time.
     #[must_use]
     pub fn standing(&self, now: &Option<Timestamp>) -> Status {
@@ -151,7 +169,7 @@ impl Token {
             last_used_agent: self.last_used_agent.clone(),
             last_used_service: self.last_used_service.clone(),
             allowed_addresses: self.allowed_addresses.lines().map(str::to_owned).collect(),
-            permissions: self.permissions.as_deref().map(standing::permissions),
+            permissions: self.permissions.as_deref().map(principals::permissions),
             previous: self.overlaps(now).then(|| PreviousView {
                 hint: self.previous_hint.clone(),
                 stops_at: self.previous_stops_at,
@@ -254,6 +272,20 @@ impl Holder {
         }
     }
 
+    /// What it means that a token of it is issued, limited to `permissions`.
+    pub(super) const fn effect(self, token: TokenId, permissions: Option<Permissions>) -> Effect {
+        let principal = match self.0 {
+            Whose::Account(_, id) => PrincipalId::ServiceAccount(id),
+            Whose::Team(_, id) => PrincipalId::Team(id),
+            Whose::Organization(_) => PrincipalId::Organization,
+            Whose::Itself(_) => PrincipalId::ServiceToken(token),
+            Whose::Person(id) => PrincipalId::Person(id),
+            // It verifies tokens and has no access.
+            Whose::Service(..) => return Effect::None,
+        };
+        Effect::Credential(principal, permissions)
+    }
+
     pub(super) const fn organization(self) -> Option<OrganizationId> {
         match self.0 {
             Whose::Account(id, _)
@@ -295,6 +327,8 @@ pub struct NewToken {
     pub allowed_addresses: Addresses,
     /// What it is narrowed to.
     pub permissions: Option<Permissions>,
+    /// The token that it is created with, and ends with.
+    pub parent: Option<TokenId>,
 }
 
 /// A token to be made, as typed or sent.
@@ -344,6 +378,7 @@ impl TokenInput {
             expires_at: expires_at?,
             allowed_addresses: addresses?,
             permissions: self.permissions,
+            parent: None,
         })
     }
 }

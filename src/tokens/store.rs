@@ -2,14 +2,16 @@
 
 use super::access::AccessFor;
 use super::model::{Holder, NewToken, Status, Token};
-use crate::audit::Actor;
-use crate::identity::{PlainToken, usage};
+use crate::access::PrincipalId;
+use crate::audit::Change;
+use crate::identity::{PlainToken, TokenHash, usage};
 use crate::platform::db::Source;
 use crate::platform::id::{
     IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId,
 };
 use crate::platform::web::paging::{Page, newest};
-use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
+use crate::platform::{Context, Db, Error, Result, Timestamp, Tx, sql};
+use crate::principals::Effect;
 
 /// The text of a statement: tokens with the value in force and the one before it.
 macro_rules! tokens_where {
@@ -28,16 +30,16 @@ macro_rules! tokens_where {
 }
 
 pub(super) async fn insert(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     id: TokenId,
     holder: Holder,
     token: &NewToken,
-    (actor, now): (&Actor, Timestamp),
-) -> sqlx::Result<()> {
-    sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, service_id, name, \
+) -> Result<()> {
+    let actor = change.actor();
+    let statement = sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, service_id, name, \
             description, allowed_addresses, permissions, created_by, created_by_name, created_at, regenerated_at, \
-            expires_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, 0)")
+            expires_at, parent_id, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, 0)")
     .bind(id)
     .bind(holder.kind())
     .bind(holder.organization())
@@ -48,42 +50,70 @@ pub(super) async fn insert(
     .bind(&token.name)
     .bind(&token.description)
     .bind(token.allowed_addresses.lines())
-    .bind(token.permissions.map(crate::identity::standing::stored))
+    .bind(token.permissions.map(crate::principals::stored))
     .bind(actor.id.clone())
     .bind(actor.name.clone())
-    .bind(now)
+    .bind(change.now)
     .bind(token.expires_at)
-    .execute(tx)
-    .await?;
+    .bind(token.parent);
+    change
+        .write_unique(holder.effect(id, token.permissions), statement, |error| {
+            Error::unique(error, "", "It has a token already. Regenerate that one.")
+        })
+        .await?;
     Ok(())
 }
 
-pub(super) async fn insert_value(tx: &mut Tx, id: TokenId, value: &PlainToken) -> Result<()> {
-    sql("INSERT INTO token_values (hash, token_id, hint) VALUES ($1, $2, $3)")
-        .bind(value.hash())
-        .bind(id)
-        .bind(value.hint().to_string())
-        .execute(tx)
-        .await?;
+/// Makes a value of a token. Whoever has it can do what the token can, which is
+/// the `effect`.
+pub(super) async fn insert_value(
+    change: &mut Change<'_>,
+    effect: Effect,
+    id: TokenId,
+    value: &PlainToken,
+) -> Result<()> {
+    let statement = sql("INSERT INTO token_values (hash, token_id, hint) VALUES ($1, $2, $3)");
+    let statement = statement.bind(value.hash()).bind(id).bind(value.hint().to_string());
+    change.write(effect, statement).await?;
     Ok(())
 }
 
 /// Marks a new value; of two at once the second waits here. False if the token
 /// is revoked.
 pub(super) async fn renew(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
+    effect: Effect,
     id: TokenId,
-    now: Timestamp,
     expires_at: Option<Timestamp>,
 ) -> Result<bool> {
-    let touched =
-        sql("UPDATE tokens SET regenerated_at = $1, expires_at = $2 WHERE id = $3 AND revoked_at IS NULL")
-            .bind(now)
-            .bind(expires_at)
+    let statement =
+        sql("UPDATE tokens SET regenerated_at = $1, expires_at = $2 WHERE id = $3 AND revoked_at IS NULL");
+    let statement = statement.bind(change.now).bind(expires_at).bind(id);
+    Ok(change.write(effect, statement).await? == 1)
+}
+
+/// Whether a value is the one in force. The token's row is locked, so that of
+/// two who ask the second waits for what the first makes of it.
+pub(super) async fn lock_current(tx: &mut Tx, id: TokenId, value: TokenHash) -> Result<bool> {
+    sql("UPDATE tokens SET version = version WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    let row: Option<(TokenId,)> =
+        sql("SELECT token_id FROM token_values WHERE hash = $1 AND token_id = $2 AND stops_at IS NULL")
+            .bind(value)
             .bind(id)
-            .execute(tx)
+            .optional(tx)
             .await?;
-    Ok(touched == 1)
+    Ok(row.is_some())
+}
+
+/// Revokes the tokens that were created with a token, and theirs.
+pub(super) async fn revoke_created_with(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<u64> {
+    Ok(sql("WITH RECURSIVE narrowed (id) AS (SELECT id FROM tokens WHERE parent_id = $2 \
+            UNION SELECT t.id FROM tokens t JOIN narrowed n ON t.parent_id = n.id) \
+         UPDATE tokens SET revoked_at = $1 WHERE id IN (SELECT id FROM narrowed) AND revoked_at IS NULL")
+    .bind(now)
+    .bind(id)
+    .execute(tx)
+    .await?)
 }
 
 /// Ends every value but the one in force.
@@ -92,12 +122,6 @@ pub(super) async fn drop_previous(tx: &mut Tx, id: TokenId) -> Result<u64> {
         .bind(id)
         .execute(tx)
         .await?)
-}
-
-/// Ends the value in force.
-pub(super) async fn drop_current(tx: &mut Tx, id: TokenId) -> Result<()> {
-    sql("DELETE FROM token_values WHERE token_id = $1 AND stops_at IS NULL").bind(id).execute(tx).await?;
-    Ok(())
 }
 
 /// Lets the value in force live on until `stops_at`. Until now its uses were the token's.
@@ -119,25 +143,19 @@ pub(super) async fn revoke(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<b
         .bind(id)
         .execute(&mut *tx)
         .await?;
-    sql("WITH RECURSIVE narrowed (id) AS (SELECT id FROM tokens WHERE parent_id = $2 \
-            UNION SELECT t.id FROM tokens t JOIN narrowed n ON t.parent_id = n.id) \
-         UPDATE tokens SET revoked_at = $1 WHERE id IN (SELECT id FROM narrowed) AND revoked_at IS NULL")
-    .bind(now)
-    .bind(id)
-    .execute(tx)
-    .await?;
+    revoke_created_with(tx, id, now).await?;
     Ok(touched == 1)
 }
 
 /// Makes an access token.
 pub(super) async fn insert_access(
-    tx: &mut Tx,
+    change: &mut Change<'_>,
     id: TokenId,
     of: &AccessFor,
     token: &NewToken,
-    (actor, now): (&Actor, Timestamp),
 ) -> Result<()> {
-    sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, acts_as, source_id, \
+    let actor = change.actor();
+    let statement = sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, acts_as, source_id, \
             source_value, parent_id, name, description, allowed_addresses, permissions, created_by, created_by_name, \
             created_at, regenerated_at, expires_at, version) \
          VALUES ($1, 'access', $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', $11, $12, $13, $14, $14, $15, 0)")
@@ -151,13 +169,12 @@ pub(super) async fn insert_access(
     .bind(of.source.map(|(_, value)| value))
     .bind(of.parent)
     .bind(&token.name)
-    .bind(token.permissions.map(crate::identity::standing::stored))
+    .bind(token.permissions.map(crate::principals::stored))
     .bind(actor.id.clone())
     .bind(actor.name.clone())
-    .bind(now)
-    .bind(token.expires_at)
-    .execute(tx)
-    .await?;
+    .bind(change.now)
+    .bind(token.expires_at);
+    change.write(of.effect(id, token.permissions), statement).await?;
     Ok(())
 }
 
@@ -180,7 +197,10 @@ pub async fn of_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result
 
 /// Holds an access token while one is narrowed from it, so that its revocation
 /// waits and finds that one; false if it has ended.
-pub(super) async fn hold(tx: &mut Tx, id: TokenId) -> Result<bool> {
+///
+/// # Errors
+/// When the database cannot.
+pub async fn hold(tx: &mut Tx, id: TokenId) -> Result<bool> {
     let rows = sql("UPDATE tokens SET version = version WHERE id = $1 AND revoked_at IS NULL")
         .bind(id)
         .execute(tx)
@@ -240,18 +260,18 @@ pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestam
 
 /// Writes name, description and addresses over the version that was read;
 /// false if another came first.
-pub(super) async fn describe(tx: &mut Tx, token: &Token, to: &NewToken) -> Result<bool> {
-    let rows =
+pub(super) async fn describe(change: &mut Change<'_>, token: &Token, to: &NewToken) -> Result<bool> {
+    let statement =
         sql("UPDATE tokens SET name = $1, description = $2, allowed_addresses = $3, version = version + 1 \
          WHERE id = $4 AND version = $5")
         .bind(&to.name)
         .bind(&to.description)
         .bind(to.allowed_addresses.lines())
         .bind(token.id)
-        .bind(token.version)
-        .execute(tx)
-        .await?;
-    Ok(rows == 1)
+        .bind(token.version);
+    let is_elsewhere = to.allowed_addresses.lines() != token.allowed_addresses;
+    let effect = if is_elsewhere { token.effect() } else { Effect::None };
+    Ok(change.write(effect, statement).await? == 1)
 }
 
 /// A page of a service account's keys, the newest first; revoked ones where asked for.
@@ -441,4 +461,23 @@ pub async fn attributed(context: &Context, account: ServiceAccountId) -> Result<
     .bind(usage::oldest(context.clock.now()))
     .all(&context.db)
     .await?)
+}
+
+/// Whether a principal that acts by its one token still has it. Others act by
+/// themselves, or by several.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn has_living_token(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    principal: PrincipalId,
+    now: Timestamp,
+) -> Result<bool> {
+    let token = match principal {
+        PrincipalId::Organization => of_organization(tx, organization).await?,
+        PrincipalId::Team(team) => of_team(tx, team).await?,
+        _ => return Ok(true),
+    };
+    Ok(token.is_some_and(|token| token.status(now) == Status::Active))
 }

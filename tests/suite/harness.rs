@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use tessera::access::{TeamRole, TokenKind};
 use tessera::audit::{Actor, ActorKind, Through};
 use tessera::config::{Config, Sources};
-use tessera::identity::caller::memberships;
 use tessera::identity::{App, Caller, PlainToken};
 use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
@@ -27,6 +26,7 @@ use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
 use tessera::platform::web::Front;
 use tessera::platform::{Clock, Context, Db, Random, Timestamp};
+use tessera::principals::memberships;
 use tower::ServiceExt as _;
 
 pub const PASSWORD: &str = "seven quiet mosaics";
@@ -164,7 +164,8 @@ impl House {
             .one(&self.app.db)
             .await
             .expect("a person");
-        let place = memberships(&self.app, row.0, Some("acme")).await.expect("read").pop().expect("a member");
+        let place =
+            memberships(&self.app.db, row.0, Some("acme")).await.expect("read").pop().expect("a member");
         let actor = Actor { id: row.0.to_string(), kind: ActorKind::Person, ..operator() };
         Caller { actor, subject: place.subject, organization: place.organization }
     }

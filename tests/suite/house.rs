@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "config",
     "platform",
     "access",
+    "principals",
     "audit",
     "identity",
     "shell",

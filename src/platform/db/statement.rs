@@ -170,6 +170,16 @@ pub enum Source<'a> {
     Tx(&'a mut Tx),
 }
 
+impl Source<'_> {
+    /// The same source again, for the next of several statements.
+    pub const fn reborrow(&mut self) -> Source<'_> {
+        match self {
+            Self::Pool(db) => Source::Pool(db),
+            Self::Tx(tx) => Source::Tx(tx),
+        }
+    }
+}
+
 impl<'a> From<&'a Db> for Source<'a> {
     fn from(db: &'a Db) -> Self {
         Self::Pool(db)

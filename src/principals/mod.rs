@@ -1,10 +1,22 @@
-//! What a principal holds: its organization's permission sets, and its grants,
-//! as `decide` must know them.
+//! Principals as `decide` must know them: what they are, and what they hold in
+//! their organization. Everything here only reads, from the pool or inside a
+//! transaction, and decides nothing.
+//!
+//! `mod` loads an organization with its sets and the subjects of machines,
+//! `people` those of people, and `affected` whom a change concerns.
 
-use crate::access::{Grant, Home, Kind, PermissionSet, Permissions, Policy, Projects, Sets, Source, Subject};
+mod affected;
+mod people;
+
+pub use affected::{Affected, Effect, load_affected, load_places, load_representatives};
+pub use people::{Membership, load_person, memberships};
+
+use crate::access::{
+    Grant, Home, Kind, PermissionSet, Permissions, Policy, PrincipalId, Projects, Sets, Source, Subject,
+};
 use crate::platform::db;
-use crate::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
-use crate::platform::{Db, Error, Result, sql};
+use crate::platform::id::{OrganizationId, ProjectId, ServiceAccountId, TeamId, TokenId};
+use crate::platform::{Error, Result, sql};
 
 /// An organization, as far as every request about it must know it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,21 +43,30 @@ impl OrganizationFacts {
 
 /// An organization's row, before its sets are read.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub(super) struct OrganizationRow {
-    pub(super) organization_id: OrganizationId,
-    pub(super) organization_slug: String,
-    pub(super) organization_name: String,
-    pub(super) policy: String,
+pub struct OrganizationRow {
+    organization_id: OrganizationId,
+    organization_slug: String,
+    organization_name: String,
+    policy: String,
 }
 
 impl OrganizationRow {
-    pub(super) async fn facts(self, db: &Db) -> Result<OrganizationFacts> {
+    /// Reads its sets, too.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn facts<'a>(self, source: impl Into<db::Source<'a>>) -> Result<OrganizationFacts> {
+        let sets = sets(source, self.organization_id).await?;
+        self.with(sets)
+    }
+
+    fn with(self, sets: Sets) -> Result<OrganizationFacts> {
         Ok(OrganizationFacts {
             id: self.organization_id,
             slug: self.organization_slug,
             name: self.organization_name,
             policy: serde_json::from_str(&self.policy).map_err(Error::internal)?,
-            sets: sets(db, self.organization_id).await?,
+            sets,
         })
     }
 }
@@ -54,14 +75,18 @@ impl OrganizationRow {
 ///
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
-pub async fn organization(db: &Db, id: OrganizationId) -> Result<OrganizationFacts> {
+pub async fn organization<'a>(
+    source: impl Into<db::Source<'a>>,
+    id: OrganizationId,
+) -> Result<OrganizationFacts> {
+    let mut source = source.into();
     let row: Option<OrganizationRow> =
         sql("SELECT id AS organization_id, slug AS organization_slug, name AS organization_name, policy \
              FROM organizations WHERE id = $1")
         .bind(id)
-        .optional(db)
+        .optional(source.reborrow())
         .await?;
-    row.ok_or(Error::NotFound)?.facts(db).await
+    row.ok_or(Error::NotFound)?.facts(source).await
 }
 
 #[derive(sqlx::FromRow)]
@@ -83,14 +108,19 @@ pub async fn sets(source: impl Into<db::Source<'_>>, organization: OrganizationI
     .bind(organization)
     .all(source)
     .await?;
-    let own = rows.into_iter().map(|row| PermissionSet {
-        permissions: permissions(&row.permissions),
-        slug: row.slug.into(),
-        name: row.name.into(),
-        description: row.description.into(),
-        level: row.level,
-    });
-    Ok(Sets::with(own.collect()))
+    Ok(Sets::with(rows.into_iter().map(PermissionSet::from).collect()))
+}
+
+impl From<SetRow> for PermissionSet {
+    fn from(row: SetRow) -> Self {
+        Self {
+            permissions: permissions(&row.permissions),
+            slug: row.slug.into(),
+            name: row.name.into(),
+            description: row.description.into(),
+            level: row.level,
+        }
+    }
 }
 
 /// Reads permissions as they are stored: words with spaces between. A word
@@ -107,12 +137,12 @@ pub fn stored(permissions: Permissions) -> String {
 }
 
 /// A grant from the name of its set; nothing for a set that is gone.
-pub(super) fn held(sets: &Sets, set: &str, projects: Projects, source: Source) -> Option<Grant> {
+fn held(sets: &Sets, set: &str, projects: Projects, source: Source) -> Option<Grant> {
     sets.find(set).map(|set| Grant { set: set.clone(), projects, source })
 }
 
 /// The grants that name a principal.
-pub(super) async fn named(
+async fn named(
     source: impl Into<db::Source<'_>>,
     sets: &Sets,
     organization: OrganizationId,
@@ -130,7 +160,7 @@ pub(super) async fn named(
         .collect())
 }
 
-pub(super) fn place(project: Option<ProjectId>) -> Projects {
+fn place(project: Option<ProjectId>) -> Projects {
     project.map_or(Projects::All, Projects::One)
 }
 
@@ -186,27 +216,55 @@ pub const fn of_organization() -> Subject {
     Subject { kind: Kind::Organization, grants: Vec::new(), narrowed: None }
 }
 
-/// The grants that name a person or one of their teams, in an organization.
-pub(super) async fn of_person(
-    db: &Db,
+/// A principal of an organization, with what it holds; nothing where it does
+/// not exist or can no longer act. A disabled account can be enabled again, so
+/// it is loaded, too.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn load_subject<'a>(
+    source: impl Into<db::Source<'a>>,
     organization: &OrganizationFacts,
-    person: PersonId,
-) -> Result<Vec<Grant>> {
-    let rows: Vec<(String, Option<ProjectId>, Option<String>)> =
-        sql("SELECT g.permission_set, g.project_id, NULL AS team FROM grants g \
-             WHERE g.principal_id = $1 AND g.organization_id = $2 \
-             UNION ALL SELECT g.permission_set, g.project_id, t.slug AS team FROM team_members m \
-             JOIN teams t ON t.id = m.team_id AND t.organization_id = $2 JOIN grants g ON g.principal_id = t.id \
-             WHERE m.person_id = $1")
-        .bind(person)
-        .bind(organization.id)
-        .all(db)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(set, project, team)| {
-            let source = team.map_or(Source::Named, Source::Team);
-            held(&organization.sets, &set, place(project), source)
-        })
-        .collect())
+    principal: PrincipalId,
+) -> Result<Option<Subject>> {
+    let mut source = source.into();
+    match principal {
+        PrincipalId::Organization => Ok(Some(of_organization())),
+        PrincipalId::Person(id) => load_person(source, organization, id).await,
+        PrincipalId::Team(id) => {
+            let role: Option<(String,)> =
+                sql("SELECT role FROM teams WHERE id = $1 AND organization_id = $2")
+                    .bind(id)
+                    .bind(organization.id)
+                    .optional(source.reborrow())
+                    .await?;
+            let Some((role,)) = role else { return Ok(None) };
+            of_team(source, organization, id, &role).await.map(Some)
+        }
+        PrincipalId::ServiceAccount(id) => {
+            let row: Option<(String, Option<TeamId>)> =
+                sql("SELECT role, team_id FROM service_accounts WHERE id = $1 AND organization_id = $2 \
+                     AND deleted_at IS NULL")
+                .bind(id)
+                .bind(organization.id)
+                .optional(source.reborrow())
+                .await?;
+            let Some((role, team)) = row else { return Ok(None) };
+            let home = team.map_or(Home::Organization, Home::Team);
+            of_account(source, organization, id, home, &role).await.map(Some)
+        }
+        PrincipalId::ServiceToken(id) => {
+            let row: Option<(TokenId,)> =
+                sql("SELECT id FROM tokens WHERE id = $1 AND organization_id = $2 \
+                 AND kind = 'service_token' AND revoked_at IS NULL")
+                .bind(id)
+                .bind(organization.id)
+                .optional(source.reborrow())
+                .await?;
+            if row.is_none() {
+                return Ok(None);
+            }
+            of_service_token(source, organization, id).await.map(Some)
+        }
+    }
 }
