@@ -24,6 +24,7 @@ mod nodes;
 mod oauth;
 mod pages;
 mod plans;
+mod privilege_gain;
 mod protocols;
 mod search;
 mod service_accounts;
