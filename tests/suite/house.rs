@@ -343,3 +343,68 @@ async fn migrating_again_changes_nothing_and_a_newer_schema_is_refused() {
     tx.commit().await.expect("committed");
     assert!(matches!(migrate(&house.app.db).await, Err(sqlx::migrate::MigrateError::VersionMissing(9999))));
 }
+
+/// The tables that decide who can do what.
+const ACCESS_TABLES: [&str; 11] = [
+    "memberships",
+    "team_members",
+    "teams",
+    "grants",
+    "permission_sets",
+    "projects",
+    "service_accounts",
+    "tokens",
+    "token_values",
+    "identity_providers",
+    "invitations",
+];
+
+/// Writes to them that give nobody anything: they end, lock, count or rename.
+const HARMLESS: [&str; 15] = [
+    // No account is bound to a new one yet.
+    "INSERT INTO identity_providers",
+    "UPDATE tokens SET revoked_at",
+    "UPDATE tokens SET version = version WHERE",
+    "UPDATE tokens SET last_used_at",
+    "UPDATE tokens SET created_by",
+    "UPDATE token_values SET stops_at",
+    "UPDATE token_values SET last_used_at",
+    "UPDATE service_accounts SET version = version WHERE",
+    "UPDATE service_accounts SET deleted_at",
+    "UPDATE service_accounts SET last_used_at",
+    "UPDATE service_accounts SET created_by",
+    "UPDATE service_accounts SET identity_provider_id = NULL",
+    "UPDATE identity_providers SET version = version WHERE",
+    "UPDATE invitations SET revoked_at",
+    "UPDATE invitations SET accepted_at",
+];
+
+#[test]
+fn every_write_that_can_give_access_names_its_effect() {
+    let mut checked = 0;
+    for path in sources() {
+        // The demo makes up how things were used, in a database that nobody else has.
+        if path.ends_with("cli/demo.rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).expect("a source");
+        for part in source.split("sql(").skip(1) {
+            let Some(text) = literal(part.trim_start()) else { continue };
+            let mut words = text.split_whitespace();
+            let table = match (words.next(), words.next()) {
+                (Some("INSERT"), Some("INTO")) => words.next(),
+                (Some("UPDATE"), table) => table,
+                _ => continue,
+            };
+            let concerns_access = table.is_some_and(|table| ACCESS_TABLES.contains(&table));
+            if !concerns_access || HARMLESS.iter().any(|start| text.starts_with(start)) {
+                continue;
+            }
+            checked += 1;
+            let rest = part.split(";\n").next().expect("a statement");
+            let direct = [".execute(", ".execute_rows("].iter().any(|way| rest.contains(way));
+            assert!(!direct, "{}: write it with Change::write and its effect: {text}", path.display());
+        }
+    }
+    assert!(checked >= 20, "{checked} writes were found");
+}

@@ -12,6 +12,7 @@
 mod access_rules;
 mod api;
 mod command_line;
+mod delegation;
 mod federation;
 mod first_run;
 mod guard;

@@ -12,7 +12,7 @@ use tessera::platform::Error;
 use tessera::platform::clock::DAY;
 use tessera::tokens::access::{AccessFor, USUAL, issue};
 
-use crate::harness::{Answer, House};
+use crate::harness::{Answer, House, at_once};
 use crate::protocols::{introspect, service, world};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -399,30 +399,11 @@ async fn ending_itself_many_times_at_once_answers_every_time() {
     let (house, _, id, key) = world().await;
     let token = access(&session(&house, &id, &key, &[]).await);
     let ends = (0..20).map(|_| house.api(&token, Method::DELETE, "/token", None));
-    let answers = tokio::time::timeout(std::time::Duration::from_secs(60), futures_of(ends.collect())).await;
+    let answers = tokio::time::timeout(std::time::Duration::from_secs(60), at_once(ends)).await;
     for answer in answers.expect("nobody waits for another") {
         assert!(matches!(answer.status.as_u16(), 204 | 401 | 409), "{}", answer.text);
     }
     assert!(!lives(&house, &token).await && lives(&house, &key).await);
-}
-
-/// All of them at once, as one task.
-async fn futures_of<T>(mut all: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut pinned: Vec<_> = all.drain(..).map(|it| (Box::pin(it), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut waiting = false;
-        for (future, done) in &mut pinned {
-            if done.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(it) => *done = Some(it),
-                    std::task::Poll::Pending => waiting = true,
-                }
-            }
-        }
-        if waiting { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    pinned.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 #[tokio::test]
