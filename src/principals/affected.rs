@@ -2,6 +2,8 @@
 //! [`Effect`]; the principals that it affects are loaded before and after, so
 //! that `access::gained` can compare what they hold.
 
+use std::collections::{BTreeSet, HashSet};
+
 use super::{OrganizationFacts, load_subject};
 use crate::access::{
     Grant, Home, Kind, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Projects, Source,
@@ -60,15 +62,7 @@ pub async fn load_affected(
     let mut affected = Affected::default();
     let principals = match effect {
         Effect::None | Effect::Invitation(..) => Vec::new(),
-        Effect::Principal(PrincipalId::Team(team)) => {
-            let members: Vec<(PersonId,)> =
-                sql("SELECT person_id FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT 501")
-                    .bind(*team)
-                    .all(&mut *tx)
-                    .await?;
-            let members = members.into_iter().map(|(id,)| PrincipalId::Person(id));
-            std::iter::once(PrincipalId::Team(*team)).chain(members).collect()
-        }
+        Effect::Principal(PrincipalId::Team(team)) => with_members(tx, *team).await?,
         Effect::Principal(principal) | Effect::Credential(principal, _) => vec![*principal],
         Effect::IdentityProvider(provider) => {
             let accounts: Vec<(ServiceAccountId,)> = sql("SELECT id FROM service_accounts \
@@ -102,21 +96,42 @@ pub async fn load_affected(
     Ok(affected)
 }
 
+/// A team, and the people who hold with it what it holds.
+async fn with_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
+    let members: Vec<(PersonId,)> =
+        sql("SELECT person_id FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT 501")
+            .bind(team)
+            .all(tx)
+            .await?;
+    let members = members.into_iter().map(|(id,)| PrincipalId::Person(id));
+    Ok(std::iter::once(PrincipalId::Team(team)).chain(members).collect())
+}
+
 /// Everybody who holds a permission set, through a role, a team or a grant.
 async fn holders(tx: &mut Tx, organization: &OrganizationFacts, slug: &str) -> Result<Vec<PrincipalId>> {
-    let rows: Vec<(String,)> = sql("SELECT person_id AS id FROM memberships WHERE organization_id = $1 AND role = $2 \
-         UNION SELECT id FROM teams WHERE organization_id = $1 AND role = $2 \
-         UNION SELECT m.person_id FROM teams t JOIN team_members m ON m.team_id = t.id \
-            WHERE t.organization_id = $1 AND t.role = $2 \
-         UNION SELECT id FROM service_accounts WHERE organization_id = $1 AND role = $2 AND deleted_at IS NULL \
-         UNION SELECT principal_id FROM grants WHERE organization_id = $1 AND permission_set = $2 \
-         UNION SELECT m.person_id FROM grants g JOIN team_members m ON m.team_id = g.principal_id \
-            WHERE g.organization_id = $1 AND g.permission_set = $2 ORDER BY 1 LIMIT 501")
-    .bind(organization.id)
-    .bind(slug)
-    .all(tx)
-    .await?;
-    Ok(rows.iter().filter_map(|(id,)| id.parse().ok()).collect())
+    let mut found = BTreeSet::new();
+    for statement in [
+        sql("SELECT person_id FROM memberships WHERE organization_id = $1 AND role = $2 LIMIT 501"),
+        sql("SELECT id FROM teams WHERE organization_id = $1 AND role = $2 LIMIT 501"),
+        sql(
+            "SELECT id FROM service_accounts WHERE organization_id = $1 AND role = $2 AND deleted_at IS NULL \
+             LIMIT 501",
+        ),
+        sql("SELECT principal_id FROM grants WHERE organization_id = $1 AND permission_set = $2 LIMIT 501"),
+    ] {
+        let rows: Vec<(String,)> = statement.bind(organization.id).bind(slug).all(&mut *tx).await?;
+        found.extend(rows.into_iter().map(|(id,)| id));
+    }
+    let mut all: Vec<PrincipalId> = Vec::new();
+    for principal in found.iter().filter_map(|id| id.parse().ok()) {
+        match principal {
+            PrincipalId::Team(team) => all.extend(with_members(tx, team).await?),
+            principal => all.push(principal),
+        }
+    }
+    let mut seen = HashSet::new();
+    all.retain(|principal| seen.insert(*principal));
+    Ok(all)
 }
 
 /// What the rules must know of a project.
