@@ -54,9 +54,61 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "api_rate_limit",
-        default: "0",
+        default: "500",
         help: "Requests a second that one token may make of the JSON API; 0: not limited",
     },
+    Setting {
+        name: "organization_creation",
+        default: "administrators",
+        help: "Who can create organizations: administrators (whoever set up the installation) or anyone",
+    },
+    Setting {
+        name: "limits.memberships_per_person",
+        default: "200",
+        help: "Organizations that one person can belong to",
+    },
+    Setting {
+        name: "limits.organizations_per_person",
+        default: "20",
+        help: "Organizations that one person can own",
+    },
+    Setting { name: "limits.personal_tokens", default: "200", help: "Active personal tokens of one person" },
+    Setting { name: "limits.people", default: "250000", help: "People of one organization" },
+    Setting { name: "limits.teams", default: "2000", help: "Teams of one organization" },
+    Setting { name: "limits.projects", default: "20000", help: "Projects of one organization" },
+    Setting { name: "limits.grants_per_project", default: "2000", help: "Grants that name one project" },
+    Setting {
+        name: "limits.service_accounts",
+        default: "20000",
+        help: "Service accounts of one organization",
+    },
+    Setting {
+        name: "limits.keys_per_account",
+        default: "200",
+        help: "Active API keys of one service account",
+    },
+    Setting {
+        name: "limits.service_tokens",
+        default: "10000",
+        help: "Active service tokens of one organization",
+    },
+    Setting {
+        name: "limits.access_tokens",
+        default: "1000",
+        help: "Active access tokens that were exchanged for one token, or for one external identity",
+    },
+    Setting {
+        name: "limits.permission_sets",
+        default: "500",
+        help: "Permission sets that one organization creates",
+    },
+    Setting { name: "limits.services", default: "500", help: "Registered services of one organization" },
+    Setting {
+        name: "limits.identity_providers",
+        default: "100",
+        help: "Identity providers of one organization",
+    },
+    Setting { name: "limits.invitations", default: "1000", help: "Open invitations of one organization" },
     Setting {
         name: "log",
         default: "info",
@@ -64,6 +116,40 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { name: "log_format", default: "pretty", help: "pretty or json" },
 ];
+
+/// Who can create organizations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrganizationCreation {
+    /// Whoever set up the installation.
+    Administrators,
+    /// Everybody who can sign in.
+    Anyone,
+}
+
+/// How many things of a kind there can be: the settings `limits.*`, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Limits(BTreeMap<&'static str, u32>);
+
+impl Limits {
+    /// The limit of this name, without `limits.`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> u32 {
+        self.0.get(name).copied().unwrap_or(u32::MAX)
+    }
+
+    fn read(sources: &Sources, mistakes: &mut Vec<String>) -> Self {
+        let mut limits = BTreeMap::new();
+        for setting in SETTINGS {
+            let Some(name) = setting.name.strip_prefix("limits.") else { continue };
+            let (value, from) = sources.find(setting);
+            match value.parse::<u32>() {
+                Ok(limit) if limit > 0 => drop(limits.insert(name, limit)),
+                _ => mistakes.push(format!("{from}: must be a whole number of at least 1, not “{value}”")),
+            }
+        }
+        Self(limits)
+    }
+}
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +181,10 @@ pub struct Config {
     pub allow_private_issuers: bool,
     /// Requests a second that one token may make of the JSON API.
     pub api_rate_limit: Option<NonZeroU32>,
+    /// Who can create organizations.
+    pub organization_creation: OrganizationCreation,
+    /// How many things of a kind there can be.
+    pub limits: Limits,
     /// The log filter.
     pub log: String,
     /// The log format.
@@ -147,7 +237,7 @@ impl Sources {
     fn find(&self, setting: &Setting) -> (String, String) {
         let name = setting.name;
         if let Some(value) = self.flags.get(name) {
-            return (value.clone(), format!("--{}", name.replace('_', "-")));
+            return (value.clone(), format!("--{}", flag(name)));
         }
         if let Some(value) = self.environment.get(&variable(name)) {
             return (value.clone(), variable(name));
@@ -160,7 +250,13 @@ impl Sources {
 }
 
 fn variable(name: &str) -> String {
-    format!("TESSERA_{}", name.to_uppercase())
+    format!("TESSERA_{}", name.to_uppercase().replace('.', "_"))
+}
+
+/// The flag of a setting, without its two hyphens.
+#[must_use]
+pub fn flag(name: &str) -> String {
+    name.replace(['_', '.'], "-")
 }
 
 fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<String>> {
@@ -168,7 +264,15 @@ fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<St
     let table: toml::Table = text.parse().map_err(|error| vec![format!("{at}: not valid TOML: {error}")])?;
     let mut values = BTreeMap::new();
     let mut mistakes = Vec::new();
-    for (key, value) in table {
+    let (tables, plain): (Vec<_>, Vec<_>) = table.into_iter().partition(|(_, value)| value.is_table());
+    // `[limits]` and `teams = 10` below it is the setting `limits.teams`.
+    let nested = tables.into_iter().flat_map(|(name, value)| match value {
+        toml::Value::Table(table) => {
+            table.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)).collect()
+        }
+        _ => Vec::new(),
+    });
+    for (key, value) in plain.into_iter().chain(nested) {
         match value {
             _ if SETTINGS.iter().all(|setting| setting.name != key) => {
                 mistakes.push(format!("{at}: {key}: no such setting"));
@@ -203,6 +307,7 @@ impl Config {
         let (proxies, from_proxies) = setting("trusted_proxies");
         let (private_issuers, from_private) = setting("allow_private_issuers");
         let (rate, from_rate) = setting("api_rate_limit");
+        let (creation, from_creation) = setting("organization_creation");
         let (log, from_log) = setting("log");
         let (log_format, from_format) = setting("log_format");
 
@@ -254,6 +359,15 @@ impl Config {
             ));
             0
         });
+        let organization_creation = match creation.as_str() {
+            "administrators" => OrganizationCreation::Administrators,
+            "anyone" => OrganizationCreation::Anyone,
+            other => {
+                mistakes.push(format!("{from_creation}: must be administrators or anyone, not “{other}”"));
+                OrganizationCreation::Administrators
+            }
+        };
+        let limits = Limits::read(sources, &mut mistakes);
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             mistakes.push(format!(
                 "{from_log}: must be error, warn, info, debug, trace or a filter, not “{log}”"
@@ -278,6 +392,8 @@ impl Config {
                 trusted_proxies,
                 allow_private_issuers,
                 api_rate_limit: NonZeroU32::new(api_rate_limit),
+                organization_creation,
+                limits,
                 log,
                 log_format,
             })

@@ -22,6 +22,7 @@ pub mod platform;
 pub mod principals;
 pub mod projects;
 pub mod protocols;
+pub mod quotas;
 pub mod service_accounts;
 pub mod service_tokens;
 pub mod services;

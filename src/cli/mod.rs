@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, LogFormat, SETTINGS, Sources};
+use crate::config::{Config, LogFormat, SETTINGS, Sources, flag};
 use crate::identity::App;
 use crate::platform::key::Key;
 use crate::platform::{Clock, Context, Db, Random, db};
@@ -35,7 +35,7 @@ pub fn command() -> Command {
             format!(" [default: {}]", setting.default)
         };
         Arg::new(setting.name)
-            .long(setting.name.replace('_', "-"))
+            .long(flag(setting.name))
             .help(format!("{}{default}", setting.help))
             .value_name("VALUE")
             .global(true)

@@ -5,6 +5,7 @@ use crate::platform::db::Source;
 use crate::platform::id::{GrantId, OrganizationId, ProjectId};
 use crate::platform::{Error, Result, sql};
 use crate::principals::Effect;
+use crate::quotas::{Quota, ensure_room};
 
 /// A grant, as it is listed.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
@@ -41,6 +42,9 @@ pub async fn insert(
     let (now, by) = (change.now, change.actor().name.clone());
     let id = GrantId::new(now, &change.context().random);
     let effect = effect_on(principal)?;
+    if let Some(project) = project {
+        ensure_room(change, Quota::ProjectGrant(project)).await?;
+    }
     let statement = sql(
         "INSERT INTO grants (id, organization_id, principal_id, permission_set, project_id, created_by_name, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -1,15 +1,16 @@
 //! What every handler is handed.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::issuer::Issuers;
 use super::limits::Limits;
 use super::memory::Memory;
 use super::password::Passwords;
 use super::usage::Usage;
+use crate::platform::id::PersonId;
 use crate::platform::outbound::Outbound;
-use crate::platform::{Context, Result};
+use crate::platform::{Context, Result, sql};
 
 /// The context, and what is kept in memory. As cheap to clone as can be: every
 /// handler of every request is handed one.
@@ -32,6 +33,8 @@ pub struct Kept {
     pub memory: Memory,
     /// How often may be asked.
     pub limits: Limits,
+    /// Who set up the installation, once that is known: it never changes.
+    founder: OnceLock<PersonId>,
 }
 
 impl App {
@@ -45,7 +48,24 @@ impl App {
         let limits = Limits::new(&context.clock, context.config.api_rate_limit);
         let (usage, issuers) = (Usage::default(), Issuers::default());
         let memory = Memory::default();
-        Ok(Self(Arc::new(Kept { context, passwords, usage, outbound, issuers, memory, limits })))
+        let founder = OnceLock::new();
+        Ok(Self(Arc::new(Kept { context, passwords, usage, outbound, issuers, memory, limits, founder })))
+    }
+}
+
+impl Kept {
+    /// Who set up the installation; nobody where that is not known.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn founder(&self) -> Result<Option<PersonId>> {
+        if let Some(known) = self.founder.get() {
+            return Ok(Some(*known));
+        }
+        let row: Option<(Option<PersonId>,)> =
+            sql("SELECT person_id FROM installation").optional(&self.context.db).await?;
+        let founder = row.and_then(|(person,)| person);
+        Ok(founder.map(|person| *self.founder.get_or_init(|| person)))
     }
 }
 

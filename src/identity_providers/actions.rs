@@ -11,6 +11,7 @@ use crate::identity::once::repeats;
 use crate::identity::{App, Caller};
 use crate::platform::id::IdentityProviderId;
 use crate::platform::{Error, Mistakes, Result};
+use crate::quotas::{Quota, ensure_room};
 
 /// The identity providers of the organization.
 ///
@@ -53,6 +54,7 @@ pub async fn create(app: &App, caller: &Caller, input: &NewProvider) -> Result<I
     if let Some(first) = repeats(&mut change, "identity provider", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
     }
+    ensure_room(&mut change, Quota::IdentityProvider(organization)).await?;
     store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
     let made = store::find(change.tx(), organization, &id.to_string()).await?;
     let event = Event::new(Action::IdentityProviderCreated, "identity_provider", id, &made.name);

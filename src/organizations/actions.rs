@@ -70,6 +70,7 @@ pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool)
         return Err(Error::conflict("This installation has its first owner already."));
     }
     store::insert_person(change.tx(), owner, &person, hash, now).await?;
+    store::set_founder(change.tx(), owner).await?;
     store::insert_organization(change.tx(), id, &slug, &name, now).await?;
     change.within(id);
     store::insert_owners(&mut change, team, id).await?;

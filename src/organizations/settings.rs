@@ -5,12 +5,14 @@ use serde_json::json;
 
 use super::store;
 use crate::access::{Guarded, Policy, Resource, Target, TeamRole, TokenKind, require, see};
-use crate::audit::{Action, Actor, Change, Event};
+use crate::audit::{Action, Actor, ActorKind, Change, Event};
+use crate::config::OrganizationCreation;
 use crate::identity::once::repeats;
 use crate::identity::{App, Caller};
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{name, slug};
 use crate::platform::{Context, Error, Mistakes, Result, Timestamp};
+use crate::quotas::{Quota, ensure_room};
 
 /// The organization's name and policies.
 #[derive(Clone, Copy, Debug)]
@@ -184,6 +186,30 @@ pub struct NewOrganization {
     pub name: String,
 }
 
+/// Whether a person may create organizations: the setting
+/// `organization_creation` says so.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn may_create(app: &App, person: PersonId) -> Result<bool> {
+    Ok(match app.config.organization_creation {
+        OrganizationCreation::Anyone => true,
+        OrganizationCreation::Administrators => app.founder().await? == Some(person),
+    })
+}
+
+async fn ensure_may_create(app: &App, actor: &Actor, owner: PersonId) -> Result<()> {
+    // Whoever runs the installation decides on its command line.
+    if actor.kind == ActorKind::Operator || may_create(app, owner).await? {
+        return Ok(());
+    }
+    Err(Error::Forbidden(
+        "Only whoever set up this installation can create organizations. Ask them, or the operator for the \
+         setting organization_creation."
+            .to_owned(),
+    ))
+}
+
 /// Makes an organization; the person who makes it owns it.
 ///
 /// # Errors
@@ -194,6 +220,7 @@ pub async fn create(
     owner: PersonId,
     input: &NewOrganization,
 ) -> Result<Organization> {
+    ensure_may_create(app, actor, owner).await?;
     let mut mistakes = Mistakes::default();
     let new_name = mistakes.check("name", name(&input.name));
     let new_slug = mistakes.check("slug", slug(&input.slug));
@@ -205,6 +232,7 @@ pub async fn create(
     if let Some(first) = repeats(&mut change, "organization", &id).await? {
         return store::find(change.tx(), first).await;
     }
+    ensure_room(&mut change, Quota::Organization(owner)).await?;
     store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(
         |error| match error {
             Error::Conflict(_) => Error::Conflict(Mistakes::one("slug", "is taken")),

@@ -11,6 +11,7 @@ use crate::platform::search::Searched as _;
 use crate::platform::text::{MOST, fold};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
+use crate::quotas::{Quota, ensure_room};
 
 /// Whether the installation has been set up.
 ///
@@ -29,6 +30,12 @@ pub(super) async fn take_first_run(tx: &mut Tx, now: Timestamp) -> Result<bool> 
         .execute(tx)
         .await?;
     Ok(rows == 1)
+}
+
+/// Remembers who set up the installation.
+pub(super) async fn set_founder(tx: &mut Tx, person: PersonId) -> Result<()> {
+    sql("UPDATE installation SET person_id = $1 WHERE id = 1").bind(person).execute(tx).await?;
+    Ok(())
 }
 
 /// Makes a person.
@@ -113,6 +120,15 @@ pub async fn insert_member(
     person: PersonId,
     role: &str,
 ) -> Result<bool> {
+    let known: Option<(PersonId,)> =
+        sql("SELECT person_id FROM memberships WHERE organization_id = $1 AND person_id = $2")
+            .bind(organization)
+            .bind(person)
+            .optional(change.tx())
+            .await?;
+    if known.is_none() {
+        ensure_room(change, Quota::Membership(person)).await?;
+    }
     let statement = sql("INSERT INTO memberships (organization_id, person_id, role, created_at, username) \
          SELECT $1, p.id, $3, $4, p.username FROM people p WHERE p.id = $2 \
          ON CONFLICT (organization_id, person_id) DO NOTHING")

@@ -12,6 +12,7 @@ use crate::platform::search::{self, Search, Searched as _};
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
+use crate::quotas::{Quota, ensure_room};
 
 /// The text of the list: the members that `$from` tells, as the rest has them.
 macro_rules! members_where {
@@ -107,6 +108,8 @@ pub(super) async fn insert(
     invitation: &CheckedInvitation,
     teams: &[(TeamId, TeamRole)],
 ) -> Result<()> {
+    ensure_room(change, Quota::Invitation(organization)).await?;
+    ensure_room(change, Quota::Person(organization)).await?;
     let actor = change.actor();
     let statement = sql(
         "INSERT INTO invitations (id, organization_id, code_hash, email, role, created_by, created_by_name, \

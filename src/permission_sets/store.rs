@@ -7,6 +7,7 @@ use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PermissionSetId};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::{self, Effect};
+use crate::quotas::{Quota, ensure_room};
 
 /// The organization's own sets, by slug.
 ///
@@ -49,6 +50,7 @@ pub(super) async fn insert(
     id: PermissionSetId,
     set: &Checked,
 ) -> Result<()> {
+    ensure_room(change, Quota::PermissionSet(organization)).await?;
     let statement = sql("INSERT INTO permission_sets (id, organization_id, slug, name, description, level, permissions, version, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)")
     .bind(id)

@@ -9,6 +9,7 @@ use crate::platform::text::{MOST, like};
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
+use crate::quotas::{Quota, ensure_room};
 
 /// Whose projects a list shows: those that the principal reaches.
 #[derive(Clone, Debug)]
@@ -138,6 +139,7 @@ pub(super) async fn insert(
     team: &Permit<ProjectsOf>,
     project: &Checked,
 ) -> Result<()> {
+    ensure_room(change, Quota::Project(organization)).await?;
     let statement = sql("INSERT INTO projects (id, organization_id, slug, name, description, team_id, visibility, version, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)")
     .bind(id)

@@ -12,6 +12,7 @@ use crate::platform::text::fold;
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
+use crate::quotas::{Quota, ensure_room};
 
 /// What a list is filtered by; empty means any.
 #[derive(Clone, Debug, Default)]
@@ -284,6 +285,7 @@ pub(super) async fn insert(
     (account, anchor): (&CheckedAccount, &Anchor),
     default_team: Option<TeamId>,
 ) -> Result<()> {
+    ensure_room(change, Quota::ServiceAccount(organization)).await?;
     let actor = change.actor();
     let team = if let crate::access::Home::Team(team) = creation.home { Some(team) } else { None };
     let statement = sql(

@@ -13,6 +13,7 @@ use crate::platform::id::{ServiceId, TokenId};
 use crate::platform::text::fold;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result};
+use crate::quotas::{Quota, ensure_room};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{NewToken, Status, Token};
 use crate::tokens::store as tokens;
@@ -60,6 +61,7 @@ pub async fn create(
         let first = secrets.first().ok_or(Error::NotFound)?.id;
         return Ok((service, Issued { id: first, value: None }));
     }
+    ensure_room(&mut change, Quota::Service(organization)).await?;
     store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
     let service = store::find(change.tx(), organization, &id.to_string()).await?;
     let holder = require(&caller.subject, service)?;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::access::{Resource, effective};
+use crate::config::OrganizationCreation;
 use crate::identity::session::{SignedIn, Theme, take_flash};
 use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::html;
@@ -100,6 +101,8 @@ pub struct Shell {
     pub public_url: String,
     /// The links of the sidebar that the person may open.
     pub nav: Vec<NavLink>,
+    /// Whether the person may create organizations.
+    pub creates_organizations: bool,
 }
 
 impl Shell {
@@ -142,6 +145,10 @@ impl Shell {
             theme: signed_in.theme,
             now: Some(app.clock.now()),
             public_url: app.config.public_url.clone(),
+            creates_organizations: match app.config.organization_creation {
+                OrganizationCreation::Anyone => true,
+                OrganizationCreation::Administrators => app.founder().await? == Some(signed_in.person.id),
+            },
             ..Self::default()
         })
     }

@@ -10,6 +10,7 @@ use crate::platform::text::like;
 use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Tx, sql};
 use crate::principals::Effect;
+use crate::quotas::{Quota, ensure_room};
 
 /// Which teams the caller sees: all, or the visible ones and these.
 #[derive(Clone, Debug)]
@@ -91,6 +92,7 @@ pub(super) async fn insert(
     id: TeamId,
     team: &Checked,
 ) -> Result<()> {
+    ensure_room(change, Quota::Team(organization)).await?;
     let statement =
         sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
             members_manage_token, is_owners, version, created_at) \

@@ -11,6 +11,7 @@ use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId,
 use crate::platform::text::{name, prose, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals::{self, Effect};
+use crate::quotas::Quota;
 
 words! {
     /// How a token stands.
@@ -284,6 +285,17 @@ impl Holder {
             Whose::Service(..) => return Effect::None,
         };
         Effect::Credential(principal, permissions)
+    }
+
+    /// What limits how many of them there are. A team and the organization have
+    /// one token, a service two secrets.
+    pub(super) const fn quota(self) -> Option<Quota> {
+        match self.0 {
+            Whose::Account(_, id) => Some(Quota::Key(id)),
+            Whose::Itself(organization) => Some(Quota::ServiceToken(organization)),
+            Whose::Person(id) => Some(Quota::PersonalToken(id)),
+            Whose::Team(..) | Whose::Organization(_) | Whose::Service(..) => None,
+        }
     }
 
     pub(super) const fn organization(self) -> Option<OrganizationId> {

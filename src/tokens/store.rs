@@ -12,6 +12,7 @@ use crate::platform::id::{
 use crate::platform::web::paging::{Page, newest};
 use crate::platform::{Context, Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
+use crate::quotas::{Quota, ensure_room};
 
 /// The text of a statement: tokens with the value in force and the one before it.
 macro_rules! tokens_where {
@@ -35,6 +36,9 @@ pub(super) async fn insert(
     holder: Holder,
     token: &NewToken,
 ) -> Result<()> {
+    if let Some(quota) = holder.quota() {
+        ensure_room(change, quota).await?;
+    }
     let actor = change.actor();
     let statement = sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, service_id, name, \
             description, allowed_addresses, permissions, created_by, created_by_name, created_at, regenerated_at, \
@@ -154,6 +158,13 @@ pub(super) async fn insert_access(
     of: &AccessFor,
     token: &NewToken,
 ) -> Result<()> {
+    let quota = match (of.source, of.account) {
+        (Some((source, _)), _) => Some(Quota::AccessTokenOf(source)),
+        (None, account) => account.map(Quota::FederatedAccessToken),
+    };
+    if let Some(quota) = quota {
+        ensure_room(change, quota).await?;
+    }
     let actor = change.actor();
     let statement = sql("INSERT INTO tokens (id, kind, organization_id, service_account_id, person_id, team_id, acts_as, source_id, \
             source_value, parent_id, name, description, allowed_addresses, permissions, created_by, created_by_name, \

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "access",
     "principals",
     "audit",
+    "quotas",
     "identity",
     "shell",
     "grants",

@@ -27,6 +27,7 @@ mod pages;
 mod plans;
 mod privilege_gain;
 mod protocols;
+mod quotas;
 mod search;
 mod service_accounts;
 mod settings;

@@ -30,7 +30,7 @@ async fn made(house: &House, token: &str, rest: &str, body: Value) -> Value {
 
 /// Two teams with an admin each; the payments team has a project.
 async fn two_teams() -> (House, String, String, String) {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = House::founded_with(&[("organization_creation", "anyone")]).await;
     house.team(&olive, "payments").await;
     house.team(&olive, "data").await;
     let bea = house.person("bea", "member", Some(("payments", TeamRole::Admin))).await;
