@@ -14,6 +14,7 @@ use crate::identity::bearer::Principal;
 use crate::identity::reveal::Delivery;
 use crate::identity::{App, Bearer};
 use crate::platform::id::PersonId;
+use crate::platform::web::nullable::{or_empty, present};
 use crate::platform::web::operation::{Api, Field, delete as end, get, post};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{Json, Query};
@@ -71,11 +72,14 @@ struct Creation {
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     name: String,
-    #[serde(default)]
-    #[schemars(length(max = 500))]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
-    expires_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Timestamp>")]
+    expires_at: Option<Option<Timestamp>>,
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
     /// What it is narrowed to; everything that the person may do where it is left out.
     #[schemars(with = "Option<Vec<Permission>>")]

@@ -53,6 +53,8 @@ words! {
         SignedOut = "person.signed_out",
         /// A person was invited.
         InvitationCreated = "invitation.created",
+        /// What an invitation gives was changed.
+        InvitationEdited = "invitation.edited",
         /// An invitation was taken back.
         InvitationRevoked = "invitation.revoked",
         /// A person joined by an invitation.

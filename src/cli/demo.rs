@@ -208,6 +208,7 @@ async fn make_teams(app: &App, olive: &Caller) -> Result<(), Error> {
             description: Some(description.to_owned()),
             visibility: Some(visibility.to_owned()),
             role: None,
+            members_manage_token: None,
         };
         teams::create(app, olive, &team).await?;
         wait(app, 1);

@@ -183,16 +183,13 @@ async fn place_for_pages(app: &App, person: PersonId, named: &str) -> Result<Arc
     place.map(Arc::new).ok_or(Error::NotFound)
 }
 
-/// A person's place where it is the only one, remembered.
+/// All places of a person, remembered.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn home(app: &App, person: PersonId) -> Result<Arc<Option<Membership>>> {
-    let read = Box::pin(async move {
-        let mut all = memberships(&app.db, person, None).await?;
-        Ok(if all.len() == 1 { all.pop() } else { None })
-    });
-    app.memory.home(app.db.changes(), person, app.clock.now(), read).await
+pub async fn all_places(app: &App, person: PersonId) -> Result<Arc<Vec<Membership>>> {
+    let read = Box::pin(memberships(&app.db, person, None));
+    app.memory.all_places(app.db.changes(), person, app.clock.now(), read).await
 }
 
 async fn organization_in(parts: &mut Parts) -> Result<String> {

@@ -103,8 +103,8 @@ pub struct Memory {
     pub(super) services: Remembered<TokenHash, Known>,
     /// A person's place in an organization, by the name that it was asked for by.
     pub(super) places: Remembered<(PersonId, String), Membership>,
-    /// The one place of a person who has no other.
-    homes: Remembered<PersonId, Option<Membership>>,
+    /// All places of a person.
+    homes: Remembered<PersonId, Vec<Membership>>,
     /// Permissions as they are written.
     words: Cache<Permissions, Arc<Words>>,
     /// A project, by organization and the name that it was asked for by.
@@ -152,17 +152,17 @@ impl Memory {
         Ok(words)
     }
 
-    /// A person's place where it is the only one, or what `read` finds.
+    /// All places of a person, or what `read` finds.
     ///
     /// # Errors
     /// Those of `read`.
-    pub async fn home(
+    pub async fn all_places(
         &self,
         changes: &Changes,
         person: PersonId,
         now: Timestamp,
-        read: impl Future<Output = Result<Option<Membership>>>,
-    ) -> Result<Arc<Option<Membership>>> {
+        read: impl Future<Output = Result<Vec<Membership>>>,
+    ) -> Result<Arc<Vec<Membership>>> {
         if let Some(known) = self.homes.get(changes, &person, now) {
             return Ok(known);
         }

@@ -7,10 +7,13 @@ use super::store;
 use crate::access::{Guarded, Policy, Resource, Target, TeamRole, TokenKind, require, see};
 use crate::audit::{Action, Actor, ActorKind, Change, Event};
 use crate::config::OrganizationCreation;
+use crate::identity::bearer::Principal;
+use crate::identity::caller::{admits_personal_token, all_places};
 use crate::identity::once::repeats;
-use crate::identity::{App, Caller};
+use crate::identity::{App, Bearer, Caller};
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{name, slug};
+use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result, Timestamp};
 use crate::quotas::{Quota, ensure_room};
 
@@ -81,6 +84,31 @@ pub async fn get(context: &Context, caller: &Caller) -> Result<Organization> {
 /// [`Error::Forbidden`] without `settings:read`.
 pub fn see_policies(caller: &Caller) -> Result<()> {
     see(&caller.subject, Settings).map(drop)
+}
+
+/// The organizations that a token reaches, by slug: those that a person belongs
+/// to and that take their token from where it comes, or the one of a machine.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(app: &App, bearer: &Bearer, page: &Page) -> Result<Slice<Organization>> {
+    let person = match &bearer.principal {
+        Principal::Person { id, .. } => *id,
+        Principal::Machine(machine) => {
+            let one = store::find(&app.db, machine.organization.id).await?;
+            return Ok(page.cut(vec![one], |it| Cursor { key: it.slug.clone(), id: it.id.to_string() }));
+        }
+    };
+    let open: Vec<OrganizationId> = all_places(app, person)
+        .await?
+        .iter()
+        .filter(|place| admits_personal_token(&place.organization, &bearer.request).is_ok())
+        .map(|place| place.organization.id)
+        .collect();
+    let rows = store::of_person(&app.db, person, page).await?;
+    let mut slice = page.cut(rows, |it| Cursor { key: it.slug.clone(), id: it.id.to_string() });
+    slice.rows.retain(|organization| open.contains(&organization.id));
+    Ok(slice)
 }
 
 /// What an edit changes; what is missing stays.

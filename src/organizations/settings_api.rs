@@ -6,19 +6,26 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::settings::{self, NewOrganization, Organization, SettingsEdit};
 use crate::access::Policy;
 use crate::identity::bearer::Principal;
 use crate::identity::{ApiCaller, App, Bearer};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::{IfMatch, Json, tagged};
+use crate::platform::web::paging::Page;
+use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Error, Result};
 
 /// Organizations: their name and policies.
 pub fn routes() -> Api<App> {
     let one = "/organizations/{org}";
     Api::of("Organizations", "A name, policies, and everything else below it.")
+        .with(
+            get("listOrganizations", "/organizations", list, "The organizations that the token reaches")
+                .note("Those that a person belongs to and that take personal tokens; the one of any other token.")
+                .lists::<Organization>(),
+        )
         .with(
             post("createOrganization", "/organizations", create, "Makes an organization")
                 .note("The person whose token it is owns it. A narrowed token cannot make one.")
@@ -63,6 +70,11 @@ fn view(caller: &ApiCaller, organization: Organization) -> Response {
     let may_see = settings::see_policies(caller).is_ok();
     let policy = serde_json::from_str(&organization.policy_text).ok().filter(|_| may_see);
     tagged(organization.version, View { organization, policy })
+}
+
+async fn list(State(app): State<App>, bearer: Bearer, query: Query) -> Result<Response> {
+    let slice = settings::list(&app, &bearer, &Page::of_api(&query)?).await?;
+    Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
 async fn create(

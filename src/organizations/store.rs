@@ -9,6 +9,7 @@ use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::search::Searched as _;
 use crate::platform::text::{MOST, fold};
+use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -204,6 +205,23 @@ pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> R
             .optional(source)
             .await?;
     found.ok_or(Error::NotFound)
+}
+
+/// A page of the organizations that a person belongs to, by slug.
+///
+/// # Errors
+/// When the database cannot.
+pub(super) async fn of_person(db: &Db, person: PersonId, page: &Page) -> Result<Vec<Organization>> {
+    Ok(paged!(
+        page,
+        "SELECT o.id, o.slug, o.name, o.created_at, o.version, o.policy FROM memberships m \
+            JOIN organizations o ON o.id = m.organization_id WHERE m.person_id = $4",
+        "o.slug",
+        "o.id"
+    )
+    .bind(person)
+    .all(db)
+    .await?)
 }
 
 /// Writes name and policies over the version that was read; false if another

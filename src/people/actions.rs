@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::model::{Invitation, Invitations, Member, NewInvitation, Offer, People};
+use super::model::{Invitation, InvitationEdit, Invitations, Member, NewInvitation, Offer, People};
 use super::store;
 use crate::access::{PrincipalId, TeamRole, holds_groups, require, see};
 use crate::audit::{Action, Actor, Change, Event};
@@ -43,7 +43,70 @@ pub async fn invitations(context: &Context, caller: &Caller) -> Result<Vec<Invit
     if see(&caller.subject, Invitations).is_err() {
         return Ok(Vec::new());
     }
-    store::invitations(&context.db, caller.organization.id, context.clock.now()).await
+    let mut all = store::invitations(&context.db, caller.organization.id, context.clock.now()).await?;
+    for invitation in &mut all {
+        invitation.teams.retain(|team| knows(caller, team));
+    }
+    Ok(all)
+}
+
+/// One invitation that can still be accepted.
+///
+/// # Errors
+/// [`Error::NotFound`] for one that is over; [`Error::Forbidden`] without `invitations:read`.
+pub async fn invitation(context: &Context, caller: &Caller, id: &str) -> Result<Invitation> {
+    see(&caller.subject, Invitations)?;
+    let all = invitations(context, caller).await?;
+    all.into_iter().find(|invitation| invitation.id.to_string() == id).ok_or(Error::NotFound)
+}
+
+/// The teams that an invitation names: those that the caller sees, and may put
+/// people into.
+async fn named_teams(
+    change: &mut Change<'_>,
+    caller: &Caller,
+    named: &[(String, TeamRole)],
+) -> Result<Vec<(TeamId, TeamRole)>> {
+    let mut teams = Vec::new();
+    for (slug, role) in named {
+        let found = teams::store::find(change.tx(), caller.organization.id, slug).await;
+        let team = found.and_then(|team| see(&caller.subject, team)).map_err(|_| {
+            Error::Invalid(Mistakes::one("teams", format!("“{slug}” is not a team of this organization")))
+        })?;
+        let team = require(&caller.subject, MembersOf(team))?.into_inner().0;
+        teams.push((team.id, *role));
+    }
+    Ok(teams)
+}
+
+/// Changes what an open invitation gives. Whoever changes it answers for it
+/// from then on.
+///
+/// # Errors
+/// [`Error::NotFound`] for one that is over; as [`invite`].
+pub async fn edit_invitation(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    input: &InvitationEdit,
+) -> Result<Invitation> {
+    let (mut change, caller) = caller.begin(context).await?;
+    let permit = require(&caller.subject, Invitations)?;
+    let (now, organization) = (change.now, caller.organization.id);
+    let all = store::invitations(change.tx(), organization, now).await?;
+    let was = all.into_iter().find(|it| it.id.to_string() == id).ok_or(Error::NotFound)?;
+    let checked = input.over(&was).check(&caller.organization.sets, now)?;
+    let teams = named_teams(&mut change, &caller, &checked.teams).await?;
+    if !store::update_invitation(&mut change, &permit, was.id, &checked, &teams).await? {
+        return Err(Error::NotFound);
+    }
+    let told = |role: &str, teams: &[String]| json!({ "email": was.email, "role": role, "teams": teams });
+    let before: Vec<String> = was.teams.iter().map(|team| team.slug.clone()).collect();
+    let after: Vec<String> = checked.teams.iter().map(|(slug, _)| slug.clone()).collect();
+    let name = was.email.clone().unwrap_or_else(|| "whoever has the link".to_owned());
+    let event = Event::new(Action::InvitationEdited, "invitation", was.id, name);
+    change.commit(event.before(told(&was.role, &before)).after(told(&checked.role, &after))).await?;
+    invitation(context, &caller, id).await
 }
 
 fn hash(code: &str) -> Vec<u8> {
@@ -70,15 +133,13 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
     let now = change.now;
     let checked = input.check(&caller.organization.sets, now)?;
     let organization = caller.organization.id;
-    let mut teams = Vec::new();
-    for (slug, role) in &checked.teams {
-        let found = teams::store::find(change.tx(), organization, slug).await;
-        let team = found.and_then(|team| see(&caller.subject, team)).map_err(|_| {
-            Error::Invalid(Mistakes::one("teams", format!("“{slug}” is not a team of this organization")))
-        })?;
-        let team = require(&caller.subject, MembersOf(team))?.into_inner().0;
-        teams.push((team.id, *role));
+    if let Some(email) = &checked.email
+        && store::is_member(change.tx(), organization, email).await?
+    {
+        let message = "belongs to somebody who is in this organization already";
+        return Err(Error::Conflict(Mistakes::one("email", message)));
     }
+    let teams = named_teams(&mut change, &caller, &checked.teams).await?;
     let id = InvitationId::new(now, &context.random);
     if let Some(first) = repeats(&mut change, "invitation", &id).await? {
         let open = store::invitations(change.tx(), organization, now).await?;
@@ -91,13 +152,8 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
     let after = json!({ "email": checked.email, "role": checked.role, "teams": slugs });
     let name = checked.email.clone().unwrap_or_else(|| "whoever has the link".to_owned());
     change.commit(Event::new(Action::InvitationCreated, "invitation", id, name).after(after)).await?;
-    let invitation = Invitation {
-        id,
-        email: checked.email,
-        role: checked.role,
-        created_by_name: caller.actor.name.clone(),
-        expires_at: checked.expires_at,
-    };
+    let all = store::invitations(&context.db, organization, now).await?;
+    let invitation = all.into_iter().find(|invitation| invitation.id == id).ok_or(Error::NotFound)?;
     Ok(Invited { invitation, code: Some(code) })
 }
 

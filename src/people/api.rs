@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::members::{self, Profile};
-use super::model::{Invitation, NewInvitation, TeamPlace};
+use super::model::{Invitation, InvitationEdit, NewInvitation, TeamPlace};
 use super::{actions, store};
 use crate::identity::{ApiCaller, App};
 use crate::platform::id::{InvitationId, PersonId};
 use crate::platform::secret::Secret;
+use crate::platform::web::nullable::present;
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
@@ -62,6 +63,23 @@ pub fn routes() -> Api<App> {
                 .needs("invitations:write")
                 .takes::<Inviting>()
                 .makes::<InvitedWithLink>(),
+        )
+        .with(
+            get("getInvitation", "/organizations/{org}/invitations/{id}", show_invitation, "One open invitation")
+                .needs("invitations:read")
+                .gives::<Invited>(),
+        )
+        .with(
+            patch(
+                "editInvitation",
+                "/organizations/{org}/invitations/{id}",
+                edit_invitation,
+                "Changes what an open invitation gives",
+            )
+            .note("Its link stays the same. Whoever changes it answers for it from then on.")
+            .needs("invitations:write")
+            .takes::<InvitationEdit>()
+            .gives::<Invited>(),
         )
         .with(
             end("revokeInvitation", "/organizations/{org}/invitations/{id}", revoke, "Takes an invitation back")
@@ -150,14 +168,24 @@ struct Invited {
     id: InvitationId,
     email: Option<String>,
     role: String,
+    /// The teams that it puts somebody into, as far as the caller may know.
+    teams: Vec<store::Place>,
     created_by: String,
+    created_by_id: String,
     expires_at: Timestamp,
 }
 
 impl From<Invitation> for Invited {
     fn from(it: Invitation) -> Self {
-        let (id, created_by) = (it.id, it.created_by_name);
-        Self { id, email: it.email, role: it.role, created_by, expires_at: it.expires_at }
+        Self {
+            id: it.id,
+            email: it.email,
+            role: it.role,
+            teams: it.teams,
+            created_by: it.created_by_name,
+            created_by_id: it.created_by,
+            expires_at: it.expires_at,
+        }
     }
 }
 
@@ -189,7 +217,9 @@ struct Inviting {
     #[serde(default)]
     teams: Vec<TeamPlace>,
     /// When it ends.
-    expires_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Timestamp>")]
+    expires_at: Option<Option<Timestamp>>,
 }
 
 async fn invite(State(app): State<App>, caller: ApiCaller, Json(body): Json<Inviting>) -> Result<Response> {
@@ -203,6 +233,25 @@ async fn invite(State(app): State<App>, caller: ApiCaller, Json(body): Json<Invi
     let address = |code: &Secret| format!("{}/invitations/{}", app.config.public_url, code.expose());
     let (invitation, link) = (made.invitation.into(), made.code.as_ref().map(address));
     Ok((StatusCode::CREATED, Answer(InvitedWithLink { invitation, link })).into_response())
+}
+
+async fn show_invitation(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let invitation = actions::invitation(&app, &caller, &id).await?;
+    Ok(Answer(Invited::from(invitation)).into_response())
+}
+
+async fn edit_invitation(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Path((_, id)): Named,
+    Json(body): Json<InvitationEdit>,
+) -> Result<Response> {
+    let invitation = actions::edit_invitation(&app, &caller, &id, &body).await?;
+    Ok(Answer(Invited::from(invitation)).into_response())
 }
 
 async fn revoke(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {

@@ -41,8 +41,13 @@ pub struct Invitation {
     pub role: String,
     /// Who made it.
     pub created_by_name: String,
+    /// The id of who made it.
+    pub created_by: String,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// The teams that it puts somebody into, as far as the caller may know.
+    #[sqlx(skip)]
+    pub teams: Vec<super::store::Place>,
 }
 
 /// An invitation that somebody holds the link of.
@@ -115,6 +120,35 @@ pub struct NewInvitation {
     pub lifetime: Lifetime,
 }
 
+/// What an edit of an open invitation changes; what is missing stays.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationEdit {
+    /// The role that it gives: a permission set's slug.
+    pub role: Option<String>,
+    /// The teams that it puts somebody into.
+    pub teams: Option<Vec<TeamPlace>>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl InvitationEdit {
+    /// Over what the invitation has.
+    #[must_use]
+    pub fn over(&self, was: &Invitation) -> NewInvitation {
+        let place = |place: &super::store::Place| TeamPlace {
+            slug: place.slug.clone(),
+            role: place.role.to_string(),
+        };
+        NewInvitation {
+            email: was.email.clone().unwrap_or_default(),
+            role: self.role.clone().unwrap_or_else(|| was.role.clone()),
+            teams: self.teams.clone().unwrap_or_else(|| was.teams.iter().map(place).collect()),
+            lifetime: Lifetime::Until(self.expires_at.unwrap_or(was.expires_at)),
+        }
+    }
+}
+
 /// The fields of an invitation, checked.
 #[derive(Clone, Debug)]
 pub struct CheckedInvitation {
@@ -162,15 +196,21 @@ impl NewInvitation {
                 teams.push((team.slug.trim().to_owned(), role));
             }
         }
+        let mut slugs: Vec<&str> = teams.iter().map(|(slug, _)| slug.as_str()).collect();
+        slugs.sort_unstable();
+        if let Some(twice) = slugs.windows(2).find(|pair| pair[0] == pair[1]) {
+            mistakes.add("teams", format!("name “{}” twice; name each team once", twice[0]));
+        }
         if teams.len() > 50 {
             mistakes.add("teams", "may be at most 50");
         }
         let most = now.plus(DAYS.1 * DAY);
         let expires_at = match &self.lifetime {
             Lifetime::Usual => Some(now.plus(DAYS.0 * DAY)),
-            Lifetime::Until(end) if *end > now && *end <= most.plus(DAY) => Some(*end),
+            Lifetime::Until(end) if *end > now && *end <= most => Some(*end),
+            Lifetime::UntilDay(end) if *end > now && *end < most.plus(DAY) => Some(most.min(*end)),
             Lifetime::Wrong(message) => mistakes.check("expires_at", Err(message.clone())),
-            Lifetime::Until(_) | Lifetime::Endless => {
+            Lifetime::Until(_) | Lifetime::UntilDay(_) | Lifetime::Endless => {
                 mistakes.check("expires_at", Err(format!("must lie ahead, at most {} days", DAYS.1)))
             }
         };

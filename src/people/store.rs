@@ -90,13 +90,90 @@ pub async fn invitations(
     organization: OrganizationId,
     now: Timestamp,
 ) -> Result<Vec<Invitation>> {
-    Ok(sql("SELECT id, email, role, created_by_name, expires_at FROM invitations \
+    let mut source = source.into();
+    let mut all: Vec<Invitation> =
+        sql("SELECT id, email, role, created_by_name, created_by, expires_at FROM invitations \
             WHERE organization_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2 \
-            ORDER BY id DESC LIMIT 200")
+            ORDER BY id DESC LIMIT 1000")
+        .bind(organization)
+        .bind(now)
+        .all(source.reborrow())
+        .await?;
+    let teams: Vec<InvitedPlace> =
+        sql("SELECT i.id AS invitation_id, t.slug, p.role, t.name, t.visibility = 'secret' AS secret, t.id \
+             FROM invitations i JOIN invitation_teams p ON p.invitation_id = i.id JOIN teams t ON t.id = p.team_id \
+             WHERE i.organization_id = $1 AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2 \
+             ORDER BY t.slug")
+        .bind(organization)
+        .bind(now)
+        .all(source)
+        .await?;
+    let mut by_invitation: HashMap<InvitationId, Vec<Place>> = HashMap::new();
+    for row in teams {
+        by_invitation.entry(row.invitation_id).or_default().push(row.place);
+    }
+    for invitation in &mut all {
+        invitation.teams = by_invitation.remove(&invitation.id).unwrap_or_default();
+    }
+    Ok(all)
+}
+
+#[derive(sqlx::FromRow)]
+struct InvitedPlace {
+    invitation_id: InvitationId,
+    #[sqlx(flatten)]
+    place: Place,
+}
+
+/// Whether an address belongs to a member of the organization.
+pub(super) async fn is_member(tx: &mut Tx, organization: OrganizationId, email: &str) -> Result<bool> {
+    let row: Option<(PersonId,)> = sql("SELECT p.id FROM people p JOIN memberships m ON m.person_id = p.id \
+         WHERE p.email_folded = $1 AND m.organization_id = $2")
+    .bind(crate::platform::text::fold(email))
     .bind(organization)
-    .bind(now)
-    .all(source)
-    .await?)
+    .optional(tx)
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Writes what an open invitation gives; whoever does answers for it from now
+/// on. False if it is over.
+pub(super) async fn update_invitation(
+    change: &mut Change<'_>,
+    _permit: &Permit<Invitations>,
+    id: InvitationId,
+    invitation: &CheckedInvitation,
+    teams: &[(TeamId, TeamRole)],
+) -> Result<bool> {
+    let effect = Effect::Invitation(invitation.role.clone(), teams.to_vec());
+    let actor = change.actor();
+    let statement =
+        sql("UPDATE invitations SET role = $1, expires_at = $2, created_by = $3, created_by_name = $4 \
+         WHERE id = $5 AND accepted_at IS NULL AND revoked_at IS NULL")
+        .bind(&invitation.role)
+        .bind(invitation.expires_at)
+        .bind(actor.id.clone())
+        .bind(actor.name.clone())
+        .bind(id);
+    let rows = change.write(effect.clone(), statement).await?;
+    let clear = sql("DELETE FROM invitation_teams WHERE invitation_id = $1").bind(id);
+    change.write(effect.clone(), clear).await?;
+    insert_teams(change, &effect, id, teams).await?;
+    Ok(rows == 1)
+}
+
+async fn insert_teams(
+    change: &mut Change<'_>,
+    effect: &Effect,
+    id: InvitationId,
+    teams: &[(TeamId, TeamRole)],
+) -> Result<()> {
+    for (team, role) in teams {
+        let statement =
+            sql("INSERT INTO invitation_teams (invitation_id, team_id, role) VALUES ($1, $2, $3)");
+        change.write(effect.clone(), statement.bind(id).bind(*team).bind(*role)).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn insert(
@@ -126,11 +203,7 @@ pub(super) async fn insert(
     .bind(invitation.expires_at);
     let effect = Effect::Invitation(invitation.role.clone(), teams.to_vec());
     change.write(effect.clone(), statement).await?;
-    for (team, role) in teams {
-        let statement =
-            sql("INSERT INTO invitation_teams (invitation_id, team_id, role) VALUES ($1, $2, $3)");
-        change.write(effect.clone(), statement.bind(id).bind(*team).bind(*role)).await?;
-    }
+    insert_teams(change, &effect, id, teams).await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::access::{
 };
 use crate::platform::id::PermissionSetId;
 use crate::platform::text::{name, prose};
+use crate::platform::web::nullable::{cleared, or_empty};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals;
 
@@ -102,8 +103,8 @@ pub struct NewSet {
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// What it is for.
-    #[serde(default)]
-    #[schemars(length(max = 500))]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<String>", length(max = 500))]
     pub description: String,
     /// `organization` or `project`.
     #[serde(default)]
@@ -123,6 +124,7 @@ pub struct SetEdit {
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// A new description.
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// New permissions.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Guarded, ProjectFacts, Resource, Target, Visibility};
 use crate::platform::id::{ProjectId, TeamId};
 use crate::platform::text::{UpTo, name, prose, slug};
+use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 /// A project.
@@ -100,6 +101,7 @@ pub struct NewProject {
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// What it is for.
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// The slug of the team that owns it.
@@ -119,6 +121,7 @@ pub struct ProjectEdit {
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// A new description.
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// The slug of a new team.

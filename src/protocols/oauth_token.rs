@@ -29,7 +29,8 @@ use crate::tokens::access::{AccessFor, LONGEST, USUAL, issue};
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
-    Router::new().route("/oauth2/token", post(token))
+    // The second is what the SDK of Weights & Biases asks.
+    Router::new().route("/oauth2/token", post(token)).route("/oidc/token", post(token))
 }
 
 /// What can be exchanged, by the word of `grant_type`.

@@ -13,12 +13,13 @@ use super::store::Filter;
 use super::{actions, keys};
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App, PlainToken};
+use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::tokens::api::{issued, with_value};
-use crate::tokens::model::{Lifetime, RenewalBody, TokenInput, TokenView};
+use crate::tokens::model::{RenewalBody, TokenInput, TokenView};
 
 const FILTERS: &[Field] = &[
     Field { name: "q", about: "Text in name, UID or description.", words: &[] },
@@ -114,11 +115,11 @@ struct Creation {
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     name: String,
-    #[serde(default)]
-    #[schemars(length(max = 500))]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
-    #[serde(default)]
-    #[schemars(length(max = 2000))]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<String>", length(max = 2000))]
     comment: String,
     #[serde(default)]
     #[schemars(!default, with = "Scope")]
@@ -128,8 +129,11 @@ struct Creation {
     #[serde(default)]
     default_team: String,
     role: Option<String>,
-    expires_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Timestamp>")]
+    expires_at: Option<Option<Timestamp>>,
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
     #[serde(default)]
     self_rotation: bool,
@@ -146,11 +150,14 @@ struct Creation {
 struct Key {
     #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
-    #[serde(default)]
-    #[schemars(length(max = 500))]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
-    expires_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Timestamp>")]
+    expires_at: Option<Option<Timestamp>>,
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
 }
 
@@ -171,8 +178,10 @@ impl Key {
 struct Editing {
     #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     description: Option<String>,
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 2000))]
     comment: Option<String>,
     role: Option<String>,
@@ -180,6 +189,7 @@ struct Editing {
     scope: Option<String>,
     team: Option<String>,
     default_team: Option<String>,
+    #[serde(default, deserialize_with = "cleared")]
     allowed_addresses: Option<Vec<String>>,
     self_rotation: Option<bool>,
     identity: Option<IdentityInput>,
@@ -187,10 +197,6 @@ struct Editing {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
-}
-
-fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<Timestamp>>, D::Error> {
-    Option::deserialize(value).map(Some)
 }
 
 async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
@@ -257,7 +263,7 @@ async fn edit(
         scope: body.scope,
         team: body.team,
         default_team: body.default_team,
-        lifetime: body.expires_at.map(|end| end.map_or(Lifetime::Endless, Lifetime::Until)),
+        lifetime: body.expires_at.map(|end| Some(end).into()),
         allowed_addresses: body.allowed_addresses.map(|ranges| ranges.join("\n")),
         self_rotation: body.self_rotation,
         identity: body.identity,
@@ -331,8 +337,10 @@ async fn regenerate(
 struct KeyEditing {
     #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     description: Option<String>,
+    #[serde(default, deserialize_with = "cleared")]
     allowed_addresses: Option<Vec<String>>,
 }
 

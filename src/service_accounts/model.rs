@@ -93,6 +93,8 @@ pub struct ServiceAccount {
     pub created_at: Timestamp,
     /// Who made it.
     pub created_by_name: String,
+    /// The id of who made it; empty where nobody is known.
+    pub created_by: String,
     /// Counts its edits.
     pub version: i64,
     /// How many of its keys are not revoked.
@@ -128,6 +130,7 @@ pub struct AccountView {
     self_rotation: bool,
     created_at: Timestamp,
     created_by: String,
+    created_by_id: Option<String>,
 }
 
 /// An external identity as the API shows it.
@@ -193,6 +196,7 @@ impl ServiceAccount {
             self_rotation: self.self_rotation,
             created_at: self.created_at,
             created_by: self.created_by_name.clone(),
+            created_by_id: Some(self.created_by.clone()).filter(|id| !id.is_empty()),
         }
     }
 }

@@ -43,7 +43,7 @@ macro_rules! accounts_where {
         concat!(
             "SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
                 own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
-                a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.version, \
+                a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.created_by, a.version, \
                 a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
                 idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \
                 (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens t WHERE t.service_account_id = a.id \

@@ -70,6 +70,11 @@ async fn check(
             mistakes.add(&field("permission_set"), message);
             continue;
         }
+        if inputs[..place].iter().any(|before| before.permission_set.trim() == input.permission_set.trim()) {
+            let message = format!("“{}” is named twice: name its projects together", set.name);
+            mistakes.add(&field("permission_set"), message);
+            continue;
+        }
         let slugs = match &input.projects {
             Where::All => {
                 all.push((set, None));

@@ -13,6 +13,7 @@ use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
 use super::store::Filter;
 use crate::identity::reveal::Delivery;
 use crate::identity::{ApiCaller, App, PlainToken};
+use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
@@ -122,11 +123,14 @@ struct Creation {
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     name: String,
-    #[serde(default)]
-    #[schemars(length(max = 500))]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
-    expires_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Timestamp>")]
+    expires_at: Option<Option<Timestamp>>,
+    #[serde(default, deserialize_with = "or_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 20))]
@@ -156,8 +160,10 @@ async fn show(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -
 struct Editing {
     #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     description: Option<String>,
+    #[serde(default, deserialize_with = "cleared")]
     allowed_addresses: Option<Vec<String>>,
     #[schemars(length(min = 1, max = 20))]
     grants: Option<Vec<GrantInput>>,

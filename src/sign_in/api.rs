@@ -13,7 +13,7 @@ use crate::access::{Permissions, Subject, TokenKind, effective};
 use crate::audit::Change;
 use crate::identity::attribution::{Attribution, Claimed, Named, Outcome, settle};
 use crate::identity::bearer::{Principal, PrincipalKind, of_request};
-use crate::identity::caller::{admits_personal_token, home};
+use crate::identity::caller::{admits_personal_token, all_places};
 use crate::identity::reveal::Delivery;
 use crate::identity::token::Hint;
 use crate::identity::{App, Bearer};
@@ -21,6 +21,7 @@ use crate::platform::id::TokenId;
 use crate::platform::web::operation::{Api, delete, direct, post};
 use crate::platform::web::{Json, told};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::principals::Membership;
 use crate::service_accounts::store as accounts;
 use crate::tokens::api::issued;
 use crate::tokens::model::{Holder, Lifetime, Overlap, Renewal, RenewalBody, TokenView};
@@ -33,7 +34,7 @@ pub fn routes() -> Api<App> {
             direct("whoAmI", "/whoami", whoami, "Whose token this is, and what it may do")
                 .note(
                     "`permissions` are those for all projects and in the organization; grants in single projects come \
-                     on top. With a person's token of several organizations `organization` is null. \
+                     on top. With a person's token of several organizations `organization` is null and `organizations` lists them. \
                      `Tessera-For-Team` names the team that the request is for, `Tessera-On-Behalf-Of` a person.",
                 )
                 .gives::<WhoAmI<'_>>(),
@@ -68,6 +69,17 @@ struct WhoAmI<'a> {
     token: OwnToken,
     attributed_to: Option<Named>,
     attribution: Option<Outcome>,
+    /// With a person's token of several organizations: each, with what it may do there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organizations: Option<Vec<OwnOrganization<'a>>>,
+}
+
+/// An organization that a person's token works in.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+struct OwnOrganization<'a> {
+    slug: &'a str,
+    name: &'a str,
+    permissions: Permissions,
 }
 
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -95,11 +107,12 @@ impl FromRequestParts<App> for Asker {
 
 async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Result<Response> {
     // A person acts in every organization that they belong to: where it is one, that one is told.
-    let home = match &bearer.principal {
-        Principal::Person { id, .. } => Some(home(&app, *id).await?),
+    let places = match &bearer.principal {
+        Principal::Person { id, .. } => Some(all_places(&app, *id).await?),
         Principal::Machine(_) => None,
     };
-    let place = home.as_ref().and_then(|home| Option::as_ref(home));
+    let all = places.as_deref().map_or(&[][..], Vec::as_slice);
+    let place = if let [only] = all { Some(only) } else { None };
     if let Some(place) = place {
         admits_personal_token(&place.organization, &bearer.request)?;
     }
@@ -134,7 +147,19 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
         },
         attributed_to: attribution.person,
         attribution: attribution.outcome,
+        organizations: (all.len() > 1).then(|| several(all, &bearer)),
     })
+}
+
+/// The organizations that take the person's token from where it comes.
+fn several<'a>(all: &'a [Membership], bearer: &Bearer) -> Vec<OwnOrganization<'a>> {
+    let open = all.iter().filter(|place| admits_personal_token(&place.organization, &bearer.request).is_ok());
+    open.map(|place| OwnOrganization {
+        slug: &place.organization.slug,
+        name: &place.organization.name,
+        permissions: effective(&Subject { narrowed: bearer.narrowed, ..place.subject.clone() }),
+    })
+    .collect()
 }
 
 async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
@@ -177,9 +202,12 @@ async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<Renewal
     }
     // A short key does not make itself a long one.
     let most = token.expires_at.map(|end| now.plus(end.since(token.regenerated_at)));
-    if let (Some(most), Lifetime::Until(end)) = (most, &renewal.lifetime)
-        && *end > most
-    {
+    let is_longer = |most: Timestamp| match &renewal.lifetime {
+        Lifetime::Until(end) | Lifetime::UntilDay(end) => *end > most,
+        Lifetime::Endless => true,
+        Lifetime::Usual | Lifetime::Wrong(_) => false,
+    };
+    if let Some(most) = most.filter(|most| is_longer(*most)) {
         let message = format!("may be at most {}: as long as the key was made for", most.rfc3339());
         return Err(Error::Invalid(Mistakes::one("expires_at", message)));
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Guarded, Resource, Sets, Target, TeamFacts, TeamRole};
 use crate::platform::id::{PersonId, TeamId};
 use crate::platform::text::{UpTo, name, prose, slug, words};
+use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 words! {
@@ -135,6 +136,7 @@ pub struct NewTeam {
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// What it is for.
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// `visible` (the default) or `secret`.
@@ -142,6 +144,8 @@ pub struct NewTeam {
     pub visibility: Option<String>,
     /// A permission set's slug; `member` by default.
     pub role: Option<String>,
+    /// Whether its members may manage its API token; `true` by default.
+    pub members_manage_token: Option<bool>,
 }
 
 /// What an edit changes; what is missing stays.
@@ -152,6 +156,7 @@ pub struct TeamEdit {
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
     /// A new description.
+    #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// A new visibility.
@@ -204,7 +209,8 @@ impl NewTeam {
         let role = mistakes.check("role", role(sets, self.role.as_deref().unwrap_or("member")));
         match (slug, name, description, visibility, role) {
             (Some(slug), Some(name), Some(description), Some(visibility), Some(role)) => {
-                Ok(Checked { slug, name, description, visibility, role, members_manage_token: true })
+                let members_manage_token = self.members_manage_token.unwrap_or(true);
+                Ok(Checked { slug, name, description, visibility, role, members_manage_token })
             }
             _ => Err(Error::Invalid(mistakes)),
         }
@@ -222,6 +228,7 @@ impl TeamEdit {
             name: self.name.clone().unwrap_or_else(|| team.name.clone()),
             description: Some(self.description.clone().unwrap_or_else(|| team.description.clone())),
             visibility: Some(self.visibility.clone().unwrap_or_else(|| team.visibility.word().to_owned())),
+            members_manage_token: self.members_manage_token,
             role: Some(self.role.clone().unwrap_or_else(|| team.role.clone())),
         }
         .check(sets)?;

@@ -119,6 +119,7 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
         description: Some(form.text("description")),
         visibility: form.filled("visibility"),
         role: form.filled("role"),
+        members_manage_token: None,
     };
     match actions::create(&app, &caller, &input).await {
         Ok(team) => {

@@ -9,6 +9,7 @@ use crate::identity::Bearer;
 use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
 use crate::platform::text::{name, prose, words};
+use crate::platform::web::nullable::present;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals::{self, Effect};
 use crate::quotas::Quota;
@@ -78,6 +79,8 @@ pub struct Token {
     pub hint: Option<String>,
     /// Who made it.
     pub created_by_name: String,
+    /// The id of who made it; empty where nobody is known.
+    pub created_by: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When the value in force was made.
@@ -164,6 +167,7 @@ impl Token {
             status: self.status(now),
             created_at: self.created_at,
             created_by: self.created_by_name.clone(),
+            created_by_id: Some(self.created_by.clone()).filter(|id| !id.is_empty()),
             expires_at: self.expires_at,
             last_used_at: self.last_used_at,
             last_used_address: self.last_used_address.clone(),
@@ -191,6 +195,7 @@ pub struct TokenView {
     status: Status,
     created_at: Timestamp,
     created_by: String,
+    created_by_id: Option<String>,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     last_used_address: Option<String>,
@@ -441,8 +446,10 @@ impl Renewal {
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalBody {
-    /// A new end.
-    pub expires_at: Option<Timestamp>,
+    /// A new end; `null` for none, where the policy allows that.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Timestamp>")]
+    pub expires_at: Option<Option<Timestamp>>,
     /// `1h`, `24h` or `7d`.
     pub overlap: Option<Overlap>,
 }
@@ -466,13 +473,16 @@ pub enum Lifetime {
     Endless,
     /// Until this moment.
     Until(Timestamp),
+    /// Until the end of a day, or as far into it as the policy allows.
+    UntilDay(Timestamp),
     /// What was typed is no lifetime, and why.
     Wrong(String),
 }
 
-impl From<Option<Timestamp>> for Lifetime {
-    fn from(end: Option<Timestamp>) -> Self {
-        end.map_or(Self::Usual, Self::Until)
+/// As JSON says it: a field that is left out, `null`, or a moment.
+impl From<Option<Option<Timestamp>>> for Lifetime {
+    fn from(end: Option<Option<Timestamp>>) -> Self {
+        end.map_or(Self::Usual, |end| end.map_or(Self::Endless, Self::Until))
     }
 }
 
@@ -494,12 +504,15 @@ pub fn check_lifetime(
             return Some(usual.map(|usual| most.map_or(usual, |most| usual.min(most))));
         }
         Lifetime::Endless if most.is_none() => return Some(None),
-        // The form was open for a while: the same day counts.
-        Lifetime::Until(end) if *end > now && most.is_none_or(|most| *end < most.plus(DAY)) => {
+        Lifetime::Until(end) if *end > now && most.is_none_or(|most| *end <= most) => {
             return Some(Some(*end));
         }
-        Lifetime::Until(end) if *end <= now => "must lie in the future".to_owned(),
-        Lifetime::Endless | Lifetime::Until(_) => {
+        // The last day that is allowed can be chosen, though it ends after the last moment.
+        Lifetime::UntilDay(end) if *end > now && most.is_none_or(|most| *end < most.plus(DAY)) => {
+            return Some(Some(most.map_or(*end, |most| most.min(*end))));
+        }
+        Lifetime::Until(end) | Lifetime::UntilDay(end) if *end <= now => "must lie in the future".to_owned(),
+        Lifetime::Endless | Lifetime::Until(_) | Lifetime::UntilDay(_) => {
             format!("may be at most {} days from now: the organization limits it", rule.max_days.unwrap_or(0))
         }
         Lifetime::Wrong(message) => message.clone(),
@@ -566,7 +579,7 @@ pub fn chosen(choice: &str, date: &str, now: Timestamp) -> Lifetime {
         "" | "same" => Lifetime::Usual,
         "none" => Lifetime::Endless,
         "date" => match Timestamp::parse_end_of_day(date) {
-            Ok(end) => Lifetime::Until(end),
+            Ok(end) => Lifetime::UntilDay(end),
             Err(message) => Lifetime::Wrong(message),
         },
         days => match days.parse::<u32>() {
@@ -602,7 +615,10 @@ mod tests {
         assert_eq!(check(&policy, Lifetime::Usual), Some(Some(days(30))));
         assert_eq!(check(&policy, Lifetime::Endless), None);
         assert_eq!(check(&policy, Lifetime::Until(days(60))), Some(Some(days(60))));
-        assert_eq!(check(&policy, Lifetime::Until(days(62))), None);
+        assert_eq!(check(&policy, Lifetime::Until(days(60).plus(std::time::Duration::from_micros(1)))), None);
+        let late = days(60).plus(DAY / 2);
+        assert_eq!(check(&policy, Lifetime::UntilDay(late)), Some(Some(days(60))));
+        assert_eq!(check(&policy, Lifetime::UntilDay(days(62))), None);
         let offered: Vec<String> =
             choices(&policy, TokenKind::Team, now()).into_iter().map(|choice| choice.value).collect();
         assert_eq!(offered, ["7", "30", "60", "date"]);

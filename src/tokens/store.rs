@@ -19,7 +19,7 @@ macro_rules! tokens_where {
     ($rest:literal) => {
         concat!(
             "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
-                t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, \
+                t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, t.created_by, \
                 t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
                 t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
              FROM tokens t \

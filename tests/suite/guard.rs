@@ -34,7 +34,7 @@ const PROTOCOLS: &[(&str, &str, u16)] = &[
 ];
 
 /// Routes that ask for a credential in their form, and the status without one.
-const OAUTH: &[(&str, u16)] = &[("/oauth2/token", 400), ("/oauth2/revoke", 400)];
+const OAUTH: &[(&str, u16)] = &[("/oauth2/token", 400), ("/oidc/token", 400), ("/oauth2/revoke", 400)];
 
 /// Method, route, and the status for: nobody, somebody of another organization,
 /// a member of no team, a member of the team, its admin, an owner; then by
@@ -115,6 +115,7 @@ const TABLE: &[(&str, &str, [u16; 10])] = &[
     ("DELETE", "/organizations/{org}/token", [401, 404, 403, 403, 403, 204, 403, 403, 401, 403]),
     ("POST", "/token/rotate", [401, 403, 403, 403, 403, 403, 403, 403, 403, 403]),
     ("DELETE", "/token", [401, 204, 204, 204, 204, 204, 204, 204, 204, 204]),
+    ("GET", "/organizations", [401, 200, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("POST", "/organizations", [401, 403, 403, 403, 403, 422, 403, 403, 403, 403]),
     ("GET", "/organizations/{org}", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("PATCH", "/organizations/{org}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
@@ -125,6 +126,8 @@ const TABLE: &[(&str, &str, [u16; 10])] = &[
     ("GET", "/organizations/{org}/invitations", [401, 404, 403, 403, 403, 200, 403, 403, 200, 200]),
     ("POST", "/organizations/{org}/invitations", [401, 404, 403, 403, 403, 201, 403, 403, 201, 403]),
     ("DELETE", "/organizations/{org}/invitations/{id}", [401, 404, 403, 403, 403, 404, 403, 403, 404, 403]),
+    ("GET", "/organizations/{org}/invitations/{id}", [401, 404, 403, 403, 403, 404, 403, 403, 404, 404]),
+    ("PATCH", "/organizations/{org}/invitations/{id}", [401, 404, 403, 403, 403, 404, 403, 403, 404, 403]),
     ("GET", "/organizations/{org}/projects", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("POST", "/organizations/{org}/projects", [401, 404, 422, 422, 422, 422, 422, 422, 422, 422]),
     ("GET", "/organizations/{org}/projects/{project}", [401, 404, 404, 200, 200, 200, 200, 200, 200, 200]),

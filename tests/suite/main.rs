@@ -11,6 +11,7 @@
 
 mod access_rules;
 mod api;
+mod api_bodies;
 mod command_line;
 mod delegation;
 mod federation;

@@ -8,6 +8,7 @@ mod direct;
 mod envelope;
 mod form;
 mod json;
+pub mod nullable;
 pub mod operation;
 mod page;
 pub mod paging;
