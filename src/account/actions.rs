@@ -6,28 +6,50 @@ use tower_sessions::Session;
 use super::store;
 use crate::audit::{Action, Actor, Change, Event};
 use crate::identity::App;
+use crate::identity::device::{DeviceId, Devices};
 use crate::identity::password;
 use crate::identity::session::Person;
 use crate::identity::session_store::{IDLE, hash};
-use crate::identity::throttle::Counters;
+use crate::identity::throttle::{self, Attempt};
 use crate::organizations::model::email;
 use crate::platform::secret::Secret;
 use crate::platform::text::{fold, name};
 use crate::platform::{Error, Mistakes, Result};
 
+/// The browser in which a person does something with their account.
+#[derive(Debug)]
+pub struct Browser<'a> {
+    /// Its session.
+    pub session: &'a Session,
+    /// What its cookie says of it.
+    pub devices: &'a Devices,
+}
+
 /// Checks the person's password again, before something that a stolen session
-/// must not do. Throttled like signing in.
+/// must not do. Counted like signing in.
 ///
 /// # Errors
-/// [`Error::Invalid`] on the field `current_password`; [`Error::TooMany`].
-async fn confirm(app: &App, actor: &Actor, person: &Person, typed: Secret) -> Result<()> {
-    let counters = Counters::sign_in(&person.email, actor.address);
-    counters.check(app).await?;
+/// [`Error::Invalid`] on the field `current_password`; [`Error::TooMany`];
+/// [`Error::Busy`].
+async fn confirm(
+    app: &App,
+    actor: &Actor,
+    person: &Person,
+    browser: &Browser<'_>,
+    typed: Secret,
+) -> Result<()> {
+    let account = fold(&person.email);
+    let of_session = || DeviceId::of_session(&own_hash(browser.session));
+    let attempt = Attempt {
+        account: &account,
+        person: Some(person.id),
+        address: actor.address,
+        browser: Some(browser.devices.find(app, person.id).unwrap_or_else(of_session)),
+    };
     let known = store::password_hash(&app.db, person.id).await?;
-    if app.passwords.verify(typed, known).await? {
-        return counters.succeeded(app).await;
+    if throttle::verify(app, &attempt, typed, known).await? {
+        return Ok(());
     }
-    counters.failed(app).await?;
     Err(Error::Invalid(Mistakes::one("current_password", "is not right")))
 }
 
@@ -39,6 +61,7 @@ pub async fn edit_profile(
     app: &App,
     actor: &Actor,
     person: &Person,
+    browser: &Browser<'_>,
     (new_name, new_email): (&str, &str),
     current: Secret,
 ) -> Result<()> {
@@ -49,7 +72,7 @@ pub async fn edit_profile(
         return Err(Error::Invalid(mistakes));
     };
     if fold(&new_email) != fold(&person.email) {
-        confirm(app, actor, person, current).await?;
+        confirm(app, actor, person, browser, current).await?;
     }
     let mut change = Change::begin(app, actor, None).await?;
     change.touches_person(person.id);
@@ -68,15 +91,16 @@ pub async fn change_password(
     app: &App,
     actor: &Actor,
     person: &Person,
-    session: &Session,
+    browser: &Browser<'_>,
     (current, new): (Secret, Secret),
 ) -> Result<u64> {
+    let session = browser.session;
     let local = person.email.split('@').next().unwrap_or_default();
     let own = [person.username.as_str(), local, person.name.as_str()];
     let mut mistakes = Mistakes::default();
     mistakes.check("password", password::check(&new, &own));
     mistakes.none()?;
-    confirm(app, actor, person, current).await?;
+    confirm(app, actor, person, browser, current).await?;
     let new = app.passwords.hash(new).await?;
     let mut change = Change::begin(app, actor, None).await?;
     change.touches_nothing();

@@ -7,11 +7,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::actions;
+use super::actions::{self, Browser};
 use super::store::Session as Listed;
 use crate::filters;
 use crate::identity::caller::RequestFacts;
+use crate::identity::device::Devices;
 use crate::identity::session::flash;
+use crate::identity::throttle::wait_of;
 use crate::identity::{App, SignedIn};
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
@@ -66,25 +68,28 @@ async fn profile(State(app): State<App>, signed_in: SignedIn) -> Result<Response
     Ok(page(&ProfilePage { shell, username, name, email, mistakes: Mistakes::default() }))
 }
 
-/// Too many tries, said on the page that was sent.
+/// What is wrong, or how long to wait, said on the page that was sent.
 fn told(error: Error) -> Result<(StatusCode, Mistakes)> {
-    if let Error::TooMany { retry_after } = error {
-        let text = format!("Too many tries. Try again in {} s.", retry_after.as_secs() + 1);
-        return Ok((StatusCode::TOO_MANY_REQUESTS, Mistakes::one("", text)));
+    match error {
+        Error::TooMany { .. } | Error::Busy { .. } => {
+            wait_of(error).map(|(status, _, mistakes)| (status, mistakes))
+        }
+        error => refused(error),
     }
-    refused(error)
 }
 
 async fn save_profile(
     State(app): State<App>,
     request: RequestFacts,
+    devices: Devices,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
     let (name, email) = (form.text("name"), form.text("email"));
     let actor = request.person(&signed_in.person);
     let current = form.secret("current_password");
-    match actions::edit_profile(&app, &actor, &signed_in.person, (&name, &email), current).await {
+    let browser = Browser { session: &signed_in.session, devices: &devices };
+    match actions::edit_profile(&app, &actor, &signed_in.person, &browser, (&name, &email), current).await {
         Ok(()) => {
             flash(&signed_in.session, "Your profile is saved.").await?;
             Ok(redirect("/account/profile"))
@@ -107,12 +112,14 @@ async fn password(State(app): State<App>, signed_in: SignedIn) -> Result<Respons
 async fn save_password(
     State(app): State<App>,
     request: RequestFacts,
+    devices: Devices,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
     let actor = request.person(&signed_in.person);
     let pair = (form.secret("current_password"), form.secret("password"));
-    match actions::change_password(&app, &actor, &signed_in.person, &signed_in.session, pair).await {
+    let browser = Browser { session: &signed_in.session, devices: &devices };
+    match actions::change_password(&app, &actor, &signed_in.person, &browser, pair).await {
         Ok(ended) => {
             let others = if ended == 1 {
                 "1 other session was".to_owned()

@@ -48,7 +48,8 @@ impl std::fmt::Debug for Limits {
 }
 
 /// Who has one IPv6 address has all of its network.
-fn network(address: Option<IpAddr>) -> IpAddr {
+#[must_use]
+pub fn network(address: Option<IpAddr>) -> IpAddr {
     match address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,

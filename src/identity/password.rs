@@ -1,13 +1,14 @@
 //! Passwords of people: argon2id, away from the async threads, a bounded
-//! number at a time.
+//! number at a time. Who waits for it, and how long, is the queue's matter
+//! (`password_queue`); how often may be tried is `throttle`'s.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
 
+use super::password_queue::{Lane, MAX_WAIT, Place, Queue, Turn};
 use crate::platform::secret::Secret;
 use crate::platform::text::fold;
 use crate::platform::{Error, Random, Result};
@@ -15,8 +16,6 @@ use crate::platform::{Error, Random, Result};
 /// What OWASP's Password Storage Cheat Sheet asks of argon2id: 19 MiB, twice.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
-/// So at most 38 MiB are in use for passwords at any moment.
-const AT_ONCE: usize = 2;
 
 /// Hash of nothing that anybody knows, verified for unknown users so that they
 /// take as long as known ones.
@@ -27,36 +26,56 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IHNvbWU$\
 #[derive(Clone, Debug)]
 pub struct Passwords {
     random: Random,
-    places: Arc<Semaphore>,
+    queue: Queue,
 }
 
 impl Passwords {
     /// With this randomness for salts.
     #[must_use]
     pub fn new(random: &Random) -> Self {
-        Self { random: random.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { random: random.clone(), queue: Queue::default() }
     }
 
     /// The PHC string to store.
     ///
     /// # Errors
-    /// Internal ones only.
+    /// [`Error::Busy`] where too many wait already.
     pub async fn hash(&self, password: Secret) -> Result<String> {
         let salt: [u8; 16] = self.random.bytes();
-        self.apart(move || {
+        let turn = self.enter(Lane::NEW_PASSWORDS)?.turn(MAX_WAIT).await?;
+        apart(turn, move || {
             let hash = argon2id()?.hash_password_with_salt(password.expose().as_bytes(), &salt);
             Ok(hash.map_err(Error::internal)?.to_string())
         })
         .await
     }
 
+    /// A place among those who wait to have a password verified.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] where too many wait already.
+    pub fn enter(&self, lane: Lane) -> Result<Place> {
+        self.queue.enter(lane)
+    }
+
     /// Whether the password is the one that was hashed. With no hash (there is
     /// no such person) it takes as long, and the answer is no.
     ///
     /// # Errors
-    /// Internal ones only.
-    pub async fn verify(&self, password: Secret, hash: Option<String>) -> Result<bool> {
-        self.apart(move || {
+    /// [`Error::Busy`] where the delay and the wait in the queue together would
+    /// be longer than [`MAX_WAIT`].
+    pub async fn verify(
+        &self,
+        place: Place,
+        delay: Duration,
+        password: Secret,
+        hash: Option<String>,
+    ) -> Result<bool> {
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let turn = place.turn(MAX_WAIT.saturating_sub(delay)).await?;
+        apart(turn, move || {
             let known = hash.is_some();
             let text = hash.unwrap_or_else(|| NOBODY.to_owned());
             let parsed = PasswordHash::new(&text).map_err(Error::internal)?;
@@ -65,17 +84,21 @@ impl Passwords {
         })
         .await
     }
+}
 
-    async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(place);
-            done
-        })
-        .await
-        .map_err(Error::internal)?
-    }
+/// Runs where blocking is allowed; the turn ends with the work, also where
+/// nobody waits for it any more.
+async fn apart<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
+    .map_err(Error::internal)?
 }
 
 fn argon2id() -> Result<Argon2<'static>> {
@@ -143,9 +166,13 @@ mod tests {
         let passwords = Passwords::new(&Random::seeded(5));
         let hash = passwords.hash(secret("correct horse battery")).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.verify(secret("correct horse battery"), Some(hash.clone())).await.expect("ran"));
-        assert!(!passwords.verify(secret("correct horse batterY"), Some(hash)).await.expect("ran"));
-        assert!(!passwords.verify(secret("correct horse battery"), None).await.expect("ran"));
+        let verify = async |text: &str, hash: Option<String>| {
+            let place = passwords.enter(Lane::NEW_PASSWORDS).expect("a place");
+            passwords.verify(place, Duration::ZERO, secret(text), hash).await.expect("ran")
+        };
+        assert!(verify("correct horse battery", Some(hash.clone())).await);
+        assert!(!verify("correct horse batterY", Some(hash)).await);
+        assert!(!verify("correct horse battery", None).await);
     }
 
     #[test]

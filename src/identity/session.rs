@@ -11,6 +11,7 @@ use super::app::App;
 use super::session_store::{PERSON, Store};
 use crate::platform::id::PersonId;
 use crate::platform::text::words;
+use crate::platform::web::cookie;
 use crate::platform::{Context, Error, Result, sql};
 
 const FLASH: &str = "flash";
@@ -42,9 +43,7 @@ words! {
 pub const THEME: &str = "theme";
 
 fn theme(parts: &Parts) -> Option<Theme> {
-    let cookies = parts.headers.get_all(axum::http::header::COOKIE).iter();
-    let mut pairs = cookies.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-    pairs.find_map(|pair| pair.trim().strip_prefix(THEME)?.strip_prefix('=')?.parse().ok())
+    cookie::get(&parts.headers, THEME)?.parse().ok()
 }
 
 /// A request with a session of a person. A page without one is answered with

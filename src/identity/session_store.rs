@@ -9,6 +9,7 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
 use super::usage::oldest;
+use super::{refused_sign_ins, throttle};
 use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::{Context, Timestamp, sql};
@@ -130,7 +131,7 @@ impl SessionStore for Store {
 }
 
 /// Forgets sessions that ended, reveals that nobody fetched, old submissions,
-/// throttles and counts of calls.
+/// attempts and counts of calls. Writes what was counted of refused sign-ins.
 ///
 /// # Errors
 /// When the database cannot.
@@ -148,7 +149,7 @@ pub async fn tidy(context: &Context) -> crate::platform::Result<()> {
         .bind(now.minus(DAY))
         .execute(&mut tx)
         .await?;
-    sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(ABSOLUTE)).execute(&mut tx).await?;
+    throttle::tidy(&mut tx, now).await?;
     tx.commit().await?;
-    Ok(())
+    refused_sign_ins::write_counted(context).await
 }

@@ -11,8 +11,8 @@ use super::model::{FirstRun, NewPerson};
 use super::{actions, store};
 use crate::filters;
 use crate::identity::caller::RequestFacts;
-use crate::identity::throttle::Counters;
-use crate::identity::{App, SignedIn, session};
+use crate::identity::device::Devices;
+use crate::identity::{App, SignedIn, session, throttle};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
@@ -61,6 +61,7 @@ async fn setup(State(app): State<App>, query: Query) -> Result<Response> {
 async fn set_up(
     State(app): State<App>,
     request: RequestFacts,
+    devices: Devices,
     session: Session,
     form: Form,
 ) -> Result<Response> {
@@ -75,19 +76,19 @@ async fn set_up(
         },
     };
     let code = form.text("code");
-    let counters = Counters::sign_in("set-up code", request.address);
-    counters.check(&app).await?;
     let done = match actions::check_code(&app, &code) {
         Ok(()) => actions::found(&app, &request.nobody(&input.person.name), &input, false).await,
         Err(error) => {
-            counters.failed(&app).await?;
+            throttle::slow_down(&app, "set-up code", request.address).await?;
             Err(error)
         }
     };
     match done {
         Ok(founded) => {
             session::sign_in(&session, founded.person).await?;
-            Ok(redirect(&format!("/orgs/{}", founded.slug)))
+            let mut response = redirect(&format!("/orgs/{}", founded.slug));
+            devices.remember(&app, request.address, founded.person, &mut response).await?;
+            Ok(response)
         }
         Err(Error::Conflict(_)) if store::is_set_up(&app.db).await? => Ok(redirect("/sign-in")),
         Err(error) => {

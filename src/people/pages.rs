@@ -15,6 +15,7 @@ use super::store::Left;
 use crate::access::{PermissionSet, TeamRole, may, require};
 use crate::filters;
 use crate::identity::caller::RequestFacts;
+use crate::identity::device::Devices;
 use crate::identity::session::{self, Person, flash};
 use crate::identity::{App, ConsoleCaller};
 use crate::organizations::model::NewPerson;
@@ -381,6 +382,7 @@ async fn offered(
 async fn accept(
     State(app): State<App>,
     request: RequestFacts,
+    devices: Devices,
     session: Session,
     Path(code): Path<String>,
     form: Form,
@@ -399,7 +401,9 @@ async fn accept(
     match actions::accept(&app, &actor, &code, guest).await {
         Ok((id, offer)) => {
             session::sign_in(&session, id).await?;
-            Ok(redirect(&format!("/orgs/{}", offer.organization_slug)))
+            let mut response = redirect(&format!("/orgs/{}", offer.organization_slug));
+            devices.remember(&app, request.address, id, &mut response).await?;
+            Ok(response)
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;

@@ -46,6 +46,12 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// 503: more is asked at once than can be done soon.
+    #[error("too much is asked at once")]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// 500: our fault. Logged with the request id, never shown.
     #[error("internal error: {0}")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),

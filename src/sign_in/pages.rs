@@ -3,8 +3,7 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{HOST, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{HOST, HeaderMap, HeaderValue, RETRY_AFTER};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower_sessions::Session;
@@ -14,7 +13,11 @@ use crate::audit::{Action, Change, Event};
 use crate::filters;
 use crate::identity::App;
 use crate::identity::caller::RequestFacts;
+use crate::identity::device::Devices;
 use crate::identity::session::{self, THEME, Theme};
+use crate::identity::throttle::wait_of;
+use crate::platform::clock::DAY;
+use crate::platform::web::cookie::{self, Lasts};
 use crate::platform::web::{Form, Query, html, redirect, safe_next};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{page, refused};
@@ -63,6 +66,7 @@ async fn sign_in(
     State(app): State<App>,
     headers: HeaderMap,
     request: RequestFacts,
+    devices: Devices,
     session: Session,
     form: Form,
 ) -> Result<Response> {
@@ -71,16 +75,16 @@ async fn sign_in(
     if needs_https {
         return Err(Error::Forbidden("Signing in needs HTTPS.".to_owned()));
     }
-    match actions::sign_in(&app, request, &email, form.secret("password")).await {
+    match actions::sign_in(&app, &request, &devices, &email, form.secret("password")).await {
         Ok(person) => {
             session::sign_in(&session, person).await?;
-            Ok(redirect(safe_next(&next)))
+            let mut response = redirect(safe_next(&next));
+            devices.remember(&app, request.address, person, &mut response).await?;
+            Ok(response)
         }
-        Err(Error::TooMany { retry_after }) => {
-            let seconds = retry_after.as_secs() + 1;
-            let mistakes = Mistakes::one("", format!("Too many tries. Try again in {seconds} s."));
-            let page = SignInPage { email, next, mistakes, needs_https };
-            let mut response = html(StatusCode::TOO_MANY_REQUESTS, &page);
+        Err(error @ (Error::TooMany { .. } | Error::Busy { .. })) => {
+            let (status, seconds, mistakes) = wait_of(error)?;
+            let mut response = html(status, &SignInPage { email, next, mistakes, needs_https });
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
             Ok(response)
         }
@@ -102,15 +106,14 @@ async fn sign_out(State(app): State<App>, request: RequestFacts, session: Sessio
     Ok(redirect("/sign-in"))
 }
 
-async fn theme(form: Form) -> Response {
+async fn theme(State(app): State<App>, form: Form) -> Response {
     let mut response = redirect(&form.text("back"));
-    let cookie = match form.text("theme").parse::<Theme>() {
-        Ok(theme) => format!("{THEME}={theme}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"),
+    match form.text("theme").parse::<Theme>() {
+        Ok(theme) => {
+            cookie::set(&mut response, &app.config, (THEME, theme.word()), Lasts::For(DAY * 365));
+        }
         // Any other word: as the system has it.
-        Err(_) => format!("{THEME}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"),
-    };
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().append(SET_COOKIE, cookie);
+        Err(_) => cookie::set(&mut response, &app.config, (THEME, ""), Lasts::Gone),
     }
     response
 }

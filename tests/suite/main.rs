@@ -32,6 +32,7 @@ mod quotas;
 mod search;
 mod service_accounts;
 mod settings;
+mod sign_in;
 mod teams;
 mod terraform;
 mod tokens;

@@ -11,7 +11,7 @@ use crate::harness::House;
 
 /// Tables that grow with use. The others hold what people set up by hand, a few
 /// hundred rows at most in an organization.
-const GROWING: [&str; 19] = [
+const GROWING: [&str; 21] = [
     "search_texts",
     "search_grams",
     "people",
@@ -28,6 +28,8 @@ const GROWING: [&str; 19] = [
     "submissions",
     "reveals",
     "throttles",
+    "sign_in_networks",
+    "refused_sign_ins",
     "invitations",
     "invitation_teams",
     "grants",
@@ -41,7 +43,7 @@ const ALL_ROWS: [(&str, &str); 2] = [
 ];
 
 /// Fills the growing tables, of twenty organizations.
-const ROWS: [&str; 26] = [
+const ROWS: [&str; 28] = [
     "INSERT INTO organizations (id, slug, name, version, created_at) {series} \
      SELECT 'org_' || i, 'o' || i, 'O', 0, i FROM n WHERE i <= 20",
     "INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, members_manage_token, is_owners, \
@@ -91,6 +93,9 @@ const ROWS: [&str; 26] = [
     "INSERT INTO submissions (key, outcome, created_at) {series} SELECT {bytes}, '', i FROM n",
     "INSERT INTO reveals (session_hash, token_id, sealed, expires_at) {series} \
      SELECT {bytes}, 'tok_' || i, {bytes}, i FROM n",
+    "INSERT INTO sign_in_networks (person_id, network, last_seen_at) {series} SELECT 'person_' || i, {bytes}, i FROM n",
+    "INSERT INTO refused_sign_ins (key, account, address, failures, since, last_at) {series} \
+     SELECT {bytes}, '', '', 1, i, i FROM n",
     "INSERT INTO throttles (key, failures, until) {series} SELECT {bytes}, 1, i FROM n",
     "INSERT INTO invitations (id, organization_id, code_hash, role, created_by, created_by_name, created_at, expires_at, \
         accepted_at) {series} SELECT 'inv_' || i, 'org_' || (1 + i % 20), {bytes}, 'member', '', '', i, i, i FROM n",

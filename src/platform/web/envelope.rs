@@ -136,6 +136,7 @@ const fn status(error: &Error) -> StatusCode {
         Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
         Error::SignInFirst { .. } => StatusCode::SEE_OTHER,
         Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -199,7 +200,7 @@ fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Res
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        Failure::Ours(Error::TooMany { retry_after }) => {
+        Failure::Ours(Error::TooMany { retry_after } | Error::Busy { retry_after }) => {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
         }
         _ => {}
@@ -231,6 +232,12 @@ fn detail(error: &Error) -> Cow<'_, str> {
         Error::SignInFirst { .. } => "Sign in first.",
         Error::TooMany { retry_after } => {
             return Cow::Owned(format!("Too many requests. Try again in {} s.", seconds(*retry_after)));
+        }
+        Error::Busy { retry_after } => {
+            return Cow::Owned(format!(
+                "Too many requests of this kind wait already. Try again in {} s.",
+                seconds(*retry_after)
+            ));
         }
         Error::Internal(_) => foreign(StatusCode::INTERNAL_SERVER_ERROR),
     })

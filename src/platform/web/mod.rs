@@ -4,6 +4,7 @@
 pub mod assets;
 pub mod body;
 pub mod client;
+pub mod cookie;
 mod direct;
 mod envelope;
 mod form;

@@ -1,0 +1,65 @@
+//! Cookies other than the session's: the one place that writes and reads them.
+//! Every cookie is HttpOnly and SameSite=Lax, holds for the whole site, and is
+//! Secure where people reach the site over https.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::http::header::{COOKIE, HeaderValue, SET_COOKIE};
+use axum::response::Response;
+
+use crate::config::Config;
+
+/// How long a cookie stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// Until the browser is closed.
+    Session,
+    /// This long.
+    For(Duration),
+    /// No longer: the browser forgets it.
+    Gone,
+}
+
+/// Adds a cookie to a response. Name and value are visible ASCII without `;`.
+pub fn set(response: &mut Response, config: &Config, (name, value): (&str, &str), lasts: Lasts) {
+    let secure = if config.https() { "; Secure" } else { "" };
+    let age = match lasts {
+        Lasts::Session => String::new(),
+        Lasts::For(age) => format!("; Max-Age={}", age.as_secs()),
+        Lasts::Gone => "; Max-Age=0".to_owned(),
+    };
+    let cookie = format!("{name}={value}; Path=/{age}; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+}
+
+/// The value of a cookie of the request.
+#[must_use]
+pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';'));
+    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("theme2=x; theme=dark;other=a=b"));
+        headers.append(COOKIE, HeaderValue::from_static("last=z"));
+        for (name, value) in [
+            ("theme", Some("dark")),
+            ("other", Some("a=b")),
+            ("last", Some("z")),
+            ("them", None),
+            ("none", None),
+        ] {
+            assert_eq!(get(&headers, name), value, "{name}");
+        }
+    }
+}
