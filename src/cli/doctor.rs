@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::config::Config;
 use crate::platform::db::{Address, pending};
 use crate::platform::key::Key;
-use crate::platform::{Db, Random};
+use crate::platform::{Db, Random, private_file};
 
 pub(super) async fn run(config: Config) -> Outcome {
     let mut healthy = true;
@@ -18,10 +18,10 @@ pub(super) async fn run(config: Config) -> Outcome {
     };
     tell(
         "data_dir",
-        if config.data_dir.is_dir() {
-            Ok(config.data_dir.display().to_string())
-        } else {
-            Err(format!("{} is not there; serve makes it", config.data_dir.display()))
+        match private_file::exposed_folder(&config.data_dir) {
+            Some(exposed) => Err(exposed),
+            None if config.data_dir.is_dir() => Ok(config.data_dir.display().to_string()),
+            None => Err(format!("{} is not there; serve makes it", config.data_dir.display())),
         },
     );
     tell("key_file", key(&config));
@@ -47,6 +47,11 @@ async fn database(config: &Config) -> Result<String, String> {
         && !path.exists()
     {
         return Err(format!("{place} is not there; serve makes it"));
+    }
+    if let Address::Sqlite(path) = &config.database
+        && let Some(exposed) = private_file::exposed_database(path)
+    {
+        return Err(exposed);
     }
     let db = Db::open(&config.database).await.map_err(|error| format!("{place}: {error}"))?;
     let behind = pending(&db).await.map_err(|error| format!("{place}: {error}"))?;

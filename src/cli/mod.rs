@@ -12,12 +12,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, LogFormat, SETTINGS, Sources, flag};
 use crate::identity::App;
 use crate::platform::key::Key;
-use crate::platform::{Clock, Context, Db, Random, db};
+use crate::platform::{Clock, Context, Db, Random, db, log, private_file};
 
 /// What a command ends with: nothing more to say, or why it failed.
 type Outcome = Result<(), String>;
@@ -155,13 +157,13 @@ fn config(flags: BTreeMap<String, String>, demo: bool) -> Result<Config, String>
 }
 
 fn log_to_stderr(config: &Config) {
-    let filter = EnvFilter::new(&config.log);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Pretty => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
     // A second subscriber in one process (tests) is not an error.
-    drop(match config.log_format {
-        LogFormat::Pretty => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
-    });
+    drop(tracing_subscriber::registry().with(lines.with_filter(log::filter(&config.log))).try_init());
 }
 
 /// Folder, key and database, in that order, with the schema up to date.
@@ -188,5 +190,9 @@ fn make_folder(folder: &PathBuf) -> Outcome {
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|error| format!("data_dir {}: {error}", folder.display()))
+        .map_err(|error| format!("data_dir {}: {error}", folder.display()))?;
+    if let Some(exposed) = private_file::exposed_folder(folder) {
+        tracing::warn!("data_dir: {exposed}");
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use clap::ArgMatches;
 
@@ -10,13 +11,14 @@ use crate::audit::{Actor, ActorKind, Through};
 use crate::config::Config;
 use crate::organizations::actions;
 use crate::organizations::model::{FirstRun, NewPerson};
-use crate::platform::Error;
 use crate::platform::secret::Secret;
+use crate::platform::{Error, private_file};
 
 pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let password_file = text("password-file");
-    let password = std::fs::read_to_string(&password_file)
+    let password = private_file::ensure_private(Path::new(&password_file))
+        .and_then(|()| std::fs::read_to_string(&password_file))
         .map_err(|error| format!("--password-file {password_file}: {error}"))?;
     let password = Secret::new(password.trim_end_matches(['\r', '\n']).to_owned());
     // The file is made first: a token that cannot be kept is not made.

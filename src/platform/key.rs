@@ -2,7 +2,7 @@
 //! values that every node must know alike.
 
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Random;
+use super::{Random, private_file};
 
 /// 32 random bytes, read from `key_file`, shared by all nodes.
 #[derive(Clone)]
@@ -55,14 +55,7 @@ impl Key {
                 return Err(error);
             }
         }
-        let mode = std::fs::metadata(path)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(std::io::Error::other(format!(
-                "others may read it (mode {:o}); run: chmod 600 {}",
-                mode & 0o777,
-                path.display()
-            )));
-        }
+        private_file::ensure_private(path)?;
         let text = Zeroizing::new(std::fs::read_to_string(path)?);
         Self::parse(text.trim())
             .ok_or_else(|| std::io::Error::other("it does not hold a key (64 hexadecimal digits)"))
@@ -122,6 +115,8 @@ impl Key {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -11,7 +11,7 @@ const program = process.env.TESSERA_PROGRAM ?? new URL('../../target/debug/tesse
 export async function tessera(flags = [], database = []) {
   const folder = mkdtempSync(join(tmpdir(), 'tessera-clients-'));
   const data = join(folder, 'data');
-  writeFileSync(join(folder, 'password'), 'seven quiet mosaics');
+  writeFileSync(join(folder, 'password'), 'seven quiet mosaics', { mode: 0o600 });
   await run(program, [
     'setup', '--organization', 'acme', '--organization-name', 'Acme Inc.', '--email', 'olive@acme.test',
     '--username', 'olive', '--name', 'Olive Owner', '--password-file', join(folder, 'password'),

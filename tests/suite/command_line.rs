@@ -1,7 +1,7 @@
 //! The program itself: its commands, run as a person runs them.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tessera::platform::db::Address;
@@ -25,7 +25,7 @@ impl Place {
             Address::Sqlite(path) => format!("sqlite:{}", path.display()),
             Address::Postgres(url) => url,
         };
-        std::fs::write(folder.join("password"), "seven quiet mosaics\n").expect("written");
+        write_private(&folder.join("password"), "seven quiet mosaics\n");
         Self { folder, database }
     }
 
@@ -48,6 +48,19 @@ impl Place {
     }
 }
 
+fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("written");
+    set_mode(path, 0o600);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("there").permissions().mode() & 0o777
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -59,7 +72,6 @@ async fn set_up_makes_the_first_owner_once_and_writes_the_token_for_them_alone()
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert!(text(&done.stderr).contains("TESSERA_LISTN is not a setting"));
     let token = place.folder.join("token");
-    let mode = |path: &PathBuf| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(&token), mode(&place.folder.join("data/key"))), (0o600, 0o600));
     let value = std::fs::read_to_string(&token).expect("read");
     assert!(value.starts_with("tsrp_") && value.trim().len() == 41);
@@ -75,7 +87,7 @@ async fn set_up_makes_the_first_owner_once_and_writes_the_token_for_them_alone()
 #[tokio::test]
 async fn set_up_tells_all_mistakes_and_makes_nothing() {
     let place = Place::new("mistakes").await;
-    std::fs::write(place.folder.join("password"), "short").expect("written");
+    write_private(&place.folder.join("password"), "short");
     let refused = place.run(&[
         "setup",
         "--organization",
@@ -110,4 +122,56 @@ async fn wrong_settings_are_told_at_once_and_the_doctor_says_what_is_missing() {
     let sick = place.run(&["doctor"]);
     assert!(!sick.status.success() && text(&sick.stdout).contains("FAIL"));
     assert!(text(&place.run(&["version"]).stdout).starts_with("tessera 0."));
+}
+
+#[tokio::test]
+async fn the_database_is_private_in_a_folder_that_others_may_enter_and_the_doctor_says_so() {
+    let place = Place::new("modes").await;
+    let data = place.folder.join("data");
+    std::fs::create_dir(&data).expect("a folder");
+    set_mode(&data, 0o755);
+    let done = place.set_up(&[]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let warning = "others may enter ./data (mode 755); run: chmod 700 ./data";
+    assert!(text(&done.stdout).contains(warning) || text(&done.stderr).contains(warning), "{done:?}");
+    let sick = place.run(&["doctor"]);
+    assert!(!sick.status.success() && text(&sick.stdout).contains("FAIL  data_dir: others may enter"));
+    set_mode(&data, 0o700);
+    assert!(place.run(&["doctor"]).status.success());
+    let files = || -> Vec<PathBuf> {
+        let all = std::fs::read_dir(&data).expect("a folder").map(|entry| entry.expect("an entry").path());
+        all.collect()
+    };
+    assert!(!files().is_empty() && files().iter().all(|file| mode(file) == 0o600), "{:?}", files());
+    // What an older release made is told of, and corrected by the next start.
+    if let Some(path) = place.database.strip_prefix("sqlite:") {
+        set_mode(Path::new(path), 0o644);
+        let sick = place.run(&["doctor"]);
+        assert!(!sick.status.success() && text(&sick.stdout).contains("chmod 600"), "{sick:?}");
+        place.set_up(&[]);
+        assert_eq!(mode(Path::new(path)), 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_key_or_password_that_others_may_read_is_refused() {
+    let place = Place::new("exposed").await;
+    set_mode(&place.folder.join("password"), 0o640);
+    let refused = place.set_up(&[]);
+    assert!(!refused.status.success());
+    let told = text(&refused.stderr);
+    assert!(
+        told.contains("--password-file password: others may read it (mode 640); run: chmod 600"),
+        "{told}"
+    );
+    set_mode(&place.folder.join("password"), 0o600);
+    assert!(place.set_up(&[]).status.success());
+    set_mode(&place.folder.join("data/key"), 0o604);
+    let refused = place.set_up(&[]);
+    assert!(
+        !refused.status.success() && text(&refused.stderr).contains("run: chmod 600 ./data/key"),
+        "{refused:?}"
+    );
+    let sick = place.run(&["doctor"]);
+    assert!(!sick.status.success() && text(&sick.stdout).contains("FAIL  key_file"), "{sick:?}");
 }

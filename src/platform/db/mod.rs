@@ -14,6 +14,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use super::private_file;
 pub use changes::{Before, Changes, Scope, Stamp, Touched};
 pub use hear::hear;
 pub use migrate::{migrate, pending};
@@ -113,6 +114,7 @@ impl Db {
     }
 
     async fn open_sqlite(path: &Path) -> sqlx::Result<Self> {
+        private_file::protect_database(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
