@@ -103,7 +103,10 @@ pub async fn list(
             .bind(&filter.scope)
             .bind(&filter.status)
     };
-    let search = Search::read(db, organization, ServiceAccount::LIST, &filter.search).await?;
+    // A whole UID, as it is copied, is looked for as the index has it.
+    let typed = filter.search.trim();
+    let text = typed.to_lowercase().parse::<ServiceAccountId>().map_or(typed, |_| without_prefix(typed));
+    let search = Search::read(db, organization, ServiceAccount::LIST, text).await?;
     let statement = if let Some(Search::Indexed { gram, pattern }) = search {
         bound(paged!(
             page,
@@ -184,10 +187,16 @@ struct Found {
     content: Option<String>,
 }
 
+/// A UID after the prefix that tells its kind.
+fn without_prefix(id: &str) -> &str {
+    id.split_once('_').map_or(id, |(_, rest)| rest)
+}
+
 impl Found {
     fn indexed(self) -> Indexed {
         let (name, id) = (fold(&self.name), self.id.to_string());
-        let texts = [name.as_str(), &id, &self.description];
+        // Not with its prefix, which every account has.
+        let texts = [name.as_str(), without_prefix(&id), &self.description];
         let entry = Entry::new(self.organization_id, ServiceAccount::LIST, &id, &name, &texts);
         Indexed { entry, known: self.sort_key.zip(self.content) }
     }

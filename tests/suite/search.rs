@@ -139,7 +139,10 @@ async fn service_accounts_are_found_by_name_uid_and_description_by_who_sees_them
         ("wöchen", &["Release Bot"]),
         (&deploy, &["Release Bot"]),
         (&deploy[20..], &["Release Bot"]),
-        ("sa_", &["deploy-night", "nightly", "Release Bot"]),
+        (&format!("  {} ", deploy.to_uppercase()), &["Release Bot"]),
+        // Every UID begins so, and it tells nothing.
+        ("sa_", &[]),
+        ("sa", &[]),
         ("t", &["deploy-night", "nightly", "Release Bot"]),
     ] {
         assert_eq!(accounts(&house, &olive, text).await, found, "{text:?}");
@@ -192,7 +195,17 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
     assert_eq!(renew::<ServiceAccount>(&house.app.db).await.expect("renewed"), 1);
     assert_eq!(people(&house, &olive, "ulri").await, ["p1"]);
     assert_eq!(people(&house, &olive, "name of p1").await, [""; 0]);
-    assert_eq!(accounts(&house, &olive, "sa_").await, ["Aaa", "bot 0", "bot 1"]);
+    assert_eq!(accounts(&house, &olive, "bot").await, ["bot 0", "bot 1"]);
+    // Indexed with the prefix, by an older release.
+    let mut tx = house.app.db.begin().await.expect("begun");
+    sql("UPDATE search_texts SET content = REPLACE(content, 'bot 0', 'bot 0 sa_') WHERE list = 'service_accounts'")
+        .execute(&mut tx)
+        .await
+        .expect("written");
+    tx.commit().await.expect("committed");
+    assert_eq!(accounts(&house, &olive, "sa").await, ["bot 0"]);
+    assert_eq!(renew::<ServiceAccount>(&house.app.db).await.expect("renewed"), 1);
+    assert_eq!(accounts(&house, &olive, "sa").await, [""; 0]);
     assert_eq!(accounts(&house, &olive, "bot 2").await, [""; 0]);
 }
 

@@ -1,5 +1,7 @@
 //! JSON bodies: the one way in which the API reads what a program sent.
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
@@ -61,13 +63,46 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             let text = inner.to_string();
             let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
             let field = if path == "." { named(message).unwrap_or_default() } else { &path };
-            Error::Invalid(Mistakes::one(field, message))
+            Error::Invalid(Mistakes::one(field, plain(message)))
         } else {
             Error::Malformed(format!("The body is not JSON: {inner}."))
         }
     })?;
     json.end().map_err(|error| Error::Malformed(format!("The body is not one JSON value: {error}.")))?;
     Ok(value)
+}
+
+/// What serde says of a value of the wrong kind, in the words of JSON: serde
+/// names the types of the program, which are nobody's business and no help.
+fn plain(message: &str) -> Cow<'_, str> {
+    if message.starts_with("data did not match any variant") {
+        return Cow::Borrowed("has none of the forms that are allowed here");
+    }
+    let is_of_kind = ["invalid type: ", "invalid value: ", "invalid length "];
+    if !is_of_kind.iter().any(|start| message.starts_with(start)) {
+        return Cow::Borrowed(message);
+    }
+    // The value stands before it and may hold anything.
+    let Some((_, expected)) = message.rsplit_once(", expected ") else {
+        return Cow::Borrowed("is of another kind than is allowed here");
+    };
+    let kind = match expected {
+        "a boolean" => "true or false",
+        "a string" | "a borrowed string" | "string or map" | "variant identifier" => "a string",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "unit" => "null",
+        "f32" | "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, zero or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        _ if expected.starts_with("struct ") => "an object",
+        _ if expected.starts_with("enum ") => "a string",
+        _ if expected.starts_with("tuple ") || expected.starts_with("an array ") => "a list",
+        // What a reader of our own says of itself.
+        _ if expected.starts_with("a ") || expected.starts_with("an ") => expected,
+        _ => return Cow::Borrowed("is of another kind than is allowed here"),
+    };
+    Cow::Owned(format!("must be {kind}"))
 }
 
 /// The field that serde names in `unknown field` and `missing field`.
@@ -93,6 +128,16 @@ mod tests {
             assert_eq!(mistakes.all()[0].field, field, "{body}: {mistakes}");
             assert!(!mistakes.to_string().contains("line 1"));
         }
+        assert_eq!(
+            plain("invalid type: string \"x, expected u8\", expected struct Sample"),
+            "must be an object"
+        );
+        assert_eq!(
+            plain("invalid value: integer `-1`, expected u32"),
+            "must be a whole number, zero or more"
+        );
+        assert_eq!(plain("invalid type: map, expected struct variant X"), "must be an object");
+        assert_eq!(plain("missing field `name`"), "missing field `name`");
         for body in ["{", "", "{}{}", "\u{0}"] {
             assert!(matches!(parse::<Sample>(body.as_bytes()), Err(Error::Malformed(_))), "{body}");
         }
