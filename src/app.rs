@@ -16,7 +16,7 @@ use crate::api_reference::Assembled;
 use crate::identity::{App, same_origin, session};
 use crate::platform::Context;
 use crate::platform::web::operation::Api;
-use crate::platform::web::{Front, assets, body, envelope, method_not_allowed, not_found, panicked};
+use crate::platform::web::{Front, assets, body, cookie, envelope, method_not_allowed, not_found, panicked};
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
     permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
@@ -67,8 +67,9 @@ pub fn front(app: App) -> Front<App> {
         .merge(access_explorer::pages::routes())
         .merge(account::pages::routes())
         .merge(account::token_pages::routes())
-        .layer(from_fn(tokens::pages::unmark))
+        .layer(from_fn_with_state(context.clone(), tokens::pages::unmark))
         .layer(session::layer(&context))
+        .layer(from_fn_with_state(context.clone(), cookie::complete))
         .layer(from_fn(same_origin::demand_origin))
         .layer(same_origin::layer())
         // Pages are made anew each time: quality 4, the usual one, took two milliseconds of a large one.

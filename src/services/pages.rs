@@ -19,7 +19,7 @@ use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
 use crate::tokens::model::Token;
-use crate::tokens::pages::{About, Question, ask_end, reveal_route, show as show_value};
+use crate::tokens::pages::{About, Question, ask_end, reveal_route, show_secret};
 
 const SECTION: &str = "Services";
 type Named = Path<(String, String)>;
@@ -236,7 +236,7 @@ async fn reveal(
         done: back,
     };
     let shell = Shell::of(&app, &caller, SECTION, "").await?;
-    show_value(&app, &caller.signed_in.session, shell, secret.id, about).await
+    show_secret(&app, &caller.signed_in.session, shell, secret.id, about).await
 }
 
 async fn ask_revoke(

@@ -3,10 +3,12 @@
 //! before the end.
 
 use askama::Template;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, SET_COOKIE};
-use axum::response::Response;
+use axum::http::header::SET_COOKIE;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use tower_sessions::Session;
 use zeroize::Zeroizing;
@@ -15,10 +17,12 @@ use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
 use super::store::{self, Calls};
 use crate::access::{Policy, TokenKind};
 use crate::filters;
-use crate::identity::{App, reveal};
+use crate::identity::App;
+use crate::identity::reveal::{self, Asker};
 use crate::platform::id::TokenId;
+use crate::platform::web::cookie::{self, Lasts};
 use crate::platform::web::{Form, html};
-use crate::platform::{Mistakes, Result, Timestamp};
+use crate::platform::{Context, Mistakes, Result, Timestamp};
 use crate::shell::Shell;
 
 /// What the page says around the value.
@@ -36,26 +40,56 @@ pub struct About {
     pub regenerate: String,
 }
 
+/// What the page shows to try the value with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Example {
+    /// The token asks who it is.
+    WhoAmI,
+    /// The service asks about a token.
+    Introspection,
+}
+
 #[derive(Template)]
 #[template(path = "tokens/reveal.html")]
 struct RevealPage {
     shell: Shell,
     about: About,
+    example: Example,
     value: Option<Zeroizing<String>>,
 }
 
 /// The cookie whose coming and going throws the page out of the browser's
 /// back/forward cache, which `no-store` alone does not.
-const MARK: &str = "tessera-reveal=1; Path=/; HttpOnly; SameSite=Lax";
+const MARK: &str = "tessera-reveal";
 
-/// The route of a page that shows a value: `HEAD`, which link checkers and
-/// previews send, does not take the value out of its slot.
+#[derive(Template)]
+#[template(path = "tokens/hidden.html")]
+struct HiddenPage {
+    path: String,
+}
+
+/// The route of a page that shows a value. `HEAD`, which link checkers and
+/// previews send, does not take the value out of its slot; nor does a request
+/// that is not a person's own step from a page of this site.
 pub fn reveal_route<H, T>(handler: H) -> MethodRouter<App>
 where
     H: Handler<T, App>,
     T: 'static,
 {
-    get(handler).head(async || StatusCode::OK)
+    get(handler).head(async || StatusCode::OK).layer(from_fn(hide))
+}
+
+/// Answers a browser that looks ahead, and one that was sent by another site or
+/// has nobody in front of it, without the value.
+async fn hide(request: Request, next: Next) -> Response {
+    match reveal::asker(request.headers()) {
+        Asker::Person => next.run(request).await,
+        // A browser throws away what it fetched ahead and was refused, and asks again in earnest.
+        Asker::LooksAhead => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Asker::Elsewhere => {
+            html(StatusCode::FORBIDDEN, &HiddenPage { path: request.uri().path().to_owned() })
+        }
+    }
 }
 
 /// Shows the value if it was not shown before. The shell's title is set here.
@@ -69,12 +103,36 @@ pub async fn show(
     token: TokenId,
     about: About,
 ) -> Result<Response> {
+    show_with(app, session, shell, token, (about, Example::WhoAmI)).await
+}
+
+/// The same for the secret of a service, which asks about the tokens of others.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn show_secret(
+    app: &App,
+    session: &Session,
+    shell: Shell,
+    token: TokenId,
+    about: About,
+) -> Result<Response> {
+    show_with(app, session, shell, token, (about, Example::Introspection)).await
+}
+
+async fn show_with(
+    app: &App,
+    session: &Session,
+    shell: Shell,
+    token: TokenId,
+    (about, example): (About, Example),
+) -> Result<Response> {
     let value = reveal::take(app, session, token).await?;
     let shell = Shell { title: format!("{} for {}", about.what, about.name), ..shell };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
-    let mut response = html(status, &RevealPage { shell, about, value });
+    let mut response = html(status, &RevealPage { shell, about, example, value });
     if shown {
-        response.headers_mut().append(SET_COOKIE, HeaderValue::from_static(MARK));
+        cookie::set(&mut response, &app.config, (MARK, "1"), Lasts::Session);
     }
     Ok(response)
 }
@@ -87,16 +145,14 @@ pub fn stops(end: Option<Timestamp>) -> (&'static str, String) {
 
 /// Takes the mark away with the next page, which evicts the one that showed
 /// the value.
-pub async fn unmark(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
-    let cookies = request.headers().get_all(axum::http::header::COOKIE).iter();
-    let marked =
-        cookies.filter_map(|value| value.to_str().ok()).any(|value| value.contains("tessera-reveal=1"));
+pub async fn unmark(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let marked = cookie::get(request.headers(), MARK) == Some("1");
     let mut response = next.run(request).await;
     if marked {
-        let gone = "tessera-reveal=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0";
-        let shows = response.headers().get_all(SET_COOKIE).iter().any(|value| value == MARK);
+        let mut all = response.headers().get_all(SET_COOKIE).iter();
+        let shows = all.any(|value| value.as_bytes().starts_with(b"tessera-reveal=1;"));
         if !shows {
-            response.headers_mut().append(SET_COOKIE, HeaderValue::from_static(gone));
+            cookie::set(&mut response, &context.config, (MARK, ""), Lasts::Gone);
         }
     }
     response

@@ -381,6 +381,14 @@ struct Cast {
 }
 
 /// A secret team with an account, a project and a token, and one actor of each kind.
+/// The path of every route, with its placeholders.
+pub fn paths() -> Vec<String> {
+    let api = TABLE.iter().map(|row| format!("/api/v1{}", row.1));
+    let pages = PAGES.iter().map(|row| row.0).chain(FORMS.iter().map(|row| row.0));
+    let others = PROTOCOLS.iter().map(|row| row.1).chain(OAUTH.iter().map(|row| row.0));
+    api.chain(PUBLIC.iter().copied().chain(pages).chain(others).map(str::to_owned)).collect()
+}
+
 async fn cast() -> Cast {
     let (house, olive) = House::founded().await;
     let made = async |path: &str, body: serde_json::Value| {

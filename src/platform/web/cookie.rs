@@ -4,11 +4,14 @@
 
 use std::time::Duration;
 
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::{COOKIE, HeaderValue, SET_COOKIE};
+use axum::http::header::{COOKIE, Entry, HeaderValue, SET_COOKIE};
+use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::config::Config;
+use crate::platform::Context;
 
 /// How long a cookie stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,28 @@ pub fn set(response: &mut Response, config: &Config, (name, value): (&str, &str)
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
+}
+
+/// Gives every cookie of a response what it lacks of the attributes that all of
+/// them have: a library takes its own cookie away without them, which browsers
+/// do not accept of a `__Host-` cookie.
+pub async fn complete(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Entry::Occupied(mut cookies) = response.headers_mut().entry(SET_COOKIE) {
+        for cookie in cookies.iter_mut() {
+            let mut text = cookie.to_str().unwrap_or_default().to_owned();
+            let secure = if context.config.https() { "; Secure" } else { "" };
+            for attribute in ["; HttpOnly", "; SameSite=Lax", secure] {
+                if !text.contains(attribute) {
+                    text += attribute;
+                }
+            }
+            if let Ok(whole) = HeaderValue::from_str(&text) {
+                *cookie = whole;
+            }
+        }
+    }
+    response
 }
 
 /// The value of a cookie of the request.

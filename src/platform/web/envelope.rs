@@ -266,24 +266,19 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// The headers of every answer, made once: for documents and for all else,
-/// without and with TLS.
-static EVERYWHERE: LazyLock<[HeaderMap; 4]> = LazyLock::new(|| {
-    [everywhere(false, false), everywhere(false, true), everywhere(true, false), everywhere(true, true)]
-});
+/// The headers of every answer, made once: without and with TLS.
+static EVERYWHERE: LazyLock<[HeaderMap; 2]> = LazyLock::new(|| [everywhere(false), everywhere(true)]);
 
-/// ASVS 5.0, 3.4: on every answer alike. The policy of what is no document
-/// allows nothing at all.
-fn everywhere(no_document: bool, https: bool) -> HeaderMap {
-    let policy = if no_document {
-        "default-src 'none'; frame-ancestors 'none'"
-    } else {
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    };
+/// One policy for every answer, document or not: what a browser is led to take
+/// for a document is one that may do no more than ours.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// ASVS 5.0, 3.4: on every answer alike.
+fn everywhere(https: bool) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(24);
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -300,19 +295,16 @@ fn everywhere(no_document: bool, https: bool) -> HeaderMap {
     headers
 }
 
-/// The headers of every answer that is no document, for one that adds many to
-/// them: nothing is done twice.
+/// The headers of every answer, for one that adds many to them: nothing is done
+/// twice.
 #[must_use]
 pub fn headers(context: &Context) -> HeaderMap {
-    EVERYWHERE[2 + usize::from(context.config.https())].clone()
+    EVERYWHERE[usize::from(context.config.https())].clone()
 }
 
 fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        let kind = headers.get(CONTENT_TYPE);
-        let is_document = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-        let which = usize::from(!is_document) * 2 + usize::from(context.config.https());
-        let own = std::mem::replace(headers, EVERYWHERE[which].clone());
+        let own = std::mem::replace(headers, self::headers(context));
         // What an answer says itself of its caching stands.
         headers.extend(own);
     }
