@@ -2,8 +2,9 @@
 //! run at once and the others wait here. Waiting is bounded in total and for
 //! each lane (a network, or a browser or network that the account knows), and
 //! lanes take turns, so that many attempts from one place do not hold up the
-//! others. Known lanes are counted apart from unknown ones and get every other
-//! turn. Whoever finds no place, or waits too long, is told to come back.
+//! others. Known lanes, networks without a recent failure, and networks with
+//! some are counted apart from each other and take turns too. Whoever finds no
+//! place, or waits too long, is told to come back.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -20,8 +21,11 @@ use crate::platform::{Error, Result};
 const MAX_RUNNING: usize = 2;
 /// So many of known lanes wait at once, and so many of one of them.
 const MAX_KNOWN: (usize, usize) = (512, 64);
-/// So many of unknown lanes wait at once, and so many of one of them.
-const MAX_UNKNOWN: (usize, usize) = (1024, 16);
+/// So many wait at once from networks without a recent failure, and so many of
+/// one of them.
+const MAX_FRESH: (usize, usize) = (512, 16);
+/// So many wait at once from networks with one, and so many of one of them.
+const MAX_FAILING: (usize, usize) = (512, 16);
 /// The longest wait, from the moment that an attempt is accepted.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
 /// When to come back for whoever finds no place.
@@ -33,8 +37,11 @@ pub enum Lane {
     /// A browser or network that the account knows, or whoever proved
     /// otherwise that they may set a password.
     Known([u8; 32]),
-    /// A network: an IPv4 address, or an IPv6 network of 64 bits.
-    Unknown(IpAddr),
+    /// A network that the account does not know, without a recent failure: an
+    /// IPv4 address, or an IPv6 network of 64 bits.
+    Fresh(IpAddr),
+    /// Such a network with a recent failure.
+    Failing(IpAddr),
 }
 
 impl Lane {
@@ -42,13 +49,23 @@ impl Lane {
     pub const NEW_PASSWORDS: Self = Self::Known([0; 32]);
 
     const fn class(self) -> usize {
-        matches!(self, Self::Unknown(_)) as usize
+        match self {
+            Self::Known(_) => 0,
+            Self::Fresh(_) => 1,
+            Self::Failing(_) => 2,
+        }
     }
 
     const fn bounds(self) -> (usize, usize) {
-        if matches!(self, Self::Known(_)) { MAX_KNOWN } else { MAX_UNKNOWN }
+        match self {
+            Self::Known(_) => MAX_KNOWN,
+            Self::Fresh(_) => MAX_FRESH,
+            Self::Failing(_) => MAX_FAILING,
+        }
     }
 }
+
+const CLASSES: usize = 3;
 
 /// The queue. Cheap to clone.
 #[derive(Clone, Default, Debug)]
@@ -57,7 +74,7 @@ pub struct Queue(Arc<Mutex<State>>);
 #[derive(Default, Debug)]
 struct State {
     running: usize,
-    classes: [Class; 2],
+    classes: [Class; CLASSES],
     next_class: usize,
 }
 
@@ -91,10 +108,10 @@ impl Class {
 
 impl State {
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let first = self.next_class;
-        for class in [first, 1 - first] {
+        for offset in 0..CLASSES {
+            let class = (self.next_class + offset) % CLASSES;
             if let Some(sender) = self.classes[class].next() {
-                self.next_class = 1 - class;
+                self.next_class = (class + 1) % CLASSES;
                 return Some(sender);
             }
         }
@@ -227,7 +244,7 @@ mod tests {
     use super::*;
 
     fn lane(number: u8) -> Lane {
-        Lane::Unknown(IpAddr::from([192, 0, 2, number]))
+        Lane::Failing(IpAddr::from([192, 0, 2, number]))
     }
 
     /// Takes both turns, so that everybody else waits.
@@ -256,6 +273,7 @@ mod tests {
         tokio::task::yield_now().await;
         all.push(wait(lane(2), "one"));
         all.push(wait(Lane::Known([7; 32]), "known"));
+        all.push(wait(Lane::Fresh(IpAddr::from([192, 0, 2, 9])), "fresh"));
         tokio::task::yield_now().await;
         drop(turns);
         for each in all {
@@ -263,7 +281,7 @@ mod tests {
         }
         let order: Vec<&str> = std::iter::from_fn(|| order.try_recv().ok()).collect();
         let place = |name: &str| order.iter().position(|each| *each == name).expect("there");
-        assert!(place("one") <= 3 && place("known") <= 3, "{order:?}");
+        assert!(["one", "known", "fresh"].iter().all(|name| place(name) <= 4), "{order:?}");
         assert_eq!(queue.lock().running, 0);
     }
 
@@ -274,19 +292,19 @@ mod tests {
         while let Ok(place) = queue.enter(lane(1)) {
             places.push(place);
         }
-        assert_eq!(places.len(), MAX_UNKNOWN.1);
-        for network in 0..=200_u8 {
+        assert_eq!(places.len(), MAX_FAILING.1);
+        for network in 0..=90_u8 {
             while let Ok(place) = queue.enter(lane(network)) {
                 places.push(place);
             }
         }
-        assert!(places.len() >= MAX_UNKNOWN.0 / 4 * 3 && places.len() < MAX_UNKNOWN.0, "{}", places.len());
+        assert!(places.len() >= MAX_FAILING.0 / 4 * 3 && places.len() < MAX_FAILING.0, "{}", places.len());
         places.push(queue.enter(lane(250)).expect("a place"));
         assert!(matches!(queue.enter(lane(250)), Err(Error::Busy { .. })));
         for number in 0..=255 {
-            places.extend(queue.enter(Lane::Unknown(IpAddr::from([198, 51, 100, number]))));
+            places.extend(queue.enter(Lane::Failing(IpAddr::from([198, 51, 100, number]))));
         }
-        assert_eq!(places.len(), MAX_UNKNOWN.0);
+        assert_eq!(places.len(), MAX_FAILING.0);
         // The known have places of their own.
         let known = queue.enter(Lane::Known([1; 32])).expect("a place");
         drop((places, known));

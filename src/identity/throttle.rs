@@ -48,6 +48,10 @@ const ACCOUNT: Rule = Rule { free: 20, interval: Duration::from_secs(1), longest
 const NETWORK: Rule =
     Rule { free: 30, interval: Duration::from_millis(500), longest: Duration::from_secs(2) };
 
+/// A network with a failure within this time is a failing one: others that the
+/// account does not know go before it.
+const RECENT: Duration = Duration::from_secs(600);
+
 /// Networks are remembered so long after the last sign-in from them, so many of
 /// each person.
 const REMEMBERED: Duration = Duration::from_secs(90 * DAY.as_secs());
@@ -100,6 +104,15 @@ impl Counter {
         Ok(row.map(|(until,)| until.since(now.plus(free_for))))
     }
 
+    /// Whether it counts any attempt of the last minutes that was no success.
+    async fn counts(&self, context: &Context) -> Result<bool> {
+        let row: Option<(i64,)> = sql("SELECT failures FROM throttles WHERE key = $1")
+            .bind(self.key.as_slice())
+            .optional(&context.db)
+            .await?;
+        Ok(row.is_some_and(|(failures,)| failures > 0))
+    }
+
     /// Forgets all attempts.
     async fn clear(&self, tx: &mut Tx) -> Result<()> {
         sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx).await?;
@@ -109,7 +122,7 @@ impl Counter {
     /// Takes one attempt back.
     async fn take_back(&self, tx: &mut Tx) -> Result<()> {
         let interval = i64::try_from(self.rule.interval.as_micros()).unwrap_or(0);
-        sql("UPDATE throttles SET until = until - $1 WHERE key = $2")
+        sql("UPDATE throttles SET until = until - $1, failures = failures - 1 WHERE key = $2")
             .bind(interval)
             .bind(self.key.as_slice())
             .execute(tx)
@@ -152,10 +165,11 @@ pub async fn verify(
         let fits = app.passwords.verify(queued, delay, password, hash).await?;
         return settle(app, fits, &[&counter], &[]).await;
     }
-    let queued = app.passwords.enter(Lane::Unknown(place))?;
+    let network = Counter::new(app, &NETWORK, ["network", "", &text]);
+    let lane = if network.counts(app).await? { Lane::Failing(place) } else { Lane::Fresh(place) };
+    let queued = app.passwords.enter(lane)?;
     let pair = Counter::new(app, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(app, &ACCOUNT, ["account", attempt.account, ""]);
-    let network = Counter::new(app, &NETWORK, ["network", "", &text]);
     let mut tx = app.db.begin().await?;
     let Some(mut delay) = pair.reserve(&mut tx, now).await? else {
         return Err(Error::TooMany { retry_after: UNKNOWN_NETWORK.interval });
@@ -246,7 +260,7 @@ pub async fn remember_network(context: &Context, person: PersonId, address: Opti
 /// # Errors
 /// When the database cannot.
 pub async fn tidy(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    sql("DELETE FROM throttles WHERE until < $1").bind(now).execute(&mut *tx).await?;
+    sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(RECENT)).execute(&mut *tx).await?;
     sql("DELETE FROM sign_in_networks WHERE last_seen_at < $1")
         .bind(now.minus(REMEMBERED))
         .execute(tx)
