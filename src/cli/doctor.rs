@@ -18,12 +18,16 @@ pub(super) async fn run(config: Config) -> Outcome {
     };
     tell(
         "data_dir",
-        match private_file::exposed_folder(&config.data_dir) {
-            Some(exposed) => Err(exposed),
-            None if config.data_dir.is_dir() => Ok(config.data_dir.display().to_string()),
-            None => Err(format!("{} is not there; serve makes it", config.data_dir.display())),
+        if config.data_dir.is_dir() {
+            Ok(config.data_dir.display().to_string())
+        } else {
+            Err(format!("{} is not there; serve makes it", config.data_dir.display()))
         },
     );
+    // What lies in it is private all the same.
+    if let Some(exposed) = private_file::exposed_folder(&config.data_dir) {
+        println!("warn  data_dir: {exposed}");
+    }
     tell("key_file", key(&config));
     tell("database", database(&config).await);
     tell("public_url", public_url(&config));

@@ -81,10 +81,10 @@ impl Devices {
     /// the last 180 days.
     #[must_use]
     pub fn find(&self, context: &Context, person: PersonId) -> Option<DeviceId> {
-        self.0.iter().find_map(|text| self.read(context, person, text))
+        self.0.iter().find_map(|text| Self::read(context, person, text))
     }
 
-    fn read(&self, context: &Context, person: PersonId, text: &str) -> Option<DeviceId> {
+    fn read(context: &Context, person: PersonId, text: &str) -> Option<DeviceId> {
         let (id, rest) = text.split_once('.')?;
         let seconds: i64 = rest.split_once('.')?.0.parse().ok()?;
         let at = Timestamp::from_micros(seconds.checked_mul(1_000_000)?);
@@ -113,7 +113,7 @@ impl Devices {
             DeviceId(URL_SAFE_NO_PAD.encode(bytes))
         });
         let new = entry(app, person, id.as_str(), app.clock.now());
-        let others = self.0.iter().filter(|text| self.read(app, person, text).is_none());
+        let others = self.0.iter().filter(|text| Self::read(app, person, text).is_none());
         let all: Vec<&str> =
             std::iter::once(new.as_str()).chain(others.map(String::as_str)).take(MAX_ACCOUNTS).collect();
         let name = name(app.config.https());

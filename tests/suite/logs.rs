@@ -46,7 +46,8 @@ impl Client {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         for line in answer.lines().filter_map(|line| line.strip_prefix("set-cookie: ")) {
             let pair = line.split(';').next().expect("a pair");
-            self.cookies = format!("{}; {pair}", self.cookies).trim_start_matches("; ").to_owned();
+            let separator = if self.cookies.is_empty() { "" } else { "; " };
+            self.cookies += &format!("{separator}{pair}");
         }
         answer
     }

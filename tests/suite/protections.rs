@@ -130,7 +130,7 @@ async fn every_answer_of_every_route_has_the_same_policy() {
         for method in [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS, Method::DELETE] {
             let request = Request::builder()
                 .method(&method)
-                .uri(path.replace('{', "").replace('}', ""))
+                .uri(path.replace(['{', '}'], ""))
                 .header(header::HOST, "localhost")
                 .header(header::COOKIE, &cookie)
                 .header(header::AUTHORIZATION, format!("Bearer {token}"))
@@ -213,7 +213,7 @@ async fn no_answer_names_a_type_of_the_program() {
                 bodies += 1;
                 for error in answer.json()["errors"].as_array().expect("errors") {
                     let message = error["message"].as_str().expect("text");
-                    let message = message.replace("`", " ");
+                    let message = message.replace('`', " ");
                     for word in message.split(|c: char| !c.is_alphanumeric() && c != '_') {
                         let is_type =
                             ["struct", "enum", "variant", "tuple", "u8", "u32", "u64", "i64", "usize", "f64"]

@@ -259,10 +259,12 @@ async fn entering_the_password_again_is_counted_like_signing_in() {
     assert_eq!(again(PASSWORD).await, StatusCode::SEE_OTHER);
 }
 
+/// Name, address and `after` of an event.
+type Row = (String, String, Option<String>);
+
 #[tokio::test]
 async fn repeated_refusals_are_one_event_with_their_number() {
     let house = founded().await;
-    type Row = (String, String, Option<String>);
     let events = async || -> Vec<Row> {
         sql("SELECT target_name, address, after FROM audit_events WHERE action = 'person.sign_in_refused' \
              ORDER BY id")
