@@ -210,9 +210,9 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
         .await
         .expect("written");
     tx.commit().await.expect("committed");
-    assert_eq!(accounts(&house, &olive, "sa_").await, ["bot 0"]);
+    assert_eq!(accounts(&house, &olive, "a_").await, ["bot 0"]);
     assert_eq!(renew::<ServiceAccount>(&house.app.db).await.expect("renewed"), 1);
-    assert_eq!(accounts(&house, &olive, "sa_").await, [""; 0]);
+    assert_eq!(accounts(&house, &olive, "a_").await, [""; 0]);
     assert_eq!(accounts(&house, &olive, "bot 2").await, [""; 0]);
 }
 
