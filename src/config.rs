@@ -3,13 +3,14 @@
 //! every mistake is reported at once.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
 use crate::platform::db::Address;
+use crate::platform::ip_range::parse_ip_range;
 
 /// One setting: its name (flag `--data-dir`, variable `TESSERA_DATA_DIR`, key
 /// `data_dir`), its default, and a line for the help.
@@ -337,8 +338,7 @@ impl Config {
         };
         let mut trusted_proxies = Vec::new();
         for part in proxies.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
-            let range = part.parse::<IpNet>().ok().or_else(|| part.parse().ok().map(IpAddr::into));
-            match range {
+            match parse_ip_range(part) {
                 Some(range) => trusted_proxies.push(range),
                 None => mistakes.push(format!(
                     "{from_proxies}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"
@@ -495,6 +495,16 @@ mod tests {
             sources(&[], &[("TESSERA_LISTN", "x"), ("TESSERA_LISTEN", "127.0.0.1:2"), ("HOME", "/")], &[]);
         assert_eq!(all.unknown_variables(), ["TESSERA_LISTN"]);
         assert!(Config::from_sources(&all).is_ok());
+    }
+
+    #[test]
+    fn proxies_are_ranges_of_the_addresses_that_requests_come_from() {
+        let all = sources(&[("trusted_proxies", "::ffff:10.0.0.0/104, 192.0.2.7 2001:db8::/32")], &[], &[]);
+        let proxies = Config::from_sources(&all).expect("valid").trusted_proxies;
+        let proxies: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
+        let wrong = sources(&[("trusted_proxies", "10.0.0.0/8, proxy.example")], &[], &[]);
+        assert!(Config::from_sources(&wrong).is_err_and(|all| all[0].contains("proxy.example")));
     }
 
     #[test]

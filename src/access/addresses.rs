@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::platform::ip_range::parse_ip_range;
+
 /// Ranges of addresses (CIDR, IPv4 and IPv6). Stored and shown as text, a
 /// range a line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,11 +32,10 @@ impl Addresses {
     pub fn of<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let mut ranges = Vec::new();
         for part in parts {
-            let range = part.parse::<IpNet>().ok().or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
-            let range = range.ok_or_else(|| {
+            let range = parse_ip_range(part).ok_or_else(|| {
                 format!("must be addresses or ranges like 10.0.0.0/8 or 2001:db8::/32; “{part}” is neither")
             })?;
-            ranges.push(range.trunc());
+            ranges.push(range);
         }
         ranges.sort_unstable();
         ranges.dedup();
@@ -141,6 +142,16 @@ mod tests {
             (&list("2001:db8::/32"), &none, "2001:db8::1", true),
             (&list("2001:db8::/32"), &none, "10.1.1.1", false),
             (&list("10.0.0.0/8"), &none, "::ffff:10.1.1.1", true),
+            // Ranges of IPv4-mapped addresses are those of IPv4, whichever way the address is written.
+            (&none, &list("::ffff:203.0.113.0/120"), "203.0.113.9", false),
+            (&none, &list("::ffff:203.0.113.0/120"), "::ffff:203.0.113.9", false),
+            (&none, &list("::ffff:203.0.113.0/120"), "203.0.114.9", true),
+            (&list("::ffff:203.0.113.0/120"), &none, "203.0.113.9", true),
+            (&list("::ffff:203.0.113.7"), &list("203.0.113.0/24"), "203.0.113.7", true),
+            (&none, &list("::ffff:0:0/90"), "203.0.113.9", false),
+            // All of IPv6 is not all of IPv4.
+            (&list("::/0"), &none, "203.0.113.9", false),
+            (&none, &list("::/0"), "203.0.113.9", true),
         ];
         for (allow, block, address, expected) in cases {
             assert_eq!(lets_in(allow, block, peer(address)), expected, "{allow:?} {block:?} {address}");

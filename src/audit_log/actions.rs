@@ -2,8 +2,8 @@
 
 use super::store::{self, Entry, Filter};
 use crate::access::{Guarded, Resource, Target, see};
+use crate::audit::Action;
 use crate::identity::Caller;
-use crate::platform::clock::DAY;
 use crate::platform::web::Query;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Context, Error, Mistakes, Result, Timestamp};
@@ -31,28 +31,43 @@ pub fn filter(query: &Query) -> Filter {
     }
 }
 
-/// The span of time that a filter names.
-fn span(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
+/// The span of time that a filter names; its end does not belong to it.
+///
+/// # Errors
+/// [`Error::Invalid`] for what is no time, an end before the start, and an
+/// action that there is not: with any of these nothing would be found, and
+/// nobody would know why.
+fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
     let mut mistakes = Mistakes::default();
-    let mut day = |field: &str, text: &str| match text {
+    let mut span = |field: &str, text: &str| match text {
         "" => None,
-        text => mistakes.check(field, Timestamp::parse_end_of_day(text)),
+        text => mistakes.check(field, Timestamp::parse_span(text)),
     };
-    let (from, until) = (day("from", &filter.from), day("until", &filter.until));
+    let (from, until) = (span("from", &filter.from), span("until", &filter.until));
+    let from = from.map_or(Timestamp::from_micros(0), |(start, _)| start);
+    let until = until.map_or(Timestamp::from_micros(i64::MAX), |(_, end)| end);
+    if until <= from {
+        mistakes.add("until", "must not lie before “from”");
+    }
+    let is_action = |action: &Action| {
+        let word = action.word();
+        word == filter.action || word.split('.').next() == Some(&filter.action)
+    };
+    if !filter.action.is_empty() && !Action::ALL.iter().any(is_action) {
+        mistakes.add("action", "must be an action like team.created, or the part before the dot, like team");
+    }
     mistakes.none()?;
-    // The end of a day is its last second; the day itself begins a day before that.
-    let from = from.map_or(Timestamp::from_micros(0), |end| end.minus(DAY));
-    Ok((from, until.unwrap_or(Timestamp::from_micros(i64::MAX))))
+    Ok((from, until))
 }
 
 /// A page of the log.
 ///
 /// # Errors
-/// [`Error::Forbidden`] without `audit_logs:read`; [`Error::Invalid`] for a day that is none.
+/// [`Error::Forbidden`] without `audit_logs:read`; [`Error::Invalid`] for a filter that can match nothing.
 pub async fn list(context: &Context, caller: &Caller, filter: &Filter, page: &Page) -> Result<Slice<Entry>> {
     see(&caller.subject, AuditLog)?;
     let (rows, window) =
-        store::list(&context.db, caller.organization.id, filter, span(filter)?, page).await?;
+        store::list(&context.db, caller.organization.id, filter, check(filter)?, page).await?;
     Ok(page.cut_in(rows, &window, |entry| Cursor::of_id(entry.id)))
 }
 
@@ -123,13 +138,40 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_names_whole_days() {
-        let filter = Filter { from: "2027-01-02".into(), until: "2027-01-02".into(), ..Filter::default() };
-        let (from, until) = span(&filter).expect("a span");
-        let inside = Timestamp::parse("2027-01-02T12:00:00Z").expect("a time");
-        assert!(from <= inside && inside < until);
-        assert!(from <= Timestamp::parse("2027-01-02T00:00:00Z").expect("a time"));
-        assert!(from > Timestamp::parse("2027-01-01T23:59:00Z").expect("a time"));
-        assert!(span(&Filter { from: "soon".into(), ..Filter::default() }).is_err());
+    fn a_filter_names_whole_days_or_parts_of_them() {
+        let at = |text: &str| Timestamp::parse(text).expect("a time");
+        for (from, until, start, end) in [
+            ("2027-01-02", "2027-01-02", "2027-01-02T00:00:00Z", "2027-01-03T00:00:00Z"),
+            ("2027-01-02T09:30", "2027-01-02T10:00", "2027-01-02T09:30:00Z", "2027-01-02T10:01:00Z"),
+            ("2027-01-02T09:30:00+01:00", "2027-01-02", "2027-01-02T08:30:00Z", "2027-01-03T00:00:00Z"),
+        ] {
+            let filter = Filter { from: from.into(), until: until.into(), ..Filter::default() };
+            assert_eq!(check(&filter).expect("a span"), (at(start), at(end)), "{from} {until}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_can_match_nothing_is_refused() {
+        let filter = |action: &str, from: &str, until: &str| Filter {
+            action: action.into(),
+            from: from.into(),
+            until: until.into(),
+            ..Filter::default()
+        };
+        for good in [filter("team", "", ""), filter("team.created", "2027-01-02T10:00", "2027-01-02T10:00")] {
+            assert!(check(&good).is_ok(), "{good:?}");
+        }
+        for (bad, field) in [
+            (filter("", "soon", ""), "from"),
+            (filter("", "", "2027-13-01"), "until"),
+            (filter("", "2027-01-02", "2027-01-01"), "until"),
+            (filter("", "2027-01-02T10:01", "2027-01-02T10:00"), "until"),
+            (filter("teams", "", ""), "action"),
+            (filter("team.made", "", ""), "action"),
+            (filter("team.", "", ""), "action"),
+        ] {
+            let Err(Error::Invalid(mistakes)) = check(&bad) else { panic!("{bad:?}") };
+            assert_eq!(mistakes.all()[0].field, field, "{bad:?}");
+        }
     }
 }

@@ -17,8 +17,12 @@ const FILTERS: &[Field] = &[
     Field { name: "actor", about: "Text in the actor's name, or its id.", words: &[] },
     Field { name: "action", about: "An action, or the part of it before the dot.", words: &[] },
     Field { name: "target", about: "Text in the target's name, or its id.", words: &[] },
-    Field { name: "from", about: "From this day on, like 2027-01-31.", words: &[] },
-    Field { name: "until", about: "Until the end of this day.", words: &[] },
+    Field {
+        name: "from",
+        about: "From this on: a day (2027-01-31), a minute (2027-01-31T14:05, UTC) or a time as RFC 3339 writes it.",
+        words: &[],
+    },
+    Field { name: "until", about: "Until the end of this day, minute or second, written alike.", words: &[] },
 ];
 
 /// The audit log.

@@ -2,13 +2,11 @@
 
 use askama::Template;
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http_body_util::channel::{Channel, Sender};
 
 use super::actions::{self, COLUMNS};
 use super::store::{Entry, Filter};
@@ -18,7 +16,7 @@ use crate::filters;
 use crate::identity::{App, Caller, ConsoleCaller};
 use crate::platform::id::EventId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::web::{Query, html};
+use crate::platform::web::{BodyWriter, Query, html, streamed_body};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::shell::{Shell, refused};
 
@@ -75,54 +73,53 @@ async fn export(State(app): State<App>, caller: ConsoleCaller, query: Query) -> 
     // What is wrong with the filter is told before the first byte.
     let first =
         actions::list(&app, &caller, &filter, &Page { limit: 500, after: None, before: None }).await?;
-    let (sender, body) = Channel::<Bytes, Error>::new(2);
+    let (writer, body) = streamed_body();
     let name = format!("audit-log-{}", caller.organization.slug);
-    tokio::spawn(send(app, caller.caller, filter, format, first, sender));
+    tokio::spawn(async move {
+        if let Err(error) = write(&app, &caller.caller, &filter, format, first, &writer).await {
+            tracing::error!(%error, "the export of the audit log was cut off");
+            return writer.fail(error).await;
+        }
+        writer.finish().await;
+    });
     let (kind, ending) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::JsonLines => ("application/x-ndjson", "jsonl"),
     };
     let file = format!("attachment; filename=\"{name}.{ending}\"");
-    Ok(([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, file)], Body::new(body)).into_response())
+    Ok(([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, file)], body).into_response())
 }
 
-/// Writes page after page, as fast as the reader takes them. Who goes away
-/// ends it; a fault cuts the answer off, so that it is not taken for whole.
-async fn send(
-    app: App,
-    caller: Caller,
-    filter: Filter,
+/// Writes page after page, as fast as the reader takes them. A reader that goes
+/// away ends it.
+async fn write(
+    app: &App,
+    caller: &Caller,
+    filter: &Filter,
     format: Format,
     mut slice: Slice<Entry>,
-    mut sender: Sender<Bytes, Error>,
-) {
+    writer: &BodyWriter,
+) -> Result<()> {
     let header: Vec<String> = COLUMNS.iter().map(|column| (*column).to_owned()).collect();
     let mut part = match format {
-        Format::Csv => actions::csv_line(&header).unwrap_or_default(),
+        Format::Csv => actions::csv_line(&header)?,
         Format::JsonLines => Vec::new(),
     };
     loop {
         for entry in &slice.rows {
             match format {
-                Format::Csv => part.extend(actions::csv_line(&actions::cells(entry)).unwrap_or_default()),
+                Format::Csv => part.extend(actions::csv_line(&actions::cells(entry))?),
                 Format::JsonLines => {
-                    part.extend(serde_json::to_vec(entry).unwrap_or_default());
+                    part.extend(serde_json::to_vec(entry).map_err(Error::internal)?);
                     part.push(b'\n');
                 }
             }
         }
-        if !part.is_empty() && sender.send_data(Bytes::from(std::mem::take(&mut part))).await.is_err() {
-            return;
+        if !part.is_empty() && writer.write(std::mem::take(&mut part)).await.is_err() {
+            return Ok(());
         }
-        let Some(next) = &slice.next else { return };
-        let after = Cursor::decode("after", next).ok();
-        match actions::list(&app, &caller, &filter, &Page { limit: 500, after, before: None }).await {
-            Ok(more) => slice = more,
-            Err(error) => {
-                tracing::error!(%error, "the export of the audit log was cut off");
-                sender.abort(error);
-                return;
-            }
-        }
+        let Some(next) = &slice.next else { return Ok(()) };
+        let after = Some(Cursor::decode("after", next)?);
+        slice = actions::list(app, caller, filter, &Page { limit: 500, after, before: None }).await?;
     }
 }

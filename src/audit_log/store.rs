@@ -1,5 +1,7 @@
 //! Reading the audit log.
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,9 +22,9 @@ pub struct Filter {
     pub action: String,
     /// In the target's name, or its id.
     pub target: String,
-    /// From this day on, like `2027-01-31`.
+    /// From the start of this day, minute or second on.
     pub from: String,
-    /// Until this day, inclusive.
+    /// Until the end of this one.
     pub until: String,
 }
 
@@ -31,6 +33,28 @@ impl Filter {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         [&self.actor, &self.action, &self.target, &self.from, &self.until].into_iter().all(String::is_empty)
+    }
+
+    /// Whether the action is one of those that can be chosen from; otherwise it
+    /// was written into the address.
+    #[must_use]
+    pub fn is_listed_action(&self) -> bool {
+        self.action.is_empty() || Action::ALL.iter().any(|action| action.word() == self.action)
+    }
+
+    /// The start, for the page's form.
+    #[must_use]
+    pub fn from_field(&self) -> TimeField {
+        TimeField::of(&self.from, |(start, _)| start)
+    }
+
+    /// The end, for the page's form: the last minute or second that it includes.
+    #[must_use]
+    pub fn until_field(&self) -> TimeField {
+        TimeField::of(&self.until, |(_, end)| {
+            let is_minute = end.micros() % 60_000_000 == 0;
+            end.minus(if is_minute { Duration::from_secs(60) } else { Duration::from_micros(1) })
+        })
     }
 
     /// The filter as a query, for links.
@@ -47,6 +71,26 @@ impl Filter {
         query.extend_pairs(all.into_iter().filter(|(_, value)| !value.is_empty()));
         let text = query.finish();
         if text.is_empty() { text } else { format!("{text}&") }
+    }
+}
+
+/// A time in a form: as the browser's own field, or as it was typed where that
+/// is no time.
+#[derive(Clone, Debug)]
+pub struct TimeField {
+    /// The `type` of the input.
+    pub kind: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+impl TimeField {
+    fn of(text: &str, choose: impl Fn((Timestamp, Timestamp)) -> Timestamp) -> Self {
+        match Timestamp::parse_span(text) {
+            _ if text.is_empty() => Self { kind: "datetime-local", value: String::new() },
+            Ok(span) => Self { kind: "datetime-local", value: choose(span).datetime_local() },
+            Err(_) => Self { kind: "text", value: text.to_owned() },
+        }
     }
 }
 
@@ -142,9 +186,9 @@ macro_rules! filtered {
         concat!(
             events!("e.*", $by),
             " AND e.at >= $7 AND e.at < $8 \
-             AND ($9 = '' OR e.actor_id = $9 OR LOWER(e.actor_name) LIKE $10 ESCAPE '\\') \
+             AND ($9 = '' OR e.actor_id = $9 OR LOWER(e.actor_name COLLATE \"default\") LIKE $10 ESCAPE '\\') \
              AND ($11 = '' OR e.action = $11 OR e.action LIKE $11 || '.%') \
-             AND ($12 = '' OR e.target_id = $12 OR LOWER(e.target_name) LIKE $13 ESCAPE '\\')"
+             AND ($12 = '' OR e.target_id = $12 OR LOWER(e.target_name COLLATE \"default\") LIKE $13 ESCAPE '\\')"
         )
     };
 }

@@ -3,6 +3,8 @@
 use crate::identity::password;
 use crate::platform::secret::Secret;
 use crate::platform::text::{fold, name, slug};
+
+pub use crate::platform::text::email;
 use crate::platform::{Mistakes, Result};
 
 /// The first owner and their organization, as typed.
@@ -51,21 +53,6 @@ impl NewPerson {
         mistakes.check("password", password::check(&self.password, &own));
         Some(CheckedPerson { username: username?, email: address?, name: person_name? })
     }
-}
-
-/// Something with an `@` and no spaces: whether it is an address is known only
-/// when mail to it arrives.
-///
-/// # Errors
-/// A sentence for the person who typed it.
-pub fn email(text: &str) -> std::result::Result<String, String> {
-    let text = text.trim();
-    let fits = text.len() <= 254
-        && text
-            .split_once('@')
-            .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'))
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    if fits { Ok(text.to_owned()) } else { Err("must be an address like olive@example.com".to_owned()) }
 }
 
 impl FirstRun {

@@ -150,7 +150,7 @@ macro_rules! tokens_listed {
             ),
             " AND (",
             $search,
-            " = '%%' OR LOWER(t.name) LIKE ",
+            " = '%%' OR LOWER(t.name COLLATE \"default\") LIKE ",
             $search,
             " ESCAPE '\\' OR v.hint LIKE ",
             $search,

@@ -6,8 +6,8 @@ use crate::access::{
     Guarded, Level, Permission, PermissionSet, Permissions, Resource, Target, built_in_sets,
 };
 use crate::platform::id::PermissionSetId;
-use crate::platform::text::{name, prose};
 use crate::platform::web::nullable::{cleared, or_empty};
+use crate::platform::text::{check_unprivileged, looks_like, name, prose};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals;
 
@@ -163,10 +163,21 @@ fn set_slug(text: &str) -> std::result::Result<String, String> {
     if matches!(plain(text).as_str(), "owner" | "owners") {
         return Err("cannot be a word for owners".to_owned());
     }
-    if let Some(set) = built_in_sets().iter().find(|set| plain(&set.slug) == plain(text)) {
-        return Err(format!("is too much like the built-in “{}”", set.slug));
+    if let Some(slug) = looks_like(text, built_in_sets().iter().map(|set| set.slug.as_ref())) {
+        return Err(format!("is too much like the built-in “{slug}”"));
     }
     Ok(text.to_owned())
+}
+
+/// Checks the name of a set: as any name, and no look-alike of a built-in set's
+/// name or of a word for owners.
+fn set_name(text: &str) -> std::result::Result<String, String> {
+    let text = name(text)?;
+    check_unprivileged(&text)?;
+    match looks_like(&text, built_in_sets().iter().map(|set| set.name.as_ref())) {
+        Some(name) => Err(format!("is too much like the built-in “{name}”")),
+        None => Ok(text),
+    }
 }
 
 fn permissions_of(words: &[String], mistakes: &mut Mistakes) -> Permissions {
@@ -194,7 +205,7 @@ impl NewSet {
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self) -> Result<Checked> {
         let mut mistakes = Mistakes::default();
-        let name = mistakes.check("name", name(&self.name));
+        let name = mistakes.check("name", set_name(&self.name));
         let slug = mistakes.check("slug", set_slug(&self.slug));
         let description = mistakes.check("description", prose(&self.description, 500));
         let level: Option<Level> = mistakes.check("level", self.level.parse());
@@ -215,7 +226,13 @@ impl SetEdit {
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self, set: &OwnSet) -> Result<Checked> {
         let mut mistakes = Mistakes::default();
-        let name = mistakes.check("name", name(self.name.as_deref().unwrap_or(&set.name)));
+        let name = mistakes.check(
+            "name",
+            match &self.name {
+                Some(new) if *new != set.name => set_name(new),
+                _ => Ok(set.name.clone()),
+            },
+        );
         let description = self.description.as_deref().unwrap_or(&set.description);
         let description = mistakes.check("description", prose(description, 500));
         let permissions = match &self.permissions {
@@ -255,6 +272,26 @@ mod tests {
             "é",
         ] {
             assert!(set_slug(bad).is_err(), "{bad}");
+        }
+        for bad in ["0wner", "rnember", "job_runn3r", "mem-ber", "acc0unt_admin", "acc0untadmin"] {
+            assert_eq!(set_slug(bad).is_err(), bad != "job_runn3r", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sets_name_is_not_taken_for_a_built_in_ones_or_for_the_owners() {
+        for good in ["Runner", "Job runner of payments", "Proprietário"] {
+            assert_eq!(set_name(good), Ok(good.to_owned()), "{good}");
+        }
+        for set in built_in_sets() {
+            assert!(
+                set_name(&set.name).is_err() && set_name(&set.name.to_uppercase()).is_err(),
+                "{}",
+                set.name
+            );
+        }
+        for bad in ["Owner", "owners", "\u{41e}wner", "0wner", "Mеmber", "MEMBER", "Mem\u{200d}ber"] {
+            assert!(set_name(bad).is_err(), "{bad}");
         }
     }
 }

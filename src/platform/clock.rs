@@ -90,6 +90,43 @@ impl Timestamp {
         Self::parse(&format!("{day}T23:59:59Z")).map_err(|_| "must be a day like 2027-02-20".to_owned())
     }
 
+    /// The span of time that a text names, in UTC unless it has an offset: a day
+    /// (`2027-02-20`), a minute as browsers send it (`2027-02-20T14:05`), a
+    /// second with or without an offset, or less than that. Gives its first moment, and the
+    /// first that comes after it.
+    ///
+    /// # Errors
+    /// A sentence for the person who wrote it, when it is no such time.
+    pub fn parse_span(text: &str) -> Result<(Self, Self), String> {
+        let with_rest = |rest: &str| Self::parse(&format!("{text}{rest}"));
+        let has_fraction = text.contains('.');
+        let (start, length) = match text.len() {
+            10 => (with_rest("T00:00:00Z"), DAY),
+            16 => (with_rest(":00Z"), Duration::from_secs(60)),
+            _ => {
+                let length = if has_fraction { Duration::from_micros(1) } else { Duration::from_secs(1) };
+                (Self::parse(text).or_else(|_| with_rest("Z")), length)
+            }
+        };
+        let start = start.map_err(|_| {
+            "must be a day like 2027-02-20, or a time like 2027-02-20T14:05 or 2027-02-20T14:05:00Z"
+                .to_owned()
+        })?;
+        Ok((start, start.plus(length)))
+    }
+
+    /// As browsers write a moment in UTC: `2027-02-20T14:05`, with seconds where
+    /// it has some.
+    #[must_use]
+    pub fn datetime_local(self) -> String {
+        let mut text = self.rfc3339();
+        text.pop();
+        if text.ends_with(":00") {
+            text.truncate(text.len() - 3);
+        }
+        text
+    }
+
     /// For people: `20 February 2027`.
     #[must_use]
     pub fn day(self) -> String {
@@ -203,5 +240,27 @@ mod tests {
         assert_eq!(at.relative(at.plus(9 * DAY).minus(Duration::from_secs(1))), "8 days ago");
         assert_eq!(at.rfc3339(), "2027-02-20T14:05:09Z");
         assert!(Timestamp::parse("2027-02-30T00:00:00Z").is_err());
+    }
+
+    #[test]
+    fn a_day_a_minute_and_a_second_are_spans_that_begin_at_their_start() {
+        let at = |text: &str| Timestamp::parse(text).expect("a time");
+        for (text, start, end) in [
+            ("2027-02-20", "2027-02-20T00:00:00Z", "2027-02-21T00:00:00Z"),
+            ("2027-02-20T14:05", "2027-02-20T14:05:00Z", "2027-02-20T14:06:00Z"),
+            ("2027-02-20 14:05", "2027-02-20T14:05:00Z", "2027-02-20T14:06:00Z"),
+            ("2027-02-20T14:05:09", "2027-02-20T14:05:09Z", "2027-02-20T14:05:10Z"),
+            ("2027-02-20T14:05:09Z", "2027-02-20T14:05:09Z", "2027-02-20T14:05:10Z"),
+            ("2027-02-20T14:05:09+02:00", "2027-02-20T12:05:09Z", "2027-02-20T12:05:10Z"),
+            ("2027-02-20T14:05:09.5Z", "2027-02-20T14:05:09.5Z", "2027-02-20T14:05:09.500001Z"),
+            ("2027-02-20T14:05:09.500", "2027-02-20T14:05:09.5Z", "2027-02-20T14:05:09.500001Z"),
+        ] {
+            assert_eq!(Timestamp::parse_span(text), Ok((at(start), at(end))), "{text}");
+        }
+        for text in ["", "soon", "2027-02-30", "2027-02-20T25:00", "2027-02-20T14", "20.02.2027"] {
+            assert!(Timestamp::parse_span(text).is_err(), "{text}");
+        }
+        assert_eq!(at("2027-02-20T14:05:00Z").datetime_local(), "2027-02-20T14:05");
+        assert_eq!(at("2027-02-20T14:05:09Z").datetime_local(), "2027-02-20T14:05:09");
     }
 }

@@ -6,6 +6,7 @@ pub mod context;
 pub mod db;
 pub mod error;
 pub mod id;
+pub mod ip_range;
 pub mod key;
 pub mod log;
 pub mod outbound;

@@ -15,6 +15,9 @@ use super::{Error, Result};
 /// The longest answer that is read, in bytes.
 const MOST: usize = 512 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest address, in bytes: some are stored, and PostgreSQL refuses index
+/// entries of more than 2,704.
+const LONGEST: usize = 1024;
 
 /// Asks other servers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -92,22 +95,35 @@ impl Outbound {
         Ok(Self { client: builder.build().map_err(Error::internal)?, private })
     }
 
-    /// Checks an address before anything is sent to it.
+    /// Checks the address of an issuer: scheme, host and path, to which the
+    /// address of its metadata is added.
     ///
     /// # Errors
     /// A sentence: what is wrong with it.
     pub fn check(&self, address: &str) -> std::result::Result<Url, String> {
+        let url = self.check_document(address)?;
+        if url.query().is_some() {
+            return Err("must be scheme, host and path only".to_owned());
+        }
+        Ok(url)
+    }
+
+    /// Checks the address of a document before it is fetched. It may have a
+    /// query, as the `jwks_uri` of some issuers has.
+    ///
+    /// # Errors
+    /// A sentence: what is wrong with it.
+    pub fn check_document(&self, address: &str) -> std::result::Result<Url, String> {
+        if address.len() > LONGEST {
+            return Err(format!("may have at most {LONGEST} bytes"));
+        }
         let url: Url =
             address.parse().map_err(|_| "must be an address like https://idp.example.com".to_owned())?;
         if url.scheme() != "https" && !(self.private && url.scheme() == "http") {
             return Err("must begin with https://".to_owned());
         }
-        if !url.username().is_empty()
-            || url.password().is_some()
-            || url.query().is_some()
-            || url.fragment().is_some()
-        {
-            return Err("must be scheme, host and path only".to_owned());
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return Err("must hold no user name, password or fragment".to_owned());
         }
         let host = url.host_str().unwrap_or_default();
         let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
@@ -122,7 +138,7 @@ impl Outbound {
     /// # Errors
     /// A sentence that goes on after the address: `answered 404`.
     pub async fn json<T: DeserializeOwned>(&self, address: &str) -> std::result::Result<T, String> {
-        let url = self.check(address)?;
+        let url = self.check_document(address)?;
         let mut answer = self.client.get(url).send().await.map_err(|error| told(&error))?;
         if !answer.status().is_success() {
             return Err(format!("answered {}", answer.status().as_u16()));
@@ -201,5 +217,16 @@ mod tests {
             assert_eq!(strict.check(address).is_ok(), when_strict, "{address}");
             assert_eq!(lenient.check(address).is_ok(), when_lenient, "{address}");
         }
+        for (address, good) in [
+            ("https://idp.example.com/keys?p=b2c_1_signin", true),
+            ("https://idp.example.com/keys", true),
+            ("http://idp.example.com/keys?p=1", false),
+            ("https://127.0.0.1/keys?p=1", false),
+            ("https://u@idp.example.com/keys?p=1", false),
+            ("https://idp.example.com/keys?p=1#f", false),
+        ] {
+            assert_eq!(strict.check_document(address).is_ok(), good, "{address}");
+        }
+        assert!(lenient.check(&format!("https://idp.example.com/{}", "a".repeat(LONGEST))).is_err());
     }
 }

@@ -1,4 +1,13 @@
-//! Small types over text: closed lists of words, slugs, names.
+//! Small types over text: closed lists of words, slugs, names. What people type
+//! is brought into one form (NFC) and refused where it could be mistaken for
+//! something else: invisible names, characters that change the direction of the
+//! text around them, look-alikes of words that stand for access.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+use unicode_security::confusable_detection::skeleton;
 
 /// Makes an enum whose values are words: in the database, in JSON, in forms
 /// and on pages alike.
@@ -69,7 +78,79 @@ pub(crate) use words;
 /// Words that are part of addresses and so cannot name anything.
 const RESERVED: &[&str] = &["new", "edit", "delete", "owner", "admin-api", "api", "settings"];
 
-/// Checks a slug: `[a-z0-9](-?[a-z0-9])*`, at most 64, not reserved.
+/// Words that stand for all access. What looks like one of them would be taken
+/// for the owners team or for the role of its people.
+const PRIVILEGED: [&str; 2] = ["owner", "owners"];
+
+/// Characters that nobody sees and that change how the text around them is read,
+/// or that make two texts which look alike differ: direction overrides,
+/// embeddings and isolates; zero-width spaces, joiners of words and byte order
+/// marks; soft hyphens; annotations. Joiners and selectors that emoji and
+/// scripts need are not among them.
+const fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{206f}'
+            | '\u{200b}'
+            | '\u{2060}'..='\u{2065}'
+            | '\u{feff}'
+            | '\u{ad}'
+            | '\u{fff9}'..='\u{fffb}'
+    )
+}
+
+/// Whether a character leaves ink: letters, digits, punctuation and symbols,
+/// without those that are blank.
+fn is_visible(c: char) -> bool {
+    let is_blank = matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
+    let group = c.general_category_group();
+    !is_blank
+        && matches!(
+            group,
+            GeneralCategoryGroup::Letter
+                | GeneralCategoryGroup::Number
+                | GeneralCategoryGroup::Punctuation
+                | GeneralCategoryGroup::Symbol
+        )
+}
+
+/// The normalization form C of a text, so that the same characters are the same
+/// bytes, whatever keyboard they come from.
+fn nfc(text: &str) -> Cow<'_, str> {
+    if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
+}
+
+/// The word that a text looks like, though it is another one: in other case, with
+/// other separators, or with letters of other scripts and digits that look like
+/// its letters (UTS 39, skeletons). The word itself looks like itself.
+pub fn looks_like<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).collect() };
+    // A capital may look like another small letter than its own small form does: I and l.
+    let shapes = |text: &str| -> [String; 3] {
+        [text.to_owned(), text.to_lowercase(), text.to_uppercase()]
+            .map(|form| plain(&skeleton(&plain(&form)).collect::<String>()).to_lowercase())
+    };
+    let own = shapes(text);
+    words.into_iter().find(|word| {
+        let theirs = shapes(word);
+        own.iter().any(|shape| !shape.is_empty() && theirs.contains(shape))
+    })
+}
+
+/// Checks that a name is not one that people would take for a privileged word.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn check_unprivileged(text: &str) -> Result<(), String> {
+    match looks_like(text, PRIVILEGED) {
+        Some(word) => Err(format!("looks like “{word}”, which stands for all access")),
+        None => Ok(()),
+    }
+}
+
+/// Checks a slug: `[a-z0-9](-?[a-z0-9])*`, at most 64, not reserved, and no
+/// look-alike of a reserved word.
 ///
 /// # Errors
 /// A sentence for the person who typed it.
@@ -91,38 +172,88 @@ pub fn slug(text: &str) -> Result<String, String> {
     if RESERVED.contains(&text) {
         return Err(format!("cannot be “{text}”: that word is part of addresses"));
     }
+    if !PRIVILEGED.contains(&text) {
+        check_unprivileged(text)?;
+    }
     Ok(text.to_owned())
 }
 
-/// Checks a name: 1 to 255 characters after trimming, no control characters.
+/// Checks a name: 1 to 255 characters after trimming and normalization, of which
+/// one can be seen; on one line; without characters that deceive.
 ///
 /// # Errors
 /// A sentence for the person who typed it.
 pub fn name(text: &str) -> Result<String, String> {
+    let text = nfc(text);
     let text = text.trim();
     match text.chars().count() {
         0 => Err("is needed".to_owned()),
-        1..=255 if text.chars().any(char::is_control) => {
+        1..=255 if text.chars().any(|c| c.is_control() || is_line_separator(c)) => {
             Err("cannot hold line breaks or other control characters".to_owned())
+        }
+        1..=255 if text.chars().any(is_deceptive) => Err(DECEPTIVE.to_owned()),
+        1..=255 if !text.chars().any(is_visible) => {
+            Err("needs at least one character that can be seen".to_owned())
         }
         1..=255 => Ok(text.to_owned()),
         count => Err(format!("may have at most 255 characters; this has {count}")),
     }
 }
 
+/// Unicode's own line and paragraph separator.
+const fn is_line_separator(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+const DECEPTIVE: &str =
+    "cannot hold invisible characters that change the direction of text or separate letters unseen";
+
+/// The longest address of a mailbox, in bytes (RFC 5321, 4.5.3.1.3).
+const LONGEST_EMAIL: usize = 254;
+
+/// Checks that a text is exactly one address of a mailbox: no name beside it, no
+/// list, no quoted part and no address of a machine in brackets. Whether
+/// somebody reads it is known only when mail to it arrives.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn email(text: &str) -> Result<String, String> {
+    let text = nfc(text);
+    let text = text.trim();
+    let options = email_address::Options::default()
+        .without_display_text()
+        .without_domain_literal()
+        .with_no_minimum_sub_domains();
+    let is_plain = !text.chars().any(|c| {
+        c.is_whitespace() || c.is_control() || is_deceptive(c) || matches!(c, ',' | ';' | '"' | '<' | '>')
+    });
+    let is_address = text.len() <= LONGEST_EMAIL
+        && is_plain
+        && email_address::EmailAddress::parse_with_options(text, options).is_ok();
+    if is_address {
+        Ok(text.to_owned())
+    } else {
+        Err("must be one address like olive@example.com".to_owned())
+    }
+}
+
 /// Checks a longer text: at most `limit` characters after trimming; may be
-/// empty; line breaks allowed, other control characters not.
+/// empty; line breaks allowed, other control characters and characters that
+/// deceive not.
 ///
 /// # Errors
 /// A sentence for the person who typed it.
 pub fn prose(text: &str, limit: usize) -> Result<String, String> {
-    let text = text.trim().replace("\r\n", "\n");
+    let text = nfc(text).trim().replace("\r\n", "\n").replace(is_line_separator, "\n");
     let count = text.chars().count();
     if count > limit {
         return Err(format!("may have at most {limit} characters; this has {count}"));
     }
     if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
         return Err("cannot hold control characters".to_owned());
+    }
+    if text.chars().any(is_deceptive) {
+        return Err(DECEPTIVE.to_owned());
     }
     Ok(text)
 }
@@ -149,10 +280,10 @@ impl<const MOST: i64> std::fmt::Display for UpTo<MOST> {
     }
 }
 
-/// The form in which names are compared: trimmed, case folded.
+/// The form in which names are compared: normalized, trimmed, case folded.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    text.trim().to_lowercase()
+    nfc(text).trim().to_lowercase()
 }
 
 /// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere.
@@ -198,6 +329,132 @@ mod tests {
         assert!(name(&"é".repeat(256)).is_err());
         assert!(name(" \t ").is_err());
         assert!(name("a\nb").is_err());
+    }
+
+    #[test]
+    fn a_name_is_normalized_and_can_be_seen_and_read_in_one_way() {
+        // e and an acute accent, or one character.
+        assert_eq!(name("Re\u{301}my"), Ok("R\u{e9}my".to_owned()));
+        assert_eq!(fold("RE\u{301}MY"), fold("R\u{e9}my"));
+        assert!(name(&"e\u{301}".repeat(255)).is_ok());
+        for bad in [
+            "\u{200d}",
+            "\u{fe0f}\u{200d}",
+            "\u{3164}",
+            "\u{2800}\u{2800}",
+            "\u{301}",
+            "\u{e0061}",
+            "\u{a0}",
+            "\u{200e}",
+            "a\u{202e}b",
+            "a\u{202a}b",
+            "a\u{2066}b",
+            "a\u{2069}b",
+            "a\u{2028}b",
+            "a\u{2029}b",
+            "op\u{200b}s",
+            "op\u{ad}s",
+            "\u{feff}ops",
+            "op\u{2060}s",
+            "a\u{0}b",
+            "a\u{85}b",
+        ] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+        for good in [
+            "👩\u{200d}💻 on call",
+            "👨\u{200d}👩\u{200d}👧\u{200d}👦",
+            "🏳\u{fe0f}\u{200d}🌈",
+            "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+            "עברית",
+            "العربية",
+            "日本語",
+            "?",
+            "☕",
+            "ο",
+        ] {
+            assert_eq!(name(good), Ok(good.to_owned()), "{good:?}");
+        }
+        assert_eq!(prose("a\u{2028}b\r\nc", 9), Ok("a\nb\nc".to_owned()));
+        assert!(prose("a\u{202e}b", 9).is_err());
+    }
+
+    #[test]
+    fn look_alikes_of_privileged_words_are_recognized() {
+        for text in [
+            "owners",
+            "Owners",
+            "OWNERS",
+            " owners ",
+            "\u{39f}wners",
+            "\u{43e}wners",
+            "0wners",
+            "0WNERS",
+            "ow\u{578}ers",
+            "own-ers",
+            "o w n e r s",
+            "ＯＷＮＥＲＳ",
+            "οwnеrѕ",
+            "ownеr",
+            "ow\u{200d}ners",
+            "O\u{301}wners",
+        ] {
+            assert!(looks_like(text, PRIVILEGED).is_some(), "{text:?}");
+        }
+        for text in
+            ["Platform", "Owners of payments", "owned", "power", "w", "", "日本語", "downers", "home owners"]
+        {
+            assert_eq!(looks_like(text, PRIVILEGED), None, "{text:?}");
+        }
+        assert_eq!(looks_like("Аdmin", ["admin"]), Some("admin"));
+        assert_eq!(looks_like("ADMlN", ["admin"]), Some("admin"));
+        for bad in ["0wner", "0wners", "own-er", "owner"] {
+            assert!(slug(bad).is_err(), "{bad}");
+        }
+        assert!(slug("owners").is_ok(), "the owners team has it");
+    }
+
+    #[test]
+    fn an_email_is_exactly_one_address() {
+        for good in [
+            "olive@example.com",
+            " olive+ci@mail.example.co.uk ",
+            "o.b@acme.test",
+            "olive@localhost",
+            "žofie@příklad.cz",
+            "o'b@x.test",
+        ] {
+            assert_eq!(email(good), Ok(good.trim().to_owned()), "{good}");
+        }
+        for bad in [
+            "",
+            "olive",
+            "@example.com",
+            "olive@",
+            "a@b@c",
+            "a@example.com,b@example.com",
+            "a@example.com;b@example.com",
+            "Olive <olive@example.com>",
+            "<olive@example.com>",
+            "olive @example.com",
+            "olive@exam ple.com",
+            "\"a b\"@example.com",
+            "olive@[127.0.0.1]",
+            "olive@example..com",
+            ".olive@example.com",
+            "olive.@example.com",
+            "olive@-example.com",
+            "olive@example.com.",
+            "a\u{202e}b@example.com",
+            "olive@example.com\u{0}",
+        ] {
+            assert!(email(bad).is_err(), "{bad:?}");
+        }
+        assert!(email(&format!("{}@example.com", "a".repeat(64))).is_ok());
+        assert!(email(&format!("{}@example.com", "a".repeat(65))).is_err());
+        assert!(email(&format!("a@{}.com", "b.".repeat(130))).is_err());
     }
 
     #[test]

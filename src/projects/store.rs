@@ -95,7 +95,7 @@ pub async fn list(
                     OR p.team_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7))) \
                 OR EXISTS (SELECT 1 FROM grants g WHERE g.project_id = p.id AND (g.principal_id = $7 \
                     OR g.principal_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $7)))) \
-             AND ($9 = '%%' OR LOWER(p.name) LIKE $9 ESCAPE '\\' OR p.slug LIKE $9 ESCAPE '\\') \
+             AND ($9 = '%%' OR LOWER(p.name COLLATE \"default\") LIKE $9 ESCAPE '\\' OR p.slug LIKE $9 ESCAPE '\\') \
              AND ($10 = '' OR t.slug = $10) AND ($11 = '' OR p.visibility = $11)"
         ),
         "p.slug",

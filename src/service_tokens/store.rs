@@ -59,7 +59,7 @@ macro_rules! tokens_filtered {
                  LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL",
                 $by
             ),
-            " AND ($6 = '%%' OR LOWER(t.name) LIKE $6 ESCAPE '\\' OR v.hint LIKE $6 ESCAPE '\\') \
+            " AND ($6 = '%%' OR LOWER(t.name COLLATE \"default\") LIKE $6 ESCAPE '\\' OR v.hint LIKE $6 ESCAPE '\\') \
              AND ($7 = 'all' OR CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' \
                 WHEN t.expires_at <= $8 THEN 'expired' ELSE 'active' END = CASE WHEN $7 = '' THEN 'active' ELSE $7 END) \
              AND ($9 = '' OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_id = t.id AND g.permission_set = $9)) \

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Sets, Target, TeamFacts, TeamRole};
 use crate::platform::id::{PersonId, TeamId};
-use crate::platform::text::{UpTo, name, prose, slug, words};
 use crate::platform::web::nullable::cleared;
+use crate::platform::text::{UpTo, check_unprivileged, name, prose, slug, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 words! {
@@ -199,9 +199,24 @@ impl NewTeam {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self, sets: &Sets) -> Result<Checked> {
+        self.check_over(None, sets)
+    }
+
+    /// The same, over a team that there is: what stays as it was is not looked at
+    /// again, and the owners team may be called what others may not.
+    fn check_over(&self, team: Option<&Team>, sets: &Sets) -> Result<Checked> {
         let mut mistakes = Mistakes::default();
-        let name = mistakes.check("name", name(&self.name));
-        let slug = mistakes.check("slug", slug(&self.slug));
+        let unprivileged = |text: String| check_unprivileged(&text).map(|()| text);
+        let name = match team {
+            Some(team) if team.name == self.name => Ok(team.name.clone()),
+            Some(team) if team.is_owners => name(&self.name),
+            _ => name(&self.name).and_then(unprivileged),
+        };
+        let name = mistakes.check("name", name);
+        let slug = match team {
+            Some(team) => Some(team.slug.clone()),
+            None => mistakes.check("slug", slug(&self.slug).and_then(unprivileged)),
+        };
         let description =
             mistakes.check("description", prose(self.description.as_deref().unwrap_or_default(), 500));
         let visibility =
@@ -231,7 +246,7 @@ impl TeamEdit {
             members_manage_token: self.members_manage_token,
             role: Some(self.role.clone().unwrap_or_else(|| team.role.clone())),
         }
-        .check(sets)?;
+        .check_over(Some(team), sets)?;
         checked.members_manage_token = self.members_manage_token.unwrap_or(team.members_manage_token);
         Ok(checked)
     }

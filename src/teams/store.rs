@@ -59,7 +59,7 @@ pub async fn list(
             " LIMIT 101",
             "t.organization_id = $4 AND ($5 OR t.visibility = 'visible' \
                 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
-             AND (LOWER(t.name) LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
+             AND (LOWER(t.name COLLATE \"default\") LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
         ),
         "CASE WHEN t.is_owners THEN '' ELSE t.slug END",
         "t.id"

@@ -34,6 +34,9 @@ export async function start(args = []) {
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 5000))]);
     child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
+    // A panic that was turned into an answer, or that ended a task nobody waits for, is a fault all the same.
+    const panics = server.log.match(/.*panicked at[^]{0,500}/);
+    if (panics) throw new Error(`the program panicked: ${panics[0]}`);
   };
   // Every file of the data directory, as bytes.
   server.files = () => readdirSync(folder).map((name) => join(folder, name)).filter((path) => statSync(path).isFile()).map((path) => readFileSync(path));

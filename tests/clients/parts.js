@@ -5,8 +5,16 @@ import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 
 const running = new Set();
+const programs = [];
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
+  // A panic that was turned into an answer, or that ended a task nobody waits for, fails the run all the same.
+  for (const program of programs) {
+    const panic = `${program.out}${program.log}`.match(/.*panicked at[^]{0,500}/);
+    if (!panic) continue;
+    console.error(`${program.name} panicked: ${panic[0]}`);
+    process.exitCode = 1;
+  }
 });
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => process.exit(1));
 
@@ -45,7 +53,8 @@ export async function start(command, args, { env = {}, ready, ...options } = {})
     ...options,
   });
   running.add(child);
-  const program = { child, out: '', log: '', ended: false };
+  const program = { name: command, child, out: '', log: '', ended: false };
+  programs.push(program);
   child.stdout.on('data', (text) => { program.out += text; });
   child.stderr.on('data', (text) => { program.log += text; });
   child.on('error', (error) => { program.ended = true; program.log += error; });
@@ -73,10 +82,12 @@ export async function start(command, args, { env = {}, ready, ...options } = {})
 export async function run(command, args, { env = {}, input = '' } = {}) {
   const child = spawn(command, args, { env: { PATH: process.env.PATH, HOME: process.env.HOME ?? '/', ...env } });
   running.add(child);
+  const program = { name: command, out: '', log: '' };
+  programs.push(program);
   let out = '';
   let log = '';
   child.stdout.on('data', (text) => { out += text; });
-  child.stderr.on('data', (text) => { log += text; });
+  child.stderr.on('data', (text) => { log += text; program.log += text; });
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const code = await new Promise((resolve, reject) => { child.on('close', resolve); child.on('error', reject); });

@@ -30,14 +30,16 @@ impl Place {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_tessera"))
+        let output = Command::new(env!("CARGO_BIN_EXE_tessera"))
             .args(args)
             .current_dir(&self.folder)
             .env_clear()
             .env("TESSERA_DATABASE_URL", &self.database)
             .env("TESSERA_LISTN", "a typo")
             .output()
-            .expect("it ran")
+            .expect("it ran");
+        assert!(!text(&output.stderr).contains("panicked at"), "{}", text(&output.stderr));
+        output
     }
 
     fn set_up(&self, more: &[&str]) -> Output {

@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -29,6 +29,8 @@ use tessera::platform::{Clock, Context, Db, Random, Timestamp};
 use tessera::principals::memberships;
 use tower::ServiceExt as _;
 
+use crate::panics;
+
 pub const PASSWORD: &str = "seven quiet mosaics";
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -44,6 +46,7 @@ pub struct House {
 impl Drop for House {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
+        panics::check();
     }
 }
 
@@ -53,6 +56,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Bytes,
 }
 
 impl Answer {
@@ -72,7 +76,9 @@ impl Answer {
     }
 }
 
-/// A database of its own: a file in the folder, or one made on the server.
+/// A database of its own: a file in the folder, or one made on the server. That
+/// one has a collation under which text does not sort as bytes: in Czech, `ch`
+/// comes after `h`, and case and hyphens count last.
 pub async fn new_database(folder: &std::path::Path) -> Address {
     match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
         None => Address::Sqlite(folder.join("tessera.db")),
@@ -82,7 +88,10 @@ pub async fn new_database(folder: &std::path::Path) -> Address {
             let options = sqlx::postgres::PgConnectOptions::from_str(&admin).expect("options");
             let mut connection =
                 <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.expect("admin");
-            let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+            let create = sqlx::AssertSqlSafe(format!(
+                "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'cs-CZ' \
+                 LC_COLLATE 'C' LC_CTYPE 'C'"
+            ));
             sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
             Address::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
         }
@@ -121,6 +130,7 @@ impl House {
 
     /// Nobody has set it up, with these settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        panics::watch();
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("tessera-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
@@ -226,6 +236,7 @@ impl House {
             status: parts.status,
             headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::harness::House;
 
-const HOSTILE: &str = "\"'><script>alert(1)</script>{{7*7}}\u{202e}<img src=x onerror=alert(1)>";
+const HOSTILE: &str = "\"'><script>alert(1)</script>{{7*7}}<img src=x onerror=alert(1)>";
 
 #[tokio::test]
 async fn no_name_breaks_a_page() {

@@ -69,7 +69,7 @@ async fn people_are_found_by_any_part_of_username_name_and_address() {
         assert_eq!(people(&house, &olive, text).await, found, "{text:?}");
     }
     assert_eq!(people(&house, &olive, "").await.len(), 5);
-    assert_eq!(people(&house, &olive, &"tom".repeat(5_000)).await, [""; 0]);
+    assert_eq!(people(&house, &olive, &"tom".repeat(1_300)).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -121,6 +121,9 @@ impl Db {
             // A revocation that was acknowledged survives a power cut.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // `LOWER(… COLLATE "default")`: on PostgreSQL, where columns compare as bytes, the database's
+            // own collation says what is upper and lower case. Here the name alone has to be known.
+            .collation("default", str::cmp)
             // A list of fifty rows does not wait in its middle for who reads it.
             .row_buffer_size(512)
             .busy_timeout(Duration::from_secs(5));

@@ -20,9 +20,10 @@ use tower_http::csrf;
 use tracing::Instrument as _;
 
 use super::client::ClientAddress;
+use super::form::LONGEST_VALUE;
 use super::page::html;
 use crate::platform::error::Mistake;
-use crate::platform::{Context, Error, Label};
+use crate::platform::{Context, Error, Label, Mistakes};
 
 /// What is known of a request as soon as it arrives; handlers find it among
 /// the request's extensions.
@@ -85,7 +86,14 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let span = tracing::info_span!("request", id = %envelope.id, method = %request.method(), route);
     async move {
-        let response = envelope.close(&context, next.run(request).await);
+        let has_long_part = request.uri().path().split('/').any(|part| part.len() > LONGEST_VALUE);
+        let response = if has_long_part {
+            let message = format!("A part of this address is longer than {LONGEST_VALUE} bytes.");
+            Error::Invalid(Mistakes::one("", message)).into_response()
+        } else {
+            next.run(request).await
+        };
+        let response = envelope.close(&context, response);
         let took = context.clock.now().since(started);
         tracing::info!(status = response.status().as_u16(), micros = took.as_micros(), "answered");
         response

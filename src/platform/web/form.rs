@@ -80,7 +80,12 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
-/// The fields after the `?` of an address.
+/// The longest value of a query and the longest part of a path, in bytes: more
+/// than any name, text to look for or cursor takes, and less than a database
+/// refuses to compare.
+pub const LONGEST_VALUE: usize = 4096;
+
+/// The fields after the `?` of an address. None is longer than [`LONGEST_VALUE`].
 #[derive(Clone, Debug, Default)]
 pub struct Query(pub Form);
 
@@ -109,9 +114,16 @@ impl std::ops::Deref for Query {
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(Form::parse(parts.uri.query().unwrap_or_default().as_bytes())))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let form = Form::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let mut mistakes = Mistakes::default();
+        for (name, _) in form.pairs().filter(|(name, value)| name.len().max(value.len()) > LONGEST_VALUE) {
+            let name: String = name.chars().take(64).collect();
+            mistakes.add(&name, format!("may have at most {LONGEST_VALUE} bytes"));
+        }
+        mistakes.none()?;
+        Ok(Self(form))
     }
 }

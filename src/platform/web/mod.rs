@@ -14,6 +14,7 @@ pub mod operation;
 mod page;
 pub mod paging;
 mod serve;
+mod stream;
 mod tag;
 
 pub use direct::{DirectRoutes, Front};
@@ -22,4 +23,5 @@ pub use form::{Form, Query};
 pub use json::{Json, told};
 pub use page::{html, redirect, safe_next};
 pub use serve::serve;
+pub use stream::{BodyWriter, ReaderGone, streamed_body};
 pub use tag::{IfMatch, tagged};

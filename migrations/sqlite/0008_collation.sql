@@ -1,0 +1,2 @@
+-- Nothing to do: SQLite compares text as bytes. The twin of this file makes
+-- PostgreSQL do the same.

@@ -1,0 +1,115 @@
+//! Bodies that are sent while they are produced, for answers that are too long
+//! for memory. A task writes parts into a bounded channel, as fast as the reader
+//! takes them. An answer is complete only when its writer says so: if the task
+//! fails, panics or is dropped, the connection breaks off, and nobody takes the
+//! part that arrived for the whole. The body may be polled after its end, which
+//! the compression layer does.
+
+use axum::body::{Body, Bytes};
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::mpsc;
+
+use crate::platform::Error;
+
+/// Parts that are produced ahead of the reader.
+const AHEAD: usize = 2;
+
+#[derive(Debug)]
+enum Part {
+    Data(Bytes),
+    Failure(Error),
+    End,
+}
+
+/// The reader has gone away: nothing more has to be produced.
+#[derive(Debug)]
+pub struct ReaderGone;
+
+/// Writes the parts of a body.
+#[derive(Debug)]
+pub struct BodyWriter(mpsc::Sender<Part>);
+
+impl BodyWriter {
+    /// Sends a part as soon as the reader takes it.
+    ///
+    /// # Errors
+    /// [`ReaderGone`].
+    pub async fn write(&self, bytes: impl Into<Bytes>) -> Result<(), ReaderGone> {
+        self.0.send(Part::Data(bytes.into())).await.map_err(|_| ReaderGone)
+    }
+
+    /// Says that the body is complete.
+    pub async fn finish(self) {
+        let _ = self.0.send(Part::End).await;
+    }
+
+    /// Breaks the answer off.
+    pub async fn fail(self, error: Error) {
+        let _ = self.0.send(Part::Failure(error)).await;
+    }
+}
+
+/// A body and what writes it.
+#[must_use]
+pub fn streamed_body() -> (BodyWriter, Body) {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let parts = stream::unfold(Some(receiver), |receiver| async {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Part::Data(bytes)) => Some((Ok(bytes), Some(receiver))),
+            Some(Part::End) => None,
+            Some(Part::Failure(error)) => Some((Err(error), None)),
+            None => Some((Err(Error::internal("the task that produced the answer ended early")), None)),
+        }
+    });
+    // Without `fuse`, a poll after the end is a panic.
+    (BodyWriter(sender), Body::from_stream(parts.fuse()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::HttpBody as _;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn a_body_is_complete_only_if_its_writer_says_so() {
+        for finishes in [true, false] {
+            let (writer, body) = streamed_body();
+            let task = tokio::spawn(async move {
+                for part in ["a", "b", "c"] {
+                    writer.write(part).await.expect("a reader");
+                }
+                if finishes {
+                    writer.finish().await;
+                }
+            });
+            let read = body.collect().await.map(|all| all.to_bytes());
+            task.await.expect("joined");
+            assert_eq!(read.ok(), finishes.then(|| Bytes::from("abc")));
+        }
+        let (writer, body) = streamed_body();
+        writer.write("a").await.expect("a reader");
+        writer.fail(Error::NotFound).await;
+        assert!(body.collect().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_polled_after_its_end() {
+        let (writer, mut body) = streamed_body();
+        writer.write("a").await.expect("a reader");
+        writer.finish().await;
+        assert!(body.frame().await.is_some());
+        for _ in 0..3 {
+            assert!(body.frame().await.is_none());
+        }
+        assert!(body.size_hint().upper().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_writer_learns_that_its_reader_went_away() {
+        let (writer, body) = streamed_body();
+        drop(body);
+        assert!(writer.write("a").await.is_err());
+    }
+}
