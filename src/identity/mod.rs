@@ -20,6 +20,7 @@ pub mod same_origin;
 pub mod service;
 pub mod session;
 pub mod session_store;
+pub mod signature;
 pub mod throttle;
 pub mod token;
 pub mod usage;

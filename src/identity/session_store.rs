@@ -150,6 +150,7 @@ pub async fn tidy(context: &Context) -> crate::platform::Result<()> {
         .execute(&mut tx)
         .await?;
     throttle::tidy(&mut tx, now).await?;
+    sql("DELETE FROM used_assertions WHERE expires_at < $1").bind(now).execute(&mut tx).await?;
     tx.commit().await?;
     refused_sign_ins::write_counted(context).await
 }

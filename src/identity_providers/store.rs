@@ -57,21 +57,37 @@ pub async fn all(
         .await?)
 }
 
-/// The provider of this issuer and audience, exactly: there is one at most in
-/// the installation.
+/// An identity provider of one of the organizations that trust its pair of issuer
+/// and audience.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct TrustedProvider {
+    /// Its id.
+    pub id: IdentityProviderId,
+    /// Counts its edits.
+    pub version: i64,
+}
+
+/// The providers of this issuer and audience, exactly, one of each organization
+/// that trusts the pair; two at most. `organization` names one by slug or id,
+/// `account` the one of a service account by its UID.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn trusted(
+pub async fn list_trusted(
     source: impl Into<Source<'_>>,
-    issuer: &str,
-    audience: &str,
-) -> Result<Option<IdentityProvider>> {
-    Ok(sql("SELECT i.id, i.name, i.issuer, i.audience, i.created_at, i.created_by_name, i.version, CAST(0 AS BIGINT) AS accounts \
-         FROM identity_providers i WHERE i.issuer = $1 AND i.audience = $2")
+    (issuer, audience): (&str, &str),
+    organization: Option<&str>,
+    account: Option<&str>,
+) -> Result<Vec<TrustedProvider>> {
+    Ok(sql("SELECT i.id, i.version FROM identity_providers i JOIN organizations o ON o.id = i.organization_id \
+         WHERE i.issuer = $1 AND i.audience = $2 AND ($3 = '' OR o.id = $3 OR o.slug = $3) \
+            AND ($4 = '' OR EXISTS (SELECT 1 FROM service_accounts a WHERE a.id = $4 AND a.organization_id = i.organization_id)) \
+         ORDER BY i.id LIMIT 2")
     .bind(issuer)
     .bind(audience)
-    .optional(source)
+    .bind(organization.unwrap_or_default())
+    .bind(account.unwrap_or_default())
+    .all(source)
     .await?)
 }
 
@@ -89,7 +105,8 @@ async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &
         return Err(Error::Conflict(Mistakes::one("name", "is taken by another identity provider")));
     }
     let pair: Option<(String,)> =
-        sql("SELECT id FROM identity_providers WHERE issuer = $1 AND audience = $2 AND id <> $3")
+        sql("SELECT id FROM identity_providers WHERE organization_id = $1 AND issuer = $2 AND audience = $3 AND id <> $4")
+            .bind(organization)
             .bind(&provider.issuer)
             .bind(&provider.audience)
             .bind(own)

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::oauth_token::GRANTS;
 use crate::access::Permission;
 use crate::identity::App;
+use crate::identity::signature::SignatureAlgorithm;
 
 /// The routes of this protocol.
 pub fn routes() -> Router<App> {
@@ -30,6 +31,9 @@ async fn metadata(State(app): State<App>) -> Response {
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        // Of the JWT that is exchanged (RFC 7523), and the fields that say whose it is.
+        "assertion_signing_alg_values_supported": SignatureAlgorithm::names().split(", ").collect::<Vec<_>>(),
+        "assertion_parameters_supported": ["organization", "client_id"],
         "service_documentation": format!("{base}/api/docs"),
     }))
     .into_response()

@@ -59,6 +59,8 @@ struct Exchange {
     organization: Option<OrganizationId>,
     /// What the principal holds; of a person only what bounds their token is known.
     subject: Option<Subject>,
+    /// The external identity that is exchanged.
+    proven: Option<Proven>,
 }
 
 async fn token(
@@ -79,8 +81,13 @@ async fn token(
     };
     let permissions = scope(&form, &exchange)?;
     let lifetime = lifetime(&form)?;
-    let change = Change::begin(&app, &exchange.actor, exchange.organization).await?;
+    let mut change = Change::begin(&app, &exchange.actor, exchange.organization).await?;
     let now = change.now;
+    if let Some(proven) = &exchange.proven
+        && !proven.claim(change.tx()).await?
+    {
+        return refuse(Code::InvalidGrant, "the assertion was exchanged already: its “jti” is taken once");
+    }
     let issued = issue(change, &exchange.access, permissions, lifetime).await;
     let (value, end) = match issued {
         Err(Error::Unauthenticated { .. }) => {
@@ -141,7 +148,7 @@ fn exchange(bearer: &Bearer) -> Exchange {
         }
         Principal::Person { .. } => (None, None),
     };
-    Exchange { access: AccessFor::token(bearer), actor: bearer.actor(), organization, subject }
+    Exchange { access: AccessFor::token(bearer), actor: bearer.actor(), organization, subject, proven: None }
 }
 
 /// A session on behalf of a service account: its UID and one of its keys
@@ -208,12 +215,26 @@ async fn federated(
     let text = needed(form, "assertion")?;
     let bad = |text: String| Refused::Oauth(Code::InvalidGrant, text);
     let presented = Presented::read(&text).map_err(bad)?;
-    let (issuer, audience) = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
-    let Some(provider) = providers::trusted(&app.db, issuer, audience).await? else {
-        return refuse(
-            Code::InvalidGrant,
-            format!("no identity provider has the issuer {issuer} and the audience {audience}"),
-        );
+    let pair = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
+    let (named, at) = (once(form, "client_id")?, once(form, "organization")?);
+    let trusted = providers::list_trusted(&app.db, pair, at.as_deref(), named.as_deref()).await?;
+    let provider = match trusted.as_slice() {
+        [provider] => *provider,
+        [] => {
+            let (issuer, audience) = pair;
+            let mut text =
+                format!("no identity provider has the issuer {issuer} and the audience {audience}");
+            if at.is_some() || named.is_some() {
+                text.push_str(" in the organization that the request names");
+            }
+            return refuse(Code::InvalidGrant, text);
+        }
+        [..] => {
+            return refuse(
+                Code::InvalidGrant,
+                "several organizations trust this issuer and audience: name yours in organization",
+            );
+        }
     };
     let proven = match presented.prove(app).await {
         Ok(proven) => proven,
@@ -225,7 +246,6 @@ async fn federated(
             };
         }
     };
-    let named = once(form, "client_id")?;
     let now = app.clock.now();
     let candidates = accounts::federated(&app.db, provider.id, proven.subject(), now).await?;
     let account = matching(candidates, &proven, named.as_deref(), now)?;
@@ -243,7 +263,13 @@ async fn federated(
         (provider.id, provider.version),
         account.expires_at,
     );
-    Ok(Exchange { access, actor, organization: Some(organization.id), subject: Some(subject) })
+    Ok(Exchange {
+        access,
+        actor,
+        organization: Some(organization.id),
+        subject: Some(subject),
+        proven: Some(proven),
+    })
 }
 
 /// The one active account that the identity is: its subject fits exactly, or

@@ -12,7 +12,9 @@ const KINDS = {
   RS256: ['rsa', { modulusLength: 2048 }],
   PS256: ['rsa', { modulusLength: 2048 }],
   ES256: ['ec', { namedCurve: 'P-256' }],
+  ES512: ['ec', { namedCurve: 'P-521' }],
   EdDSA: ['ed25519', {}],
+  Ed25519: ['ed25519', {}],
 };
 
 // A new key that signs with this algorithm.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -36,6 +36,8 @@ enum Mood {
     TooMuch,
     Hangs,
     Garbage,
+    /// Well, with its keys at an address that has a query.
+    Queries,
 }
 
 /// An issuer on loopback: what it publishes, and how often it was asked.
@@ -49,13 +51,15 @@ struct Issuer {
 
 async fn metadata(State(issuer): State<Issuer>) -> Json<Value> {
     issuer.asked.fetch_add(1, Ordering::SeqCst);
-    Json(json!({ "issuer": issuer.address, "jwks_uri": format!("{}/jwks", issuer.address) }))
+    let query = if *issuer.mood.lock().expect("unlocked") == Mood::Queries { "?p=sign_in" } else { "" };
+    Json(json!({ "issuer": issuer.address, "jwks_uri": format!("{}/jwks{query}", issuer.address) }))
 }
 
-async fn jwks(State(issuer): State<Issuer>) -> Response {
+async fn jwks(State(issuer): State<Issuer>, RawQuery(query): RawQuery) -> Response {
     let mood = *issuer.mood.lock().expect("unlocked");
     match mood {
-        Mood::Well => {
+        Mood::Queries if query.as_deref() != Some("p=sign_in") => StatusCode::NOT_FOUND.into_response(),
+        Mood::Well | Mood::Queries => {
             let keys = issuer.keys.lock().expect("unlocked").clone();
             Json(json!({ "keys": keys })).into_response()
         }
@@ -448,8 +452,6 @@ async fn tricks_with_the_header_are_refused_and_nobody_is_asked() {
         json!({ "alg": "EdDSA", "kid": "one", "x5u": format!("{}/elsewhere", world.issuer.address) }),
         json!({ "alg": "EdDSA", "jwk": published("two") }),
         json!({ "alg": "EdDSA", "kid": "one", "crit": ["x"], "x": 1 }),
-        json!({ "alg": "RS256", "kid": "one" }),
-        json!({ "alg": "ES256", "kid": "one" }),
     ] {
         for signature in [signature, ""] {
             let answer = world.present(&format!("{}.{body}.{signature}", part(&header)), &[]).await;
@@ -466,11 +468,18 @@ async fn tricks_with_the_header_are_refused_and_nobody_is_asked() {
     let mut claims = world.claims();
     claims["sub"] = json!("repo:acme/other");
     let changed = format!("{}.{}.{signature}", signed.split_once('.').expect("two parts").0, part(&claims));
+    assert_eq!(world.issuer.asked(), asked);
+    // A key of another kind is none. It may have been replaced, so that is asked, once.
+    for alg in ["RS256", "ES256", "ES512"] {
+        let header = json!({ "alg": alg, "kid": "one" });
+        let assertion = format!("{}.{body}.{signature}", part(&header));
+        refused(&world.present(&assertion, &[]).await, "does not publish");
+    }
     refused(&world.present(&changed, &[]).await, "signature");
     let header = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::EdDSA) };
     let forged = encode(&header, &world.claims(), &signing("two")).expect("signed");
     refused(&world.present(&forged, &[]).await, "signature");
-    assert_eq!(world.issuer.asked(), asked);
+    assert_eq!(world.issuer.asked(), asked + 1);
 }
 
 #[tokio::test]
@@ -481,4 +490,286 @@ async fn a_private_issuer_is_trusted_only_where_the_settings_say_so() {
     let answer = house.post(&olive, "/organizations/acme/identity-providers", body).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text);
     assert_eq!(issuer.asked(), 0);
+}
+
+/// An assertion with this header, signed by a key of these tests.
+fn signed_with(header: &Value, key: &str, claims: &Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(header), part(claims));
+    let signature =
+        jsonwebtoken::crypto::sign(message.as_bytes(), &signing(key), Algorithm::EdDSA).expect("signed");
+    format!("{message}.{signature}")
+}
+
+/// A public key under another name, or under none.
+fn published_as(key: &str, id: Option<&str>) -> Value {
+    let mut jwk = published(key);
+    match id {
+        Some(id) => jwk["kid"] = json!(id),
+        None => drop(jwk.as_object_mut().expect("an object").remove("kid")),
+    }
+    jwk
+}
+
+#[tokio::test]
+async fn a_key_that_is_replaced_under_the_same_name_or_without_a_name_is_noticed() {
+    for id in [Some("same"), None] {
+        let world = world().await;
+        let header = json!({ "alg": "EdDSA", "kid": id.unwrap_or("same") });
+        let header = if id.is_some() { header } else { json!({ "alg": "EdDSA" }) };
+        let publish = |key: &str| *world.issuer.keys.lock().expect("unlocked") = vec![published_as(key, id)];
+        publish("one");
+        world.house.app.clock.advance(DAY);
+        access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
+        let asked = world.issuer.asked();
+        publish("two");
+        access(&world.present(&signed_with(&header, "two", &world.claims()), &[]).await);
+        assert_eq!(world.issuer.asked(), asked + 1, "{id:?}");
+        // The old key ended with that. Whatever is presented, the issuer is asked once a minute.
+        for _ in 0..5 {
+            refused(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await, "signature");
+        }
+        assert_eq!(world.issuer.asked(), asked + 1, "{id:?}");
+        publish("one");
+        world.house.app.clock.advance(Duration::from_secs(61));
+        access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
+        assert_eq!(world.issuer.asked(), asked + 2, "{id:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_usable_key_is_tried_and_none_is_crowded_out() {
+    let world = world().await;
+    let other = |byte: u8| {
+        use base64::Engine as _;
+        let x = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode([byte; 32]);
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig" })
+    };
+    let useless = |number: usize| match number % 5 {
+        0 => json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": number.to_string() }),
+        1 => json!({ "kty": "OKP", "crv": "X25519", "x": "AAAA", "use": "enc" }),
+        2 => json!({ "kty": "oct", "k": "c2VjcmV0" }),
+        3 => json!({ "kty": "of the future" }),
+        _ => json!(null),
+    };
+    let mut keys: Vec<Value> = (0..300).map(useless).collect();
+    keys.extend((1..80).map(other));
+    keys.push(published_as("one", None));
+    *world.issuer.keys.lock().expect("unlocked") = keys;
+    world.house.app.clock.advance(DAY);
+    let header = json!({ "alg": "EdDSA", "typ": "JWT" });
+    access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
+}
+
+#[tokio::test]
+async fn both_names_of_ed25519_are_the_same_algorithm() {
+    let world = world().await;
+    for declared in [None, Some("EdDSA"), Some("Ed25519")] {
+        let mut key = published_as("one", Some("one"));
+        match declared {
+            Some(name) => key["alg"] = json!(name),
+            None => drop(key.as_object_mut().expect("an object").remove("alg")),
+        }
+        *world.issuer.keys.lock().expect("unlocked") = vec![key];
+        world.house.app.clock.advance(DAY);
+        for alg in ["EdDSA", "Ed25519"] {
+            let header = json!({ "alg": alg, "kid": "one" });
+            access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_may_be_at_an_address_with_a_query() {
+    let world = world().await;
+    *world.issuer.mood.lock().expect("unlocked") = Mood::Queries;
+    world.house.app.clock.advance(DAY);
+    access(&world.ask(&world.claims()).await);
+    let body = json!({ "name": "Again", "issuer": world.issuer.address, "audience": "again" });
+    let answer = world.house.post(&world.olive, "/organizations/acme/identity-providers", body).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn an_assertion_with_an_id_is_exchanged_once_on_whatever_node() {
+    let world = world().await;
+    let other = world.house.second_node();
+    let fields = |assertion: &str| {
+        [("grant_type", JWT_BEARER), ("assertion", assertion)].map(|(a, b)| (a, b.to_owned()))
+    };
+    let at = async |house: &House, assertion: &str, more: &[(&str, &str)]| {
+        let fields = fields(assertion);
+        let mut all: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        all.extend_from_slice(more);
+        house.oauth("/oauth2/token", &[], &all).await
+    };
+    let with_id = |id: &str| {
+        let mut claims = world.claims();
+        claims["jti"] = json!(id);
+        signed_by("one", &claims)
+    };
+    // What is refused for another reason does not use it up.
+    let first = with_id("first");
+    assert_eq!(
+        at(&world.house, &first, &[("scope", "settings:write")]).await.json()["error"],
+        "invalid_scope"
+    );
+    access(&at(&world.house, &first, &[]).await);
+    refused(&at(&world.house, &first, &[]).await, "exchanged already");
+    refused(&at(&other, &first, &[]).await, "exchanged already");
+    // The id counts, not the text around it.
+    let mut claims = world.claims();
+    claims["jti"] = json!("first");
+    claims["more"] = json!(true);
+    refused(&at(&other, &signed_by("one", &claims), &[]).await, "exchanged already");
+    access(&at(&other, &with_id("second"), &[]).await);
+    // Of many at once, one.
+    let third = with_id("third");
+    let all: Vec<_> =
+        (0..10).map(|number| at(if number % 2 == 0 { &world.house } else { &other }, &third, &[])).collect();
+    let good = futures(all).await.iter().filter(|answer| answer.status == StatusCode::OK).count();
+    assert_eq!(good, 1);
+    // Without an id it is as good as its time.
+    for _ in 0..2 {
+        access(&world.ask(&world.claims()).await);
+    }
+    let kept = async || {
+        let row: (i64,) =
+            sql("SELECT COUNT(*) FROM used_assertions").one(&world.house.app.db).await.expect("counted");
+        row.0
+    };
+    assert_eq!(kept().await, 3);
+    tessera::identity::session_store::tidy(&world.house.app).await.expect("done");
+    assert_eq!(kept().await, 3);
+    world.house.app.clock.advance(Duration::from_secs(301));
+    tessera::identity::session_store::tidy(&world.house.app).await.expect("done");
+    assert_eq!(kept().await, 0);
+}
+
+#[tokio::test]
+async fn no_organization_takes_an_identity_provider_away_from_another() {
+    let world = world().await;
+    let otto = world.house.other_organization().await;
+    let body = json!({ "name": "CI", "issuer": world.issuer.address, "audience": "tessera" });
+    let path = "/organizations/elsewhere/identity-providers";
+    let theirs = world.house.post(&otto, path, body.clone()).await;
+    assert_eq!(theirs.status, StatusCode::CREATED, "{}", theirs.text);
+    // Within one organization the pair is still one provider's.
+    let again = json!({ "name": "Again", "issuer": world.issuer.address, "audience": "tessera" });
+    assert_eq!(world.house.post(&otto, path, again).await.status, StatusCode::CONFLICT);
+    let team = json!({ "slug": "shop", "name": "Shop" });
+    world.house.post(&otto, "/organizations/elsewhere/teams", team).await;
+    let account = json!({
+        "name": "shop-ci", "scope": "team", "team": "shop", "authentication": "federated",
+        "identity": { "provider": "CI", "subject": "repo:acme/shop" },
+    });
+    let made = world.house.post(&otto, "/organizations/elsewhere/service-accounts", account).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let elsewhere = made.json()["id"].as_str().expect("an id").to_owned();
+    let assertion = signed_by("one", &world.claims());
+    let asked = world.issuer.asked();
+    refused(&world.present(&assertion, &[]).await, "several organizations");
+    assert_eq!(world.issuer.asked(), asked, "nobody is asked for it");
+    let ids: Vec<(String, String)> =
+        sql("SELECT slug, id FROM organizations").all(&world.house.app.db).await.expect("read");
+    let id = |slug: &str| ids.iter().find(|(known, _)| known == slug).expect("an organization").1.clone();
+    let (acme, other) = (id("acme"), id("elsewhere"));
+    for (named, account) in [
+        (&[("organization", "acme")][..], &world.account),
+        (&[("organization", acme.as_str())], &world.account),
+        (&[("client_id", world.account.as_str())], &world.account),
+        (&[("organization", "acme"), ("client_id", world.account.as_str())], &world.account),
+        (&[("organization", "elsewhere")], &elsewhere),
+        (&[("organization", other.as_str())], &elsewhere),
+        (&[("client_id", elsewhere.as_str())], &elsewhere),
+    ] {
+        let token = access(&world.present(&assertion, named).await);
+        assert_eq!(world.house.get(&token, "/whoami").await.json()["id"], account.as_str(), "{named:?}");
+    }
+    for named in [
+        &[("organization", "nowhere")][..],
+        &[("organization", "acme"), ("client_id", elsewhere.as_str())],
+        &[("client_id", "sa_00000000000000000000000000")],
+    ] {
+        refused(&world.present(&assertion, named).await, "in the organization that the request names");
+    }
+    // With one organization left, nothing has to be named.
+    world
+        .house
+        .api(&otto, Method::DELETE, &format!("/organizations/elsewhere/service-accounts/{elsewhere}"), None)
+        .await;
+    let gone = world.house.api(&otto, Method::DELETE, &format!("{path}/CI"), None).await;
+    assert!(gone.status.is_success(), "{}", gone.text);
+    access(&world.present(&assertion, &[]).await);
+}
+
+#[tokio::test]
+async fn identity_providers_and_their_accounts_come_through_the_migration() {
+    use sqlx::migrate::Migrator;
+    use std::borrow::Cow;
+    use tessera::platform::Db;
+    use tessera::platform::db::migrate;
+    let folder = std::env::temp_dir().join(format!("tessera-providers-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let db = Db::open(&crate::harness::new_database(&folder).await).await.expect("opened");
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let older = |migrator: &mut Migrator| {
+        migrator.migrations = Cow::Owned(migrator.iter().filter(|each| each.version < 9).cloned().collect());
+    };
+    match &db {
+        Db::Sqlite { write, .. } => {
+            let mut migrator = Migrator::new(own.join("sqlite")).await.expect("read");
+            older(&mut migrator);
+            migrator.run(write).await.expect("migrated");
+        }
+        Db::Postgres { pool, .. } => {
+            let mut migrator = Migrator::new(own.join("postgres")).await.expect("read");
+            older(&mut migrator);
+            migrator.run(pool).await.expect("migrated");
+        }
+    }
+    let mut tx = db.begin().await.expect("begun");
+    for statement in [
+        sql(
+            "INSERT INTO organizations (id, slug, name, version, created_at) VALUES ('org_a', 'a', 'A', 0, 0), ('org_b', 'b', 'B', 0, 0)",
+        ),
+        sql(
+            "INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, members_manage_token, is_owners, \
+                version, created_at) VALUES ('team_a', 'org_a', 't', 'T', '', 'visible', 'member', TRUE, FALSE, 0, 0)",
+        ),
+        sql(
+            "INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, created_at, \
+                version) VALUES ('idp_a', 'org_a', 'CI', 'ci', 'https://ci', 'x', 'olive', 7, 3)",
+        ),
+        sql(
+            "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, team_id, role, \
+                created_by, created_by_name, created_at, version, authentication, identity_provider_id, identity_subject) \
+             VALUES ('sa_a', 'org_a', 'n', 'n', '', '', 'team', 'team_a', 'member', '', '', 0, 0, 'federated', 'idp_a', 's')",
+        ),
+    ] {
+        statement.execute(&mut tx).await.expect("inserted");
+    }
+    tx.commit().await.expect("committed");
+    migrate(&db).await.expect("migrated");
+    let row: (String, String, i64, String) =
+        sql("SELECT i.name, i.issuer, i.version, a.id FROM identity_providers i \
+         JOIN service_accounts a ON a.identity_provider_id = i.id")
+        .one(&db)
+        .await
+        .expect("read");
+    assert_eq!(row, ("CI".to_owned(), "https://ci".to_owned(), 3, "sa_a".to_owned()));
+    let mut tx = db.begin().await.expect("begun");
+    let refused = sql("DELETE FROM identity_providers WHERE id = 'idp_a'").execute(&mut tx).await;
+    assert!(refused.is_err(), "the account refers to it");
+    drop(tx);
+    let mut tx = db.begin().await.expect("begun");
+    sql("INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, created_at, \
+            version) VALUES ('idp_b', 'org_b', 'CI', 'ci', 'https://ci', 'x', '', 0, 0)")
+    .execute(&mut tx)
+    .await
+    .expect("each organization has its own");
+    tx.commit().await.expect("committed");
+    std::fs::remove_dir_all(folder).expect("removed");
 }
