@@ -280,6 +280,18 @@ async fn every_statement_is_understood_by_the_database() {
 }
 
 #[test]
+fn bodies_that_are_streamed_are_made_in_one_place() {
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).expect("a source");
+        // The listener hands the request's own body on.
+        let may = path.ends_with("platform/web/stream.rs") || path.ends_with("platform/web/serve.rs");
+        for word in ["Body::new(", "from_stream(", "StreamBody", "channel::Channel"] {
+            assert!(may || !text.contains(word), "{}: {word}: use web::streamed_body", path.display());
+        }
+    }
+}
+
+#[test]
 fn no_source_makes_a_statement_out_of_anything_but_a_literal() {
     for path in sources() {
         let text = std::fs::read_to_string(&path).expect("a source");
