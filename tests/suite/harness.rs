@@ -78,7 +78,7 @@ impl Answer {
 
 /// A database of its own: a file in the folder, or one made on the server. That
 /// one has a collation under which text does not sort as bytes: in Czech, `ch`
-/// comes after `h`, and case and hyphens count last.
+/// comes after `h`, digits come after letters, and case and hyphens count last.
 pub async fn new_database(folder: &std::path::Path) -> Address {
     match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
         None => Address::Sqlite(folder.join("tessera.db")),
@@ -89,7 +89,7 @@ pub async fn new_database(folder: &std::path::Path) -> Address {
             let mut connection =
                 <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.expect("admin");
             let create = sqlx::AssertSqlSafe(format!(
-                "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'cs-CZ' \
+                "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'cs-CZ-u-kr-latn-digit' \
                  LC_COLLATE 'C' LC_CTYPE 'C'"
             ));
             sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
