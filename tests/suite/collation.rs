@@ -10,11 +10,10 @@ use crate::harness::House;
 async fn every_text_column_compares_as_bytes() {
     let house = House::empty().await;
     let Db::Postgres { .. } = &house.app.db else { return };
-    let foreign: (String,) =
-        sql("SELECT CASE WHEN 'ch' > 'd' AND 'a' < 'B' AND 'Z' < '0' THEN 'foreign' ELSE 'bytes' END")
-            .one(&house.app.db)
-            .await
-            .expect("read");
+    let foreign: (String,) = sql("SELECT CASE WHEN 'ch' > 'd' AND 'a' < 'B' THEN 'foreign' ELSE 'bytes' END")
+        .one(&house.app.db)
+        .await
+        .expect("read");
     assert_eq!(foreign.0, "foreign", "the tests' databases would not notice a column without a collation");
     let others: Vec<(String, String)> = sql("SELECT c.relname::text, a.attname::text FROM pg_class c \
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \

@@ -78,7 +78,8 @@ impl Answer {
 
 /// A database of its own: a file in the folder, or one made on the server. That
 /// one has a collation under which text does not sort as bytes: in Czech, `ch`
-/// comes after `h`, digits come after letters, and case and hyphens count last.
+/// comes after `h`, case and hyphens count last, and in the C library's Czech,
+/// which `TESSERA_TEST_LOCALE` names where there is one, digits follow letters.
 pub async fn new_database(folder: &std::path::Path) -> Address {
     match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
         None => Address::Sqlite(folder.join("tessera.db")),
@@ -88,10 +89,12 @@ pub async fn new_database(folder: &std::path::Path) -> Address {
             let options = sqlx::postgres::PgConnectOptions::from_str(&admin).expect("options");
             let mut connection =
                 <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.expect("admin");
-            let create = sqlx::AssertSqlSafe(format!(
-                "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'cs-CZ-u-kr-latn-digit' \
-                 LC_COLLATE 'C' LC_CTYPE 'C'"
-            ));
+            let locale = match std::env::var("TESSERA_TEST_LOCALE").ok().filter(|locale| !locale.is_empty()) {
+                Some(locale) => format!("LC_COLLATE '{locale}' LC_CTYPE '{locale}'"),
+                None => "LOCALE_PROVIDER icu ICU_LOCALE 'cs-CZ' LC_COLLATE 'C' LC_CTYPE 'C'".to_owned(),
+            };
+            let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {locale}");
+            let create = sqlx::AssertSqlSafe(create);
             sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
             Address::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
         }
