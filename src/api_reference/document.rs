@@ -211,7 +211,9 @@ fn failures(operation: &Described) -> Vec<(&'static str, &'static str)> {
         ("403", "Not allowed; the answer names what is missing."),
         ("429", "Too many requests."),
     ];
-    if operation.path.contains('{') {
+    // A part of a path may be too long.
+    let is_below = operation.path.contains('{');
+    if is_below {
         all.push(("404", "Nothing there, or nothing that the caller may see."));
     }
     let reads = matches!(operation.answer, Answer::Page(_)) || !operation.filters.is_empty();
@@ -219,7 +221,7 @@ fn failures(operation: &Described) -> Vec<(&'static str, &'static str)> {
         all.push(("400", "Not JSON."));
         all.push(("413", "More than is taken."));
     }
-    if operation.body.is_some() || operation.once || reads {
+    if operation.body.is_some() || operation.once || reads || is_below {
         all.push(("422", "Fields that are wrong, each with what is allowed."));
     }
     if operation.method != axum::http::Method::GET {

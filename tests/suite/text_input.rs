@@ -156,6 +156,14 @@ async fn what_is_too_long_is_refused_before_the_database_is_asked() {
         let answer = house.page(&cookie, &format!("/orgs/acme/settings{path}{long}")).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
     }
+    // The reference says so of every operation that has a part of its path or a filter to fill in.
+    let document = house.page("", "/api/openapi.json").await.json();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let has_values = path.contains('{') || operation["parameters"].to_string().contains("\"query\"");
+            assert!(!has_values || operation["responses"]["422"].is_object(), "{method} {path}");
+        }
+    }
     // What just fits is looked for.
     let fits = "ä".repeat(2048).bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     for path in ["/teams?q=", "/people?q=", "/audit-events?actor="] {
