@@ -40,7 +40,7 @@ fn decoded(answer: &Answer) -> Vec<u8> {
     match encoding {
         None | Some("identity") => read.extend_from_slice(&answer.bytes),
         Some("gzip") => {
-            flate2::read::GzDecoder::new(&answer.bytes[..]).read_to_end(&mut read).map(drop).expect("whole")
+            flate2::read::GzDecoder::new(&answer.bytes[..]).read_to_end(&mut read).map(drop).expect("whole");
         }
         Some("br") => brotli::Decompressor::new(&answer.bytes[..], 4096)
             .read_to_end(&mut read)

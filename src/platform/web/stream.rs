@@ -84,7 +84,7 @@ mod tests {
                     writer.finish().await;
                 }
             });
-            let read = body.collect().await.map(|all| all.to_bytes());
+            let read = body.collect().await.map(http_body_util::Collected::to_bytes);
             task.await.expect("joined");
             assert_eq!(read.ok(), finishes.then(|| Bytes::from("abc")));
         }
