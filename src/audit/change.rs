@@ -3,7 +3,7 @@
 //! [`Change::write`], which takes its effect; `commit` checks all effects
 //! against the caller before the event is written.
 
-use super::event::{Actor, Event};
+use super::event::{Actor, ActorKind, Event};
 use super::privileges::{Authority, Privileges};
 use super::store;
 use crate::access::{PrincipalId, Subject};
@@ -11,6 +11,17 @@ use crate::platform::db::{Statement, Touched};
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
 use crate::platform::{Context, Error, Result, Timestamp, Tx};
 use crate::principals::{Effect, OrganizationFacts};
+
+/// Who sees the events of a change that belongs to no organization.
+#[derive(Clone, Copy, Debug)]
+enum About {
+    /// The organizations of whoever makes it.
+    Actor,
+    /// The organizations of this person.
+    Person(PersonId),
+    /// Whoever runs the installation, and nobody else.
+    Installation,
+}
 
 /// A change under way. Dropping it undoes it.
 #[derive(Debug)]
@@ -22,6 +33,7 @@ pub struct Change<'a> {
     told: u8,
     touched: Option<Touched>,
     privileges: Privileges,
+    about: About,
     /// The moment of the change: one for all its rows.
     pub now: Timestamp,
 }
@@ -39,7 +51,8 @@ impl<'a> Change<'a> {
         let tx = context.db.begin().await?;
         let (told, touched, now) = (0, None, context.clock.now());
         let privileges = Privileges::new(Authority::Actor);
-        Ok(Self { tx, context, actor, organization, told, touched, privileges, now })
+        let about = About::Actor;
+        Ok(Self { tx, context, actor, organization, told, touched, privileges, about, now })
     }
 
     /// Lets this change give access without a caller who holds it: the first
@@ -124,6 +137,36 @@ impl<'a> Change<'a> {
         self.touched.unwrap_or(whole)
     }
 
+    /// Says whom a change is about that belongs to no organization: each of the
+    /// person's organizations finds it in its log. Without it they are those of
+    /// the person who makes the change.
+    pub const fn about_person(&mut self, person: PersonId) {
+        self.about = About::Person(person);
+    }
+
+    /// Keeps a change that belongs to no organization out of the logs of all.
+    pub const fn of_installation(&mut self) {
+        self.about = About::Installation;
+    }
+
+    /// The logs that an event is written to.
+    async fn logs(&mut self) -> Result<Vec<Option<OrganizationId>>> {
+        if self.organization.is_some() {
+            return Ok(vec![self.organization]);
+        }
+        let person = match self.about {
+            About::Installation => None,
+            About::Person(person) => Some(person),
+            About::Actor if self.actor.kind == ActorKind::Person => self.actor.id.parse().ok(),
+            About::Actor => None,
+        };
+        let mut logs = vec![None];
+        if let Some(person) = person {
+            logs.extend(store::organizations_of(&mut self.tx, person).await?.into_iter().map(Some));
+        }
+        Ok(logs)
+    }
+
     /// Says to which organization the change belongs, where it makes one.
     pub fn within(&mut self, organization: OrganizationId) {
         self.organization = Some(organization);
@@ -157,16 +200,11 @@ impl<'a> Change<'a> {
     /// # Errors
     /// When the database cannot.
     pub async fn also(&mut self, event: &Event) -> Result<()> {
-        store::append(
-            &mut self.tx,
-            self.context,
-            self.actor,
-            self.organization,
-            (self.now, self.told),
-            event,
-        )
-        .await?;
-        self.told = self.told.saturating_add(1);
+        for log in self.logs().await? {
+            let at = (self.now, self.told);
+            store::append(&mut self.tx, self.context, self.actor, log, at, event).await?;
+            self.told = self.told.saturating_add(1);
+        }
         Ok(())
     }
 

@@ -141,6 +141,8 @@ words! {
         TokenOverlapEnded = "token.overlap_ended",
         /// A token was revoked.
         TokenRevoked = "token.revoked",
+        /// A token was presented that works no longer.
+        TokenRefused = "token.refused",
         /// A token or an external identity was exchanged for an access token.
         AccessTokenIssued = "access_token.issued",
     }

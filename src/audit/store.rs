@@ -1,7 +1,7 @@
 //! The audit log's SQL.
 
 use super::event::{Actor, Event, Told};
-use crate::platform::id::{EventId, OrganizationId};
+use crate::platform::id::{EventId, OrganizationId, PersonId};
 use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
 
 /// Appends an event inside the transaction of its change.
@@ -38,6 +38,17 @@ pub(super) async fn append(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// The organizations that a person belongs to: what concerns the person stands
+/// in the log of each.
+pub(super) async fn organizations_of(tx: &mut Tx, person: PersonId) -> Result<Vec<OrganizationId>> {
+    let rows: Vec<(OrganizationId,)> =
+        sql("SELECT organization_id FROM memberships WHERE person_id = $1 ORDER BY organization_id")
+            .bind(person)
+            .all(tx)
+            .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// The latest events of an organization, newest first.

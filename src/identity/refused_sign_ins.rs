@@ -10,6 +10,8 @@ use serde_json::json;
 
 use super::limits::network;
 use crate::audit::{Action, Actor, ActorKind, Change, Event, Through};
+use crate::platform::id::PersonId;
+use crate::platform::text::fold;
 use crate::platform::{Context, Result, Timestamp, sql};
 
 const WINDOW: Duration = Duration::from_secs(600);
@@ -27,12 +29,31 @@ struct Counted {
 }
 
 impl Counted {
-    fn event(&self) -> Event {
+    fn event(&self, person: Option<PersonId>) -> Event {
         let after = json!({
             "failures": self.failures, "since": self.since.rfc3339(), "until": self.last_at.rfc3339(),
         });
-        Event::new(Action::SignInRefused, "person", "", self.account.as_str()).after(after)
+        refused(person, &self.account).after(after)
     }
+}
+
+fn refused(person: Option<PersonId>, account: &str) -> Event {
+    let id = person.map(|person| person.to_string()).unwrap_or_default();
+    Event::new(Action::SignInRefused, "person", id, account)
+}
+
+/// Whose the typed address is; what is told of them stands in the logs of their
+/// organizations.
+async fn person_of(change: &mut Change<'_>, account: &str) -> Result<Option<PersonId>> {
+    let row: Option<(PersonId,)> = sql("SELECT id FROM people WHERE email_folded = $1")
+        .bind(fold(account))
+        .optional(change.tx())
+        .await?;
+    let person = row.map(|(id,)| id);
+    if let Some(person) = person {
+        change.about_person(person);
+    }
+    Ok(person)
 }
 
 /// Records a refused sign-in: the address that was typed, and whether it is
@@ -42,7 +63,7 @@ impl Counted {
 /// When the database cannot.
 pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: bool) -> Result<()> {
     let account: String = typed.chars().filter(|c| !c.is_control()).take(254).collect();
-    let counted_as = if is_known { crate::platform::text::fold(&account) } else { String::new() };
+    let counted_as = if is_known { fold(&account) } else { String::new() };
     let place = network(actor.address);
     let key = context.key.derive("refused sign-ins", format!("{counted_as}\n{place}").as_bytes());
     // Of two first ones at once, the second finds nothing to tell and counts.
@@ -70,7 +91,8 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         .optional(change.tx())
         .await?;
         if let Some(before) = before.filter(|before| before.failures > 0) {
-            change.also(&before.event()).await?;
+            let person = person_of(&mut change, &before.account).await?;
+            change.also(&before.event(person)).await?;
         }
         let first = sql("INSERT INTO refused_sign_ins (key, account, address, failures, since, last_at) \
              VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (key) DO NOTHING")
@@ -81,7 +103,8 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         .execute(change.tx())
         .await?;
         if first == 1 {
-            return change.commit(Event::new(Action::SignInRefused, "person", "", account)).await;
+            let person = person_of(&mut change, &account).await?;
+            return change.commit(refused(person, &account)).await;
         }
     }
     Ok(())
@@ -129,7 +152,8 @@ pub async fn write_counted(context: &Context) -> Result<()> {
         .optional(change.tx())
         .await?;
         if let Some(taken) = taken {
-            change.commit(taken.event()).await?;
+            let person = person_of(&mut change, &taken.account).await?;
+            change.commit(taken.event(person)).await?;
         }
     }
     Ok(())

@@ -290,6 +290,7 @@ pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> 
     }
     // The event outlives the organization: it belongs to the installation.
     let mut change = Change::begin(context, &caller.actor, None).await?;
+    change.of_installation();
     store::delete(change.tx(), organization.id).await?;
     let event = Event::new(Action::OrganizationDeleted, "organization", organization.id, &organization.name);
     change.commit(event).await

@@ -6,8 +6,8 @@ use crate::access::{
     Guarded, Level, Permission, PermissionSet, Permissions, Resource, Target, built_in_sets,
 };
 use crate::platform::id::PermissionSetId;
-use crate::platform::web::nullable::{cleared, or_empty};
 use crate::platform::text::{check_unprivileged, looks_like, name, prose};
+use crate::platform::web::nullable::{cleared, or_empty};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals;
 

@@ -46,7 +46,10 @@ async fn revoke(
     };
     match (token.organization_id, token.person_id) {
         (Some(organization), _) => change.within(organization),
-        (None, Some(person)) => change.touches_person(person),
+        (None, Some(person)) => {
+            change.touches_person(person);
+            change.about_person(person);
+        }
         (None, None) => {}
     }
     match lifecycle::end_itself(change, &token, is_old).await {

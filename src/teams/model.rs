@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Sets, Target, TeamFacts, TeamRole};
 use crate::platform::id::{PersonId, TeamId};
-use crate::platform::web::nullable::cleared;
 use crate::platform::text::{UpTo, check_unprivileged, name, prose, slug, words};
+use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 words! {
