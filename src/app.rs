@@ -1,11 +1,12 @@
 //! What answers: each section's routes, the layers around them, and before
 //! them the few addresses that wear none.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -16,7 +17,9 @@ use crate::api_reference::Assembled;
 use crate::identity::{App, same_origin, session};
 use crate::platform::Context;
 use crate::platform::web::operation::Api;
-use crate::platform::web::{Front, assets, body, cookie, envelope, method_not_allowed, not_found, panicked};
+use crate::platform::web::{
+    Front, OwnWords, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
+};
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
     permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
@@ -107,10 +110,15 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The process answers and reaches its database.
-async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
-    match organizations::store::is_set_up(&app.db).await {
-        Ok(_) => (StatusCode::OK, "ok\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
-    }
+/// The process answers, reaches its database, and can write to it.
+async fn readyz(State(app): State<App>) -> Response {
+    let reason = if organizations::store::is_set_up(&app.db).await.is_err() {
+        "the database does not answer".to_owned()
+    } else {
+        match app.db.check_writes().await {
+            Ok(()) => return "ok\n".into_response(),
+            Err(fault) => format!("writes fail: {fault}"),
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Extension(OwnWords), format!("{reason}\n")).into_response()
 }

@@ -138,6 +138,12 @@ impl House {
         let folder = std::env::temp_dir().join(format!("tessera-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
         let address = new_database(&folder).await;
+        Self::on(address, folder, settings).await
+    }
+
+    /// Nobody has set it up, on this database.
+    pub async fn on(address: Address, folder: PathBuf, settings: &[(&str, &str)]) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let db = Db::open(&address).await.expect("opened");
         migrate(&db).await.expect("migrated");
         // The clock stands still, so a rate would never recover.
@@ -164,7 +170,12 @@ impl House {
 
     /// The same with these settings.
     pub async fn founded_with(settings: &[(&str, &str)]) -> (Self, String) {
-        let house = Self::with(settings).await;
+        Self::with(settings).await.found().await
+    }
+
+    /// With the organization `acme` and its owner `olive`; gives her personal token.
+    pub async fn found(self) -> (Self, String) {
+        let house = self;
         let first = FirstRun {
             organization: "acme".to_owned(),
             organization_name: "Acme Inc.".to_owned(),

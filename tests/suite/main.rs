@@ -16,6 +16,7 @@ mod audit_log;
 mod collation;
 mod command_line;
 mod delegation;
+mod faults;
 mod federation;
 mod first_run;
 mod guard;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
-use sqlx::{Executor as _, PgPool, SqlitePool};
+use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
 use super::changes::{Changes, TRUST, Touched};
-use super::{CHANNEL, Db};
+use super::{CHANNEL, Db, Health};
 use crate::platform::Clock;
 
 /// How often the way is tried where nothing is heard, and how an SQLite file is
@@ -19,23 +19,38 @@ const PULSE: Duration = Duration::from_millis(200);
 /// memory is not trusted.
 pub async fn hear(db: Db, clock: Clock) {
     match &db {
-        Db::Sqlite { write, changes, .. } => look(write, changes).await,
-        Db::Postgres { pool, changes } => loop {
-            if let Err(error) = listen(pool, changes, &clock).await {
-                changes.distrust();
-                tracing::warn!(%error, "other nodes are not heard; every token is looked up until they are");
+        Db::Sqlite { write, changes, health, .. } => look(write, changes, health).await,
+        Db::Postgres { pool, changes, health } => {
+            let mut reported = None;
+            loop {
+                let started = clock.now();
+                if let Err(error) = listen(pool, changes, health, &clock).await {
+                    changes.distrust();
+                    // Tried five times a second: the same failure is told once.
+                    let text = error.to_string();
+                    if clock.now().since(started) >= TRUST || reported.as_ref() != Some(&text) {
+                        tracing::warn!(
+                            error = %text,
+                            "other nodes are not heard; every token is looked up until they are"
+                        );
+                        reported = Some(text);
+                    }
+                }
+                tokio::time::sleep(PULSE).await;
             }
-            tokio::time::sleep(PULSE).await;
-        },
+        }
     }
 }
 
-async fn listen(pool: &PgPool, changes: &Changes, clock: &Clock) -> sqlx::Result<()> {
+async fn listen(pool: &PgPool, changes: &Changes, health: &Health, clock: &Clock) -> sqlx::Result<()> {
     let mut listener = timeout(TRUST * 4, PgListener::connect_with(pool)).await.map_err(late)??;
     // A lost connection is an error here, not something to be mended silently:
     // what was told meanwhile is gone.
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
+    demand_primary(&mut listener, health).await?;
+    // After a failover, connections from before it may lead to the server that was the primary.
+    health.discard_connections();
     // What happened before it listened is not heard.
     changes.happened(Touched::Everything);
     tracing::info!("other nodes are heard");
@@ -49,11 +64,23 @@ async fn listen(pool: &PgPool, changes: &Changes, clock: &Clock) -> sqlx::Result
         }
         let now = clock.now();
         if now.since(heard_at) >= PULSE || heard_at == now {
-            timeout(TRUST / 2, (&mut listener).execute("SELECT 1")).await.map_err(late)??;
+            demand_primary(&mut listener, health).await?;
             heard_at = now;
             changes.trust(now.plus(TRUST));
         }
     }
+}
+
+/// Changes are told by the server that takes them. One that takes none may have
+/// been the primary until a moment ago: what the new one tells is not heard here.
+async fn demand_primary(listener: &mut PgListener, health: &Health) -> sqlx::Result<()> {
+    let asked = sqlx::query_scalar::<_, String>("SHOW transaction_read_only").fetch_one(listener);
+    let read_only = timeout(TRUST / 2, asked).await.map_err(late)??;
+    if read_only == "off" {
+        return Ok(());
+    }
+    health.discard_connections();
+    Err(sqlx::Error::Io(std::io::Error::other("the database is read-only")))
 }
 
 fn late(_: tokio::time::error::Elapsed) -> sqlx::Error {
@@ -62,11 +89,13 @@ fn late(_: tokio::time::error::Elapsed) -> sqlx::Error {
 
 /// SQLite counts the changes that other connections make to a file: asked on
 /// the one that writes here, those of other processes.
-async fn look(write: &SqlitePool, changes: &Changes) {
-    let mut known: Option<i64> = None;
+async fn look(write: &SqlitePool, changes: &Changes, health: &Health) {
+    let mut known: Option<(i64, i64)> = None;
     loop {
         match sqlx::query_scalar::<_, i64>("PRAGMA data_version").fetch_one(write).await {
             Ok(version) => {
+                // Each connection counts for itself: another one than before has missed what came before it.
+                let version = (health.opened(), version);
                 if known.replace(version).is_some_and(|known| known != version) {
                     changes.happened(Touched::Everything);
                 }

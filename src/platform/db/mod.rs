@@ -1,25 +1,31 @@
 //! The database: SQLite embedded, or PostgreSQL, behind one statement type.
 
 mod changes;
+mod health;
 mod hear;
 mod migrate;
 mod statement;
+mod transaction;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use tokio::time::timeout;
 
 use super::private_file;
 pub use changes::{Before, Changes, Scope, Stamp, Touched};
+pub use health::{Health, WriteFault};
 pub use hear::hear;
 pub use migrate::{migrate, pending};
 pub(crate) use statement::stored_as_text;
 pub use statement::{Record, Source, Statement, StoredAsText, Value, sql};
+pub use transaction::Transaction;
 
 /// A pool of connections to one of the two databases.
 #[derive(Clone, Debug)]
@@ -32,6 +38,8 @@ pub enum Db {
         write: SqlitePool,
         /// What changed.
         changes: Changes,
+        /// Whether it takes writes.
+        health: Arc<Health>,
     },
     /// PostgreSQL.
     Postgres {
@@ -39,6 +47,8 @@ pub enum Db {
         pool: PgPool,
         /// What changed, here and on other nodes.
         changes: Changes,
+        /// Whether it takes writes.
+        health: Arc<Health>,
     },
 }
 
@@ -48,6 +58,8 @@ const CACHE: &str = "-4096";
 
 /// A connection to PostgreSQL that was used within this time is believed to work.
 const FRESH: Duration = Duration::from_secs(1);
+/// One that does not answer within this time is closed.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where nodes on one PostgreSQL tell one another what changed.
 const CHANNEL: &str = "tessera_changes";
@@ -56,9 +68,9 @@ const CHANNEL: &str = "tessera_changes";
 #[derive(Debug)]
 pub enum Tx {
     /// Begun with `BEGIN IMMEDIATE`: it holds the write lock from the start.
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Sqlite(Transaction<sqlx::Sqlite>),
     /// Read committed.
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Postgres(Transaction<sqlx::Postgres>),
 }
 
 /// Where the data is: the setting `database_url`, or the file in `data_dir`.
@@ -93,22 +105,34 @@ impl Db {
         match address {
             Address::Sqlite(path) => Self::open_sqlite(path).await,
             Address::Postgres(url) => {
+                let health = Arc::new(Health::new());
+                let known = health.clone();
                 let pool = PgPoolOptions::new()
                     .max_connections(16)
                     .acquire_timeout(Duration::from_secs(5))
                     // One that just answered is not asked first whether it still does.
                     .test_before_acquire(false)
-                    .before_acquire(|connection, met| {
+                    .before_acquire(move |connection, met| {
+                        let health = known.clone();
                         Box::pin(async move {
+                            if health.is_discarded(met.age) {
+                                return Ok(false);
+                            }
                             if met.idle_for < FRESH {
                                 return Ok(true);
                             }
-                            Ok(sqlx::Connection::ping(connection).await.is_ok())
+                            let answer = timeout(PING_TIMEOUT, sqlx::Connection::ping(connection)).await;
+                            let works = matches!(answer, Ok(Ok(())));
+                            if !works {
+                                // The others lead to the same server.
+                                health.discard_connections();
+                            }
+                            Ok(works)
                         })
                     })
                     .connect_with(PgConnectOptions::from_str(url)?.application_name("tessera"))
                     .await?;
-                Ok(Self::Postgres { pool, changes: Changes::new(false) })
+                Ok(Self::Postgres { pool, changes: Changes::new(false), health })
             }
         }
     }
@@ -127,9 +151,22 @@ impl Db {
             // A list of fifty rows does not wait in its middle for who reads it.
             .row_buffer_size(512)
             .busy_timeout(Duration::from_secs(5));
+        let health = Arc::new(Health::new());
+        let known = health.clone();
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
+            .after_connect(move |_, _| {
+                known.count_opened();
+                Box::pin(std::future::ready(Ok(())))
+            })
+            // A rollback that failed leaves the driver in a transaction that SQLite is not in.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    sqlx::Connection::ping(connection).await?;
+                    Ok(!sqlx::Connection::is_in_transaction(connection))
+                })
+            })
             .connect_with(options.clone().create_if_missing(true).pragma("cache_size", CACHE))
             .await?;
         // One for each core, and one for whoever takes long. More are slower: each keeps what it read for itself.
@@ -139,7 +176,7 @@ impl Db {
             .test_before_acquire(false)
             .connect_with(options.read_only(true).pragma("cache_size", CACHE))
             .await?;
-        Ok(Self::Sqlite { read, write, changes: Changes::new(true) })
+        Ok(Self::Sqlite { read, write, changes: Changes::new(true), health })
     }
 
     /// Begins a transaction that may write.
@@ -148,8 +185,18 @@ impl Db {
     /// When no connection is to be had.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         match self {
-            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres { pool, .. } => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Sqlite { write, health, .. } => {
+                Ok(Tx::Sqlite(Transaction::begin(write, health, Some("BEGIN IMMEDIATE")).await?))
+            }
+            Self::Postgres { pool, health, .. } => {
+                Ok(Tx::Postgres(Transaction::begin(pool, health, None).await?))
+            }
+        }
+    }
+
+    const fn health(&self) -> &Arc<Health> {
+        match self {
+            Self::Sqlite { health, .. } | Self::Postgres { health, .. } => health,
         }
     }
 
@@ -193,7 +240,9 @@ impl Tx {
     /// Tells other nodes with the commit: they hear of it only if it lasts.
     async fn commit_telling(mut self, touched: Touched) -> sqlx::Result<()> {
         if let (Self::Postgres(tx), Some(told)) = (&mut self, touched.told()) {
-            sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(told).execute(&mut **tx).await?;
+            let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(told);
+            let notified = notify.execute(&mut **tx).await;
+            tx.checked(notified)?;
         }
         self.commit().await
     }

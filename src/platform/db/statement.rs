@@ -213,8 +213,14 @@ impl Statement {
         match source.into() {
             Source::Pool(Db::Sqlite { read, .. }) => records(&sqlite(self).fetch_all(read).await?),
             Source::Pool(Db::Postgres { pool, .. }) => records(&postgres(self).fetch_all(pool).await?),
-            Source::Tx(Tx::Sqlite(tx)) => records(&sqlite(self).fetch_all(&mut **tx).await?),
-            Source::Tx(Tx::Postgres(tx)) => records(&postgres(self).fetch_all(&mut **tx).await?),
+            Source::Tx(Tx::Sqlite(tx)) => {
+                let rows = sqlite(self).fetch_all(&mut **tx).await;
+                records(&tx.checked(rows)?)
+            }
+            Source::Tx(Tx::Postgres(tx)) => {
+                let rows = postgres(self).fetch_all(&mut **tx).await;
+                records(&tx.checked(rows)?)
+            }
         }
     }
 
@@ -231,10 +237,12 @@ impl Statement {
                 postgres(self).fetch_optional(pool).await?.map(|row| T::from_row(&row)).transpose()
             }
             Source::Tx(Tx::Sqlite(tx)) => {
-                sqlite(self).fetch_optional(&mut **tx).await?.map(|row| T::from_row(&row)).transpose()
+                let row = sqlite(self).fetch_optional(&mut **tx).await;
+                tx.checked(row)?.map(|row| T::from_row(&row)).transpose()
             }
             Source::Tx(Tx::Postgres(tx)) => {
-                postgres(self).fetch_optional(&mut **tx).await?.map(|row| T::from_row(&row)).transpose()
+                let row = postgres(self).fetch_optional(&mut **tx).await;
+                tx.checked(row)?.map(|row| T::from_row(&row)).transpose()
             }
         }
     }
@@ -253,8 +261,14 @@ impl Statement {
     /// What the driver says.
     pub async fn execute(self, tx: &mut Tx) -> sqlx::Result<u64> {
         Ok(match tx {
-            Tx::Sqlite(tx) => sqlite(self).execute(&mut **tx).await?.rows_affected(),
-            Tx::Postgres(tx) => postgres(self).execute(&mut **tx).await?.rows_affected(),
+            Tx::Sqlite(tx) => {
+                let done = sqlite(self).execute(&mut **tx).await;
+                tx.checked(done)?.rows_affected()
+            }
+            Tx::Postgres(tx) => {
+                let done = postgres(self).execute(&mut **tx).await;
+                tx.checked(done)?.rows_affected()
+            }
         })
     }
 }
@@ -296,12 +310,14 @@ impl Statement {
                 Tx::Sqlite(tx) => {
                     let mut builder = QueryBuilder::<Sqlite>::new(&before);
                     values!(builder, chunk);
-                    builder.push(&after).build().persistent(usual).execute(&mut **tx).await?.rows_affected()
+                    let done = builder.push(&after).build().persistent(usual).execute(&mut **tx).await;
+                    tx.checked(done)?.rows_affected()
                 }
                 Tx::Postgres(tx) => {
                     let mut builder = QueryBuilder::<Postgres>::new(&before);
                     values!(builder, chunk);
-                    builder.push(&after).build().persistent(usual).execute(&mut **tx).await?.rows_affected()
+                    let done = builder.push(&after).build().persistent(usual).execute(&mut **tx).await;
+                    tx.checked(done)?.rows_affected()
                 }
             };
         }

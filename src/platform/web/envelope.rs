@@ -114,10 +114,18 @@ fn failure(response: &mut Response) -> Option<Failure> {
             "This form was sent from another site, so it was not taken.".to_owned(),
         )));
     }
+    if response.extensions().get::<OwnWords>().is_some() {
+        return None;
+    }
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let wordless = content_type.is_none_or(|kind| kind.starts_with("text/plain"));
     ((status.is_client_error() || status.is_server_error()) && wordless).then_some(Failure::Foreign(status))
 }
+
+/// Put into the extensions of an answer that failed and says in its own words
+/// why: they are left as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnWords;
 
 enum Failure {
     Ours(Error),

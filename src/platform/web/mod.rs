@@ -18,7 +18,7 @@ mod stream;
 mod tag;
 
 pub use direct::{DirectRoutes, Front};
-pub use envelope::{Arrival, Problem, envelope, headers, method_not_allowed, not_found, panicked};
+pub use envelope::{Arrival, OwnWords, Problem, envelope, headers, method_not_allowed, not_found, panicked};
 pub use form::{Form, Query};
 pub use json::{Json, told};
 pub use page::{html, redirect, safe_next};
