@@ -13,7 +13,9 @@ use crate::platform::db::Address;
 use crate::platform::ip_range::parse_ip_range;
 
 /// One setting: its name (flag `--data-dir`, variable `TESSERA_DATA_DIR`, key
-/// `data_dir`), its default, and a line for the help.
+/// `data_dir`), its default, and a line for the help. A dot in the name is a
+/// table of the file: `limits.connections` is `--limits-connections`,
+/// `TESSERA_LIMITS_CONNECTIONS`, and `connections` below `[limits]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// Snake case.
@@ -26,7 +28,11 @@ pub struct Setting {
 
 /// Every setting.
 pub const SETTINGS: &[Setting] = &[
-    Setting { name: "listen", default: "127.0.0.1:8080", help: "Address and port to listen on" },
+    Setting {
+        name: "listen",
+        default: "127.0.0.1:8080",
+        help: "Address or host name with a port, or unix:PATH, to listen on",
+    },
     Setting { name: "data_dir", default: "./data", help: "Folder of the SQLite database and the key" },
     Setting {
         name: "database_url",
@@ -111,6 +117,16 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { name: "limits.invitations", default: "1000", help: "Open invitations of one organization" },
     Setting {
+        name: "limits.connections",
+        default: "8192",
+        help: "Connections at once, in all; the limit of open files may lower it",
+    },
+    Setting {
+        name: "limits.connections_per_network",
+        default: "1024",
+        help: "Connections at once from one IPv4 address or IPv6 /64; trusted_proxies have no such limit",
+    },
+    Setting {
         name: "log",
         default: "info",
         help: "What to log: error, warn, info, debug, trace, or a filter",
@@ -127,7 +143,7 @@ pub enum OrganizationCreation {
     Anyone,
 }
 
-/// How many things of a kind there can be: the settings `limits.*`, by name.
+/// How much there can be at once: the settings `limits.*`, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Limits(BTreeMap<&'static str, u32>);
 
@@ -161,11 +177,51 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and a port.
+    Address(SocketAddr),
+    /// A host name and a port; the name is looked up at the start.
+    Name(String, u16),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// `None` for what is none of these.
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return (!path.is_empty()).then(|| Self::Unix(path.into()));
+        }
+        if let Ok(address) = text.parse() {
+            return Some(Self::Address(address));
+        }
+        let (name, port) = text.rsplit_once(':')?;
+        let is_name = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+            // What looks like an address and is none is a slip of the pen.
+            && name.bytes().any(|byte| byte.is_ascii_alphabetic());
+        is_name.then_some(())?;
+        Some(Self::Name(name.to_owned(), port.parse().ok()?))
+    }
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// The settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// Where data lives.
     pub data_dir: PathBuf,
     /// Which database.
@@ -250,14 +306,13 @@ impl Sources {
     }
 }
 
-fn variable(name: &str) -> String {
-    format!("TESSERA_{}", name.to_uppercase().replace('.', "_"))
+/// Without the two dashes.
+pub(crate) fn flag(name: &str) -> String {
+    name.replace(['_', '.'], "-")
 }
 
-/// The flag of a setting, without its two hyphens.
-#[must_use]
-pub fn flag(name: &str) -> String {
-    name.replace(['_', '.'], "-")
+pub(crate) fn variable(name: &str) -> String {
+    format!("TESSERA_{}", name.to_uppercase().replace('.', "_"))
 }
 
 fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<String>> {
@@ -265,15 +320,14 @@ fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<St
     let table: toml::Table = text.parse().map_err(|error| vec![format!("{at}: not valid TOML: {error}")])?;
     let mut values = BTreeMap::new();
     let mut mistakes = Vec::new();
-    let (tables, plain): (Vec<_>, Vec<_>) = table.into_iter().partition(|(_, value)| value.is_table());
-    // `[limits]` and `teams = 10` below it is the setting `limits.teams`.
-    let nested = tables.into_iter().flat_map(|(name, value)| match value {
-        toml::Value::Table(table) => {
-            table.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)).collect()
+    let entries = table.into_iter().flat_map(|(key, value)| match value {
+        // Settings with a dot in their names stand in a table.
+        toml::Value::Table(inner) if SETTINGS.iter().any(|it| it.name.split('.').next() == Some(&key)) => {
+            inner.into_iter().map(|(inner, value)| (format!("{key}.{inner}"), value)).collect::<Vec<_>>()
         }
-        _ => Vec::new(),
+        value => vec![(key, value)],
     });
-    for (key, value) in plain.into_iter().chain(nested) {
+    for (key, value) in entries {
         match value {
             _ if SETTINGS.iter().all(|setting| setting.name != key) => {
                 mistakes.push(format!("{at}: {key}: no such setting"));
@@ -312,11 +366,12 @@ impl Config {
         let (log, from_log) = setting("log");
         let (log_format, from_format) = setting("log_format");
 
-        let listen: SocketAddr = listen.parse().unwrap_or_else(|_| {
+        let listen = Listen::parse(&listen).unwrap_or_else(|| {
             mistakes.push(format!(
-                "{from_listen}: must be an address and port like 127.0.0.1:8080, not “{listen}”"
+                "{from_listen}: must be an address and port like 127.0.0.1:8080, a host name and port like \
+                 localhost:8080, or unix:PATH, not “{listen}”"
             ));
-            SocketAddr::from(([127, 0, 0, 1], 8080))
+            Listen::Address(SocketAddr::from(([127, 0, 0, 1], 8080)))
         });
         let data_dir = PathBuf::from(data_dir);
         let database = database(&database_url, &data_dir).unwrap_or_else(|message| {
@@ -334,7 +389,11 @@ impl Config {
                 String::new()
             })
         } else {
-            format!("http://{listen}")
+            match &listen {
+                // Nobody reaches it by an address of its own.
+                Listen::Unix(_) => "http://localhost".to_owned(),
+                listen => format!("http://{listen}"),
+            }
         };
         let mut trusted_proxies = Vec::new();
         for part in proxies.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
@@ -459,7 +518,7 @@ mod tests {
         let config = Config::from_sources(&all).expect("valid");
         assert_eq!(config.data_dir, PathBuf::from("/a"));
         assert_eq!(config.log, "warn");
-        assert_eq!(config.listen.port(), 1);
+        assert_eq!(config.listen.to_string(), "127.0.0.1:1");
         assert_eq!(config.database, Address::Sqlite("/a/tessera.db".into()));
     }
 
@@ -505,6 +564,50 @@ mod tests {
         assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
         let wrong = sources(&[("trusted_proxies", "10.0.0.0/8, proxy.example")], &[], &[]);
         assert!(Config::from_sources(&wrong).is_err_and(|all| all[0].contains("proxy.example")));
+    }
+
+    #[test]
+    fn what_to_listen_on_is_an_address_a_name_or_a_path() {
+        for (text, listen) in [
+            ("127.0.0.1:80", Some(Listen::Address(([127, 0, 0, 1], 80).into()))),
+            ("[::1]:80", Some(Listen::Address("[::1]:80".parse().expect("an address")))),
+            ("localhost:8080", Some(Listen::Name("localhost".to_owned(), 8080))),
+            ("id.example.com:0", Some(Listen::Name("id.example.com".to_owned(), 0))),
+            ("unix:/run/tessera.sock", Some(Listen::Unix("/run/tessera.sock".into()))),
+            ("unix:", None),
+            ("localhost", None),
+            (":8080", None),
+            ("localhost:x", None),
+            ("localhost:99999", None),
+            ("127.0.0.300:80", None),
+            ("::1:80", None),
+            ("a b:80", None),
+        ] {
+            assert_eq!(Listen::parse(text), listen, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_flag_a_variable_and_a_key_of_its_table() {
+        let file = "[limits]\nconnections = 100\nconnections_per_network = 7";
+        let file = read_file(Path::new("tessera.toml"), file).expect("valid");
+        let all = Sources {
+            flags: [("limits.connections".to_owned(), "300".to_owned())].into(),
+            environment: [("TESSERA_LIMITS_CONNECTIONS_PER_NETWORK".to_owned(), "9".to_owned())].into(),
+            file,
+        };
+        assert!(all.unknown_variables().is_empty());
+        let limits = Config::from_sources(&all).expect("valid").limits;
+        assert_eq!((limits.get("connections"), limits.get("connections_per_network")), (300, 9));
+        let only_file = Sources { file: all.file.clone(), ..Sources::default() };
+        let limits = Config::from_sources(&only_file).expect("valid").limits;
+        assert_eq!((limits.get("connections"), limits.get("connections_per_network")), (100, 7));
+        let refused =
+            read_file(Path::new("t"), "[limits]\nconnection = 1\n[other]\nx = 1").expect_err("refused");
+        assert!(refused[0].contains("limits.connection") && refused[1].contains("other"), "{refused:?}");
+        let zero = sources(&[("limits.connections", "0")], &[], &[]);
+        let mistakes = Config::from_sources(&zero).expect_err("refused");
+        assert!(mistakes[0].starts_with("--limits-connections: must be a whole number"), "{mistakes:?}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `tessera doctor`: says what is well and what is not, changing nothing.
 
-use super::Outcome;
-use crate::config::Config;
+use super::{Outcome, limits};
+use crate::config::{Config, Listen};
 use crate::platform::db::{Address, pending};
 use crate::platform::key::Key;
+use crate::platform::web::client::is_local_host;
 use crate::platform::{Db, Random, private_file};
 
 pub(super) async fn run(config: Config) -> Outcome {
@@ -31,6 +32,8 @@ pub(super) async fn run(config: Config) -> Outcome {
     tell("key_file", key(&config));
     tell("database", database(&config).await);
     tell("public_url", public_url(&config));
+    let open_files = limits::raise_open_files();
+    tell("limits", Ok(limits::describe(&limits::connections(&config, open_files), open_files)));
     if healthy { Ok(()) } else { Err("not everything is well".to_owned()) }
 }
 
@@ -67,7 +70,13 @@ async fn database(config: &Config) -> Result<String, String> {
 }
 
 fn public_url(config: &Config) -> Result<String, String> {
-    if config.https() || config.listen.ip().is_loopback() {
+    // Who listens on a Unix socket is behind a proxy, or for this machine alone.
+    let is_local = match &config.listen {
+        Listen::Address(address) => address.ip().is_loopback(),
+        Listen::Name(name, _) => is_local_host(name),
+        Listen::Unix(_) => true,
+    };
+    if config.https() || is_local {
         Ok(config.public_url.clone())
     } else {
         Err(format!(

@@ -2,6 +2,8 @@
 
 mod demo;
 mod doctor;
+mod limits;
+mod log_lines;
 mod serve;
 mod setup;
 
@@ -16,7 +18,7 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::config::{Config, LogFormat, SETTINGS, Sources, flag};
+use crate::config::{Config, LogFormat, SETTINGS, Sources, flag, variable};
 use crate::identity::App;
 use crate::platform::key::Key;
 use crate::platform::{Clock, Context, Db, Random, db, log, private_file};
@@ -46,7 +48,8 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("A self-hosted console for machine accounts")
         .after_help(
-            "Every setting is also a variable (TESSERA_DATA_DIR) and a key of tessera.toml (data_dir).",
+            "Every setting is also a variable (TESSERA_DATA_DIR) and a key of tessera.toml (data_dir; those of limits in \
+             the table [limits]).",
         )
         .args(settings)
         .arg(
@@ -144,7 +147,7 @@ fn config(flags: BTreeMap<String, String>, demo: bool) -> Result<Config, String>
     if demo {
         // The demo leaves the real installation alone, whatever the settings say.
         for name in ["data_dir", "database_url", "key_file"] {
-            sources.environment.remove(&format!("TESSERA_{}", name.to_uppercase()));
+            sources.environment.remove(&variable(name));
             sources.file.remove(name);
         }
     }
@@ -157,7 +160,7 @@ fn config(flags: BTreeMap<String, String>, demo: bool) -> Result<Config, String>
 }
 
 fn log_to_stderr(config: &Config) {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(log_lines::OneLine(std::io::stderr));
     let lines = match config.log_format {
         LogFormat::Pretty => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),

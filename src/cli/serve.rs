@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Outcome, demo, open};
+use super::{Outcome, demo, limits, open};
 use crate::app::front;
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::identity::{App, session_store};
 use crate::organizations;
 use crate::organizations::search::Members;
 use crate::platform::db::hear;
 use crate::platform::search::renew;
-use crate::platform::web::serve;
+use crate::platform::web::{Listener, serve};
 use crate::platform::{Db, Error};
 use crate::service_accounts::model::ServiceAccount;
 
@@ -23,18 +22,25 @@ const FLUSH: Duration = Duration::from_secs(10);
 const TIDY: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("listen {}: {error}", config.listen))?;
-    if !config.public_url_is_set {
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
-        config.public_url = format!("http://{address}");
+    let listener =
+        Listener::open(&config.listen).await.map_err(|error| format!("listen {}: {error}", config.listen))?;
+    if let (false, Some(address)) = (config.public_url_is_set, listener.address()) {
+        config.public_url = match &config.listen {
+            Listen::Name(name, _) => format!("http://{name}:{}", address.port()),
+            _ => format!("http://{address}"),
+        };
     }
+    let open_files = limits::raise_open_files();
+    let connections = limits::connections(&config, open_files);
+    tracing::info!("limits: {}", limits::describe(&connections, open_files));
     let app = open(config).await?;
     if is_demo {
         demo::fill(&app).await?;
     }
-    println!("Tessera listens on {}", app.config.public_url);
+    match &app.config.listen {
+        Listen::Unix(_) => println!("Tessera listens on {}", app.config.listen),
+        _ => println!("Tessera listens on {}", app.config.public_url),
+    }
     if !organizations::store::is_set_up(&app.db).await.map_err(|error| error.to_string())? {
         let code = organizations::actions::setup_code(&app);
         println!("Set up the first owner at {}/setup?code={code}", app.config.public_url);
@@ -43,7 +49,9 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     let indexing = tokio::spawn(index(app.db.clone()));
     let hearing = tokio::spawn(hear(app.db.clone(), app.clock.clone()));
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
-    serve(listener, front(app.clone()), stop).await.map_err(|error| format!("threads: {error}"))?;
+    serve(listener, front(app.clone()), connections, stop)
+        .await
+        .map_err(|error| format!("threads: {error}"))?;
     keeper.abort();
     indexing.abort();
     hearing.abort();

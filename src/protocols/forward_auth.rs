@@ -1,11 +1,18 @@
 //! Forward auth: the question that a reverse proxy asks before it lets a
-//! request through (nginx `auth_request`, Caddy `forward_auth`, Traefik).
+//! request through (nginx `auth_request`, Caddy `forward_auth`, Traefik, Envoy
+//! `ext_authz`).
+//!
+//! It is asked by any method, because some proxies send the one of the request
+//! that they ask about, and with any path after its own, because Envoy appends
+//! that request's. Nothing of these is looked at, except for the first segment
+//! after its own: where it is of the form `permission=…&project=…`, it is the
+//! operator's question, and the query belongs to the request that is asked about.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 
 use super::verified::{self, Question, Verified};
@@ -20,8 +27,10 @@ use crate::platform::{Error, Result};
 
 /// The routes of this protocol.
 pub fn routes() -> DirectRoutes<App> {
-    DirectRoutes::default().route("/forward-auth", Method::GET, check)
+    DirectRoutes::default().route_any(PATH, check)
 }
+
+const PATH: &str = "/forward-auth";
 
 /// Where a proxy says which service it protects: `Authorization` is its caller's.
 const SERVICE: HeaderName = HeaderName::from_static("tessera-service-authorization");
@@ -79,7 +88,42 @@ impl FromRequestParts<App> for Asked {
     }
 }
 
-async fn check(State(app): State<App>, Asked { service, verified }: Asked, query: Query) -> Result<Response> {
+/// What the operator asks: in the path where it is there, otherwise in the query.
+fn question(uri: &Uri) -> Result<Query> {
+    let query = Query::parse(uri.query().unwrap_or_default());
+    let below = uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+    let first = below.split('/').next().unwrap_or_default();
+    if !first.contains('=') {
+        return Ok(query);
+    }
+    // Where a proxy appends a path to an address with a question in its query, its
+    // caller could replace that question: then nobody knows whose it is.
+    if query.has("permission") {
+        return Err(Error::Malformed("The permission is named in the path and in the query.".to_owned()));
+    }
+    Ok(if first == NO_PERMISSION { Query::default() } else { Query::parse(first) })
+}
+
+/// The segment of a path that asks for a good token alone.
+const NO_PERMISSION: &str = "permission=";
+
+/// The permission and the project that are asked about.
+struct AskedFor(Query);
+
+impl FromRequestParts<App> for AskedFor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        question(&parts.uri).map(Self)
+    }
+}
+
+async fn check(
+    State(app): State<App>,
+    Asked { service, verified }: Asked,
+    query: AskedFor,
+) -> Result<Response> {
+    let query = query.0;
     // What is asked is the operator's; a slip of the pen must not read as “nothing more”.
     for (name, value) in query.pairs() {
         let twice = query.all(name).count() > 1;

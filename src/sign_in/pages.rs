@@ -18,6 +18,7 @@ use crate::identity::session::{self, THEME, Theme};
 use crate::identity::throttle::wait_of;
 use crate::platform::clock::DAY;
 use crate::platform::web::cookie::{self, Lasts};
+use crate::platform::web::client::is_local_host;
 use crate::platform::web::{Form, Query, html, redirect, safe_next};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{page, refused};
@@ -43,11 +44,7 @@ struct SignInPage {
 /// machine: then passwords would cross the network in the clear.
 fn needs_https(app: &App, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let local = matches!(name, "localhost" | "[::1]" | "")
-        || name.starts_with("127.")
-        || name.ends_with(".localhost");
-    !app.config.https() && !local
+    !app.config.https() && !host.is_empty() && !is_local_host(host)
 }
 
 async fn ask(State(app): State<App>, headers: HeaderMap, session: Session, query: Query) -> Result<Response> {

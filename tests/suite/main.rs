@@ -36,6 +36,7 @@ mod protections;
 mod protocols;
 mod quotas;
 mod search;
+mod server;
 mod service_accounts;
 mod settings;
 mod sign_in;

@@ -71,9 +71,61 @@ fn address(text: &str) -> Option<IpAddr> {
     found.map(|address| address.to_canonical())
 }
 
+/// Whether a host, with or without a port, is this machine: as a `Host` header or
+/// the settings have it. Names are compared without regard to case, and a dot at
+/// the end says only that they are whole (RFC 9110, 4.2.3; RFC 6761, 6.3).
+#[must_use]
+pub fn is_local_host(host: &str) -> bool {
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let name = match bracketed {
+        Some((address, rest)) if rest.is_empty() || rest.starts_with(':') => address,
+        Some(_) => return false,
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return address.to_canonical().is_loopback();
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    bracketed.is_none() && (name == "localhost" || name.ends_with(".localhost"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_this_machine_however_it_is_written() {
+        for local in [
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "LocalHost.:8080",
+            "localhost:80",
+            "[::1]",
+            "[::1]:8080",
+            "127.0.0.1",
+            "127.1.2.3:8080",
+            "console.localhost",
+            "[::ffff:127.0.0.1]:80",
+        ] {
+            assert!(is_local_host(local), "{local}");
+        }
+        for foreign in [
+            "",
+            ".",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "notlocalhost",
+            "[::2]",
+            "[::1]x",
+            "[localhost]",
+            "192.0.2.1",
+            "example.com:80",
+            "localhost..",
+        ] {
+            assert!(!is_local_host(foreign), "{foreign}");
+        }
+    }
 
     #[test]
     fn only_what_trusted_proxies_say_is_believed() {

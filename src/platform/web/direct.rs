@@ -12,7 +12,7 @@ use std::task::{Context as Waker, Poll};
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
@@ -29,7 +29,21 @@ pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// A handler with the envelope around it. Its log line is one for debugging.
 #[derive(Clone, Debug)]
-struct Direct<H>(H);
+struct Direct<H> {
+    handler: H,
+    body: TakesBody,
+}
+
+/// What becomes of a request's body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TakesBody {
+    Yes,
+    /// It is neither read nor waited for. A proxy that asks about a request may
+    /// send its headers without its body: then `Content-Length` is not true of
+    /// this one, and what follows on the connection is the next request or a
+    /// part of this body. Nobody can tell, so the connection is closed.
+    Ignores,
+}
 
 impl<H, T, S> Handler<(Self, T), S> for Direct<H>
 where
@@ -44,15 +58,21 @@ where
             let envelope = Envelope::open(state.as_ref(), &mut request);
             let (method, path) = (request.method(), request.uri().path());
             let span = tracing::debug_span!("request", id = %envelope.id, %method, route = path);
-            let response = if declared(request.headers()) > body::MOST {
+            let declared = declared(request.headers());
+            let ignores_body = self.body == TakesBody::Ignores
+                && (declared > 0 || request.headers().contains_key(TRANSFER_ENCODING));
+            let response = if declared > body::MOST && !ignores_body {
                 StatusCode::PAYLOAD_TOO_LARGE.into_response()
             } else {
                 let state = state.clone();
-                let answer = async move { self.0.call(request, state).await };
+                let answer = async move { self.handler.call(request, state).await };
                 let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
                 answer.unwrap_or_else(panicked)
             };
-            let response = envelope.close(state.as_ref(), response);
+            let mut response = envelope.close(state.as_ref(), response);
+            if ignores_body {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
             response
         })
@@ -67,9 +87,21 @@ fn declared(headers: &HeaderMap) -> usize {
 
 /// One of these addresses.
 struct Entry<S> {
-    method: Method,
+    /// None: every method, and every path below this one.
+    method: Option<Method>,
     path: String,
     answer: Box<dyn Fn(Request, S) -> Answering + Send + Sync>,
+}
+
+impl<S> Entry<S> {
+    fn answers(&self, method: &Method, path: &str) -> bool {
+        match &self.method {
+            Some(own) => self.path == path && own == method,
+            None => {
+                path.strip_prefix(&*self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        }
+    }
 }
 
 /// The addresses that are answered this way.
@@ -96,11 +128,20 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
     /// With a path, asked by one of the methods that HTTP itself names.
     #[must_use]
     pub fn route<H: Handler<T, S>, T: 'static>(mut self, path: &str, method: Method, handler: H) -> Self {
-        let handler = Direct(handler);
+        let handler = Direct { handler, body: TakesBody::Yes };
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
         self.router = self.router.route(path, on(filter, handler.clone()));
         let answer = Box::new(move |request, state| handler.clone().call(request, state));
-        self.entries.push(Entry { method, path: path.to_owned(), answer });
+        self.entries.push(Entry { method: Some(method), path: path.to_owned(), answer });
+        self
+    }
+
+    /// With a path and all below it, asked by any method, whatever the body.
+    #[must_use]
+    pub fn route_any<H: Handler<T, S>, T: 'static>(mut self, path: &str, handler: H) -> Self {
+        let handler = Direct { handler, body: TakesBody::Ignores };
+        let answer = Box::new(move |request, state| handler.clone().call(request, state));
+        self.entries.push(Entry { method: None, path: path.to_owned(), answer });
         self
     }
 
@@ -117,7 +158,7 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
     pub fn before(self, rest: Router<S>, state: S) -> Front<S> {
         let router = self
             .router
-            .method_not_allowed_fallback(Direct(method_not_allowed))
+            .method_not_allowed_fallback(Direct { handler: method_not_allowed, body: TakesBody::Yes })
             .fallback_service(rest.with_state(state.clone()))
             .with_state(state.clone());
         Front { entries: Arc::from(self.entries), router, state }
@@ -139,6 +180,11 @@ impl<S> std::fmt::Debug for Front<S> {
 }
 
 impl<S: Clone> Front<S> {
+    /// What the handlers are given.
+    pub(super) const fn state(&self) -> &S {
+        &self.state
+    }
+
     /// Answers a request.
     pub fn answer(&self, request: Request) -> Answering {
         self.answer_or(request, |answering| answering)
@@ -151,10 +197,8 @@ impl<S: Clone> Front<S> {
         request: Request,
         others: impl FnOnce(Answering) -> Answering,
     ) -> Answering {
-        let found = self
-            .entries
-            .iter()
-            .find(|entry| entry.path == request.uri().path() && entry.method == *request.method());
+        let (method, path) = (request.method(), request.uri().path());
+        let found = self.entries.iter().find(|entry| entry.answers(method, path));
         if let Some(entry) = found {
             return (entry.answer)(request, self.state.clone());
         }

@@ -90,6 +90,12 @@ pub const LONGEST_VALUE: usize = 4096;
 pub struct Query(pub Form);
 
 impl Query {
+    /// The fields of a text like `a=b&c=d`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        Self(Form::parse(text.as_bytes()))
+    }
+
     /// Checks the filters that take certain words.
     ///
     /// # Errors
@@ -117,13 +123,13 @@ impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let form = Form::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let query = Self::parse(parts.uri.query().unwrap_or_default());
         let mut mistakes = Mistakes::default();
-        for (name, _) in form.pairs().filter(|(name, value)| name.len().max(value.len()) > LONGEST_VALUE) {
+        for (name, _) in query.pairs().filter(|(name, value)| name.len().max(value.len()) > LONGEST_VALUE) {
             let name: String = name.chars().take(64).collect();
             mistakes.add(&name, format!("may have at most {LONGEST_VALUE} bytes"));
         }
         mistakes.none()?;
-        Ok(Self(form))
+        Ok(query)
     }
 }

@@ -1,16 +1,20 @@
-//! The listener: takes connections, and ends those that waste a place.
+//! The server: takes connections, has each attended to by one thread, and
+//! closes those that waste a place.
+//!
+//! A request must have exactly one `Host` header (RFC 9112, 3.2); its head must
+//! be no longer than 32 KB. What else is limited, `connections` says.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream as StdStream};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
-use axum::http::{Request, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::{HeaderMap, Request, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
@@ -18,20 +22,24 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Front;
+use super::connections::{Activity, Admitted, ConnectionLimits, Connections};
+use super::listener::{Accepted, Listener, Stream};
+use crate::platform::Context;
 
-/// A connection on which nothing is asked whole, answered or under way for so
-/// long, and at most twice that, is closed: longer than proxies keep theirs,
-/// short enough that nobody holds many with half a request each.
-const IDLE: Duration = Duration::from_secs(75);
+/// The longest head of a request, in bytes; 431 for a longer one.
+const MAX_HEAD: usize = 32 * 1024;
+/// The most that is kept of a connection's bytes in each direction.
+const MAX_BUFFER: usize = 64 * 1024;
 /// How long answers under way may take when the process is to stop.
 const GRACE: Duration = Duration::from_secs(20);
 /// How long to wait where the machine gives no more connections.
-const EXHAUSTED: Duration = Duration::from_secs(1);
+const EXHAUSTED: Duration = Duration::from_millis(100);
+/// How often overdue connections are looked for: the clock of `connections`.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`; answers under way are finished then.
 ///
@@ -46,37 +54,50 @@ const EXHAUSTED: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the system gives no threads.
 pub async fn serve<S>(
-    listener: TcpListener,
+    listener: Listener,
     front: Front<S>,
+    limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
-    S: Clone + Send + Sync + 'static,
+    S: AsRef<Context> + Clone + Send + Sync + 'static,
 {
     let graceful = GracefulShutdown::new();
     let elsewhere = Handle::current();
     let attendants: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
         .map(|_| Attendant::start())
         .collect::<io::Result<_>>()?;
+    let connections = Connections::new(limits);
+    let mut tick = tokio::time::interval(TICK);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            _ = tick.tick() => {
+                connections.tick();
+                continue;
+            }
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                // Answers are written whole, so there is nothing to wait for.
-                let _ = stream.set_nodelay(true);
+            Ok(accepted) => {
+                let peer = (!accepted.is_local).then_some(accepted.peer.ip());
                 let least = attendants.iter().min_by_key(|attendant| attendant.connections());
-                let (Some(attendant), Ok(stream)) = (least, stream.into_std()) else { continue };
-                let asked =
-                    Asked { front: front.clone(), peer, elsewhere: elsewhere.clone(), life: Arc::default() };
-                attendant.take(attend(stream, asked, graceful.watcher()));
+                let (Some(attendant), Some(admitted)) = (least, connections.admit(peer)) else { continue };
+                let asked = Asked {
+                    front: front.clone(),
+                    peer: accepted.peer,
+                    elsewhere: elsewhere.clone(),
+                    activity: admitted.activity.clone(),
+                };
+                let id = admitted.id;
+                let abort = attendant.take(attend(accepted, admitted, asked, graceful.watcher()));
+                connections.set_abort(id, abort);
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "no connection can be taken");
+                tracing::error!(%error, "no connection can be taken; some that are idle are closed");
+                connections.evict_some();
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
@@ -116,52 +137,35 @@ impl Attendant {
         Arc::strong_count(&self.connections)
     }
 
-    fn take(&self, connection: impl Future<Output = ()> + Send + 'static) {
+    fn take(&self, connection: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let held = self.connections.clone();
-        self.runtime.spawn(async move {
+        let attended = self.runtime.spawn(async move {
             connection.await;
             drop(held);
         });
+        attended.abort_handle()
     }
 }
 
-async fn attend<S: Clone + Send + Sync + 'static>(stream: StdStream, asked: Asked<S>, watcher: Watcher) {
-    let (peer, life) = (asked.peer, asked.life.clone());
+async fn attend<S: AsRef<Context> + Clone + Send + Sync + 'static>(
+    accepted: Accepted,
+    admitted: Admitted,
+    asked: Asked<S>,
+    watcher: Watcher,
+) {
+    let peer = asked.peer;
     // Readiness is told to the thread that registers it: this one.
-    let stream = match TcpStream::from_std(stream) {
-        Ok(stream) => Watched { stream, life: life.clone() },
+    let stream = match accepted.register() {
+        Ok(stream) => Watched { stream, activity: admitted.activity.clone() },
         Err(error) => return tracing::debug!(%error, %peer, "a connection failed"),
     };
+    let mut http = http1::Builder::new();
     // One write for head and body: both are short.
-    let connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), asked);
-    let mut connection = std::pin::pin!(watcher.watch(connection));
-    let mut known = life.signs();
-    loop {
-        match tokio::time::timeout(IDLE, &mut connection).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => return tracing::debug!(%error, %peer, "a connection failed"),
-            Err(_) => {
-                let signs = life.signs();
-                if signs == known && life.under_way.load(Ordering::Relaxed) == 0 {
-                    return tracing::debug!(%peer, "an idle connection is closed");
-                }
-                known = signs;
-            }
-        }
-    }
-}
-
-/// Signs of life of a connection.
-#[derive(Debug, Default)]
-struct Life {
-    asked: AtomicU32,
-    written: AtomicU32,
-    under_way: AtomicU32,
-}
-
-impl Life {
-    fn signs(&self) -> (u32, u32) {
-        (self.asked.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed))
+    http.writev(false).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
+    // How long a head may take, `connections` knows.
+    let connection = http.header_read_timeout(None).serve_connection(TokioIo::new(stream), asked);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, %peer, "a connection failed");
     }
 }
 
@@ -171,17 +175,23 @@ struct Asked<S> {
     peer: SocketAddr,
     /// Where what is no verification is answered.
     elsewhere: Handle,
-    life: Arc<Life>,
+    activity: Arc<Activity>,
 }
 
-impl<S: Clone + Send + Sync + 'static> hyper::service::Service<Request<Incoming>> for Asked<S> {
+impl<S> hyper::service::Service<Request<Incoming>> for Asked<S>
+where
+    S: AsRef<Context> + Clone + Send + Sync + 'static,
+{
     type Response = Response;
     type Error = std::convert::Infallible;
     type Future = Answered;
 
     fn call(&self, request: Request<Incoming>) -> Answered {
-        self.life.asked.fetch_add(1, Ordering::Relaxed);
-        self.life.under_way.fetch_add(1, Ordering::Relaxed);
+        self.activity.begin_answer();
+        if !has_one_host(request.version(), request.headers()) {
+            let answering = Box::pin(std::future::ready(wrong_host(self.front.state())));
+            return Answered { answering, activity: self.activity.clone() };
+        }
         let body = |incoming: Incoming| {
             if incoming.is_end_stream() { Body::empty() } else { Body::new(incoming) }
         };
@@ -198,14 +208,30 @@ impl<S: Clone + Send + Sync + 'static> hyper::service::Service<Request<Incoming>
                 }
             })
         });
-        Answered { answering, life: self.life.clone() }
+        Answered { answering, activity: self.activity.clone() }
     }
+}
+
+/// Whether a request names its host once. HTTP/1.0 may leave it out.
+fn has_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    (hosts.next().is_some() || version == Version::HTTP_10) && hosts.next().is_none()
+}
+
+/// Ends the connection: who sends such a request may mean two by it.
+fn wrong_host(state: &impl AsRef<Context>) -> Response {
+    let body = "Send exactly one Host header.\n";
+    let mut response = (StatusCode::BAD_REQUEST, body).into_response();
+    *response.headers_mut() = super::headers(state.as_ref());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// An answer under way on a connection.
 struct Answered {
     answering: super::direct::Answering,
-    life: Arc<Life>,
+    activity: Arc<Activity>,
 }
 
 impl Future for Answered {
@@ -217,14 +243,14 @@ impl Future for Answered {
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        self.life.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.activity.end_answer();
     }
 }
 
-/// A stream that tells of what could be written.
+/// A stream that tells of what arrives and of what could be written.
 struct Watched {
-    stream: TcpStream,
-    life: Arc<Life>,
+    stream: Stream,
+    activity: Arc<Activity>,
 }
 
 impl AsyncRead for Watched {
@@ -233,7 +259,12 @@ impl AsyncRead for Watched {
         waker: &mut Waker<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(waker, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(waker, buffer);
+        if buffer.filled().len() > before {
+            self.activity.received();
+        }
+        read
     }
 }
 
@@ -241,7 +272,7 @@ impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, waker: &mut Waker<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(waker, bytes);
         if written.is_ready() {
-            self.life.written.fetch_add(1, Ordering::Relaxed);
+            self.activity.sent();
         }
         written
     }

@@ -1,0 +1,106 @@
+//! The writer of the log: one event is one line.
+//!
+//! Texts of requests reach the log, in errors and in spans. A line break in one
+//! could forge an event, and a control character could change what a terminal
+//! shows. So the writer, which all events pass, replaces every control character
+//! inside an event by its escape. The escape character itself stays where the
+//! formatter colours its lines: it escapes those of values.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Makes writers on which one event is one line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OneLine<M>(pub(super) M);
+
+/// A writer on which what is written at once is one line.
+#[derive(Debug)]
+pub(super) struct Line<W>(W);
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLine<M> {
+    type Writer = Line<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(self.0.make_writer())
+    }
+}
+
+impl<W: Write> Write for Line<W> {
+    /// The formatter writes each event whole, with the line's end.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let (text, end) = match event.split_last() {
+            Some((b'\n', text)) => (text, true),
+            _ => (event, false),
+        };
+        let text = String::from_utf8_lossy(text);
+        if text.contains(must_be_escaped) {
+            let escaped: String = text.chars().map(escape).collect();
+            self.0.write_all(escaped.as_bytes())?;
+        } else {
+            self.0.write_all(text.as_bytes())?;
+        }
+        if end {
+            self.0.write_all(b"\n")?;
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Control characters, and the two that some readers take for a line's end.
+fn must_be_escaped(c: char) -> bool {
+    (c.is_control() && c != '\u{1b}' && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+fn escape(c: char) -> String {
+    if must_be_escaped(c) { c.escape_default().to_string() } else { c.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_request_says_cannot_forge_a_line_of_the_log() {
+        let forged = "a\n2027-01-01T00:00:00Z  INFO tessera: signed in\r\u{85}\u{2028}\u{1b}[2J\u{7}=1";
+        for colours in [false, true] {
+            let kept = Kept::default();
+            let writer = kept.clone();
+            let lines = tracing_subscriber::fmt()
+                .with_ansi(colours)
+                .with_writer(OneLine(move || writer.clone()))
+                .finish();
+            tracing::subscriber::with_default(lines, || {
+                let span = tracing::info_span!("request", path = forged);
+                let _inside = span.enter();
+                tracing::error!(error = %forged, text = ?forged, "{forged}");
+                tracing::info!("and another");
+            });
+            let bytes = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            assert_eq!(text.lines().count(), 2, "{text:?}");
+            assert!(text.ends_with('\n') && text.contains("\\n2027"), "{text:?}");
+            assert!(!text.contains(['\r', '\u{85}', '\u{2028}', '\u{7}']), "{text:?}");
+            assert!(!text.contains("\u{1b}[2J"), "{text:?}");
+        }
+    }
+}
