@@ -30,6 +30,13 @@ export async function echo() {
       response.end(JSON.stringify({ method: request.method, url: request.url, headers, length }));
     });
   });
+  // An upgraded connection gives back what it is sent, after who called.
+  server.on('upgrade', (request, socket) => {
+    behind.requests += 1;
+    socket.on('error', () => {});
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n${request.headers['tessera-subject']};`);
+    socket.pipe(socket);
+  });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   behind.port = server.address().port;
   behind.stop = () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); });

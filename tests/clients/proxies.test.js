@@ -1,5 +1,6 @@
 // Forward auth through the real proxies, with the files of docs/examples.
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
 import { send, sendRaw } from './parts.js';
@@ -69,6 +70,27 @@ for (const make of [nginx, caddy]) {
       const answer = await ask({ ...bearer(deploy), 'Tessera-Service-Authorization': 'Bearer mine' });
       assert.equal(answer.status, 200);
       assert.ok(!answer.text.includes(deploy.key.token) && !answer.text.includes(secret) && !answer.text.includes('mine'));
+    });
+
+    test('a WebSocket opens with a good key alone, and carries bytes both ways', async () => {
+      const open = (key) => new Promise((resolve, reject) => {
+        const socket = connect(proxy.port, '127.0.0.1');
+        let text = '';
+        const end = () => { socket.destroy(); resolve(text); };
+        socket.setTimeout(5000, end);
+        socket.on('error', reject).on('close', end).on('data', (part) => {
+          text += part.toString('latin1');
+          if (text.endsWith(';')) socket.write('there and back');
+          if (text.endsWith('there and back') || text.startsWith('HTTP/1.1 401')) end();
+        });
+        socket.write(`GET /runs HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n`);
+      });
+      const opened = await open(`Authorization: Bearer ${deploy.key.token}\r\nTessera-Subject: forged\r\n`);
+      assert.match(opened, /^HTTP\/1\.1 101 /);
+      assert.ok(opened.endsWith(`\r\n\r\n${deploy.id};there and back`), opened);
+      const before = behind.requests;
+      assert.match(await open(''), /^HTTP\/1\.1 401 /);
+      assert.equal(behind.requests, before);
     });
 
     test('without a token it is 401, and the answer says how to bring one', async () => {
