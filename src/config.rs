@@ -395,15 +395,7 @@ impl Config {
                 listen => format!("http://{listen}"),
             }
         };
-        let mut trusted_proxies = Vec::new();
-        for part in proxies.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
-            match parse_ip_range(part) {
-                Some(range) => trusted_proxies.push(range),
-                None => mistakes.push(format!(
-                    "{from_proxies}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"
-                )),
-            }
-        }
+        let trusted_proxies = trusted_proxies(&proxies, &from_proxies, &mut mistakes);
         let allow_private_issuers = match private_issuers.as_str() {
             "true" => true,
             "false" => false,
@@ -466,6 +458,19 @@ impl Config {
     pub fn https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+}
+
+fn trusted_proxies(text: &str, from: &str, mistakes: &mut Vec<String>) -> Vec<IpNet> {
+    let mut found = Vec::new();
+    for part in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
+        match parse_ip_range(part) {
+            Some(range) => found.push(range),
+            None => {
+                mistakes.push(format!("{from}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"));
+            }
+        }
+    }
+    found
 }
 
 fn database(url: &str, data_dir: &Path) -> Result<Address, &'static str> {

@@ -184,7 +184,7 @@ async fn a_node_that_hears_nothing_believes_nothing() {
     meddle(&house, &id, true).await;
     // The way to the other nodes is cut, and what they told meanwhile is lost.
     sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-         AND (query = 'SELECT 1' OR query LIKE 'LISTEN%')")
+         AND (query = 'SHOW transaction_read_only' OR query LIKE 'LISTEN%')")
         .all::<(bool,)>(&house.app.db)
         .await
         .expect("ended");

@@ -1,6 +1,8 @@
 //! The server itself, on real sockets: limits of connections and heads, the
 //! `Host` header, what it listens on, and requests as proxies send them.
 
+#![allow(clippy::disallowed_methods, reason = "how long it takes is what is asked here")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};

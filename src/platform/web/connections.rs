@@ -302,8 +302,9 @@ mod tests {
         Connections::new(ConnectionLimits { total, per_network, exempt })
     }
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("an address"))
+    /// A connection from there.
+    fn from(connections: &Connections, peer: &str) -> Option<Admitted> {
+        connections.admit(Some(peer.parse().expect("an address")))
     }
 
     fn is_open(connections: &Connections, admitted: &Admitted) -> bool {
@@ -313,13 +314,13 @@ mod tests {
     #[test]
     fn at_a_limit_the_connection_that_is_idle_longest_makes_room() {
         let connections = connections(2, 2);
-        let first = connections.admit(address("192.0.2.1")).expect("room");
+        let first = from(&connections, "192.0.2.1").expect("room");
         connections.tick();
-        let second = connections.admit(address("192.0.2.2")).expect("room");
+        let second = from(&connections, "192.0.2.2").expect("room");
         connections.tick();
         first.activity.begin_answer();
         first.activity.end_answer();
-        let third = connections.admit(address("192.0.2.3")).expect("room is made");
+        let third = from(&connections, "192.0.2.3").expect("room is made");
         assert!(!is_open(&connections, &second));
         assert!(is_open(&connections, &first) && is_open(&connections, &third));
     }
@@ -327,11 +328,11 @@ mod tests {
     #[test]
     fn a_connection_with_an_answer_under_way_is_not_closed_to_make_room() {
         let connections = connections(1, 1);
-        let busy = connections.admit(address("192.0.2.1")).expect("room");
+        let busy = from(&connections, "192.0.2.1").expect("room");
         busy.activity.begin_answer();
-        assert!(connections.admit(address("192.0.2.2")).is_none());
+        assert!(from(&connections, "192.0.2.2").is_none());
         busy.activity.end_answer();
-        assert!(connections.admit(address("192.0.2.2")).is_some());
+        assert!(from(&connections, "192.0.2.2").is_some());
         assert!(!is_open(&connections, &busy));
     }
 
@@ -339,14 +340,18 @@ mod tests {
     fn one_network_has_its_own_limit_and_trusted_proxies_and_unix_sockets_have_none() {
         let connections = connections(100, 2);
         let held: Vec<_> = ["192.0.2.1", "192.0.2.1", "192.0.2.9", "2001:db8::1", "2001:db8::2"]
-            .map(|text| connections.admit(address(text)).expect("room"))
+            .map(|text| from(&connections, text).expect("room"))
             .into();
-        let more = connections.admit(address("2001:db8::3")).expect("room is made in the same network");
+        let more = from(&connections, "2001:db8::3").expect("room is made in the same network");
         let open: Vec<bool> = held.iter().map(|each| is_open(&connections, each)).collect();
         assert_eq!(open.iter().filter(|open| **open).count(), 4);
         assert_eq!(open[..3], [true; 3], "other networks are left alone");
         let exempt: Vec<_> = (0..10)
-            .map(|number| connections.admit(if number % 2 == 0 { address("10.1.2.3") } else { None }))
+            .map(
+                |number| {
+                    if number % 2 == 0 { from(&connections, "10.1.2.3") } else { connections.admit(None) }
+                },
+            )
             .map(|admitted| admitted.expect("room"))
             .collect();
         assert!(exempt.iter().all(|each| is_open(&connections, each)));
@@ -358,9 +363,9 @@ mod tests {
     #[test]
     fn a_head_must_arrive_within_ten_seconds_of_its_first_byte() {
         let connections = connections(10, 10);
-        let silent = connections.admit(address("192.0.2.1")).expect("room");
-        let kept = connections.admit(address("192.0.2.1")).expect("room");
-        let slow = connections.admit(address("192.0.2.1")).expect("room");
+        let silent = from(&connections, "192.0.2.1").expect("room");
+        let kept = from(&connections, "192.0.2.1").expect("room");
+        let slow = from(&connections, "192.0.2.1").expect("room");
         for each in [&kept, &slow] {
             each.activity.begin_answer();
             each.activity.end_answer();
@@ -385,7 +390,7 @@ mod tests {
     #[test]
     fn an_answer_under_way_has_its_time() {
         let connections = connections(10, 10);
-        let busy = connections.admit(address("192.0.2.1")).expect("room");
+        let busy = from(&connections, "192.0.2.1").expect("room");
         busy.activity.begin_answer();
         for _ in 0..200 {
             connections.tick();
