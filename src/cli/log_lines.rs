@@ -3,8 +3,8 @@
 //! Texts of requests reach the log, in errors and in spans. A line break in one
 //! could forge an event, and a control character could change what a terminal
 //! shows. So the writer, which all events pass, replaces every control character
-//! inside an event by its escape. The escape character itself stays where the
-//! formatter colours its lines: it escapes those of values.
+//! inside an event by its escape. What sets a colour stays where the formatter
+//! colours its lines.
 
 use std::io::{self, Write};
 
@@ -12,17 +12,25 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Makes writers on which one event is one line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OneLine<M>(pub(super) M);
+pub(super) struct OneLine<M> {
+    /// Makes what is written to.
+    pub(super) writer: M,
+    /// Whether the formatter colours its lines.
+    pub(super) colours: bool,
+}
 
 /// A writer on which what is written at once is one line.
 #[derive(Debug)]
-pub(super) struct Line<W>(W);
+pub(super) struct Line<W> {
+    writer: W,
+    colours: bool,
+}
 
 impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLine<M> {
     type Writer = Line<M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line(self.0.make_writer())
+        Line { writer: self.writer.make_writer(), colours: self.colours }
     }
 }
 
@@ -35,29 +43,41 @@ impl<W: Write> Write for Line<W> {
         };
         let text = String::from_utf8_lossy(text);
         if text.contains(must_be_escaped) {
-            let escaped: String = text.chars().map(escape).collect();
-            self.0.write_all(escaped.as_bytes())?;
+            let escaped: String = text
+                .char_indices()
+                .map(|(at, c)| {
+                    let is_colour = self.colours && is_colour(&text[at..]);
+                    if must_be_escaped(c) && !is_colour {
+                        c.escape_default().to_string()
+                    } else {
+                        c.to_string()
+                    }
+                })
+                .collect();
+            self.writer.write_all(escaped.as_bytes())?;
         } else {
-            self.0.write_all(text.as_bytes())?;
+            self.writer.write_all(text.as_bytes())?;
         }
         if end {
-            self.0.write_all(b"\n")?;
+            self.writer.write_all(b"\n")?;
         }
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.writer.flush()
     }
 }
 
 /// Control characters, and the two that some readers take for a line's end.
 fn must_be_escaped(c: char) -> bool {
-    (c.is_control() && c != '\u{1b}' && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}')
+    (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-fn escape(c: char) -> String {
-    if must_be_escaped(c) { c.escape_default().to_string() } else { c.to_string() }
+/// Whether a text begins with what sets a colour: `ESC [ numbers m`.
+fn is_colour(text: &str) -> bool {
+    let numbers = |c: char| c.is_ascii_digit() || c == ';';
+    text.strip_prefix("\u{1b}[").is_some_and(|rest| rest.trim_start_matches(numbers).starts_with('m'))
 }
 
 #[cfg(test)]
@@ -87,7 +107,7 @@ mod tests {
             let writer = kept.clone();
             let lines = tracing_subscriber::fmt()
                 .with_ansi(colours)
-                .with_writer(OneLine(move || writer.clone()))
+                .with_writer(OneLine { writer: move || writer.clone(), colours })
                 .finish();
             tracing::subscriber::with_default(lines, || {
                 let span = tracing::info_span!("request", path = forged);

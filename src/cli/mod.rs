@@ -160,9 +160,12 @@ fn config(flags: BTreeMap<String, String>, demo: bool) -> Result<Config, String>
 }
 
 fn log_to_stderr(config: &Config) {
-    let lines = tracing_subscriber::fmt::layer().with_writer(log_lines::OneLine(std::io::stderr));
+    let colours =
+        config.log_format == LogFormat::Pretty && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let writer = log_lines::OneLine { writer: std::io::stderr, colours };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match config.log_format {
-        LogFormat::Pretty => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Pretty => lines.with_ansi(colours).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     // A second subscriber in one process (tests) is not an error.

@@ -160,8 +160,15 @@ impl Open {
     }
 
     fn close(&mut self, ids: impl IntoIterator<Item = u64>) -> usize {
-        let closed = ids.into_iter().filter_map(|id| self.remove(id));
-        closed.filter_map(|entry| entry.abort).map(|abort| abort.abort()).count()
+        let mut closed = 0;
+        for entry in ids.into_iter().filter_map(|id| self.remove(id)) {
+            closed += 1;
+            // One without it is closed by `set_abort`.
+            if let Some(abort) = entry.abort {
+                abort.abort();
+            }
+        }
+        closed
     }
 
     /// Closes so many of those that are idle longest, of one network or of all.
