@@ -4,14 +4,14 @@
 pub mod assets;
 pub mod body;
 pub mod client;
-pub mod cookie;
 mod connections;
+pub mod cookie;
 mod direct;
 mod envelope;
 mod form;
 mod json;
-pub mod nullable;
 mod listener;
+pub mod nullable;
 pub mod operation;
 mod page;
 pub mod paging;
