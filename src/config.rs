@@ -143,6 +143,16 @@ pub enum OrganizationCreation {
     Anyone,
 }
 
+impl OrganizationCreation {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "administrators" => Some(Self::Administrators),
+            "anyone" => Some(Self::Anyone),
+            _ => None,
+        }
+    }
+}
+
 /// How much there can be at once: the settings `limits.*`, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Limits(BTreeMap<&'static str, u32>);
@@ -410,14 +420,10 @@ impl Config {
             ));
             0
         });
-        let organization_creation = match creation.as_str() {
-            "administrators" => OrganizationCreation::Administrators,
-            "anyone" => OrganizationCreation::Anyone,
-            other => {
-                mistakes.push(format!("{from_creation}: must be administrators or anyone, not “{other}”"));
-                OrganizationCreation::Administrators
-            }
-        };
+        let organization_creation = OrganizationCreation::parse(&creation).unwrap_or_else(|| {
+            mistakes.push(format!("{from_creation}: must be administrators or anyone, not “{creation}”"));
+            OrganizationCreation::Administrators
+        });
         let limits = Limits::read(sources, &mut mistakes);
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             mistakes.push(format!(

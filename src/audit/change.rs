@@ -155,10 +155,9 @@ impl<'a> Change<'a> {
             return Ok(vec![self.organization]);
         }
         let person = match self.about {
-            About::Installation => None,
             About::Person(person) => Some(person),
             About::Actor if self.actor.kind == ActorKind::Person => self.actor.id.parse().ok(),
-            About::Actor => None,
+            About::Actor | About::Installation => None,
         };
         let mut logs = vec![None];
         if let Some(person) = person {

@@ -7,6 +7,7 @@ use super::issuer::Issuers;
 use super::limits::Limits;
 use super::memory::Memory;
 use super::password::Passwords;
+use super::refused_tokens::RefusedTokens;
 use super::usage::Usage;
 use crate::platform::id::PersonId;
 use crate::platform::outbound::Outbound;
@@ -33,6 +34,8 @@ pub struct Kept {
     pub memory: Memory,
     /// How often may be asked.
     pub limits: Limits,
+    /// Which refused tokens were told of lately.
+    pub refused_tokens: RefusedTokens,
     /// Who set up the installation, once that is known: it never changes.
     founder: OnceLock<PersonId>,
 }
@@ -48,8 +51,18 @@ impl App {
         let limits = Limits::new(&context.clock, context.config.api_rate_limit);
         let (usage, issuers) = (Usage::default(), Issuers::default());
         let memory = Memory::default();
-        let founder = OnceLock::new();
-        Ok(Self(Arc::new(Kept { context, passwords, usage, outbound, issuers, memory, limits, founder })))
+        let (refused_tokens, founder) = (RefusedTokens::default(), OnceLock::new());
+        Ok(Self(Arc::new(Kept {
+            context,
+            passwords,
+            usage,
+            outbound,
+            issuers,
+            memory,
+            limits,
+            refused_tokens,
+            founder,
+        })))
     }
 }
 

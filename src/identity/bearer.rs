@@ -264,25 +264,35 @@ pub struct Facts {
 // A hundred thousand and more are remembered.
 const _: () = assert!(size_of::<Facts>() <= 144);
 
+const REFUSED: Error = Error::Unauthenticated { presented: true };
+
+/// Refuses a value, and tells the audit log of a token that it belongs to.
+async fn refuse(app: &App, value: &PlainToken, request: &RequestFacts) -> Result<Bearer> {
+    Box::pin(app.refused_tokens.record(app, value, request)).await;
+    Err(REFUSED)
+}
+
 /// Looks a value up, and refuses it if anything that it depends on has ended.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for one that is not good, [`Error::Forbidden`]
 /// for one that is used from an address outside its limits; when the database cannot.
 pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Result<Bearer> {
-    let refused = Error::Unauthenticated { presented: true };
     // A service secret opens the verification endpoints and nothing else.
     if value.kind() == TokenKind::ServiceSecret {
-        return Err(refused);
+        return Err(REFUSED);
     }
     let (hash, now) = (value.hash(), app.clock.now());
     let facts = match app.memory.tokens.get(app.db.changes(), &hash, now) {
         Some(facts) => facts,
         // On the heap: what is remembered needs no room for the way to the database.
-        None => Box::pin(facts::read(app, value, hash, now)).await?.ok_or_else(|| refused.clone())?,
+        None => match Box::pin(facts::read(app, value, hash, now)).await? {
+            Some(facts) => facts,
+            None => return refuse(app, value, &request).await,
+        },
     };
     if passed(facts.expires_at, now) {
-        return Err(refused);
+        return refuse(app, value, &request).await;
     }
     if !facts.addresses.iter().all(|list| list.let_in(request.address)) {
         return Err(request.shut_out());

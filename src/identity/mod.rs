@@ -15,6 +15,7 @@ pub mod once;
 pub mod password;
 pub mod password_queue;
 pub mod refused_sign_ins;
+mod refused_tokens;
 pub mod reveal;
 pub mod same_origin;
 pub mod service;

@@ -198,8 +198,8 @@ impl NewInvitation {
         }
         let mut slugs: Vec<&str> = teams.iter().map(|(slug, _)| slug.as_str()).collect();
         slugs.sort_unstable();
-        if let Some(twice) = slugs.windows(2).find(|pair| pair[0] == pair[1]) {
-            mistakes.add("teams", format!("name “{}” twice; name each team once", twice[0]));
+        if let Some([twice, _]) = slugs.array_windows().find(|[one, next]| one == next) {
+            mistakes.add("teams", format!("name “{twice}” twice; name each team once"));
         }
         if teams.len() > 50 {
             mistakes.add("teams", "may be at most 50");

@@ -12,6 +12,7 @@
 mod access_rules;
 mod api;
 mod api_bodies;
+mod audit_coverage;
 mod audit_log;
 mod collation;
 mod command_line;

@@ -58,10 +58,11 @@ async fn rows<T: tessera::platform::db::Record>(
     statement.all(&house.app.db).await.expect("read")
 }
 
+type TeamRow = (TeamId, String, bool, bool, bool);
+
 async fn load_world(house: &House, organization: &OrganizationFacts) -> World {
     let mut world = World::default();
     let id = organization.id;
-    type TeamRow = (TeamId, String, bool, bool, bool);
     let teams: Vec<TeamRow> = rows(
         house,
         sql("SELECT id, slug, is_owners, visibility = 'secret' AS secret, members_manage_token FROM teams \
@@ -463,7 +464,7 @@ impl Run {
         let facts = self.facts().await;
         let after = load_world(&self.house, &facts).await;
         let told = || format!("{what} {path} {body} by {caller:?}: {} {}", answer.status, answer.text);
-        self.judge(&before, &after, &subject, &told);
+        Self::judge(&before, &after, &subject, &told);
         let was = targets(&after, &before, Moment::Before);
         let is = targets(&after, &before, Moment::After);
         let own = access(&subject, &was);
@@ -481,7 +482,7 @@ impl Run {
         }
         // So can whoever decides which identities are trusted.
         if what == "edit identity provider" && answer.status == StatusCode::OK {
-            for (_, bound) in after.subjects.iter().filter(|(_, it)| self.is_federated(it, &after)) {
+            for (_, bound) in after.subjects.iter().filter(|(_, it)| Self::is_federated(it, &after)) {
                 let all = access(bound, &is);
                 let more = all.iter().find(|(permission, place)| {
                     !own.contains(&(*permission, place.clone())) && !founds(&subject, *permission)
@@ -492,14 +493,14 @@ impl Run {
         after
     }
 
-    fn is_federated(&self, subject: &Subject, world: &World) -> bool {
+    fn is_federated(subject: &Subject, world: &World) -> bool {
         // The one account without a key.
         matches!(subject.kind, Kind::ServiceAccount { id, .. }
             if !world.slugs.keys.iter().any(|(account, _)| *account == id.to_string()))
     }
 
     /// Nobody can do more than before plus what the caller could do.
-    fn judge(&self, before: &World, after: &World, caller: &Subject, told: &dyn Fn() -> String) {
+    fn judge(before: &World, after: &World, caller: &Subject, told: &dyn Fn() -> String) {
         if before == after {
             return;
         }
@@ -554,7 +555,7 @@ impl Run {
         let after = load_world(&self.house, &self.facts().await).await;
         match subject {
             Some(inviter) => {
-                self.judge(&before, &after, &inviter, &|| format!("{guest} accepts: {accepted:?}"))
+                Self::judge(&before, &after, &inviter, &|| format!("{guest} accepts: {accepted:?}"));
             }
             None => assert_eq!(
                 before.subjects, after.subjects,

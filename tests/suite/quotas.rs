@@ -13,6 +13,9 @@ fn path(rest: &str) -> String {
     format!("/organizations/acme{rest}")
 }
 
+/// The limit, the first request that fits, and the ones after it.
+type Case = (&'static str, (Method, String), Value, (Method, String), Value);
+
 #[tokio::test]
 async fn each_kind_of_thing_can_be_created_up_to_its_limit() {
     let limits = [
@@ -48,7 +51,7 @@ async fn each_kind_of_thing_can_be_created_up_to_its_limit() {
     let create = |rest: &str| (Method::POST, path(rest));
     let keys = format!("/service-accounts/{account}/tokens");
     // The first that fits, and the one after it.
-    let cases: Vec<(&str, (Method, String), Value, (Method, String), Value)> = vec![
+    let cases: Vec<Case> = vec![
         (
             "teams",
             create("/teams"),
