@@ -2,7 +2,7 @@
 -- derived from the installation's key: whoever reads the database does not
 -- learn the addresses.
 CREATE TABLE sign_in_networks (
-    person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    person_id TEXT COLLATE "C" NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     network BYTEA NOT NULL,
     last_seen_at BIGINT NOT NULL,
     PRIMARY KEY (person_id, network)
@@ -12,8 +12,8 @@ CREATE INDEX sign_in_networks_seen ON sign_in_networks (last_seen_at);
 -- first: how many came after it, for one more event.
 CREATE TABLE refused_sign_ins (
     key BYTEA PRIMARY KEY,
-    account TEXT NOT NULL,
-    address TEXT NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
+    address TEXT COLLATE "C" NOT NULL,
     failures BIGINT NOT NULL,
     since BIGINT NOT NULL,
     last_at BIGINT NOT NULL
