@@ -48,7 +48,7 @@ describe('two nodes behind Caddy', () => {
     });
     const signedIn = await form('/sign-in', { email: 'olive@acme.test', password: 'seven quiet mosaics' });
     assert.equal(signedIn.status, 303, signedIn.text);
-    const Cookie = signedIn.headers['set-cookie'][0].split(';')[0];
+    const Cookie = signedIn.headers['set-cookie'].map((cookie) => cookie.split(';')[0]).join('; ');
     const pages = () => Promise.all([proxy, one, other].map((it) => send(`${it.url}/orgs/acme/settings/teams`, { headers: { Cookie } })));
     for (const page of await pages()) assert.equal(page.status, 200);
     await form('/sign-out', {}, { Cookie });
