@@ -1,8 +1,10 @@
 //! What a service token is, beyond a token.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Guarded, Resource, Target};
+use crate::access::{Guarded, Permissions, Resource, Sets, Target};
 use crate::platform::id::OrganizationId;
 use crate::tokens::model::{HoldsTokens, Lifetime, Token, Whose};
 
@@ -154,18 +156,30 @@ impl Listed {
         all
     }
 
-    /// How many projects its grants name; nothing where one holds in all.
+    /// In which projects its grants hold, in words: sets that hold no permission
+    /// of projects do not count.
     #[must_use]
-    pub fn places(&self) -> Option<usize> {
-        let mut slugs = Vec::new();
+    pub fn reach(&self, sets: &Sets) -> String {
+        let (mut is_everywhere, mut named) = (false, BTreeSet::new());
         for grant in self.grants() {
+            let inside = sets
+                .find(&grant.permission_set)
+                .is_some_and(|set| !set.permissions.only(Permissions::PROJECT).is_empty());
             match grant.projects {
-                Where::All => return None,
-                Where::These(these) => slugs.extend(these),
+                _ if !inside => {}
+                Where::All => is_everywhere = true,
+                Where::These(slugs) => named.extend(slugs),
             }
         }
-        slugs.sort_unstable();
-        slugs.dedup();
-        Some(slugs.len())
+        let some = match named.len() {
+            1 => "1 project".to_owned(),
+            many => format!("{many} projects"),
+        };
+        match (is_everywhere, named.is_empty()) {
+            (true, true) => "All projects".to_owned(),
+            (true, false) => format!("All projects, more in {some}"),
+            (false, true) => "No projects".to_owned(),
+            (false, false) => some,
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::actions;
 use super::form::{Choices, Typed};
 use super::model::{GrantInput, Listed, ServiceTokens};
 use super::store::Filter;
-use crate::access::{PermissionSet, TokenKind, may, require};
+use crate::access::{Sets, TokenKind, may, require};
 use crate::filters;
 use crate::identity::reveal::Delivery;
 use crate::identity::session::flash;
@@ -51,7 +51,7 @@ struct ListPage {
     shell: Shell,
     filter: Filter,
     slice: Slice<Listed>,
-    sets: Vec<PermissionSet>,
+    sets: Sets,
     may_manage: bool,
 }
 
@@ -70,10 +70,7 @@ struct FormPage {
 
 impl ListPage {
     fn set_name(&self, slug: &str) -> String {
-        self.sets
-            .iter()
-            .find(|set| set.slug == slug)
-            .map_or_else(|| slug.to_owned(), |set| set.name.to_string())
+        self.sets.name(slug)
     }
 }
 
@@ -82,6 +79,7 @@ impl ListPage {
 struct RevokePage {
     shell: Shell,
     tokens: Vec<(Listed, Vec<Calls>)>,
+    sets: Sets,
     mistakes: Mistakes,
 }
 
@@ -95,7 +93,7 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
     let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
     let may_manage = may(&caller.subject, &ServiceTokens(caller.organization.id));
     let shell = Shell::of(&app, &caller, SECTION, "Service tokens").await?;
-    let sets = caller.organization.sets.all().cloned().collect();
+    let sets = caller.organization.sets.clone();
     Ok(page(&ListPage { shell, filter, slice, sets, may_manage }))
 }
 
@@ -276,7 +274,8 @@ async fn revoke_page(
         more => format!("Revoke {} service tokens?", more.len()),
     };
     let shell = Shell::of(app, caller, SECTION, title).await?;
-    Ok(html(status, &RevokePage { shell, tokens: all, mistakes }))
+    let sets = caller.organization.sets.clone();
+    Ok(html(status, &RevokePage { shell, tokens: all, sets, mistakes }))
 }
 
 async fn revoke(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {

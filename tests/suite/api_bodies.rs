@@ -289,3 +289,45 @@ async fn what_somebody_made_names_them_by_id() {
         assert_eq!(shown["created_by_id"], me, "{shown}");
     }
 }
+
+#[tokio::test]
+async fn a_service_token_is_said_to_hold_where_its_grants_hold() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    for slug in ["one", "two"] {
+        made(&house, &olive, "/projects", json!({ "slug": slug, "name": slug, "team": "platform" })).await;
+    }
+    let body = json!({ "slug": "people", "name": "People", "level": "organization", "permissions": ["members:read"] });
+    made(&house, &olive, "/permission-sets", body).await;
+    let cookie = house.sign_in("olive").await;
+    for (name, grants, expected) in [
+        ("a", json!([{ "permission_set": "people", "projects": "all" }]), "No projects"),
+        (
+            "b",
+            json!([
+                { "permission_set": "people", "projects": "all" },
+                { "permission_set": "job_viewer", "projects": ["one"] },
+            ]),
+            "1 project",
+        ),
+        ("c", json!([{ "permission_set": "job_viewer", "projects": ["one", "two"] }]), "2 projects"),
+        ("d", json!([{ "permission_set": "job_viewer", "projects": "all" }]), "All projects"),
+        (
+            "e",
+            json!([
+                { "permission_set": "job_viewer", "projects": "all" },
+                { "permission_set": "member", "projects": ["two"] },
+            ]),
+            "All projects, more in 1 project",
+        ),
+    ] {
+        let token = made(&house, &olive, "/service-tokens", json!({ "name": name, "grants": grants })).await;
+        let list = house.page(&cookie, "/orgs/acme/settings/service-tokens").await.text;
+        assert!(list.contains(&format!(">{expected}</span>")), "{name} {expected}: {list}");
+        let id = token["id"].as_str().expect("an id");
+        let page =
+            house.page(&cookie, &format!("/orgs/acme/settings/service-tokens/revoke?token={id}")).await.text;
+        assert!(page.contains(&expected.to_lowercase()), "{name} {expected}: {page}");
+        house.api(&olive, Method::DELETE, &path(&format!("/service-tokens/{id}")), None).await;
+    }
+}
