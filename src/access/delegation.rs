@@ -66,13 +66,17 @@ pub fn gained(
 }
 
 /// Whether the caller may grant a permission at a place: it holds it there.
+fn can_delegate(caller: &Subject, permission: Permission, target: Option<&Target>) -> bool {
+    sets_up(caller, permission)
+        || target.is_some_and(|target| decide(caller, permission, target).is_allowed())
+}
+
 /// The organization token counts as holding every project permission, because
 /// its purpose is to set up access for others.
-fn can_delegate(caller: &Subject, permission: Permission, target: Option<&Target>) -> bool {
-    let founds = matches!(caller.kind, Kind::Organization)
+fn sets_up(caller: &Subject, permission: Permission) -> bool {
+    matches!(caller.kind, Kind::Organization)
         && permission.resource.level() == Level::Project
-        && caller.narrowed.is_none_or(|to| to.has(permission));
-    founds || target.is_some_and(|target| decide(caller, permission, target).is_allowed())
+        && caller.narrowed.is_none_or(|to| to.has(permission))
 }
 
 fn refusal(caller: &Subject, permission: Permission) -> Refusal {
@@ -89,12 +93,10 @@ fn refusal(caller: &Subject, permission: Permission) -> Refusal {
 /// # Errors
 /// The first permission that the caller does not hold.
 pub fn ensure_holds_set(caller: &Subject, set: &PermissionSet) -> Result<(), Refusal> {
-    let missing = set.permissions.strongest().find(|permission| {
-        let founds = matches!(caller.kind, Kind::Organization)
-            && permission.resource.level() == Level::Project
-            && caller.narrowed.is_none_or(|to| to.has(*permission));
-        !founds && holds(caller, *permission, None).is_none()
-    });
+    let missing = set
+        .permissions
+        .strongest()
+        .find(|permission| !sets_up(caller, *permission) && holds(caller, *permission, None).is_none());
     missing.map_or(Ok(()), |permission| Err(Refusal::Delegation(permission)))
 }
 
@@ -174,7 +176,9 @@ impl Subject {
         }
     }
 
-    fn with_role(kind: Kind, set: &PermissionSet) -> Self {
+    /// A principal of this kind that holds this set by its role, and no more.
+    #[must_use]
+    pub fn with_role(kind: Kind, set: &PermissionSet) -> Self {
         let role = Grant { set: set.clone(), projects: Projects::All, source: Source::Role };
         Self { kind, grants: vec![role], narrowed: None }
     }
