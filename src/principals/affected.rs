@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{OrganizationFacts, load_subject};
 use crate::access::{
-    Grant, Home, Kind, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Projects, Source,
-    Subject, TeamFacts, TeamRole, Visibility,
+    Home, Kind, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Subject, TeamFacts, TeamRole,
+    Visibility,
 };
 use crate::platform::id::{IdentityProviderId, PersonId, ProjectId, ServiceAccountId, TeamId};
 use crate::platform::{Error, Result, Tx, sql};
@@ -47,7 +47,9 @@ pub struct Affected {
 
 /// So many principals one change may affect, if the caller is no owner: all of
 /// them are compared while others wait to write.
-const MAX_AFFECTED: usize = 500;
+const MAX_AFFECTED: u16 = 500;
+/// So many are read of each kind: one more than may be, so that too many are noticed.
+const LOOKED_AT: i64 = MAX_AFFECTED as i64 + 1;
 
 /// Loads the principals that an effect concerns. An owner can do everything, so
 /// nobody asks for their changes.
@@ -66,8 +68,9 @@ pub async fn load_affected(
         Effect::Principal(principal) | Effect::Credential(principal, _) => vec![*principal],
         Effect::IdentityProvider(provider) => {
             let accounts: Vec<(ServiceAccountId,)> = sql("SELECT id FROM service_accounts \
-                 WHERE identity_provider_id = $1 AND deleted_at IS NULL ORDER BY id LIMIT 501")
+                 WHERE identity_provider_id = $1 AND deleted_at IS NULL ORDER BY id LIMIT $2")
             .bind(*provider)
+            .bind(LOOKED_AT)
             .all(&mut *tx)
             .await?;
             accounts.into_iter().map(|(id,)| PrincipalId::ServiceAccount(id)).collect()
@@ -77,14 +80,15 @@ pub async fn load_affected(
             affected.project = load_project(tx, *project).await?;
             let named: Vec<(String,)> =
                 sql("SELECT DISTINCT principal_id FROM grants WHERE project_id = $1 \
-                 ORDER BY principal_id LIMIT 501")
+                 ORDER BY principal_id LIMIT $2")
                 .bind(*project)
+                .bind(LOOKED_AT)
                 .all(&mut *tx)
                 .await?;
             named.iter().filter_map(|(id,)| id.parse().ok()).collect()
         }
     };
-    if principals.len() > MAX_AFFECTED {
+    if principals.len() > usize::from(MAX_AFFECTED) {
         return Err(Error::Forbidden(format!(
             "This change affects more than {MAX_AFFECTED} people and programs. Only an owner can make it."
         )));
@@ -99,8 +103,9 @@ pub async fn load_affected(
 /// A team, and the people who hold with it what it holds.
 async fn with_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
     let members: Vec<(PersonId,)> =
-        sql("SELECT person_id FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT 501")
+        sql("SELECT person_id FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT $2")
             .bind(team)
+            .bind(LOOKED_AT)
             .all(tx)
             .await?;
     let members = members.into_iter().map(|(id,)| PrincipalId::Person(id));
@@ -111,15 +116,16 @@ async fn with_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
 async fn holders(tx: &mut Tx, organization: &OrganizationFacts, slug: &str) -> Result<Vec<PrincipalId>> {
     let mut found = BTreeSet::new();
     for statement in [
-        sql("SELECT person_id FROM memberships WHERE organization_id = $1 AND role = $2 LIMIT 501"),
-        sql("SELECT id FROM teams WHERE organization_id = $1 AND role = $2 LIMIT 501"),
+        sql("SELECT person_id FROM memberships WHERE organization_id = $1 AND role = $2 LIMIT $3"),
+        sql("SELECT id FROM teams WHERE organization_id = $1 AND role = $2 LIMIT $3"),
         sql(
             "SELECT id FROM service_accounts WHERE organization_id = $1 AND role = $2 AND deleted_at IS NULL \
-             LIMIT 501",
+             LIMIT $3",
         ),
-        sql("SELECT principal_id FROM grants WHERE organization_id = $1 AND permission_set = $2 LIMIT 501"),
+        sql("SELECT principal_id FROM grants WHERE organization_id = $1 AND permission_set = $2 LIMIT $3"),
     ] {
-        let rows: Vec<(String,)> = statement.bind(organization.id).bind(slug).all(&mut *tx).await?;
+        let rows: Vec<(String,)> =
+            statement.bind(organization.id).bind(slug).bind(LOOKED_AT).all(&mut *tx).await?;
         found.extend(rows.into_iter().map(|(id,)| id));
     }
     let mut all: Vec<PrincipalId> = Vec::new();
@@ -200,10 +206,6 @@ pub async fn load_representatives(
         kinds.push(person(vec![(*team, TeamRole::Member)]));
         kinds.push(account(Home::Team(*team)));
     }
-    let with = |kind: &Kind, set: &crate::access::PermissionSet| Subject {
-        kind: kind.clone(),
-        grants: vec![Grant { set: set.clone(), projects: Projects::All, source: Source::Role }],
-        narrowed: None,
-    };
+    let with = |kind: &Kind, set| Subject::with_role(kind.clone(), set);
     Ok(kinds.iter().flat_map(|kind| sets.iter().map(move |set| with(kind, set))).collect())
 }
