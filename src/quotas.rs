@@ -110,7 +110,7 @@ pub async fn ensure_room(change: &mut Change<'_>, quota: Quota) -> Result<()> {
              AND kind = 'personal' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) LIMIT $2) counted")
         }
         Quota::Person(_) => sql(
-            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM memberships WHERE organization_id = $1 LIMIT $2) counted",
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM memberships WHERE organization_id = $1 ORDER BY username LIMIT $2) counted",
         ),
         Quota::Team(_) => sql(
             "SELECT COUNT(*) FROM (SELECT 1 AS one FROM teams WHERE organization_id = $1 LIMIT $2) counted",
@@ -122,7 +122,7 @@ pub async fn ensure_room(change: &mut Change<'_>, quota: Quota) -> Result<()> {
             sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM grants WHERE project_id = $1 LIMIT $2) counted")
         }
         Quota::ServiceAccount(_) => sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts \
-             WHERE organization_id = $1 AND deleted_at IS NULL LIMIT $2) counted"),
+             WHERE organization_id = $1 AND deleted_at IS NULL ORDER BY name_folded LIMIT $2) counted"),
         Quota::Key(_) => {
             sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE service_account_id = $1 \
              AND kind = 'service_account' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) \
