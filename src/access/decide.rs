@@ -5,6 +5,7 @@ use super::subject::{Grant, Home, Kind, Projects, Subject, TeamRole};
 use super::visibility::{
     ProjectFacts, Target, TeamFacts, may_be_named, organization_wide, reaches, record_only,
 };
+use crate::platform::id::TeamId;
 
 /// What comes out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -270,11 +271,7 @@ fn is_itself(subject: &Subject, account: crate::platform::id::ServiceAccountId) 
 
 /// Whether the principal may know that the thing is there.
 fn sees(subject: &Subject, target: &Target) -> bool {
-    let sees_team = |team: &TeamFacts| {
-        !team.secret
-            || subject.in_team(team.id).is_some()
-            || holds(subject, Resource::Groups.write(), None).is_some()
-    };
+    let sees_team = |team: &TeamFacts| knows_team(subject, team.id, team.secret);
     match target {
         Target::Team(team) | Target::TeamMembers(team) | Target::TeamToken(team) => sees_team(team),
         Target::ServiceAccount(..) => {
@@ -340,6 +337,13 @@ pub fn accounts_seen(subject: &Subject) -> Result<super::Who, Refusal> {
 #[must_use]
 pub fn reaches_organization(subject: &Subject) -> bool {
     subject.is_owner() || organization_wide(&subject.kind)
+}
+
+/// Whether the principal may know that a team is there: a secret one is known
+/// to its members and to those who manage teams.
+#[must_use]
+pub fn knows_team(subject: &Subject, team: TeamId, is_secret: bool) -> bool {
+    !is_secret || subject.in_team(team).is_some() || holds_groups(subject)
 }
 
 /// Whether the principal manages teams, and so sees the secret ones.

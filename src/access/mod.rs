@@ -14,7 +14,8 @@ mod visibility;
 
 pub use addresses::Addresses;
 pub use decide::{
-    Decision, Refusal, Via, accounts_seen, anywhere, decide, effective, holds_groups, reaches_organization,
+    Decision, Refusal, Via, accounts_seen, anywhere, decide, effective, holds_groups, knows_team,
+    reaches_organization,
 };
 pub use delegation::{
     Places, ProjectChange, can_give_account_role, can_give_person_role, can_give_token_grant,

@@ -151,6 +151,8 @@ pub enum Source {
     Named,
     /// It came with a team (its slug).
     Team(String),
+    /// It came with a team that the reader may not know.
+    SecretTeam,
 }
 
 /// A permission set that a principal holds, and where.

@@ -2,7 +2,7 @@
 
 use crate::access::{
     Decision, Grant, Level, Permission, Permissions, Projects, Refusal, Resource, Source, Subject, Target,
-    Via, decide, see,
+    Via, decide, knows_team, see,
 };
 use crate::identity::Caller;
 use crate::organizations::settings::Settings;
@@ -66,9 +66,28 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
             see(&caller.subject, Settings)?;
         }
         let place = memberships(&context.db, member.id, Some(&organization.slug)).await?.pop();
-        (member.name, place.ok_or_else(nobody)?.subject)
+        let mut subject = place.ok_or_else(nobody)?.subject;
+        conceal_teams(context, caller, &mut subject).await?;
+        (member.name, subject)
     };
     Ok(Who { named: named.to_owned(), name, subject })
+}
+
+/// Leaves out of somebody's grants the names of teams that the caller may not know.
+async fn conceal_teams(context: &Context, caller: &Caller, subject: &mut Subject) -> Result<()> {
+    let mut hidden: Vec<String> = Vec::new();
+    for team in subject.teams() {
+        let team = crate::teams::store::find(&context.db, caller.organization.id, &team.to_string()).await?;
+        if !knows_team(&caller.subject, team.id, team.facts().secret) {
+            hidden.push(team.slug);
+        }
+    }
+    for grant in &mut subject.grants {
+        if matches!(&grant.source, Source::Team(team) if hidden.contains(team)) {
+            grant.source = Source::SecretTeam;
+        }
+    }
+    Ok(())
 }
 
 /// Finds the project that a field names; the organization without one.
@@ -150,6 +169,7 @@ fn grant_text(grant: &Grant) -> String {
         Source::Role => "as its role".to_owned(),
         Source::Named => place.to_owned(),
         Source::Team(team) => format!("through the team {team}"),
+        Source::SecretTeam => "through a secret team".to_owned(),
     };
     format!("The permission set “{}”, {source}.", grant.set.name)
 }

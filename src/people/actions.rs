@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::model::{Invitation, InvitationEdit, Invitations, Member, NewInvitation, Offer, People};
 use super::store;
-use crate::access::{PrincipalId, TeamRole, holds_groups, require, see};
+use crate::access::{PrincipalId, TeamRole, knows_team, require, see};
 use crate::audit::{Action, Actor, Change, Event};
 use crate::identity::once::repeats;
 use crate::identity::{App, Caller};
@@ -160,7 +160,7 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
 /// Whether the caller may know that somebody is in this team.
 #[must_use]
 pub fn knows(caller: &Caller, team: &store::Place) -> bool {
-    !team.secret || holds_groups(&caller.subject) || caller.subject.in_team(team.id).is_some()
+    knows_team(&caller.subject, team.id, team.secret)
 }
 
 /// Takes an invitation back.

@@ -34,6 +34,11 @@ pub async fn list(
         page.cut(rows, |project| Cursor { key: project.slug.clone(), id: project.id.to_string() });
     // The statement knows of reach; which of them may be read, `decide` says.
     slice.rows.retain(|project| see(&caller.subject, project.clone()).is_ok());
+    slice.rows = slice.rows.into_iter().map(|project| project.seen_by(&caller.subject)).collect();
+    // Whoever asks for the projects of a team that they may not know finds none.
+    if !filter.team.is_empty() && slice.rows.iter().any(|project| project.team.is_none()) {
+        return Ok(Slice::empty());
+    }
     Ok(slice)
 }
 
@@ -42,7 +47,8 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`] for what is not there or hidden.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Project> {
-    see(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)
+    let project = see(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)?;
+    Ok(project.seen_by(&caller.subject))
 }
 
 /// The team that a field names, if the caller sees it.
@@ -157,7 +163,8 @@ pub async fn edit(
     let (mut change, caller) = caller.begin(context).await?;
     let project = require(&caller.subject, store::find(change.tx(), organization, named).await?)?;
     let checked = input.check(&project)?;
-    let team = if checked.team == project.team {
+    let stays = checked.team == project.team_id.to_string() || project.team.as_ref() == Some(&checked.team);
+    let team = if stays {
         project.team_id
     } else {
         let team = team_of(&mut change, &caller, &checked.team).await?;
@@ -171,8 +178,10 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == project.version);
     if !fresh || !store::update(&mut change, &project, &checked, team).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this project meanwhile: it is now “{}”, {}, of the team {}. Look at it again, then save.",
-            project.name, project.visibility, project.team_name
+            "Somebody else changed this project meanwhile: it is now “{}”, {}, of {}. Look at it again, then save.",
+            project.name,
+            project.visibility,
+            project.clone().seen_by(&caller.subject).owner()
         )));
     }
     if checked.visibility == Visibility::Restricted && project.visibility != Visibility::Restricted {
@@ -184,7 +193,7 @@ pub async fn edit(
         .before(before)
         .after(json!(after));
     change.commit(event).await?;
-    Ok(after)
+    Ok(after.seen_by(&caller.subject))
 }
 
 /// Deletes a project and the grants that name it. `typed` is its name, typed again.
@@ -235,9 +244,13 @@ pub async fn consequences(
         let many = |count: i64, one: &str, more: &str| {
             if count == 1 { format!("1 {one}") } else { format!("{count} {more}") }
         };
-        let team = &project.team_name;
         lost.push(format!(
-            "The team {team}: {}, its API token and {}.",
+            "{}: {}, its API token and {}.",
+            if project.team.is_some() {
+                format!("The team {}", project.team_name)
+            } else {
+                "Its team".to_owned()
+            },
             many(people, "person", "people"),
             many(team_accounts, "service account", "service accounts"),
         ));

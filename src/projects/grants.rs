@@ -28,9 +28,10 @@ pub async fn list(
     let project = store::find(&context.db, caller.organization.id, named).await?;
     let GrantsOf(project) = see(&caller.subject, GrantsOf(project))?;
     let rows = store::named(&context.db, project.id, page).await?;
-    let slice =
+    let mut slice =
         page.cut(rows, |row| Cursor { key: row.principal_id.clone(), id: row.permission_set.clone() });
-    Ok((project, slice))
+    slice.rows = slice.rows.into_iter().map(|row| row.seen_by(&caller.subject)).collect();
+    Ok((project.seen_by(&caller.subject), slice))
 }
 
 /// A principal that can be named.
@@ -143,6 +144,7 @@ pub async fn put(
         principal: principal.id.clone(),
         principal_id: principal.id,
         kind: String::new(),
+        is_secret: false,
         name: principal.name,
         permission_set: set.slug.to_string(),
         created_by_name: by,

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Guarded, ProjectFacts, Resource, Target, Visibility};
+use crate::access::{Guarded, ProjectFacts, Resource, Subject, Target, Visibility, knows_team};
 use crate::platform::id::{ProjectId, TeamId};
 use crate::platform::text::{UpTo, name, prose, slug};
 use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::teams::model::SECRET_TEAM;
 
 /// A project.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
@@ -19,8 +20,9 @@ pub struct Project {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// The slug of the team that owns it.
-    pub team: String,
+    /// The slug of the team that owns it; nothing where the reader may not know
+    /// that team.
+    pub team: Option<String>,
     /// Whom it lets in.
     pub visibility: Visibility,
     /// When it was made.
@@ -28,6 +30,9 @@ pub struct Project {
     /// The team that owns it.
     #[serde(skip)]
     pub team_id: TeamId,
+    /// Whether that team is secret.
+    #[serde(skip)]
+    pub team_is_secret: bool,
     /// That team's name.
     #[serde(skip)]
     pub team_name: String,
@@ -40,6 +45,22 @@ pub struct Project {
 }
 
 impl Project {
+    /// As this reader may know it.
+    #[must_use]
+    pub fn seen_by(mut self, reader: &Subject) -> Self {
+        if !knows_team(reader, self.team_id, self.team_is_secret) {
+            self.team = None;
+            SECRET_TEAM.clone_into(&mut self.team_name);
+        }
+        self
+    }
+
+    /// The team that owns it, as sentences name it.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        if self.team.is_some() { format!("the team {}", self.team_name) } else { "a secret team".to_owned() }
+    }
+
     /// What the rules must know of it.
     #[must_use]
     pub const fn facts(&self) -> ProjectFacts {
@@ -182,7 +203,7 @@ impl ProjectEdit {
             slug: project.slug.clone(),
             name: or(&self.name, &project.name),
             description: Some(or(&self.description, &project.description)),
-            team: or(&self.team, &project.team),
+            team: self.team.clone().unwrap_or_else(|| project.team_id.to_string()),
             visibility: Some(or(&self.visibility, project.visibility.word())),
         }
         .check()

@@ -274,7 +274,7 @@ async fn settings(State(app): State<App>, caller: ConsoleCaller, Path((_, projec
     let form = ProjectEdit {
         name: Some(project.name.clone()),
         description: Some(project.description.clone()),
-        team: Some(project.team.clone()),
+        team: project.team.clone(),
         visibility: Some(project.visibility.to_string()),
     };
     let version = project.version.to_string();
@@ -290,8 +290,10 @@ async fn settings_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     let mut teams = actions::own_teams(app, caller).await?;
-    if !teams.iter().any(|team| team.id == project.team_id) {
-        teams.extend(teams::actions::get(app, caller, &project.team).await.ok());
+    if let Some(team) = &project.team
+        && !teams.iter().any(|team| team.id == project.team_id)
+    {
+        teams.extend(teams::actions::get(app, caller, team).await.ok());
     }
     let may_edit = may(&caller.subject, &project);
     let shell = Shell::of(app, caller, SECTION, format!("{} settings", project.name)).await?;

@@ -1,7 +1,7 @@
 //! The SQL of projects.
 
 use super::model::{Checked, Project, ProjectsOf};
-use crate::access::{Home, Kind, Permit, Subject, reaches_organization};
+use crate::access::{Home, Kind, Permit, Subject, knows_team, reaches_organization};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
@@ -10,6 +10,7 @@ use crate::platform::web::paging::{Page, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
+use crate::teams::model::SECRET_TEAM;
 
 /// Whose projects a list shows: those that the principal reaches.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ macro_rules! projects_where {
     ($most:literal, $rest:literal) => {
         concat!(
             "SELECT p.id, p.slug, p.name, p.description, t.slug AS team, p.visibility, p.created_at, p.team_id, \
-                t.name AS team_name, p.version, \
+                t.name AS team_name, t.visibility = 'secret' AS team_is_secret, p.version, \
                 (SELECT COUNT(*) FROM (SELECT 1 AS one FROM grants g WHERE g.project_id = p.id",
             $most,
             ") counted) AS named FROM projects p JOIN teams t ON t.id = p.team_id WHERE ",
@@ -226,12 +227,27 @@ pub struct Named {
     pub name: String,
     /// How the API names it: `person:olive`, `team:platform`, or its id.
     pub principal: String,
+    /// Whether it is a secret team.
+    pub is_secret: bool,
     /// The permission set's slug.
     pub permission_set: String,
     /// Who named it.
     pub created_by_name: String,
     /// When.
     pub created_at: Timestamp,
+}
+
+impl Named {
+    /// As this reader may know it.
+    #[must_use]
+    pub fn seen_by(mut self, reader: &Subject) -> Self {
+        let known = self.principal_id.parse().is_ok_and(|team| knows_team(reader, team, self.is_secret));
+        if self.is_secret && !known {
+            SECRET_TEAM.clone_into(&mut self.name);
+            self.principal.clone_from(&self.principal_id);
+        }
+        self
+    }
 }
 
 /// A page of those who are named in a project, oldest first.
@@ -246,7 +262,7 @@ pub async fn named(db: &Db, project: ProjectId, page: &Page) -> Result<Vec<Named
                 WHEN a.id IS NOT NULL THEN 'service_account' ELSE 'service_token' END AS kind, \
             COALESCE(p.name, t.name, a.name, k.name, g.principal_id) AS name, \
             COALESCE('person:' || p.username, 'team:' || t.slug, g.principal_id) AS principal, \
-            g.permission_set, g.created_by_name, g.created_at \
+            COALESCE(t.visibility, '') = 'secret' AS is_secret, g.permission_set, g.created_by_name, g.created_at \
          FROM grants g LEFT JOIN people p ON p.id = g.principal_id LEFT JOIN teams t ON t.id = g.principal_id \
          LEFT JOIN service_accounts a ON a.id = g.principal_id LEFT JOIN tokens k ON k.id = g.principal_id \
          WHERE g.project_id = $4",

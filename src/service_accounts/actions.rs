@@ -42,10 +42,16 @@ pub async fn list(
     for account in &mut rows {
         account.manageable = may(&caller.subject, account);
     }
-    Ok(page.cut(rows, |account| Cursor {
+    let mut slice = page.cut(rows, |account| Cursor {
         key: crate::platform::text::fold(&account.name),
         id: account.id.to_string(),
-    }))
+    });
+    slice.rows = slice.rows.into_iter().map(|account| account.seen_by(&caller.subject)).collect();
+    // Whoever asks for the accounts of a team that they may not know finds none.
+    if !filter.team.is_empty() && slice.rows.iter().any(|account| account.team.is_none()) {
+        return Ok(Slice::empty());
+    }
+    Ok(slice)
 }
 
 /// One account that the caller sees.
@@ -53,7 +59,8 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`] for what is not there or hidden.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
-    see(&caller.subject, store::find(&context.db, caller.organization.id, named, context.clock.now()).await?)
+    let found = store::find(&context.db, caller.organization.id, named, context.clock.now()).await?;
+    Ok(see(&caller.subject, found)?.seen_by(&caller.subject))
 }
 
 /// What making an account gave.
@@ -206,8 +213,10 @@ pub async fn edit(
     let now = change.now;
     let checked = input.check(&account, &caller.organization.sets, now)?;
     let default_team: Option<TeamId> = match input.default_team.as_deref() {
-        Some(slug) => Some(visible_team(&mut change, &caller, slug.trim(), "default_team").await?.id),
-        None => None,
+        Some(slug) if account.default_team.as_deref() != Some(slug.trim()) => {
+            Some(visible_team(&mut change, &caller, slug.trim(), "default_team").await?.id)
+        }
+        _ => None,
     };
     let into = match &checked.into_team {
         Some(slug) => {
@@ -241,7 +250,7 @@ pub async fn edit(
     let after = store::find(change.tx(), caller.organization.id, named, now).await?;
     let event = Event::new(Action::ServiceAccountEdited, "service_account", after.id, &after.name);
     change.commit(event.before(before).after(json!(after.view(now)))).await?;
-    Ok(after)
+    Ok(after.seen_by(&caller.subject))
 }
 
 /// Switches an account off: its keys stop at once. Off already is fine.
@@ -264,14 +273,14 @@ pub async fn enable(context: &Context, caller: &Caller, named: &str) -> Result<S
 async fn switch(context: &Context, caller: &Caller, named: &str, on: bool) -> Result<ServiceAccount> {
     let (mut change, caller, account) = managed(context, caller, named).await?;
     if account.disabled_at.is_none() == on {
-        return Ok(account.into_inner());
+        return Ok(account.into_inner().seen_by(&caller.subject));
     }
     let now = change.now;
     store::set_disabled(&mut change, &account, (!on).then_some(now)).await?;
     let action = if on { Action::ServiceAccountEnabled } else { Action::ServiceAccountDisabled };
     let after = store::find(change.tx(), caller.organization.id, named, now).await?;
     change.commit(Event::new(action, "service_account", after.id, &after.name)).await?;
-    Ok(after)
+    Ok(after.seen_by(&caller.subject))
 }
 
 /// Deletes an account and ends its keys. `typed` is its name, typed again.

@@ -159,7 +159,7 @@ impl Typed {
             role: Some(self.role.clone()).filter(|role| !role.is_empty()),
             scope: Some(self.scope.clone()).filter(|scope| !scope.is_empty()),
             team: (self.scope == "team" && account.home() == Home::Organization).then(|| self.team.clone()),
-            default_team: organization.then(|| self.default_team.clone()),
+            default_team: Some(self.default_team.clone()).filter(|team| organization && !team.is_empty()),
             lifetime,
             allowed_addresses: Some(self.allowed_addresses.clone()),
             self_rotation: Some(self.self_rotation),

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Addresses, Guarded, Home, PrincipalId, Resource, Sets, Target, TokenKind};
+use crate::access::{
+    Addresses, Guarded, Home, PrincipalId, Resource, Sets, Subject, Target, TokenKind, knows_team,
+};
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
 use crate::platform::text::{UpTo, name, prose, words};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals::{Effect, OrganizationFacts};
-use crate::teams::model::role;
+use crate::teams::model::{SECRET_TEAM, role};
 use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, Whose, check_end};
 
 words! {
@@ -65,8 +67,14 @@ pub struct ServiceAccount {
     pub team: Option<String>,
     /// That team's name.
     pub team_name: Option<String>,
-    /// The team that it works in unless told otherwise.
+    /// Whether that team is secret.
+    pub team_is_secret: Option<bool>,
+    /// The team that it works in unless told otherwise: its id.
+    pub default_team_id: Option<TeamId>,
+    /// That team's slug.
     pub default_team: Option<String>,
+    /// Whether that team is secret.
+    pub default_team_is_secret: Option<bool>,
     /// That team's name.
     pub default_team_name: Option<String>,
     /// Its permission set.
@@ -164,6 +172,24 @@ impl ServiceAccount {
         } else {
             Status::Active
         }
+    }
+
+    /// As this reader may know it: the slug of a team that they may not know is
+    /// left out.
+    #[must_use]
+    pub fn seen_by(mut self, reader: &Subject) -> Self {
+        let hidden = |team: Option<TeamId>, secret: Option<bool>| {
+            team.is_some_and(|team| !knows_team(reader, team, secret == Some(true)))
+        };
+        if hidden(self.team_id, self.team_is_secret) {
+            self.team = None;
+            self.team_name = Some(SECRET_TEAM.to_owned());
+        }
+        if hidden(self.default_team_id, self.default_team_is_secret) {
+            self.default_team = None;
+            self.default_team_name = Some(SECRET_TEAM.to_owned());
+        }
+        self
     }
 
     /// How it stands on a page that knows the time.

@@ -42,7 +42,9 @@ macro_rules! accounts_where {
     ($from:literal, $most:literal, $now:literal, $rest:literal) => {
         concat!(
             "SELECT a.id, a.organization_id, a.name, a.description, a.comment, a.scope, a.team_id, \
-                own.slug AS team, own.name AS team_name, usual.slug AS default_team, usual.name AS default_team_name, \
+                own.slug AS team, own.name AS team_name, own.visibility = 'secret' AS team_is_secret, \
+                a.default_team_id, usual.slug AS default_team, usual.name AS default_team_name, \
+                usual.visibility = 'secret' AS default_team_is_secret, \
                 a.role, a.expires_at, a.disabled_at, a.created_at, a.created_by_name, a.created_by, a.version, \
                 a.allowed_addresses, a.self_rotation, a.authentication, a.identity_provider_id, \
                 idp.name AS identity_provider, a.identity_subject, a.identity_conditions, \

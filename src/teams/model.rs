@@ -8,6 +8,9 @@ use crate::platform::text::{UpTo, check_unprivileged, name, prose, slug, words};
 use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 
+/// What stands for a team that a reader may not know.
+pub const SECRET_TEAM: &str = "A secret team";
+
 words! {
     /// Who sees a team.
     TeamVisibility {

@@ -715,7 +715,7 @@ impl Run {
             29 | 30 => {
                 let set =
                     if world.slugs.sets.is_empty() { set } else { self.pick(&world.slugs.sets).clone() };
-                if self.chance(15) {
+                if self.chance(40) {
                     return (
                         "delete permission set",
                         delete,

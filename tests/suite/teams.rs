@@ -133,6 +133,120 @@ async fn a_secret_team_is_as_if_it_were_not_there() {
 }
 
 #[tokio::test]
+async fn what_belongs_to_a_secret_team_does_not_name_it_to_others() {
+    let (house, olive) = House::founded().await;
+    let secret = json!({ "slug": "hush", "name": "Hush Hush", "visibility": "secret" });
+    house.post(&olive, "/organizations/acme/teams", secret).await;
+    house.team(&olive, "platform").await;
+    let inside = house.person("ina", "member", Some(("hush", TeamRole::Admin))).await;
+    let outside = house.person("vera", "account_viewer", None).await;
+    for (slug, team) in [("vault", "hush"), ("shop", "platform")] {
+        let project = json!({ "slug": slug, "name": slug, "team": team, "visibility": "open" });
+        assert_eq!(
+            house.post(&olive, "/organizations/acme/projects", project).await.status,
+            StatusCode::CREATED
+        );
+    }
+    let (of_team, _, _) = house.account(&olive, "quiet", Home::Team("hush"), "member").await;
+    let (by_default, _, _) = house.account(&olive, "loud", Home::Organization("hush"), "member").await;
+    let grant = "/organizations/acme/projects/shop/grants/team:hush";
+    let named = house.api(&olive, Method::PUT, grant, Some(json!({ "permission_set": "developer" }))).await;
+    assert_eq!(named.status, StatusCode::OK, "{}", named.text);
+
+    let paths = [
+        "/organizations/acme/projects".to_owned(),
+        "/organizations/acme/projects/vault".to_owned(),
+        "/organizations/acme/projects/shop/grants".to_owned(),
+        "/organizations/acme/service-accounts".to_owned(),
+        format!("/organizations/acme/service-accounts/{of_team}"),
+        format!("/organizations/acme/service-accounts/{by_default}"),
+    ];
+    for path in &paths {
+        let answer = house.get(&outside, path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+        assert!(!answer.text.to_lowercase().contains("hush"), "{path}: {}", answer.text);
+        let known =
+            if path.ends_with("grants") || path.contains("service-accounts") { &olive } else { &inside };
+        assert!(house.get(known, path).await.text.contains("hush"), "{path}");
+    }
+    // Whoever guesses the name finds nothing with it.
+    for list in ["projects", "service-accounts"] {
+        let path = format!("/organizations/acme/{list}?team=hush");
+        let none = json!({ "items": [], "next": null });
+        assert_eq!(house.get(&outside, &path).await.json(), none);
+        assert_eq!(house.get(&olive, &path).await.json()["items"].as_array().map(Vec::len), Some(1));
+    }
+    let cookie = house.sign_in("vera").await;
+    for path in [
+        "/projects".to_owned(),
+        "/projects?team=hush".to_owned(),
+        "/projects/vault/access".to_owned(),
+        "/projects/vault/settings".to_owned(),
+        "/projects/shop/access".to_owned(),
+        "/service-accounts".to_owned(),
+        format!("/service-accounts/{of_team}/settings"),
+        format!("/service-accounts/{of_team}/access"),
+        format!("/service-accounts/{by_default}/tokens"),
+        "/access-explorer?who=person:ina&where=shop&what=runs:write".to_owned(),
+    ] {
+        let page = house.page(&cookie, &format!("/orgs/acme/settings{path}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        let text = page.text.replace("team=hush", "").replace("value=\"hush\"", "");
+        assert!(!text.to_lowercase().contains("hush"), "{path}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_keeps_the_secret_team_that_the_editor_does_not_know() {
+    let (house, olive) = House::founded().await;
+    let secret = json!({ "slug": "hush", "name": "Hush Hush", "visibility": "secret" });
+    house.post(&olive, "/organizations/acme/teams", secret).await;
+    house.team(&olive, "platform").await;
+    let set = json!({ "slug": "caretaker", "name": "Caretaker", "level": "organization",
+        "permissions": ["service_accounts:write", "projects:write", "permissions:write", "runs:write"] });
+    let made = house.post(&olive, "/organizations/acme/permission-sets", set).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let carl = house.person("carl", "caretaker", Some(("platform", TeamRole::Admin))).await;
+    let project = json!({ "slug": "vault", "name": "vault", "team": "hush", "visibility": "open" });
+    house.post(&olive, "/organizations/acme/projects", project).await;
+    let (account, _, _) = house.account(&olive, "loud", Home::Organization("hush"), "caretaker").await;
+
+    let cookie = house.sign_in("carl").await;
+    let path = format!("/orgs/acme/settings/service-accounts/{account}/settings");
+    for (path, field) in
+        [(&path, "default_team"), (&"/orgs/acme/settings/projects/vault/settings".to_owned(), "team")]
+    {
+        let page = house.page(&cookie, path).await.text;
+        let select = page.split(&format!("name=\"{field}\"")).nth(1).expect("the field");
+        let first = select.split("</option>").next().expect("an option");
+        assert!(first.ends_with("value=\"\">A secret team, as it is"), "{first}");
+    }
+    // As the pages send it.
+    let fields = [
+        ("version", "0"),
+        ("name", "louder"),
+        ("role", "caretaker"),
+        ("scope", "organization"),
+        ("default_team", ""),
+        ("lifetime", "keep"),
+    ];
+    let saved = house.form(&cookie, &path, &fields).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    let fields = [("version", "0"), ("name", "Vault"), ("team", ""), ("visibility", "open")];
+    let saved = house.form(&cookie, "/orgs/acme/settings/projects/vault/settings", &fields).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    // As a client sends back what it read, changed.
+    let path = format!("/organizations/acme/service-accounts/{account}");
+    let body = json!({ "description": "x", "default_team": null });
+    let saved = house.api(&carl, Method::PATCH, &path, Some(body)).await;
+    assert_eq!((saved.status, saved.json()["default_team"].clone()), (StatusCode::OK, json!(null)));
+    let saved = house.get(&olive, &path).await.json();
+    assert_eq!((saved["name"].clone(), saved["default_team"].clone()), (json!("louder"), json!("hush")));
+    let saved = house.get(&olive, "/organizations/acme/projects/vault").await.json();
+    assert_eq!((saved["name"].clone(), saved["team"].clone()), (json!("Vault"), json!("hush")));
+}
+
+#[tokio::test]
 async fn team_admins_manage_their_own_team_and_demotion_acts_on_the_next_request() {
     let (house, olive) = House::founded().await;
     house.team(&olive, "platform").await;
