@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use tessera::access::{
-    Decision, Grant, Home, Kind, Level, Permission, Permissions, ProjectFacts, Projects, Refusal, Resource,
-    Source, Subject, Target, TeamFacts, TeamRole, Verb, Visibility, built_in, built_in_sets,
-    can_give_account_role, can_give_person_role, decide, effective,
+    Decision, Grant, Home, Kind, Level, Permission, Permissions, Places, ProjectFacts, Projects, Refusal,
+    Resource, Source, Subject, Target, TeamFacts, TeamRole, Verb, Visibility, Who, accounts_seen, built_in,
+    built_in_sets, can_give_account_role, can_give_person_role, can_give_token_grant, decide, effective,
+    ensure_holds_set, gained, knows_team, reaches_organization,
 };
 use tessera::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
 
@@ -208,6 +209,213 @@ fn nobody_gives_more_than_they_hold_nor_further_than_they_reach() {
     assert!(can_give_account_role(&founder, member, Home::Organization));
     let narrow = Subject { narrowed: Some(Permissions::of(Resource::Jobs.read())), ..owner };
     assert!(!can_give_person_role(&narrow, member));
+}
+
+fn nothing(kind: Kind) -> Subject {
+    Subject { kind, grants: vec![], narrowed: None }
+}
+
+fn narrowed(subject: Subject, to: Permission) -> Subject {
+    Subject { narrowed: Some(Permissions::of(to)), ..subject }
+}
+
+#[test]
+fn a_permission_is_asked_about_where_it_holds() {
+    let owner = holder(person(true, &[]), "member");
+    let (runs, settings) = (Resource::Runs.read(), Resource::Settings.read());
+    let open = Target::Project(project(Visibility::Open));
+    assert_eq!(decide(&owner, runs, &Target::Organization), Decision::Refused(Refusal::NeedsProject(runs)));
+    assert_eq!(decide(&owner, settings, &open), Decision::Refused(Refusal::NeedsOrganization(settings)));
+}
+
+#[test]
+fn nobody_manages_the_credentials_of_somebody_else() {
+    let (ann, ben) = (PersonId::sample(1), PersonId::sample(2));
+    let manage = Resource::Credentials.write();
+    let refused = Decision::Refused(Refusal::OthersCredentials);
+    for own in [holder(person(false, &[]), "member"), holder(person(true, &[]), "member")] {
+        assert!(decide(&own, manage, &Target::Credentials(ann)).is_allowed());
+        assert_eq!(decide(&own, manage, &Target::Credentials(ben)), refused);
+        assert_eq!(decide(&own, manage, &Target::Organization), refused);
+        assert_eq!(decide(&own, Resource::Settings.read(), &Target::Credentials(ann)), refused);
+        let limited = narrowed(own, Resource::Runs.read());
+        assert_eq!(
+            decide(&limited, manage, &Target::Credentials(ann)),
+            Decision::Refused(Refusal::Narrowed(manage))
+        );
+    }
+    for program in [nothing(Kind::Organization), holder(Kind::Team(OWN), "account_admin")] {
+        assert_eq!(decide(&program, manage, &Target::Credentials(ann)), refused);
+    }
+}
+
+#[test]
+fn the_policy_that_owners_create_accounts_binds_people_alone() {
+    let create = |subject: &Subject, owners_only| {
+        let target = Target::NewServiceAccount { home: Home::Organization, owners_only };
+        decide(subject, Resource::ServiceAccounts.write(), &target).is_allowed()
+    };
+    let admin = holder(person(false, &[]), "account_admin");
+    assert!(create(&admin, false) && !create(&admin, true));
+    let owner = holder(person(true, &[]), "member");
+    assert!(create(&owner, true));
+    let program = holder(Kind::ServiceToken(TokenId::sample(1)), "account_admin");
+    assert!(create(&program, true));
+}
+
+#[test]
+fn what_only_owners_change_may_be_read_and_a_limited_token_of_one_does_what_it_carries() {
+    let owners = TeamFacts { id: OWN, owners: true, secret: false, members_manage_token: true };
+    let member = holder(person(false, &[]), "member");
+    assert!(decide(&member, Resource::Groups.read(), &Target::Team(owners)).is_allowed());
+    let owner = || holder(person(true, &[]), "member");
+    let (read, write) = (Resource::Settings.read(), Resource::Settings.write());
+    assert!(decide(&narrowed(owner(), read), read, &Target::OrganizationToken).is_allowed());
+    assert_eq!(
+        decide(&narrowed(owner(), write), write, &Target::OrganizationToken),
+        Decision::Refused(Refusal::OwnersOnlyWhole)
+    );
+    let runs = Resource::Runs.write();
+    assert!(
+        decide(&narrowed(owner(), runs), runs, &Target::Project(project(Visibility::Restricted)))
+            .is_allowed()
+    );
+    let program = narrowed(holder(Kind::ServiceToken(TokenId::sample(1)), "account_admin"), write);
+    assert_eq!(
+        decide(&program, write, &Target::OrganizationToken),
+        Decision::Refused(Refusal::OwnersOnlyByPersonalToken)
+    );
+}
+
+#[test]
+fn programs_of_a_team_manage_nothing_of_it_by_being_in_it() {
+    let facts = TeamFacts { id: OWN, owners: false, secret: false, members_manage_token: true };
+    for kind in [Kind::Team(OWN), account(Home::Team(OWN))] {
+        let program = nothing(kind);
+        let refused = |permission, target| {
+            assert_eq!(
+                decide(&program, permission, &target),
+                Decision::Refused(Refusal::Missing(permission)),
+                "{program:?} {target:?}"
+            );
+        };
+        refused(Resource::Groups.write(), Target::TeamToken(facts));
+        refused(Resource::Groups.read(), Target::TeamToken(facts));
+        refused(Resource::ServiceAccounts.read(), Target::ServiceAccounts(Home::Team(OWN)));
+        refused(Resource::ProjectCreate.write(), Target::NewProject(OWN));
+    }
+}
+
+#[test]
+fn a_service_account_sees_itself_and_changes_nothing_of_itself() {
+    let itself = nothing(account(Home::Organization));
+    let (read, write) = (Resource::ServiceAccounts.read(), Resource::ServiceAccounts.write());
+    let target = |number| Target::ServiceAccount(ServiceAccountId::sample(number), Home::Organization);
+    assert!(decide(&itself, read, &target(1)).is_allowed());
+    assert_eq!(decide(&itself, write, &target(1)), Decision::Refused(Refusal::Missing(write)));
+    assert_eq!(decide(&itself, read, &target(2)), Decision::Hidden);
+}
+
+#[test]
+fn admins_of_a_team_manage_its_projects_and_members_have_no_permission_by_being_in_it() {
+    let open = Target::Project(project(Visibility::Team));
+    let of = |role| nothing(person(false, &[(OWN, role)]));
+    for (permission, target) in [
+        (Resource::Projects.read(), open),
+        (Resource::ProjectPermissions.read(), open),
+        (Resource::ProjectPermissions.write(), open),
+        (Resource::ProjectCreate.read(), Target::NewProject(OWN)),
+        (Resource::ProjectCreate.write(), Target::NewProject(OWN)),
+    ] {
+        assert!(decide(&of(TeamRole::Admin), permission, &target).is_allowed(), "{permission}");
+        assert_eq!(
+            decide(&of(TeamRole::Member), permission, &target),
+            Decision::Refused(Refusal::Missing(permission))
+        );
+    }
+}
+
+#[test]
+fn a_list_of_service_accounts_shows_whose_the_reader_may_know() {
+    let read = Resource::ServiceAccounts.read();
+    let member = holder(person(false, &[(OWN, TeamRole::Member)]), "member");
+    assert_eq!(accounts_seen(&member), Ok(Who::Teams(vec![OWN])));
+    assert_eq!(accounts_seen(&narrowed(member, Resource::Jobs.read())), Err(Refusal::Narrowed(read)));
+    assert_eq!(accounts_seen(&holder(person(false, &[]), "account_admin")), Ok(Who::All));
+    let program = || Kind::ServiceToken(TokenId::sample(1));
+    assert_eq!(accounts_seen(&nothing(program())), Err(Refusal::Missing(read)));
+    assert_eq!(accounts_seen(&narrowed(nothing(program()), read)), Err(Refusal::Missing(read)));
+    let limited = narrowed(holder(program(), "account_admin"), Resource::Jobs.read());
+    assert_eq!(accounts_seen(&limited), Err(Refusal::Narrowed(read)));
+}
+
+#[test]
+fn a_limited_token_knows_no_secret_team_that_its_owner_manages() {
+    let secret = TeamFacts { id: OTHER, owners: false, secret: true, members_manage_token: true };
+    let owner = || holder(person(true, &[]), "member");
+    let read = Resource::Groups.read();
+    assert!(decide(&owner(), read, &Target::Team(secret)).is_allowed());
+    assert_eq!(decide(&narrowed(owner(), read), read, &Target::Team(secret)), Decision::Hidden);
+    assert!(knows_team(&owner(), OTHER, true));
+    assert!(!knows_team(&narrowed(owner(), read), OTHER, true));
+    assert!(knows_team(&narrowed(owner(), read), OTHER, false));
+}
+
+#[test]
+fn every_project_that_is_not_restricted_is_reached_by_owners_and_by_programs_of_the_organization() {
+    for (kind, expected) in [
+        (person(true, &[]), true),
+        (person(false, &[(OWN, TeamRole::Admin)]), false),
+        (account(Home::Organization), true),
+        (account(Home::Team(OWN)), false),
+        (Kind::ServiceToken(TokenId::sample(1)), true),
+        (Kind::Organization, true),
+        (Kind::Team(OWN), false),
+    ] {
+        assert_eq!(reaches_organization(&nothing(kind.clone())), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_form_offers_what_the_caller_can_give() {
+    let member = built_in("member").expect("a set");
+    let strong = built_in("account_admin").expect("a set");
+    let owner = || holder(person(true, &[]), "member");
+    let nobody = || nothing(person(false, &[]));
+    assert!(can_give_person_role(&owner(), strong) && !can_give_person_role(&nobody(), member));
+    assert!(can_give_token_grant(&owner(), strong, None) && !can_give_token_grant(&nobody(), member, None));
+    let (here, named) = (project(Visibility::Restricted), grant("admin", Projects::One(PROJECT)));
+    let admin = Subject { grants: vec![grant("member", Projects::All), named], ..nobody() };
+    assert!(can_give_token_grant(&admin, member, Some(here)) && !can_give_token_grant(&admin, member, None));
+}
+
+#[test]
+fn the_organization_token_sets_up_what_it_may_not_do_but_no_more_than_it_is_limited_to() {
+    let developer = built_in("developer").expect("a set");
+    let founder = || nothing(Kind::Organization);
+    assert!(
+        !decide(&founder(), Resource::Runs.write(), &Target::Project(project(Visibility::Open))).is_allowed()
+    );
+    assert_eq!(ensure_holds_set(&founder(), developer), Ok(()));
+    let limited = narrowed(founder(), Resource::Projects.write());
+    assert!(ensure_holds_set(&limited, developer).is_err());
+    assert!(!can_give_account_role(&limited, built_in("member").expect("a set"), Home::Organization));
+    assert_eq!(ensure_holds_set(&holder(person(true, &[]), "member"), developer), Ok(()));
+}
+
+#[test]
+fn a_refusal_says_whether_the_permission_is_missing_or_the_reach() {
+    let gains = |caller: &Subject| {
+        let after = Subject {
+            grants: vec![grant("member", Projects::All)],
+            ..nothing(Kind::ServiceToken(TokenId::sample(9)))
+        };
+        gained((None, &after), caller, &Places::default())
+    };
+    let nobody = gains(&nothing(person(false, &[]))).expect("refused");
+    assert!(matches!(nobody, Refusal::Delegation(_)), "{nobody:?}");
+    let elsewhere = gains(&holder(person(false, &[]), "member")).expect("refused");
+    assert!(matches!(elsewhere, Refusal::DelegationReach(_)), "{elsewhere:?}");
 }
 
 #[test]

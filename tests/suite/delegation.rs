@@ -237,6 +237,50 @@ async fn a_role_is_given_to_people_and_teams_only_by_who_holds_it() {
     }
 }
 
+/// People who are there with the role `crew`.
+async fn join(house: &House, numbers: std::ops::Range<u32>) {
+    let mut tx = house.app.db.begin().await.expect("begun");
+    for number in numbers {
+        let (id, name) = (PersonId::sample(u128::from(number)), format!("c{number}"));
+        sql("INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
+             VALUES ($1, $2, $2, $2, $2, '', 0)")
+        .bind(id)
+        .bind(&name)
+        .execute(&mut tx)
+        .await
+        .expect("a person");
+        sql("INSERT INTO memberships (organization_id, person_id, role, created_at, username) \
+             SELECT id, $1, 'crew', 0, $2 FROM organizations")
+        .bind(id)
+        .bind(&name)
+        .execute(&mut tx)
+        .await
+        .expect("a membership");
+    }
+    tx.commit().await.expect("committed");
+}
+
+#[tokio::test]
+async fn a_change_that_affects_more_than_five_hundred_takes_an_owner() {
+    let (house, olive) = House::founded().await;
+    set(&house, &olive, "crew", "project", &["runs:read"]).await;
+    let ann = house.person("ann", "account_admin", None).await;
+    let more = json!({ "permissions": ["runs:read", "jobs:read"] });
+    join(&house, 0..500).await;
+    let fits = patch(&house, &ann, "/permission-sets/crew", more).await;
+    assert_eq!(fits.status, StatusCode::OK, "{}", fits.text);
+    join(&house, 500..501).await;
+    let less = json!({ "permissions": ["runs:read", "jobs:read", "projects:read"] });
+    let refused = patch(&house, &ann, "/permission-sets/crew", less.clone()).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert!(
+        refused.text.contains("affects more than 500 people and programs. Only an owner"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(patch(&house, &olive, "/permission-sets/crew", less).await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn what_was_taken_away_while_a_request_waited_does_not_count() {
     let (house, olive) = House::founded().await;
