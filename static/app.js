@@ -1,4 +1,4 @@
-// Makes pages nicer that work without it. Nothing is kept: no storage, no requests.
+// Makes pages nicer that work without it. Nothing is kept: no storage, no requests to others.
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const one = (selector) => document.querySelector(selector);
 
@@ -53,6 +53,25 @@ for (const pair of all('.pair')) {
   const show = () => { date.hidden = choice.value !== 'date'; };
   choice.addEventListener('change', show);
   show();
+}
+
+// The summary of a form follows its fields: the server tells what it would store.
+for (const form of all('form:has([data-summary])')) {
+  const button = form.querySelector('[data-preview]');
+  button.hidden = true;
+  let latest = 0;
+  const tell = async () => {
+    latest += 1;
+    const asked = latest;
+    const fields = new URLSearchParams(new FormData(form));
+    fields.set('preview', '1');
+    const answer = await fetch(form.action, { method: 'POST', body: fields, credentials: 'same-origin' });
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const told = page.querySelector('[data-summary]');
+    if (!answer.ok || !told) throw new Error('no summary');
+    if (asked === latest) form.querySelector('[data-summary]').replaceChildren(...told.childNodes);
+  };
+  form.addEventListener('change', () => tell().catch(() => { button.hidden = false; }));
 }
 
 // A form that must not be sent twice says that it is on its way.

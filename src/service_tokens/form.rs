@@ -55,9 +55,13 @@ impl Typed {
         }
     }
 
-    /// Carries out *Add another permission* and *Remove*, if one was used.
+    /// Carries out *Add another permission*, *Remove* and *Update the summary*,
+    /// if one was used: the form is shown again, and nothing is stored.
     #[must_use]
     pub fn rearranged(&mut self, form: &Form) -> bool {
+        if form.has("preview") {
+            return true;
+        }
         if form.has("add") {
             self.grants.push(GrantInput::default());
             return true;

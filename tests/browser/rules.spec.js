@@ -123,6 +123,33 @@ test('hostile names are text on every page', async ({ page }) => {
   expect(complaints).toEqual([]);
 });
 
+test('the summary of a service token follows its fields', async ({ page }) => {
+  await signIn(page, server, 'olive', DEMO);
+  await page.goto(at('/service-tokens/new'));
+  await expect(page.getByText('Nothing yet: choose a permission set.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Update the summary' })).toBeHidden();
+  await page.getByLabel('Name', { exact: true }).fill('deploy');
+  const one = page.getByRole('group', { name: 'Permission 1' });
+  await one.getByLabel('Permission set').selectOption('job_viewer');
+  await expect(page.getByText('This token can act as Job Viewer in all projects.')).toBeVisible();
+  await one.getByLabel('Only these').check();
+  await expect(page.getByText('This token can act as Job Viewer in no project yet.')).toBeVisible();
+  await one.getByLabel('Search', { exact: true }).check();
+  await expect(page.getByText('This token can act as Job Viewer in Search.')).toBeVisible();
+  await one.getByLabel('Permission set').selectOption('account_admin');
+  await expect(page.getByText('That is the whole organization')).toBeVisible();
+  await expect(page.getByLabel('Name', { exact: true })).toHaveValue('deploy');
+});
+
+test('the summary of a service token is told without scripts, too', async ({ browser }) => {
+  const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
+  await signIn(page, server, 'olive', DEMO);
+  await page.goto(at('/service-tokens/new'));
+  await page.getByRole('group', { name: 'Permission 1' }).getByLabel('Permission set').selectOption('job_viewer');
+  await page.getByRole('button', { name: 'Update the summary' }).click();
+  await expect(page.getByText('This token can act as Job Viewer in all projects.')).toBeVisible();
+});
+
 test('a token is made, taken and revoked by keyboard alone', async ({ page }) => {
   await signIn(page, server, 'olive', DEMO);
   await page.goto(at('/service-tokens/new'));

@@ -153,6 +153,26 @@ async fn a_service_token_acts_through_its_own_grants_and_only_there() {
 }
 
 #[tokio::test]
+async fn the_summary_of_a_service_token_is_told_before_anything_is_stored() {
+    let (house, olive) = House::founded().await;
+    let cookie = house.sign_in("olive").await;
+    let path = "/orgs/acme/settings/service-tokens";
+    let new = house.page(&cookie, &format!("{path}/new")).await.text;
+    assert!(
+        new.contains("Nothing yet: choose a permission set.") && new.contains("Update the summary"),
+        "{new}"
+    );
+    let typed =
+        [("name", "deploy"), ("rows", "1"), ("set1", "developer"), ("where1", "all"), ("preview", "1")];
+    let told = house.form(&cookie, path, &typed).await;
+    assert_eq!(told.status, StatusCode::OK);
+    assert!(told.text.contains("This token can act as Developer in all projects."), "{}", told.text);
+    assert!(told.text.contains("value=\"deploy\""), "{}", told.text);
+    let listed = house.get(&olive, "/organizations/acme/service-tokens").await;
+    assert_eq!(listed.json()["items"], json!([]));
+}
+
+#[tokio::test]
 async fn nobody_makes_or_renews_a_service_token_that_is_stronger_than_they_are() {
     let (house, olive, ..) = two_teams().await;
     let admin = house.person("sam", "security_admin", None).await;
