@@ -16,6 +16,7 @@
 )]
 
 mod build;
+mod hostile;
 mod load;
 mod nodes;
 mod pages;
@@ -39,8 +40,7 @@ pub struct Size {
 const SMALL: Size = Size { tokens: 1_000, accounts: 100, people: 1_000, events: 10_000 };
 const LARGE: Size = Size { tokens: 1_000_000, accounts: 10_000, people: 100_000, events: 10_000_000 };
 
-const OPTIONS: &str =
-    "small, reuse, lists, --tokens, --accounts, --people, --events, --seconds, --rounds, --connections";
+const OPTIONS: &str = "small, reuse, lists, hostile, --tokens, --accounts, --people, --events, --seconds, --rounds, --connections";
 
 /// What is asked for on the command line.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct Options {
     reuse: bool,
     /// Whether nothing but the lists is timed.
     only_lists: bool,
+    /// Whether nothing but verification beside a hostile member is.
+    only_hostile: bool,
     seconds: f64,
     rounds: usize,
     connections: usize,
@@ -58,13 +60,22 @@ pub struct Options {
 impl Options {
     fn read() -> Self {
         let (seconds, rounds, connections) = (3.0, 5, 16);
-        let mut options = Self { size: LARGE, reuse: false, only_lists: false, seconds, rounds, connections };
+        let mut options = Self {
+            size: LARGE,
+            reuse: false,
+            only_lists: false,
+            only_hostile: false,
+            seconds,
+            rounds,
+            connections,
+        };
         let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "small" => options.size = SMALL,
                 "reuse" => options.reuse = true,
                 "lists" => options.only_lists = true,
+                "hostile" => options.only_hostile = true,
                 _ => {
                     let value = args.next().unwrap_or_else(|| panic!("{arg}: there are {OPTIONS}"));
                     let number: f64 =
@@ -185,6 +196,11 @@ fn main() {
     let small = (options.size != SMALL).then(|| build::build(&SMALL, &folder, None, options.reuse));
     let size = std::fs::metadata(env!("CARGO_BIN_EXE_tessera")).expect("a binary").len();
     println!("binary: {:.1} MB (goal 30)", size as f64 / 1_048_576.0);
+    if options.only_hostile {
+        let (server, _) = Server::with_usual_limits(&set);
+        server.rest();
+        return hostile::hostile(&options, &server, &set);
+    }
     let starts: Vec<f64> =
         (0..options.rounds).map(|_| Server::tessera(&set).1.as_secs_f64() * 1000.0).collect();
     println!("start to the first 200: {:.0} ms (goal 150)", median(starts));
@@ -226,6 +242,9 @@ fn main() {
     pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
     pages::sign_ins(&server, &set);
     nodes::revocation(&server, &set);
+    drop(server);
+    let (server, _) = Server::with_usual_limits(&set);
+    hostile::hostile(&options, &server, &set);
     match std::env::var("BENCH_POSTGRES") {
         Ok(socket) => nodes::several(&options, &folder, &socket),
         Err(_) => println!("several nodes: not measured, BENCH_POSTGRES tells of no server"),

@@ -56,7 +56,8 @@ pub fn sign_ins(server: &Server, set: &Set) {
     );
 }
 
-fn sign_in(username: &str) -> Vec<u8> {
+/// The form that signs somebody in.
+pub fn sign_in(username: &str) -> Vec<u8> {
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
     let password = PASSWORD.replace(' ', "+");
     request("POST", "/sign-in", &headers, &format!("email={username}%40acme.test&password={password}"))

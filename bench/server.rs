@@ -43,12 +43,23 @@ impl Server {
 
     /// The same, reaching its database at this address.
     pub fn node(set: &Set, database: Option<&str>) -> (Self, Duration) {
+        // Counted as by default, and never refused: one program makes all the load.
+        let limits =
+            [("TESSERA_API_RATE_LIMIT", "10000000"), ("TESSERA_LIMITS_REQUESTS_PER_PERSON", "10000000")];
+        Self::serve(set, database, &limits)
+    }
+
+    /// `tessera serve` as it is without settings.
+    pub fn with_usual_limits(set: &Set) -> (Self, Duration) {
+        Self::serve(set, set.database.as_deref(), &[])
+    }
+
+    fn serve(set: &Set, database: Option<&str>, settings: &[(&str, &str)]) -> (Self, Duration) {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(&set.folder);
         command.envs(database.map(|url| ("TESSERA_DATABASE_URL", url)));
-        // Counted as by default, and never refused: one program makes all the load.
-        command.env("TESSERA_API_RATE_LIMIT", "10000000");
+        command.envs(settings.iter().copied());
         Self::start(command, port, "/readyz")
     }
 

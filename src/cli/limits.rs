@@ -22,6 +22,21 @@ pub(super) fn raise_open_files() -> u64 {
     }
 }
 
+/// How much less of a core a thread for pages and management gets than one
+/// that verifies tokens, where both want it (the `nice` value: about a tenth).
+const NICENESS: i32 = 10;
+
+/// Lets verification go first: pages, management and passwords are computed by
+/// threads of a lower priority than those that attend to connections and verify
+/// tokens. Whoever asks for them without end takes little from verification.
+pub(super) fn lower_priority() {
+    // Elsewhere it would be the priority of the whole process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
+}
+
 /// The limits of connections with so many open files.
 pub(super) fn connections(config: &Config, open_files: u64) -> ConnectionLimits {
     let reserved = RESERVED_FILES.min(open_files / 2);

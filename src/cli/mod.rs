@@ -117,7 +117,10 @@ fn dispatch(matches: &ArgMatches) -> Outcome {
     let mut flags = flags(sub);
     let throw_away = if demo { Some(demo::folder(&mut flags)?) } else { None };
     let config = config(flags, demo)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(limits::lower_priority)
+        .build();
     let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
     let outcome = runtime.block_on(async {
         match name {
