@@ -117,6 +117,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { name: "limits.invitations", default: "1000", help: "Open invitations of one organization" },
     Setting {
+        name: "limits.requests_per_person",
+        default: "100",
+        help: "Requests a second of one person, through pages and with all their tokens together",
+    },
+    Setting {
         name: "limits.connections",
         default: "8192",
         help: "Connections at once, in all; the limit of open files may lower it",

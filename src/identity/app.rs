@@ -1,5 +1,6 @@
 //! What every handler is handed.
 
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -48,7 +49,9 @@ impl App {
     pub fn new(context: Context) -> Result<Self> {
         let passwords = Passwords::new(&context.random);
         let outbound = Outbound::new(context.config.allow_private_issuers)?;
-        let limits = Limits::new(&context.clock, context.config.api_rate_limit);
+        let of_person = context.config.limits.get("requests_per_person");
+        let of_person = NonZeroU32::new(of_person).unwrap_or(NonZeroU32::MIN);
+        let limits = Limits::new(&context.clock, of_person, context.config.api_rate_limit);
         let (usage, issuers) = (Usage::default(), Issuers::default());
         let memory = Memory::default();
         let (refused_tokens, founder) = (RefusedTokens::default(), OnceLock::new());

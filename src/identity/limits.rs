@@ -1,5 +1,6 @@
 //! How often may be asked: failed authentication by address, always; requests
-//! by token, where the settings say so. Counted in memory, by each node.
+//! of one person, and of one token, as the settings say. Counted in memory, by
+//! each node.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -12,8 +13,8 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::bearer::Bearer;
-use crate::platform::id::TokenId;
+use super::bearer::{Bearer, Principal};
+use crate::platform::id::{PersonId, TokenId};
 use crate::platform::{Clock, Error, Result};
 
 /// So many failures are free at once, and as many come back in a minute. Enough
@@ -38,6 +39,7 @@ type By<K> = RateLimiter<K, DashMapStateStore<K>, Ours, NoOpMiddleware<Duration>
 pub struct Limits {
     clock: Ours,
     failures: Arc<By<IpAddr>>,
+    people: Arc<By<PersonId>>,
     tokens: Option<Arc<By<TokenId>>>,
 }
 
@@ -57,14 +59,16 @@ pub fn network(address: Option<IpAddr>) -> IpAddr {
 }
 
 impl Limits {
-    /// `rate`: requests a second that one token may make.
+    /// Requests a second: that one person may make with all that they have, and
+    /// that one token may make.
     #[must_use]
-    pub fn new(clock: &Clock, rate: Option<NonZeroU32>) -> Self {
+    pub fn new(clock: &Clock, of_person: NonZeroU32, of_token: Option<NonZeroU32>) -> Self {
         let clock = Ours(clock.clone());
         let failures = Arc::new(By::dashmap_with_clock(Quota::per_minute(FAILURES), clock.clone()));
+        let people = Arc::new(By::dashmap_with_clock(Quota::per_second(of_person), clock.clone()));
         let tokens =
-            rate.map(|rate| Arc::new(By::dashmap_with_clock(Quota::per_second(rate), clock.clone())));
-        Self { clock, failures, tokens }
+            of_token.map(|rate| Arc::new(By::dashmap_with_clock(Quota::per_second(rate), clock.clone())));
+        Self { clock, failures, people, tokens }
     }
 
     fn wait(&self, earliest: Duration) -> Error {
@@ -86,11 +90,22 @@ impl Limits {
         }
     }
 
+    /// Counts a request of a person, through a page or with a token.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] above the rate.
+    pub fn admit_person(&self, person: PersonId) -> Result<()> {
+        self.people.check_key(&person).map_err(|not_yet| self.wait(not_yet.earliest_possible()))
+    }
+
     /// Counts a request with a token; what it was exchanged into counts with it.
     ///
     /// # Errors
     /// [`Error::TooMany`] above the rate.
     pub fn admit(&self, bearer: &Bearer) -> Result<()> {
+        if let Principal::Person { id, .. } = &bearer.principal {
+            self.admit_person(*id)?;
+        }
         let Some(tokens) = &self.tokens else { return Ok(()) };
         let token = bearer.source.as_ref().map_or(bearer.token, |source| source.0);
         tokens.check_key(&token).map_err(|not_yet| self.wait(not_yet.earliest_possible()))
@@ -99,6 +114,7 @@ impl Limits {
     /// Forgets who has not asked for a while.
     pub fn tidy(&self) {
         self.failures.retain_recent();
+        self.people.retain_recent();
         if let Some(tokens) = &self.tokens {
             tokens.retain_recent();
         }
@@ -113,7 +129,7 @@ mod tests {
     #[test]
     fn failures_wait_after_many_and_are_forgiven_with_time() {
         let clock = Clock::fixed(Timestamp::from_micros(1_800_000_000_000_000));
-        let limits = Limits::new(&clock, None);
+        let limits = Limits::new(&clock, FAILURES, None);
         let bad = || Error::Unauthenticated { presented: true };
         let here: Option<IpAddr> = "2001:db8::1".parse().ok();
         for _ in 0..FAILURES.get() {

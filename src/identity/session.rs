@@ -155,6 +155,7 @@ impl SignedIn {
         let session =
             Session::from_request_parts(parts, app).await.map_err(|(_, message)| Error::internal(message))?;
         if let Some(id) = id_of(&session).await? {
+            app.limits.admit_person(id)?;
             let (known, told) = tokio::join!(with_organizations(app, id), read(id));
             if let Some((person, organizations)) = known? {
                 return Ok((Self { person, organizations, session, theme: theme(parts) }, told?));

@@ -352,6 +352,31 @@ async fn a_repeated_key_makes_one_thing_and_shows_no_secret_again() {
 }
 
 #[tokio::test]
+async fn a_person_who_asks_too_often_waits_with_all_that_they_have() {
+    let (house, olive) = House::founded_with(&[("limits.requests_per_person", "5")]).await;
+    let cookie = house.sign_in("olive").await;
+    let other = house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await;
+    house.app.clock.advance(DAY / 1440);
+    for _ in 0..2 {
+        assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
+        assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
+    }
+    assert_eq!(house.get(&other, "/whoami").await.status, StatusCode::OK);
+    for answer in [
+        house.get(&olive, "/whoami").await,
+        house.get(&other, "/organizations/acme/teams").await,
+        house.page(&cookie, "/orgs/acme").await,
+        house.form(&cookie, "/account/profile", &[("name", "Olive")]).await,
+    ] {
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{}", answer.text);
+        assert_eq!(answer.headers["retry-after"], HeaderValue::from(1));
+    }
+    // Others are not held up, and time gives it back.
+    house.app.clock.advance(DAY / 86_400);
+    assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
     let (house, olive) = House::founded_with(&[("api_rate_limit", "3")]).await;
     house.team(&olive, "payments").await;
