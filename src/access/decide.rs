@@ -325,7 +325,7 @@ pub fn accounts_seen(subject: &Subject) -> Result<super::Who, Refusal> {
         Kind::Person { teams, .. } if narrowed_to(subject, read) => {
             Ok(super::Who::Teams(teams.iter().map(|(id, _)| *id).collect()))
         }
-        _ => Err(if subject.is_person() || subject.narrowed.is_some_and(|to| !to.has(read)) {
+        _ => Err(if subject.narrowed.is_some_and(|to| !to.has(read)) {
             Refusal::Narrowed(read)
         } else {
             Refusal::Missing(read)

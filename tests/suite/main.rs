@@ -36,6 +36,7 @@ mod privilege_gain;
 mod protections;
 mod protocols;
 mod quotas;
+mod refusals;
 mod search;
 mod server;
 mod service_accounts;

@@ -1,0 +1,437 @@
+//! Rules that refuse something, each by the one request that breaks it alone.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tessera::access::TeamRole;
+use tessera::audit::{Actor, ActorKind};
+use tessera::identity::Caller;
+use tessera::identity::password::check;
+use tessera::organizations::actions::found;
+use tessera::organizations::model::{FirstRun, NewPerson};
+use tessera::people::actions::{Guest, accept, invite};
+use tessera::people::model::NewInvitation;
+use tessera::platform::id::{ServiceAccountId, TokenId};
+use tessera::platform::secret::Secret;
+use tessera::platform::{Error, sql};
+use tessera::principals::of_account;
+use tessera::teams::actions as teams;
+use tessera::teams::model::NewTeam;
+
+use crate::harness::{Answer, Home, House, PASSWORD, at_once, operator};
+use crate::protocols::{introspect, service};
+
+fn path(rest: &str) -> String {
+    format!("/organizations/acme{rest}")
+}
+
+async fn made(house: &House, token: &str, rest: &str, body: Value) -> Value {
+    let answer = house.post(token, &path(rest), body).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{rest}: {}", answer.text);
+    answer.json()
+}
+
+async fn patch(house: &House, token: &str, rest: &str, body: Value) -> Answer {
+    house.api(token, Method::PATCH, &path(rest), Some(body)).await
+}
+
+/// A permission set of its own, given to somebody who joins.
+async fn person_who_may(house: &House, olive: &str, username: &str, permissions: &[&str]) -> String {
+    let level = "organization";
+    let set = json!({ "slug": username, "name": username, "level": level, "permissions": permissions });
+    made(house, olive, "/permission-sets", set).await;
+    house.person(username, username, None).await
+}
+
+async fn execute(house: &House, statement: &'static str) {
+    let mut tx = house.app.db.begin().await.expect("begun");
+    sql(statement).execute(&mut tx).await.expect("written");
+    tx.commit().await.expect("committed");
+}
+
+#[tokio::test]
+async fn every_token_is_refused_from_where_the_organization_lets_nobody_in() {
+    let (house, olive) = House::founded_with(&[("trusted_proxies", "127.0.0.1")]).await;
+    house.team(&olive, "platform").await;
+    let (_, _, key) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let policy = json!({ "policy": {
+        "allowed_addresses": ["127.0.0.1", "203.0.113.0/24"], "blocked_addresses": ["203.0.113.66"]
+    } });
+    assert_eq!(patch(&house, &olive, "", policy).await.status, StatusCode::OK);
+    let status = async |token: &str, rest: &str, from: &str| {
+        let request = Request::get(format!("/api/v1{rest}"))
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-forwarded-for", from);
+        house.send(request.body(Body::empty()).expect("a request")).await.status
+    };
+    for (token, rest) in [(&key, "/whoami".to_owned()), (&olive, path("/teams"))] {
+        assert_eq!(status(token, &rest, "203.0.113.5").await, StatusCode::OK, "{rest}");
+        assert_eq!(status(token, &rest, "203.0.113.66").await, StatusCode::FORBIDDEN, "{rest}");
+        assert_eq!(status(token, &rest, "198.51.100.1").await, StatusCode::FORBIDDEN, "{rest}");
+    }
+    // A session on behalf of an account is exchanged from inside alone, too.
+    let exchange = async |from: &str| {
+        let form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token_type=\
+                    urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&subject_token=";
+        let request = Request::post("/oauth2/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-forwarded-for", from);
+        house.send(request.body(Body::from(format!("{form}{key}"))).expect("a request")).await.status
+    };
+    assert_eq!(exchange("203.0.113.5").await, StatusCode::OK);
+    assert_ne!(exchange("198.51.100.1").await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_service_is_known_by_its_own_secret_while_that_is_good() {
+    let (house, olive) = House::founded().await;
+    let (id, secret) = service(&house, &olive, "api", &[]).await;
+    let (other, _) = service(&house, &olive, "other", &[]).await;
+    let asked = async |user: &str, secret: &str| {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")));
+        let request = Request::post("/oauth2/introspect")
+            .header("authorization", basic)
+            .header("content-type", "application/x-www-form-urlencoded");
+        house.send(request.body(Body::from("token=nonsense")).expect("a request")).await.status
+    };
+    assert_eq!(asked(&id, &secret).await, StatusCode::OK);
+    assert_eq!(asked(&other, &secret).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(asked(&id, &olive).await, StatusCode::UNAUTHORIZED);
+    // One that has ended was never asked with before, so nothing of it is remembered.
+    for ended in [
+        "UPDATE tokens SET revoked_at = 1 WHERE kind = 'service_secret'",
+        "UPDATE tokens SET revoked_at = NULL, expires_at = 1 WHERE kind = 'service_secret'",
+    ] {
+        let (_, late) = service(&house, &olive, &format!("late {}", ended.len()), &[]).await;
+        execute(&house, ended).await;
+        let answer = introspect(&house, &late, &[("token", "nonsense")]).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{ended}");
+        execute(
+            &house,
+            "UPDATE tokens SET revoked_at = NULL, expires_at = NULL WHERE kind = 'service_secret'",
+        )
+        .await;
+    }
+}
+
+#[test]
+fn a_password_has_fifteen_to_a_hundred_and_twenty_eight_characters() {
+    let checked = |text: &str| check(&Secret::new(text.to_owned()), &[]);
+    let long = |count: usize| {
+        "plum ocean seven quiet mosaics walk home ".chars().cycle().take(count).collect::<String>()
+    };
+    assert!(checked("plum ocean 7 ab").is_ok());
+    assert!(checked("plum ocean 7 a").expect_err("short").contains("at least 15"));
+    // Characters count, not bytes.
+    assert!(checked("žluťoučký kůň!").expect_err("short").contains("at least 15"));
+    assert!(checked(&long(128)).is_ok());
+    assert!(checked(&long(129)).expect_err("long").contains("at most 128"));
+}
+
+#[tokio::test]
+async fn a_key_of_idempotency_is_sent_once_and_is_no_empty_one() {
+    let (house, olive) = House::founded().await;
+    let create = async |keys: &[&'static str]| {
+        let mut request = Request::post(format!("/api/v1{}", path("/teams")))
+            .header("authorization", format!("Bearer {olive}"))
+            .header("content-type", "application/json");
+        for key in keys {
+            request.headers_mut().expect("headers").append("idempotency-key", HeaderValue::from_static(key));
+        }
+        let body = Body::from(json!({ "slug": format!("t{}", keys.len()), "name": "T" }).to_string());
+        house.send(request.body(body).expect("a request")).await
+    };
+    let twice = create(&["one", "two"]).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", twice.text);
+    assert!(twice.text.contains("Idempotency-Key"), "{}", twice.text);
+    // An empty one is none: the second request is one of its own.
+    assert_eq!(create(&[""]).await.status, StatusCode::CREATED);
+    assert_eq!(create(&[""]).await.status, StatusCode::CONFLICT);
+}
+
+fn new_person(username: &str, email: &str) -> NewPerson {
+    NewPerson {
+        username: username.to_owned(),
+        email: email.to_owned(),
+        name: "Somebody".to_owned(),
+        password: Secret::new(PASSWORD.to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_free() {
+    let (house, olive) = House::founded().await;
+    let olive_calls = house.caller("olive").await;
+    let open = async |email: &str| {
+        let invitation =
+            NewInvitation { email: email.to_owned(), role: "member".to_owned(), ..NewInvitation::default() };
+        invite(&house.app, &olive_calls, &invitation).await.expect("invited").code.expect("a code")
+    };
+    let code = open("ben@acme.test").await;
+    let join =
+        async |code: &Secret, guest: Guest| accept(&house.app, &operator(), code.expose(), guest).await;
+    let fields = |error: Error| match error {
+        Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
+            mistakes.all().iter().map(|mistake| mistake.field.clone()).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let mistaken = NewPerson { name: String::new(), ..new_person("ben", "ben@acme.test") };
+    assert_eq!(fields(join(&code, Guest::New(mistaken)).await.expect_err("no name")), ["name"]);
+    let elsewhere = new_person("ben", "ben@elsewhere.test");
+    assert_eq!(fields(join(&code, Guest::New(elsewhere)).await.expect_err("another address")), ["email"]);
+    let mine = olive_calls.actor.id.parse().expect("an id");
+    let known = Guest::Known(mine, "olive@acme.test".to_owned());
+    assert_eq!(fields(join(&code, known).await.expect_err("another person")), ["email"]);
+    let anybody = open("").await;
+    let taken = new_person("olive", "new@acme.test");
+    assert_eq!(fields(join(&anybody, Guest::New(taken)).await.expect_err("taken")), ["username"]);
+    let taken = new_person("newcomer", "Olive@acme.test");
+    assert_eq!(fields(join(&anybody, Guest::New(taken)).await.expect_err("taken")), ["email"]);
+    // Of many at once, one gets in.
+    let all = at_once((0..5).map(|number| {
+        let (house, anybody) = (&house, &anybody);
+        async move {
+            let guest = Guest::New(new_person(&format!("g{number}"), &format!("g{number}@acme.test")));
+            accept(&house.app, &operator(), anybody.expose(), guest).await.is_ok()
+        }
+    }))
+    .await;
+    assert_eq!(all.iter().filter(|joined| **joined).count(), 1, "{all:?}");
+    // One that was taken back or has ended lets nobody in.
+    for over in [
+        "UPDATE invitations SET revoked_at = 1 WHERE accepted_at IS NULL",
+        "UPDATE invitations SET expires_at = 1 WHERE accepted_at IS NULL",
+    ] {
+        let late = open("").await;
+        execute(&house, over).await;
+        let guest = Guest::New(new_person("late", "late@acme.test"));
+        assert!(matches!(join(&late, guest).await, Err(Error::NotFound)), "{over}");
+    }
+    assert_eq!(house.get(&olive, &path("/people")).await.json()["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn of_many_who_set_an_installation_up_at_once_one_becomes_its_owner() {
+    let house = House::empty().await;
+    let all = at_once((0..4).map(|number| {
+        let house = &house;
+        async move {
+            let input = FirstRun {
+                organization: format!("acme-{number}"),
+                organization_name: "Acme".to_owned(),
+                person: new_person(&format!("o{number}"), &format!("o{number}@acme.test")),
+            };
+            found(&house.app, &operator(), &input, false).await.is_ok()
+        }
+    }))
+    .await;
+    assert_eq!(all.iter().filter(|done| **done).count(), 1, "{all:?}");
+}
+
+/// A program that was verified, and what may happen before it writes.
+#[tokio::test]
+async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let organization = house.caller("olive").await.organization;
+    for (number, ended) in [
+        "UPDATE service_accounts SET disabled_at = 1",
+        "UPDATE service_accounts SET expires_at = 1",
+        "UPDATE service_accounts SET deleted_at = 1",
+        "UPDATE tokens SET revoked_at = 1 WHERE kind = 'service_account'",
+        "UPDATE tokens SET expires_at = 1 WHERE kind = 'service_account'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let home = Home::Organization("platform");
+        let (id, key, _) = house.account(&olive, &format!("ci{number}"), home, "account_admin").await;
+        let account: ServiceAccountId = id.parse().expect("an id");
+        let subject = of_account(
+            &house.app.db,
+            &organization,
+            account,
+            tessera::access::Home::Organization,
+            "account_admin",
+        )
+        .await
+        .expect("read");
+        let token: TokenId = key.parse().expect("an id");
+        let actor = Actor { id, kind: ActorKind::ServiceAccount, token: Some(token), ..operator() };
+        let caller = Caller { actor, subject, organization: organization.clone() };
+        let create = async |slug: &str| {
+            let team = NewTeam {
+                slug: slug.to_owned(),
+                name: slug.to_owned(),
+                role: Some("billing_admin".to_owned()),
+                ..NewTeam::default()
+            };
+            teams::create(&house.app, &caller, &team).await
+        };
+        create(&format!("good{number}")).await.expect("created");
+        execute(&house, ended).await;
+        let late = create(&format!("late{number}")).await;
+        assert!(matches!(late, Err(Error::Unauthenticated { .. })), "{ended}: {late:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_whose_origin_was_revoked_meanwhile_changes_nothing() {
+    let (house, olive) = House::founded().await;
+    let form = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", olive.as_str()),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+    ];
+    assert_eq!(house.oauth("/oauth2/token", &[], &form).await.status, StatusCode::OK);
+    let (token,): (TokenId,) =
+        sql("SELECT id FROM tokens WHERE kind = 'access'").one(&house.app.db).await.expect("read");
+    let mut caller = house.caller("olive").await;
+    caller.actor.token = Some(token);
+    let create = async |slug: &str| {
+        let team = NewTeam { slug: slug.to_owned(), name: slug.to_owned(), ..NewTeam::default() };
+        teams::create(&house.app, &caller, &team).await
+    };
+    create("good").await.expect("created");
+    execute(&house, "UPDATE tokens SET revoked_at = 1 WHERE kind = 'personal'").await;
+    assert!(matches!(create("late").await, Err(Error::Unauthenticated { .. })));
+}
+
+#[tokio::test]
+async fn a_set_that_nobody_holds_is_widened_only_by_who_holds_what_is_added() {
+    let (house, olive) = House::founded().await;
+    let ann = house.person("ann", "account_admin", None).await;
+    let crew = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
+    made(&house, &olive, "/permission-sets", crew).await;
+    let edit = async |token: &str, more: &str| {
+        patch(&house, token, "/permission-sets/crew", json!({ "permissions": ["runs:read", more] })).await
+    };
+    let refused = edit(&ann, "metadata_graphql:write").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert!(refused.text.contains("metadata_graphql"), "{}", refused.text);
+    assert_eq!(edit(&ann, "jobs:read").await.status, StatusCode::OK);
+    assert_eq!(edit(&olive, "metadata_graphql:write").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_new_team_may_get_a_role_whose_reach_is_empty_and_one_that_has_projects_may_not() {
+    let (house, olive) = House::founded().await;
+    let ann = house.person("ann", "account_admin", None).await;
+    let quiet = json!({ "slug": "quiet", "name": "Quiet", "role": "billing_admin" });
+    made(&house, &olive, "/teams", quiet).await;
+    // It has no member and no project yet, so the role reaches nothing beyond Ann's.
+    let fresh = json!({ "slug": "fresh", "name": "Fresh", "role": "developer" });
+    made(&house, &ann, "/teams", fresh).await;
+    let refused = patch(&house, &ann, "/teams/quiet", json!({ "role": "developer" })).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    let body = json!({ "name": "ci", "scope": "team", "team": "quiet", "role": "developer" });
+    let refused = house.post(&ann, &path("/service-accounts"), body).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_limited_token_of_an_owner_gives_no_more_than_it_carries() {
+    let (house, olive) = House::founded().await;
+    house.person("ann", "member", None).await;
+    let body = json!({ "name": "limited", "permissions": ["members:write", "groups:write"] });
+    let limited = house.post(&olive, "/account/tokens", body).await.json();
+    let limited = limited["token"].as_str().expect("a value").to_owned();
+    let refused = patch(&house, &limited, "/people/ann", json!({ "role": "account_admin" })).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert!(refused.text.contains("would grant"), "{}", refused.text);
+    assert_eq!(
+        patch(&house, &olive, "/people/ann", json!({ "role": "account_admin" })).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn whoever_is_named_in_one_project_restricts_another_with_what_they_hold_there() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    house.team(&olive, "other").await;
+    for (slug, team) in [("vault", "other"), ("shop", "platform")] {
+        let project = json!({ "slug": slug, "name": slug, "team": team, "visibility": "team" });
+        made(&house, &olive, "/projects", project).await;
+    }
+    let bea = house.person("bea", "read_only", Some(("platform", TeamRole::Admin))).await;
+    let grant = path("/projects/vault/grants/person:bea");
+    let named = house.api(&olive, Method::PUT, &grant, Some(json!({ "permission_set": "admin" }))).await;
+    assert_eq!(named.status, StatusCode::OK, "{}", named.text);
+    assert_eq!(
+        patch(&house, &olive, "/projects/vault", json!({ "visibility": "restricted" })).await.status,
+        StatusCode::OK
+    );
+    let restricted = patch(&house, &bea, "/projects/shop", json!({ "visibility": "restricted" })).await;
+    assert_eq!(restricted.status, StatusCode::OK, "{}", restricted.text);
+}
+
+/// Everything that has a version, edited by many over the same one.
+#[tokio::test]
+async fn of_many_edits_over_one_version_one_is_stored() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let project = json!({ "slug": "shop", "name": "Shop", "team": "platform" });
+    made(&house, &olive, "/projects", project).await;
+    let set = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
+    made(&house, &olive, "/permission-sets", set).await;
+    let (service, _) = service(&house, &olive, "api", &[]).await;
+    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let grants = json!([{ "permission_set": "member", "projects": "all" }]);
+    let token = made(&house, &olive, "/service-tokens", json!({ "name": "t", "grants": grants })).await;
+    let token = token["id"].as_str().expect("an id").to_owned();
+    for rest in [
+        String::new(),
+        "/teams/platform".to_owned(),
+        "/projects/shop".to_owned(),
+        "/permission-sets/crew".to_owned(),
+        format!("/services/{service}"),
+        format!("/service-accounts/{account}"),
+        format!("/service-tokens/{token}"),
+    ] {
+        let read = house.get(&olive, &path(&rest)).await;
+        let tag = read.headers.get("etag").unwrap_or_else(|| panic!("{rest} has no version")).clone();
+        let statuses = at_once((0..6).map(|number| {
+            let (house, olive, rest, tag) = (&house, &olive, &rest, &tag);
+            async move {
+                let body = json!({ "name": format!("name {number}") }).to_string();
+                let request = Request::patch(format!("/api/v1{}", path(rest)))
+                    .header("authorization", format!("Bearer {olive}"))
+                    .header("content-type", "application/json")
+                    .header("if-match", tag);
+                house.send(request.body(Body::from(body)).expect("a request")).await.status
+            }
+        }))
+        .await;
+        let stored = statuses.iter().filter(|status| **status == StatusCode::OK).count();
+        assert_eq!(stored, 1, "{rest}: {statuses:?}");
+        assert!(
+            statuses.iter().all(|status| matches!(*status, StatusCode::OK | StatusCode::PRECONDITION_FAILED)),
+            "{rest}: {statuses:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_see_the_settings_asks_about_nobody_else() {
+    let (house, olive) = House::founded().await;
+    house.person("ann", "member", None).await;
+    let curious = person_who_may(&house, &olive, "curious", &["members:read", "service_tokens:write"]).await;
+    let grants = json!([{ "permission_set": "member", "projects": "all" }]);
+    let token = made(&house, &olive, "/service-tokens", json!({ "name": "t", "grants": grants })).await;
+    let cookie = house.sign_in("curious").await;
+    let ask = async |who: &str| {
+        house
+            .page(&cookie, &format!("/orgs/acme/settings/access-explorer?who={who}&what=runs:read"))
+            .await
+            .status
+    };
+    assert_eq!(ask("person:curious").await, StatusCode::OK);
+    for who in ["person:ann", "organization", token["id"].as_str().expect("an id")] {
+        assert_eq!(ask(who).await, StatusCode::FORBIDDEN, "{who}");
+    }
+    let _ = curious;
+}
