@@ -41,7 +41,7 @@ const PAGES: [&str; 20] = [
 const FORMS: [(&str, &str); 7] = [
     ("/theme", "theme=dark&back=/"),
     ("/account/profile", "name=Name+of+p7&username=p7&email=p7%40acme.test"),
-    ("/account/password", "current=wrong&password=another+good+one&again=another+good+one"),
+    ("/account/password", "current_password=wrong&password=another+good+one"),
     ("/account/tokens", "name=one+more&lifetime=90"),
     ("/sign-in", "email=p7%40acme.test&password=seven+quiet+mosaics"),
     ("/sign-in", "email=p7%40acme.test&password=wrong"),

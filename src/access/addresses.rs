@@ -126,6 +126,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_list_has_no_more_ranges_than_can_be_compared_with_every_call() {
+        let list = |count: usize| {
+            (0..count).map(|number| format!("10.0.{}.{}\n", number / 250, number % 250)).collect::<String>()
+        };
+        assert!(Addresses::parse(&list(MOST)).is_ok());
+        assert!(Addresses::parse(&list(MOST + 1)).expect_err("too many").contains("at most"));
+    }
+
+    #[test]
     fn the_narrower_range_wins_and_of_equals_the_block() {
         let list = |text: &str| Addresses::parse(text).expect("ranges");
         let none = list("");

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use tessera::access::{
-    Decision, Grant, Home, Kind, Level, Permission, Permissions, Places, ProjectFacts, Projects, Refusal,
-    Resource, Source, Subject, Target, TeamFacts, TeamRole, Verb, Visibility, Who, accounts_seen, built_in,
-    built_in_sets, can_give_account_role, can_give_person_role, can_give_token_grant, decide, effective,
-    ensure_holds_set, gained, knows_team, reaches_organization,
+    Decision, Grant, Home, Kind, Level, Permission, PermissionSet, Permissions, Places, ProjectFacts,
+    Projects, Refusal, Resource, Source, Subject, Target, TeamFacts, TeamRole, Verb, Visibility, Who,
+    accounts_seen, built_in, built_in_sets, can_give_account_role, can_give_person_role,
+    can_give_token_grant, decide, effective, ensure_holds_set, gained, knows_team, reaches_organization,
 };
 use tessera::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
 
@@ -391,16 +391,23 @@ fn a_form_offers_what_the_caller_can_give() {
 
 #[test]
 fn the_organization_token_sets_up_what_it_may_not_do_but_no_more_than_it_is_limited_to() {
-    let developer = built_in("developer").expect("a set");
+    let of = |permission| PermissionSet {
+        permissions: Permissions::of(permission),
+        ..built_in("member").expect("a set").clone()
+    };
+    let (runs, jobs) = (of(Resource::Runs.write()), of(Resource::Jobs.read()));
     let founder = || nothing(Kind::Organization);
-    assert!(
-        !decide(&founder(), Resource::Runs.write(), &Target::Project(project(Visibility::Open))).is_allowed()
-    );
-    assert_eq!(ensure_holds_set(&founder(), developer), Ok(()));
-    let limited = narrowed(founder(), Resource::Projects.write());
-    assert!(ensure_holds_set(&limited, developer).is_err());
-    assert!(!can_give_account_role(&limited, built_in("member").expect("a set"), Home::Organization));
-    assert_eq!(ensure_holds_set(&holder(person(true, &[]), "member"), developer), Ok(()));
+    let open = Target::Project(project(Visibility::Open));
+    assert!(!decide(&founder(), Resource::Runs.write(), &open).is_allowed());
+    assert_eq!(ensure_holds_set(&founder(), &runs), Ok(()));
+    let limited = narrowed(founder(), Resource::Jobs.read());
+    assert_eq!(ensure_holds_set(&limited, &jobs), Ok(()));
+    assert!(ensure_holds_set(&limited, &runs).is_err());
+    assert!(can_give_account_role(&limited, &jobs, Home::Organization));
+    assert!(!can_give_account_role(&limited, &runs, Home::Organization));
+    // Nobody else gives what they do not hold.
+    assert!(ensure_holds_set(&nothing(person(false, &[])), &jobs).is_err());
+    assert_eq!(ensure_holds_set(&holder(person(true, &[]), "member"), &runs), Ok(()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::{Resource, TeamRole};
 use tessera::people::actions::{Guest, accept};
-use tessera::platform::id::PersonId;
+use tessera::platform::id::{PersonId, ServiceAccountId};
 use tessera::platform::{Error, sql};
 use tessera::teams::actions as teams;
 
@@ -279,6 +279,37 @@ async fn a_change_that_affects_more_than_five_hundred_takes_an_owner() {
         refused.text
     );
     assert_eq!(patch(&house, &olive, "/permission-sets/crew", less).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_identity_provider_of_more_than_five_hundred_accounts_takes_an_owner() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let ann = house.person("ann", "account_admin", Some(("platform", TeamRole::Admin))).await;
+    let provider = house.identity_provider().await;
+    let mut tx = house.app.db.begin().await.expect("begun");
+    for number in 0..501_u32 {
+        let (id, name) = (ServiceAccountId::sample(u128::from(number)), format!("ci{number}"));
+        sql("INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, \
+                team_id, role, created_by, created_by_name, created_at, version, authentication, \
+                identity_provider_id, identity_subject) \
+             SELECT $1, organization_id, $2, $2, '', '', 'team', id, 'billing_admin', '', '', 0, 0, 'federated', $3, $2 \
+             FROM teams WHERE slug = 'platform'")
+        .bind(id)
+        .bind(&name)
+        .bind(&provider)
+        .execute(&mut tx)
+        .await
+        .expect("an account");
+    }
+    tx.commit().await.expect("committed");
+    let path = format!("/identity-providers/{provider}");
+    let refused = patch(&house, &ann, &path, json!({ "audience": "other" })).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert!(refused.text.contains("Only an owner"), "{}", refused.text);
+    // A new name lets nobody else act as them.
+    assert_eq!(patch(&house, &ann, &path, json!({ "name": "renamed" })).await.status, StatusCode::OK);
+    assert_eq!(patch(&house, &olive, &path, json!({ "audience": "other" })).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -433,5 +433,23 @@ async fn who_may_not_see_the_settings_asks_about_nobody_else() {
     for who in ["person:ann", "organization", token["id"].as_str().expect("an id")] {
         assert_eq!(ask(who).await, StatusCode::FORBIDDEN, "{who}");
     }
+    let page =
+        house.page(&cookie, "/orgs/acme/settings/access-explorer?who=&what=runs:read&where=nowhere").await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", page.text);
+    assert!(page.text.contains("is not a project that you reach"), "{}", page.text);
+    let whole =
+        house.page(&cookie, "/orgs/acme/settings/access-explorer?who=&what=members:read&where=").await;
+    assert_eq!(whole.status, StatusCode::OK);
     let _ = curious;
+}
+
+#[tokio::test]
+async fn a_new_password_is_checked_like_the_first_one() {
+    let (house, _) = House::founded().await;
+    let cookie = house.sign_in("olive").await;
+    let fields = [("current_password", PASSWORD), ("password", "short")];
+    let refused = house.form(&cookie, "/account/password", &fields).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("at least 15 characters"), "{}", refused.text);
+    house.sign_in("olive").await;
 }
