@@ -160,11 +160,12 @@ struct Test {
 pub struct Met(Vec<Test>);
 
 impl Met {
-    /// The tests that meet a mutant, the quickest first.
+    /// The tests that meet a mutant: those that are about refusals first, then
+    /// the quickest.
     pub fn tests(&self, mutant: usize) -> Vec<usize> {
         let mut found: Vec<usize> =
             (0..self.0.len()).filter(|at| self.0[*at].met.contains(&mutant)).collect();
-        found.sort_by_key(|at| self.0[*at].took);
+        found.sort_by_key(|at| (!self.0[*at].name.starts_with("refusals::"), self.0[*at].took));
         found
     }
 }

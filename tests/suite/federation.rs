@@ -38,6 +38,8 @@ enum Mood {
     Garbage,
     /// Well, with its keys at an address that has a query.
     Queries,
+    /// Well, and another issuer by its own word.
+    CallsItselfOtherwise,
 }
 
 /// An issuer on loopback: what it publishes, and how often it was asked.
@@ -51,15 +53,19 @@ struct Issuer {
 
 async fn metadata(State(issuer): State<Issuer>) -> Json<Value> {
     issuer.asked.fetch_add(1, Ordering::SeqCst);
-    let query = if *issuer.mood.lock().expect("unlocked") == Mood::Queries { "?p=sign_in" } else { "" };
-    Json(json!({ "issuer": issuer.address, "jwks_uri": format!("{}/jwks{query}", issuer.address) }))
+    let mood = *issuer.mood.lock().expect("unlocked");
+    let query = if mood == Mood::Queries { "?p=sign_in" } else { "" };
+    let more = if mood == Mood::CallsItselfOtherwise { "/other" } else { "" };
+    Json(json!({
+        "issuer": format!("{}{more}", issuer.address), "jwks_uri": format!("{}/jwks{query}", issuer.address)
+    }))
 }
 
 async fn jwks(State(issuer): State<Issuer>, RawQuery(query): RawQuery) -> Response {
     let mood = *issuer.mood.lock().expect("unlocked");
     match mood {
         Mood::Queries if query.as_deref() != Some("p=sign_in") => StatusCode::NOT_FOUND.into_response(),
-        Mood::Well | Mood::Queries => {
+        Mood::Well | Mood::Queries | Mood::CallsItselfOtherwise => {
             let keys = issuer.keys.lock().expect("unlocked").clone();
             Json(json!({ "keys": keys })).into_response()
         }
@@ -418,7 +424,7 @@ async fn futures<T>(all: Vec<impl Future<Output = T>>) -> Vec<T> {
 
 #[tokio::test]
 async fn an_issuer_that_redirects_floods_hangs_or_babbles_vouches_for_nobody() {
-    for mood in [Mood::Redirects, Mood::TooMuch, Mood::Garbage, Mood::Hangs] {
+    for mood in [Mood::Redirects, Mood::TooMuch, Mood::Garbage, Mood::Hangs, Mood::CallsItselfOtherwise] {
         let world = world().await;
         *world.issuer.mood.lock().expect("unlocked") = mood;
         refused(&world.ask(&world.claims()).await, "keys are not to be had");
@@ -432,6 +438,74 @@ async fn an_issuer_that_redirects_floods_hangs_or_babbles_vouches_for_nobody() {
     access(&world.ask(&world.claims()).await);
     world.house.app.clock.advance(DAY / 24);
     refused(&world.ask(&world.claims()).await, "keys are not to be had");
+}
+
+#[tokio::test]
+async fn a_provider_is_added_only_while_its_issuer_works_by_who_may_and_removed_when_nobody_needs_it() {
+    let world = world().await;
+    let (house, olive, path) = (&world.house, &world.olive, "/organizations/acme/identity-providers");
+    let add = async |token: &str, name: &str, audience: &str| {
+        let body = json!({ "name": name, "issuer": world.issuer.address, "audience": audience });
+        house.post(token, path, body).await
+    };
+    // Nobody else has the installation ask an address of their choice.
+    let ann = house.person("ann", "member", None).await;
+    let asked = world.issuer.asked();
+    assert_eq!(add(&ann, "Mine", "mine").await.status, StatusCode::FORBIDDEN);
+    let edit = json!({ "issuer": format!("{}/", world.issuer.address) });
+    let one = format!("{path}/{}", world.provider);
+    let refused_edit = house.api(&ann, Method::PATCH, &one, Some(edit)).await;
+    assert_eq!(refused_edit.status, StatusCode::FORBIDDEN, "{}", refused_edit.text);
+    assert_eq!(world.issuer.asked(), asked, "somebody without the permission had it asked");
+    let taken = add(olive, "ci", "other").await;
+    assert_eq!((taken.status, &taken.json()["errors"][0]["field"]), (StatusCode::CONFLICT, &json!("name")));
+    let taken = add(olive, "Again", "tessera").await;
+    assert_eq!(
+        (taken.status, &taken.json()["errors"][0]["field"]),
+        (StatusCode::CONFLICT, &json!("audience"))
+    );
+    let keys = std::mem::take(&mut *world.issuer.keys.lock().expect("unlocked"));
+    let without = add(olive, "Empty", "empty").await;
+    assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", without.text);
+    assert!(without.text.contains("hold none that could sign"), "{}", without.text);
+    *world.issuer.keys.lock().expect("unlocked") = keys;
+    *world.issuer.mood.lock().expect("unlocked") = Mood::CallsItselfOtherwise;
+    let other = add(olive, "Other", "other").await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", other.text);
+    assert!(other.text.contains("write the issuer exactly like that"), "{}", other.text);
+    let needed = house.api(olive, Method::DELETE, &one, None).await;
+    assert_eq!(needed.status, StatusCode::CONFLICT, "{}", needed.text);
+    assert!(needed.text.contains("1 service account proves itself by it"), "{}", needed.text);
+    let account = format!("/organizations/acme/service-accounts/{}", world.account);
+    assert_eq!(house.api(olive, Method::DELETE, &account, None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(house.api(olive, Method::DELETE, &one, None).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn an_organization_has_no_more_identity_providers_than_the_limit_allows() {
+    let settings = [("allow_private_issuers", "true"), ("limits.identity_providers", "1")];
+    let (house, olive) = House::founded_with(&settings).await;
+    let issuer = Issuer::start().await;
+    let add = async |name: &str| {
+        let body = json!({ "name": name, "issuer": issuer.address, "audience": name });
+        house.post(&olive, "/organizations/acme/identity-providers", body).await
+    };
+    assert_eq!(add("one").await.status, StatusCode::CREATED);
+    let full = add("two").await;
+    assert_eq!(full.status, StatusCode::CONFLICT);
+    assert!(full.text.contains("limits.identity_providers"), "{}", full.text);
+}
+
+#[tokio::test]
+async fn an_assertion_is_no_longer_than_it_has_to_be() {
+    let world = world().await;
+    let padded = |length: usize| {
+        let mut claims = world.claims();
+        claims["pad"] = json!("x".repeat(length));
+        signed_by("one", &claims)
+    };
+    access(&world.present(&padded(8_000), &[]).await);
+    refused(&world.present(&padded(13_000), &[]).await, "longer than 16 KB");
 }
 
 #[tokio::test]

@@ -453,3 +453,55 @@ async fn a_new_password_is_checked_like_the_first_one() {
     assert!(refused.text.contains("at least 15 characters"), "{}", refused.text);
     house.sign_in("olive").await;
 }
+
+#[tokio::test]
+async fn an_invitation_that_is_over_is_neither_changed_nor_taken_back() {
+    let (house, olive) = House::founded().await;
+    let open = async || {
+        let made = made(&house, &olive, "/invitations", json!({})).await;
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    for over in ["UPDATE invitations SET revoked_at = 1", "UPDATE invitations SET accepted_at = 1"] {
+        let id = open().await;
+        let one = format!("/invitations/{id}");
+        assert_eq!(patch(&house, &olive, &one, json!({ "role": "developer" })).await.status, StatusCode::OK);
+        execute(&house, over).await;
+        assert_eq!(
+            patch(&house, &olive, &one, json!({ "role": "member" })).await.status,
+            StatusCode::NOT_FOUND,
+            "{over}"
+        );
+        let back = house.api(&olive, Method::DELETE, &path(&one), None).await;
+        assert_eq!(back.status, StatusCode::NOT_FOUND, "{over}");
+    }
+    let id = open().await;
+    let one = path(&format!("/invitations/{id}"));
+    assert_eq!(house.api(&olive, Method::DELETE, &one, None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(house.api(&olive, Method::DELETE, &one, None).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn nobody_is_invited_into_an_organization_that_is_full() {
+    let (house, olive) = House::founded_with(&[("limits.people", "2")]).await;
+    house.person("ann", "member", None).await;
+    let full = house.post(&olive, &path("/invitations"), json!({})).await;
+    assert_eq!(full.status, StatusCode::CONFLICT);
+    assert!(full.text.contains("limits.people"), "{}", full.text);
+}
+
+#[tokio::test]
+async fn a_person_is_attributed_to_the_calls_of_service_accounts_alone() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "payments").await;
+    house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
+    let (_, _, key) = house.account(&olive, "ci", Home::Team("payments"), "member").await;
+    let team = made(&house, &olive, "/teams/payments/token", json!({})).await;
+    let team = team["token"].as_str().expect("a value").to_owned();
+    for (token, outcome) in [(&key, "applied"), (&team, "ignored")] {
+        let request = Request::get("/api/v1/whoami")
+            .header("authorization", format!("Bearer {token}"))
+            .header("tessera-on-behalf-of", "mo");
+        let answer = house.send(request.body(Body::empty()).expect("a request")).await;
+        assert!(answer.text.contains(outcome), "{outcome}: {}", answer.text);
+    }
+}
