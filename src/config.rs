@@ -47,7 +47,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "public_url",
         default: "",
-        help: "The address people use, like https://id.example.com; default: http:// and listen",
+        help: "The address people use, like https://id.example.com or https://example.com/tessera; default: http:// and listen",
     },
     Setting {
         name: "trusted_proxies",
@@ -397,9 +397,10 @@ impl Config {
         let key_file = if key_file.is_empty() { data_dir.join("key") } else { PathBuf::from(key_file) };
         let public_url_is_set = !public_url.is_empty();
         let public_url = if public_url_is_set {
-            public_origin(&public_url).unwrap_or_else(|| {
+            public_address(&public_url).unwrap_or_else(|| {
                 mistakes.push(format!(
-                    "{from_public}: must be scheme and host like https://id.example.com, without a path, not “{public_url}”"
+                    "{from_public}: must be scheme and host, and a path if the installation is below one, like \
+                     https://id.example.com or https://example.com/tessera, not “{public_url}”"
                 ));
                 String::new()
             })
@@ -502,15 +503,22 @@ fn database(url: &str, data_dir: &Path) -> Result<Address, &'static str> {
     Err("must be postgres://user@host/database or sqlite:PATH")
 }
 
-/// Scheme, host and port of an address that has nothing else.
-fn public_origin(url: &str) -> Option<String> {
+/// Scheme, host, port and path of an address that has nothing else, without a
+/// slash at the end.
+fn public_address(url: &str) -> Option<String> {
     let url = url.strip_suffix('/').unwrap_or(url);
     let uri: axum::http::Uri = url.parse().ok()?;
     let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
     let authority = uri.authority()?.as_str();
-    let bare = uri.path() == "/" && uri.query().is_none() && !authority.contains('@');
-    let origin = format!("{scheme}://{}", authority.to_lowercase());
-    (bare && url.eq_ignore_ascii_case(&origin)).then_some(origin)
+    let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
+    let plain = |segment: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(known)
+    };
+    let is_path = path.is_empty() || path[1..].split('/').all(plain);
+    let bare = is_path && uri.query().is_none() && !authority.contains('@');
+    let address = format!("{scheme}://{}{path}", authority.to_lowercase());
+    (bare && url.eq_ignore_ascii_case(&address)).then_some(address)
 }
 
 #[cfg(test)]
@@ -627,12 +635,24 @@ mod tests {
     }
 
     #[test]
-    fn the_public_address_is_scheme_and_host_only() {
+    fn the_public_address_is_scheme_host_and_perhaps_a_path() {
         for good in ["https://id.acme.test", "https://id.acme.test/", "http://localhost:8080"] {
-            assert!(public_origin(good).is_some(), "{good}");
+            assert!(public_address(good).is_some(), "{good}");
         }
-        for bad in ["id.acme.test", "ftp://x", "https://x/y", "https://u@x", "https://x?y", "https://x#y"] {
-            assert!(public_origin(bad).is_none(), "{bad}");
+        for good in ["https://acme.test/tessera", "https://acme.test/tessera/", "https://ACME.test/tessera"] {
+            assert_eq!(public_address(good).as_deref(), Some("https://acme.test/tessera"), "{good}");
+        }
+        for bad in [
+            "id.acme.test",
+            "ftp://x",
+            "https://x/y//z",
+            "https://x/../y",
+            "https://x/<y>",
+            "https://u@x",
+            "https://x?y",
+            "https://x#y",
+        ] {
+            assert!(public_address(bad).is_none(), "{bad}");
         }
     }
 }

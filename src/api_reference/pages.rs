@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,22 +16,31 @@ use super::words::{kinds, parts};
 use super::{Reference, Section};
 use crate::filters;
 use crate::identity::App;
-use crate::platform::web::html;
 use crate::platform::web::operation::{Answer, Described};
+use crate::platform::web::{html, mount};
 
 /// The routes of this part. Anyone may read them: they tell of no installation.
 pub(super) fn routes(reference: Arc<Reference>) -> Router<App> {
     let told = reference.clone();
     Router::new()
-        .route("/api/openapi.json", get(move || std::future::ready(document(&reference))))
+        .route(
+            "/api/openapi.json",
+            get(move |State(app): State<App>| {
+                std::future::ready(document(&reference, &app.config.public_url))
+            }),
+        )
         .route("/api/docs", get(move || std::future::ready(page(&told))))
         .layer(CompressionLayer::new())
 }
 
 const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-fn document(reference: &Reference) -> Response {
-    let json = reference.json.get_or_init(|| Bytes::from(reference.document().to_string()));
+fn document(reference: &Reference, public_url: &str) -> Response {
+    let json = reference.json.get_or_init(|| {
+        let mut document = reference.document().clone();
+        document["servers"][0]["url"] = Value::from(format!("{}/api/v1", mount::path_of(public_url)));
+        Bytes::from(document.to_string())
+    });
     let kind = HeaderValue::from_static("application/json");
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, AN_HOUR)], json.clone()).into_response()
 }

@@ -21,7 +21,7 @@ use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
 use super::envelope::Envelope;
-use super::{body, method_not_allowed, panicked};
+use super::{body, method_not_allowed, mount, panicked};
 use crate::platform::Context;
 
 /// An answer under way.
@@ -161,7 +161,8 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
             .method_not_allowed_fallback(Direct { handler: method_not_allowed, body: TakesBody::Yes })
             .fallback_service(rest.with_state(state.clone()))
             .with_state(state.clone());
-        Front { entries: Arc::from(self.entries), router, state }
+        let base = Arc::from(mount::path_of(&state.as_ref().config.public_url));
+        Front { entries: Arc::from(self.entries), router, state, base }
     }
 }
 
@@ -171,6 +172,8 @@ pub struct Front<S> {
     entries: Arc<[Entry<S>]>,
     router: Router,
     state: S,
+    /// The path that the installation is below; empty at the root.
+    base: Arc<str>,
 }
 
 impl<S> std::fmt::Debug for Front<S> {
@@ -194,16 +197,28 @@ impl<S: Clone> Front<S> {
     /// every call, as `others` has it done.
     pub(super) fn answer_or(
         &self,
-        request: Request,
+        mut request: Request,
         others: impl FnOnce(Answering) -> Answering,
     ) -> Answering {
+        if !self.base.is_empty() {
+            mount::take_off(&self.base, &mut request);
+        }
         let (method, path) = (request.method(), request.uri().path());
         let found = self.entries.iter().find(|entry| entry.answers(method, path));
         if let Some(entry) = found {
             return (entry.answer)(request, self.state.clone());
         }
+        let base = self.base.clone();
+        if !base.is_empty() {
+            mount::ask_plain(&mut request);
+        }
         let answer = self.router.clone().oneshot(request);
-        others(Box::pin(answer.map(|answer| answer.unwrap_or_else(|never| match never {}))))
+        let answer = answer.map(|answer| answer.unwrap_or_else(|never| match never {}));
+        others(if base.is_empty() {
+            Box::pin(answer)
+        } else {
+            Box::pin(answer.then(async move |answer| mount::put_before(&base, answer).await))
+        })
     }
 }
 

@@ -11,6 +11,7 @@ mod envelope;
 mod form;
 mod json;
 mod listener;
+pub mod mount;
 pub mod nullable;
 pub mod operation;
 mod page;

@@ -1,0 +1,105 @@
+//! An installation below a path: `public_url` is `https://host/tessera`.
+//!
+//! Everything in the product is written as if it were at the root. Here, at the
+//! edge, the path is taken off the address of a request (a proxy may have done
+//! so already) and put before the addresses of pages and redirects. At the root
+//! nothing of this is done.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::response::Response;
+
+/// Attributes that hold an address. `formaction` ends like `action`.
+const ATTRIBUTES: [&str; 3] = ["href=\"/", "src=\"/", "action=\"/"];
+
+/// The path of an address like `https://host/tessera`; empty at the root.
+#[must_use]
+pub fn path_of(public_url: &str) -> &str {
+    let host = public_url.find("://").map_or(0, |at| at + 3);
+    public_url[host..].find('/').map_or("", |at| &public_url[host + at..])
+}
+
+/// Takes the path off a request.
+pub(super) fn take_off(base: &str, request: &mut Request) {
+    let uri = request.uri();
+    let Some(rest) = uri.path_and_query().and_then(|it| it.as_str().strip_prefix(base)) else { return };
+    let rest = match rest.as_bytes().first() {
+        None => "/".to_owned(),
+        Some(b'/') => rest.to_owned(),
+        Some(b'?') => format!("/{rest}"),
+        // `/tesserae` is another address.
+        Some(_) => return,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(rest).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// Asks for a page that is not compressed: its addresses are still to change.
+/// The proxy that puts the installation below a path can compress it.
+pub(super) fn ask_plain(request: &mut Request) {
+    if !request.uri().path().starts_with("/assets/") {
+        request.headers_mut().remove(ACCEPT_ENCODING);
+    }
+}
+
+/// Puts the path before the addresses of an answer.
+pub(super) async fn put_before(base: &str, mut response: Response) -> Response {
+    let own = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+    if let Some(to) = own
+        && to.starts_with('/')
+        && !to.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        && let Ok(to) = HeaderValue::try_from(format!("{base}{to}"))
+    {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    let is_page =
+        response.headers().get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/html"));
+    if !is_page {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // Pages are whole strings: there is nothing to wait for.
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return Response::from_parts(parts, Body::empty());
+    };
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    for attribute in ATTRIBUTES {
+        let own = attribute.replace('/', &format!("{base}/"));
+        text = text.replace(attribute, &own);
+    }
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_installation_is_what_follows_the_host() {
+        assert_eq!(path_of("https://id.acme.test"), "");
+        assert_eq!(path_of("https://acme.test:8443/tessera"), "/tessera");
+        assert_eq!(path_of("http://acme.test/a/b"), "/a/b");
+    }
+
+    #[test]
+    fn a_request_is_answered_with_and_without_the_path() {
+        for (asked, answered) in [
+            ("/tessera/orgs/acme?q=1", "/orgs/acme?q=1"),
+            ("/tessera", "/"),
+            ("/tessera/", "/"),
+            ("/tessera?code=x", "/?code=x"),
+            ("/orgs/acme", "/orgs/acme"),
+            ("/tesserae/x", "/tesserae/x"),
+        ] {
+            let mut request = Request::get(asked).body(Body::empty()).expect("a request");
+            take_off("/tessera", &mut request);
+            assert_eq!(request.uri().to_string(), answered);
+        }
+    }
+}
