@@ -263,12 +263,10 @@ pub fn try_all(build: &Build, met: &Met, chosen: &[usize]) -> Vec<usize> {
             learned.lock().unwrap_or_else(PoisonError::into_inner).note(test, &build.mutants[mutant]);
         }
         let shown = crate::shown(&build.mutants[mutant]);
-        match noticed {
-            Some(test) => println!("noticed by {}: {shown}", met.0[test].name),
-            None => {
-                println!("noticed by none: {shown}");
-                survived.lock().unwrap_or_else(PoisonError::into_inner).push(mutant);
-            }
+        let by = noticed.map_or("none", |test| met.0[test].name.as_str());
+        println!("noticed by {by}: {shown}");
+        if noticed.is_none() {
+            survived.lock().unwrap_or_else(PoisonError::into_inner).push(mutant);
         }
     });
     let mut survived = survived.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -464,6 +464,18 @@ async fn a_provider_is_added_only_while_its_issuer_works_by_who_may_and_removed_
         (taken.status, &taken.json()["errors"][0]["field"]),
         (StatusCode::CONFLICT, &json!("audience"))
     );
+    let second = add(olive, "Second", "second").await;
+    assert_eq!(second.status, StatusCode::CREATED, "{}", second.text);
+    let taken = house
+        .api(olive, Method::PATCH, &format!("{path}/Second"), Some(json!({ "audience": "tessera" })))
+        .await;
+    assert_eq!(
+        (taken.status, &taken.json()["errors"][0]["field"]),
+        (StatusCode::CONFLICT, &json!("audience"))
+    );
+    let taken =
+        house.api(olive, Method::PATCH, &format!("{path}/Second"), Some(json!({ "name": "CI" }))).await;
+    assert_eq!((taken.status, &taken.json()["errors"][0]["field"]), (StatusCode::CONFLICT, &json!("name")));
     let keys = std::mem::take(&mut *world.issuer.keys.lock().expect("unlocked"));
     let without = add(olive, "Empty", "empty").await;
     assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", without.text);

@@ -27,6 +27,7 @@ mod lifecycle;
 mod lists;
 mod logs;
 mod memory;
+mod mount;
 mod nodes;
 mod oauth;
 mod pages;

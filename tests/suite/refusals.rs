@@ -37,12 +37,17 @@ async fn patch(house: &House, token: &str, rest: &str, body: Value) -> Answer {
     house.api(token, Method::PATCH, &path(rest), Some(body)).await
 }
 
-/// A permission set of its own, given to somebody who joins.
-async fn person_who_may(house: &House, olive: &str, username: &str, permissions: &[&str]) -> String {
+/// A permission set of its own, given to somebody who joins a team.
+async fn person_who_may(
+    house: &House,
+    olive: &str,
+    (username, team): (&str, Option<&str>),
+    permissions: &[&str],
+) -> String {
     let level = "organization";
     let set = json!({ "slug": username, "name": username, "level": level, "permissions": permissions });
     made(house, olive, "/permission-sets", set).await;
-    house.person(username, username, None).await
+    house.person(username, username, team.map(|team| (team, TeamRole::Member))).await
 }
 
 async fn execute(house: &House, statement: &'static str) {
@@ -327,7 +332,7 @@ async fn a_new_team_may_get_a_role_whose_reach_is_empty_and_one_that_has_project
     made(&house, &ann, "/teams", fresh).await;
     let refused = patch(&house, &ann, "/teams/quiet", json!({ "role": "developer" })).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
-    let body = json!({ "name": "ci", "scope": "team", "team": "quiet", "role": "developer" });
+    let body = json!({ "name": "ci", "scope": "team", "team": "quiet", "role": "member" });
     let refused = house.post(&ann, &path("/service-accounts"), body).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
 }
@@ -365,7 +370,13 @@ async fn whoever_is_named_in_one_project_restricts_another_with_what_they_hold_t
         patch(&house, &olive, "/projects/vault", json!({ "visibility": "restricted" })).await.status,
         StatusCode::OK
     );
-    let restricted = patch(&house, &bea, "/projects/shop", json!({ "visibility": "restricted" })).await;
+    // Another team, too: then the project is compared as it was with what it becomes.
+    house.team(&olive, "third").await;
+    let admin = json!({ "role": "admin" });
+    let joined = house.api(&olive, Method::PUT, &path("/teams/third/members/bea"), Some(admin)).await;
+    assert!(joined.status.is_success(), "{}", joined.text);
+    let body = json!({ "visibility": "restricted", "team": "third" });
+    let restricted = patch(&house, &bea, "/projects/shop", body).await;
     assert_eq!(restricted.status, StatusCode::OK, "{}", restricted.text);
 }
 
@@ -419,7 +430,8 @@ async fn of_many_edits_over_one_version_one_is_stored() {
 async fn who_may_not_see_the_settings_asks_about_nobody_else() {
     let (house, olive) = House::founded().await;
     house.person("ann", "member", None).await;
-    let curious = person_who_may(&house, &olive, "curious", &["members:read", "service_tokens:write"]).await;
+    let curious =
+        person_who_may(&house, &olive, ("curious", None), &["members:read", "service_tokens:write"]).await;
     let grants = json!([{ "permission_set": "member", "projects": "all" }]);
     let token = made(&house, &olive, "/service-tokens", json!({ "name": "t", "grants": grants })).await;
     let cookie = house.sign_in("curious").await;
@@ -481,6 +493,49 @@ async fn an_invitation_that_is_over_is_neither_changed_nor_taken_back() {
 }
 
 #[tokio::test]
+async fn the_page_of_an_invitation_that_is_over_is_not_there() {
+    let (house, _) = House::founded().await;
+    let olive = house.caller("olive").await;
+    for over in [
+        "UPDATE invitations SET revoked_at = 1",
+        "UPDATE invitations SET accepted_at = 1",
+        "UPDATE invitations SET expires_at = 1",
+    ] {
+        let invitation = NewInvitation { role: "member".to_owned(), ..NewInvitation::default() };
+        let code = invite(&house.app, &olive, &invitation).await.expect("invited").code.expect("a code");
+        let page = format!("/invitations/{}", code.expose());
+        assert_eq!(house.page("", &page).await.status, StatusCode::OK);
+        execute(&house, over).await;
+        assert_eq!(house.page("", &page).await.status, StatusCode::NOT_FOUND, "{over}");
+    }
+}
+
+#[tokio::test]
+async fn a_permission_set_is_deleted_when_nobody_who_is_there_holds_it() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let crew = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
+    made(&house, &olive, "/permission-sets", crew).await;
+    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "crew").await;
+    let invited = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
+    let over = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
+    let delete = async |rest: &str| house.api(&olive, Method::DELETE, &path(rest), None).await.status;
+    assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
+    assert_eq!(delete(&format!("/service-accounts/{account}")).await, StatusCode::NO_CONTENT);
+    assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
+    let id = |it: &Value| it["id"].as_str().expect("an id").to_owned();
+    assert_eq!(delete(&format!("/invitations/{}", id(&invited))).await, StatusCode::NO_CONTENT);
+    assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
+    execute(&house, "UPDATE invitations SET accepted_at = 1 WHERE revoked_at IS NULL").await;
+    let _ = over;
+    let third = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
+    assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
+    execute(&house, "UPDATE invitations SET expires_at = 1 WHERE revoked_at IS NULL").await;
+    let _ = third;
+    assert_eq!(delete("/permission-sets/crew").await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn nobody_is_invited_into_an_organization_that_is_full() {
     let (house, olive) = House::founded_with(&[("limits.people", "2")]).await;
     house.person("ann", "member", None).await;
@@ -503,5 +558,313 @@ async fn a_person_is_attributed_to_the_calls_of_service_accounts_alone() {
             .header("tessera-on-behalf-of", "mo");
         let answer = house.send(request.body(Body::empty()).expect("a request")).await;
         assert!(answer.text.contains(outcome), "{outcome}: {}", answer.text);
+    }
+}
+
+async fn ask_token(house: &House, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> (u16, String) {
+    let answer = house.oauth("/oauth2/token", headers, fields).await;
+    let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
+    (answer.status.as_u16(), error)
+}
+
+const EXCHANGE: [(&str, &str); 2] = [
+    ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+    ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+];
+
+#[tokio::test]
+async fn a_service_is_told_nothing_of_the_programs_of_another_organization() {
+    let (house, olive) = House::founded().await;
+    let (_, secret) = service(&house, &olive, "api", &[]).await;
+    let otto = house.other_organization().await;
+    let team = json!({ "slug": "theirs", "name": "Theirs" });
+    house.post(&otto, "/organizations/elsewhere/teams", team).await;
+    let account = json!({ "name": "ci", "scope": "team", "team": "theirs" });
+    let account = house.post(&otto, "/organizations/elsewhere/service-accounts", account).await.json();
+    let key = account["key"]["token"].as_str().expect("a value");
+    assert_eq!(house.get(key, "/whoami").await.status, StatusCode::OK);
+    let answer = introspect(&house, &secret, &[("token", key)]).await;
+    assert_eq!(answer.json(), json!({ "active": false }));
+    let forward = crate::protocols::forward(&house, &secret, key, "", &[]).await;
+    assert_eq!(forward.status, StatusCode::UNAUTHORIZED);
+    // Nor is it told of the organization by an id that is another's.
+    let ids: Vec<(String, String)> =
+        sql("SELECT slug, id FROM organizations").all(&house.app.db).await.expect("read");
+    let id = |slug: &str| ids.iter().find(|(known, _)| known == slug).expect("an organization").1.clone();
+    for (subject, resource, expected) in [
+        (id("acme"), id("acme"), true),
+        (id("acme"), id("elsewhere"), false),
+        (id("elsewhere"), id("acme"), false),
+    ] {
+        let question = json!({
+            "subject": { "type": "organization", "id": subject }, "action": { "name": "groups:read" },
+            "resource": { "type": "organization", "id": resource },
+        });
+        let answer = crate::protocols::evaluate(&house, &secret, question).await;
+        assert_eq!(answer["decision"], json!(expected), "{subject} {resource}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_personal_token_is_not_good_for_a_service_from_where_the_organization_lets_nobody_in() {
+    let (house, olive) = House::founded().await;
+    let (_, secret) = service(&house, &olive, "api", &[]).await;
+    let policy = json!({ "policy": { "allowed_addresses": ["127.0.0.1", "203.0.113.0/24"] } });
+    assert_eq!(patch(&house, &olive, "", policy).await.status, StatusCode::OK);
+    for (address, expected) in [("203.0.113.5", true), ("198.51.100.1", false)] {
+        let fields = [("token", olive.as_str()), ("client_address", address)];
+        assert_eq!(introspect(&house, &secret, &fields).await.json()["active"], json!(expected), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_about_access_is_whole_or_refused() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let (_, secret) = service(&house, &olive, "api", &[]).await;
+    let whole = json!({
+        "subject": { "type": "token", "id": olive }, "action": { "name": "groups:read" },
+        "resource": { "type": "organization", "id": "acme" },
+    });
+    let ask = async |rest: &str, body: &Value| {
+        let request = Request::post(format!("/access/v1/{rest}"))
+            .header("authorization", format!("Bearer {secret}"))
+            .header("content-type", "application/json");
+        house.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    };
+    assert_eq!(ask("evaluation", &whole).await.json()["decision"], json!(true));
+    for (part, field) in
+        [("subject", "type"), ("subject", "id"), ("action", "name"), ("resource", "type"), ("resource", "id")]
+    {
+        let mut body = whole.clone();
+        body[part][field] = json!("");
+        let answer = ask("evaluation", &body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{part}.{field}: {}", answer.text);
+        assert!(answer.text.contains("is needed"), "{}", answer.text);
+    }
+    let mut wrong = whole.clone();
+    wrong["subject"] = json!("olive");
+    assert_eq!(ask("evaluation", &wrong).await.status, StatusCode::BAD_REQUEST);
+    let many = |count: usize| {
+        let mut body = whole.clone();
+        body["evaluations"] = json!(vec![json!({}); count]);
+        body
+    };
+    assert_eq!(ask("evaluations", &many(100)).await.status, StatusCode::OK);
+    let refused = ask("evaluations", &many(101)).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    // A principal is asked about while it is good.
+    let grants = json!([{ "permission_set": "account_admin", "projects": "all" }]);
+    let token = made(&house, &olive, "/service-tokens", json!({ "name": "t", "grants": grants })).await;
+    let id = token["id"].as_str().expect("an id").to_owned();
+    let about = |kind: &str, id: &str| {
+        let mut body = whole.clone();
+        body["subject"] = json!({ "type": kind, "id": id });
+        body
+    };
+    let decided = async |body: &Value| ask("evaluation", body).await.json()["decision"].clone();
+    assert_eq!(decided(&about("service_token", &id)).await, json!(true));
+    assert_eq!(
+        house.api(&olive, Method::DELETE, &path(&format!("/service-tokens/{id}")), None).await.status,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(decided(&about("service_token", &id)).await, json!(false));
+    assert_eq!(decided(&about("service_token", "tok_nobody")).await, json!(false));
+    patch(&house, &olive, "/teams/platform", json!({ "role": "account_admin" })).await;
+    assert_eq!(decided(&about("team", "platform")).await, json!(true));
+    assert_eq!(decided(&about("team", "nobody")).await, json!(false));
+}
+
+#[tokio::test]
+async fn the_token_endpoint_refuses_what_does_not_fit_together() {
+    let (house, olive) = House::founded_with(&[("api_rate_limit", "8")]).await;
+    house.team(&olive, "platform").await;
+    let (uid, _, key) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (other, _, _) = house.account(&olive, "other", Home::Team("platform"), "member").await;
+    let (service, secret) = service(&house, &olive, "api", &[]).await;
+    let basic =
+        |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let token = [("subject_token", olive.as_str())];
+    let exchange = [&EXCHANGE[..], &token].concat();
+    let ok = (200, String::new());
+    let invalid_client = (401, "invalid_client".to_owned());
+    // Credentials of a client that fit, and that do not.
+    assert_eq!(ask_token(&house, &[("authorization", &basic(&service, &secret))], &exchange).await, ok);
+    assert_eq!(ask_token(&house, &[("authorization", &basic(&uid, &key))], &exchange).await, ok);
+    for header in [basic(&other, &key), basic(&other, &secret), basic(&service, &key)] {
+        assert_eq!(ask_token(&house, &[("authorization", &header)], &exchange).await, invalid_client);
+    }
+    let named = [&exchange[..], &[("client_id", other.as_str())]].concat();
+    let header = basic(&uid, &key);
+    let refused = ask_token(&house, &[("authorization", &header)], &named).await;
+    assert_eq!(refused, (400, "invalid_request".to_owned()));
+    for field in [("actor_token_type", "x"), ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt")] {
+        let mut fields: Vec<(&str, &str)> =
+            exchange.iter().copied().filter(|(name, _)| *name != field.0).collect();
+        fields.push(field);
+        assert_eq!(ask_token(&house, &[], &fields).await, (400, "invalid_request".to_owned()), "{field:?}");
+    }
+    let asked = [&exchange[..], &[("requested_token_type", "urn:ietf:params:oauth:token-type:access_token")]]
+        .concat();
+    assert_eq!(ask_token(&house, &[], &asked).await, ok);
+    // An assertion is no reason to take wrong credentials beside it.
+    let federated = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", "a.b.c")];
+    let header = basic(&other, &secret);
+    assert_eq!(ask_token(&house, &[("authorization", &header)], &federated).await, invalid_client);
+    // Secrets of services are neither exchanged nor revoked here.
+    let revoked = house.oauth("/oauth2/revoke", &[], &[("token", &secret)]).await;
+    assert_eq!(revoked.json()["error"], "unsupported_token_type");
+    // Exchanges count like every request of the token.
+    let mut last = ok.clone();
+    for _ in 0..8 {
+        last = ask_token(&house, &[], &exchange).await;
+    }
+    assert_eq!(last.0, 429, "{last:?}");
+}
+
+#[tokio::test]
+async fn who_is_named_in_a_project_is_there_and_may_be_named() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    made(&house, &olive, "/projects", json!({ "slug": "shop", "name": "Shop", "team": "platform" })).await;
+    let name = async |who: &str, set: &str| {
+        let grant = path(&format!("/projects/shop/grants/{who}"));
+        house.api(&olive, Method::PUT, &grant, Some(json!({ "permission_set": set }))).await
+    };
+    let grants = json!([{ "permission_set": "member", "projects": "all" }]);
+    let token = made(&house, &olive, "/service-tokens", json!({ "name": "t", "grants": grants })).await;
+    let token = token["id"].as_str().expect("an id").to_owned();
+    assert_eq!(name(&token, "member").await.status, StatusCode::OK);
+    let policy = json!({ "policy": { "service_token_sets": ["member"] } });
+    let answer = patch(&house, &olive, "", policy).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let refused = name(&token, "developer").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+    assert!(refused.text.contains("may not be carried by service tokens"), "{}", refused.text);
+    let removed = house.api(&olive, Method::DELETE, &path(&format!("/service-tokens/{token}")), None).await;
+    assert_eq!(removed.status, StatusCode::NO_CONTENT);
+    assert_eq!(name(&token, "member").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    assert_eq!(name(&account, "member").await.status, StatusCode::OK);
+    let gone = house.api(&olive, Method::DELETE, &path(&format!("/service-accounts/{account}")), None).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    for who in [account.as_str(), "account:ci"] {
+        assert_eq!(name(who, "member").await.status, StatusCode::UNPROCESSABLE_ENTITY, "{who}");
+    }
+}
+
+#[tokio::test]
+async fn a_project_is_restricted_or_moved_only_by_who_may_say_who_works_in_it() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    house.team(&olive, "other").await;
+    made(
+        &house,
+        &olive,
+        "/projects",
+        json!({ "slug": "shop", "name": "Shop", "team": "platform", "visibility": "open" }),
+    )
+    .await;
+    let maker = person_who_may(
+        &house,
+        &olive,
+        ("maker", Some("platform")),
+        &["project_create:write", "projects:write"],
+    )
+    .await;
+    let create = async |slug: &str, visibility: &str| {
+        let body = json!({ "slug": slug, "name": slug, "team": "platform", "visibility": visibility });
+        house.post(&maker, &path("/projects"), body).await
+    };
+    assert_eq!(create("open", "open").await.status, StatusCode::CREATED);
+    let refused = create("closed", "restricted").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert_eq!(house.get(&olive, &path("/projects/closed")).await.status, StatusCode::NOT_FOUND);
+    let mover =
+        person_who_may(&house, &olive, ("mover", Some("platform")), &["projects:write", "permissions:write"])
+            .await;
+    let refused = patch(&house, &mover, "/projects/shop", json!({ "team": "other" })).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert_eq!(
+        patch(&house, &mover, "/projects/shop", json!({ "name": "Shop 2" })).await.status,
+        StatusCode::OK
+    );
+    // The list offers what its reader may do.
+    for (username, offered) in [("olive", true), ("maker", true), ("mover", false)] {
+        let cookie = house.sign_in(username).await;
+        let page = house.page(&cookie, "/orgs/acme/settings/projects").await.text;
+        assert_eq!(page.contains("New project"), offered, "{username}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_gone_takes_no_room() {
+    let limits = [
+        ("limits.service_accounts", "1"),
+        ("limits.service_tokens", "1"),
+        ("limits.keys_per_account", "1"),
+        ("limits.invitations", "1"),
+        ("limits.personal_tokens", "3"),
+    ];
+    let (house, olive) = House::founded_with(&limits).await;
+    house.team(&olive, "platform").await;
+    let grants = json!([{ "permission_set": "member", "projects": "all" }]);
+    let account = |name: &str| json!({ "name": name, "scope": "team", "team": "platform" });
+    let text = |it: &Value| it.as_str().expect("text").to_owned();
+    let first = made(&house, &olive, "/service-accounts", account("one")).await;
+    let one = format!("/service-accounts/{}", text(&first["id"]));
+    let keys = format!("{one}/tokens");
+    let token = |name: &str| json!({ "name": name, "grants": grants });
+    let full = async |rest: &str, body: Value| {
+        let answer = house.post(&olive, &path(rest), body).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{rest}: {}", answer.text);
+        assert!(answer.text.contains("limits."), "{rest}: {}", answer.text);
+    };
+    let free = async |rest: &str, body: Value| made(&house, &olive, rest, body).await;
+    full(&keys, json!({ "name": "two" })).await;
+    execute(&house, "UPDATE tokens SET revoked_at = 1 WHERE kind = 'service_account'").await;
+    free(&keys, json!({ "name": "three" })).await;
+    execute(&house, "UPDATE tokens SET expires_at = 1 WHERE kind = 'service_account'").await;
+    free(&keys, json!({ "name": "four" })).await;
+    full("/service-accounts", account("two")).await;
+    let gone = house.api(&olive, Method::DELETE, &path(&one), None).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    free("/service-accounts", account("two")).await;
+    for ended in [
+        "UPDATE tokens SET revoked_at = 1 WHERE kind = 'service_token'",
+        "UPDATE tokens SET expires_at = 1 WHERE kind = 'service_token'",
+    ] {
+        free("/service-tokens", token(&format!("t{}", ended.len()))).await;
+        full("/service-tokens", token("more")).await;
+        execute(&house, ended).await;
+    }
+    for over in [
+        "UPDATE invitations SET revoked_at = 1",
+        "UPDATE invitations SET accepted_at = 1",
+        "UPDATE invitations SET expires_at = 1",
+    ] {
+        free("/invitations", json!({})).await;
+        full("/invitations", json!({})).await;
+        execute(&house, over).await;
+    }
+    let personal = async || house.post(&olive, "/account/tokens", json!({ "name": "mine" })).await.status;
+    for ended in [
+        "UPDATE tokens SET revoked_at = 1 WHERE name = 'mine'",
+        "UPDATE tokens SET expires_at = 1 WHERE name = 'mine'",
+    ] {
+        assert_eq!((personal().await, personal().await), (StatusCode::CREATED, StatusCode::CREATED));
+        assert_eq!(personal().await, StatusCode::CONFLICT);
+        execute(&house, ended).await;
+    }
+    for ended in [
+        "UPDATE tokens SET revoked_at = 1 WHERE kind = 'access'",
+        "UPDATE tokens SET expires_at = 1 WHERE kind = 'access'",
+    ] {
+        let fields = [&EXCHANGE[..], &[("subject_token", olive.as_str())]].concat();
+        for _ in 0..3 {
+            let _ = ask_token(&house, &[], &fields).await;
+        }
+        execute(&house, ended).await;
+        assert_eq!(ask_token(&house, &[], &fields).await.0, 200);
     }
 }
