@@ -82,6 +82,34 @@ export async function caddy(server, behind, secret) {
   return running('Caddy', program, port, folder);
 }
 
+// In front of the console, below a path.
+export async function belowAPath(kind, server, port) {
+  const folder = mkdtempSync(join(tmpdir(), 'tessera-path-'));
+  const ports = { '127.0.0.1:8080': `127.0.0.1:${server.port}` };
+  if (kind === 'Caddy') {
+    writeFileSync(join(folder, 'Caddyfile'), example('below-a-path.Caddyfile', { ...ports, ':8081 {': `:${port} {` }));
+    const program = await start('caddy', ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'], {
+      env: { HOME: folder, CADDY_ADMIN: `unix/${folder}/admin.sock` },
+      ready: () => listens(port),
+    });
+    return running(kind, program, port, folder);
+  }
+  let text = example('below-a-path.nginx.conf', { ...ports, '127.0.0.1:8081': `127.0.0.1:${port}` });
+  if (kind !== 'nginx') text = text.replace(/proxy_pass [^;]+/, '$&/');
+  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((it) => `${it}_temp_path ${folder}/temp/${it};`).join(' ');
+  mkdirSync(join(folder, 'temp'));
+  writeFileSync(join(folder, 'nginx.conf'), `
+    daemon off; master_process off; pid ${folder}/pid; error_log stderr;
+    events {}
+    http { access_log off; ${temp} ${text} }
+  `);
+  const program = await start('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
+    env: { PATH: `${process.env.PATH}:/usr/sbin` },
+    ready: () => listens(port),
+  });
+  return running(kind, program, port, folder);
+}
+
 // Before several nodes, as docs/scaling.md has it: with the very file.
 export async function balancer(port, nodes) {
   const folder = mkdtempSync(join(tmpdir(), 'tessera-caddy-'));
