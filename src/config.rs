@@ -552,7 +552,7 @@ mod tests {
             &[("listen", "nowhere")],
             &[
                 ("TESSERA_DATABASE_URL", "mysql://user:hunter2@h/d"),
-                ("TESSERA_PUBLIC_URL", "https://id.test/path"),
+                ("TESSERA_PUBLIC_URL", "https://id.test/?a=b"),
             ],
             &[("log_format", "xml"), ("log", "a=b=c")],
         );
