@@ -6,13 +6,15 @@
 //! could do when the change began. Owners can do everything, so nothing is
 //! loaded for them.
 
+use std::collections::HashMap;
+
 use super::event::{Actor, ActorKind};
 use crate::access::{Grant, Refusal};
 use crate::access::{
     Kind, PermissionSet, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Projects, Source,
     Subject, ensure_holds_set, gained,
 };
-use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TokenId};
+use crate::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TokenId};
 use crate::platform::{Error, Result, Timestamp, Tx, sql};
 use crate::principals::{
     self, Affected, Effect, OrganizationFacts, load_affected, load_places, load_representatives, load_subject,
@@ -113,7 +115,8 @@ impl Privileges {
         // Sets as they are now: one that the change edits gives what it will give.
         let now = OrganizationFacts { sets: principals::sets(&mut *tx, facts.id).await?, ..facts.clone() };
         let recorded = std::mem::take(&mut self.recorded);
-        let edited: Vec<ProjectFacts> = recorded.iter().filter_map(|(_, before)| before.project).collect();
+        let edited: Edited =
+            recorded.iter().filter_map(|(_, before)| before.project).map(|was| (was.id, was)).collect();
         for (effect, before) in recorded {
             if let Some(refusal) = refused(tx, (facts, &now), caller, (&effect, &before), &edited).await? {
                 return Err(refusal.into());
@@ -123,13 +126,16 @@ impl Privileges {
     }
 }
 
+/// The projects that a change edits, as they were.
+type Edited = HashMap<ProjectId, ProjectFacts>;
+
 /// What of an effect is more than the caller can give.
 async fn refused(
     tx: &mut Tx,
     (was, now): (&OrganizationFacts, &OrganizationFacts),
     caller: &Subject,
     (effect, before): (&Effect, &Affected),
-    edited: &[ProjectFacts],
+    edited: &Edited,
 ) -> Result<Option<Refusal>> {
     match effect {
         Effect::None => return Ok(None),
@@ -195,11 +201,11 @@ async fn compare(
     tx: &mut Tx,
     (before, after): (Option<&Subject>, &Subject),
     caller: &Subject,
-    edited: &[ProjectFacts],
+    edited: &Edited,
 ) -> Result<Option<Refusal>> {
     let mut places = load_places(tx, after).await?;
     for place in &mut places.projects {
-        let was = edited.iter().find(|was| place.after.is_some_and(|is| is.id == was.id));
+        let was = place.after.and_then(|is| edited.get(&is.id));
         place.before = was.copied().or(place.before);
     }
     Ok(gained((before, after), caller, &places))

@@ -332,9 +332,16 @@ async fn a_new_team_may_get_a_role_whose_reach_is_empty_and_one_that_has_project
     made(&house, &ann, "/teams", fresh).await;
     let refused = patch(&house, &ann, "/teams/quiet", json!({ "role": "developer" })).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
-    let body = json!({ "name": "ci", "scope": "team", "team": "quiet", "role": "member" });
-    let refused = house.post(&ann, &path("/service-accounts"), body).await;
+    // An account of the team works in its projects from the beginning.
+    let runner =
+        json!({ "slug": "runner", "name": "Runner", "level": "project", "permissions": ["runs:read"] });
+    made(&house, &olive, "/permission-sets", runner).await;
+    let keeper =
+        person_who_may(&house, &olive, ("keeper", None), &["service_accounts:write", "runs:read"]).await;
+    let body = json!({ "name": "ci", "scope": "team", "team": "quiet", "role": "runner" });
+    let refused = house.post(&keeper, &path("/service-accounts"), body).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert!(refused.text.contains("would grant runs:read"), "{}", refused.text);
 }
 
 #[tokio::test]
