@@ -213,10 +213,8 @@ pub async fn edit(
     let now = change.now;
     let checked = input.check(&account, &caller.organization.sets, now)?;
     let default_team: Option<TeamId> = match input.default_team.as_deref() {
-        Some(slug) if account.default_team.as_deref() != Some(slug.trim()) => {
-            Some(visible_team(&mut change, &caller, slug.trim(), "default_team").await?.id)
-        }
-        _ => None,
+        Some(slug) => Some(visible_team(&mut change, &caller, slug.trim(), "default_team").await?.id),
+        None => None,
     };
     let into = match &checked.into_team {
         Some(slug) => {

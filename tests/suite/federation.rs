@@ -134,7 +134,8 @@ struct World {
 }
 
 async fn world() -> World {
-    let (house, olive) = House::founded_with(&[("allow_private_issuers", "true")]).await;
+    let settings = [("allow_private_issuers", "true"), ("trusted_proxies", "127.0.0.1")];
+    let (house, olive) = House::founded_with(&settings).await;
     house.team(&olive, "shop").await;
     let issuer = Issuer::start().await;
     let body = json!({ "name": "CI", "issuer": issuer.address, "audience": "tessera" });
@@ -506,6 +507,20 @@ async fn an_organization_has_no_more_identity_providers_than_the_limit_allows() 
     let full = add("two").await;
     assert_eq!(full.status, StatusCode::CONFLICT);
     assert!(full.text.contains("limits.identity_providers"), "{}", full.text);
+}
+
+#[tokio::test]
+async fn an_identity_is_exchanged_only_from_where_the_organization_lets_in() {
+    let world = world().await;
+    let policy = json!({ "policy": { "allowed_addresses": ["127.0.0.1", "203.0.113.0/24"] } });
+    let set = world.house.api(&world.olive, Method::PATCH, "/organizations/acme", Some(policy)).await;
+    assert_eq!(set.status, StatusCode::OK, "{}", set.text);
+    let assertion = signed_by("one", &world.claims());
+    let fields = [("grant_type", JWT_BEARER), ("assertion", assertion.as_str())];
+    let from =
+        async |address| world.house.oauth("/oauth2/token", &[("x-forwarded-for", address)], &fields).await;
+    access(&from("203.0.113.5").await);
+    refused(&from("198.51.100.1").await, "may not be used from 198.51.100.1");
 }
 
 #[tokio::test]

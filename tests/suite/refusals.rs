@@ -525,7 +525,7 @@ async fn a_permission_set_is_deleted_when_nobody_who_is_there_holds_it() {
     made(&house, &olive, "/permission-sets", crew).await;
     let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "crew").await;
     let invited = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
-    let over = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
+    made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
     let delete = async |rest: &str| house.api(&olive, Method::DELETE, &path(rest), None).await.status;
     assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
     assert_eq!(delete(&format!("/service-accounts/{account}")).await, StatusCode::NO_CONTENT);
@@ -533,12 +533,10 @@ async fn a_permission_set_is_deleted_when_nobody_who_is_there_holds_it() {
     let id = |it: &Value| it["id"].as_str().expect("an id").to_owned();
     assert_eq!(delete(&format!("/invitations/{}", id(&invited))).await, StatusCode::NO_CONTENT);
     assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
-    execute(&house, "UPDATE invitations SET accepted_at = 1 WHERE revoked_at IS NULL").await;
-    let _ = over;
-    let third = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
-    assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
     execute(&house, "UPDATE invitations SET expires_at = 1 WHERE revoked_at IS NULL").await;
-    let _ = third;
+    made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
+    assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
+    execute(&house, "UPDATE invitations SET accepted_at = 1 WHERE expires_at > 1").await;
     assert_eq!(delete("/permission-sets/crew").await, StatusCode::NO_CONTENT);
 }
 
@@ -812,6 +810,7 @@ async fn what_is_gone_takes_no_room() {
         ("limits.keys_per_account", "1"),
         ("limits.invitations", "1"),
         ("limits.personal_tokens", "3"),
+        ("limits.access_tokens", "2"),
     ];
     let (house, olive) = House::founded_with(&limits).await;
     house.team(&olive, "platform").await;
@@ -868,10 +867,123 @@ async fn what_is_gone_takes_no_room() {
         "UPDATE tokens SET expires_at = 1 WHERE kind = 'access'",
     ] {
         let fields = [&EXCHANGE[..], &[("subject_token", olive.as_str())]].concat();
-        for _ in 0..3 {
-            let _ = ask_token(&house, &[], &fields).await;
+        for expected in [200, 200, 409] {
+            let answer = house.oauth("/oauth2/token", &[], &fields).await;
+            assert_eq!(answer.status.as_u16(), expected, "{}", answer.text);
         }
         execute(&house, ended).await;
         assert_eq!(ask_token(&house, &[], &fields).await.0, 200);
+        execute(&house, ended).await;
+    }
+}
+
+#[tokio::test]
+async fn an_identity_of_an_issuer_that_everybody_uses_names_whose_it_is() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let provider = house.identity_provider().await;
+    execute(&house, "UPDATE identity_providers SET issuer = 'https://token.actions.githubusercontent.com'")
+        .await;
+    let create = async |name: &str, identity: Value| {
+        let body = json!({
+            "name": name, "scope": "team", "team": "platform", "authentication": "federated", "identity": identity,
+        });
+        house.post(&olive, &path("/service-accounts"), body).await
+    };
+    let anybody =
+        create("anybody", json!({ "provider": provider, "conditions": { "ref": "refs/heads/main" } })).await;
+    assert_eq!(anybody.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", anybody.text);
+    assert!(anybody.text.contains("whose jobs they are"), "{}", anybody.text);
+    let ours = json!({ "provider": provider, "conditions": { "repository": "acme/shop", "ref": "refs/heads/main" } });
+    let ours = create("ours", ours).await;
+    assert_eq!(ours.status, StatusCode::CREATED, "{}", ours.text);
+    let exact =
+        create("exact", json!({ "provider": provider, "subject": "repo:acme/shop:ref:refs/heads/main" }))
+            .await;
+    assert_eq!(exact.status, StatusCode::CREATED, "{}", exact.text);
+    // Who proves itself elsewhere has no keys.
+    let keys = format!("/service-accounts/{}/tokens", ours.json()["id"].as_str().expect("an id"));
+    let key = house.post(&olive, &path(&keys), json!({ "name": "key" })).await;
+    assert!(key.status.is_client_error(), "{}", key.text);
+    assert_eq!(house.get(&olive, &path(&keys)).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_grants_of_a_service_token_are_some_and_fit_where_they_hold() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    made(&house, &olive, "/projects", json!({ "slug": "shop", "name": "Shop", "team": "platform" })).await;
+    let grant = |set: &str, projects: Value| json!({ "permission_set": set, "projects": projects });
+    let create = async |grants: Value| {
+        house.post(&olive, &path("/service-tokens"), json!({ "name": "t", "grants": grants })).await
+    };
+    for (grants, field, told) in [
+        (json!([]), "grants", "at least one"),
+        (json!(vec![grant("member", json!("all")); 21]), "grants", "at most 20"),
+        (json!([grant("account_admin", json!(["shop"]))]), "grants[0].projects", "all projects only"),
+        (json!([grant("member", json!([]))]), "grants[0].projects", "at least one"),
+        (json!([grant("member", json!(["nowhere"]))]), "grants[0].projects", "not a project that you reach"),
+        (json!([grant("", json!("all"))]), "grants[0].permission_set", "is needed"),
+        (
+            json!([grant("member", json!("all")), grant("member", json!(["shop"]))]),
+            "grants[1].permission_set",
+            "named twice",
+        ),
+    ] {
+        let refused = create(grants.clone()).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{grants}: {}", refused.text);
+        assert_eq!(refused.json()["errors"][0]["field"], field, "{}", refused.text);
+        assert!(refused.text.contains(told), "{}", refused.text);
+    }
+    let token = create(json!([grant("member", json!("all"))])).await;
+    assert_eq!(token.status, StatusCode::CREATED, "{}", token.text);
+    let one = format!("/service-tokens/{}", token.json()["id"].as_str().expect("an id"));
+    assert_eq!(patch(&house, &olive, &one, json!({ "name": "other" })).await.status, StatusCode::OK);
+    assert_eq!(house.api(&olive, Method::DELETE, &path(&one), None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(patch(&house, &olive, &one, json!({ "name": "late" })).await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn one_form_makes_one_service_token_and_revokes_a_page_at_most() {
+    let (house, olive) = House::founded().await;
+    let cookie = house.sign_in("olive").await;
+    let fields =
+        [("nonce", "the same form"), ("name", "t"), ("rows", "1"), ("set1", "member"), ("where1", "all")];
+    for _ in 0..2 {
+        let made = house.form(&cookie, "/orgs/acme/settings/service-tokens", &fields).await;
+        assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text);
+    }
+    let listed = house.get(&olive, &path("/service-tokens")).await.json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
+    let caller = house.caller("olive").await;
+    let id = listed["items"][0]["id"].as_str().expect("an id").to_owned();
+    for ids in [vec![], vec![id.clone(); 51]] {
+        let refused = tessera::service_tokens::actions::revoke(&house.app, &caller, &ids).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
+    let ended = tessera::service_tokens::actions::revoke(&house.app, &caller, &[id]).await.expect("revoked");
+    assert_eq!(ended.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_deleted_for_good_is_named_first() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    made(&house, &olive, "/projects", json!({ "slug": "shop", "name": "Shop", "team": "platform" })).await;
+    house.team(&olive, "empty").await;
+    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let cookie = house.sign_in("olive").await;
+    for (rest, name) in [
+        (format!("/service-accounts/{account}/delete"), "ci"),
+        ("/projects/shop/delete".to_owned(), "Shop"),
+        ("/teams/empty/delete".to_owned(), "empty"),
+    ] {
+        let page = format!("/orgs/acme/settings{rest}");
+        for wrong in ["", "another name"] {
+            let refused = house.form(&cookie, &page, &[("confirm", wrong)]).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{rest}");
+        }
+        let deleted = house.form(&cookie, &page, &[("confirm", name)]).await;
+        assert_eq!(deleted.status, StatusCode::SEE_OTHER, "{rest}: {}", deleted.text);
     }
 }
