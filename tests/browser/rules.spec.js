@@ -134,8 +134,8 @@ test('the summary of a service token follows its fields', async ({ page }) => {
   await expect(page.getByText('This token can act as Job Viewer in all projects.')).toBeVisible();
   await one.getByLabel('Only these').check();
   await expect(page.getByText('This token can act as Job Viewer in no project yet.')).toBeVisible();
-  await one.getByLabel('Search', { exact: true }).check();
-  await expect(page.getByText('This token can act as Job Viewer in Search.')).toBeVisible();
+  await one.getByLabel('Payments', { exact: true }).check();
+  await expect(page.getByText('This token can act as Job Viewer in Payments.')).toBeVisible();
   await one.getByLabel('Permission set').selectOption('account_admin');
   await expect(page.getByText('That is the whole organization')).toBeVisible();
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('deploy');
