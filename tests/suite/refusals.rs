@@ -338,10 +338,18 @@ async fn a_new_team_may_get_a_role_whose_reach_is_empty_and_one_that_has_project
     made(&house, &olive, "/permission-sets", runner).await;
     let keeper =
         person_who_may(&house, &olive, ("keeper", None), &["service_accounts:write", "runs:read"]).await;
-    let body = json!({ "name": "ci", "scope": "team", "team": "quiet", "role": "runner" });
-    let refused = house.post(&keeper, &path("/service-accounts"), body).await;
-    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
-    assert!(refused.text.contains("would grant runs:read"), "{}", refused.text);
+    let provider = house.identity_provider().await;
+    // With a key, and without one: then nothing but the account itself is given.
+    for authentication in ["api_key", "federated"] {
+        let mut body = json!({ "name": authentication, "scope": "team", "team": "quiet", "role": "runner" });
+        if authentication == "federated" {
+            body["authentication"] = json!(authentication);
+            body["identity"] = json!({ "provider": provider, "subject": "somebody" });
+        }
+        let refused = house.post(&keeper, &path("/service-accounts"), body).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{authentication}: {}", refused.text);
+        assert!(refused.text.contains("would grant runs:read"), "{authentication}: {}", refused.text);
+    }
 }
 
 #[tokio::test]
