@@ -544,7 +544,8 @@ async fn a_permission_set_is_deleted_when_nobody_who_is_there_holds_it() {
     execute(&house, "UPDATE invitations SET expires_at = 1 WHERE revoked_at IS NULL").await;
     made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
     assert_eq!(delete("/permission-sets/crew").await, StatusCode::CONFLICT);
-    execute(&house, "UPDATE invitations SET accepted_at = 1 WHERE expires_at > 1").await;
+    execute(&house, "UPDATE invitations SET accepted_at = 1 WHERE expires_at > 1 AND revoked_at IS NULL")
+        .await;
     assert_eq!(delete("/permission-sets/crew").await, StatusCode::NO_CONTENT);
 }
 
