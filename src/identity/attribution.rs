@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName};
 
 use super::bearer::{Bearer, Principal};
-use crate::access::{Kind, Subject, holds_groups};
+use crate::access::{Kind, Subject, knows_team};
 use crate::platform::id::{OrganizationId, TeamId};
 use crate::platform::text::{fold, words};
 use crate::platform::{Db, Result, sql};
@@ -129,7 +129,7 @@ async fn team(
         .await?;
     let known = |(id, slug, secret): &(TeamId, String, bool)| {
         let own = subject.in_team(*id).is_some() || usual == Some(slug.as_str());
-        own || (!subject.is_person() && (!secret || holds_groups(subject)))
+        own || (!subject.is_person() && knows_team(subject, *id, *secret))
     };
     Ok(row.filter(known).map(|(_, slug, _)| slug))
 }

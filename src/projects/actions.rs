@@ -34,7 +34,7 @@ pub async fn list(
         page.cut(rows, |project| Cursor { key: project.slug.clone(), id: project.id.to_string() });
     // The statement knows of reach; which of them may be read, `decide` says.
     slice.rows.retain(|project| see(&caller.subject, project.clone()).is_ok());
-    slice.rows = slice.rows.into_iter().map(|project| project.seen_by(&caller.subject)).collect();
+    let slice = slice.map(|project| project.seen_by(&caller.subject));
     // Whoever asks for the projects of a team that they may not know finds none.
     if !filter.team.is_empty() && slice.rows.iter().any(|project| project.team.is_none()) {
         return Ok(Slice::empty());

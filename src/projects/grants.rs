@@ -28,10 +28,9 @@ pub async fn list(
     let project = store::find(&context.db, caller.organization.id, named).await?;
     let GrantsOf(project) = see(&caller.subject, GrantsOf(project))?;
     let rows = store::named(&context.db, project.id, page).await?;
-    let mut slice =
+    let slice =
         page.cut(rows, |row| Cursor { key: row.principal_id.clone(), id: row.permission_set.clone() });
-    slice.rows = slice.rows.into_iter().map(|row| row.seen_by(&caller.subject)).collect();
-    Ok((project.seen_by(&caller.subject), slice))
+    Ok((project.seen_by(&caller.subject), slice.map(|row| row.seen_by(&caller.subject))))
 }
 
 /// A principal that can be named.

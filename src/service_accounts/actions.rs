@@ -42,11 +42,11 @@ pub async fn list(
     for account in &mut rows {
         account.manageable = may(&caller.subject, account);
     }
-    let mut slice = page.cut(rows, |account| Cursor {
+    let slice = page.cut(rows, |account| Cursor {
         key: crate::platform::text::fold(&account.name),
         id: account.id.to_string(),
     });
-    slice.rows = slice.rows.into_iter().map(|account| account.seen_by(&caller.subject)).collect();
+    let slice = slice.map(|account| account.seen_by(&caller.subject));
     // Whoever asks for the accounts of a team that they may not know finds none.
     if !filter.team.is_empty() && slice.rows.iter().any(|account| account.team.is_none()) {
         return Ok(Slice::empty());

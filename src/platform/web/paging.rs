@@ -352,6 +352,13 @@ impl<T> Slice<T> {
         Self { rows: Vec::new(), previous: None, next: None, stopped: None }
     }
 
+    /// The same page, with other rows.
+    #[must_use]
+    pub fn map<U>(self, row: impl FnMut(T) -> U) -> Slice<U> {
+        let Self { rows, previous, next, stopped } = self;
+        Slice { rows: rows.into_iter().map(row).collect(), previous, next, stopped }
+    }
+
     /// Whether looking stopped on the way back to the list's start.
     #[must_use]
     pub fn stopped_before(&self) -> bool {
