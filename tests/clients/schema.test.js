@@ -29,9 +29,9 @@ request-timeout = 20
 "path.org" = "acme"
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "429"]
-# A team has no token until one is generated: deleting it is then a 404.
+# A team has no token until one is generated: reading and deleting it is then a 404.
 [[operations]]
-include-operation-id = "deleteTeamToken"
+include-operation-id = ["getTeamToken", "deleteTeamToken"]
 checks.ensure_resource_availability.enabled = false
 [generation]
 max-examples = ${process.env.EXAMPLES ?? 25}
