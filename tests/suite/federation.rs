@@ -370,8 +370,15 @@ async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_m
     for (account, provider) in [(account - 1, provider), (account, provider - 1)] {
         assert!(matches!(exchanged(account, provider).await, Err(Error::Unauthenticated { .. })));
     }
-    let path = format!("/organizations/acme/service-accounts/{}/disable", world.account);
-    world.house.post(&world.olive, &path, json!({})).await;
+    let path = format!("/organizations/acme/service-accounts/{}", world.account);
+    world.house.post(&world.olive, &format!("{path}/disable"), json!({})).await;
+    let (account, provider) = versions().await;
+    assert!(matches!(exchanged(account, provider).await, Err(Error::Unauthenticated { .. })));
+    world.house.post(&world.olive, &format!("{path}/enable"), json!({})).await;
+    let (account, provider) = versions().await;
+    exchanged(account, provider).await.expect("enabled again");
+    let deleted = world.house.api(&world.olive, Method::DELETE, &path, None).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     let (account, provider) = versions().await;
     assert!(matches!(exchanged(account, provider).await, Err(Error::Unauthenticated { .. })));
 }

@@ -13,6 +13,7 @@ use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::people::actions::{Guest, accept, invite};
 use tessera::people::model::NewInvitation;
+use tessera::platform::clock::DAY;
 use tessera::platform::id::{ServiceAccountId, TokenId};
 use tessera::platform::secret::Secret;
 use tessera::platform::{Error, sql};
@@ -995,4 +996,61 @@ async fn what_is_deleted_for_good_is_named_first() {
         let deleted = house.form(&cookie, &page, &[("confirm", name)]).await;
         assert_eq!(deleted.status, StatusCode::SEE_OTHER, "{rest}: {}", deleted.text);
     }
+}
+
+#[tokio::test]
+async fn a_value_that_stopped_or_ended_revokes_nothing() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let (id, key, old) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let keys = path(&format!("/service-accounts/{id}/tokens"));
+    let renewal = json!({ "overlap": "1h", "expires_at": "2027-01-03T00:00:00Z" });
+    let renewed = house.post(&olive, &format!("{keys}/{key}/regenerate"), renewal).await.json();
+    let new = renewed["token"].as_str().expect("a value").to_owned();
+    let revoke = async |value: &str| {
+        assert_eq!(house.oauth("/oauth2/revoke", &[], &[("token", value)]).await.status, StatusCode::OK);
+        house.get(&olive, &keys).await.json()["items"][0]["status"].as_str().map(str::to_owned)
+    };
+    house.app.clock.advance(DAY / 24);
+    assert_eq!(revoke(&old).await.as_deref(), Some("active"), "the overlap is over");
+    assert_eq!(house.get(&new, "/whoami").await.status, StatusCode::OK);
+    house.app.clock.advance(2 * DAY);
+    assert_eq!(revoke(&new).await.as_deref(), Some("expired"), "what has ended is left as it is");
+}
+
+#[tokio::test]
+async fn the_token_of_a_team_and_one_of_a_form_end_in_the_future() {
+    let (house, olive) = House::founded().await;
+    house.team(&olive, "platform").await;
+    let past = json!({ "expires_at": "2026-12-31T00:00:00Z" });
+    let refused = house.post(&olive, &path("/teams/platform/token"), past).await;
+    assert_eq!(
+        (refused.status, refused.json()["errors"][0]["field"].clone()),
+        (StatusCode::UNPROCESSABLE_ENTITY, json!("expires_at"))
+    );
+    assert_eq!(house.get(&olive, &path("/teams/platform/token")).await.status, StatusCode::NOT_FOUND);
+    let cookie = house.sign_in("olive").await;
+    for (day, status) in
+        [("2026-12-31", StatusCode::UNPROCESSABLE_ENTITY), ("2027-01-01", StatusCode::SEE_OTHER)]
+    {
+        let fields = [("lifetime", "date"), ("lifetime_date", day)];
+        let answer = house.form(&cookie, "/orgs/acme/settings/teams/platform/api-token", &fields).await;
+        assert_eq!(answer.status, status, "{day}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_by_a_token_ends_with_the_token() {
+    let (house, olive) = House::founded().await;
+    let team = json!({ "slug": "platform", "name": "Platform", "role": "account_admin" });
+    made(&house, &olive, "/teams", team).await;
+    let token =
+        made(&house, &olive, "/teams/platform/token", json!({ "expires_at": "2027-01-02T00:00:00Z" })).await;
+    let token = token["token"].as_str().expect("a value").to_owned();
+    let invited = made(&house, &token, "/invitations", json!({ "role": "account_admin" })).await;
+    let code = invited["link"].as_str().expect("a link").rsplit('/').next().expect("a code").to_owned();
+    let status = async || house.page("", &format!("/invitations/{code}")).await.status;
+    assert_eq!(status().await, StatusCode::OK);
+    house.app.clock.advance(DAY);
+    assert_eq!(status().await, StatusCode::NOT_FOUND);
 }
