@@ -101,10 +101,20 @@ async fn caller(app: &App, person: PersonId) -> Caller {
     Caller { actor, subject: place.subject, organization: place.organization }
 }
 
+/// Where a set of this size lies.
+fn place(size: &Size, folder: &Path) -> PathBuf {
+    let Size { tokens, accounts, people, events } = size;
+    folder.join(format!("bench{FORM}-{tokens}-{accounts}-{people}-{events}"))
+}
+
+/// What an earlier run built there; nothing where none did.
+pub fn built(size: &Size, folder: &Path) -> Option<Set> {
+    Set::kept(&place(size, folder))
+}
+
 /// Builds it anew, or takes what an earlier run built, where that is asked for.
 pub fn build(size: &Size, folder: &Path, database: Option<&str>, reuse: bool) -> Set {
-    let Size { tokens, accounts, people, events } = size;
-    let folder = folder.join(format!("bench{FORM}-{tokens}-{accounts}-{people}-{events}"));
+    let folder = place(size, folder);
     if reuse && let Some(set) = Set::kept(&folder) {
         // It lies in the system's cache then, as one does that was just built.
         let mut file = std::fs::File::open(folder.join("tessera.db")).expect("a database");

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::build::Set;
-use crate::load::{Choice, Load, connect, drive, exchange, request};
-use crate::pages::sign_in;
+use crate::load::{Choice, Load, connect, drive_lightly, exchange, request};
+use crate::pages::{cookies, sign_in};
 use crate::server::Server;
 use crate::{Options, median, questions};
 
@@ -38,20 +38,22 @@ const PAGES: [&str; 20] = [
     "/orgs/new",
 ];
 
-const FORMS: [(&str, &str); 7] = [
+const FORMS: [(&str, &str); 5] = [
     ("/theme", "theme=dark&back=/"),
     ("/account/profile", "name=Name+of+p7&username=p7&email=p7%40acme.test"),
     ("/account/password", "current_password=wrong&password=another+good+one"),
     ("/account/tokens", "name=one+more&lifetime=90"),
-    ("/sign-in", "email=p7%40acme.test&password=seven+quiet+mosaics"),
-    ("/sign-in", "email=p7%40acme.test&password=wrong"),
     ("/orgs/acme/settings/teams", "slug=mine&name=Mine"),
 ];
+
+/// Without a session, which a sign-in would replace.
+const SIGN_INS: [&str; 2] =
+    ["email=p7%40acme.test&password=seven+quiet+mosaics", "email=p7%40acme.test&password=wrong"];
 
 const ASKED: [(&str, &str, &str); 14] = [
     ("GET", "/api/v1/whoami", ""),
     ("GET", "/api/v1/organizations", ""),
-    ("GET", "/api/v1/openapi.json", ""),
+    ("GET", "/api/openapi.json", ""),
     ("GET", "/api/v1/organizations/acme/teams", ""),
     ("GET", "/api/v1/organizations/acme/people?q=name+of", ""),
     ("GET", "/api/v1/organizations/acme/people?limit=100", ""),
@@ -90,19 +92,19 @@ impl Line {
 fn operations(port: u16) -> Vec<Vec<u8>> {
     let mut line = Line::new(port);
     let head = line.ask(&sign_in(MEMBER)).expect("answered");
-    let found = |head: &str, name: &str| {
-        let line = head.lines().filter_map(|line| line.split_once(": ")).find(|(each, _)| *each == name);
-        line.map(|(_, value)| value.split(';').next().unwrap_or_default().to_owned())
-    };
-    let cookie = found(&head, "set-cookie").expect("a session");
+    let cookie = cookies(&head);
     let from_here = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")];
     let form = [from_here[0], from_here[1], ("content-type", "application/x-www-form-urlencoded")];
     let made = line.ask(&request("POST", "/account/tokens", &form, "name=attack&lifetime=90")).expect("made");
-    let at = found(&made, "location").expect("where the value is shown");
-    line.ask(&request("GET", &at, &from_here, "")).expect("shown");
+    let at = made
+        .lines()
+        .find_map(|line| line.strip_prefix("location: "))
+        .expect("room for one more token: build the set anew");
+    line.ask(&request("GET", at, &from_here, "")).expect("shown");
     let page = String::from_utf8_lossy(&line.buffer).into_owned();
     let value = page.split("data-value").next().and_then(|before| before.rsplit("value=\"").next());
     let token = value.and_then(|rest| rest.split('"').next()).expect("a value").to_owned();
+    assert!(token.starts_with("tsrp_"), "it is not signed in: {token}");
     let bearer = format!("Bearer {token}");
     let asked = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let exchanged = format!(
@@ -111,9 +113,10 @@ fn operations(port: u16) -> Vec<Vec<u8>> {
     );
     let pages = PAGES.iter().map(|path| request("GET", path, &from_here, ""));
     let forms = FORMS.iter().map(|(path, body)| request("POST", path, &form, body));
+    let sign_ins = SIGN_INS.iter().map(|body| request("POST", "/sign-in", &form[1..], body));
     let api = ASKED.iter().map(|(method, path, body)| request(method, path, &asked, body));
     let oauth = request("POST", "/oauth2/token", &form[2..], &exchanged);
-    pages.chain(forms).chain(api).chain([oauth]).collect()
+    pages.chain(forms).chain(sign_ins).chain(api).chain([oauth]).collect()
 }
 
 /// Verification with such a member beside it, in turn with verification alone.
@@ -135,7 +138,7 @@ pub fn hostile(options: &Options, server: &Server, set: &Set) {
         let mut asked = Vec::new();
         let mut refused = 0;
         for _ in 0..options.rounds {
-            alone.push(drive(&load));
+            alone.push(drive_lightly(&load));
             let (over, count, busy) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
             std::thread::scope(|scope| {
                 for number in 0..CONNECTIONS {
@@ -154,7 +157,7 @@ pub fn hostile(options: &Options, server: &Server, set: &Set) {
                         }
                     });
                 }
-                beside.push(drive(&load));
+                beside.push(drive_lightly(&load));
                 over.store(true, Ordering::Relaxed);
             });
             asked.push(count.into_inner() as f64 / options.seconds);

@@ -40,7 +40,8 @@ pub struct Size {
 const SMALL: Size = Size { tokens: 1_000, accounts: 100, people: 1_000, events: 10_000 };
 const LARGE: Size = Size { tokens: 1_000_000, accounts: 10_000, people: 100_000, events: 10_000_000 };
 
-const OPTIONS: &str = "small, reuse, lists, hostile, --tokens, --accounts, --people, --events, --seconds, --rounds, --connections";
+const OPTIONS: &str = "small, reuse, lists, hostile, --tokens, --accounts, --people, --events, --seconds, --rounds, \
+     --connections, --before";
 
 /// What is asked for on the command line.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Options {
     seconds: f64,
     rounds: usize,
     connections: usize,
+    /// The target folder of another checkout, whose benchmark ran with this size.
+    before: Option<PathBuf>,
 }
 
 impl Options {
@@ -68,6 +71,7 @@ impl Options {
             seconds,
             rounds,
             connections,
+            before: None,
         };
         let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
         while let Some(arg) = args.next() {
@@ -78,6 +82,10 @@ impl Options {
                 "hostile" => options.only_hostile = true,
                 _ => {
                     let value = args.next().unwrap_or_else(|| panic!("{arg}: there are {OPTIONS}"));
+                    if arg == "--before" {
+                        options.before = Some(PathBuf::from(value));
+                        continue;
+                    }
                     let number: f64 =
                         value.parse().unwrap_or_else(|_| panic!("{arg} takes a number, not {value}"));
                     match arg.as_str() {
@@ -109,13 +117,48 @@ pub fn p99(mut all: Vec<f64>) -> f64 {
     all[(all.len() - 1) * 99 / 100]
 }
 
-/// Who is driven in turn: a bare handler, Tessera with the small set where the
-/// one in question is another, and Tessera.
+/// A server beside the one in question, with a set of its own.
+struct Other {
+    server: Server,
+    set: Set,
+}
+
+/// Whom it is compared with: Tessera with the small set where the one in question
+/// is another, and Tessera as another checkout built it.
+#[derive(Default)]
+struct Others {
+    small: Option<Other>,
+    before: Option<Other>,
+}
+
+impl Others {
+    /// What each of them is asked.
+    fn asked(&self, requests: impl Fn(&Set) -> Vec<Vec<u8>>) -> Beside<'_> {
+        let asked = |other: &'_ Option<Other>| other.as_ref().map(|it| requests(&it.set));
+        Beside { others: self, small: asked(&self.small), before: asked(&self.before) }
+    }
+}
+
+struct Beside<'a> {
+    others: &'a Others,
+    small: Option<Vec<Vec<u8>>>,
+    before: Option<Vec<Vec<u8>>>,
+}
+
+/// Who is driven in turn: a bare handler, others, and Tessera.
 struct Driven<'a> {
     bare: &'a Server,
-    small: Option<(&'a Server, Vec<Vec<u8>>)>,
+    beside: Beside<'a>,
     server: &'a Server,
     requests: Vec<Vec<u8>>,
+}
+
+/// What one round measured.
+struct Round {
+    bare: Measured,
+    small: Option<Measured>,
+    before: Option<Measured>,
+    own: Measured,
 }
 
 impl Driven<'_> {
@@ -125,16 +168,21 @@ impl Driven<'_> {
             let (port, seconds, connections) = (server.port, options.seconds, options.connections);
             drive(&Load { port, requests, seconds, connections })
         };
-        let all: Vec<(Measured, Option<Measured>, Measured)> = (0..options.rounds)
-            .map(|_| {
-                let bare = run(self.bare, &self.requests);
-                let small = self.small.as_ref().map(|(small, requests)| run(small, requests));
-                (bare, small, run(self.server, &self.requests))
+        let beside = |other: &Option<Other>, requests: &Option<Vec<Vec<u8>>>| {
+            other.as_ref().zip(requests.as_ref()).map(|(other, requests)| run(&other.server, requests))
+        };
+        let others = self.beside.others;
+        let all: Vec<Round> = (0..options.rounds)
+            .map(|_| Round {
+                bare: run(self.bare, &self.requests),
+                small: beside(&others.small, &self.beside.small),
+                before: beside(&others.before, &self.beside.before),
+                own: run(self.server, &self.requests),
             })
             .collect();
         let ratio =
-            |of: fn(&Measured) -> f64| median(all.iter().map(|(bare, _, own)| of(own) / of(bare)).collect());
-        let own = |of: fn(&Measured) -> f64| median(all.iter().map(|(.., own)| of(own)).collect());
+            |of: fn(&Measured) -> f64| median(all.iter().map(|it| of(&it.own) / of(&it.bare)).collect());
+        let own = |of: fn(&Measured) -> f64| median(all.iter().map(|it| of(&it.own)).collect());
         print!(
             "{name:<34} {:>5.2} of bare ({:>6.0}/s)   p50 {:>4.2}x   p99 {:>5.2}x ({:.2} ms)   goal {goal}",
             ratio(|it| it.rate),
@@ -144,9 +192,14 @@ impl Driven<'_> {
             own(|it| it.p99) * 1000.0,
         );
         let small: Vec<f64> =
-            all.iter().filter_map(|(_, small, own)| Some(small.as_ref()?.rate / own.rate)).collect();
+            all.iter().filter_map(|it| Some(it.small.as_ref()?.rate / it.own.rate)).collect();
         if !small.is_empty() {
             print!("   {:.2} times the cost with a thousand tokens (goal 1.2)", median(small));
+        }
+        let before: Vec<f64> =
+            all.iter().filter_map(|it| Some(it.own.rate / it.before.as_ref()?.rate)).collect();
+        if !before.is_empty() {
+            print!("   {:.2} of before (goal 0.97)", median(before));
         }
         println!();
     }
@@ -206,32 +259,38 @@ fn main() {
     println!("start to the first 200: {:.0} ms (goal 150)", median(starts));
     let (server, _) = Server::tessera(&set);
     println!("memory idle: {:.0} MB (goal 30)", server.memory());
-    let small = small.map(|set| (Server::tessera(&set).0, set));
+    let small = small.map(|set| Other { server: Server::tessera(&set).0, set });
+    let before = options.before.as_ref().map(|target| {
+        let set = build::built(&options.size, &target.join("tmp")).expect("a set that its benchmark built");
+        Other { server: Server::other(&target.join("release/tessera"), &set), set }
+    });
+    let others = Others { small, before };
 
     if options.only_lists {
         // What a start looks after in the background is done by then.
-        if let Some((server, _)) = &small {
-            server.rest();
+        for other in [&others.small, &others.before].into_iter().flatten() {
+            other.server.rest();
         }
         server.rest();
-        return pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
+        return pages::lists(&options, (&server, &set), &others);
     }
-    let beside = |number: usize| {
-        small.as_ref().map(|(server, set)| (server, vec![questions(set).swap_remove(number).1]))
-    };
     for (number, (name, request, goal)) in questions(&set).into_iter().enumerate() {
         let bare = Server::bare(&load::answer(server.port, &request));
-        let driven = Driven { bare: &bare, small: beside(number), server: &server, requests: vec![request] };
+        let beside = others.asked(|set| vec![questions(set).swap_remove(number).1]);
+        let driven = Driven { bare: &bare, beside, server: &server, requests: vec![request] };
         driven.compare(&options, name, goal);
     }
     let bare = Server::bare(&load::answer(server.port, &whoami(&set.tokens[0])));
     let thousand = |set: &Set| set.tokens.iter().take(1000).map(|token| whoami(token)).collect();
-    let beside = small.as_ref().map(|(server, set)| (server, thousand(set)));
-    let driven = Driven { bare: &bare, small: beside, server: &server, requests: thousand(&set) };
+    let beside = others.asked(thousand);
+    let driven = Driven { bare: &bare, beside, server: &server, requests: thousand(&set) };
     driven.compare(&options, "whoami, a thousand tokens", "-");
-    let every: Vec<Vec<u8>> = set.tokens.iter().map(|token| whoami(token)).collect();
+    let all = |set: &Set| set.tokens.iter().map(|token| whoami(token)).collect::<Vec<_>>();
+    let every = all(&set);
     let name = format!("whoami, {} tokens uniformly", every.len());
-    let driven = Driven { bare: &bare, small: None, server: &server, requests: every };
+    // The small set has not as many.
+    let beside = Beside { small: None, ..others.asked(all) };
+    let driven = Driven { bare: &bare, beside, server: &server, requests: every };
     driven.compare(&options, &name, "0.25");
     load::each_once(server.port, &driven.requests, options.connections);
     println!("memory after each token was asked for: {:.0} MB (goal 150)", server.memory());
@@ -239,7 +298,7 @@ fn main() {
 
     // Lists are timed when the uses of all these tokens are written.
     server.rest();
-    pages::lists(&options, (&server, &set), small.as_ref().map(|(server, set)| (server, set)));
+    pages::lists(&options, (&server, &set), &others);
     pages::sign_ins(&server, &set);
     nodes::revocation(&server, &set);
     drop(server);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::build::{PASSWORD, Set};
 use crate::load::{connect, exchange, request, status};
 use crate::server::Server;
-use crate::{Options, median, p99, whoami};
+use crate::{Options, Others, median, p99, whoami};
 
 /// A hundred sign-ins at once, and what others notice of it.
 pub fn sign_ins(server: &Server, set: &Set) {
@@ -54,6 +54,14 @@ pub fn sign_ins(server: &Server, set: &Set) {
         p99(health),
         p99(verified)
     );
+}
+
+/// What a browser sends back of the cookies that an answer sets.
+pub fn cookies(head: &str) -> String {
+    let set = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
+    let pairs: Vec<&str> = set.filter_map(|line| line.split(';').next()).collect();
+    assert!(pairs.iter().any(|pair| pair.starts_with("tessera=")), "no session: {head}");
+    pairs.join("; ")
 }
 
 /// The form that signs somebody in.
@@ -128,9 +136,7 @@ impl<'a> Reader<'a> {
     fn new((server, set): (&Server, &'a Set)) -> Self {
         let (mut stream, mut buffer) = (connect(server.port).expect("connected"), Vec::new());
         assert_eq!(status(&mut stream, &sign_in("olive"), &mut buffer), 303);
-        let head = String::from_utf8_lossy(&buffer).into_owned();
-        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a session");
-        let cookie = cookie.split(';').next().expect("a pair").to_owned();
+        let cookie = cookies(&String::from_utf8_lossy(&buffer));
         Self { set, stream, buffer, cookie }
     }
 
@@ -150,31 +156,32 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The time of each list of fifty rows, in turn with that of a small set.
-pub fn lists(options: &Options, large: (&Server, &Set), small: Option<(&Server, &Set)>) {
-    let mut large = Reader::new(large);
-    let mut small = small.map(Reader::new);
+/// The time of each list of fifty rows, in turn with those of others.
+pub fn lists(options: &Options, own: (&Server, &Set), others: &Others) {
+    let mut own = Reader::new(own);
+    let mut small = others.small.as_ref().map(|it| Reader::new((&it.server, &it.set)));
+    let mut before = others.before.as_ref().map(|it| Reader::new((&it.server, &it.set)));
     for list in LISTS {
-        let times: Vec<(f64, Option<f64>)> = (0..options.rounds * 9)
-            .map(|_| {
-                let beside = small.as_mut().map(|small| small.time(list));
-                (large.time(list), beside)
-            })
-            .collect();
-        let own = median(times.iter().map(|(own, _)| *own).collect());
+        let (mut times, mut small_times, mut before_times) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..options.rounds * 9 {
+            small_times.extend(small.as_mut().map(|small| small.time(list)));
+            before_times.extend(before.as_mut().map(|before| before.time(list)));
+            times.push(own.time(list));
+        }
+        let own = median(times);
         print!("{:<5}{:<58} p50 {own:>5.2} ms", list.0, list.1);
-        if list.0 == "look" {
-            println!(" (finds nothing, by reading)");
-            continue;
+        match list.0 {
+            "look" => print!(" (finds nothing, by reading)"),
+            "more" => print!(" (goal 2)   (finds one in the small set, fifty here)"),
+            _ => {
+                print!(" (goal 2)");
+                if !small_times.is_empty() {
+                    print!("   {:.2} times that of the small set (goal 1.3)", own / median(small_times));
+                }
+            }
         }
-        print!(" (goal 2)");
-        if list.0 == "more" {
-            println!(" (finds one in the small set, fifty here)");
-            continue;
-        }
-        let beside: Vec<f64> = times.iter().filter_map(|(_, beside)| *beside).collect();
-        if !beside.is_empty() {
-            print!("   {:.2} times that of the small set (goal 1.3)", own / median(beside));
+        if !before_times.is_empty() {
+            print!("   {:.2} of before (goal 0.97)", median(before_times) / own);
         }
         println!();
     }

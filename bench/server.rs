@@ -1,11 +1,19 @@
 //! The servers under load.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::build::Set;
 use crate::load;
+
+/// Counted as by default, and never refused: one program makes all the load.
+const LIMITS: [(&str, &str); 3] = [
+    ("TESSERA_API_RATE_LIMIT", "10000000"),
+    ("TESSERA_LIMITS_REQUESTS_PER_PERSON", "10000000"),
+    ("TESSERA_LIMITS_REQUESTS_PER_NETWORK", "10000000"),
+];
 
 /// A server under load, ended with the run.
 pub struct Server {
@@ -43,10 +51,7 @@ impl Server {
 
     /// The same, reaching its database at this address.
     pub fn node(set: &Set, database: Option<&str>) -> (Self, Duration) {
-        // Counted as by default, and never refused: one program makes all the load.
-        let limits =
-            [("TESSERA_API_RATE_LIMIT", "10000000"), ("TESSERA_LIMITS_REQUESTS_PER_PERSON", "10000000")];
-        Self::serve(set, database, &limits)
+        Self::serve(set, database, &LIMITS)
     }
 
     /// `tessera serve` as it is without settings.
@@ -54,9 +59,22 @@ impl Server {
         Self::serve(set, set.database.as_deref(), &[])
     }
 
+    /// Another build of Tessera, on a set that it built, with the same settings.
+    pub fn other(binary: &Path, set: &Set) -> Self {
+        Self::run(Command::new(binary), set, None, &LIMITS).0
+    }
+
     fn serve(set: &Set, database: Option<&str>, settings: &[(&str, &str)]) -> (Self, Duration) {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_tessera")), set, database, settings)
+    }
+
+    fn run(
+        mut command: Command,
+        set: &Set,
+        database: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> (Self, Duration) {
         let port = free_port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(&set.folder);
         command.envs(database.map(|url| ("TESSERA_DATABASE_URL", url)));
         command.envs(settings.iter().copied());

@@ -1,9 +1,9 @@
 //! What answers: each section's routes, the layers around them, and before
 //! them the few addresses that wear none.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -18,7 +18,7 @@ use crate::identity::{App, same_origin, session};
 use crate::platform::Context;
 use crate::platform::web::operation::Api;
 use crate::platform::web::{
-    Front, OwnWords, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
+    Arrival, Front, OwnWords, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
 };
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
@@ -87,10 +87,12 @@ pub fn front(app: App) -> Front<App> {
         .merge(api)
         .merge(reference)
         .merge(assets::routes())
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), in_turn))
+        // Whoever watches over the process is answered whatever others ask.
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
         // One layer of three: each one on its own is a boxed copy of the route for every request.
         .layer(
             ServiceBuilder::new()
@@ -103,6 +105,15 @@ pub fn front(app: App) -> Front<App> {
         .merge(protocols::access_evaluation::routes())
         .merge(protocols::forward_auth::routes())
         .before(rest, app)
+}
+
+/// Lets a network ask for pages and management no faster than the settings say.
+async fn in_turn(State(app): State<App>, request: Request, next: Next) -> Response {
+    let arrival = Arrival::of(request.extensions());
+    match app.limits.admit_network(arrival.from.0).await {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 /// The process answers.

@@ -122,6 +122,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "Requests a second of one person, through pages and with all their tokens together",
     },
     Setting {
+        name: "limits.requests_per_network",
+        default: "1000",
+        help: "Requests a second from one IPv4 address or IPv6 /64 for pages and management; trusted_proxies have no such limit",
+    },
+    Setting {
         name: "limits.connections",
         default: "8192",
         help: "Connections at once, in all; the limit of open files may lower it",

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use super::issuer::Issuers;
-use super::limits::Limits;
+use super::limits::{Limits, Rates};
 use super::memory::Memory;
 use super::password::Passwords;
 use super::refused_tokens::RefusedTokens;
@@ -49,9 +49,14 @@ impl App {
     pub fn new(context: Context) -> Result<Self> {
         let passwords = Passwords::new(&context.random);
         let outbound = Outbound::new(context.config.allow_private_issuers)?;
-        let of_person = context.config.limits.get("requests_per_person");
-        let of_person = NonZeroU32::new(of_person).unwrap_or(NonZeroU32::MIN);
-        let limits = Limits::new(&context.clock, of_person, context.config.api_rate_limit);
+        let rate = |name| NonZeroU32::new(context.config.limits.get(name)).unwrap_or(NonZeroU32::MIN);
+        let rates = Rates {
+            person: rate("requests_per_person"),
+            token: context.config.api_rate_limit,
+            network: rate("requests_per_network"),
+            proxies: context.config.trusted_proxies.clone(),
+        };
+        let limits = Limits::new(&context.clock, rates);
         let (usage, issuers) = (Usage::default(), Issuers::default());
         let memory = Memory::default();
         let (refused_tokens, founder) = (RefusedTokens::default(), OnceLock::new());

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::app::App;
 use super::caller::RequestFacts;
 use super::facts;
+use super::limits::Turn;
 use super::token::{Hint, PlainToken, TokenHash};
 use crate::access::{Addresses, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind, Once};
@@ -304,20 +305,31 @@ pub async fn verify(app: &App, value: &PlainToken, request: RequestFacts) -> Res
     Ok(Bearer { facts, value: hash, at: now, kind, hint, request, once: None })
 }
 
+/// The same for what counts as a request with the token.
+///
+/// # Errors
+/// As [`verify`]; [`Error::TooMany`] above the limits.
+pub async fn verify_in_turn(app: &App, value: &PlainToken, request: RequestFacts) -> Result<Bearer> {
+    let bearer = verify(app, value, request).await?;
+    match app.limits.admit(&bearer).await? {
+        Turn::AtOnce => Ok(bearer),
+        // It may have ended meanwhile.
+        Turn::Waited => verify(app, value, bearer.request).await,
+    }
+}
+
 /// The token of a request to the API; its use is noted by who asks.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`], [`Error::Forbidden`] as [`verify`];
-/// [`Error::TooMany`] above the limits.
+/// As [`verify_in_turn`].
 pub async fn of_request(parts: &Parts, app: &App) -> Result<Bearer> {
     let facts = RequestFacts::of(parts);
     let address = facts.address;
     let checked = match presented(&parts.headers) {
-        Ok(value) => verify(app, &value, facts).await,
+        Ok(value) => verify_in_turn(app, &value, facts).await,
         Err(error) => Err(error),
     };
     let mut bearer = checked.map_err(|error| app.limits.refused(address, error))?;
-    app.limits.admit(&bearer)?;
     bearer.once = super::once::of(parts)?;
     Ok(bearer)
 }

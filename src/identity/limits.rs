@@ -1,17 +1,22 @@
 //! How often may be asked: failed authentication by address, always; requests
-//! of one person, and of one token, as the settings say. Counted in memory, by
-//! each node.
+//! of one person, of one token and of one network, as the settings say. Counted
+//! in memory, by each node. What comes faster waits for its turn, a second at
+//! most; what finds no place among those is refused.
 
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock as Measure, Reference as _};
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use super::bearer::{Bearer, Principal};
 use crate::platform::id::{PersonId, TokenId};
@@ -20,6 +25,11 @@ use crate::platform::{Clock, Error, Result};
 /// So many failures are free at once, and as many come back in a minute. Enough
 /// for programs that retry, too few to search for anything.
 const FAILURES: NonZeroU32 = NonZeroU32::new(300).unwrap();
+
+/// How long a refusal is held back: at once it would be the next request at once.
+const HELD: Duration = Duration::from_secs(1);
+/// So many refusals are held back at a time; others are given at once.
+const MOST_HELD: usize = 4096;
 
 /// The installation's clock, as the limiter reads one.
 #[derive(Clone, Debug)]
@@ -32,15 +42,77 @@ impl Measure for Ours {
     }
 }
 
-type By<K> = RateLimiter<K, DashMapStateStore<K>, Ours, NoOpMiddleware<Duration>>;
+type By<K, Told = NoOpMiddleware<Duration>> = RateLimiter<K, DashMapStateStore<K>, Ours, Told>;
+
+/// So many requests a second of each, and as many more that wait for their turn.
+struct Rate<K: Clone + Eq + Hash> {
+    rate: NonZeroU32,
+    requests: By<K, StateInformationMiddleware>,
+}
+
+/// Whether a request waited for its turn: what it rests on may have ended since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// It went on at once.
+    AtOnce,
+    /// It waited, up to a second.
+    Waited,
+}
+
+impl<K: Clone + Eq + Hash> Rate<K> {
+    fn new(rate: NonZeroU32, clock: &Ours) -> Self {
+        let both = rate.saturating_add(rate.get());
+        let requests = By::dashmap_with_clock(Quota::per_second(rate).allow_burst(both), clock.clone());
+        Self { rate, requests: requests.with_middleware() }
+    }
+
+    /// Counts a request, and waits for its turn; nothing, and how long until
+    /// there is a place, where too many wait.
+    async fn admit(&self, clock: &Ours, who: &K) -> Result<Turn> {
+        match self.requests.check_key(who) {
+            Ok(left) => match self.rate.get().saturating_sub(left.remaining_burst_capacity()) {
+                0 => Ok(Turn::AtOnce),
+                before => {
+                    sleep(Duration::from_secs(1) * before / self.rate.get()).await;
+                    Ok(Turn::Waited)
+                }
+            },
+            Err(not_yet) => Err(wait(clock, not_yet.earliest_possible())),
+        }
+    }
+}
+
+fn wait(clock: &Ours, earliest: Duration) -> Error {
+    let wait: Nanos = earliest.duration_since(clock.now());
+    Error::TooMany { retry_after: wait.into() }
+}
+
+/// Requests a second.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    /// Of one person, with all that they have.
+    pub person: NonZeroU32,
+    /// Of one token, if that is limited.
+    pub token: Option<NonZeroU32>,
+    /// Of one network, whoever asks.
+    pub network: NonZeroU32,
+    /// Proxies, which ask for many: what cannot be told apart behind them has no
+    /// limit as a network.
+    pub proxies: Vec<IpNet>,
+}
 
 /// The limits. Cheap to clone.
 #[derive(Clone)]
-pub struct Limits {
+pub struct Limits(Arc<Counted>);
+
+struct Counted {
     clock: Ours,
-    failures: Arc<By<IpAddr>>,
-    people: Arc<By<PersonId>>,
-    tokens: Option<Arc<By<TokenId>>>,
+    failures: By<IpAddr>,
+    people: Rate<PersonId>,
+    tokens: Option<Rate<TokenId>>,
+    networks: Rate<IpAddr>,
+    proxies: Vec<IpNet>,
+    held: Semaphore,
 }
 
 impl std::fmt::Debug for Limits {
@@ -59,21 +131,30 @@ pub fn network(address: Option<IpAddr>) -> IpAddr {
 }
 
 impl Limits {
-    /// Requests a second: that one person may make with all that they have, and
-    /// that one token may make.
+    /// With these rates.
     #[must_use]
-    pub fn new(clock: &Clock, of_person: NonZeroU32, of_token: Option<NonZeroU32>) -> Self {
+    pub fn new(clock: &Clock, rates: Rates) -> Self {
         let clock = Ours(clock.clone());
-        let failures = Arc::new(By::dashmap_with_clock(Quota::per_minute(FAILURES), clock.clone()));
-        let people = Arc::new(By::dashmap_with_clock(Quota::per_second(of_person), clock.clone()));
-        let tokens =
-            of_token.map(|rate| Arc::new(By::dashmap_with_clock(Quota::per_second(rate), clock.clone())));
-        Self { clock, failures, people, tokens }
+        Self(Arc::new(Counted {
+            failures: By::dashmap_with_clock(Quota::per_minute(FAILURES), clock.clone()),
+            people: Rate::new(rates.person, &clock),
+            tokens: rates.token.map(|rate| Rate::new(rate, &clock)),
+            networks: Rate::new(rates.network, &clock),
+            proxies: rates.proxies,
+            held: Semaphore::new(MOST_HELD),
+            clock,
+        }))
     }
 
-    fn wait(&self, earliest: Duration) -> Error {
-        let wait: Nanos = earliest.duration_since(self.clock.now());
-        Error::TooMany { retry_after: wait.into() }
+    /// Holds a refusal back, so that who repeats at once what was refused asks
+    /// once a second on each connection.
+    pub async fn hold<T>(&self, answer: Result<T>) -> Result<T> {
+        if let Err(Error::TooMany { .. } | Error::Busy { .. }) = answer
+            && let Ok(_place) = self.0.held.try_acquire()
+        {
+            sleep(HELD).await;
+        }
+        answer
     }
 
     /// Counts an authentication that failed, and turns its refusal into “wait”
@@ -84,52 +165,120 @@ impl Limits {
         if !matches!(error, Error::Unauthenticated { presented: true }) {
             return error;
         }
-        match self.failures.check_key(&network(address)) {
+        match self.0.failures.check_key(&network(address)) {
             Ok(()) => error,
-            Err(not_yet) => self.wait(not_yet.earliest_possible()),
+            Err(not_yet) => wait(&self.0.clock, not_yet.earliest_possible()),
         }
     }
 
     /// Counts a request of a person, through a page or with a token.
     ///
     /// # Errors
-    /// [`Error::TooMany`] above the rate.
-    pub fn admit_person(&self, person: PersonId) -> Result<()> {
-        self.people.check_key(&person).map_err(|not_yet| self.wait(not_yet.earliest_possible()))
+    /// [`Error::TooMany`] where too many wait for their turn.
+    pub async fn admit_person(&self, person: PersonId) -> Result<Turn> {
+        self.hold(self.0.people.admit(&self.0.clock, &person).await).await
     }
 
     /// Counts a request with a token; what it was exchanged into counts with it.
     ///
     /// # Errors
-    /// [`Error::TooMany`] above the rate.
-    pub fn admit(&self, bearer: &Bearer) -> Result<()> {
+    /// [`Error::TooMany`] where too many wait for their turn.
+    pub async fn admit(&self, bearer: &Bearer) -> Result<Turn> {
+        let mut turn = Turn::AtOnce;
         if let Principal::Person { id, .. } = &bearer.principal {
-            self.admit_person(*id)?;
+            turn = self.admit_person(*id).await?;
         }
-        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let Some(tokens) = &self.0.tokens else { return Ok(turn) };
         let token = bearer.source.as_ref().map_or(bearer.token, |source| source.0);
-        tokens.check_key(&token).map_err(|not_yet| self.wait(not_yet.earliest_possible()))
+        let own = self.hold(tokens.admit(&self.0.clock, &token).await).await?;
+        Ok(if own == Turn::Waited { own } else { turn })
+    }
+
+    /// Counts a request from a network.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] where too many wait for their turn.
+    pub async fn admit_network(&self, address: Option<IpAddr>) -> Result<()> {
+        let Some(own) = address else { return Ok(()) };
+        if self.0.proxies.iter().any(|range| range.contains(&own)) {
+            return Ok(());
+        }
+        self.hold(self.0.networks.admit(&self.0.clock, &network(address)).await).await.map(drop)
     }
 
     /// Forgets who has not asked for a while.
     pub fn tidy(&self) {
-        self.failures.retain_recent();
-        self.people.retain_recent();
-        if let Some(tokens) = &self.tokens {
-            tokens.retain_recent();
+        self.0.failures.retain_recent();
+        self.0.people.requests.retain_recent();
+        self.0.networks.requests.retain_recent();
+        if let Some(tokens) = &self.0.tokens {
+            tokens.requests.retain_recent();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::platform::Timestamp;
 
+    fn limits(person: u32, network: u32) -> (Clock, Limits) {
+        let clock = Clock::fixed(Timestamp::from_micros(1_800_000_000_000_000));
+        let rate = |number| NonZeroU32::new(number).expect("a rate");
+        let proxies = vec!["10.0.0.0/8".parse().expect("a range")];
+        let rates = Rates { person: rate(person), token: None, network: rate(network), proxies };
+        (clock.clone(), Limits::new(&clock, rates))
+    }
+
+    #[tokio::test]
+    async fn what_comes_too_fast_waits_for_its_turn_and_is_refused_where_too_many_wait() {
+        let (clock, limits) = limits(3, 1);
+        let random = crate::platform::Random::system().expect("randomness");
+        let [olive, ann] = [0, 1].map(|_| PersonId::new(clock.now(), &random));
+        for turn in [Turn::AtOnce, Turn::AtOnce, Turn::AtOnce, Turn::Waited] {
+            assert_eq!(limits.admit_person(olive).await.expect("admitted"), turn);
+        }
+        for _ in 0..2 {
+            assert!(limits.admit_person(olive).now_or_never().is_none(), "it waits");
+        }
+        let refused = limits.0.people.admit(&limits.0.clock, &olive).now_or_never();
+        assert!(matches!(refused, Some(Err(Error::TooMany { .. }))));
+        assert!(limits.admit_person(olive).now_or_never().is_none(), "the refusal is held back");
+        assert!(matches!(limits.admit_person(olive).await, Err(Error::TooMany { .. })));
+        assert_eq!(limits.admit_person(ann).await.expect("somebody else"), Turn::AtOnce);
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(limits.admit_person(olive).await.expect("later"), Turn::AtOnce);
+    }
+
+    #[tokio::test]
+    async fn so_many_refusals_are_held_back_at_a_time_and_no_more() {
+        let (_, limits) = limits(1, 1);
+        let refusal = || Err::<(), _>(Error::TooMany { retry_after: HELD });
+        let mut held: Vec<_> = (0..MOST_HELD).map(|_| Box::pin(limits.hold(refusal()))).collect();
+        assert!(held.iter_mut().all(|each| each.now_or_never().is_none()));
+        assert!(limits.hold(refusal()).now_or_never().is_some(), "given at once");
+        drop(held);
+        assert!(limits.hold(refusal()).now_or_never().is_none());
+        assert!(limits.hold(Ok(())).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_network_waits_and_a_proxy_does_not() {
+        let (_, limits) = limits(1, 1);
+        let admit = |address: &str| limits.admit_network(address.parse().ok()).now_or_never();
+        assert!(admit("2001:db8::1").is_some());
+        assert!(admit("2001:db8::2").is_none(), "the same network");
+        assert!(admit("2001:db8:0:1::1").is_some());
+        for _ in 0..5 {
+            assert!(matches!(admit("10.1.2.3"), Some(Ok(()))) && matches!(admit(""), Some(Ok(()))));
+        }
+    }
+
     #[test]
     fn failures_wait_after_many_and_are_forgiven_with_time() {
-        let clock = Clock::fixed(Timestamp::from_micros(1_800_000_000_000_000));
-        let limits = Limits::new(&clock, FAILURES, None);
+        let (clock, limits) = limits(1, 1);
         let bad = || Error::Unauthenticated { presented: true };
         let here: Option<IpAddr> = "2001:db8::1".parse().ok();
         for _ in 0..FAILURES.get() {

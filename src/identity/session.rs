@@ -8,6 +8,7 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
 
 use super::app::App;
+use super::limits::Turn;
 use super::session_store::{PERSON, Store};
 use crate::platform::id::PersonId;
 use crate::platform::text::words;
@@ -154,20 +155,27 @@ impl SignedIn {
     ) -> Result<(Self, T)> {
         let session =
             Session::from_request_parts(parts, app).await.map_err(|(_, message)| Error::internal(message))?;
-        if let Some(id) = id_of(&session).await? {
-            app.limits.admit_person(id)?;
-            let (known, told) = tokio::join!(with_organizations(app, id), read(id));
-            if let Some((person, organizations)) = known? {
-                return Ok((Self { person, organizations, session, theme: theme(parts) }, told?));
-            }
-        }
-        Err(Error::SignInFirst {
+        let first = || Error::SignInFirst {
             next: if parts.method == Method::GET {
                 parts.uri.path_and_query().map_or_else(String::new, ToString::to_string)
             } else {
                 String::new()
             },
-        })
+        };
+        if let Some(id) = id_of(&session).await? {
+            if app.limits.admit_person(id).await? == Turn::Waited {
+                // The session may have ended meanwhile.
+                session.load().await.map_err(Error::internal)?;
+                if id_of(&session).await? != Some(id) {
+                    return Err(first());
+                }
+            }
+            let (known, told) = tokio::join!(with_organizations(app, id), read(id));
+            if let Some((person, organizations)) = known? {
+                return Ok((Self { person, organizations, session, theme: theme(parts) }, told?));
+            }
+        }
+        Err(first())
     }
 }
 

@@ -48,6 +48,11 @@ const ACCOUNT: Rule = Rule { free: 20, interval: Duration::from_secs(1), longest
 const NETWORK: Rule =
     Rule { free: 30, interval: Duration::from_millis(500), longest: Duration::from_secs(2) };
 
+/// Of an account, with the right password. Beyond it, nothing is verified for a
+/// moment: hashing is the most that a request can cost. Only who knows the
+/// password can bring that about.
+const SUCCESSES: Rule = Rule { free: 20, interval: Duration::from_secs(1), longest: Duration::from_secs(10) };
+
 /// A network with a failure within this time is a failing one: others that the
 /// account does not know go before it.
 const RECENT: Duration = Duration::from_secs(600);
@@ -104,6 +109,15 @@ impl Counter {
         Ok(row.map(|(until,)| until.since(now.plus(free_for))))
     }
 
+    /// Whether what it counts is further ahead than may be at once.
+    async fn is_ahead(&self, context: &Context, now: Timestamp) -> Result<bool> {
+        let row: Option<(Timestamp,)> = sql("SELECT until FROM throttles WHERE key = $1")
+            .bind(self.key.as_slice())
+            .optional(&context.db)
+            .await?;
+        Ok(row.is_some_and(|(until,)| until > now.plus(self.rule.interval * self.rule.free)))
+    }
+
     /// Whether it counts any attempt of the last minutes that was no success.
     async fn counts(&self, context: &Context) -> Result<bool> {
         let row: Option<(i64,)> = sql("SELECT failures FROM throttles WHERE key = $1")
@@ -143,50 +157,62 @@ pub async fn verify(
     hash: Option<String>,
 ) -> Result<bool> {
     let now = app.clock.now();
+    let successes = Counter::new(app, &SUCCESSES, ["success", attempt.account, ""]);
+    if successes.is_ahead(app, now).await? {
+        return app.limits.hold(Err(Error::TooMany { retry_after: SUCCESSES.interval })).await;
+    }
     let place = network(attempt.address);
     let text = place.to_string();
     if let Some(browser) = &attempt.browser {
         let counter = Counter::new(app, &KNOWN_BROWSER, ["browser", attempt.account, browser.as_str()]);
-        let queued = app.passwords.enter(Lane::Known(counter.key))?;
+        let queued = app.limits.hold(app.passwords.enter(Lane::Known(counter.key))).await?;
         let mut tx = app.db.begin().await?;
         if counter.reserve(&mut tx, now).await?.is_some() {
             tx.commit().await?;
             let fits = app.passwords.verify(queued, Duration::ZERO, password, hash).await?;
-            return settle(app, fits, &[&counter], &[]).await;
+            return settle(app, fits, &successes, &[&counter], &[]).await;
         }
     }
     if knows_network(app, attempt.person, place).await? {
         let counter = Counter::new(app, &KNOWN_NETWORK, ["known network", attempt.account, &text]);
-        let queued = app.passwords.enter(Lane::Known(counter.key))?;
+        let queued = app.limits.hold(app.passwords.enter(Lane::Known(counter.key))).await?;
         let mut tx = app.db.begin().await?;
         let delay = counter.reserve(&mut tx, now).await?;
         tx.commit().await?;
         let delay = delay.unwrap_or(KNOWN_NETWORK.longest);
         let fits = app.passwords.verify(queued, delay, password, hash).await?;
-        return settle(app, fits, &[&counter], &[]).await;
+        return settle(app, fits, &successes, &[&counter], &[]).await;
     }
     let network = Counter::new(app, &NETWORK, ["network", "", &text]);
     let lane = if network.counts(app).await? { Lane::Failing(place) } else { Lane::Fresh(place) };
-    let queued = app.passwords.enter(lane)?;
+    let queued = app.limits.hold(app.passwords.enter(lane)).await?;
     let pair = Counter::new(app, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(app, &ACCOUNT, ["account", attempt.account, ""]);
     let mut tx = app.db.begin().await?;
     let Some(mut delay) = pair.reserve(&mut tx, now).await? else {
-        return Err(Error::TooMany { retry_after: UNKNOWN_NETWORK.interval });
+        drop((tx, queued));
+        return app.limits.hold(Err(Error::TooMany { retry_after: UNKNOWN_NETWORK.interval })).await;
     };
     for counter in [&account, &network] {
         delay = delay.max(counter.reserve(&mut tx, now).await?.unwrap_or(counter.rule.longest));
     }
     tx.commit().await?;
     let fits = app.passwords.verify(queued, delay, password, hash).await?;
-    settle(app, fits, &[&pair], &[&account, &network]).await
+    settle(app, fits, &successes, &[&pair], &[&account, &network]).await
 }
 
-/// A success clears its own counters and leaves those that it shares as if it
-/// had not been counted.
-async fn settle(app: &App, fits: bool, own: &[&Counter], shared: &[&Counter]) -> Result<bool> {
+/// A success is counted as one. It clears its own counters and leaves those that
+/// it shares as if it had not been counted.
+async fn settle(
+    app: &App,
+    fits: bool,
+    successes: &Counter,
+    own: &[&Counter],
+    shared: &[&Counter],
+) -> Result<bool> {
     if fits {
         let mut tx = app.db.begin().await?;
+        successes.reserve(&mut tx, app.clock.now()).await?;
         for counter in own {
             counter.clear(&mut tx).await?;
         }

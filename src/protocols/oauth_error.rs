@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::access::TokenKind;
 use crate::identity::App;
-use crate::identity::bearer::{credentials, verify};
+use crate::identity::bearer::{credentials, verify_in_turn};
 use crate::identity::caller::RequestFacts;
 use crate::identity::service::authenticate_as;
 use crate::identity::{Bearer, PlainToken};
@@ -113,14 +113,11 @@ pub(super) async fn look(
 ) -> Result<Bearer, Refused> {
     let bad = Error::Unauthenticated { presented: true };
     let checked = match value {
-        Some(value) => verify(app, &value, facts.clone()).await,
+        Some(value) => verify_in_turn(app, &value, facts.clone()).await,
         None => Err(bad),
     };
     match checked {
-        Ok(bearer) => {
-            app.limits.admit(&bearer)?;
-            Ok(bearer)
-        }
+        Ok(bearer) => Ok(bearer),
         Err(Error::Forbidden(text)) => refuse(code, text),
         Err(error @ Error::Unauthenticated { .. }) => match app.limits.refused(facts.address, error) {
             Error::Unauthenticated { .. } => {

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
+use tessera::platform::sql;
 
 use crate::harness::{Home, House};
 use crate::protocols::{evaluate, forward, introspect, service, world};
@@ -357,23 +358,84 @@ async fn a_person_who_asks_too_often_waits_with_all_that_they_have() {
     let cookie = house.sign_in("olive").await;
     let other = house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await;
     house.app.clock.advance(DAY / 1440);
-    for _ in 0..2 {
-        assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
-        assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
-    }
-    assert_eq!(house.get(&other, "/whoami").await.status, StatusCode::OK);
-    for answer in [
-        house.get(&olive, "/whoami").await,
-        house.get(&other, "/organizations/acme/teams").await,
-        house.page(&cookie, "/orgs/acme").await,
-        house.form(&cookie, "/account/profile", &[("name", "Olive")]).await,
-    ] {
+    let asked = async || {
+        for _ in 0..2 {
+            assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
+            assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
+        }
+        assert_eq!(house.get(&other, "/whoami").await.status, StatusCode::OK);
+    };
+    // As many as are let in at once, and as many that wait for their turn.
+    asked().await;
+    asked().await;
+    let refused = tokio::join!(
+        house.get(&olive, "/whoami"),
+        house.get(&other, "/organizations/acme/teams"),
+        house.page(&cookie, "/orgs/acme"),
+        house.form(&cookie, "/account/profile", &[("name", "Olive")]),
+    );
+    for answer in [refused.0, refused.1, refused.2, refused.3] {
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{}", answer.text);
         assert_eq!(answer.headers["retry-after"], HeaderValue::from(1));
     }
     // Others are not held up, and time gives it back.
+    let ann = house.person("ann", "member", None).await;
+    assert_eq!(house.get(&ann, "/whoami").await.status, StatusCode::OK);
     house.app.clock.advance(DAY / 86_400);
     assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_ends_while_a_request_waits_for_its_turn_is_refused() {
+    let settings = [("limits.requests_per_person", "1"), ("api_rate_limit", "1")];
+    let (house, olive) = House::founded_with(&settings).await;
+    house.team(&olive, "platform").await;
+    house.app.clock.advance(DAY / 24);
+    let (_, _, key) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let cookie = house.sign_in("olive").await;
+    house.app.clock.advance(DAY / 1440);
+    let exchange = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", key.as_str()),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+    ];
+    assert_eq!(house.get(&key, "/whoami").await.status, StatusCode::OK);
+    assert_eq!(house.page(&cookie, "/account/profile").await.status, StatusCode::OK);
+    let end = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        assert_eq!(house.oauth("/oauth2/revoke", &[], &[("token", &key)]).await.status, StatusCode::OK);
+        let mut tx = house.app.db.begin().await.expect("begun");
+        sql("DELETE FROM sessions").execute(&mut tx).await.expect("deleted");
+        tx.commit().await.expect("committed");
+    };
+    let (asked, shown, ()) =
+        tokio::join!(house.get(&key, "/whoami"), house.page(&cookie, "/account/profile"), end);
+    assert_eq!(asked.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        (shown.status, &shown.headers["location"]),
+        (StatusCode::SEE_OTHER, &HeaderValue::from_static("/sign-in?next=%2Faccount%2Fprofile"))
+    );
+    assert_eq!(house.oauth("/oauth2/token", &[], &exchange).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_network_that_asks_too_often_waits_and_the_processs_health_is_told_at_once() {
+    let (house, olive) = House::founded_with(&[("limits.requests_per_network", "2")]).await;
+    house.app.clock.advance(DAY);
+    for _ in 0..4 {
+        assert_eq!(house.page("", "/sign-in").await.status, StatusCode::OK);
+    }
+    let refused = tokio::join!(
+        house.page("", "/sign-in"),
+        house.page("", "/orgs/acme"),
+        house.get(&olive, "/organizations/acme/teams"),
+        house.oauth("/oauth2/revoke", &[], &[("token", "nonsense")]),
+    );
+    for answer in [refused.0, refused.1, refused.2, refused.3] {
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{}", answer.text);
+    }
+    assert_eq!(house.page("", "/healthz").await.status, StatusCode::OK);
+    assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK, "verification has no such limit");
 }
 
 #[tokio::test]
@@ -381,7 +443,7 @@ async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
     let (house, olive) = House::founded_with(&[("api_rate_limit", "3")]).await;
     house.team(&olive, "payments").await;
     house.app.clock.advance(DAY);
-    for _ in 0..3 {
+    for _ in 0..6 {
         assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
     }
     let answer = house.get(&olive, "/organizations/acme/teams").await;

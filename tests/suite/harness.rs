@@ -147,7 +147,11 @@ impl House {
         let db = Db::open(&address).await.expect("opened");
         migrate(&db).await.expect("migrated");
         // The clock stands still, so a rate would never recover.
-        let usual = [("api_rate_limit", "0"), ("limits.requests_per_person", "1000000")];
+        let usual = [
+            ("api_rate_limit", "0"),
+            ("limits.requests_per_person", "1000000"),
+            ("limits.requests_per_network", "1000000"),
+        ];
         let flags =
             usual.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let flags = flags.collect();

@@ -731,7 +731,7 @@ async fn the_token_endpoint_refuses_what_does_not_fit_together() {
     assert_eq!(revoked.json()["error"], "unsupported_token_type");
     // Exchanges count like every request of the token.
     let mut last = ok.clone();
-    for _ in 0..8 {
+    for _ in 0..16 {
         last = ask_token(&house, &[], &exchange).await;
     }
     assert_eq!(last.0, 429, "{last:?}");
@@ -1014,6 +1014,8 @@ async fn a_value_that_stopped_or_ended_revokes_nothing() {
     house.app.clock.advance(DAY / 24);
     assert_eq!(revoke(&old).await.as_deref(), Some("active"), "the overlap is over");
     assert_eq!(house.get(&new, "/whoami").await.status, StatusCode::OK);
+    let told = house.get(&olive, &path("/audit-events?action=token.overlap_ended")).await.json();
+    assert_eq!(told["items"], json!([]), "what had stopped by itself is not told as stopped by somebody");
     house.app.clock.advance(2 * DAY);
     assert_eq!(revoke(&new).await.as_deref(), Some("expired"), "what has ended is left as it is");
 }

@@ -93,6 +93,22 @@ async fn a_burst_is_counted_before_passwords_are_verified_on_every_node_and_by_n
 }
 
 #[tokio::test]
+async fn who_signs_in_without_end_waits_for_seconds_and_nobody_else_does() {
+    let house = founded().await;
+    house.person("maya", "member", None).await;
+    let browser = right(&house, "198.51.100.7", "").await;
+    for _ in 0..20 {
+        right(&house, "198.51.100.7", &browser).await;
+    }
+    let refused = attempt(&house, "198.51.100.7", &browser, OLIVE, PASSWORD).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.text);
+    let maya = attempt(&house, "198.51.100.7", "", "maya@acme.test", PASSWORD).await;
+    assert_eq!(maya.status, StatusCode::SEE_OTHER);
+    house.app.clock.advance(Duration::from_secs(1));
+    right(&house, "198.51.100.7", &browser).await;
+}
+
+#[tokio::test]
 async fn wrong_passwords_from_one_network_keep_nobody_out_of_another() {
     let house = founded().await;
     let [verified, refused, _] = wrong(&house, "203.0.113.1", "", 16).await;
