@@ -22,8 +22,8 @@ const MAX_RUNNING: usize = 2;
 /// So many of known lanes wait at once, and so many of one of them.
 const MAX_KNOWN: (usize, usize) = (512, 64);
 /// So many wait at once from networks without a recent failure, and so many of
-/// one of them.
-const MAX_FRESH: (usize, usize) = (512, 16);
+/// one of them: all who work behind one address may come in the same moment.
+const MAX_FRESH: (usize, usize) = (512, 256);
 /// So many wait at once from networks with one, and so many of one of them.
 const MAX_FAILING: (usize, usize) = (512, 16);
 /// The longest wait, from the moment that an attempt is accepted.
@@ -310,6 +310,15 @@ mod tests {
         drop((places, known));
         let state = queue.lock();
         assert!(state.classes.iter().all(|class| class.waiting == 0 && class.lanes.is_empty()));
+    }
+
+    #[tokio::test]
+    async fn all_who_work_behind_one_address_may_come_at_once_while_none_of_them_failed() {
+        let queue = Queue::default();
+        let office = Lane::Fresh(IpAddr::from([192, 0, 2, 9]));
+        let places: Vec<_> = (0..200).map(|_| queue.enter(office).expect("a place")).collect();
+        let elsewhere = queue.enter(Lane::Fresh(IpAddr::from([198, 51, 100, 9])));
+        assert!(elsewhere.is_ok() && places.len() == 200);
     }
 
     #[tokio::test]

@@ -99,6 +99,9 @@ pub async fn invitations(
         .bind(now)
         .all(source.reborrow())
         .await?;
+    if all.is_empty() {
+        return Ok(all);
+    }
     let teams: Vec<InvitedPlace> =
         sql("SELECT i.id AS invitation_id, t.slug, p.role, t.name, t.visibility = 'secret' AS secret, t.id \
              FROM invitations i JOIN invitation_teams p ON p.invitation_id = i.id JOIN teams t ON t.id = p.team_id \

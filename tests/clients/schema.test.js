@@ -16,7 +16,10 @@ describe('schemathesis', { timeout: 600_000 }, () => {
   let config;
   before(async () => {
     // One program asks for everything here: what is refused as too much would not be looked at.
-    server = await tessera(['--allow-private-issuers', 'true', '--log', 'warn', '--limits-requests-per-person', '100000']);
+    server = await tessera([
+      '--allow-private-issuers', 'true', '--log', 'warn',
+      '--limits-requests-per-person', '100000', '--limits-requests-per-network', '100000',
+    ]);
     const narrow = await server.account('narrow', 'job_viewer');
     tokens = { owner: server.owner, narrow: narrow.key.token };
     config = join(server.folder, 'schemathesis.toml');
