@@ -95,8 +95,8 @@ impl Counter {
         // `until`: when all attempts so far have had their interval (GCRA).
         let free_for = interval * free;
         let row: Option<(Timestamp,)> =
-            sql("INSERT INTO throttles (key, failures, until) VALUES ($1, 1, $2) \
-             ON CONFLICT (key) DO UPDATE SET failures = throttles.failures + 1, \
+            sql("INSERT INTO throttles (key, failures, until) VALUES ($1, 0, $2) \
+             ON CONFLICT (key) DO UPDATE SET \
                 until = (CASE WHEN throttles.until > $3 THEN throttles.until ELSE $3 END) + $4 \
              WHERE throttles.until <= $5 RETURNING until")
             .bind(self.key.as_slice())
@@ -118,8 +118,17 @@ impl Counter {
         Ok(row.is_some_and(|(until,)| until > now.plus(self.rule.interval * self.rule.free)))
     }
 
-    /// Whether it counts any attempt of the last minutes that was no success.
-    async fn counts(&self, context: &Context) -> Result<bool> {
+    /// Notes that an attempt failed, which is known when the password was verified.
+    async fn fail(&self, tx: &mut Tx) -> Result<()> {
+        sql("UPDATE throttles SET failures = failures + 1 WHERE key = $1")
+            .bind(self.key.as_slice())
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether an attempt of the last minutes failed.
+    async fn failed(&self, context: &Context) -> Result<bool> {
         let row: Option<(i64,)> = sql("SELECT failures FROM throttles WHERE key = $1")
             .bind(self.key.as_slice())
             .optional(&context.db)
@@ -136,7 +145,7 @@ impl Counter {
     /// Takes one attempt back.
     async fn take_back(&self, tx: &mut Tx) -> Result<()> {
         let interval = i64::try_from(self.rule.interval.as_micros()).unwrap_or(0);
-        sql("UPDATE throttles SET until = until - $1, failures = failures - 1 WHERE key = $2")
+        sql("UPDATE throttles SET until = until - $1 WHERE key = $2")
             .bind(interval)
             .bind(self.key.as_slice())
             .execute(tx)
@@ -184,7 +193,7 @@ pub async fn verify(
         return settle(app, fits, &successes, &[&counter], &[]).await;
     }
     let network = Counter::new(app, &NETWORK, ["network", "", &text]);
-    let lane = if network.counts(app).await? { Lane::Failing(place) } else { Lane::Fresh(place) };
+    let lane = if network.failed(app).await? { Lane::Failing(place) } else { Lane::Fresh(place) };
     let queued = app.limits.hold(app.passwords.enter(lane)).await?;
     let pair = Counter::new(app, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(app, &ACCOUNT, ["account", attempt.account, ""]);
@@ -193,12 +202,21 @@ pub async fn verify(
         drop((tx, queued));
         return app.limits.hold(Err(Error::TooMany { retry_after: UNKNOWN_NETWORK.interval })).await;
     };
+    let mut shared = Vec::new();
     for counter in [&account, &network] {
-        delay = delay.max(counter.reserve(&mut tx, now).await?.unwrap_or(counter.rule.longest));
+        let own = counter.reserve(&mut tx, now).await?;
+        // What waits the longest is not counted, so there is nothing to take back.
+        shared.extend(own.map(|_| counter));
+        delay = delay.max(own.unwrap_or(counter.rule.longest));
     }
     tx.commit().await?;
     let fits = app.passwords.verify(queued, delay, password, hash).await?;
-    settle(app, fits, &successes, &[&pair], &[&account, &network]).await
+    if !fits {
+        let mut tx = app.db.begin().await?;
+        network.fail(&mut tx).await?;
+        tx.commit().await?;
+    }
+    settle(app, fits, &successes, &[&pair], &shared).await
 }
 
 /// A success is counted as one. It clears its own counters and leaves those that

@@ -109,6 +109,21 @@ async fn who_signs_in_without_end_waits_for_seconds_and_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn all_who_work_behind_one_address_sign_in_at_once() {
+    let house = founded().await;
+    let emails = join_all((0..24).map(|number| {
+        let house = &house;
+        async move {
+            house.person(&format!("p{number}"), "member", None).await;
+            format!("p{number}@acme.test")
+        }
+    }))
+    .await;
+    let all = join_all(emails.iter().map(|email| attempt(&house, "203.0.113.1", "", email, PASSWORD))).await;
+    assert!(all.iter().all(|answer| answer.status == StatusCode::SEE_OTHER));
+}
+
+#[tokio::test]
 async fn wrong_passwords_from_one_network_keep_nobody_out_of_another() {
     let house = founded().await;
     let [verified, refused, _] = wrong(&house, "203.0.113.1", "", 16).await;
