@@ -1,7 +1,7 @@
 //! How often may be asked: failed authentication by address, always; requests
 //! of one person, of one token and of one network, as the settings say. Counted
-//! in memory, by each node. What comes faster waits for its turn, a second at
-//! most; what finds no place among those is refused.
+//! in memory, by each node. What comes faster from a person or a network waits
+//! for its turn, a second at most; what finds no place among those is refused.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -44,9 +44,11 @@ impl Measure for Ours {
 
 type By<K, Told = NoOpMiddleware<Duration>> = RateLimiter<K, DashMapStateStore<K>, Ours, Told>;
 
-/// So many requests a second of each, and as many more that wait for their turn.
+/// So many requests a second of each, and those that wait for their turn.
 struct Rate<K: Clone + Eq + Hash> {
-    rate: NonZeroU32,
+    per_second: NonZeroU32,
+    /// How many may wait.
+    waiting: u32,
     requests: By<K, StateInformationMiddleware>,
 }
 
@@ -60,20 +62,24 @@ pub enum Turn {
 }
 
 impl<K: Clone + Eq + Hash> Rate<K> {
-    fn new(rate: NonZeroU32, clock: &Ours) -> Self {
-        let both = rate.saturating_add(rate.get());
-        let requests = By::dashmap_with_clock(Quota::per_second(rate).allow_burst(both), clock.clone());
-        Self { rate, requests: requests.with_middleware() }
+    /// As many more wait as there are in a second.
+    fn with_waiting(per_second: NonZeroU32, clock: &Ours) -> Self {
+        Self::new(per_second, per_second.get(), clock)
+    }
+
+    fn new(per_second: NonZeroU32, waiting: u32, clock: &Ours) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_add(waiting));
+        Self { per_second, waiting, requests: By::dashmap_with_clock(quota, clock.clone()).with_middleware() }
     }
 
     /// Counts a request, and waits for its turn; nothing, and how long until
     /// there is a place, where too many wait.
     async fn admit(&self, clock: &Ours, who: &K) -> Result<Turn> {
         match self.requests.check_key(who) {
-            Ok(left) => match self.rate.get().saturating_sub(left.remaining_burst_capacity()) {
+            Ok(left) => match self.waiting.saturating_sub(left.remaining_burst_capacity()) {
                 0 => Ok(Turn::AtOnce),
                 before => {
-                    sleep(Duration::from_secs(1) * before / self.rate.get()).await;
+                    sleep(Duration::from_secs(1) * before / self.per_second.get()).await;
                     Ok(Turn::Waited)
                 }
             },
@@ -137,9 +143,9 @@ impl Limits {
         let clock = Ours(clock.clone());
         Self(Arc::new(Counted {
             failures: By::dashmap_with_clock(Quota::per_minute(FAILURES), clock.clone()),
-            people: Rate::new(rates.person, &clock),
-            tokens: rates.token.map(|rate| Rate::new(rate, &clock)),
-            networks: Rate::new(rates.network, &clock),
+            people: Rate::with_waiting(rates.person, &clock),
+            tokens: rates.token.map(|rate| Rate::new(rate, 0, &clock)),
+            networks: Rate::with_waiting(rates.network, &clock),
             proxies: rates.proxies,
             held: Semaphore::new(MOST_HELD),
             clock,

@@ -731,7 +731,7 @@ async fn the_token_endpoint_refuses_what_does_not_fit_together() {
     assert_eq!(revoked.json()["error"], "unsupported_token_type");
     // Exchanges count like every request of the token.
     let mut last = ok.clone();
-    for _ in 0..16 {
+    for _ in 0..8 {
         last = ask_token(&house, &[], &exchange).await;
     }
     assert_eq!(last.0, 429, "{last:?}");
