@@ -148,7 +148,7 @@ pub fn hostile(options: &Options, server: &Server, set: &Set) {
                         // takes nothing from this one.
                         let _ = rustix::process::nice(19);
                         let mut line = Line::new(server.port);
-                        let mut choice = Choice(0x2545_f491_4f6c_dd1d ^ (number as u64 + 1));
+                        let mut choice = Choice::of_connection(number);
                         while !over.load(Ordering::Relaxed) {
                             let head = line.ask(&all[choice.next(all.len())]).unwrap_or_default();
                             count.fetch_add(1, Ordering::Relaxed);

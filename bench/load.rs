@@ -126,9 +126,14 @@ pub fn each_once(port: u16, requests: &[Vec<u8>], connections: usize) {
 }
 
 /// A generator that is good enough to choose requests uniformly.
-pub struct Choice(pub u64);
+pub struct Choice(u64);
 
 impl Choice {
+    /// Each connection has its own order.
+    pub fn of_connection(number: usize) -> Self {
+        Self(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1))
+    }
+
     pub fn next(&mut self, below: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -146,7 +151,7 @@ pub fn drive_lightly(load: &Load<'_>) -> Measured {
     let one = async |number: usize| {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", load.port)).await.expect("connected");
         stream.set_nodelay(true).expect("set");
-        let mut choice = Choice(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
+        let mut choice = Choice::of_connection(number);
         let (mut times, mut buffer) = (Vec::with_capacity(100_000), Vec::with_capacity(16 * 1024));
         while Instant::now() < end {
             let asked = Instant::now();
@@ -172,7 +177,7 @@ pub fn drive(load: &Load<'_>) -> Measured {
             .map(|number| {
                 scope.spawn(move || {
                     let (mut stream, mut buffer) = (connect(load.port).expect("connected"), Vec::new());
-                    let mut choice = Choice(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
+                    let mut choice = Choice::of_connection(number);
                     let mut times = Vec::with_capacity(100_000);
                     while Instant::now() < end {
                         let asked = Instant::now();

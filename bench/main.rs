@@ -125,7 +125,6 @@ struct Other {
 
 /// Whom it is compared with: Tessera with the small set where the one in question
 /// is another, and Tessera as another checkout built it.
-#[derive(Default)]
 struct Others {
     small: Option<Other>,
     before: Option<Other>,
@@ -134,15 +133,16 @@ struct Others {
 impl Others {
     /// What each of them is asked.
     fn asked(&self, requests: impl Fn(&Set) -> Vec<Vec<u8>>) -> Beside<'_> {
-        let asked = |other: &'_ Option<Other>| other.as_ref().map(|it| requests(&it.set));
-        Beside { others: self, small: asked(&self.small), before: asked(&self.before) }
+        let [small, before] = [&self.small, &self.before]
+            .map(|other| Some((&other.as_ref()?.server, requests(&other.as_ref()?.set))));
+        Beside { small, before }
     }
 }
 
+/// The same, each with what it is asked.
 struct Beside<'a> {
-    others: &'a Others,
-    small: Option<Vec<Vec<u8>>>,
-    before: Option<Vec<Vec<u8>>>,
+    small: Option<(&'a Server, Vec<Vec<u8>>)>,
+    before: Option<(&'a Server, Vec<Vec<u8>>)>,
 }
 
 /// Who is driven in turn: a bare handler, others, and Tessera.
@@ -168,15 +168,14 @@ impl Driven<'_> {
             let (port, seconds, connections) = (server.port, options.seconds, options.connections);
             drive(&Load { port, requests, seconds, connections })
         };
-        let beside = |other: &Option<Other>, requests: &Option<Vec<Vec<u8>>>| {
-            other.as_ref().zip(requests.as_ref()).map(|(other, requests)| run(&other.server, requests))
+        let beside = |other: &Option<(&Server, Vec<Vec<u8>>)>| {
+            other.as_ref().map(|(server, requests)| run(server, requests))
         };
-        let others = self.beside.others;
         let all: Vec<Round> = (0..options.rounds)
             .map(|_| Round {
                 bare: run(self.bare, &self.requests),
-                small: beside(&others.small, &self.beside.small),
-                before: beside(&others.before, &self.beside.before),
+                small: beside(&self.beside.small),
+                before: beside(&self.beside.before),
                 own: run(self.server, &self.requests),
             })
             .collect();
