@@ -155,7 +155,7 @@ impl SignedIn {
     ) -> Result<(Self, T)> {
         let session =
             Session::from_request_parts(parts, app).await.map_err(|(_, message)| Error::internal(message))?;
-        let first = || Error::SignInFirst {
+        let sign_in_first = || Error::SignInFirst {
             next: if parts.method == Method::GET {
                 parts.uri.path_and_query().map_or_else(String::new, ToString::to_string)
             } else {
@@ -167,7 +167,7 @@ impl SignedIn {
                 // The session may have ended meanwhile.
                 session.load().await.map_err(Error::internal)?;
                 if id_of(&session).await? != Some(id) {
-                    return Err(first());
+                    return Err(sign_in_first());
                 }
             }
             let (known, told) = tokio::join!(with_organizations(app, id), read(id));
@@ -175,7 +175,7 @@ impl SignedIn {
                 return Ok((Self { person, organizations, session, theme: theme(parts) }, told?));
             }
         }
-        Err(first())
+        Err(sign_in_first())
     }
 }
 

@@ -6,7 +6,9 @@
 //! most. From elsewhere, attempts on one account are spaced out for each network
 //! and refused for a few seconds at a time when they come faster; attempts on one
 //! account from everywhere, and on all accounts from one network, are delayed by
-//! two seconds at most.
+//! two seconds at most. Only attempts with the right password, which nobody else
+//! can make, are refused wherever they come from, for a few seconds, when there
+//! are very many of them.
 
 use std::net::IpAddr;
 use std::time::Duration;
