@@ -7,8 +7,8 @@
 //! and refused for a few seconds at a time when they come faster; attempts on one
 //! account from everywhere, and on all accounts from one network, are delayed by
 //! two seconds at most. Only attempts with the right password, which nobody else
-//! can make, are refused wherever they come from, for a few seconds, when there
-//! are very many of them.
+//! can make, are delayed wherever they come from, by three seconds at most, and
+//! refused for a few seconds when there are very many of them.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -33,12 +33,12 @@ struct Rule {
     longest: Duration,
 }
 
-/// Of a browser that the account knows. A cookie that was stolen guesses ten
+/// Of a browser that the account knows. A cookie that was stolen guesses five
 /// times, then once a minute; beyond that it counts as no cookie.
-const KNOWN_BROWSER: Rule = Rule { free: 10, interval: Duration::from_secs(60), longest: Duration::ZERO };
+const KNOWN_BROWSER: Rule = Rule { free: 5, interval: Duration::from_secs(60), longest: Duration::ZERO };
 /// Of an account from a network that it knows. Beyond it, attempts are delayed.
 const KNOWN_NETWORK: Rule =
-    Rule { free: 20, interval: Duration::from_millis(500), longest: Duration::from_secs(2) };
+    Rule { free: 10, interval: Duration::from_millis(500), longest: Duration::from_secs(2) };
 /// Of an account from a network that it does not know. Beyond it, attempts are refused.
 const UNKNOWN_NETWORK: Rule =
     Rule { free: 5, interval: Duration::from_secs(2), longest: Duration::from_secs(4) };
@@ -50,10 +50,11 @@ const ACCOUNT: Rule = Rule { free: 20, interval: Duration::from_secs(1), longest
 const NETWORK: Rule =
     Rule { free: 30, interval: Duration::from_millis(500), longest: Duration::from_secs(2) };
 
-/// Of an account, with the right password. Beyond it, nothing is verified for a
-/// moment: hashing is the most that a request can cost. Only who knows the
-/// password can bring that about.
-const SUCCESSES: Rule = Rule { free: 20, interval: Duration::from_secs(1), longest: Duration::from_secs(10) };
+/// Of an account, with the right password: hashing is the most that a request can
+/// cost. Beyond it, attempts are delayed, and refused where that would take longer
+/// than [`MAX_SUCCESS_DELAY`]. Only who knows the password can bring that about.
+const SUCCESSES: Rule = Rule { free: 10, interval: Duration::from_secs(1), longest: Duration::from_secs(10) };
+const MAX_SUCCESS_DELAY: Duration = Duration::from_secs(3);
 
 /// A network with a failure within this time is a failing one: others that the
 /// account does not know go before it.
@@ -111,13 +112,14 @@ impl Counter {
         Ok(row.map(|(until,)| until.since(now.plus(free_for))))
     }
 
-    /// Whether what it counts is further ahead than may be at once.
-    async fn is_ahead(&self, context: &Context, now: Timestamp) -> Result<bool> {
+    /// How long the next attempt would wait. Counts nothing.
+    async fn delay(&self, context: &Context, now: Timestamp) -> Result<Duration> {
         let row: Option<(Timestamp,)> = sql("SELECT until FROM throttles WHERE key = $1")
             .bind(self.key.as_slice())
             .optional(&context.db)
             .await?;
-        Ok(row.is_some_and(|(until,)| until > now.plus(self.rule.interval * self.rule.free)))
+        let at_once = now.plus(self.rule.interval * self.rule.free);
+        Ok(row.map_or(Duration::ZERO, |(until,)| until.plus(self.rule.interval).since(at_once)))
     }
 
     /// Notes that an attempt failed, which is known when the password was verified.
@@ -169,7 +171,8 @@ pub async fn verify(
 ) -> Result<bool> {
     let now = app.clock.now();
     let successes = Counter::new(app, &SUCCESSES, ["success", attempt.account, ""]);
-    if successes.is_ahead(app, now).await? {
+    let least = successes.delay(app, now).await?;
+    if least > MAX_SUCCESS_DELAY {
         return app.limits.hold(Err(Error::TooMany { retry_after: SUCCESSES.interval })).await;
     }
     let place = network(attempt.address);
@@ -180,7 +183,7 @@ pub async fn verify(
         let mut tx = app.db.begin().await?;
         if counter.reserve(&mut tx, now).await?.is_some() {
             tx.commit().await?;
-            let fits = app.passwords.verify(queued, Duration::ZERO, password, hash).await?;
+            let fits = app.passwords.verify(queued, least, password, hash).await?;
             return settle(app, fits, &successes, &[&counter], &[]).await;
         }
     }
@@ -190,7 +193,7 @@ pub async fn verify(
         let mut tx = app.db.begin().await?;
         let delay = counter.reserve(&mut tx, now).await?;
         tx.commit().await?;
-        let delay = delay.unwrap_or(KNOWN_NETWORK.longest);
+        let delay = delay.unwrap_or(KNOWN_NETWORK.longest).max(least);
         let fits = app.passwords.verify(queued, delay, password, hash).await?;
         return settle(app, fits, &successes, &[&counter], &[]).await;
     }
@@ -204,6 +207,7 @@ pub async fn verify(
         drop((tx, queued));
         return app.limits.hold(Err(Error::TooMany { retry_after: UNKNOWN_NETWORK.interval })).await;
     };
+    delay = delay.max(least);
     let mut shared = Vec::new();
     for counter in [&account, &network] {
         let own = counter.reserve(&mut tx, now).await?;
