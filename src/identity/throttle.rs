@@ -6,9 +6,9 @@
 //! most. From elsewhere, attempts on one account are spaced out for each network
 //! and refused for a few seconds at a time when they come faster; attempts on one
 //! account from everywhere, and on all accounts from one network, are delayed by
-//! two seconds at most. Only attempts with the right password, which nobody else
-//! can make, are delayed wherever they come from, by three seconds at most, and
-//! refused for a few seconds when there are very many of them.
+//! two seconds at most. Only after many attempts with the right password,
+//! which nobody else can make, are all attempts on the account delayed, by three
+//! seconds at most, and refused for a few seconds after very many of them.
 
 use std::net::IpAddr;
 use std::time::Duration;
