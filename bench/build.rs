@@ -6,26 +6,28 @@ use std::time::Instant;
 
 use tessera::access::{TeamRole, Visibility, require};
 use tessera::audit::{Action, Actor, ActorKind, Change, Event, Through};
+use tessera::callers::Caller;
 use tessera::config::{Config, Sources};
-use tessera::identity::reveal::Delivery;
-use tessera::identity::{App, Caller};
 use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::organizations::store as organizations;
+use tessera::platform::Context;
 use tessera::platform::clock::DAY;
 use tessera::platform::db::migrate;
 use tessera::platform::id::PersonId;
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
-use tessera::platform::{Clock, Context, Db, Mistakes, Random};
+use tessera::platform::{Clock, Db, Mistakes, Random};
 use tessera::principals::memberships;
 use tessera::projects::model::NewProject;
 use tessera::service_accounts::model::NewAccount;
 use tessera::service_tokens::model::{GrantInput, NewServiceToken, Where};
 use tessera::services::model::NewService;
+use tessera::state::AppState;
 use tessera::teams::model::NewTeam;
 use tessera::tokens::lifecycle;
 use tessera::tokens::model::{Lifetime, NewToken, TokenInput};
+use tessera::tokens::one_time_secret::SecretDelivery;
 
 use crate::Size;
 
@@ -66,7 +68,7 @@ impl Set {
     }
 }
 
-async fn open(folder: &Path, database: Option<&str>) -> App {
+async fn open(folder: &Path, database: Option<&str>) -> AppState {
     let mut flags: std::collections::BTreeMap<_, _> =
         [("data_dir".to_owned(), folder.display().to_string())].into_iter().collect();
     if let Some(url) = database {
@@ -77,7 +79,8 @@ async fn open(folder: &Path, database: Option<&str>) -> App {
     let key = Key::load(&config.key_file, &random).expect("a key");
     let db = Db::open(&config.database).await.expect("opened");
     migrate(&db).await.expect("migrated");
-    App::new(Context { db, clock: Clock::System, random, config: Arc::new(config), key }).expect("an app")
+    AppState::new(Context { db, clock: Clock::System, random, config: Arc::new(config), key })
+        .expect("an app")
 }
 
 fn operator() -> Actor {
@@ -91,12 +94,13 @@ fn operator() -> Actor {
         request_id: String::new(),
         on_behalf_of: None,
         for_team: None,
-        once: None,
+        idempotency_key: None,
     }
 }
 
-async fn caller(app: &App, person: PersonId) -> Caller {
-    let place = memberships(&app.db, person, Some("acme")).await.expect("read").pop().expect("a member");
+async fn caller(app: &AppState, person: PersonId) -> Caller {
+    let place =
+        memberships(&app.context.db, person, Some("acme")).await.expect("read").pop().expect("a member");
     let actor = Actor { id: person.to_string(), kind: ActorKind::Person, ..operator() };
     Caller { actor, subject: place.subject, organization: place.organization }
 }
@@ -151,7 +155,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
     let olive = caller(&app, founded.person).await;
     for team in 0..50 {
         let team = NewTeam { slug: format!("t{team}"), name: format!("Team {team}"), ..NewTeam::default() };
-        tessera::teams::actions::create(&app, &olive, &team).await.expect("a team");
+        tessera::teams::actions::create(&app.context, &olive, &team).await.expect("a team");
     }
     for project in 0..50 {
         let project = NewProject {
@@ -161,12 +165,13 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
             visibility: Some(Visibility::Open.word().to_owned()),
             ..NewProject::default()
         };
-        tessera::projects::actions::create(&app, &olive, &project).await.expect("a project");
+        tessera::projects::actions::create(&app.context, &olive, &project).await.expect("a project");
     }
     let service = NewService { name: "bench".to_owned(), accepted_kinds: None };
-    let (_, issued) = tessera::services::actions::create(&app, &olive, &service, &Delivery::Answer)
-        .await
-        .expect("a service");
+    let (_, issued) =
+        tessera::services::actions::create(&app.context, &olive, &service, &SecretDelivery::Answer)
+            .await
+            .expect("a service");
     let secret = issued.value.expect("a value").reveal().to_owned();
     people(&app, &olive, size, person).await;
     let each = size.tokens.div_ceil(size.accounts);
@@ -187,20 +192,26 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
             key: TokenInput { name: "first".to_owned(), ..TokenInput::default() },
             ..NewAccount::default()
         };
-        let made =
-            tessera::service_accounts::actions::create(&app, &olive, &account, None, &Delivery::Answer);
+        let made = tessera::service_accounts::actions::create(
+            &app.context,
+            &olive,
+            &account,
+            &SecretDelivery::Answer,
+        );
         let made = made.await.expect("an account");
         tokens.push(made.value.expect("a value").reveal().to_owned());
         if number == 0 {
             first = made.account.id.to_string();
         }
         let permit = require(&olive.subject, made.account).expect("allowed");
-        let mut change = Change::begin(&app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
+        let mut change =
+            Change::begin(&app.context, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         // One account has more keys than a page in every set.
         let each = if number == 0 { each.max(MORE_THAN_A_PAGE) } else { each };
         for key in 1..each.min(size.tokens.saturating_sub(tokens.len() - 1)) {
             let token = NewToken { name: format!("key {key}"), ..NewToken::default() };
-            let issued = lifecycle::issue(&mut change, (&permit).into(), &token, &Delivery::Answer).await;
+            let issued =
+                lifecycle::issue(&mut change, (&permit).into(), &token, &SecretDelivery::Answer).await;
             tokens.push(issued.expect("issued").value.expect("a value").reveal().to_owned());
         }
         let event = Event::new(Action::ServiceAccountEdited, "service_account", permit.id, &permit.name);
@@ -209,7 +220,8 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
     lists(&app, &olive).await;
     let mut missing = size.events.saturating_sub(size.tokens);
     while missing > 0 {
-        let mut change = Change::begin(&app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
+        let mut change =
+            Change::begin(&app.context, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         for number in 0..missing.min(20_000) {
             let event = Event::new(Action::TokenEdited, "token", format!("tok_{number}"), "key");
             change.also(&event).await.expect("told");
@@ -217,49 +229,52 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         change.done().await.expect("committed");
         missing = missing.saturating_sub(20_000);
     }
-    app.db.close().await;
+    app.context.db.close().await;
     Set { folder, database, tokens, account: first, owner, secret }
 }
 
 /// What every list of a team, of a project and of service tokens has to show.
-async fn lists(app: &App, olive: &Caller) {
-    let soon = app.clock.now().plus(10 * DAY);
+async fn lists(app: &AppState, olive: &Caller) {
+    let soon = app.context.clock.now().plus(10 * DAY);
     for number in 0..MORE_THAN_A_PAGE {
         let person = format!("p{number}");
-        tessera::teams::actions::set_member(app, olive, "t0", &person, TeamRole::Member)
+        tessera::teams::actions::set_member(&app.context, olive, "t0", &person, TeamRole::Member)
             .await
             .expect("a member of the team");
         let account = format!("account:account {}", number + 1);
-        tessera::projects::grants::put(app, olive, "p0", &account, "job_viewer").await.expect("a grant");
+        tessera::projects::grants::put(&app.context, olive, "p0", &account, "job_viewer")
+            .await
+            .expect("a grant");
         let project = NewProject {
             slug: format!("more-{number}"),
             name: format!("More {number}"),
             team: "t0".to_owned(),
             ..NewProject::default()
         };
-        tessera::projects::actions::create(app, olive, &project).await.expect("a project");
+        tessera::projects::actions::create(&app.context, olive, &project).await.expect("a project");
         let token = NewServiceToken {
             name: format!("service token {number}"),
             lifetime: Lifetime::Until(soon),
             grants: vec![GrantInput { permission_set: "job_viewer".to_owned(), projects: Where::All }],
             ..NewServiceToken::default()
         };
-        tessera::service_tokens::actions::create(app, olive, &token, None, &Delivery::Answer)
+        tessera::service_tokens::actions::create(&app.context, olive, &token, &SecretDelivery::Answer)
             .await
             .expect("a service token");
     }
 }
 
 /// Members; hashing a password for each would take an hour and measure nothing.
-async fn people(app: &App, olive: &Caller, size: &Size, person: impl Fn(String) -> NewPerson) {
-    let hash = app.passwords.hash(Secret::new(PASSWORD.to_owned())).await.expect("hashed");
+async fn people(app: &AppState, olive: &Caller, size: &Size, person: impl Fn(String) -> NewPerson) {
+    let hash = app.authenticator.passwords.hash(Secret::new(PASSWORD.to_owned())).await.expect("hashed");
     let mut made = 0;
     while made < size.people {
-        let mut change = Change::begin(app, &olive.actor, Some(olive.organization.id)).await.expect("begun");
+        let mut change =
+            Change::begin(&app.context, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         let now = change.now;
         for number in made..(made + 5_000).min(size.people) {
             let checked = person(format!("p{number}")).check(&mut Mistakes::default()).expect("good");
-            let id = PersonId::new(now, &app.random);
+            let id = PersonId::new(now, &app.context.random);
             organizations::insert_person(change.tx(), id, &checked, hash.clone(), now)
                 .await
                 .expect("inserted");

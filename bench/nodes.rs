@@ -57,10 +57,10 @@ pub fn revocation(server: &Server, set: &Set) {
                     let ask = whoami(&key.value);
                     while !ended.load(Ordering::SeqCst) {
                         let after = over.load(Ordering::SeqCst);
-                        let let_in = status(&mut stream, &ask, &mut buffer) == 200;
+                        let allows = status(&mut stream, &ask, &mut buffer) == 200;
                         if after {
                             asked.fetch_add(1, Ordering::SeqCst);
-                            late.fetch_add(usize::from(let_in), Ordering::SeqCst);
+                            late.fetch_add(usize::from(allows), Ordering::SeqCst);
                         }
                     }
                 });
@@ -127,7 +127,7 @@ fn pass(mut from: impl std::io::Read, mut to: impl std::io::Write, cut: &AtomicB
 
 /// Asks with a key until `ended`, and tells when the last request was sent that
 /// was let in.
-fn last_let_in(server: &Server, key: &Key, ended: &AtomicBool) -> Option<Instant> {
+fn last_allows(server: &Server, key: &Key, ended: &AtomicBool) -> Option<Instant> {
     let (ask, mut buffer, mut last) = (whoami(&key.value), Vec::new(), None);
     let mut stream = connect(server.port).expect("connected");
     stream.set_read_timeout(Some(Duration::from_millis(500))).expect("set");
@@ -152,7 +152,7 @@ fn delay(one: &Server, other: &Server, set: &Set, watched: Duration, before: imp
     let key = Key::make(one, set);
     let ended = AtomicBool::new(false);
     let (acknowledged, last) = std::thread::scope(|scope| {
-        let watch = || last_let_in(other, &key, &ended);
+        let watch = || last_allows(other, &key, &ended);
         let watches: Vec<_> = (0..4).map(|_| scope.spawn(watch)).collect();
         std::thread::sleep(Duration::from_millis(50));
         before();

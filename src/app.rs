@@ -14,12 +14,15 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::api_reference::Assembled;
-use crate::identity::{App, same_origin, session};
+use crate::authn::session;
 use crate::platform::Context;
+use crate::platform::server::Front;
 use crate::platform::web::operation::Api;
+use crate::platform::web::same_origin;
 use crate::platform::web::{
-    Arrival, Front, OwnWords, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
+    Arrival, OwnWords, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
 };
+use crate::state::AppState;
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
     permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
@@ -27,7 +30,7 @@ use crate::{
 
 /// The sections of the JSON API, in the order of its reference.
 #[must_use]
-pub fn sections() -> Vec<Api<App>> {
+pub fn sections() -> Vec<Api<AppState>> {
     vec![
         sign_in::api::routes(),
         account::api::routes(),
@@ -48,8 +51,8 @@ pub fn sections() -> Vec<Api<App>> {
 
 /// Everything that answers.
 #[must_use]
-pub fn front(app: App) -> Front<App> {
-    let context = Context::clone(&app);
+pub fn front(app: AppState) -> Front<AppState> {
+    let context = Context::clone(&app.context);
     let pages = Router::new()
         .merge(organizations::pages::routes())
         .merge(sign_in::pages::routes())
@@ -108,9 +111,9 @@ pub fn front(app: App) -> Front<App> {
 }
 
 /// Lets a network ask for pages and management no faster than the settings say.
-async fn in_turn(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn in_turn(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let arrival = Arrival::of(request.extensions());
-    match app.limits.admit_network(arrival.from.0).await {
+    match app.rate_limits.admit_network(arrival.from.0).await {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
@@ -122,11 +125,11 @@ async fn healthz() -> &'static str {
 }
 
 /// The process answers, reaches its database, and can write to it.
-async fn readyz(State(app): State<App>) -> Response {
-    let reason = if organizations::store::is_set_up(&app.db).await.is_err() {
+async fn readyz(State(app): State<AppState>) -> Response {
+    let reason = if organizations::store::is_set_up(&app.context.db).await.is_err() {
         "the database does not answer".to_owned()
     } else {
-        match app.db.check_writes().await {
+        match app.context.db.check_writes().await {
             Ok(()) => return "ok\n".into_response(),
             Err(fault) => format!("writes fail: {fault}"),
         }

@@ -4,17 +4,17 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::platform::ip_range::parse_ip_range;
+use crate::config::parse_ip_range;
 
 /// Ranges of addresses (CIDR, IPv4 and IPv6). Stored and shown as text, a
 /// range a line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Addresses(Vec<IpNet>);
+pub struct IpAllowList(Vec<IpNet>);
 
 /// How many ranges one list may have.
 const MOST: usize = 100;
 
-impl Addresses {
+impl IpAllowList {
     /// Reads ranges that are separated by spaces, commas or line breaks; a bare
     /// address is a range of one.
     ///
@@ -28,7 +28,7 @@ impl Addresses {
     /// Reads one range from each text.
     ///
     /// # Errors
-    /// As [`Addresses::parse`].
+    /// As [`IpAllowList::parse`].
     pub fn of<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let mut ranges = Vec::new();
         for part in parts {
@@ -66,7 +66,7 @@ impl Addresses {
     /// Whether a list of allowed addresses lets this one in: an empty list lets
     /// all in, a list with ranges nobody whose address is not known.
     #[must_use]
-    pub fn let_in(&self, address: Option<IpAddr>) -> bool {
+    pub fn allows(&self, address: Option<IpAddr>) -> bool {
         self.0.is_empty() || address.is_some_and(|address| self.narrowest(address).is_some())
     }
 
@@ -86,7 +86,7 @@ impl Addresses {
 /// Whether the lists of an organization let an address in: of two ranges
 /// around it the narrower one wins, of two that are alike the block.
 #[must_use]
-pub fn lets_in(allow: &Addresses, block: &Addresses, address: Option<IpAddr>) -> bool {
+pub fn ip_allowed(allow: &IpAllowList, block: &IpAllowList, address: Option<IpAddr>) -> bool {
     let Some(address) = address else { return allow.is_empty() };
     match (allow.narrowest(address), block.narrowest(address)) {
         (Some(allowed), Some(blocked)) => allowed > blocked,
@@ -96,7 +96,7 @@ pub fn lets_in(allow: &Addresses, block: &Addresses, address: Option<IpAddr>) ->
     }
 }
 
-impl schemars::JsonSchema for Addresses {
+impl schemars::JsonSchema for IpAllowList {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Addresses".into()
     }
@@ -108,13 +108,13 @@ impl schemars::JsonSchema for Addresses {
     }
 }
 
-impl serde::Serialize for Addresses {
+impl serde::Serialize for IpAllowList {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.list())
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Addresses {
+impl<'de> serde::Deserialize<'de> for IpAllowList {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parts = Vec::<String>::deserialize(deserializer)?;
         Self::of(parts.iter().map(String::as_str)).map_err(serde::de::Error::custom)
@@ -130,13 +130,13 @@ mod tests {
         let list = |count: usize| {
             (0..count).map(|number| format!("10.0.{}.{}\n", number / 250, number % 250)).collect::<String>()
         };
-        assert!(Addresses::parse(&list(MOST)).is_ok());
-        assert!(Addresses::parse(&list(MOST + 1)).expect_err("too many").contains("at most"));
+        assert!(IpAllowList::parse(&list(MOST)).is_ok());
+        assert!(IpAllowList::parse(&list(MOST + 1)).expect_err("too many").contains("at most"));
     }
 
     #[test]
     fn the_narrower_range_wins_and_of_equals_the_block() {
-        let list = |text: &str| Addresses::parse(text).expect("ranges");
+        let list = |text: &str| IpAllowList::parse(text).expect("ranges");
         let none = list("");
         let peer = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
         let cases = [
@@ -163,24 +163,26 @@ mod tests {
             (&none, &list("::/0"), "203.0.113.9", true),
         ];
         for (allow, block, address, expected) in cases {
-            assert_eq!(lets_in(allow, block, peer(address)), expected, "{allow:?} {block:?} {address}");
+            assert_eq!(ip_allowed(allow, block, peer(address)), expected, "{allow:?} {block:?} {address}");
         }
-        assert!(lets_in(&none, &list("10.0.0.0/8"), None) && !lets_in(&list("10.0.0.0/8"), &none, None));
+        assert!(
+            ip_allowed(&none, &list("10.0.0.0/8"), None) && !ip_allowed(&list("10.0.0.0/8"), &none, None)
+        );
     }
 
     #[test]
     fn ranges_are_read_from_lines_and_commas_and_anything_else_is_named() {
-        let read = Addresses::parse(" 10.1.2.3/8,\n192.0.2.7  ::1 ").expect("ranges");
+        let read = IpAllowList::parse(" 10.1.2.3/8,\n192.0.2.7  ::1 ").expect("ranges");
         assert_eq!(read.lines(), "10.0.0.0/8\n192.0.2.7/32\n::1/128");
         for bad in ["10.0.0.0/33", "localhost", "10.0.0", "10.0.0.0/8;"] {
-            assert!(Addresses::parse(bad).is_err_and(|message| message.contains(bad)), "{bad}");
+            assert!(IpAllowList::parse(bad).is_err_and(|message| message.contains(bad)), "{bad}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn no_text_makes_the_ranges_panic(text in ".{0,60}") {
-            let _ = Addresses::parse(&text);
+            let _ = IpAllowList::parse(&text);
         }
     }
 }

@@ -12,7 +12,7 @@ mod policy;
 mod subject;
 mod visibility;
 
-pub use addresses::Addresses;
+pub use addresses::IpAllowList;
 pub use decide::{
     Decision, Refusal, Via, accounts_seen, anywhere, decide, effective, holds_groups, knows_team,
     reaches_organization,

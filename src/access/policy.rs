@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::addresses::{Addresses, lets_in};
+use super::addresses::{IpAllowList, ip_allowed};
 use super::subject::TokenKind;
 
 /// The lifetime of the tokens of a kind, in days.
@@ -32,9 +32,9 @@ pub struct Policy {
     /// The permission sets that service tokens may carry; all where it is missing.
     pub service_token_sets: Option<Vec<String>>,
     /// Addresses from which tokens of the organization are taken.
-    pub allowed_addresses: Addresses,
+    pub allowed_addresses: IpAllowList,
     /// Addresses from which they are not.
-    pub blocked_addresses: Addresses,
+    pub blocked_addresses: IpAllowList,
 }
 
 impl Default for Policy {
@@ -44,8 +44,8 @@ impl Default for Policy {
             personal_tokens: true,
             team_admins_create_accounts: true,
             service_token_sets: None,
-            allowed_addresses: Addresses::default(),
-            blocked_addresses: Addresses::default(),
+            allowed_addresses: IpAllowList::default(),
+            blocked_addresses: IpAllowList::default(),
         }
     }
 }
@@ -84,8 +84,8 @@ impl Policy {
 
     /// Whether tokens of the organization are taken from this address.
     #[must_use]
-    pub fn lets_in(&self, address: Option<IpAddr>) -> bool {
-        lets_in(&self.allowed_addresses, &self.blocked_addresses, address)
+    pub fn ip_allowed(&self, address: Option<IpAddr>) -> bool {
+        ip_allowed(&self.allowed_addresses, &self.blocked_addresses, address)
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
         let mut policy = Policy { personal_tokens: false, ..Policy::default() };
         policy.lifetimes.insert(TokenKind::Team, LifetimeRule { default_days: Some(30), max_days: Some(90) });
         policy.service_token_sets = Some(vec!["member".to_owned()]);
-        policy.allowed_addresses = Addresses::parse("10.0.0.0/8").expect("a range");
+        policy.allowed_addresses = IpAllowList::parse("10.0.0.0/8").expect("a range");
         let text = serde_json::to_string(&policy).expect("text");
         assert_eq!(serde_json::from_str::<Policy>(&text).expect("read"), policy);
         assert!(policy.carries("member") && !policy.carries("admin") && Policy::default().carries("admin"));

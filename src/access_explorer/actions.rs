@@ -4,10 +4,11 @@ use crate::access::{
     Decision, Grant, Level, Permission, Permissions, Projects, Refusal, Resource, Source, Subject, Target,
     Via, decide, knows_team, see,
 };
-use crate::identity::Caller;
+use crate::callers::Caller;
 use crate::organizations::settings::Settings;
 use crate::people::store as people;
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::Context;
+use crate::platform::{Error, Mistakes, Result};
 use crate::principals;
 use crate::principals::memberships;
 use crate::projects::actions as projects;

@@ -9,8 +9,8 @@ use axum::routing::get;
 
 use super::actions::{self, Answer, Who};
 use crate::access::{Permission, Resource};
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{Query, html};
 use crate::platform::{Error, Mistakes, Result};
@@ -18,9 +18,10 @@ use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::projects::store::Filter;
 use crate::shell::{Shell, refused};
+use crate::state::AppState;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new().route("/orgs/{org}/settings/access-explorer", get(explore))
 }
 
@@ -37,7 +38,7 @@ struct ExplorePage {
     mistakes: Mistakes,
 }
 
-async fn explore(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn explore(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let (who, what, place) = (query.text("who"), query.text("what"), query.text("where"));
     let asked = if query.has("who") { Some(ask(&app, &caller, &who, &what, &place).await) } else { None };
     let (status, asked, mistakes) = match asked.transpose() {
@@ -47,14 +48,14 @@ async fn explore(State(app): State<App>, caller: ConsoleCaller, query: Query) ->
             (status, None, mistakes)
         }
     };
-    let projects = projects::list(&app, &caller, &Filter::default(), &Page::choices()).await?.rows;
+    let projects = projects::list(&app.context, &caller, &Filter::default(), &Page::choices()).await?.rows;
     let shell = Shell::of(&app, &caller, "Access explorer", "Access explorer").await?;
     let resources: Vec<Resource> = Resource::grantable().collect();
     Ok(html(status, &ExplorePage { shell, who, what, place, resources, projects, asked, mistakes }))
 }
 
 async fn ask(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     who: &str,
     what: &str,
@@ -64,8 +65,8 @@ async fn ask(
         "" => None,
         word => Some(word.parse().map_err(|message| Error::Invalid(Mistakes::one("what", message)))?),
     };
-    let who = actions::who(app, caller, who).await?;
-    let project = actions::place(app, caller, place).await?;
+    let who = actions::who(&app.context, caller, who).await?;
+    let project = actions::place(&app.context, caller, place).await?;
     let answers = actions::ask(&who, what, project.as_ref());
     Ok((who, project, answers))
 }

@@ -5,16 +5,17 @@ use tower_sessions::Session;
 
 use super::store;
 use crate::audit::{Action, Actor, Change, Event};
-use crate::identity::App;
-use crate::identity::device::{DeviceId, Devices};
-use crate::identity::password;
-use crate::identity::session::Person;
-use crate::identity::session_store::{IDLE, hash};
-use crate::identity::throttle::{self, Attempt};
+use crate::authn::known_browser::{BrowserId, KnownBrowsers};
+use crate::authn::password;
+use crate::authn::session::Person;
+use crate::authn::session_store::{IDLE, hash};
+use crate::authn::throttle;
+use crate::authn::throttle::Attempt;
 use crate::organizations::model::email;
 use crate::platform::secret::Secret;
 use crate::platform::text::{fold, name};
 use crate::platform::{Error, Mistakes, Result};
+use crate::state::AppState;
 
 /// The browser in which a person does something with their account.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Browser<'a> {
     /// Its session.
     pub session: &'a Session,
     /// What its cookie says of it.
-    pub devices: &'a Devices,
+    pub devices: &'a KnownBrowsers,
 }
 
 /// Checks the person's password again, before something that a stolen session
@@ -32,22 +33,22 @@ pub struct Browser<'a> {
 /// [`Error::Invalid`] on the field `current_password`; [`Error::TooMany`];
 /// [`Error::Busy`].
 async fn confirm(
-    app: &App,
+    app: &AppState,
     actor: &Actor,
     person: &Person,
     browser: &Browser<'_>,
     typed: Secret,
 ) -> Result<()> {
     let account = fold(&person.email);
-    let of_session = || DeviceId::of_session(&own_hash(browser.session));
+    let of_session = || BrowserId::of_session(&own_hash(browser.session));
     let attempt = Attempt {
         account: &account,
         person: Some(person.id),
         address: actor.address,
-        browser: Some(browser.devices.find(app, person.id).unwrap_or_else(of_session)),
+        browser: Some(browser.devices.find(&app.context, person.id).unwrap_or_else(of_session)),
     };
-    let known = store::password_hash(&app.db, person.id).await?;
-    if throttle::verify(app, &attempt, typed, known).await? {
+    let known = store::password_hash(&app.context.db, person.id).await?;
+    if throttle::verify(&app.authenticator, &attempt, typed, known).await? {
         return Ok(());
     }
     Err(Error::Invalid(Mistakes::one("current_password", "is not right")))
@@ -58,7 +59,7 @@ async fn confirm(
 /// # Errors
 /// [`Error::Invalid`]; [`Error::Conflict`] for an address that is taken.
 pub async fn edit_profile(
-    app: &App,
+    app: &AppState,
     actor: &Actor,
     person: &Person,
     browser: &Browser<'_>,
@@ -74,7 +75,7 @@ pub async fn edit_profile(
     if fold(&new_email) != fold(&person.email) {
         confirm(app, actor, person, browser, current).await?;
     }
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.touches_person(person.id);
     store::set_profile(change.tx(), person.id, &new_name, &new_email).await?;
     let event = Event::new(Action::ProfileEdited, "person", person.id, &new_name)
@@ -88,7 +89,7 @@ pub async fn edit_profile(
 /// # Errors
 /// [`Error::Invalid`] with the field; [`Error::TooMany`].
 pub async fn change_password(
-    app: &App,
+    app: &AppState,
     actor: &Actor,
     person: &Person,
     browser: &Browser<'_>,
@@ -101,8 +102,8 @@ pub async fn change_password(
     mistakes.check("password", password::check(&new, &own));
     mistakes.none()?;
     confirm(app, actor, person, browser, current).await?;
-    let new = app.passwords.hash(new).await?;
-    let mut change = Change::begin(app, actor, None).await?;
+    let new = app.authenticator.passwords.hash(new).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.touches_nothing();
     store::set_password(change.tx(), person.id, new).await?;
     let ended = store::end_others(change.tx(), person.id, &own_hash(session)).await?;
@@ -122,8 +123,8 @@ pub fn own_hash(session: &Session) -> Vec<u8> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn sessions(app: &App, person: &Person) -> Result<Vec<store::Session>> {
-    store::sessions(&app.db, person.id, app.clock.now().minus(IDLE)).await
+pub async fn sessions(app: &AppState, person: &Person) -> Result<Vec<store::Session>> {
+    store::sessions(&app.context.db, person.id, app.context.clock.now().minus(IDLE)).await
 }
 
 /// Ends one session of the person, or all but this one.
@@ -131,7 +132,7 @@ pub async fn sessions(app: &App, person: &Person) -> Result<Vec<store::Session>>
 /// # Errors
 /// [`Error::NotFound`] for one that is over.
 pub async fn end_sessions(
-    app: &App,
+    app: &AppState,
     actor: &Actor,
     person: &Person,
     session: &Session,
@@ -144,7 +145,7 @@ pub async fn end_sessions(
             Some(all.into_iter().find(|each| each.name() == named).ok_or(Error::NotFound)?)
         }
     };
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.touches_nothing();
     let ended = match &found {
         Some(one) => store::end(change.tx(), person.id, &one.hash).await?,

@@ -10,22 +10,25 @@ use serde_json::json;
 
 use super::tokens::{self, Bounds, authorize_credentials};
 use crate::access::{Permission, Permissions, Verb};
-use crate::identity::bearer::Principal;
-use crate::identity::reveal::Delivery;
-use crate::identity::{App, Bearer};
 use crate::platform::id::PersonId;
 use crate::platform::web::nullable::{or_empty, present};
-use crate::platform::web::operation::{Api, Field, delete as end, get, post};
+use crate::platform::web::operation::{Api, delete as end, get, post};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{Json, Query};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::{TokenInput, TokenView};
+use crate::tokens::one_time_secret::SecretDelivery;
+use crate::verification::VerifiedToken;
+use crate::verification::principal::Principal;
 
-const FILTERS: &[Field] = &[Field { name: "dead", about: "With it, those that have ended too.", words: &[] }];
+const FILTERS: &[QueryFilter] =
+    &[QueryFilter { name: "dead", about: "With it, those that have ended too.", words: &[] }];
 
 /// A person's own tokens.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let all = "/account/tokens";
     Api::of("Personal tokens", "The tokens of the person whose token it is.")
         .with(
@@ -48,7 +51,7 @@ pub fn routes() -> Api<App> {
 }
 
 /// The person whose token it is.
-fn person(bearer: &Bearer) -> Result<PersonId> {
+fn person(bearer: &VerifiedToken) -> Result<PersonId> {
     match bearer.principal {
         Principal::Person { id, .. } => Ok(id),
         Principal::Machine(_) => Err(Error::Forbidden(
@@ -57,11 +60,11 @@ fn person(bearer: &Bearer) -> Result<PersonId> {
     }
 }
 
-async fn list(State(app): State<App>, bearer: Bearer, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
     let person = person(&bearer)?;
     authorize_credentials(person, bearer.narrowed, Verb::Read)?;
     let slice = tokens::list(&app, person, query.has("dead"), &Page::of_api(&query)?).await?;
-    let now = app.clock.now();
+    let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
@@ -94,7 +97,11 @@ fn narrowed(words: &[String]) -> Result<Permissions> {
     Ok(all.into_iter().collect())
 }
 
-async fn create(State(app): State<App>, bearer: Bearer, Json(body): Json<Creation>) -> Result<Response> {
+async fn create(
+    State(app): State<AppState>,
+    bearer: VerifiedToken,
+    Json(body): Json<Creation>,
+) -> Result<Response> {
     let person = person(&bearer)?;
     authorize_credentials(person, bearer.narrowed, Verb::Write)?;
     let input = TokenInput {
@@ -110,11 +117,15 @@ async fn create(State(app): State<App>, bearer: Bearer, Json(body): Json<Creatio
         addresses: bearer.addresses.to_vec(),
         parent: Some(bearer.token),
     };
-    let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &Delivery::Answer).await?;
+    let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
-async fn revoke(State(app): State<App>, bearer: Bearer, Path(id): Path<String>) -> Result<StatusCode> {
+async fn revoke(
+    State(app): State<AppState>,
+    bearer: VerifiedToken,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
     let person = person(&bearer)?;
     authorize_credentials(person, bearer.narrowed, Verb::Write)?;
     tokens::revoke(&app, &bearer.actor(), person, &id).await?;

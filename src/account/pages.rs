@@ -9,18 +9,19 @@ use axum::routing::{get, post};
 
 use super::actions::{self, Browser};
 use super::store::Session as Listed;
+use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::session::flash;
+use crate::authn::throttle::wait_of;
+use crate::callers::SignedIn;
 use crate::filters;
-use crate::identity::caller::RequestFacts;
-use crate::identity::device::Devices;
-use crate::identity::session::flash;
-use crate::identity::throttle::wait_of;
-use crate::identity::{App, SignedIn};
+use crate::platform::web::RequestContext;
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 
 /// The routes of this part.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/account", get(home))
         .route("/account/profile", get(profile).post(save_profile))
@@ -60,7 +61,7 @@ async fn home() -> Response {
     redirect("/account/profile")
 }
 
-async fn profile(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let shell = Shell::account(&app, &signed_in, "Profile").await?;
     let person = &signed_in.person;
     let (name, email) = (person.name.clone(), person.email.clone());
@@ -79,14 +80,14 @@ fn told(error: Error) -> Result<(StatusCode, Mistakes)> {
 }
 
 async fn save_profile(
-    State(app): State<App>,
-    request: RequestFacts,
-    devices: Devices,
+    State(app): State<AppState>,
+    request: RequestContext,
+    devices: KnownBrowsers,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
     let (name, email) = (form.text("name"), form.text("email"));
-    let actor = request.person(&signed_in.person);
+    let actor = signed_in.actor(&request);
     let current = form.secret("current_password");
     let browser = Browser { session: &signed_in.session, devices: &devices };
     match actions::edit_profile(&app, &actor, &signed_in.person, &browser, (&name, &email), current).await {
@@ -103,20 +104,20 @@ async fn save_profile(
     }
 }
 
-async fn password(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+async fn password(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let shell = Shell::account(&app, &signed_in, "Password").await?;
     let username = signed_in.person.username.clone();
     Ok(page(&PasswordPage { shell, username, mistakes: Mistakes::default() }))
 }
 
 async fn save_password(
-    State(app): State<App>,
-    request: RequestFacts,
-    devices: Devices,
+    State(app): State<AppState>,
+    request: RequestContext,
+    devices: KnownBrowsers,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
-    let actor = request.person(&signed_in.person);
+    let actor = signed_in.actor(&request);
     let pair = (form.secret("current_password"), form.secret("password"));
     let browser = Browser { session: &signed_in.session, devices: &devices };
     match actions::change_password(&app, &actor, &signed_in.person, &browser, pair).await {
@@ -138,7 +139,7 @@ async fn save_password(
     }
 }
 
-async fn sessions(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+async fn sessions(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let all = actions::sessions(&app, &signed_in.person).await?;
     let shell = Shell::account(&app, &signed_in, "Sessions").await?;
     let own = actions::own_hash(&signed_in.session);
@@ -146,12 +147,12 @@ async fn sessions(State(app): State<App>, signed_in: SignedIn) -> Result<Respons
 }
 
 async fn revoke(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
-    let actor = request.person(&signed_in.person);
+    let actor = signed_in.actor(&request);
     let named = form.text("session");
     actions::end_sessions(&app, &actor, &signed_in.person, &signed_in.session, Some(&named)).await?;
     flash(&signed_in.session, "The session is ended.").await?;
@@ -159,11 +160,11 @@ async fn revoke(
 }
 
 async fn revoke_others(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     signed_in: SignedIn,
 ) -> Result<Response> {
-    let actor = request.person(&signed_in.person);
+    let actor = signed_in.actor(&request);
     actions::end_sessions(&app, &actor, &signed_in.person, &signed_in.session, None).await?;
     flash(&signed_in.session, "You are signed out everywhere else.").await?;
     Ok(redirect("/account/sessions"))

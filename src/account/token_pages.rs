@@ -9,22 +9,23 @@ use axum::routing::{get, post};
 
 use super::tokens::{self, Bounds};
 use crate::access::TokenKind;
+use crate::authn::session::flash;
+use crate::callers::SignedIn;
 use crate::filters;
-use crate::identity::caller::RequestFacts;
-use crate::identity::reveal::Delivery;
-use crate::identity::session::flash;
-use crate::identity::{App, SignedIn};
+use crate::platform::web::RequestContext;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops};
 
 const BASE: &str = "/account/tokens";
 
 /// The routes of this part.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let all = "/account/tokens";
     let one = "/account/tokens/{tok}";
     Router::new()
@@ -55,7 +56,7 @@ struct NewPage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, signed_in: SignedIn, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, signed_in: SignedIn, query: Query) -> Result<Response> {
     let dead = query.has("dead");
     let slice = tokens::list(&app, signed_in.person.id, dead, &Page::of_console(&query)?).await?;
     let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;
@@ -63,12 +64,12 @@ async fn list(State(app): State<App>, signed_in: SignedIn, query: Query) -> Resu
     Ok(page(&ListPage { shell, slice, dead, closed }))
 }
 
-async fn new(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     new_page(&app, &signed_in, StatusCode::OK, Form::default(), Mistakes::default()).await
 }
 
 async fn new_page(
-    app: &App,
+    app: &AppState,
     signed_in: &SignedIn,
     status: StatusCode,
     form: Form,
@@ -77,25 +78,25 @@ async fn new_page(
     let (policy, _) = tokens::policy(app, signed_in.person.id).await?;
     let shell =
         Shell { section: "Personal tokens", ..Shell::account(app, signed_in, "New personal token").await? };
-    let lifetimes = choices(&policy, TokenKind::Personal, app.clock.now());
+    let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
     Ok(html(status, &NewPage { shell, form, lifetime, lifetimes, mistakes }))
 }
 
 async fn create(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
     let input = TokenInput {
         name: form.text("name"),
-        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.clock.now()),
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    let delivery = Delivery::page(&signed_in.session)?;
-    let (actor, person) = (request.person(&signed_in.person), signed_in.person.id);
+    let delivery = SecretDelivery::page(&signed_in.session)?;
+    let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
     match tokens::create(&app, &actor, person, &input, Bounds::default(), &delivery).await {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
@@ -105,7 +106,11 @@ async fn create(
     }
 }
 
-async fn reveal(State(app): State<App>, signed_in: SignedIn, Path(id): Path<String>) -> Result<Response> {
+async fn reveal(
+    State(app): State<AppState>,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let token = tokens::get(&app, signed_in.person.id, &id).await?;
     let about = About {
         what: "Personal token",
@@ -119,7 +124,7 @@ async fn reveal(State(app): State<App>, signed_in: SignedIn, Path(id): Path<Stri
 }
 
 async fn question(
-    app: &App,
+    app: &AppState,
     signed_in: &SignedIn,
     id: &str,
     (verb, button): (&str, &'static str),
@@ -136,7 +141,7 @@ async fn question(
 }
 
 async fn regenerate_form(
-    State(app): State<App>,
+    State(app): State<AppState>,
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response> {
@@ -146,15 +151,15 @@ async fn regenerate_form(
 }
 
 async fn regenerate(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     signed_in: SignedIn,
     Path(id): Path<String>,
     form: Form,
 ) -> Result<Response> {
-    let delivery = Delivery::page(&signed_in.session)?;
-    let (actor, person) = (request.person(&signed_in.person), signed_in.person.id);
-    let renewal = renewal(&form, app.clock.now());
+    let delivery = SecretDelivery::page(&signed_in.session)?;
+    let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
+    let renewal = renewal(&form, app.context.clock.now());
     match tokens::regenerate(&app, &actor, person, &id, &renewal, &delivery).await {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
@@ -168,7 +173,7 @@ async fn regenerate(
 }
 
 async fn delete_form(
-    State(app): State<App>,
+    State(app): State<AppState>,
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response> {
@@ -177,24 +182,24 @@ async fn delete_form(
 }
 
 async fn delete(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let actor = request.person(&signed_in.person);
+    let actor = signed_in.actor(&request);
     let token = tokens::revoke(&app, &actor, signed_in.person.id, &id).await?;
     flash(&signed_in.session, format!("Personal token {} is revoked.", token.name)).await?;
     Ok(redirect(BASE))
 }
 
 async fn stop_old(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let actor = request.person(&signed_in.person);
+    let actor = signed_in.actor(&request);
     let token = tokens::stop_old(&app, &actor, signed_in.person.id, &id).await?;
     flash(&signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(BASE))

@@ -1,18 +1,18 @@
 //! A person's own tokens.
 
 use crate::access::{
-    Addresses, Kind, LifetimeRule, Permission, Permissions, Policy, Resource, Subject, Target, TokenKind,
+    IpAllowList, Kind, LifetimeRule, Permission, Permissions, Policy, Resource, Subject, Target, TokenKind,
     Verb, authorize,
 };
 use crate::audit::{Actor, Change};
-use crate::identity::App;
-use crate::identity::reveal::Delivery;
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals::memberships;
+use crate::state::AppState;
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Holder, Lifetime, Renewal, Token, TokenInput};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store;
 
 /// With what a new token is made: a session sets no bounds, a token its own.
@@ -23,7 +23,7 @@ pub struct Bounds {
     /// The new one carries no more than these.
     pub permissions: Option<Permissions>,
     /// The new one is taken only from where each of these lets in.
-    pub addresses: Vec<Addresses>,
+    pub addresses: Vec<IpAllowList>,
     /// The new one ends with this token.
     pub parent: Option<TokenId>,
 }
@@ -44,9 +44,9 @@ pub fn authorize_credentials(person: PersonId, narrowed: Option<Permissions>, ve
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn policy(app: &App, person: PersonId) -> Result<(Policy, Vec<String>)> {
+pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<String>)> {
     let (mut rule, mut closed) = (LifetimeRule::default(), Vec::new());
-    for place in memberships(&app.db, person, None).await? {
+    for place in memberships(&app.context.db, person, None).await? {
         let policy = &place.organization.policy;
         if !policy.personal_tokens {
             closed.push(place.organization.name);
@@ -66,8 +66,8 @@ pub async fn policy(app: &App, person: PersonId) -> Result<(Policy, Vec<String>)
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn list(app: &App, person: PersonId, dead: bool, page: &Page) -> Result<Slice<Token>> {
-    let rows = store::of_person(&app.db, person, (app.clock.now(), dead), page).await?;
+pub async fn list(app: &AppState, person: PersonId, dead: bool, page: &Page) -> Result<Slice<Token>> {
+    let rows = store::of_person(&app.context.db, person, (app.context.clock.now(), dead), page).await?;
     Ok(page.cut(rows, |token| Cursor::of_id(token.id)))
 }
 
@@ -75,9 +75,9 @@ pub async fn list(app: &App, person: PersonId, dead: bool, page: &Page) -> Resul
 ///
 /// # Errors
 /// [`Error::NotFound`] for anybody else's.
-pub async fn get(app: &App, person: PersonId, id: &str) -> Result<Token> {
+pub async fn get(app: &AppState, person: PersonId, id: &str) -> Result<Token> {
     let id: TokenId = id.parse().map_err(|_| Error::NotFound)?;
-    let token = store::find(&app.db, id).await?;
+    let token = store::find(&app.context.db, id).await?;
     token.filter(|token| token.person_id == Some(person)).ok_or(Error::NotFound)
 }
 
@@ -86,15 +86,15 @@ pub async fn get(app: &App, person: PersonId, id: &str) -> Result<Token> {
 /// # Errors
 /// [`Error::Invalid`].
 pub async fn create(
-    app: &App,
+    app: &AppState,
     actor: &Actor,
     person: PersonId,
     input: &TokenInput,
     bounds: Bounds,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let (policy, _) = policy(app, person).await?;
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.touches_nothing();
     let mut mistakes = Mistakes::default();
     let token = input.check(&mut mistakes, (&policy, TokenKind::Personal), change.now);
@@ -141,16 +141,16 @@ pub async fn create(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Invalid`], [`Error::Conflict`].
 pub async fn regenerate(
-    app: &App,
+    app: &AppState,
     actor: &Actor,
     person: PersonId,
     id: &str,
     renewal: &Renewal,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let token = get(app, person, id).await?;
     let (policy, _) = policy(app, person).await?;
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.touches_person(person);
     let holder = Holder::oneself(person);
     let issued = lifecycle::regenerate(&mut change, holder, &token, renewal, &policy, delivery).await?;
@@ -162,9 +162,9 @@ pub async fn regenerate(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Conflict`].
-pub async fn revoke(app: &App, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+pub async fn revoke(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
     let token = get(app, person, id).await?;
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.touches_person(person);
     lifecycle::revoke(change, &token).await?;
     Ok(token)
@@ -174,9 +174,9 @@ pub async fn revoke(app: &App, actor: &Actor, person: PersonId, id: &str) -> Res
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Conflict`].
-pub async fn stop_old(app: &App, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+pub async fn stop_old(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
     let token = get(app, person, id).await?;
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.touches_person(person);
     lifecycle::stop_old(change, &token).await?;
     Ok(token)

@@ -12,10 +12,10 @@ use axum::body::Bytes;
 use axum::middleware::from_fn;
 use serde_json::Value;
 
-use crate::identity::App;
-use crate::identity::once::digest;
-use crate::platform::web::DirectRoutes;
+use crate::platform::server::DirectRoutes;
+use crate::platform::web::idempotency::digest_request;
 use crate::platform::web::operation::{Api, BASE, Described};
+use crate::state::AppState;
 
 /// A section of the reference.
 #[derive(Debug)]
@@ -46,15 +46,15 @@ impl Reference {
 #[derive(Debug)]
 pub struct Assembled {
     /// What answers below the API's address.
-    pub api: Router<App>,
+    pub api: Router<AppState>,
     /// What answers without the layers of the others.
-    pub direct: DirectRoutes<App>,
+    pub direct: DirectRoutes<AppState>,
     /// The pages of the reference.
-    pub reference: Router<App>,
+    pub reference: Router<AppState>,
 }
 
 /// Takes the sections apart.
-pub fn assemble(sections: Vec<Api<App>>) -> Assembled {
+pub fn assemble(sections: Vec<Api<AppState>>) -> Assembled {
     let (mut api, mut once, mut told) = (Router::new(), Router::new(), Vec::new());
     let mut direct = DirectRoutes::default();
     for Api { tag, about, router, once: repeated, direct: apart, operations } in sections {
@@ -65,6 +65,6 @@ pub fn assemble(sections: Vec<Api<App>>) -> Assembled {
     }
     let reference = Reference { sections: told, document: OnceLock::new(), json: OnceLock::new() };
     // Only what reads an `Idempotency-Key` carries what that costs.
-    let api = api.merge(once.layer(from_fn(digest)));
+    let api = api.merge(once.layer(from_fn(digest_request)));
     Assembled { api: Router::new().nest(BASE, api), direct, reference: pages::routes(Arc::new(reference)) }
 }

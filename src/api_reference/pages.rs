@@ -15,18 +15,18 @@ use tower_http::compression::CompressionLayer;
 use super::words::{kinds, parts};
 use super::{Reference, Section};
 use crate::filters;
-use crate::identity::App;
 use crate::platform::web::operation::{Answer, Described};
 use crate::platform::web::{html, mount};
+use crate::state::AppState;
 
 /// The routes of this part. Anyone may read them: they tell of no installation.
-pub(super) fn routes(reference: Arc<Reference>) -> Router<App> {
+pub(super) fn routes(reference: Arc<Reference>) -> Router<AppState> {
     let told = reference.clone();
     Router::new()
         .route(
             "/api/openapi.json",
-            get(move |State(app): State<App>| {
-                std::future::ready(document(&reference, &app.config.public_url))
+            get(move |State(app): State<AppState>| {
+                std::future::ready(document(&reference, &app.context.config.public_url))
             }),
         )
         .route("/api/docs", get(move || std::future::ready(page(&told))))

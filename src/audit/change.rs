@@ -7,9 +7,10 @@ use super::event::{Actor, ActorKind, Event};
 use super::privileges::{Authority, Privileges};
 use super::store;
 use crate::access::{PrincipalId, Subject};
+use crate::platform::Context;
 use crate::platform::db::{Statement, Touched};
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
-use crate::platform::{Context, Error, Result, Timestamp, Tx};
+use crate::platform::{Error, Result, Timestamp, Tx};
 use crate::principals::{Effect, OrganizationFacts};
 
 /// Who sees the events of a change that belongs to no organization.

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::platform::Timestamp;
-use crate::platform::id::{EventId, TokenId};
+use crate::platform::id::{EventId, PersonId, TokenId};
 use crate::platform::text::words;
+use crate::platform::web::{IdempotencyKey, RequestContext};
 
 words! {
     /// What kind of principal acted.
@@ -185,16 +186,52 @@ pub struct Actor {
     /// The slug of the team that the request named.
     pub for_team: Option<String>,
     /// The request's `Idempotency-Key`: what it does is done once.
-    pub once: Option<Once>,
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
-/// What makes a request one that is carried out once.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Once {
-    /// Its `Idempotency-Key`.
-    pub key: String,
-    /// A digest of the rest of it: another request with the same key is a mistake.
-    pub digest: String,
+impl Actor {
+    /// Somebody in the console who is not signed in.
+    #[must_use]
+    pub fn anonymous(request: &RequestContext, name: &str) -> Self {
+        Self::of(request, Through::Console, ActorKind::Nobody, String::new(), name.to_owned())
+    }
+
+    /// A person in the console.
+    #[must_use]
+    pub fn person(request: &RequestContext, id: PersonId, name: &str) -> Self {
+        Self::of(request, Through::Console, ActorKind::Person, id.to_string(), name.to_owned())
+    }
+
+    /// A principal that uses the API or a protocol.
+    #[must_use]
+    pub fn program(request: &RequestContext, kind: ActorKind, id: String, name: String) -> Self {
+        Self::of(request, Through::Api, kind, id, name)
+    }
+
+    /// Whoever runs the installation, on its command line.
+    #[must_use]
+    pub fn operator(name: String) -> Self {
+        let nowhere = RequestContext::default();
+        Self {
+            request_id: String::new(),
+            ..Self::of(&nowhere, Through::CommandLine, ActorKind::Operator, String::new(), name)
+        }
+    }
+
+    fn of(request: &RequestContext, through: Through, kind: ActorKind, id: String, name: String) -> Self {
+        Self {
+            kind,
+            id,
+            name,
+            token: None,
+            through,
+            address: request.ip,
+            request_id: request.request_id.to_string(),
+            on_behalf_of: None,
+            for_team: None,
+            idempotency_key: request.idempotency_key.clone(),
+        }
+    }
 }
 
 /// What a change did.

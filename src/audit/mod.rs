@@ -3,9 +3,10 @@
 
 mod change;
 mod event;
+pub mod idempotency;
 mod privileges;
 mod store;
 
 pub use change::Change;
-pub use event::{Action, Actor, ActorKind, Event, Once, Through, Told};
+pub use event::{Action, Actor, ActorKind, Event, Through, Told};
 pub use store::{about, by, latest};

@@ -1,8 +1,9 @@
 //! The audit log's SQL.
 
 use super::event::{Actor, Event, Told};
+use crate::platform::Context;
 use crate::platform::id::{EventId, OrganizationId, PersonId};
-use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
+use crate::platform::{Db, Result, Timestamp, Tx, sql};
 
 /// Appends an event inside the transaction of its change.
 pub(super) async fn append(

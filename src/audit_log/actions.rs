@@ -3,10 +3,11 @@
 use super::store::{self, Entry, Filter};
 use crate::access::{Guarded, Resource, Target, see};
 use crate::audit::Action;
-use crate::identity::Caller;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::web::Query;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 
 /// The audit log of the organization.
 #[derive(Clone, Copy, Debug)]

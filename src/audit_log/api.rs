@@ -7,26 +7,32 @@ use serde_json::json;
 
 use super::actions;
 use super::store::Entry;
-use crate::identity::{ApiCaller, App};
+use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::Query;
-use crate::platform::web::operation::{Api, Field, get};
+use crate::platform::web::operation::{Api, get};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
+use crate::state::AppState;
 
-const FILTERS: &[Field] = &[
-    Field { name: "actor", about: "Text in the actor's name, or its id.", words: &[] },
-    Field { name: "action", about: "An action, or the part of it before the dot.", words: &[] },
-    Field { name: "target", about: "Text in the target's name, or its id.", words: &[] },
-    Field {
+const FILTERS: &[QueryFilter] = &[
+    QueryFilter { name: "actor", about: "Text in the actor's name, or its id.", words: &[] },
+    QueryFilter { name: "action", about: "An action, or the part of it before the dot.", words: &[] },
+    QueryFilter { name: "target", about: "Text in the target's name, or its id.", words: &[] },
+    QueryFilter {
         name: "from",
         about: "From this on: a day (2027-01-31), a minute (2027-01-31T14:05, UTC) or a time as RFC 3339 writes it.",
         words: &[],
     },
-    Field { name: "until", about: "Until the end of this day, minute or second, written alike.", words: &[] },
+    QueryFilter {
+        name: "until",
+        about: "Until the end of this day, minute or second, written alike.",
+        words: &[],
+    },
 ];
 
 /// The audit log.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     Api::of("Audit log", "Who did what to what, from where, when, on whose behalf.").with(
         get(
             "listAuditEvents",
@@ -40,7 +46,8 @@ pub fn routes() -> Api<App> {
     )
 }
 
-async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
-    let slice = actions::list(&app, &caller, &actions::filter(&query), &Page::of_api(&query)?).await?;
+async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+    let slice =
+        actions::list(&app.context, &caller, &actions::filter(&query), &Page::of_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }

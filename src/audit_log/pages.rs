@@ -12,18 +12,19 @@ use super::actions::{self, COLUMNS};
 use super::store::{Entry, Filter};
 use crate::access::see;
 use crate::audit::Action;
+use crate::callers::{Caller, ConsoleCaller};
 use crate::filters;
-use crate::identity::{App, Caller, ConsoleCaller};
 use crate::platform::id::EventId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::web::{BodyWriter, Query, html, streamed_body};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::shell::{Shell, refused};
+use crate::state::AppState;
 
 const SECTION: &str = "Audit log";
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/{org}/settings/audit-log", get(list))
         .route("/orgs/{org}/settings/audit-log/export", get(export))
@@ -41,10 +42,10 @@ struct ListPage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let filter = actions::filter(&query);
     let (status, slice, mistakes) =
-        match actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await {
+        match actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await {
             Ok(slice) => (StatusCode::OK, slice, Mistakes::default()),
             Err(error @ Error::Invalid(_)) => {
                 let (status, mistakes) = refused(error)?;
@@ -66,13 +67,14 @@ enum Format {
     JsonLines,
 }
 
-async fn export(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn export(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     see(&caller.subject, actions::AuditLog)?;
     let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
     let filter = actions::filter(&query);
     // What is wrong with the filter is told before the first byte.
     let first =
-        actions::list(&app, &caller, &filter, &Page { limit: 500, after: None, before: None }).await?;
+        actions::list(&app.context, &caller, &filter, &Page { limit: 500, after: None, before: None })
+            .await?;
     let (writer, body) = streamed_body();
     let name = format!("audit-log-{}", caller.organization.slug);
     tokio::spawn(async move {
@@ -93,7 +95,7 @@ async fn export(State(app): State<App>, caller: ConsoleCaller, query: Query) -> 
 /// Writes page after page, as fast as the reader takes them. A reader that goes
 /// away ends it.
 async fn write(
-    app: &App,
+    app: &AppState,
     caller: &Caller,
     filter: &Filter,
     format: Format,
@@ -120,6 +122,7 @@ async fn write(
         }
         let Some(next) = &slice.next else { return Ok(()) };
         let after = Some(Cursor::decode("after", next)?);
-        slice = actions::list(app, caller, filter, &Page { limit: 500, after, before: None }).await?;
+        slice =
+            actions::list(&app.context, caller, filter, &Page { limit: 500, after, before: None }).await?;
     }
 }

@@ -8,10 +8,7 @@ use std::time::Duration;
 use super::setup::operator;
 use crate::access::{Policy, Resource, TokenKind};
 use crate::audit::{Actor, ActorKind, Change, Through};
-use crate::identity::bearer::{Principal, verify};
-use crate::identity::caller::RequestFacts;
-use crate::identity::reveal::Delivery;
-use crate::identity::{App, Caller, PlainToken};
+use crate::callers::Caller;
 use crate::organizations::actions::found;
 use crate::organizations::model::{FirstRun, NewPerson};
 use crate::organizations::settings::{self, SettingsEdit};
@@ -20,10 +17,12 @@ use crate::people::actions::{Guest, accept, invite};
 use crate::people::model::{NewInvitation, TeamPlace};
 use crate::permission_sets::actions as sets;
 use crate::permission_sets::model::NewSet;
+use crate::platform::Context;
 use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
-use crate::platform::{Clock, Context, Error, Random, Timestamp, sql};
+use crate::platform::web::RequestContext;
+use crate::platform::{Clock, Error, Random, Timestamp, sql};
 use crate::principals::memberships;
 use crate::projects::actions as projects;
 use crate::projects::grants;
@@ -35,11 +34,16 @@ use crate::service_tokens::actions as service_tokens;
 use crate::service_tokens::model::{GrantInput, NewServiceToken, Where};
 use crate::services::actions as services;
 use crate::services::model::NewService;
+use crate::state::AppState;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
 use crate::teams::token as team_token;
 use crate::tokens::access::{AccessFor, LONGEST, issue};
 use crate::tokens::model::{Lifetime, Renewal, TokenInput};
+use crate::tokens::one_time_secret::SecretDelivery;
+use crate::verification::PlainToken;
+use crate::verification::principal::Principal;
+use crate::verification::verify;
 
 const EMAIL: &str = "olive@acme.test";
 const PASSWORD: &str = "demo mosaic lantern";
@@ -67,12 +71,15 @@ pub(super) fn folder(flags: &mut BTreeMap<String, String>) -> Result<Folder, Str
 
 /// Fills it, with the product's own actions, on a clock that walks through the
 /// last ninety days.
-pub(super) async fn fill(app: &App) -> Result<(), String> {
-    let now = app.clock.now();
-    let context = Context { clock: Clock::fixed(now.minus(90 * DAY)), ..(**app).clone() };
-    let past = App::new(context).map_err(|error| error.to_string())?;
+pub(super) async fn fill(app: &AppState) -> Result<(), String> {
+    let now = app.context.clock.now();
+    let context = Context { clock: Clock::fixed(now.minus(90 * DAY)), ..app.context.clone() };
+    let past = AppState::new(context).map_err(|error| error.to_string())?;
     fill_with(&past, now).await.map_err(|error| format!("the demo cannot be filled: {error}"))?;
-    println!("demo: sign in at {}/sign-in as {EMAIL} with password {PASSWORD}", app.config.public_url);
+    println!(
+        "demo: sign in at {}/sign-in as {EMAIL} with password {PASSWORD}",
+        app.context.config.public_url
+    );
     Ok(())
 }
 
@@ -86,8 +93,8 @@ fn person(username: &str, name: &str) -> NewPerson {
 }
 
 /// A member, as one who signed in from a desk.
-async fn caller(app: &App, id: PersonId, name: &str) -> Result<Caller, Error> {
-    let place = memberships(&app.db, id, None).await?.pop().ok_or(Error::NotFound)?;
+async fn caller(app: &AppState, id: PersonId, name: &str) -> Result<Caller, Error> {
+    let place = memberships(&app.context.db, id, None).await?.pop().ok_or(Error::NotFound)?;
     let actor = Actor {
         id: id.to_string(),
         name: name.to_owned(),
@@ -100,11 +107,11 @@ async fn caller(app: &App, id: PersonId, name: &str) -> Result<Caller, Error> {
 }
 
 /// Lets time pass.
-fn wait(app: &App, hours: u64) {
-    app.clock.advance(Duration::from_secs(hours * 3600));
+fn wait(app: &AppState, hours: u64) {
+    app.context.clock.advance(Duration::from_secs(hours * 3600));
 }
 
-async fn fill_with(app: &App, now: Timestamp) -> Result<(), Error> {
+async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
     let first = FirstRun {
         organization: "acme".to_owned(),
         organization_name: "Acme Inc.".to_owned(),
@@ -133,7 +140,7 @@ async fn fill_with(app: &App, now: Timestamp) -> Result<(), Error> {
         .map(str::to_owned)
         .to_vec(),
     };
-    sets::create(app, &olive, &set).await?;
+    sets::create(&app.context, &olive, &set).await?;
     let olive = caller(app, founded.person, "Olive Owner").await?;
     wait(app, 24);
     make_tokens(app, &olive, now).await?;
@@ -143,12 +150,12 @@ async fn fill_with(app: &App, now: Timestamp) -> Result<(), Error> {
         ("ledger", "team:incident", "read_only"),
         ("storefront", "person:eli", "analyst"),
     ] {
-        grants::put(app, &olive, project, who, set).await?;
+        grants::put(&app.context, &olive, project, who, set).await?;
         wait(app, 5);
     }
     let amir = caller(app, amir, "Amir Haddad").await?;
     let renewal = Renewal { lifetime: Lifetime::Until(now.plus(9 * DAY)), overlap: String::new() };
-    team_token::generate(app, &amir, "platform", &renewal, &Delivery::Answer).await?;
+    team_token::generate(&app.context, &amir, "platform", &renewal, &SecretDelivery::Answer).await?;
     wait(app, 30);
     for (name, kinds) in [
         ("Storefront API", None),
@@ -156,14 +163,14 @@ async fn fill_with(app: &App, now: Timestamp) -> Result<(), Error> {
         ("Warehouse gateway", Some(vec!["service_account".to_owned(), "service_token".to_owned()])),
     ] {
         let service = NewService { name: name.to_owned(), accepted_kinds: kinds };
-        services::create(app, &olive, &service, &Delivery::Answer).await?;
+        services::create(&app.context, &olive, &service, &SecretDelivery::Answer).await?;
         wait(app, 26);
     }
     let mut policy = Policy::default();
     let rule = crate::access::LifetimeRule { default_days: Some(90), max_days: Some(365) };
     policy.lifetimes.insert(TokenKind::Personal, rule);
     let edit = SettingsEdit { name: None, policy: Some(policy) };
-    settings::edit(app, &olive, &edit, None).await?;
+    settings::edit(&app.context, &olive, &edit, None).await?;
     let open = NewInvitation {
         email: "farah@acme.test".to_owned(),
         role: "member".to_owned(),
@@ -171,31 +178,31 @@ async fn fill_with(app: &App, now: Timestamp) -> Result<(), Error> {
         lifetime: Lifetime::Until(now.plus(5 * DAY)),
     };
     // Invitations last ninety days at most: this one is made shortly before today.
-    app.clock.advance(now.minus(DAY).since(app.clock.now()));
-    invite(app, &olive, &open).await?;
-    accounts::disable(app, &olive, &made.importer).await?;
-    app.clock.advance(now.minus(Duration::from_secs(1200)).since(app.clock.now()));
+    app.context.clock.advance(now.minus(DAY).since(app.context.clock.now()));
+    invite(&app.context, &olive, &open).await?;
+    accounts::disable(&app.context, &olive, &made.importer).await?;
+    app.context.clock.advance(now.minus(Duration::from_secs(1200)).since(app.context.clock.now()));
     open_sessions(app, made.deploy).await?;
     use_tokens(app, now).await
 }
 
 /// What a program gets for its key: one access token as it is, one narrowed.
-async fn open_sessions(app: &App, key: Option<PlainToken>) -> Result<(), Error> {
+async fn open_sessions(app: &AppState, key: Option<PlainToken>) -> Result<(), Error> {
     let Some(key) = key else { return Ok(()) };
-    let bearer = verify(app, &key, RequestFacts::default()).await?;
+    let bearer = verify(&app.verifier, &key, RequestContext::default()).await?;
     let actor = bearer.actor();
     let organization = match &bearer.principal {
         Principal::Machine(machine) => Some(machine.organization.id),
         Principal::Person { .. } => None,
     };
     for permissions in [None, Some([Resource::Runs.write(), Resource::Jobs.read()].into_iter().collect())] {
-        let change = Change::begin(app, &actor, organization).await?;
+        let change = Change::begin(&app.context, &actor, organization).await?;
         issue(change, &AccessFor::token(&bearer), permissions, LONGEST).await?;
     }
     Ok(())
 }
 
-async fn make_teams(app: &App, olive: &Caller) -> Result<(), Error> {
+async fn make_teams(app: &AppState, olive: &Caller) -> Result<(), Error> {
     for (slug, name, description, visibility) in [
         ("platform", "Platform", "Builds and runs what the others stand on.", "visible"),
         ("payments", "Payments", "Everything that moves money.", "visible"),
@@ -210,14 +217,14 @@ async fn make_teams(app: &App, olive: &Caller) -> Result<(), Error> {
             role: None,
             members_manage_token: None,
         };
-        teams::create(app, olive, &team).await?;
+        teams::create(&app.context, olive, &team).await?;
         wait(app, 1);
     }
     Ok(())
 }
 
 /// Gives Amir, who runs the platform team.
-async fn make_people(app: &App, olive: &Caller) -> Result<PersonId, Error> {
+async fn make_people(app: &AppState, olive: &Caller) -> Result<PersonId, Error> {
     let mut amir = None;
     for (username, name, team, team_role, role) in [
         ("amir", "Amir Haddad", "platform", "admin", "member"),
@@ -237,7 +244,7 @@ async fn make_people(app: &App, olive: &Caller) -> Result<PersonId, Error> {
             email: format!("{username}@acme.test"),
             ..NewInvitation::default()
         };
-        let code = invite(app, olive, &invitation).await?.code.unwrap_or_default();
+        let code = invite(&app.context, olive, &invitation).await?.code.unwrap_or_default();
         wait(app, 7);
         let actor = Actor { name: name.to_owned(), kind: ActorKind::Nobody, ..operator() };
         let (id, _) = accept(app, &actor, code.expose(), Guest::New(person(username, name))).await?;
@@ -249,7 +256,7 @@ async fn make_people(app: &App, olive: &Caller) -> Result<PersonId, Error> {
     amir.ok_or(Error::NotFound)
 }
 
-async fn make_projects(app: &App, olive: &Caller) -> Result<(), Error> {
+async fn make_projects(app: &AppState, olive: &Caller) -> Result<(), Error> {
     for (slug, name, description, team, visibility) in [
         ("storefront", "Storefront", "What customers see.", "platform", "team"),
         ("search", "Search", "Finds things in the storefront.", "platform", "open"),
@@ -264,7 +271,7 @@ async fn make_projects(app: &App, olive: &Caller) -> Result<(), Error> {
             team: team.to_owned(),
             visibility: Some(visibility.to_owned()),
         };
-        projects::create(app, olive, &project).await?;
+        projects::create(&app.context, olive, &project).await?;
         wait(app, 3);
     }
     Ok(())
@@ -277,7 +284,7 @@ struct Made {
     deploy: Option<PlainToken>,
 }
 
-async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made, Error> {
+async fn make_accounts(app: &AppState, olive: &Caller, now: Timestamp) -> Result<Made, Error> {
     let mut made = Made { ledger: String::new(), importer: String::new(), deploy: None };
     for (name, description, scope, team, role, days) in [
         ("ci-deploy", "Deploys every service after review", "organization", "platform", "member", 45),
@@ -301,7 +308,7 @@ async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made
             key: TokenInput { name: "default".to_owned(), lifetime: end, ..TokenInput::default() },
             ..NewAccount::default()
         };
-        let created = accounts::create(app, olive, &account, None, &Delivery::Answer).await?;
+        let created = accounts::create(&app.context, olive, &account, &SecretDelivery::Answer).await?;
         let account = created.account;
         wait(app, 21);
         match name {
@@ -314,7 +321,8 @@ async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made
                     lifetime: Lifetime::Until(now.plus(120 * DAY)),
                     ..TokenInput::default()
                 };
-                keys::add_key(app, olive, &account.id.to_string(), &key, &Delivery::Answer).await?;
+                keys::add_key(&app.context, olive, &account.id.to_string(), &key, &SecretDelivery::Answer)
+                    .await?;
             }
             _ => {}
         }
@@ -323,7 +331,7 @@ async fn make_accounts(app: &App, olive: &Caller, now: Timestamp) -> Result<Made
 }
 
 /// Service tokens in every state, and the organization's own.
-async fn make_tokens(app: &App, olive: &Caller, now: Timestamp) -> Result<(), Error> {
+async fn make_tokens(app: &AppState, olive: &Caller, now: Timestamp) -> Result<(), Error> {
     let these = |slugs: &[&str]| Where::These(slugs.iter().map(|slug| (*slug).to_owned()).collect());
     let grant = |set: &str, projects: Where| GrantInput { permission_set: set.to_owned(), projects };
     let until = |days: u32| Lifetime::Until(now.plus(days * DAY));
@@ -362,7 +370,7 @@ async fn make_tokens(app: &App, olive: &Caller, now: Timestamp) -> Result<(), Er
         (
             "load-test",
             "For the launch",
-            Lifetime::Until(app.clock.now().plus(7 * DAY)),
+            Lifetime::Until(app.context.clock.now().plus(7 * DAY)),
             vec![grant("job_runner", these(&["storefront"]))],
         ),
     ];
@@ -374,21 +382,21 @@ async fn make_tokens(app: &App, olive: &Caller, now: Timestamp) -> Result<(), Er
             grants,
             ..NewServiceToken::default()
         };
-        let made = service_tokens::create(app, olive, &token, None, &Delivery::Answer).await?;
+        let made = service_tokens::create(&app.context, olive, &token, &SecretDelivery::Answer).await?;
         wait(app, 40);
         if name == "partner-feed" {
-            service_tokens::revoke(app, olive, &[made.id.to_string()]).await?;
+            service_tokens::revoke(&app.context, olive, &[made.id.to_string()]).await?;
         }
     }
     let renewal = Renewal { lifetime: Lifetime::Endless, overlap: String::new() };
-    organization_token::generate(app, olive, &renewal, &Delivery::Answer).await?;
+    organization_token::generate(&app.context, olive, &renewal, &SecretDelivery::Answer).await?;
     wait(app, 18);
     Ok(())
 }
 
 /// Most of the tokens were used lately: how often, and from where.
-async fn use_tokens(app: &App, now: Timestamp) -> Result<(), Error> {
-    let mut tx = app.db.begin().await?;
+async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
+    let mut tx = app.context.db.begin().await?;
     for (name, hours, address, calls) in [
         ("ci-deploy", 1, "203.0.113.40", 412_i64),
         ("metrics-export", 9, "203.0.113.77", 30),
@@ -406,7 +414,7 @@ async fn use_tokens(app: &App, now: Timestamp) -> Result<(), Error> {
             .await?;
         sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
              SELECT id, $1, $2, $3 FROM service_accounts WHERE name = $4")
-        .bind(crate::identity::usage::day(at))
+        .bind(crate::verification::usage::day(at))
         .bind(address)
         .bind(calls)
         .bind(name)
@@ -421,7 +429,7 @@ async fn use_tokens(app: &App, now: Timestamp) -> Result<(), Error> {
         .await?;
         sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $1, $2, $3 FROM tokens WHERE name = $4 \
              OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $4))")
-        .bind(crate::identity::usage::day(at))
+        .bind(crate::verification::usage::day(at))
         .bind(address)
         .bind(calls)
         .bind(name)
@@ -434,7 +442,7 @@ async fn use_tokens(app: &App, now: Timestamp) -> Result<(), Error> {
         let at = now.minus(Duration::from_secs(hours * 3600));
         sql("INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) \
              SELECT id, $1, $2, $3, $4, $5 FROM service_accounts WHERE name = $6")
-        .bind(crate::identity::usage::day(at))
+        .bind(crate::verification::usage::day(at))
         .bind(username)
         .bind(team)
         .bind(calls)

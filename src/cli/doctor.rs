@@ -1,8 +1,9 @@
 //! `tessera doctor`: says what is well and what is not, changing nothing.
 
 use super::{Outcome, limits};
+use crate::config::DatabaseUrl;
 use crate::config::{Config, Listen};
-use crate::platform::db::{Address, pending};
+use crate::platform::db::pending;
 use crate::platform::key::Key;
 use crate::platform::web::client::is_local_host;
 use crate::platform::{Db, Random, private_file};
@@ -50,12 +51,12 @@ fn key(config: &Config) -> Result<String, String> {
 
 async fn database(config: &Config) -> Result<String, String> {
     let place = config.database.describe();
-    if let Address::Sqlite(path) = &config.database
+    if let DatabaseUrl::Sqlite(path) = &config.database
         && !path.exists()
     {
         return Err(format!("{place} is not there; serve makes it"));
     }
-    if let Address::Sqlite(path) = &config.database
+    if let DatabaseUrl::Sqlite(path) = &config.database
         && let Some(exposed) = private_file::exposed_database(path)
     {
         return Err(exposed);

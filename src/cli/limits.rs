@@ -4,7 +4,7 @@
 //! start; some files are kept for the database, the log and requests to others.
 
 use crate::config::Config;
-use crate::platform::web::ConnectionLimits;
+use crate::platform::server::ConnectionLimits;
 
 /// Files that are not for connections.
 const RESERVED_FILES: u64 = 256;

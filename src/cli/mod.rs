@@ -19,9 +19,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, LogFormat, SETTINGS, Sources, flag, variable};
-use crate::identity::App;
+use crate::platform::Context;
 use crate::platform::key::Key;
-use crate::platform::{Clock, Context, Db, Random, db, log, private_file};
+use crate::platform::{Clock, Db, Random, db, log, private_file};
+use crate::state::AppState;
 
 /// What a command ends with: nothing more to say, or why it failed.
 type Outcome = Result<(), String>;
@@ -176,7 +177,7 @@ fn log_to_stderr(config: &Config) {
 }
 
 /// Folder, key and database, in that order, with the schema up to date.
-async fn open(config: Config) -> Result<App, String> {
+async fn open(config: Config) -> Result<AppState, String> {
     let random = Random::system().map_err(|error| format!("no randomness: {error}"))?;
     make_folder(&config.data_dir)?;
     let key = Key::load(&config.key_file, &random)
@@ -190,7 +191,7 @@ async fn open(config: Config) -> Result<App, String> {
         error => format!("{place}: cannot bring the schema up to date: {error}"),
     })?;
     let context = Context { db, clock: Clock::System, random, config: Arc::new(config), key };
-    App::new(context).map_err(|error| error.to_string())
+    AppState::new(context).map_err(|error| error.to_string())
 }
 
 fn make_folder(folder: &PathBuf) -> Outcome {

@@ -6,15 +6,17 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, demo, limits, open};
 use crate::app::front;
+use crate::cleanup;
 use crate::config::{Config, Listen};
-use crate::identity::{App, session_store};
 use crate::organizations;
 use crate::organizations::search::Members;
 use crate::platform::db::hear;
 use crate::platform::search::renew;
-use crate::platform::web::{Listener, serve};
+use crate::platform::server::Listener;
+use crate::platform::server::serve;
 use crate::platform::{Db, Error};
 use crate::service_accounts::model::ServiceAccount;
+use crate::state::AppState;
 
 /// How often uses of tokens are written.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -37,17 +39,17 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     if is_demo {
         demo::fill(&app).await?;
     }
-    match &app.config.listen {
-        Listen::Unix(_) => println!("Tessera listens on {}", app.config.listen),
-        _ => println!("Tessera listens on {}", app.config.public_url),
+    match &app.context.config.listen {
+        Listen::Unix(_) => println!("Tessera listens on {}", app.context.config.listen),
+        _ => println!("Tessera listens on {}", app.context.config.public_url),
     }
-    if !organizations::store::is_set_up(&app.db).await.map_err(|error| error.to_string())? {
-        let code = organizations::actions::setup_code(&app);
-        println!("Set up the first owner at {}/setup?code={code}", app.config.public_url);
+    if !organizations::store::is_set_up(&app.context.db).await.map_err(|error| error.to_string())? {
+        let code = organizations::actions::setup_code(&app.context);
+        println!("Set up the first owner at {}/setup?code={code}", app.context.config.public_url);
     }
     let keeper = tokio::spawn(keep(app.clone()));
-    let indexing = tokio::spawn(index(app.db.clone()));
-    let hearing = tokio::spawn(hear(app.db.clone(), app.clock.clone()));
+    let indexing = tokio::spawn(index(app.context.db.clone()));
+    let hearing = tokio::spawn(hear(app.context.db.clone(), app.context.clock.clone()));
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
     serve(listener, front(app.clone()), connections, stop)
         .await
@@ -55,10 +57,10 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     keeper.abort();
     indexing.abort();
     hearing.abort();
-    if let Err(error) = app.usage.flush(&app).await {
+    if let Err(error) = app.verifier.usage.flush(&app.context).await {
         tracing::warn!(%error, "the last uses of tokens were not written");
     }
-    app.db.close().await;
+    app.context.db.close().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -90,16 +92,16 @@ async fn index(db: Db) {
 }
 
 /// What has to be done now and then.
-async fn keep(app: App) {
+async fn keep(app: AppState) {
     let mut flush = tokio::time::interval(FLUSH);
     let mut tidy = tokio::time::interval(TIDY);
     loop {
         let done = tokio::select! {
-            _ = flush.tick() => app.usage.flush_at_leisure(&app).await,
-            () = app.usage.much() => app.usage.flush_at_leisure(&app).await,
+            _ = flush.tick() => app.verifier.usage.flush_at_leisure(&app.context).await,
+            () = app.verifier.usage.much() => app.verifier.usage.flush_at_leisure(&app.context).await,
             _ = tidy.tick() => {
-                app.limits.tidy();
-                session_store::tidy(&app).await
+                app.rate_limits.purge_idle();
+                cleanup::purge_expired(&app.context).await
             }
         };
         if let Err(error) = done {

@@ -83,6 +83,6 @@ pub(super) fn operator() -> Actor {
         request_id: String::new(),
         on_behalf_of: None,
         for_team: None,
-        once: None,
+        idempotency_key: None,
     }
 }

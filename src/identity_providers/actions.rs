@@ -5,35 +5,36 @@ use serde_json::json;
 use super::model::{Checked, IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
 use super::store;
 use crate::access::{require, see};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
-use crate::identity::issuer::try_out;
-use crate::identity::once::repeats;
-use crate::identity::{App, Caller};
+use crate::callers::Caller;
 use crate::platform::id::IdentityProviderId;
 use crate::platform::{Error, Mistakes, Result};
 use crate::quotas::{Quota, ensure_room};
+use crate::state::AppState;
+use crate::verification::issuers::try_out;
 
 /// The identity providers of the organization.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `identity_providers:read`.
-pub async fn list(app: &App, caller: &Caller) -> Result<Vec<IdentityProvider>> {
+pub async fn list(app: &AppState, caller: &Caller) -> Result<Vec<IdentityProvider>> {
     see(&caller.subject, IdentityProviders)?;
-    store::all(&app.db, caller.organization.id).await
+    store::all(&app.context.db, caller.organization.id).await
 }
 
 /// One of them, by id or name.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
-pub async fn get(app: &App, caller: &Caller, named: &str) -> Result<IdentityProvider> {
+pub async fn get(app: &AppState, caller: &Caller, named: &str) -> Result<IdentityProvider> {
     see(&caller.subject, IdentityProviders)?;
-    store::find(&app.db, caller.organization.id, named).await
+    store::find(&app.context.db, caller.organization.id, named).await
 }
 
 /// Asks the issuer before it is trusted.
-async fn tried(app: &App, checked: &Checked) -> Result<()> {
-    try_out(&app.outbound, &checked.issuer).await.map_err(|told| {
+async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
+    try_out(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
         Error::Invalid(Mistakes::one("issuer", format!("was tried and does not work: {told}")))
     })
 }
@@ -43,15 +44,15 @@ async fn tried(app: &App, checked: &Checked) -> Result<()> {
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::Invalid`] with what the issuer answered;
 /// [`Error::Conflict`] for a pair of issuer and audience that is taken.
-pub async fn create(app: &App, caller: &Caller, input: &NewProvider) -> Result<IdentityProvider> {
+pub async fn create(app: &AppState, caller: &Caller, input: &NewProvider) -> Result<IdentityProvider> {
     require(&caller.subject, IdentityProviders)?;
-    let checked = input.check(&app.outbound)?;
+    let checked = input.check(&app.verifier.outbound)?;
     tried(app, &checked).await?;
     let organization = caller.organization.id;
-    let (mut change, caller) = caller.begin(app).await?;
+    let (mut change, caller) = caller.begin(&app.context).await?;
     let permit = require(&caller.subject, IdentityProviders)?;
-    let (now, id) = (change.now, IdentityProviderId::new(change.now, &app.random));
-    if let Some(first) = repeats(&mut change, "identity provider", &id).await? {
+    let (now, id) = (change.now, IdentityProviderId::new(change.now, &app.context.random));
+    if let Some(first) = find_or_record_outcome(&mut change, "identity provider", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
     }
     ensure_room(&mut change, Quota::IdentityProvider(organization)).await?;
@@ -68,7 +69,7 @@ pub async fn create(app: &App, caller: &Caller, input: &NewProvider) -> Result<I
 /// # Errors
 /// As [`create`]; [`Error::Conflict`] when somebody else edited it meanwhile.
 pub async fn edit(
-    app: &App,
+    app: &AppState,
     caller: &Caller,
     named: &str,
     input: &ProviderEdit,
@@ -76,12 +77,12 @@ pub async fn edit(
 ) -> Result<IdentityProvider> {
     require(&caller.subject, IdentityProviders)?;
     let organization = caller.organization.id;
-    let was = store::find(&app.db, organization, named).await?;
-    let checked = input.over(&was).check(&app.outbound)?;
+    let was = store::find(&app.context.db, organization, named).await?;
+    let checked = input.over(&was).check(&app.verifier.outbound)?;
     if checked.issuer != was.issuer {
         tried(app, &checked).await?;
     }
-    let (mut change, caller) = caller.begin(app).await?;
+    let (mut change, caller) = caller.begin(&app.context).await?;
     let permit = require(&caller.subject, IdentityProviders)?;
     let was = store::find(change.tx(), organization, &was.id.to_string()).await?;
     let fresh = version.is_none_or(|version| version == was.version);
@@ -105,8 +106,8 @@ pub async fn edit(
 ///
 /// # Errors
 /// [`Error::Conflict`] where accounts prove themselves by it.
-pub async fn delete(app: &App, caller: &Caller, named: &str) -> Result<IdentityProvider> {
-    let (mut change, caller) = caller.begin(app).await?;
+pub async fn delete(app: &AppState, caller: &Caller, named: &str) -> Result<IdentityProvider> {
+    let (mut change, caller) = caller.begin(&app.context).await?;
     let permit = require(&caller.subject, IdentityProviders)?;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     if was.accounts.0 > 0 {

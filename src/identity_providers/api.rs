@@ -8,13 +8,14 @@ use serde_json::json;
 
 use super::actions;
 use super::model::{IdentityProvider, NewProvider, ProviderEdit};
-use crate::identity::{ApiCaller, App};
+use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::{IfMatch, Json, tagged};
+use crate::state::AppState;
 
 /// Identity providers.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let (all, one) =
         ("/organizations/{org}/identity-providers", "/organizations/{org}/identity-providers/{idp}");
     Api::of("Identity providers", "Issuers that the organization trusts for federated service accounts.")
@@ -52,25 +53,25 @@ pub fn routes() -> Api<App> {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
     Ok(Answer(json!({ "items": actions::list(&app, &caller).await?, "next": null })).into_response())
 }
 
 async fn create(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Json(input): Json<NewProvider>,
 ) -> Result<Response> {
     Ok((StatusCode::CREATED, Answer(actions::create(&app, &caller, &input).await?)).into_response())
 }
 
-async fn show(State(app): State<App>, caller: ApiCaller, Path((_, idp)): Named) -> Result<Response> {
+async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, idp)): Named) -> Result<Response> {
     let provider = actions::get(&app, &caller, &idp).await?;
     Ok(tagged(provider.version, provider))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, idp)): Named,
     held: IfMatch,
@@ -80,7 +81,7 @@ async fn edit(
     Ok(tagged(provider.version, provider))
 }
 
-async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, idp)): Named) -> Result<StatusCode> {
+async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, idp)): Named) -> Result<StatusCode> {
     actions::delete(&app, &caller, &idp).await?;
     Ok(StatusCode::NO_CONTENT)
 }

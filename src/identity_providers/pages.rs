@@ -10,18 +10,19 @@ use axum::routing::get;
 use super::actions;
 use super::model::{IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
 use crate::access::{may, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 
 const SECTION: &str = "Identity providers";
 type Named = Path<(String, String)>;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/identity-providers";
     let one = "/orgs/{org}/settings/identity-providers/{idp}";
     Router::new()
@@ -62,7 +63,7 @@ struct DeletePage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let providers = actions::list(&app, &caller).await?;
     let may_manage = may(&caller.subject, &IdentityProviders);
     let shell = Shell::of(&app, &caller, SECTION, "Identity providers").await?;
@@ -74,7 +75,7 @@ fn read(form: &Form) -> NewProvider {
 }
 
 async fn form_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     (form, version): (NewProvider, String),
@@ -87,13 +88,13 @@ async fn form_page(
     Ok(html(status, &FormPage { shell, form, version, provider, may_manage, mistakes }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     require(&caller.subject, IdentityProviders)?;
-    let form = NewProvider { audience: app.config.public_url.clone(), ..NewProvider::default() };
+    let form = NewProvider { audience: app.context.config.public_url.clone(), ..NewProvider::default() };
     form_page(&app, &caller, StatusCode::OK, (form, String::new()), None, Mistakes::default()).await
 }
 
-async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let input = read(&form);
     match actions::create(&app, &caller, &input).await {
         Ok(made) => {
@@ -109,7 +110,11 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
     }
 }
 
-async fn edit_form(State(app): State<App>, caller: ConsoleCaller, Path((_, idp)): Named) -> Result<Response> {
+async fn edit_form(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, idp)): Named,
+) -> Result<Response> {
     let provider = actions::get(&app, &caller, &idp).await?;
     let form = ProviderEdit::default().over(&provider);
     let version = provider.version.to_string();
@@ -117,7 +122,7 @@ async fn edit_form(State(app): State<App>, caller: ConsoleCaller, Path((_, idp))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, idp)): Named,
     form: Form,
@@ -142,7 +147,7 @@ async fn edit(
 }
 
 async fn ask_delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, idp)): Named,
 ) -> Result<Response> {
@@ -150,7 +155,7 @@ async fn ask_delete(
 }
 
 async fn delete_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     idp: &str,
@@ -162,7 +167,11 @@ async fn delete_page(
     Ok(html(status, &DeletePage { shell, provider, mistakes }))
 }
 
-async fn delete(State(app): State<App>, caller: ConsoleCaller, Path((_, idp)): Named) -> Result<Response> {
+async fn delete(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, idp)): Named,
+) -> Result<Response> {
     match actions::delete(&app, &caller, &idp).await {
         Ok(was) => {
             flash(&caller.signed_in.session, format!("Identity provider {} deleted.", was.name)).await?;

@@ -6,12 +6,14 @@ use super::model::{FirstRun, plain_code};
 use super::store;
 use crate::access::TeamRole;
 use crate::audit::{Action, Actor, Change, Event};
-use crate::identity::reveal::Delivery;
-use crate::identity::{App, PlainToken};
+use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
+use crate::state::AppState;
 use crate::tokens::lifecycle;
 use crate::tokens::model::{Holder, NewToken};
+use crate::tokens::one_time_secret::SecretDelivery;
+use crate::verification::PlainToken;
 
 /// The code that proves that who sets up has read the log. Derived from the
 /// key, so that every node knows it and nothing is stored.
@@ -55,16 +57,16 @@ pub struct Founded {
 ///
 /// # Errors
 /// [`Error::Invalid`] with all mistakes; [`Error::Conflict`] once it was done.
-pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool) -> Result<Founded> {
+pub async fn found(app: &AppState, actor: &Actor, input: &FirstRun, with_token: bool) -> Result<Founded> {
     let (slug, name, person) = input.check()?;
-    let hash = app.passwords.hash(input.person.password.clone()).await?;
-    let mut change = Change::begin(app, actor, None).await?;
+    let hash = app.authenticator.passwords.hash(input.person.password.clone()).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.without_caller();
     let now = change.now;
     let (id, team, owner) = (
-        OrganizationId::new(now, &app.random),
-        TeamId::new(now, &app.random),
-        PersonId::new(now, &app.random),
+        OrganizationId::new(now, &app.context.random),
+        TeamId::new(now, &app.context.random),
+        PersonId::new(now, &app.context.random),
     );
     if !store::take_first_run(change.tx(), now).await? {
         return Err(Error::conflict("This installation has its first owner already."));
@@ -79,7 +81,7 @@ pub async fn found(app: &App, actor: &Actor, input: &FirstRun, with_token: bool)
     let token = if with_token {
         let holder = Holder::oneself(owner);
         let token = NewToken { name: "set-up".to_owned(), ..NewToken::default() };
-        lifecycle::issue(&mut change, holder, &token, &Delivery::Answer).await?.value
+        lifecycle::issue(&mut change, holder, &token, &SecretDelivery::Answer).await?.value
     } else {
         None
     };

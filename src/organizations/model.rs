@@ -1,6 +1,6 @@
 //! What making an organization takes.
 
-use crate::identity::password;
+use crate::authn::password;
 use crate::platform::secret::Secret;
 use crate::platform::text::{fold, name, slug};
 

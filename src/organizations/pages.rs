@@ -9,16 +9,19 @@ use tower_sessions::Session;
 
 use super::model::{FirstRun, NewPerson};
 use super::{actions, store};
+use crate::audit::Actor;
+use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::{session, throttle};
+use crate::callers::SignedIn;
 use crate::filters;
-use crate::identity::caller::RequestFacts;
-use crate::identity::device::Devices;
-use crate::identity::{App, SignedIn, session, throttle};
+use crate::platform::web::RequestContext;
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new().route("/", get(home)).route("/setup", get(setup).post(set_up))
 }
 
@@ -36,8 +39,8 @@ struct HomePage {
     shell: Shell,
 }
 
-async fn home(State(app): State<App>, signed_in: Result<SignedIn>) -> Result<Response> {
-    if !store::is_set_up(&app.db).await? {
+async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Result<Response> {
+    if !store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/setup"));
     }
     let signed_in = signed_in?;
@@ -47,8 +50,8 @@ async fn home(State(app): State<App>, signed_in: Result<SignedIn>) -> Result<Res
     Ok(page(&HomePage { shell: Shell::personal(&app, &signed_in, "Your organizations").await? }))
 }
 
-async fn setup(State(app): State<App>, query: Query) -> Result<Response> {
-    if store::is_set_up(&app.db).await? {
+async fn setup(State(app): State<AppState>, query: Query) -> Result<Response> {
+    if store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/sign-in"));
     }
     Ok(page(&SetupPage {
@@ -59,9 +62,9 @@ async fn setup(State(app): State<App>, query: Query) -> Result<Response> {
 }
 
 async fn set_up(
-    State(app): State<App>,
-    request: RequestFacts,
-    devices: Devices,
+    State(app): State<AppState>,
+    request: RequestContext,
+    devices: KnownBrowsers,
     session: Session,
     form: Form,
 ) -> Result<Response> {
@@ -76,10 +79,10 @@ async fn set_up(
         },
     };
     let code = form.text("code");
-    let done = match actions::check_code(&app, &code) {
-        Ok(()) => actions::found(&app, &request.nobody(&input.person.name), &input, false).await,
+    let done = match actions::check_code(&app.context, &code) {
+        Ok(()) => actions::found(&app, &Actor::anonymous(&request, &input.person.name), &input, false).await,
         Err(error) => {
-            throttle::slow_down(&app, "set-up code", request.address).await?;
+            throttle::slow_down(&app.context, "set-up code", request.ip).await?;
             Err(error)
         }
     };
@@ -87,10 +90,10 @@ async fn set_up(
         Ok(founded) => {
             session::sign_in(&session, founded.person).await?;
             let mut response = redirect(&format!("/orgs/{}", founded.slug));
-            devices.remember(&app, request.address, founded.person, &mut response).await?;
+            devices.remember(&app.context, request.ip, founded.person, &mut response).await?;
             Ok(response)
         }
-        Err(Error::Conflict(_)) if store::is_set_up(&app.db).await? => Ok(redirect("/sign-in")),
+        Err(Error::Conflict(_)) if store::is_set_up(&app.context.db).await? => Ok(redirect("/sign-in")),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
             Ok(html(status, &SetupPage { code, form: input, mistakes }))

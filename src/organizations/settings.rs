@@ -5,17 +5,20 @@ use serde_json::json;
 
 use super::store;
 use crate::access::{Guarded, Policy, Resource, Target, TeamRole, TokenKind, require, see};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, ActorKind, Change, Event};
+use crate::callers::Caller;
+use crate::callers::{all_memberships, ensure_personal_tokens_allowed};
 use crate::config::OrganizationCreation;
-use crate::identity::bearer::Principal;
-use crate::identity::caller::{admits_personal_token, all_places};
-use crate::identity::once::repeats;
-use crate::identity::{App, Bearer, Caller};
+use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{name, slug};
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::quotas::{Quota, ensure_room};
+use crate::state::AppState;
+use crate::verification::VerifiedToken;
+use crate::verification::principal::Principal;
 
 /// The organization's name and policies.
 #[derive(Clone, Copy, Debug)]
@@ -91,21 +94,21 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn list(app: &App, bearer: &Bearer, page: &Page) -> Result<Slice<Organization>> {
+pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &Page) -> Result<Slice<Organization>> {
     let person = match &bearer.principal {
         Principal::Person { id, .. } => *id,
         Principal::Machine(machine) => {
-            let one = store::find(&app.db, machine.organization.id).await?;
+            let one = store::find(&app.context.db, machine.organization.id).await?;
             return Ok(page.cut(vec![one], |it| Cursor { key: it.slug.clone(), id: it.id.to_string() }));
         }
     };
-    let open: Vec<OrganizationId> = all_places(app, person)
+    let open: Vec<OrganizationId> = all_memberships(app, person)
         .await?
         .iter()
-        .filter(|place| admits_personal_token(&place.organization, &bearer.request).is_ok())
+        .filter(|place| ensure_personal_tokens_allowed(&place.organization, &bearer.request).is_ok())
         .map(|place| place.organization.id)
         .collect();
-    let rows = store::of_person(&app.db, person, page).await?;
+    let rows = store::of_person(&app.context.db, person, page).await?;
     let mut slice = page.cut(rows, |it| Cursor { key: it.slug.clone(), id: it.id.to_string() });
     slice.rows.retain(|organization| open.contains(&organization.id));
     Ok(slice)
@@ -145,7 +148,7 @@ fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut Mistakes) {
             mistakes.add("policy.service_token_sets", message);
         }
     }
-    if !policy.lets_in(caller.actor.address) {
+    if !policy.ip_allowed(caller.actor.address) {
         let from = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
         let message = format!("would shut you out: your own address{from} is not let in");
         mistakes.add("policy.allowed_addresses", message);
@@ -219,14 +222,14 @@ pub struct NewOrganization {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn may_create(app: &App, person: PersonId) -> Result<bool> {
-    Ok(match app.config.organization_creation {
+pub async fn may_create(app: &AppState, person: PersonId) -> Result<bool> {
+    Ok(match app.context.config.organization_creation {
         OrganizationCreation::Anyone => true,
         OrganizationCreation::Administrators => app.founder().await? == Some(person),
     })
 }
 
-async fn ensure_may_create(app: &App, actor: &Actor, owner: PersonId) -> Result<()> {
+async fn ensure_may_create(app: &AppState, actor: &Actor, owner: PersonId) -> Result<()> {
     // Whoever runs the installation decides on its command line.
     if actor.kind == ActorKind::Operator || may_create(app, owner).await? {
         return Ok(());
@@ -243,7 +246,7 @@ async fn ensure_may_create(app: &App, actor: &Actor, owner: PersonId) -> Result<
 /// # Errors
 /// [`Error::Invalid`]; [`Error::Conflict`] for a taken slug.
 pub async fn create(
-    app: &App,
+    app: &AppState,
     actor: &Actor,
     owner: PersonId,
     input: &NewOrganization,
@@ -253,11 +256,11 @@ pub async fn create(
     let new_name = mistakes.check("name", name(&input.name));
     let new_slug = mistakes.check("slug", slug(&input.slug));
     let (Some(new_name), Some(new_slug)) = (new_name, new_slug) else { return Err(Error::Invalid(mistakes)) };
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     change.without_caller();
     let now = change.now;
-    let (id, team) = (OrganizationId::new(now, &app.random), TeamId::new(now, &app.random));
-    if let Some(first) = repeats(&mut change, "organization", &id).await? {
+    let (id, team) = (OrganizationId::new(now, &app.context.random), TeamId::new(now, &app.context.random));
+    if let Some(first) = find_or_record_outcome(&mut change, "organization", &id).await? {
         return store::find(change.tx(), first).await;
     }
     ensure_room(&mut change, Quota::Organization(owner)).await?;

@@ -10,15 +10,17 @@ use serde_json::json;
 
 use super::settings::{self, NewOrganization, Organization, SettingsEdit};
 use crate::access::Policy;
-use crate::identity::bearer::Principal;
-use crate::identity::{ApiCaller, App, Bearer};
+use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Error, Result};
+use crate::state::AppState;
+use crate::verification::VerifiedToken;
+use crate::verification::principal::Principal;
 
 /// Organizations: their name and policies.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let one = "/organizations/{org}";
     Api::of("Organizations", "A name, policies, and everything else below it.")
         .with(
@@ -72,14 +74,14 @@ fn view(caller: &ApiCaller, organization: Organization) -> Response {
     tagged(organization.version, View { organization, policy })
 }
 
-async fn list(State(app): State<App>, bearer: Bearer, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
     let slice = settings::list(&app, &bearer, &Page::of_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
 async fn create(
-    State(app): State<App>,
-    bearer: Bearer,
+    State(app): State<AppState>,
+    bearer: VerifiedToken,
     Json(input): Json<NewOrganization>,
 ) -> Result<Response> {
     let actor = bearer.actor();
@@ -92,22 +94,22 @@ async fn create(
     Ok((StatusCode::CREATED, Answer(made)).into_response())
 }
 
-async fn show(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
-    let organization = settings::get(&app, &caller).await?;
+async fn show(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+    let organization = settings::get(&app.context, &caller).await?;
     Ok(view(&caller, organization))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     held: IfMatch,
     Json(input): Json<SettingsEdit>,
 ) -> Result<Response> {
-    let organization = held.settle(settings::edit(&app, &caller, &input, held.version()).await)?;
+    let organization = held.settle(settings::edit(&app.context, &caller, &input, held.version()).await)?;
     Ok(view(&caller, organization))
 }
 
-async fn delete(State(app): State<App>, caller: ApiCaller) -> Result<StatusCode> {
-    settings::delete(&app, &caller, None).await?;
+async fn delete(State(app): State<AppState>, caller: ApiCaller) -> Result<StatusCode> {
+    settings::delete(&app.context, &caller, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

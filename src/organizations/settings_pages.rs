@@ -8,19 +8,21 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::settings::{self, AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
-use crate::access::{Addresses, LifetimeRule, PLANS, PermissionSet, Policy, TokenKind, may, require};
+use crate::access::{IpAllowList, LifetimeRule, PLANS, PermissionSet, Policy, TokenKind, may, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
+use crate::callers::SignedIn;
 use crate::filters;
-use crate::identity::caller::RequestFacts;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller, SignedIn};
+use crate::platform::web::RequestContext;
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 
 const SECTION: &str = "General";
 
 /// The routes of this part.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/new", get(new).post(create))
         .route("/orgs/{org}/settings", get(home))
@@ -139,7 +141,7 @@ impl Typed {
             None => Some(self.sets.clone()),
         };
         let mut ranges =
-            |field: &str, text: &str| mistakes.check(field, Addresses::parse(text)).unwrap_or_default();
+            |field: &str, text: &str| mistakes.check(field, IpAllowList::parse(text)).unwrap_or_default();
         policy.allowed_addresses = ranges("policy.allowed_addresses", &self.allowed);
         policy.blocked_addresses = ranges("policy.blocked_addresses", &self.blocked);
         policy
@@ -176,15 +178,15 @@ async fn home(caller: ConsoleCaller) -> Response {
     redirect(&format!("/orgs/{}/settings/general", caller.organization.slug))
 }
 
-async fn general(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     settings::see_policies(&caller)?;
-    let organization = settings::get(&app, &caller).await?;
+    let organization = settings::get(&app.context, &caller).await?;
     let form = Typed::of(&organization, &caller.organization.policy);
     general_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
 }
 
 async fn general_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
@@ -201,13 +203,13 @@ async fn general_page(
     Ok(html(status, &page))
 }
 
-async fn save(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let typed = Typed::read(&form);
     let mut mistakes = Mistakes::default();
     let policy = typed.policy(&mut mistakes);
     let done = if mistakes.is_empty() {
         let input = SettingsEdit { name: Some(typed.name.clone()), policy: Some(policy) };
-        settings::edit(&app, &caller, &input, typed.version.parse().ok()).await
+        settings::edit(&app.context, &caller, &input, typed.version.parse().ok()).await
     } else if may(&caller.subject, &Settings) || may(&caller.subject, &AddressLimits) {
         Err(Error::Invalid(mistakes))
     } else {
@@ -225,12 +227,12 @@ async fn save(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Resu
     }
 }
 
-async fn ask_delete(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn ask_delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     delete_page(&app, &caller, StatusCode::OK, Mistakes::default()).await
 }
 
 async fn delete_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     mistakes: Mistakes,
@@ -240,8 +242,8 @@ async fn delete_page(
     Ok(html(status, &DeletePage { shell, mistakes }))
 }
 
-async fn delete(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    match settings::delete(&app, &caller, Some(&form.text("confirm"))).await {
+async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    match settings::delete(&app.context, &caller, Some(&form.text("confirm"))).await {
         Ok(()) => {
             let text = format!("The organization {} is deleted.", caller.organization.name);
             flash(&caller.signed_in.session, text).await?;
@@ -254,19 +256,19 @@ async fn delete(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
     }
 }
 
-async fn new(State(app): State<App>, signed_in: SignedIn) -> Result<Response> {
+async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let shell = Shell::personal(&app, &signed_in, "New organization").await?;
     Ok(page(&NewPage { shell, form: NewOrganization::default(), mistakes: Mistakes::default() }))
 }
 
 async fn create(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
     let input = NewOrganization { slug: form.text("slug"), name: form.text("name") };
-    let actor = request.person(&signed_in.person);
+    let actor = signed_in.actor(&request);
     match settings::create(&app, &actor, signed_in.person.id, &input).await {
         Ok(made) => Ok(redirect(&format!("/orgs/{}", made.slug))),
         Err(error) => {

@@ -2,12 +2,13 @@
 
 use crate::access::{Guarded, Permit, Resource, Target, require, see};
 use crate::audit::{Action, Change, Event};
-use crate::identity::Caller;
-use crate::identity::reveal::Delivery;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::id::OrganizationId;
-use crate::platform::{Context, Error, Result};
+use crate::platform::{Error, Result};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{HoldsTokens, Renewal, Token, Whose};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
 /// The organization as the holder of its token.
@@ -54,7 +55,7 @@ pub async fn generate(
     context: &Context,
     caller: &Caller,
     renewal: &Renewal,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let (mut change, caller, holder, token) = managed(context, caller).await?;
     let organization = &caller.organization;

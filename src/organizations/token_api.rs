@@ -5,16 +5,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::token;
-use crate::identity::reveal::Delivery;
-use crate::identity::{ApiCaller, App};
+use crate::callers::ApiCaller;
 use crate::platform::web::Json;
 use crate::platform::web::operation::{Api, delete, get, post};
 use crate::platform::{Error, Result};
+use crate::state::AppState;
 use crate::tokens::api::{issued, view};
 use crate::tokens::model::{RenewalBody, TokenView};
+use crate::tokens::one_time_secret::SecretDelivery;
 
 /// The organization's one API token: none until it is made.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let path = "/organizations/{org}/token";
     Api::of("Organization token", "The organization's one API token: none until it is made.")
         .with(
@@ -36,20 +37,20 @@ pub fn routes() -> Api<App> {
         .with(delete("deleteOrganizationToken", path, end, "Deletes the organization token").note("Members of the owners team alone; no permission stands for it.").only(&["personal"]))
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
-    let token = token::get(&app, &caller).await?;
+async fn one(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+    let token = token::get(&app.context, &caller).await?;
     Ok(view(&app, &token.ok_or(Error::NotFound)?).into_response())
 }
 
 async fn generate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
-    issued(&app, &token::generate(&app, &caller, &body.into(), &Delivery::Answer).await?).await
+    issued(&app, &token::generate(&app.context, &caller, &body.into(), &SecretDelivery::Answer).await?).await
 }
 
-async fn end(State(app): State<App>, caller: ApiCaller) -> Result<StatusCode> {
-    token::delete(&app, &caller).await?;
+async fn end(State(app): State<AppState>, caller: ApiCaller) -> Result<StatusCode> {
+    token::delete(&app.context, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,13 +9,14 @@ use axum::routing::{get, post};
 
 use super::token::{self, TokenOf};
 use crate::access::{TokenKind, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::reveal::Delivery;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, refused};
+use crate::state::AppState;
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Card, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
@@ -23,7 +24,7 @@ use crate::tokens::pages::{
 const SECTION: &str = "API token";
 
 /// The routes of this part.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let page = "/orgs/{org}/settings/api-token";
     Router::new()
         .route(page, get(card).post(generate))
@@ -45,19 +46,19 @@ struct CardPage {
     mistakes: Mistakes,
 }
 
-async fn card(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn card(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     card_page(&app, &caller, StatusCode::OK, Form::default(), Mistakes::default()).await
 }
 
 async fn card_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
     let card = Card {
-        token: token::get(app, caller).await?,
+        token: token::get(&app.context, caller).await?,
         what: "Organization token",
         name: caller.organization.name.clone(),
         base: address(caller),
@@ -67,18 +68,19 @@ async fn card_page(
         lifetime: String::new(),
         lifetime_date: String::new(),
     };
-    let card = card.choosing(&caller.organization.policy, TokenKind::Organization, app.clock.now(), &form);
+    let card =
+        card.choosing(&caller.organization.policy, TokenKind::Organization, app.context.clock.now(), &form);
     let shell = Shell::of(app, caller, SECTION, "API token").await?;
     Ok(html(status, &CardPage { shell, card, mistakes }))
 }
 
-async fn generate(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn generate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     // A form that was left open does not replace a token that came meanwhile.
-    let done = if token::get(&app, &caller).await?.is_some() {
+    let done = if token::get(&app.context, &caller).await?.is_some() {
         Err(Error::conflict("There is a token meanwhile. Regenerate it if it is lost."))
     } else {
-        let delivery = Delivery::page(&caller.signed_in.session)?;
-        token::generate(&app, &caller, &renewal(&form, app.clock.now()), &delivery).await
+        let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+        token::generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await
     };
     match done {
         Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
@@ -89,8 +91,8 @@ async fn generate(State(app): State<App>, caller: ConsoleCaller, form: Form) -> 
     }
 }
 
-async fn reveal(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
-    let token = token::get(&app, &caller).await?.ok_or(Error::NotFound)?;
+async fn reveal(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+    let token = token::get(&app.context, &caller).await?.ok_or(Error::NotFound)?;
     let base = address(&caller);
     let about = About {
         what: "Organization token",
@@ -108,7 +110,7 @@ async fn reveal(State(app): State<App>, caller: ConsoleCaller) -> Result<Respons
 }
 
 async fn question(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     verb: &str,
     button: &'static str,
@@ -117,7 +119,7 @@ async fn question(
     let name = caller.organization.name.clone();
     let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
     let question = Question {
-        token: token::get(app, caller).await?.ok_or(Error::NotFound)?,
+        token: token::get(&app.context, caller).await?.ok_or(Error::NotFound)?,
         action: format!("{}/{}", address(caller), verb.to_lowercase()),
         back: (SECTION.to_owned(), address(caller)),
         button,
@@ -125,16 +127,16 @@ async fn question(
     Ok((shell, question))
 }
 
-async fn regenerate_form(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn regenerate_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let (shell, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
     let with = (&caller.organization.policy, &Form::default());
     Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))
 }
 
-async fn regenerate(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn regenerate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let (shell, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    match token::generate(&app, &caller, &renewal(&form, app.clock.now()), &delivery).await {
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    match token::generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await {
         Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -143,19 +145,19 @@ async fn regenerate(State(app): State<App>, caller: ConsoleCaller, form: Form) -
     }
 }
 
-async fn delete_form(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn delete_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let (shell, question) = question(&app, &caller, "Delete", "Delete token").await?;
     ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
 }
 
-async fn delete(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
-    token::delete(&app, &caller).await?;
+async fn delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+    token::delete(&app.context, &caller).await?;
     flash(&caller.signed_in.session, "The organization token is deleted.").await?;
     Ok(redirect(&address(&caller)))
 }
 
-async fn stop_old(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
-    token::stop_old(&app, &caller).await?;
+async fn stop_old(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+    token::stop_old(&app.context, &caller).await?;
     flash(&caller.signed_in.session, "The old value of the organization token has stopped.").await?;
     Ok(redirect(&address(&caller)))
 }

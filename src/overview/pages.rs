@@ -9,7 +9,7 @@ use axum::routing::get;
 use super::store::{self, Counts, Row};
 use crate::access::{Resource, TokenKind, effective, see};
 use crate::audit::{self, Told};
-use crate::identity::{App, ConsoleCaller};
+use crate::callers::ConsoleCaller;
 use crate::organizations::settings::Settings;
 use crate::organizations::store::{Progress, progress};
 use crate::platform::clock::DAY;
@@ -17,15 +17,16 @@ use crate::platform::web::Query;
 use crate::platform::web::paging::{Cursor, Page, Slice};
 use crate::platform::{Result, Timestamp};
 use crate::shell::{Shell, page};
+use crate::state::AppState;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new().route("/orgs/{org}", get(overview)).route("/orgs/{org}/settings/tokens", get(tokens))
 }
 
 /// Now, fourteen days ahead, ninety days back.
-fn moments(app: &App) -> (Timestamp, Timestamp, Timestamp) {
-    let now = app.clock.now();
+fn moments(app: &AppState) -> (Timestamp, Timestamp, Timestamp) {
+    let now = app.context.clock.now();
     (now, now.plus(14 * DAY), now.minus(90 * DAY))
 }
 
@@ -38,23 +39,23 @@ struct OverviewPage {
     events: Vec<Told>,
 }
 
-async fn overview(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let organization = caller.organization.id;
     let held = effective(&caller.subject);
     let (counts, events, progress) = tokio::try_join!(
         async {
             if held.has(Resource::Settings.read()) {
-                return store::counts(&app.db, organization, moments(&app)).await.map(Some);
+                return store::counts(&app.context.db, organization, moments(&app)).await.map(Some);
             }
             Ok(None)
         },
         async {
             if held.has(Resource::AuditLogs.read()) {
-                return audit::latest(&app.db, organization, 10).await;
+                return audit::latest(&app.context.db, organization, 10).await;
             }
             Ok(Vec::new())
         },
-        progress(&app.db, organization),
+        progress(&app.context.db, organization),
     )?;
     let shell = Shell::of(&app, &caller, "Overview", "Overview").await?;
     Ok(page(&OverviewPage { shell, progress, counts, events }))
@@ -72,13 +73,14 @@ struct TokensPage {
     query: String,
 }
 
-async fn tokens(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     see(&caller.subject, Settings)?;
     let (search, kind) = (query.text("q"), query.text("kind"));
     let state = query.text("state").parse().unwrap_or(store::State::Live);
     let which = Page::of_console(&query)?;
     let filter = (search.as_str(), kind.as_str(), state);
-    let (rows, window) = store::list(&app.db, caller.organization.id, filter, moments(&app), &which).await?;
+    let (rows, window) =
+        store::list(&app.context.db, caller.organization.id, filter, moments(&app), &which).await?;
     let slice = which.cut_in(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
     let shell = Shell::of(&app, &caller, "Overview", "Tokens").await?;
     let kinds =

@@ -6,16 +6,18 @@ use sha2::{Digest, Sha256};
 use super::model::{Invitation, InvitationEdit, Invitations, Member, NewInvitation, Offer, People};
 use super::store;
 use crate::access::{PrincipalId, TeamRole, knows_team, require, see};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, Change, Event};
-use crate::identity::once::repeats;
-use crate::identity::{App, Caller};
+use crate::callers::Caller;
 use crate::organizations::model::NewPerson;
 use crate::organizations::store as organizations;
+use crate::platform::Context;
 use crate::platform::id::{InvitationId, PersonId, TeamId};
 use crate::platform::secret::Secret;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::principals::Effect;
+use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::MembersOf;
 use crate::tokens::store as tokens;
@@ -141,7 +143,7 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
     }
     let teams = named_teams(&mut change, &caller, &checked.teams).await?;
     let id = InvitationId::new(now, &context.random);
-    if let Some(first) = repeats(&mut change, "invitation", &id).await? {
+    if let Some(first) = find_or_record_outcome(&mut change, "invitation", &id).await? {
         let open = store::invitations(change.tx(), organization, now).await?;
         let invitation = open.into_iter().find(|invitation| invitation.id == first).ok_or(Error::NotFound)?;
         return Ok(Invited { invitation, code: None });
@@ -231,7 +233,7 @@ pub enum Guest {
 /// # Errors
 /// [`Error::NotFound`] for a code that is over; [`Error::Invalid`] for a new
 /// person's mistakes; [`Error::Forbidden`] when it is for another address.
-pub async fn accept(app: &App, actor: &Actor, code: &str, guest: Guest) -> Result<(PersonId, Offer)> {
+pub async fn accept(app: &AppState, actor: &Actor, code: &str, guest: Guest) -> Result<(PersonId, Offer)> {
     let new = match &guest {
         Guest::Known(..) => None,
         Guest::New(person) => {
@@ -240,16 +242,18 @@ pub async fn accept(app: &App, actor: &Actor, code: &str, guest: Guest) -> Resul
             mistakes.none()?;
             let checked = checked.ok_or_else(|| Error::internal("checked without a mistake, yet nothing"))?;
             // The code is looked at first, so that a wrong one costs no hashing.
-            offer(app, actor, code).await?;
-            Some((checked, app.passwords.hash(person.password.clone()).await?))
+            offer(&app.context, actor, code).await?;
+            Some((checked, app.authenticator.passwords.hash(person.password.clone()).await?))
         }
     };
-    let mut change = Change::begin(app, actor, None).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
     let now = change.now;
     let (offer, teams) = backed_offer(&mut change, code).await?;
     let (person, email) = match (&guest, &new) {
         (Guest::Known(id, email), _) => (*id, email.clone()),
-        (Guest::New(_), Some((checked, _))) => (PersonId::new(now, &app.random), checked.email.clone()),
+        (Guest::New(_), Some((checked, _))) => {
+            (PersonId::new(now, &app.context.random), checked.email.clone())
+        }
         (Guest::New(_), None) => return Err(Error::NotFound),
     };
     if !offer.is_for(&email) {

@@ -11,22 +11,24 @@ use serde_json::json;
 use super::members::{self, Profile};
 use super::model::{Invitation, InvitationEdit, NewInvitation, TeamPlace};
 use super::{actions, store};
-use crate::identity::{ApiCaller, App};
+use crate::callers::ApiCaller;
 use crate::platform::id::{InvitationId, PersonId};
 use crate::platform::secret::Secret;
 use crate::platform::web::nullable::present;
-use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
+use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
+use crate::state::AppState;
 
-const FILTERS: &[Field] = &[
-    Field { name: "q", about: "Text in name, username or address.", words: &[] },
-    Field { name: "role", about: "A permission set's slug.", words: &[] },
+const FILTERS: &[QueryFilter] = &[
+    QueryFilter { name: "q", about: "Text in name, username or address.", words: &[] },
+    QueryFilter { name: "role", about: "A permission set's slug.", words: &[] },
 ];
 
 /// People and invitations.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/people", "/organizations/{org}/people/{username}");
     let invitations = "/organizations/{org}/invitations";
     Api::of("People", "Who belongs to the organization, and who is invited.")
@@ -125,16 +127,16 @@ fn answer(profile: Profile) -> Response {
     tagged(person.role.clone(), person)
 }
 
-async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
     let page = Page::of_api(&query)?;
-    let (profiles, next) = members::list(&app, &caller, (&filter.0, &filter.1), &page).await?;
+    let (profiles, next) = members::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
     let items: Vec<Person> = profiles.into_iter().map(Person::from).collect();
     Ok(Answer(json!({ "items": items, "next": next })).into_response())
 }
 
-async fn show(State(app): State<App>, caller: ApiCaller, Path((_, named)): Named) -> Result<Response> {
-    Ok(answer(members::get(&app, &caller, &named).await?))
+async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, named)): Named) -> Result<Response> {
+    Ok(answer(members::get(&app.context, &caller, &named).await?))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -145,20 +147,24 @@ struct Editing {
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, named)): Named,
     held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
-    let was = members::get(&app, &caller, &named).await?;
+    let was = members::get(&app.context, &caller, &named).await?;
     let role = body.role.unwrap_or(was.member.role);
-    let edited = members::edit(&app, &caller, &named, &role, held.tag()).await;
+    let edited = members::edit(&app.context, &caller, &named, &role, held.tag()).await;
     Ok(answer(held.settle(edited)?))
 }
 
-async fn remove(State(app): State<App>, caller: ApiCaller, Path((_, named)): Named) -> Result<StatusCode> {
-    members::remove(&app, &caller, &named, None).await?;
+async fn remove(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Path((_, named)): Named,
+) -> Result<StatusCode> {
+    members::remove(&app.context, &caller, &named, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -198,9 +204,9 @@ struct InvitedWithLink {
     link: Option<String>,
 }
 
-async fn open(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
+async fn open(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
     crate::access::see(&caller.subject, super::model::Invitations)?;
-    let all = actions::invitations(&app, &caller).await?;
+    let all = actions::invitations(&app.context, &caller).await?;
     let items: Vec<Invited> = all.into_iter().map(Invited::from).collect();
     Ok(Answer(json!({ "items": items, "next": null })).into_response())
 }
@@ -222,39 +228,43 @@ struct Inviting {
     expires_at: Option<Option<Timestamp>>,
 }
 
-async fn invite(State(app): State<App>, caller: ApiCaller, Json(body): Json<Inviting>) -> Result<Response> {
+async fn invite(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Json(body): Json<Inviting>,
+) -> Result<Response> {
     let input = NewInvitation {
         email: body.email,
         role: body.role.unwrap_or_else(|| "member".to_owned()),
         teams: body.teams,
         lifetime: body.expires_at.into(),
     };
-    let made = actions::invite(&app, &caller, &input).await?;
-    let address = |code: &Secret| format!("{}/invitations/{}", app.config.public_url, code.expose());
+    let made = actions::invite(&app.context, &caller, &input).await?;
+    let address = |code: &Secret| format!("{}/invitations/{}", app.context.config.public_url, code.expose());
     let (invitation, link) = (made.invitation.into(), made.code.as_ref().map(address));
     Ok((StatusCode::CREATED, Answer(InvitedWithLink { invitation, link })).into_response())
 }
 
 async fn show_invitation(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
-    let invitation = actions::invitation(&app, &caller, &id).await?;
+    let invitation = actions::invitation(&app.context, &caller, &id).await?;
     Ok(Answer(Invited::from(invitation)).into_response())
 }
 
 async fn edit_invitation(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Named,
     Json(body): Json<InvitationEdit>,
 ) -> Result<Response> {
-    let invitation = actions::edit_invitation(&app, &caller, &id, &body).await?;
+    let invitation = actions::edit_invitation(&app.context, &caller, &id, &body).await?;
     Ok(Answer(Invited::from(invitation)).into_response())
 }
 
-async fn revoke(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
-    actions::revoke(&app, &caller, &id).await?;
+async fn revoke(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+    actions::revoke(&app.context, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

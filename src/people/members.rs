@@ -7,9 +7,10 @@ use super::model::{Member, People};
 use super::store::{self, Left, Place};
 use crate::access::{require, see};
 use crate::audit::{Action, Event};
-use crate::identity::Caller;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::web::paging::Page;
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::teams::model::{MembersOf, role};
 use crate::teams::store as teams;
 

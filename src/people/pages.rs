@@ -13,13 +13,15 @@ use super::members::{self, Profile};
 use super::model::{Invitation, Invitations, Member, NewInvitation, Offer, People, TeamPlace};
 use super::store::Left;
 use crate::access::{PermissionSet, TeamRole, may, require};
+use crate::audit::Actor;
+use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::session;
+use crate::authn::session::{Person, flash};
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::caller::RequestFacts;
-use crate::identity::device::Devices;
-use crate::identity::session::{self, Person, flash};
-use crate::identity::{App, ConsoleCaller};
 use crate::organizations::model::NewPerson;
 use crate::platform::clock::DAY;
+use crate::platform::web::RequestContext;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
@@ -28,6 +30,7 @@ use crate::service_accounts::form::Choices;
 use crate::service_accounts::model::ServiceAccount;
 use crate::service_accounts::store::Filter;
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
@@ -35,7 +38,7 @@ use crate::tokens::model::{LifetimeChoice, chosen};
 const SECTION: &str = "People";
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/{org}/settings/people", get(list).post(invite))
         .route("/orgs/{org}/settings/people/new", get(new))
@@ -94,14 +97,14 @@ struct AcceptPage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let (search, role) = (query.text("q"), query.text("role"));
     let (which, first) = (Page::of_console(&query)?, Page::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
     let (slice, invitations, accounts, shell) = tokio::try_join!(
-        actions::list(&app, &caller, (&search, &role), &which),
-        actions::invitations(&app, &caller),
-        accounts::list(&app, &caller, &filter, &first),
+        actions::list(&app.context, &caller, (&search, &role), &which),
+        actions::invitations(&app.context, &caller),
+        accounts::list(&app.context, &caller, &filter, &first),
         Shell::of(&app, &caller, SECTION, "People"),
     )?;
     let may_invite = may(&caller.subject, &Invitations);
@@ -123,7 +126,7 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
     }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     require(&caller.subject, Invitations)?;
     let teams = query.filled("team").map(|slug| TeamPlace { slug, role: "member".to_owned() });
     let form = NewInvitation {
@@ -135,16 +138,16 @@ async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Res
 }
 
 async fn invite_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     (form, typed): (NewInvitation, Form),
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let mut teams = teams::actions::list(app, caller, "", &Page::choices()).await?.rows;
+    let mut teams = teams::actions::list(&app.context, caller, "", &Page::choices()).await?.rows;
     teams.retain(|team| may(&caller.subject, &MembersOf(team.clone())));
     let choice = |days: u32| {
-        let until = app.clock.now().plus(days * DAY).day();
+        let until = app.context.clock.now().plus(days * DAY).day();
         LifetimeChoice { value: days.to_string(), text: format!("{days} days, until {until}") }
     };
     let mut lifetimes: Vec<LifetimeChoice> = [7, 30, 90].map(choice).to_vec();
@@ -162,7 +165,7 @@ async fn invite_page(
     Ok(html(status, &page))
 }
 
-async fn invite(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let place = |slug: &str| {
         let role = form.filled(&format!("role-{slug}")).unwrap_or_else(|| "member".to_owned());
         TeamPlace { slug: slug.to_owned(), role }
@@ -171,13 +174,16 @@ async fn invite(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
         email: form.text("email"),
         role: form.text("role"),
         teams: form.all("team").filter(|slug| !slug.is_empty()).map(place).collect(),
-        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.clock.now()),
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
     };
-    match actions::invite(&app, &caller, &input).await {
+    match actions::invite(&app.context, &caller, &input).await {
         Ok(made) => {
             // The link is in this answer and nowhere else.
-            let link =
-                format!("{}/invitations/{}", app.config.public_url, made.code.unwrap_or_default().expose());
+            let link = format!(
+                "{}/invitations/{}",
+                app.context.config.public_url,
+                made.code.unwrap_or_default().expose()
+            );
             let ends = made.invitation.expires_at;
             let shell = Shell::of(&app, &caller, SECTION, "Invitation link").await?;
             Ok(page(&LinkPage { shell, link, form: input, ends }))
@@ -219,7 +225,7 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 }
 
 async fn person_page(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
@@ -227,15 +233,15 @@ async fn person_page(
 }
 
 async fn show_person(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     named: &str,
     role: Option<String>,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let profile = members::get(app, caller, named).await?;
-    let mut teams = teams::actions::list(app, caller, "", &Page::choices()).await?.rows;
+    let profile = members::get(&app.context, caller, named).await?;
+    let mut teams = teams::actions::list(&app.context, caller, "", &Page::choices()).await?.rows;
     teams.retain(|team| {
         may(&caller.subject, &MembersOf(team.clone())) && !profile.teams.iter().any(|own| own.id == team.id)
     });
@@ -253,13 +259,13 @@ async fn show_person(
 }
 
 async fn save(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
     let role = form.text("role");
-    match members::edit(&app, &caller, &named, &role, None).await {
+    match members::edit(&app.context, &caller, &named, &role, None).await {
         Ok(profile) => {
             flash(&caller.signed_in.session, format!("{} saved.", profile.member.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}", profile.member.username))))
@@ -272,7 +278,7 @@ async fn save(
 }
 
 async fn add_to_team(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
     form: Form,
@@ -280,7 +286,7 @@ async fn add_to_team(
     let team = form.text("team");
     let done = match form.text("team_role").parse::<TeamRole>() {
         _ if team.is_empty() => Err(Error::Invalid(Mistakes::one("team", "is needed"))),
-        Ok(role) => teams::actions::set_member(&app, &caller, &team, &named, role).await,
+        Ok(role) => teams::actions::set_member(&app.context, &caller, &team, &named, role).await,
         Err(message) => Err(Error::Invalid(Mistakes::one("team_role", message))),
     };
     match done {
@@ -296,13 +302,13 @@ async fn add_to_team(
 }
 
 async fn remove_from_team(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
     let team = form.text("team");
-    match teams::actions::remove_member(&app, &caller, &team, &named).await {
+    match teams::actions::remove_member(&app.context, &caller, &team, &named).await {
         Ok(()) => {
             flash(&caller.signed_in.session, format!("{named} left the team {team}.")).await?;
             Ok(redirect(&address(&caller, &format!("/{named}"))))
@@ -315,7 +321,7 @@ async fn remove_from_team(
 }
 
 async fn ask_remove(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
@@ -323,7 +329,7 @@ async fn ask_remove(
 }
 
 async fn remove_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     named: &str,
@@ -331,20 +337,20 @@ async fn remove_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     require(&caller.subject, People)?;
-    let profile = members::get(app, caller, named).await?;
-    let left = members::left_behind(app, caller, &profile).await?;
+    let profile = members::get(&app.context, caller, named).await?;
+    let left = members::left_behind(&app.context, caller, &profile).await?;
     let shell = Shell::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
     Ok(html(status, &RemovePage { shell, profile, left, heir, mistakes }))
 }
 
 async fn remove(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
     let heir = form.text("heir");
-    match members::remove(&app, &caller, &named, Some(&heir)).await {
+    match members::remove(&app.context, &caller, &named, Some(&heir)).await {
         Ok(member) => {
             flash(&caller.signed_in.session, format!("{} is removed.", member.name)).await?;
             let own = member.id == caller.signed_in.person.id;
@@ -358,36 +364,36 @@ async fn remove(
 }
 
 async fn revoke(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    actions::revoke(&app, &caller, &id).await?;
+    actions::revoke(&app.context, &caller, &id).await?;
     flash(&caller.signed_in.session, "The invitation is revoked.").await?;
     Ok(redirect(&format!("/orgs/{}/settings/people", caller.organization.slug)))
 }
 
 async fn offered(
-    State(app): State<App>,
-    request: RequestFacts,
+    State(app): State<AppState>,
+    request: RequestContext,
     session: Session,
     Path(code): Path<String>,
 ) -> Result<Response> {
-    let offer = actions::offer(&app, &request.nobody(""), &code).await?;
-    let signed_in = session::person(&session, &app).await?;
+    let offer = actions::offer(&app.context, &Actor::anonymous(&request, ""), &code).await?;
+    let signed_in = session::person(&session, &app.context).await?;
     let form = NewPerson { email: offer.email.clone().unwrap_or_default(), ..NewPerson::default() };
     Ok(page(&AcceptPage { offer, code, signed_in, form, mistakes: Mistakes::default() }))
 }
 
 async fn accept(
-    State(app): State<App>,
-    request: RequestFacts,
-    devices: Devices,
+    State(app): State<AppState>,
+    request: RequestContext,
+    devices: KnownBrowsers,
     session: Session,
     Path(code): Path<String>,
     form: Form,
 ) -> Result<Response> {
-    let signed_in = session::person(&session, &app).await?;
+    let signed_in = session::person(&session, &app.context).await?;
     let person = NewPerson {
         username: form.text("username"),
         email: form.text("email"),
@@ -395,19 +401,21 @@ async fn accept(
         password: form.secret("password"),
     };
     let (actor, guest) = match &signed_in {
-        Some(known) => (request.person(known), Guest::Known(known.id, known.email.clone())),
-        None => (request.nobody(&person.name), Guest::New(person.clone())),
+        Some(known) => {
+            (Actor::person(&request, known.id, &known.name), Guest::Known(known.id, known.email.clone()))
+        }
+        None => (Actor::anonymous(&request, &person.name), Guest::New(person.clone())),
     };
     match actions::accept(&app, &actor, &code, guest).await {
         Ok((id, offer)) => {
             session::sign_in(&session, id).await?;
             let mut response = redirect(&format!("/orgs/{}", offer.organization_slug));
-            devices.remember(&app, request.address, id, &mut response).await?;
+            devices.remember(&app.context, request.ip, id, &mut response).await?;
             Ok(response)
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let offer = actions::offer(&app, &actor, &code).await?;
+            let offer = actions::offer(&app.context, &actor, &code).await?;
             Ok(html(status, &AcceptPage { offer, code, signed_in, form: person, mistakes }))
         }
     }

@@ -5,11 +5,12 @@ use serde_json::json;
 use super::model::{NewSet, OwnSet, PermissionSets, SetEdit, SetView};
 use super::store::{self, Holders};
 use crate::access::{built_in, built_in_sets, require};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
-use crate::identity::Caller;
-use crate::identity::once::repeats;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::id::PermissionSetId;
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 
 /// All sets of the organization, the built-in ones first. Everyone who belongs
 /// to it may see them: they are what roles are called.
@@ -51,7 +52,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Resul
     let permit = require(&caller.subject, PermissionSets)?;
     let checked = input.check()?;
     let id = PermissionSetId::new(change.now, &context.random);
-    if let Some(first) = repeats(&mut change, "permission set", &id).await? {
+    if let Some(first) = find_or_record_outcome(&mut change, "permission set", &id).await? {
         let made = store::find(change.tx(), caller.organization.id, &first.to_string()).await?;
         return Ok(SetView::from(&made));
     }

@@ -8,13 +8,14 @@ use serde_json::json;
 
 use super::actions;
 use super::model::{NewSet, OwnSet, SetEdit, SetView};
-use crate::identity::{ApiCaller, App};
+use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::{IfMatch, Json, tagged};
+use crate::state::AppState;
 
 /// Permission sets, built in and the organization's own.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/permission-sets", "/organizations/{org}/permission-sets/{set}");
     Api::of("Permission sets", "Named bundles of permissions: the role of an account, the set of a grant.")
         .with(
@@ -45,12 +46,16 @@ pub fn routes() -> Api<App> {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Response> {
-    Ok(Answer(json!({ "items": actions::list(&app, &caller).await?, "next": null })).into_response())
+async fn list(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+    Ok(Answer(json!({ "items": actions::list(&app.context, &caller).await?, "next": null })).into_response())
 }
 
-async fn create(State(app): State<App>, caller: ApiCaller, Json(input): Json<NewSet>) -> Result<Response> {
-    Ok((StatusCode::CREATED, Answer(actions::create(&app, &caller, &input).await?)).into_response())
+async fn create(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Json(input): Json<NewSet>,
+) -> Result<Response> {
+    Ok((StatusCode::CREATED, Answer(actions::create(&app.context, &caller, &input).await?)).into_response())
 }
 
 /// A built-in set has one version for ever.
@@ -58,23 +63,23 @@ fn version(own: Option<&OwnSet>) -> i64 {
     own.map_or(0, |own| own.version)
 }
 
-async fn show(State(app): State<App>, caller: ApiCaller, Path((_, set)): Named) -> Result<Response> {
-    let (view, own, _) = actions::get(&app, &caller, &set).await?;
+async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, set)): Named) -> Result<Response> {
+    let (view, own, _) = actions::get(&app.context, &caller, &set).await?;
     Ok(tagged(version(own.as_ref()), view))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, set)): Named,
     held: IfMatch,
     Json(input): Json<SetEdit>,
 ) -> Result<Response> {
-    let own = held.settle(actions::edit(&app, &caller, &set, &input, held.version()).await)?;
+    let own = held.settle(actions::edit(&app.context, &caller, &set, &input, held.version()).await)?;
     Ok(tagged(own.version, SetView::from(&own)))
 }
 
-async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, set)): Named) -> Result<StatusCode> {
-    actions::delete(&app, &caller, &set).await?;
+async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, set)): Named) -> Result<StatusCode> {
+    actions::delete(&app.context, &caller, &set).await?;
     Ok(StatusCode::NO_CONTENT)
 }

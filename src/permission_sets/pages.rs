@@ -11,19 +11,20 @@ use super::actions;
 use super::model::{NewSet, OwnSet, PermissionSets, SetEdit, SetView};
 use super::store::Holders;
 use crate::access::{Level, Permissions, Resource, may, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Mistakes, Result};
 use crate::principals;
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 
 const SECTION: &str = "Permission sets";
 type Named = Path<(String, String)>;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/permission-sets";
     let one = "/orgs/{org}/settings/permission-sets/{set}";
     Router::new()
@@ -111,15 +112,19 @@ struct DeletePage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
-    let sets = actions::list(&app, &caller).await?;
+async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+    let sets = actions::list(&app.context, &caller).await?;
     let may_manage = may(&caller.subject, &PermissionSets);
     let shell = Shell::of(&app, &caller, SECTION, "Permission sets").await?;
     Ok(page(&ListPage { shell, sets, may_manage }))
 }
 
-async fn show(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
-    let (set, _, holders) = actions::get(&app, &caller, &named).await?;
+async fn show(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
+    let (set, _, holders) = actions::get(&app.context, &caller, &named).await?;
     let shell = Shell::of(&app, &caller, SECTION, set.name.clone()).await?;
     let (organization, project) =
         (matrix(set.permissions, Level::Organization), matrix(set.permissions, Level::Project));
@@ -139,7 +144,7 @@ fn read(form: &Form) -> NewSet {
 }
 
 async fn form_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: NewSet,
@@ -165,11 +170,11 @@ fn words(permissions: Permissions) -> Vec<String> {
     permissions.strongest().map(|permission| permission.to_string()).collect()
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let form = match query.filled("from") {
         None => NewSet { level: Level::Project.to_string(), ..NewSet::default() },
         Some(from) => {
-            let (set, ..) = actions::get(&app, &caller, &from).await?;
+            let (set, ..) = actions::get(&app.context, &caller, &from).await?;
             NewSet {
                 slug: format!("{}-2", set.slug),
                 name: format!("{} (copy)", set.name),
@@ -182,9 +187,9 @@ async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Res
     form_page(&app, &caller, StatusCode::OK, form, (None, String::new()), Mistakes::default()).await
 }
 
-async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let input = read(&form);
-    match actions::create(&app, &caller, &input).await {
+    match actions::create(&app.context, &caller, &input).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} created.", set.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
@@ -207,24 +212,24 @@ fn typed(own: &OwnSet) -> NewSet {
 }
 
 async fn edit_form(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
-    let (_, own, _) = actions::get(&app, &caller, &named).await?;
+    let (_, own, _) = actions::get(&app.context, &caller, &named).await?;
     let Some(own) = own else { return Ok(redirect(&address(&caller, &format!("/{named}")))) };
     let edits = (Some(own.slug.clone()), own.version.to_string());
     form_page(&app, &caller, StatusCode::OK, typed(&own), edits, Mistakes::default()).await
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
     require(&caller.subject, PermissionSets)?;
-    let (_, own, holders) = actions::get(&app, &caller, &named).await?;
+    let (_, own, holders) = actions::get(&app.context, &caller, &named).await?;
     let version = form.text("version");
     let typed = read(&form);
     let input = SetEdit {
@@ -244,7 +249,7 @@ async fn edit(
             return Ok(page(&PreviewPage { shell, form: typed, version, slug, holders, gained, lost }));
         }
     }
-    match actions::edit(&app, &caller, &named, &input, version.parse().ok()).await {
+    match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} saved.", set.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
@@ -258,7 +263,7 @@ async fn edit(
 }
 
 async fn ask_delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
@@ -266,20 +271,24 @@ async fn ask_delete(
 }
 
 async fn delete_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     named: &str,
     mistakes: Mistakes,
 ) -> Result<Response> {
     require(&caller.subject, PermissionSets)?;
-    let (set, _, holders) = actions::get(app, caller, named).await?;
+    let (set, _, holders) = actions::get(&app.context, caller, named).await?;
     let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
     Ok(html(status, &DeletePage { shell, set, holders, mistakes }))
 }
 
-async fn delete(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
-    match actions::delete(&app, &caller, &named).await {
+async fn delete(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
+    match actions::delete(&app.context, &caller, &named).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} deleted.", set.name)).await?;
             Ok(redirect(&address(&caller, "")))

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::key::Key;
-use super::{Clock, Db, Random};
 use crate::config::Config;
+use crate::platform::key::Key;
+use crate::platform::{Clock, Db, Random};
 
 /// Database, clock, randomness, settings and sealing key. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -6,14 +6,15 @@ pub mod context;
 pub mod db;
 pub mod error;
 pub mod id;
-pub mod ip_range;
 pub mod key;
 pub mod log;
 pub mod outbound;
 pub mod private_file;
 pub mod random;
+pub mod rate_limits;
 pub mod search;
 pub mod secret;
+pub mod server;
 pub mod text;
 pub mod web;
 

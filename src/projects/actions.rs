@@ -8,13 +8,14 @@ use crate::access::{
     Kind, Level, PermissionSet, Permissions, PrincipalId, ProjectFacts, Projects, Resource, Subject, Target,
     Visibility, decide, effective, may, require, see,
 };
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
+use crate::callers::Caller;
 use crate::grants::store as grants;
-use crate::identity::Caller;
-use crate::identity::once::repeats;
+use crate::platform::Context;
 use crate::platform::id::ProjectId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::teams;
 use crate::teams::model::Team;
 
@@ -91,7 +92,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
     let team = team_of(&mut change, &caller, &checked.team).await?;
     let permit = require(&caller.subject, ProjectsOf(team.id))?;
     let id = ProjectId::new(change.now, &context.random);
-    if let Some(first) = repeats(&mut change, "project", &id).await? {
+    if let Some(first) = find_or_record_outcome(&mut change, "project", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
     }
     // A restricted project is one of the team that is restricted at once.

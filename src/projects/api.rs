@@ -11,20 +11,26 @@ use serde_json::json;
 use super::model::{NewProject, Project, ProjectEdit};
 use super::store::{Filter, Named};
 use super::{actions, grants};
-use crate::identity::{ApiCaller, App};
-use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post, put};
+use crate::callers::ApiCaller;
+use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
+use crate::state::AppState;
 
-const FILTERS: &[Field] = &[
-    Field { name: "q", about: "Text in the name or slug.", words: &[] },
-    Field { name: "team", about: "The slug of the team that owns it.", words: &[] },
-    Field { name: "visibility", about: "Whom it lets in.", words: &["open", "public", "team", "restricted"] },
+const FILTERS: &[QueryFilter] = &[
+    QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] },
+    QueryFilter { name: "team", about: "The slug of the team that owns it.", words: &[] },
+    QueryFilter {
+        name: "visibility",
+        about: "Whom it lets in.",
+        words: &["open", "public", "team", "restricted"],
+    },
 ];
 
 /// Projects and who is named in them.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/projects", "/organizations/{org}/projects/{project}");
     let grant = "/organizations/{org}/projects/{project}/grants/{principal}";
     Api::of("Projects", "What services act on. A project belongs to a team and says whom it lets in.")
@@ -70,41 +76,46 @@ pub fn routes() -> Api<App> {
 
 type Of = Path<(String, String)>;
 
-async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
     query.check(FILTERS)?;
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_api(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &Page::of_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
 async fn create(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Json(input): Json<NewProject>,
 ) -> Result<Response> {
-    let project = actions::create(&app, &caller, &input).await?;
+    let project = actions::create(&app.context, &caller, &input).await?;
     Ok((StatusCode::CREATED, Answer(project)).into_response())
 }
 
-async fn show(State(app): State<App>, caller: ApiCaller, Path((_, project)): Of) -> Result<Response> {
-    let project = actions::get(&app, &caller, &project).await?;
+async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, project)): Of) -> Result<Response> {
+    let project = actions::get(&app.context, &caller, &project).await?;
     Ok(tagged(project.version, project))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, project)): Of,
     held: IfMatch,
     Json(input): Json<ProjectEdit>,
 ) -> Result<Response> {
-    let project = held.settle(actions::edit(&app, &caller, &project, &input, held.version()).await)?;
+    let project =
+        held.settle(actions::edit(&app.context, &caller, &project, &input, held.version()).await)?;
     Ok(tagged(project.version, project))
 }
 
-async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, project)): Of) -> Result<StatusCode> {
-    actions::delete(&app, &caller, &project, None).await?;
+async fn delete(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Path((_, project)): Of,
+) -> Result<StatusCode> {
+    actions::delete(&app.context, &caller, &project, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -135,12 +146,12 @@ impl From<Named> for Granted {
 }
 
 async fn named(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, project)): Of,
     query: Query,
 ) -> Result<Response> {
-    let (_, slice) = grants::list(&app, &caller, &project, &Page::of_api(&query)?).await?;
+    let (_, slice) = grants::list(&app.context, &caller, &project, &Page::of_api(&query)?).await?;
     let items: Vec<Granted> = slice.rows.into_iter().map(Granted::from).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
@@ -155,20 +166,20 @@ struct Grant {
 }
 
 async fn set(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, project, principal)): Path<(String, String, String)>,
     Json(grant): Json<Grant>,
 ) -> Result<Response> {
-    let (_, named) = grants::put(&app, &caller, &project, &principal, &grant.permission_set).await?;
+    let (_, named) = grants::put(&app.context, &caller, &project, &principal, &grant.permission_set).await?;
     Ok(Answer(Granted::from(Named { principal, ..named })).into_response())
 }
 
 async fn remove(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, project, principal)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
-    grants::remove(&app, &caller, &project, &principal).await?;
+    grants::remove(&app.context, &caller, &project, &principal).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,12 +6,13 @@ use super::model::{GrantsOf, Project};
 use super::store::{self, Named};
 use crate::access::{Home, Kind, Level, PermissionSet, Permit, Visibility, require, see};
 use crate::audit::{Action, Change, Event};
+use crate::callers::Caller;
 use crate::grants::store as grants;
-use crate::identity::Caller;
+use crate::platform::Context;
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::text::fold;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::teams;
 
 /// Who is named in a project.

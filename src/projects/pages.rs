@@ -11,13 +11,14 @@ use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf, VISIB
 use super::store::{self, Crowd, Filter, Named};
 use super::{actions, grants};
 use crate::access::{Level, PermissionSet, Visibility, may, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
 
@@ -25,7 +26,7 @@ const SECTION: &str = "Projects";
 type Of = Path<(String, String)>;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/projects";
     let one = "/orgs/{org}/settings/projects/{project}";
     Router::new()
@@ -117,10 +118,10 @@ struct DeletePage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
     let may_create = actions::may_create(&caller);
     let shell = Shell::of(&app, &caller, SECTION, "Projects").await?;
     Ok(page(&ListPage { shell, filter, slice, may_create }))
@@ -128,33 +129,33 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
 
 /// The tab *Projects* of a team.
 async fn of_team(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Of,
     query: Query,
 ) -> Result<Response> {
-    let team = teams::actions::get(&app, &caller, &team).await?;
+    let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
     let may_create = may(&caller.subject, &ProjectsOf(team.id));
     let shell = Shell::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
     Ok(page(&TeamPage { shell, team, slice, may_create }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let form =
         NewProject { team: query.text("team"), visibility: Some("team".to_owned()), ..NewProject::default() };
     new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
 }
 
 async fn new_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: NewProject,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let teams = actions::own_teams(app, caller).await?;
+    let teams = actions::own_teams(&app.context, caller).await?;
     if teams.is_empty() {
         return Err(Error::Forbidden(
             "Admins of a team make its projects, owners those of every team. Ask one of them.".to_owned(),
@@ -164,7 +165,7 @@ async fn new_page(
     Ok(html(status, &NewPage { shell, form, teams, visibilities: VISIBILITIES, mistakes }))
 }
 
-async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let input = NewProject {
         slug: form.text("slug"),
         name: form.text("name"),
@@ -172,7 +173,7 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
         team: form.text("team"),
         visibility: form.filled("visibility"),
     };
-    match actions::create(&app, &caller, &input).await {
+    match actions::create(&app.context, &caller, &input).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} created.", project.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}/access", project.slug))))
@@ -189,7 +190,7 @@ async fn home(caller: ConsoleCaller, Path((_, project)): Of) -> Response {
 }
 
 async fn access(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, project)): Of,
     query: Query,
@@ -198,7 +199,7 @@ async fn access(
 }
 
 async fn access_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     named: &str,
@@ -207,15 +208,15 @@ async fn access_page(
 ) -> Result<Response> {
     let which = if mistakes.is_empty() { Page::of_console(&form)? } else { Page::first() };
     // Who reads the project and not its grants sees who reaches it without being named.
-    let (project, slice) = match grants::list(app, caller, named, &which).await {
+    let (project, slice) = match grants::list(&app.context, caller, named, &which).await {
         Ok(found) => found,
         Err(Error::Forbidden(_)) => {
             let nobody = Slice::empty();
-            (actions::get(app, caller, named).await?, nobody)
+            (actions::get(&app.context, caller, named).await?, nobody)
         }
         Err(error) => return Err(error),
     };
-    let crowd = store::crowd(&app.db, caller.organization.id, &project).await?;
+    let crowd = store::crowd(&app.context.db, caller.organization.id, &project).await?;
     let sets = caller.organization.sets.all().filter(|set| set.level == Level::Project).cloned().collect();
     let may_manage = may(&caller.subject, &GrantsOf(project.clone()));
     let shell = Shell::of(app, caller, SECTION, project.name.clone()).await?;
@@ -223,7 +224,7 @@ async fn access_page(
 }
 
 async fn put(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, project)): Of,
     form: Form,
@@ -239,7 +240,7 @@ async fn put(
         "service_account" => format!("account:{}", typed.trim()),
         _ => typed.clone(),
     };
-    match grants::put(&app, &caller, &project, &named, &form.text("permission_set")).await {
+    match grants::put(&app.context, &caller, &project, &named, &form.text("permission_set")).await {
         Ok((project, named)) => {
             let set = caller.organization.sets.name(&named.permission_set);
             flash(&caller.signed_in.session, format!("{} is named here as {set}.", named.name)).await?;
@@ -253,15 +254,15 @@ async fn put(
 }
 
 async fn remove(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, project)): Of,
     form: Form,
 ) -> Result<Response> {
-    let name = grants::remove(&app, &caller, &project, &form.text("principal")).await?;
+    let name = grants::remove(&app.context, &caller, &project, &form.text("principal")).await?;
     flash(&caller.signed_in.session, format!("{name} is named here no longer.")).await?;
     // Who removed themselves sees the project no longer.
-    let to = if actions::get(&app, &caller, &project).await.is_ok() {
+    let to = if actions::get(&app.context, &caller, &project).await.is_ok() {
         format!("/{project}/access")
     } else {
         String::new()
@@ -269,8 +270,12 @@ async fn remove(
     Ok(redirect(&address(&caller, &to)))
 }
 
-async fn settings(State(app): State<App>, caller: ConsoleCaller, Path((_, project)): Of) -> Result<Response> {
-    let project = actions::get(&app, &caller, &project).await?;
+async fn settings(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, project)): Of,
+) -> Result<Response> {
+    let project = actions::get(&app.context, &caller, &project).await?;
     let form = ProjectEdit {
         name: Some(project.name.clone()),
         description: Some(project.description.clone()),
@@ -282,18 +287,18 @@ async fn settings(State(app): State<App>, caller: ConsoleCaller, Path((_, projec
 }
 
 async fn settings_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     project: Project,
     (form, version): (ProjectEdit, String),
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let mut teams = actions::own_teams(app, caller).await?;
+    let mut teams = actions::own_teams(&app.context, caller).await?;
     if let Some(team) = &project.team
         && !teams.iter().any(|team| team.id == project.team_id)
     {
-        teams.extend(teams::actions::get(app, caller, team).await.ok());
+        teams.extend(teams::actions::get(&app.context, caller, team).await.ok());
     }
     let may_edit = may(&caller.subject, &project);
     let shell = Shell::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
@@ -302,7 +307,7 @@ async fn settings_page(
 }
 
 async fn save(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Of,
     form: Form,
@@ -314,17 +319,17 @@ async fn save(
         visibility: form.filled("visibility"),
     };
     let version = form.text("version");
-    let project = actions::get(&app, &caller, &named).await?;
+    let project = actions::get(&app.context, &caller, &named).await?;
     let to = input.visibility.as_deref().and_then(|word| word.parse::<Visibility>().ok());
     if let (Some(to), false, true) = (to, form.has("confirmed"), may(&caller.subject, &project)) {
-        let lost = actions::consequences(&app, &caller, &project, to).await?;
+        let lost = actions::consequences(&app.context, &caller, &project, to).await?;
         if !lost.is_empty() && input.check(&project).is_ok() {
             let title = format!("Make {} {to}?", project.name);
             let shell = Shell::of(&app, &caller, SECTION, title).await?;
             return Ok(page(&ConfirmPage { shell, project, form: input, version, lost }));
         }
     }
-    match actions::edit(&app, &caller, &named, &input, version.parse().ok()).await {
+    match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} saved.", project.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}/settings", project.slug))))
@@ -337,16 +342,16 @@ async fn save(
 }
 
 async fn ask_delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, project)): Of,
 ) -> Result<Response> {
-    let project = actions::get(&app, &caller, &project).await?;
+    let project = actions::get(&app.context, &caller, &project).await?;
     delete_page(&app, &caller, StatusCode::OK, project, Mistakes::default()).await
 }
 
 async fn delete_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     project: Project,
@@ -358,19 +363,19 @@ async fn delete_page(
 }
 
 async fn delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Of,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app, &caller, &named, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller, &named, Some(&form.text("confirm"))).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} deleted.", project.name)).await?;
             Ok(redirect(&address(&caller, "")))
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let project = actions::get(&app, &caller, &named).await?;
+            let project = actions::get(&app.context, &caller, &named).await?;
             delete_page(&app, &caller, status, project, mistakes).await
         }
     }

@@ -13,14 +13,17 @@ use serde_json::{Value, json};
 
 use super::verified::{self, Question};
 use crate::access::{Decision, Permission, Subject, Target, decide};
-use crate::identity::attribution::{Attribution, Claimed};
-use crate::identity::service::{Authenticated, ServiceCaller};
-use crate::identity::{App, PlainToken};
-use crate::platform::web::{DirectRoutes, Json};
+use crate::callers::AuthenticatedService;
+use crate::platform::server::DirectRoutes;
+use crate::platform::web::Json;
 use crate::platform::{Error, Mistakes, Result};
+use crate::state::AppState;
+use crate::verification::PlainToken;
+use crate::verification::attribution::{Attribution, AttributionClaim};
+use crate::verification::principal::ServiceCaller;
 
 /// The routes of this protocol.
-pub fn routes() -> DirectRoutes<App> {
+pub fn routes() -> DirectRoutes<AppState> {
     DirectRoutes::default().route("/access/v1/evaluation", Method::POST, one).route(
         "/access/v1/evaluations",
         Method::POST,
@@ -29,7 +32,7 @@ pub fn routes() -> DirectRoutes<App> {
 }
 
 /// Where this protocol is described to programs.
-pub fn metadata_route() -> Router<App> {
+pub fn metadata_route() -> Router<AppState> {
     Router::new().route("/.well-known/authzen-configuration", get(metadata))
 }
 
@@ -85,8 +88,8 @@ struct Batch {
 /// How many questions one request may hold.
 const MOST: usize = 100;
 
-async fn metadata(State(app): State<App>) -> Response {
-    let base = &app.config.public_url;
+async fn metadata(State(app): State<AppState>) -> Response {
+    let base = &app.context.config.public_url;
     Answer(json!({
         "policy_decision_point": base,
         "access_evaluation_endpoint": format!("{base}/access/v1/evaluation"),
@@ -96,8 +99,8 @@ async fn metadata(State(app): State<App>) -> Response {
 }
 
 async fn one(
-    State(app): State<App>,
-    Authenticated(service): Authenticated,
+    State(app): State<AppState>,
+    AuthenticatedService(service): AuthenticatedService,
     question: Result<Json<Evaluation>>,
 ) -> Result<Response> {
     let Json(question) = question.map_err(malformed)?;
@@ -113,8 +116,8 @@ fn malformed(error: Error) -> Error {
 }
 
 async fn several(
-    State(app): State<App>,
-    Authenticated(service): Authenticated,
+    State(app): State<AppState>,
+    AuthenticatedService(service): AuthenticatedService,
     batch: Result<Json<Batch>>,
 ) -> Result<Response> {
     let Json(batch) = batch.map_err(malformed)?;
@@ -163,7 +166,7 @@ fn no(reason: impl Into<String>) -> Value {
     json!({ "decision": false, "context": { "reason": reason.into(), "via": null } })
 }
 
-async fn evaluate(app: &App, service: &ServiceCaller, question: &Evaluation) -> Result<Value> {
+async fn evaluate(app: &AppState, service: &ServiceCaller, question: &Evaluation) -> Result<Value> {
     let missing = |field: &str| Error::Malformed(format!("“{field}” is needed."));
     let subject = question.subject.as_ref().filter(|it| !it.r#type.is_empty() && !it.id.is_empty());
     let subject = subject.ok_or_else(|| missing("subject, with type and id,"))?;
@@ -225,7 +228,7 @@ fn via(decision: &Decision<'_>) -> Option<String> {
 /// The subject of a question: a token that is good for the service, or a
 /// principal of its organization, by id.
 async fn subject_of(
-    app: &App,
+    app: &AppState,
     service: &ServiceCaller,
     named: &Named,
     context: Context,
@@ -233,7 +236,7 @@ async fn subject_of(
     if named.r#type == "token" {
         let question = Question {
             token: PlainToken::parse(named.id.trim()),
-            claimed: Claimed { on_behalf_of: context.on_behalf_of, team: context.team },
+            claimed: AttributionClaim { on_behalf_of: context.on_behalf_of, team: context.team },
             // An address that cannot be read is one that is not known.
             address: context.client_address.and_then(|text| text.parse().ok()),
             agent: None,

@@ -17,16 +17,18 @@ use axum::response::Response;
 
 use super::verified::{self, Question, Verified};
 use crate::access::{Decision, Permission, Target, decide, effective};
-use crate::identity::App;
-use crate::identity::attribution::{Attribution, Claimed};
-use crate::identity::bearer::presented;
-use crate::identity::caller::RequestFacts;
-use crate::identity::service::{ServiceCaller, authenticate};
-use crate::platform::web::{DirectRoutes, Query, headers};
+use crate::platform::server::DirectRoutes;
+use crate::platform::web::RequestContext;
+use crate::platform::web::{Query, headers};
 use crate::platform::{Error, Result};
+use crate::state::AppState;
+use crate::verification::attribution::{Attribution, AttributionClaim};
+use crate::verification::credentials::presented;
+use crate::verification::principal::ServiceCaller;
+use crate::verification::service::authenticate;
 
 /// The routes of this protocol.
-pub fn routes() -> DirectRoutes<App> {
+pub fn routes() -> DirectRoutes<AppState> {
     DirectRoutes::default().route_any(PATH, check)
 }
 
@@ -54,15 +56,15 @@ struct Asked {
     verified: Verified,
 }
 
-impl FromRequestParts<App> for Asked {
+impl FromRequestParts<AppState> for Asked {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let request = RequestFacts::of(parts);
-        let address = request.address;
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let request = RequestContext::of(parts);
+        let address = request.ip;
         // A wrong secret is the operator's mistake, not the caller's: no 401, which
         // a proxy would pass on.
-        let service = match authenticate(app, &request, &parts.headers, &SERVICE).await {
+        let service = match authenticate(&app.verifier, &request, &parts.headers, &SERVICE).await {
             Ok(service) => service,
             Err(Error::Unauthenticated { .. } | Error::TooMany { .. }) => {
                 return Err(Error::internal(
@@ -73,14 +75,14 @@ impl FromRequestParts<App> for Asked {
         };
         // Proxies know 401 and 403 alone: failures are counted, and not made to wait here.
         let refused = |error: Error| {
-            let _ = app.limits.refused(address, error.clone());
+            let _ = app.rate_limits.count_failure(address, error.clone());
             error
         };
         let question = Question {
             token: Some(presented(&parts.headers).map_err(refused)?),
-            claimed: Claimed::of(&parts.headers),
+            claimed: AttributionClaim::of(&parts.headers),
             address,
-            agent: request.agent,
+            agent: request.user_agent,
         };
         let verified = verified::verify(app, &service, question).await?;
         let verified = verified.ok_or_else(|| refused(Error::Unauthenticated { presented: true }))?;
@@ -110,16 +112,16 @@ const NO_PERMISSION: &str = "permission=";
 /// The permission and the project that are asked about.
 struct AskedFor(Query);
 
-impl FromRequestParts<App> for AskedFor {
+impl FromRequestParts<AppState> for AskedFor {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
         question(&parts.uri).map(Self)
     }
 }
 
 async fn check(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Asked { service, verified }: Asked,
     query: AskedFor,
 ) -> Result<Response> {
@@ -160,7 +162,7 @@ async fn check(
     let Attribution { team, person, .. } = verified.attribution;
     let principal = &verified.bearer.principal;
     let mut response = Response::default();
-    *response.headers_mut() = headers(&app);
+    *response.headers_mut() = headers(&app.context);
     // Always all of them, so that none that the caller forged gets through.
     for (name, value) in [
         (SUBJECT, &*principal.id()),
@@ -172,7 +174,7 @@ async fn check(
         response.headers_mut().insert(name, value);
     }
     response.headers_mut().insert(KIND, HeaderValue::from_static(principal.kind().word()));
-    let scope = app.memory.words(effective(&verified.subject))?.scope.clone();
+    let scope = app.verifier.cache.encoded_permissions(effective(&verified.subject))?.scope.clone();
     response.headers_mut().insert(SCOPE, scope);
     Ok(response)
 }

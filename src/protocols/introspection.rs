@@ -11,25 +11,28 @@ use serde_json::json;
 use super::oauth_error::{Code, Refused, needed, once, refuse};
 use super::verified::{self, Question, Verified};
 use crate::access::effective;
-use crate::identity::attribution::{Claimed, Named, Outcome};
-use crate::identity::bearer::PrincipalKind;
-use crate::identity::service::{Authenticated, ServiceCaller};
-use crate::identity::{App, PlainToken};
+use crate::callers::AuthenticatedService;
 use crate::platform::id::ServiceId;
-use crate::platform::web::{DirectRoutes, Form, told};
+use crate::platform::server::DirectRoutes;
+use crate::platform::web::{Form, told};
 use crate::platform::{Error, Result, Timestamp};
+use crate::state::AppState;
+use crate::verification::PlainToken;
+use crate::verification::attribution::{AttributionClaim, Named, Outcome};
+use crate::verification::principal::PrincipalKind;
+use crate::verification::principal::ServiceCaller;
 
 /// The routes of this protocol.
-pub fn routes() -> DirectRoutes<App> {
+pub fn routes() -> DirectRoutes<AppState> {
     DirectRoutes::default().route("/oauth2/introspect", Method::POST, introspect)
 }
 
 async fn introspect(
-    State(app): State<App>,
-    service: Result<Authenticated>,
+    State(app): State<AppState>,
+    service: Result<AuthenticatedService>,
     form: Result<Form>,
 ) -> Result<Response, Refused> {
-    let Authenticated(service) = service.map_err(Refused::client)?;
+    let AuthenticatedService(service) = service.map_err(Refused::client)?;
     let form = form?;
     let token = PlainToken::parse(&needed(&form, "token")?);
     let address = match once(&form, "client_address")? {
@@ -39,7 +42,7 @@ async fn introspect(
             Err(_) => return refuse(Code::InvalidRequest, "client_address must be an IPv4 or IPv6 address"),
         },
     };
-    let claimed = Claimed { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };
+    let claimed = AttributionClaim { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };
     let question = Question { token, claimed, address, agent: None };
     match verified::verify(&app, &service, question).await? {
         Some(verified) => Ok(told(&active(&app, &service, &verified)?)?),
@@ -81,16 +84,16 @@ struct More<'a> {
     attribution: Option<Outcome>,
 }
 
-fn active<'a>(app: &'a App, service: &'a ServiceCaller, verified: &'a Verified) -> Result<Good<'a>> {
+fn active<'a>(app: &'a AppState, service: &'a ServiceCaller, verified: &'a Verified) -> Result<Good<'a>> {
     let Verified { bearer, subject, default_team, attribution } = verified;
-    let scope = &app.memory.words(effective(subject))?.scope;
+    let scope = &app.verifier.cache.encoded_permissions(effective(subject))?.scope;
     Ok(Good {
         active: true,
         sub: bearer.principal.id(),
         client_id: bearer.principal.id(),
         username: bearer.principal.username(),
         scope: scope.to_str().map_err(Error::internal)?.to_owned(),
-        iss: &app.config.public_url,
+        iss: &app.context.config.public_url,
         aud: service.id,
         token_type: "Bearer",
         iat: seconds(bearer.issued_at),

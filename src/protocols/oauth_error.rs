@@ -7,13 +7,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::access::TokenKind;
-use crate::identity::App;
-use crate::identity::bearer::{credentials, verify_in_turn};
-use crate::identity::caller::RequestFacts;
-use crate::identity::service::authenticate_as;
-use crate::identity::{Bearer, PlainToken};
 use crate::platform::Error;
 use crate::platform::web::Form;
+use crate::platform::web::RequestContext;
+use crate::state::AppState;
+use crate::verification::PlainToken;
+use crate::verification::VerifiedToken;
+use crate::verification::credentials::credentials;
+use crate::verification::service::authenticate_as;
+use crate::verification::verify_rate_limited;
 
 /// The words of RFC 6749, 5.2, RFC 7009, 2.2.1 and RFC 8693, 2.2.2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -106,20 +108,20 @@ pub(super) fn needed(form: &Form, name: &str) -> Result<String, Refused> {
 /// Looks at a token that a request rests on. Its use from an address that it
 /// is not for is told; any other reason is not.
 pub(super) async fn look(
-    app: &App,
-    facts: &RequestFacts,
+    app: &AppState,
+    facts: &RequestContext,
     value: Option<PlainToken>,
     code: Code,
-) -> Result<Bearer, Refused> {
+) -> Result<VerifiedToken, Refused> {
     let bad = Error::Unauthenticated { presented: true };
     let checked = match value {
-        Some(value) => verify_in_turn(app, &value, facts.clone()).await,
+        Some(value) => verify_rate_limited(&app.verifier, &value, facts.clone()).await,
         None => Err(bad),
     };
     match checked {
         Ok(bearer) => Ok(bearer),
         Err(Error::Forbidden(text)) => refuse(code, text),
-        Err(error @ Error::Unauthenticated { .. }) => match app.limits.refused(facts.address, error) {
+        Err(error @ Error::Unauthenticated { .. }) => match app.rate_limits.count_failure(facts.ip, error) {
             Error::Unauthenticated { .. } => {
                 refuse(code, "it is unknown, has ended, or may not be used for this")
             }
@@ -152,14 +154,14 @@ pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String,
 /// Where credentials are presented though none are needed, they must be good:
 /// a service's id and secret, or an account's UID and key.
 pub(super) async fn check_client(
-    app: &App,
-    facts: &RequestFacts,
+    app: &AppState,
+    facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
 ) -> Result<(), Refused> {
     let Some((id, token)) = client(headers, form)? else { return Ok(()) };
     let good = if token.kind() == TokenKind::ServiceSecret {
-        match authenticate_as(app, facts, &id, &token).await {
+        match authenticate_as(&app.verifier, facts, &id, &token).await {
             Ok(_) => true,
             Err(Error::Unauthenticated { .. }) => false,
             Err(error) => return Err(error.into()),

@@ -8,16 +8,16 @@ use serde_json::json;
 
 use super::oauth_token::GRANTS;
 use crate::access::Permission;
-use crate::identity::App;
-use crate::identity::signature::SignatureAlgorithm;
+use crate::state::AppState;
+use crate::verification::signature::SignatureAlgorithm;
 
 /// The routes of this protocol.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new().route("/.well-known/oauth-authorization-server", get(metadata))
 }
 
-async fn metadata(State(app): State<App>) -> Response {
-    let base = &app.config.public_url;
+async fn metadata(State(app): State<AppState>) -> Response {
+    let base = &app.context.config.public_url;
     let scopes: Vec<String> = Permission::all().map(|permission| permission.to_string()).collect();
     Json(json!({
         "issuer": base,

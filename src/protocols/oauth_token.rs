@@ -12,23 +12,25 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::oauth_error::{Code, Refused, check_client, client, look, needed, once, refuse, sent};
-use crate::access::{Addresses, Permission, Permissions, Subject, TokenKind, anywhere};
+use crate::access::{IpAllowList, Permission, Permissions, Subject, TokenKind, anywhere};
 use crate::audit::{Actor, ActorKind, Change};
-use crate::identity::assertion::{Presented, Proven};
-use crate::identity::bearer::Principal;
-use crate::identity::caller::RequestFacts;
-use crate::identity::{App, Bearer, PlainToken};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
 use crate::platform::web::Form;
+use crate::platform::web::RequestContext;
 use crate::platform::{Error, Timestamp};
 use crate::principals::{self, of_account};
 use crate::service_accounts::model::{ServiceAccount, Status};
 use crate::service_accounts::store as accounts;
+use crate::state::AppState;
 use crate::tokens::access::{AccessFor, LONGEST, USUAL, issue};
+use crate::verification::PlainToken;
+use crate::verification::assertion::{Presented, Proven};
+use crate::verification::principal::Principal;
+use crate::verification::{VerifiedToken, ip_refused};
 
 /// The routes of this protocol.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     // The second is what the SDK of Weights & Biases asks.
     Router::new().route("/oauth2/token", post(token)).route("/oidc/token", post(token))
 }
@@ -64,8 +66,8 @@ struct Exchange {
 }
 
 async fn token(
-    State(app): State<App>,
-    facts: RequestFacts,
+    State(app): State<AppState>,
+    facts: RequestContext,
     headers: HeaderMap,
     form: Result<Form, Error>,
 ) -> Result<Response, Refused> {
@@ -81,7 +83,7 @@ async fn token(
     };
     let permissions = scope(&form, &exchange)?;
     let lifetime = lifetime(&form)?;
-    let mut change = Change::begin(&app, &exchange.actor, exchange.organization).await?;
+    let mut change = Change::begin(&app.context, &exchange.actor, exchange.organization).await?;
     let now = change.now;
     if let Some(proven) = &exchange.proven
         && !proven.claim(change.tx()).await?
@@ -141,7 +143,7 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, Refuse
     Ok(Some(asked))
 }
 
-fn exchange(bearer: &Bearer) -> Exchange {
+fn exchange(bearer: &VerifiedToken) -> Exchange {
     let (organization, subject) = match &bearer.principal {
         Principal::Machine(machine) => {
             (Some(machine.organization.id), Some(Subject::clone(&machine.subject)))
@@ -154,8 +156,8 @@ fn exchange(bearer: &Bearer) -> Exchange {
 /// A session on behalf of a service account: its UID and one of its keys
 /// (RFC 6749, 4.4).
 async fn session(
-    app: &App,
-    facts: &RequestFacts,
+    app: &AppState,
+    facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
 ) -> Result<Exchange, Refused> {
@@ -170,14 +172,14 @@ async fn session(
     if bearer.principal.id() != uid {
         return refuse(Code::InvalidClient, "the UID and the key do not belong to one service account");
     }
-    app.usage.note(&bearer, None, None);
+    app.verifier.usage.record(&bearer, None, None);
     Ok(exchange(&bearer))
 }
 
 /// A token becomes a narrower one (RFC 8693).
 async fn narrowed(
-    app: &App,
-    facts: &RequestFacts,
+    app: &AppState,
+    facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
 ) -> Result<Exchange, Refused> {
@@ -200,14 +202,14 @@ async fn narrowed(
         );
     }
     let bearer = look(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
-    app.usage.note(&bearer, None, None);
+    app.verifier.usage.record(&bearer, None, None);
     Ok(exchange(&bearer))
 }
 
 /// An external identity becomes an access token (RFC 7523, 2.1).
 async fn federated(
-    app: &App,
-    facts: &RequestFacts,
+    app: &AppState,
+    facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
 ) -> Result<Exchange, Refused> {
@@ -217,7 +219,7 @@ async fn federated(
     let presented = Presented::read(&text).map_err(bad)?;
     let pair = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
     let (named, at) = (once(form, "client_id")?, once(form, "organization")?);
-    let trusted = providers::list_trusted(&app.db, pair, at.as_deref(), named.as_deref()).await?;
+    let trusted = providers::list_trusted(&app.context.db, pair, at.as_deref(), named.as_deref()).await?;
     let provider = match trusted.as_slice() {
         [provider] => *provider,
         [] => {
@@ -236,26 +238,28 @@ async fn federated(
             );
         }
     };
-    let proven = match presented.prove(app).await {
+    let proven = match presented.prove(&app.verifier).await {
         Ok(proven) => proven,
         Err(text) => {
             let error = Error::Unauthenticated { presented: true };
-            return match app.limits.refused(facts.address, error) {
+            return match app.rate_limits.count_failure(facts.ip, error) {
                 Error::Unauthenticated { .. } => refuse(Code::InvalidGrant, text),
                 other => Err(other.into()),
             };
         }
     };
-    let now = app.clock.now();
-    let candidates = accounts::federated(&app.db, provider.id, proven.subject(), now).await?;
+    let now = app.context.clock.now();
+    let candidates = accounts::federated(&app.context.db, provider.id, proven.subject(), now).await?;
     let account = matching(candidates, &proven, named.as_deref(), now)?;
-    let organization = principals::organization(&app.db, account.organization_id).await?;
-    let addresses = Addresses::parse(&account.allowed_addresses).map_err(Error::internal)?;
-    if !addresses.let_in(facts.address) || !organization.policy.lets_in(facts.address) {
-        return refuse(Code::InvalidGrant, facts.shut_out().to_string());
+    let organization = principals::organization(&app.context.db, account.organization_id).await?;
+    let addresses = IpAllowList::parse(&account.allowed_addresses).map_err(Error::internal)?;
+    if !addresses.allows(facts.ip) || !organization.policy.ip_allowed(facts.ip) {
+        return refuse(Code::InvalidGrant, ip_refused(facts.ip).to_string());
     }
-    let subject = of_account(&app.db, &organization, account.id, account.home(), &account.role).await?;
-    let actor = facts.program(ActorKind::ServiceAccount, account.id.to_string(), account.name.clone());
+    let subject =
+        of_account(&app.context.db, &organization, account.id, account.home(), &account.role).await?;
+    let actor =
+        Actor::program(facts, ActorKind::ServiceAccount, account.id.to_string(), account.name.clone());
     let access = AccessFor::identity(
         &proven,
         organization.id,

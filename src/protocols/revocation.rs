@@ -8,21 +8,22 @@ use axum::routing::post;
 
 use super::oauth_error::{Code, Refused, check_client, needed, refuse, sent};
 use crate::access::TokenKind;
-use crate::audit::{ActorKind, Change};
-use crate::identity::caller::RequestFacts;
-use crate::identity::{App, PlainToken};
+use crate::audit::{Actor, ActorKind, Change};
 use crate::platform::Error;
 use crate::platform::web::Form;
+use crate::platform::web::RequestContext;
+use crate::state::AppState;
 use crate::tokens::{lifecycle, store};
+use crate::verification::PlainToken;
 
 /// The routes of this protocol.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new().route("/oauth2/revoke", post(revoke))
 }
 
 async fn revoke(
-    State(app): State<App>,
-    facts: RequestFacts,
+    State(app): State<AppState>,
+    facts: RequestContext,
     headers: HeaderMap,
     form: Result<Form, Error>,
 ) -> Result<StatusCode, Refused> {
@@ -37,8 +38,8 @@ async fn revoke(
             "service secrets are revoked in the console or by the API",
         );
     }
-    let actor = facts.program(ActorKind::Nobody, String::new(), "who has the token".to_owned());
-    let mut change = Change::begin(&app, &actor, None).await?;
+    let actor = Actor::program(&facts, ActorKind::Nobody, String::new(), "who has the token".to_owned());
+    let mut change = Change::begin(&app.context, &actor, None).await?;
     let now = change.now;
     // A value that has stopped is nothing any more, and must not end its successor.
     let Some((token, is_old)) = store::of_value(change.tx(), &value, now).await? else {

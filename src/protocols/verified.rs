@@ -4,19 +4,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::{ProjectFacts, Subject};
-use crate::identity::attribution::{Attribution, Claimed, settle};
-use crate::identity::bearer::{self, Bearer, Principal};
-use crate::identity::caller::{RequestFacts, place_in};
-use crate::identity::service::ServiceCaller;
-use crate::identity::{App, PlainToken};
-use crate::platform::{Error, Label, Result};
+use crate::callers::membership_in;
+use crate::platform::web::RequestContext;
+use crate::platform::{Error, Result};
 use crate::principals::{self, memberships};
 use crate::projects::store as projects;
 use crate::service_accounts::model::Status;
 use crate::service_accounts::store as accounts;
 use crate::service_tokens::store as service_tokens;
+use crate::state::AppState;
 use crate::teams::store as teams;
 use crate::tokens::model::Status as TokenStatus;
+use crate::verification::PlainToken;
+use crate::verification::attribution::{Attribution, AttributionClaim, attribute};
+use crate::verification::principal::ServiceCaller;
+use crate::verification::principal::{Principal, VerifiedToken};
 
 /// What a service asks about.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +26,7 @@ pub struct Question {
     /// The token, as its caller presented it; nothing for what cannot be one.
     pub token: Option<PlainToken>,
     /// For whom and for which team it says to be.
-    pub claimed: Claimed,
+    pub claimed: AttributionClaim,
     /// Where the caller is.
     pub address: Option<IpAddr>,
     /// The caller's `User-Agent`, where it is known.
@@ -35,7 +37,7 @@ pub struct Question {
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The token and its principal.
-    pub bearer: Bearer,
+    pub bearer: VerifiedToken,
     /// What the principal is and holds in the service's organization.
     pub subject: Arc<Subject>,
     /// The principal's default team.
@@ -49,14 +51,14 @@ pub struct Verified {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn verify(app: &App, service: &ServiceCaller, question: Question) -> Result<Option<Verified>> {
+pub async fn verify(app: &AppState, service: &ServiceCaller, question: Question) -> Result<Option<Verified>> {
     let Question { token, claimed, address, agent } = question;
     let Some(value) = token else { return Ok(None) };
     if !service.kinds.contains(&value.kind()) {
         return Ok(None);
     }
-    let request = RequestFacts { address, agent, request_id: Label::default() };
-    let bearer = match bearer::verify(app, &value, request).await {
+    let request = RequestContext { ip: address, user_agent: agent, ..RequestContext::default() };
+    let bearer = match crate::verification::verify(&app.verifier, &value, request).await {
         Ok(bearer) => bearer,
         Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
         Err(error) => return Err(error),
@@ -71,20 +73,21 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: Question) -> R
         }
         Principal::Machine(_) => return Ok(None),
         Principal::Person { id, .. } => {
-            let place = match Box::pin(place_in(app, *id, &service.organization.slug)).await {
+            let place = match Box::pin(membership_in(app, *id, &service.organization.slug)).await {
                 Ok(place) => place,
                 Err(Error::NotFound) => return Ok(None),
                 Err(error) => return Err(error),
             };
             let policy = &place.organization.policy;
-            if !policy.personal_tokens || !policy.lets_in(address) {
+            if !policy.personal_tokens || !policy.ip_allowed(address) {
                 return Ok(None);
             }
             (Arc::new(Subject { narrowed: bearer.narrowed, ..place.subject.clone() }), None)
         }
     };
-    let attribution = settle(&app.db, service.organization.id, (&bearer, &subject), &claimed).await?;
-    app.usage.note(&bearer, Some(service), attribution.counted());
+    let attribution =
+        attribute(&app.context.db, service.organization.id, (&bearer, &subject), &claimed).await?;
+    app.verifier.usage.record(&bearer, Some(service), attribution.usage_key());
     Ok(Some(Verified { bearer, subject, default_team, attribution }))
 }
 
@@ -92,33 +95,42 @@ pub async fn verify(app: &App, service: &ServiceCaller, question: Question) -> R
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn principal(app: &App, service: &ServiceCaller, kind: &str, id: &str) -> Result<Option<Subject>> {
+pub async fn principal(
+    app: &AppState,
+    service: &ServiceCaller,
+    kind: &str,
+    id: &str,
+) -> Result<Option<Subject>> {
     let organization = &service.organization;
     let known = |error: Error| if matches!(error, Error::NotFound) { Ok(None) } else { Err(error) };
-    let now = app.clock.now();
+    let now = app.context.clock.now();
     match kind {
         "person" => {
             let Ok(person) = id.parse() else { return Ok(None) };
-            let place = memberships(&app.db, person, Some(&organization.slug)).await?.pop();
+            let place = memberships(&app.context.db, person, Some(&organization.slug)).await?.pop();
             Ok(place.map(|place| place.subject))
         }
-        "service_account" => match accounts::find(&app.db, organization.id, id, now).await {
+        "service_account" => match accounts::find(&app.context.db, organization.id, id, now).await {
             Ok(account) if account.status(now) == Status::Active => {
                 let home = account.home();
-                principals::of_account(&app.db, organization, account.id, home, &account.role).await.map(Some)
+                principals::of_account(&app.context.db, organization, account.id, home, &account.role)
+                    .await
+                    .map(Some)
             }
             Ok(_) => Ok(None),
             Err(error) => known(error),
         },
-        "service_token" => match service_tokens::find(&app.db, organization.id, id).await {
+        "service_token" => match service_tokens::find(&app.context.db, organization.id, id).await {
             Ok(found) if found.token.status(now) == TokenStatus::Active => {
-                principals::of_service_token(&app.db, organization, found.token.id).await.map(Some)
+                principals::of_service_token(&app.context.db, organization, found.token.id).await.map(Some)
             }
             Ok(_) => Ok(None),
             Err(error) => known(error),
         },
-        "team" => match teams::find(&app.db, organization.id, id).await {
-            Ok(team) => principals::of_team(&app.db, organization, team.id, &team.role).await.map(Some),
+        "team" => match teams::find(&app.context.db, organization.id, id).await {
+            Ok(team) => {
+                principals::of_team(&app.context.db, organization, team.id, &team.role).await.map(Some)
+            }
             Err(error) => known(error),
         },
         "organization" => Ok(organization.is_named(id).then(principals::of_organization)),
@@ -130,10 +142,15 @@ pub async fn principal(app: &App, service: &ServiceCaller, kind: &str, id: &str)
 ///
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
-pub async fn project(app: &App, service: &ServiceCaller, named: &str) -> Result<ProjectFacts> {
-    let (organization, before) = (service.organization.id, app.db.changes().before());
-    let read = Box::pin(async { Ok(projects::find(&app.db, organization, named).await?.facts()) });
+pub async fn project(app: &AppState, service: &ServiceCaller, named: &str) -> Result<ProjectFacts> {
+    let (organization, before) = (service.organization.id, app.context.db.changes().before());
+    let read = Box::pin(async { Ok(projects::find(&app.context.db, organization, named).await?.facts()) });
     let key = (organization, named.to_owned());
-    let now = app.clock.now();
-    Ok(*app.memory.projects.or_read(app.db.changes(), key, organization, (before, now), read).await?)
+    let now = app.context.clock.now();
+    Ok(*app
+        .verifier
+        .cache
+        .projects
+        .or_read(app.context.db.changes(), key, organization, (before, now), read)
+        .await?)
 }

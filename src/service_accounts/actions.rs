@@ -7,21 +7,23 @@ use super::model::{
 };
 use super::store::{self, Anchor, Filter};
 use crate::access::{Home, Kind, Permit, Subject, Who, accounts_seen, may, require, see};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
-use crate::identity::once::{Claim, claim, repeats};
-use crate::identity::reveal::Delivery;
-use crate::identity::{Caller, PlainToken};
+use crate::callers::Caller;
 use crate::identity_providers::model::owners_of_shared;
 use crate::identity_providers::store as providers;
+use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::principals::of_account;
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::lifecycle;
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
+use crate::verification::PlainToken;
 
 /// The accounts that the caller sees.
 ///
@@ -74,8 +76,8 @@ pub struct Made {
     pub value: Option<PlainToken>,
 }
 
-/// Makes an account with its first key, or with its external identity. `nonce`
-/// tells two submits of one form from two forms.
+/// Makes an account with its first key, or with its external identity. A
+/// request that was carried out before finds the account that it made.
 ///
 /// # Errors
 /// [`Error::Forbidden`] where it would give more than the caller holds, or the
@@ -85,8 +87,7 @@ pub async fn create(
     context: &Context,
     caller: &Caller,
     input: &NewAccount,
-    nonce: Option<&str>,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Made> {
     let (mut change, caller) = caller.begin(context).await?;
     let now = change.now;
@@ -97,11 +98,8 @@ pub async fn create(
     let home = if checked.scope == Scope::Team { Home::Team(team.id) } else { Home::Organization };
     let permit = require(&caller.subject, AccountCreation::under(&caller.organization, home))?;
     let id = ServiceAccountId::new(now, &context.random);
-    let by_key = repeats(&mut change, "service account", &id).await?.map(|first| first.to_string());
-    let by_form =
-        claim(change.tx(), now, &caller.actor.id, "service_account", nonce, &id.to_string()).await?;
-    if let (Some(first), _) | (None, Claim::Repeat(first)) = (by_key, by_form) {
-        let account = store::find(change.tx(), organization, &first, now).await?;
+    if let Some(first) = find_or_record_outcome(&mut change, "service account", &id).await? {
+        let account = store::find(change.tx(), organization, &first.to_string(), now).await?;
         let key = tokens::first_of_account(change.tx(), account.id).await?;
         return Ok(Made { account, key, value: None });
     }

@@ -11,25 +11,28 @@ use serde_json::json;
 use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewAccount, Scope};
 use super::store::Filter;
 use super::{actions, keys};
-use crate::identity::reveal::Delivery;
-use crate::identity::{ApiCaller, App, PlainToken};
+use crate::callers::ApiCaller;
 use crate::platform::web::nullable::{cleared, or_empty, present};
-use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
+use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
+use crate::state::AppState;
 use crate::tokens::api::{issued, with_value};
 use crate::tokens::model::{RenewalBody, TokenInput, TokenView};
+use crate::tokens::one_time_secret::SecretDelivery;
+use crate::verification::PlainToken;
 
-const FILTERS: &[Field] = &[
-    Field { name: "q", about: "Text in name, UID or description.", words: &[] },
-    Field { name: "scope", about: "Where it works.", words: &["organization", "team"] },
-    Field { name: "team", about: "The slug of a team: its own accounts.", words: &[] },
-    Field { name: "status", about: "How it stands.", words: &["active", "disabled", "expired"] },
+const FILTERS: &[QueryFilter] = &[
+    QueryFilter { name: "q", about: "Text in name, UID or description.", words: &[] },
+    QueryFilter { name: "scope", about: "Where it works.", words: &["organization", "team"] },
+    QueryFilter { name: "team", about: "The slug of a team: its own accounts.", words: &[] },
+    QueryFilter { name: "status", about: "How it stands.", words: &["active", "disabled", "expired"] },
 ];
 
 /// Service accounts and their keys.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/service-accounts", "/organizations/{org}/service-accounts/{id}");
     let keys = "/organizations/{org}/service-accounts/{id}/tokens";
     let key = "/organizations/{org}/service-accounts/{id}/tokens/{tok}";
@@ -199,7 +202,7 @@ struct Editing {
     expires_at: Option<Option<Timestamp>>,
 }
 
-async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
     query.check(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
@@ -207,13 +210,17 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
         team: query.text("team"),
         status: query.text("status"),
     };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_api(&query)?).await?;
-    let now = app.clock.now();
+    let slice = actions::list(&app.context, &caller, &filter, &Page::of_api(&query)?).await?;
+    let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|account| account.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
-async fn create(State(app): State<App>, caller: ApiCaller, Json(body): Json<Creation>) -> Result<Response> {
+async fn create(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Json(body): Json<Creation>,
+) -> Result<Response> {
     let input = NewAccount {
         name: body.name,
         description: body.description,
@@ -229,27 +236,27 @@ async fn create(State(app): State<App>, caller: ApiCaller, Json(body): Json<Crea
         key: body.key.input("default"),
         identity: body.identity,
     };
-    let made = actions::create(&app, &caller, &input, None, &Delivery::Answer).await?;
+    let made = actions::create(&app.context, &caller, &input, &SecretDelivery::Answer).await?;
     let value = made.value.as_ref().map(PlainToken::reveal);
     let key = match made.key {
         Some(key) => Some(with_value(&app, key, value).await?),
         None => None,
     };
-    let account = made.account.view(app.clock.now());
+    let account = made.account.view(app.context.clock.now());
     Ok((StatusCode::CREATED, Answer(WithKey { account, key })).into_response())
 }
 
 async fn show(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    let account = actions::get(&app, &caller, &id).await?;
-    Ok(tagged(account.version, account.view(app.clock.now())))
+    let account = actions::get(&app.context, &caller, &id).await?;
+    Ok(tagged(account.version, account.view(app.context.clock.now())))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
     held: IfMatch,
@@ -269,66 +276,68 @@ async fn edit(
         identity: body.identity,
         version: held.version(),
     };
-    let account = held.settle(actions::edit(&app, &caller, &id, &input).await)?;
-    Ok(tagged(account.version, account.view(app.clock.now())))
+    let account = held.settle(actions::edit(&app.context, &caller, &id, &input).await)?;
+    Ok(tagged(account.version, account.view(app.context.clock.now())))
 }
 
 async fn disable(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    let account = actions::disable(&app, &caller, &id).await?;
-    Ok(Answer(account.view(app.clock.now())).into_response())
+    let account = actions::disable(&app.context, &caller, &id).await?;
+    Ok(Answer(account.view(app.context.clock.now())).into_response())
 }
 
 async fn enable(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    let account = actions::enable(&app, &caller, &id).await?;
-    Ok(Answer(account.view(app.clock.now())).into_response())
+    let account = actions::enable(&app.context, &caller, &id).await?;
+    Ok(Answer(account.view(app.context.clock.now())).into_response())
 }
 
 async fn delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    actions::delete(&app, &caller, &id, None).await?;
+    actions::delete(&app.context, &caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn keys_of(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
-    let (_, keys) = keys::with_keys(&app, &caller, &id, true, &Page::of_api(&query)?).await?;
-    let now = app.clock.now();
+    let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &Page::of_api(&query)?).await?;
+    let now = app.context.clock.now();
     let items: Vec<_> = keys.rows.iter().map(|key| key.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": keys.next })).into_response())
 }
 
 async fn add_key(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Path<(String, String)>,
     Json(body): Json<Key>,
 ) -> Result<Response> {
-    let (_, made) = keys::add_key(&app, &caller, &id, &body.input(""), &Delivery::Answer).await?;
+    let (_, made) =
+        keys::add_key(&app.context, &caller, &id, &body.input(""), &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
 async fn regenerate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
-    let (_, made) = keys::regenerate(&app, &caller, &id, &key, &body.into(), &Delivery::Answer).await?;
+    let (_, made) =
+        keys::regenerate(&app.context, &caller, &id, &key, &body.into(), &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
@@ -345,29 +354,29 @@ struct KeyEditing {
 }
 
 async fn edit_key(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
     held: IfMatch,
     Json(body): Json<KeyEditing>,
 ) -> Result<Response> {
-    let (_, was) = keys::with_key(&app, &caller, &id, &key).await?;
+    let (_, was) = keys::with_key(&app.context, &caller, &id, &key).await?;
     let input = TokenInput {
         name: body.name.unwrap_or(was.name),
         description: body.description.unwrap_or(was.description),
         allowed_addresses: body.allowed_addresses.map_or(was.allowed_addresses, |ranges| ranges.join("\n")),
         ..TokenInput::default()
     };
-    let edited = keys::edit_key(&app, &caller, &id, &key, &input, held.version()).await;
+    let edited = keys::edit_key(&app.context, &caller, &id, &key, &input, held.version()).await;
     let token = held.settle(edited)?;
-    Ok(tagged(token.version, token.view(app.clock.now())))
+    Ok(tagged(token.version, token.view(app.context.clock.now())))
 }
 
 async fn revoke(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
-    keys::revoke(&app, &caller, &id, &key).await?;
+    keys::revoke(&app.context, &caller, &id, &key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

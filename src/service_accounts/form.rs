@@ -2,12 +2,13 @@
 
 use super::model::{AccountCreation, AccountEdit, Authentication, IdentityInput, NewAccount, ServiceAccount};
 use crate::access::{Home, Kind, PermissionSet, Policy, TokenKind, can_give_account_role, may};
-use crate::identity::{App, Caller};
+use crate::callers::Caller;
 use crate::identity_providers::model::IdentityProvider;
 use crate::identity_providers::store as providers;
 use crate::platform::web::Form;
 use crate::platform::web::paging::Page;
 use crate::platform::{Result, Timestamp};
+use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::model::{Lifetime, LifetimeChoice, TokenInput, choices, chosen};
@@ -193,8 +194,8 @@ impl Choices {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn of(app: &App, caller: &Caller, home: Option<Home>) -> Result<Self> {
-        let teams = teams::actions::list(app, caller, "", &Page::choices()).await?.rows;
+    pub async fn of(app: &AppState, caller: &Caller, home: Option<Home>) -> Result<Self> {
+        let teams = teams::actions::list(&app.context, caller, "", &Page::choices()).await?.rows;
         let policy = &caller.organization.policy;
         let may_in = |home: Home| may(&caller.subject, &AccountCreation::under(&caller.organization, home));
         let own_teams: Vec<Team> = teams.iter().filter(|team| may_in(Home::Team(team.id))).cloned().collect();
@@ -210,8 +211,8 @@ impl Choices {
         let gives =
             |set: &PermissionSet| homes.iter().any(|home| can_give_account_role(&caller.subject, set, *home));
         let roles = caller.organization.sets.all().filter(|set| gives(set)).cloned().collect();
-        let providers = providers::all(&app.db, caller.organization.id).await?;
-        let now = app.clock.now();
+        let providers = providers::all(&app.context.db, caller.organization.id).await?;
+        let now = app.context.clock.now();
         let lifetimes = choices(&Policy::default(), TokenKind::Access, now);
         let key_lifetimes = choices(policy, TokenKind::ServiceAccount, now);
         Ok(Self { own_teams, teams, roles, organization, providers, lifetimes, key_lifetimes })

@@ -6,14 +6,15 @@ use super::actions::{get, managed};
 use super::model::{Authentication, ServiceAccount};
 use crate::access::{TokenKind, require};
 use crate::audit::{Action, Event};
-use crate::identity::Caller;
-use crate::identity::reveal::Delivery;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::TokenId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, Token, TokenInput};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 
 /// One account that the caller sees, with a page of its keys: the newest first,
@@ -57,7 +58,7 @@ pub async fn add_key(
     caller: &Caller,
     named: &str,
     input: &TokenInput,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<(ServiceAccount, Issued)> {
     let (mut change, caller, account) = managed(context, caller, named).await?;
     if account.authentication == Authentication::Federated {
@@ -92,7 +93,7 @@ pub async fn regenerate(
     named: &str,
     key: &str,
     renewal: &Renewal,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<(ServiceAccount, Issued)> {
     let (mut change, caller, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;

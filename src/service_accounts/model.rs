@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{
-    Addresses, Guarded, Home, PrincipalId, Resource, Sets, Subject, Target, TokenKind, knows_team,
+    Guarded, Home, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, knows_team,
 };
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
 use crate::platform::text::{UpTo, name, prose, words};
@@ -390,7 +390,7 @@ pub struct CheckedAccount {
     /// Its end.
     pub expires_at: Option<Timestamp>,
     /// From where its keys may be used.
-    pub allowed_addresses: Addresses,
+    pub allowed_addresses: IpAllowList,
     /// Whether its keys may renew themselves.
     pub self_rotation: bool,
     /// Its first key or its external identity.
@@ -429,7 +429,7 @@ impl NewAccount {
         }
         let role = mistakes.check("role", role(&organization.sets, &self.role));
         let expires_at = check_end(&mut mistakes, "expires_at", &self.lifetime, now).flatten();
-        let addresses = mistakes.check("allowed_addresses", Addresses::parse(&self.allowed_addresses));
+        let addresses = mistakes.check("allowed_addresses", IpAllowList::parse(&self.allowed_addresses));
         let credential = match mistakes.check("authentication", self.authentication.parse()) {
             Some(Authentication::ApiKey) => {
                 let of = (&organization.policy, TokenKind::ServiceAccount);
@@ -511,7 +511,7 @@ pub struct CheckedEdit {
     /// Its end.
     pub expires_at: Option<Timestamp>,
     /// From where its keys may be used.
-    pub allowed_addresses: Addresses,
+    pub allowed_addresses: IpAllowList,
     /// Whether its keys may renew themselves.
     pub self_rotation: bool,
     /// The slug of the team that it moves into, where it becomes a team's.
@@ -564,7 +564,7 @@ impl AccountEdit {
             None => account.expires_at,
         };
         let addresses = or(&self.allowed_addresses, &account.allowed_addresses);
-        let addresses = mistakes.check("allowed_addresses", Addresses::parse(&addresses));
+        let addresses = mistakes.check("allowed_addresses", IpAllowList::parse(&addresses));
         let scope = match &self.scope {
             Some(text) => mistakes.check("scope", text.parse::<Scope>()),
             None => Some(account.scope),

@@ -13,27 +13,28 @@ use super::model::{ServiceAccount, Status};
 use super::store::Filter;
 use crate::access::{PermissionSet, TokenKind, may, require};
 use crate::audit::{self, Told};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
 use crate::grants::store as grants;
-use crate::identity::reveal::Delivery;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::id::TokenId;
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::projects::actions as projects;
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::model::usual;
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store::{self as tokens, Attributed, Calls};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/service-accounts";
     let one = "/orgs/{org}/settings/service-accounts/{id}";
     Router::new()
@@ -93,7 +94,7 @@ struct DeletePage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -102,14 +103,14 @@ async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Re
     };
     let which = Page::of_console(&query)?;
     let (slice, shell) = tokio::try_join!(
-        actions::list(&app, &caller, &filter, &which),
+        actions::list(&app.context, &caller, &filter, &which),
         Shell::of(&app, &caller, SECTION, "Service accounts"),
     )?;
     let may_create = Choices::any_for(&caller);
     Ok(page(&ListPage { shell, filter, slice, may_create }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let choices = Choices::of(&app, &caller, None).await?;
     let scope = if choices.organization && !query.has("team") { "organization" } else { "team" };
     let form = Typed {
@@ -132,7 +133,7 @@ async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Res
 }
 
 async fn new_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
@@ -143,11 +144,12 @@ async fn new_page(
     Ok(html(status, &NewPage { shell, form, choices, mistakes }))
 }
 
-async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let caller = caller.submitting(&form);
     let typed = Typed::read(&form);
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    let input = typed.new_account(app.clock.now());
-    match actions::create(&app, &caller, &input, Some(&typed.nonce), &delivery).await {
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    let input = typed.new_account(app.context.clock.now());
+    match actions::create(&app.context, &caller, &input, &delivery).await {
         Ok(Made { account, key: Some(key), .. }) => Ok(to_reveal(&caller, &account, key)),
         Ok(Made { account, key: None, .. }) => {
             flash(&caller.signed_in.session, format!("Service account {} created.", account.name)).await?;
@@ -175,14 +177,14 @@ struct TeamPage {
 
 /// The tab *Service accounts* of a team.
 async fn of_team(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Named,
     query: Query,
 ) -> Result<Response> {
-    let team = teams::actions::get(&app, &caller, &team).await?;
+    let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
     let choices = Choices::of(&app, &caller, None).await?;
     let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
     let shell = Shell::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
@@ -208,20 +210,24 @@ struct Held {
     project: Option<(String, String)>,
 }
 
-async fn access(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let account = actions::get(&app, &caller, &id).await?;
+async fn access(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let account = actions::get(&app.context, &caller, &id).await?;
     let sets = &caller.organization.sets;
     let role = sets.find(&account.role).cloned();
     let mut held: Vec<Held> =
         role.map(|set| Held { set, is_role: true, project: None }).into_iter().collect();
-    for row in grants::of_principal(&app.db, &account.id.to_string()).await? {
+    for row in grants::of_principal(&app.context.db, &account.id.to_string()).await? {
         let Some(set) = sets.find(&row.permission_set).cloned() else { continue };
         let slug = row.project.unwrap_or_default();
-        let project = projects::get(&app, &caller, &slug).await.ok().map(|it| (it.name, it.slug));
+        let project = projects::get(&app.context, &caller, &slug).await.ok().map(|it| (it.name, it.slug));
         held.push(Held { set, is_role: false, project });
     }
     let shell = Shell::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
-    Ok(page(&AccessPage { shell, status: account.status(app.clock.now()), account, grants: held }))
+    Ok(page(&AccessPage { shell, status: account.status(app.context.clock.now()), account, grants: held }))
 }
 
 #[derive(Template)]
@@ -236,17 +242,21 @@ struct ActivityPage {
     made: Vec<Told>,
 }
 
-async fn activity(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let account = actions::get(&app, &caller, &id).await?;
+async fn activity(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let account = actions::get(&app.context, &caller, &id).await?;
     let (organization, uid) = (caller.organization.id, account.id.to_string());
     let (calls, attributed, events, made, shell) = tokio::try_join!(
-        tokens::calls_of_account(&app, account.id),
-        tokens::attributed(&app, account.id),
-        audit::about(&app.db, organization, &uid, 50),
-        audit::by(&app.db, organization, &uid, 50),
+        tokens::calls_of_account(&app.context, account.id),
+        tokens::attributed(&app.context, account.id),
+        audit::about(&app.context.db, organization, &uid, 50),
+        audit::by(&app.context.db, organization, &uid, 50),
         Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)),
     )?;
-    let status = account.status(app.clock.now());
+    let status = account.status(app.context.clock.now());
     Ok(page(&ActivityPage { shell, account, status, calls, attributed, events, made }))
 }
 
@@ -254,14 +264,18 @@ async fn home(caller: ConsoleCaller, Path((_, id)): Named) -> Response {
     redirect(&address(&caller, &format!("/{id}/tokens")))
 }
 
-async fn settings(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let account = actions::get(&app, &caller, &id).await?;
+async fn settings(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let account = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&account);
     settings_page(&app, &caller, StatusCode::OK, account, form, Mistakes::default()).await
 }
 
 async fn settings_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     account: ServiceAccount,
@@ -276,21 +290,21 @@ async fn settings_page(
     }
     let may_manage = may(&caller.subject, &account);
     let shell = Shell::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
-    let standing = account.status(app.clock.now());
-    let calls = tokens::calls_of_account(app, account.id).await?;
+    let standing = account.status(app.context.clock.now());
+    let calls = tokens::calls_of_account(&app.context, account.id).await?;
     let page = SettingsPage { calls, shell, status: standing, account, form, choices, may_manage, mistakes };
     Ok(html(status, &page))
 }
 
 async fn save(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
     let typed = Typed::read(&form);
-    let account = actions::get(&app, &caller, &id).await?;
-    match actions::edit(&app, &caller, &id, &typed.edit(&account, app.clock.now())).await {
+    let account = actions::get(&app.context, &caller, &id).await?;
+    match actions::edit(&app.context, &caller, &id, &typed.edit(&account, app.context.clock.now())).await {
         Ok(account) => {
             flash(&caller.signed_in.session, format!("{} saved.", account.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}/settings", account.id))))
@@ -302,8 +316,12 @@ async fn save(
     }
 }
 
-async fn disable(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let account = actions::disable(&app, &caller, &id).await?;
+async fn disable(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let account = actions::disable(&app.context, &caller, &id).await?;
     flash(
         &caller.signed_in.session,
         format!("{} is disabled. Its keys are refused from now on.", account.name),
@@ -312,19 +330,27 @@ async fn disable(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): N
     Ok(redirect(&address(&caller, &format!("/{}/settings", account.id))))
 }
 
-async fn enable(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let account = actions::enable(&app, &caller, &id).await?;
+async fn enable(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let account = actions::enable(&app.context, &caller, &id).await?;
     flash(&caller.signed_in.session, format!("{} is enabled. Its keys work again.", account.name)).await?;
     Ok(redirect(&address(&caller, &format!("/{}/settings", account.id))))
 }
 
-async fn ask_delete(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let account = actions::get(&app, &caller, &id).await?;
+async fn ask_delete(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let account = actions::get(&app.context, &caller, &id).await?;
     delete_page(&app, &caller, StatusCode::OK, account, Mistakes::default()).await
 }
 
 async fn delete_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     account: ServiceAccount,
@@ -332,17 +358,17 @@ async fn delete_page(
 ) -> Result<Response> {
     let account = require(&caller.subject, account)?.into_inner();
     let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
-    let calls = tokens::calls_of_account(app, account.id).await?;
+    let calls = tokens::calls_of_account(&app.context, account.id).await?;
     Ok(html(status, &DeletePage { shell, account, calls, mistakes }))
 }
 
 async fn delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app, &caller, &id, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller, &id, Some(&form.text("confirm"))).await {
         Ok(account) => {
             flash(
                 &caller.signed_in.session,
@@ -353,7 +379,7 @@ async fn delete(
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let account = actions::get(&app, &caller, &id).await?;
+            let account = actions::get(&app.context, &caller, &id).await?;
             delete_page(&app, &caller, status, account, mistakes).await
         }
     }

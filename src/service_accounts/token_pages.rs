@@ -12,15 +12,16 @@ use super::keys;
 use super::model::{ServiceAccount, Status};
 use super::pages::{address, to_reveal};
 use crate::access::{TokenKind, may, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::reveal::Delivery;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Mistakes, Result};
 use crate::shell::{Shell, refused};
+use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Question, ask_end, renewal, reveal_route, show, stops};
 use crate::tokens::store::{access_of_account, has_revoked};
 
@@ -29,7 +30,7 @@ type Named = Path<(String, String)>;
 type Keyed = Path<(String, String, String)>;
 
 /// The routes of this part.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let one = "/orgs/{org}/settings/service-accounts/{id}";
     Router::new()
         .route(&format!("{one}/tokens"), get(tokens).post(add_key))
@@ -82,7 +83,7 @@ struct KeyPage {
 }
 
 async fn tokens(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     query: Query,
@@ -91,7 +92,7 @@ async fn tokens(
 }
 
 async fn tokens_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     id: &str,
@@ -99,10 +100,10 @@ async fn tokens_page(
     mistakes: Mistakes,
 ) -> Result<Response> {
     let (account, keys) =
-        keys::with_keys(app, caller, id, form.has("revoked"), &Page::of_console(&form)?).await?;
-    let now = app.clock.now();
-    let access = access_of_account(&app.db, account.id, now).await?;
-    let has_revoked = has_revoked(&app.db, account.id).await?;
+        keys::with_keys(&app.context, caller, id, form.has("revoked"), &Page::of_console(&form)?).await?;
+    let now = app.context.clock.now();
+    let access = access_of_account(&app.context.db, account.id, now).await?;
+    let has_revoked = has_revoked(&app.context.db, account.id).await?;
     let policy = &caller.organization.policy;
     let page = TokensPage {
         shell: Shell::of(app, caller, SECTION, account.name.clone()).await?,
@@ -121,19 +122,19 @@ async fn tokens_page(
 }
 
 async fn add_key(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
-    let delivery = Delivery::page(&caller.signed_in.session)?;
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = TokenInput {
         name: form.text("name"),
-        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.clock.now()),
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    match keys::add_key(&app, &caller, &id, &input, &delivery).await {
+    match keys::add_key(&app.context, &caller, &id, &input, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -143,11 +144,11 @@ async fn add_key(
 }
 
 async fn reveal(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let (account, key) = keys::with_key(&app, &caller, &id, &key).await?;
+    let (account, key) = keys::with_key(&app.context, &caller, &id, &key).await?;
     let place = match (&account.team_name, &account.default_team_name) {
         (Some(team), _) => format!("the team {team}"),
         (None, Some(team)) => format!("the organization; by default in the team {team}"),
@@ -170,7 +171,7 @@ async fn reveal(
 }
 
 async fn ask_regenerate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     query: Query,
@@ -179,21 +180,21 @@ async fn ask_regenerate(
 }
 
 async fn regenerate_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     id: &str,
     form: &Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (account, keys) = keys::with_keys(app, caller, id, false, &Page::choices()).await?;
+    let (account, keys) = keys::with_keys(&app.context, caller, id, false, &Page::choices()).await?;
     let account = require(&caller.subject, account)?.into_inner();
     let keys = keys.rows;
     let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
         shell: Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
         account,
-        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceAccount, app.clock.now()),
+        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceAccount, app.context.clock.now()),
         chosen: form.filled("key").unwrap_or_else(first),
         keys,
         lifetime: form.text("lifetime"),
@@ -205,14 +206,14 @@ async fn regenerate_page(
 }
 
 async fn regenerate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    let renewal = renewal(&form, app.clock.now());
-    match keys::regenerate(&app, &caller, &id, &form.text("key"), &renewal, &delivery).await {
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    let renewal = renewal(&form, app.context.clock.now());
+    match keys::regenerate(&app.context, &caller, &id, &form.text("key"), &renewal, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -222,13 +223,18 @@ async fn regenerate(
 }
 
 /// The account and one of its keys, for who may manage them.
-async fn managed(app: &App, caller: &ConsoleCaller, id: &str, key: &str) -> Result<(ServiceAccount, Token)> {
-    let (account, key) = keys::with_key(app, caller, id, key).await?;
+async fn managed(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    id: &str,
+    key: &str,
+) -> Result<(ServiceAccount, Token)> {
+    let (account, key) = keys::with_key(&app.context, caller, id, key).await?;
     Ok((require(&caller.subject, account)?.into_inner(), key))
 }
 
 async fn edit_form(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
@@ -240,7 +246,7 @@ async fn edit_form(
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
     form: Form,
@@ -251,7 +257,7 @@ async fn edit(
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    match keys::edit_key(&app, &caller, &id, &key, &input, None).await {
+    match keys::edit_key(&app.context, &caller, &id, &key, &input, None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Key {} saved.", token.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
@@ -266,11 +272,11 @@ async fn edit(
 }
 
 async fn ask_revoke(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let (account, key) = keys::revocable(&app, &caller, &id, &key).await?;
+    let (account, key) = keys::revocable(&app.context, &caller, &id, &key).await?;
     let is_key = key.kind == TokenKind::ServiceAccount;
     let called = if is_key { key.name.clone() } else { "this access token".to_owned() };
     let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
@@ -285,11 +291,11 @@ async fn ask_revoke(
 }
 
 async fn revoke(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let token = keys::revoke(&app, &caller, &id, &key).await?;
+    let token = keys::revoke(&app.context, &caller, &id, &key).await?;
     let what = match token.kind {
         TokenKind::ServiceAccount => format!("Key {}", token.name),
         _ => "The access token".to_owned(),
@@ -299,11 +305,11 @@ async fn revoke(
 }
 
 async fn stop_old(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
-    let token = keys::stop_old(&app, &caller, &id, &key).await?;
+    let token = keys::stop_old(&app.context, &caller, &id, &key).await?;
     flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
 }

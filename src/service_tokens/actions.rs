@@ -6,16 +6,16 @@ use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, Servic
 use super::store::{self, Filter};
 use crate::access::{Level, PermissionSet, Permit, ProjectFacts, TokenKind, require, see};
 use crate::audit::{Action, Change, Event};
+use crate::callers::Caller;
 use crate::grants::store as grants;
-use crate::identity::Caller;
-use crate::identity::once::{Claim, claim};
-use crate::identity::reveal::Delivery;
+use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::projects::store as projects;
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, TokenInput};
+use crate::tokens::one_time_secret::SecretDelivery;
 
 /// The service tokens of the organization.
 ///
@@ -114,8 +114,8 @@ async fn write(change: &mut Change<'_>, caller: &Caller, token: TokenId, all: &[
     Ok(())
 }
 
-/// Makes a service token with its grants. `nonce` tells two submits of one
-/// form from two forms.
+/// Makes a service token with its grants. A request that was carried
+/// out before finds the token that it made.
 ///
 /// # Errors
 /// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
@@ -123,8 +123,7 @@ pub async fn create(
     context: &Context,
     caller: &Caller,
     input: &NewServiceToken,
-    nonce: Option<&str>,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
@@ -144,12 +143,6 @@ pub async fn create(
     let issued = lifecycle::issue(&mut change, (&permit).into(), &token, delivery).await?;
     if issued.is_repeat() {
         return Ok(issued);
-    }
-    let outcome = issued.id.to_string();
-    if let Claim::Repeat(first) =
-        claim(change.tx(), now, &caller.actor.id, "service_token", nonce, &outcome).await?
-    {
-        return Ok(Issued { id: first.parse().map_err(Error::internal)?, value: None });
     }
     write(&mut change, &caller, issued.id, &all).await?;
     let after = json!({ "grants": input.grants, "description": token.description });
@@ -228,7 +221,7 @@ pub async fn regenerate(
     caller: &Caller,
     id: &str,
     renewal: &Renewal,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let (mut change, caller, permit, was) = managed(context, caller, id).await?;
     let policy = &caller.organization.policy;

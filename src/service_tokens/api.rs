@@ -11,28 +11,35 @@ use serde_json::json;
 use super::actions;
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
 use super::store::Filter;
-use crate::identity::reveal::Delivery;
-use crate::identity::{ApiCaller, App, PlainToken};
+use crate::callers::ApiCaller;
 use crate::platform::web::nullable::{cleared, or_empty, present};
-use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
+use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
+use crate::state::AppState;
 use crate::tokens::model::{RenewalBody, TokenView};
+use crate::tokens::one_time_secret::SecretDelivery;
+use crate::verification::PlainToken;
 
-const FILTERS: &[Field] = &[
-    Field { name: "q", about: "Text in name or hint.", words: &[] },
-    Field {
+const FILTERS: &[QueryFilter] = &[
+    QueryFilter { name: "q", about: "Text in name or hint.", words: &[] },
+    QueryFilter {
         name: "status",
         about: "How it stands; the living ones unless said.",
         words: &["active", "expired", "revoked", "all"],
     },
-    Field { name: "permission_set", about: "The slug of a permission set that it carries.", words: &[] },
-    Field { name: "project", about: "The slug of a project that one of its grants names.", words: &[] },
+    QueryFilter {
+        name: "permission_set",
+        about: "The slug of a permission set that it carries.",
+        words: &[],
+    },
+    QueryFilter { name: "project", about: "The slug of a project that one of its grants names.", words: &[] },
 ];
 
 /// Service tokens.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/service-tokens", "/organizations/{org}/service-tokens/{tok}");
     Api::of("Service tokens", "Tokens of the organization that act as themselves, with grants of their own.")
         .with(
@@ -88,9 +95,9 @@ struct ServiceTokenView {
     grants: Vec<GrantInput>,
 }
 
-fn view(app: &App, listed: &Listed) -> ServiceTokenView {
+fn view(app: &AppState, listed: &Listed) -> ServiceTokenView {
     ServiceTokenView {
-        token: listed.token.view(app.clock.now()),
+        token: listed.token.view(app.context.clock.now()),
         description: listed.token.description.clone(),
         grants: listed.grants(),
     }
@@ -98,13 +105,13 @@ fn view(app: &App, listed: &Listed) -> ServiceTokenView {
 
 type Named = Path<(String, String)>;
 
-async fn with_value(app: &App, caller: &ApiCaller, id: &str, value: Option<&str>) -> Result<Response> {
-    let mut view = view(app, &actions::get(app, caller, id).await?);
+async fn with_value(app: &AppState, caller: &ApiCaller, id: &str, value: Option<&str>) -> Result<Response> {
+    let mut view = view(app, &actions::get(&app.context, caller, id).await?);
     view.token.token = Some(value.map(str::to_owned));
     Ok((StatusCode::CREATED, Answer(view)).into_response())
 }
 
-async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
     query.check(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
@@ -112,7 +119,7 @@ async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_api(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &Page::of_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(|token| view(&app, token)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
@@ -137,7 +144,11 @@ struct Creation {
     grants: Vec<GrantInput>,
 }
 
-async fn create(State(app): State<App>, caller: ApiCaller, Json(body): Json<Creation>) -> Result<Response> {
+async fn create(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Json(body): Json<Creation>,
+) -> Result<Response> {
     let input = NewServiceToken {
         name: body.name,
         description: body.description,
@@ -145,13 +156,13 @@ async fn create(State(app): State<App>, caller: ApiCaller, Json(body): Json<Crea
         allowed_addresses: body.allowed_addresses.join("\n"),
         grants: body.grants,
     };
-    let made = actions::create(&app, &caller, &input, None, &Delivery::Answer).await?;
+    let made = actions::create(&app.context, &caller, &input, &SecretDelivery::Answer).await?;
     let value = made.value.as_ref().map(PlainToken::reveal);
     with_value(&app, &caller, &made.id.to_string(), value).await
 }
 
-async fn show(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
-    let token = actions::get(&app, &caller, &id).await?;
+async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+    let token = actions::get(&app.context, &caller, &id).await?;
     Ok(tagged(token.token.version, view(&app, &token)))
 }
 
@@ -170,7 +181,7 @@ struct Editing {
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Named,
     held: IfMatch,
@@ -182,21 +193,21 @@ async fn edit(
         allowed_addresses: body.allowed_addresses.map(|ranges| ranges.join("\n")),
         grants: body.grants,
     };
-    let token = held.settle(actions::edit(&app, &caller, &id, &input, held.version()).await)?;
+    let token = held.settle(actions::edit(&app.context, &caller, &id, &input, held.version()).await)?;
     Ok(tagged(token.token.version, view(&app, &token)))
 }
 
 async fn regenerate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Named,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
-    let made = actions::regenerate(&app, &caller, &id, &body.into(), &Delivery::Answer).await?;
+    let made = actions::regenerate(&app.context, &caller, &id, &body.into(), &SecretDelivery::Answer).await?;
     with_value(&app, &caller, &id, made.value.as_ref().map(PlainToken::reveal)).await
 }
 
-async fn revoke(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
-    actions::revoke(&app, &caller, &[id]).await?;
+async fn revoke(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+    actions::revoke(&app.context, &caller, &[id]).await?;
     Ok(StatusCode::NO_CONTENT)
 }

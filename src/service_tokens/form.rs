@@ -3,13 +3,14 @@
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, Where};
 use crate::access::{Level, Permission, PermissionSet, Resource, can_give_token_grant};
-use crate::identity::{App, Caller};
+use crate::callers::Caller;
 use crate::platform::web::Form;
 use crate::platform::web::paging::Page;
 use crate::platform::{Result, Timestamp};
 use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::projects::store::Filter;
+use crate::state::AppState;
 use crate::tokens::model::chosen;
 
 /// What was typed, to be shown again.
@@ -174,8 +175,8 @@ impl Choices {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn of(app: &App, caller: &Caller, held: &[GrantInput]) -> Result<Self> {
-        let projects = projects::list(app, caller, &Filter::default(), &Page::choices()).await?.rows;
+    pub async fn of(app: &AppState, caller: &Caller, held: &[GrantInput]) -> Result<Self> {
+        let projects = projects::list(&app.context, caller, &Filter::default(), &Page::choices()).await?.rows;
         let gives = |set: &PermissionSet| {
             let everywhere = can_give_token_grant(&caller.subject, set, None);
             everywhere

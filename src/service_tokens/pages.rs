@@ -12,15 +12,16 @@ use super::form::{Choices, Typed};
 use super::model::{GrantInput, Listed, ServiceTokens};
 use super::store::Filter;
 use crate::access::{Sets, TokenKind, may, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::reveal::Delivery;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, choices, usual};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Question, ask_regenerate, renewal, reveal_route, show, stops};
 use crate::tokens::store::{self as tokens, Calls};
 
@@ -28,7 +29,7 @@ const SECTION: &str = "Service tokens";
 type Named = Path<(String, String)>;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/service-tokens";
     let one = "/orgs/{org}/settings/service-tokens/{tok}";
     Router::new()
@@ -83,21 +84,21 @@ struct RevokePage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let slice = actions::list(&app, &caller, &filter, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
     let may_manage = may(&caller.subject, &ServiceTokens(caller.organization.id));
     let shell = Shell::of(&app, &caller, SECTION, "Service tokens").await?;
     let sets = caller.organization.sets.clone();
     Ok(page(&ListPage { shell, filter, slice, sets, may_manage }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     require(&caller.subject, ServiceTokens(caller.organization.id))?;
     let fresh = Typed {
         lifetime: usual(&caller.organization.policy, TokenKind::ServiceToken),
@@ -109,7 +110,7 @@ async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Res
     let form = match query.filled("from") {
         None => fresh,
         Some(from) => {
-            let was = Typed::of(&actions::get(&app, &caller, &from).await?);
+            let was = Typed::of(&actions::get(&app.context, &caller, &from).await?);
             Typed { lifetime: fresh.lifetime, nonce: fresh.nonce, ..was }
         }
     };
@@ -117,7 +118,7 @@ async fn new(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Res
 }
 
 async fn form_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
@@ -131,7 +132,7 @@ async fn form_page(
         shell: Shell::of(app, caller, SECTION, title).await?,
         form,
         choices: choices_of,
-        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceToken, app.clock.now()),
+        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceToken, app.context.clock.now()),
         token,
         may_manage: may(&caller.subject, &ServiceTokens(caller.organization.id)),
         mistakes,
@@ -139,15 +140,16 @@ async fn form_page(
     Ok(html(status, &page))
 }
 
-async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let caller = caller.submitting(&form);
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
         require(&caller.subject, ServiceTokens(caller.organization.id))?;
         return form_page(&app, &caller, StatusCode::OK, typed, None, Mistakes::default()).await;
     }
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    let input = typed.new_token(app.clock.now());
-    match actions::create(&app, &caller, &input, Some(&typed.nonce), &delivery).await {
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    let input = typed.new_token(app.context.clock.now());
+    match actions::create(&app.context, &caller, &input, &delivery).await {
         Ok(made) => Ok(redirect(&address(&caller, &format!("/{}/reveal", made.id)))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -156,25 +158,29 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
     }
 }
 
-async fn edit_form(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let token = actions::get(&app, &caller, &id).await?;
+async fn edit_form(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let token = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&token);
     form_page(&app, &caller, StatusCode::OK, form, Some(token), Mistakes::default()).await
 }
 
 async fn save(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
-    let token = actions::get(&app, &caller, &id).await?;
+    let token = actions::get(&app.context, &caller, &id).await?;
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
         require(&caller.subject, ServiceTokens(caller.organization.id))?;
         return form_page(&app, &caller, StatusCode::OK, typed, Some(token), Mistakes::default()).await;
     }
-    match actions::edit(&app, &caller, &id, &typed.edit(), None).await {
+    match actions::edit(&app.context, &caller, &id, &typed.edit(), None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Service token {} saved.", token.token.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}", token.token.id))))
@@ -186,8 +192,12 @@ async fn save(
     }
 }
 
-async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let listed = actions::get(&app, &caller, &id).await?;
+async fn reveal(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let listed = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&listed);
     let choices = Choices::of(&app, &caller, &form.grants).await?;
     let token = listed.token;
@@ -202,9 +212,9 @@ async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Na
     show(&app, &caller.signed_in.session, shell, token.id, about).await
 }
 
-async fn question(app: &App, caller: &ConsoleCaller, id: &str) -> Result<(Shell, Question)> {
+async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Shell, Question)> {
     require(&caller.subject, ServiceTokens(caller.organization.id))?;
-    let token = actions::get(app, caller, id).await?.token;
+    let token = actions::get(&app.context, caller, id).await?.token;
     let shell = Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
     let question = Question {
         action: address(caller, &format!("/{}/regenerate", token.id)),
@@ -216,7 +226,7 @@ async fn question(app: &App, caller: &ConsoleCaller, id: &str) -> Result<(Shell,
 }
 
 async fn regenerate_form(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
@@ -226,14 +236,16 @@ async fn regenerate_form(
 }
 
 async fn regenerate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
     let (shell, question) = question(&app, &caller, &id).await?;
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    match actions::regenerate(&app, &caller, &id, &renewal(&form, app.clock.now()), &delivery).await {
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    match actions::regenerate(&app.context, &caller, &id, &renewal(&form, app.context.clock.now()), &delivery)
+        .await
+    {
         Ok(issued) => Ok(redirect(&address(&caller, &format!("/{}/reveal", issued.id)))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -242,20 +254,24 @@ async fn regenerate(
     }
 }
 
-async fn stop_old(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let token = actions::stop_old(&app, &caller, &id).await?;
+async fn stop_old(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let token = actions::stop_old(&app.context, &caller, &id).await?;
     let text = format!("The old value of {} has stopped.", token.token.name);
     flash(&caller.signed_in.session, text).await?;
     Ok(redirect(&address(&caller, &format!("/{id}"))))
 }
 
-async fn ask_revoke(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn ask_revoke(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let ids: Vec<String> = query.all("token").map(str::to_owned).collect();
     revoke_page(&app, &caller, StatusCode::OK, &ids, Mistakes::default()).await
 }
 
 async fn revoke_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     ids: &[String],
@@ -264,8 +280,8 @@ async fn revoke_page(
     require(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut all = Vec::new();
     for id in ids.iter().take(50) {
-        let token = actions::get(app, caller, id).await?;
-        let calls = tokens::calls(app, token.token.id).await?;
+        let token = actions::get(&app.context, caller, id).await?;
+        let calls = tokens::calls(&app.context, token.token.id).await?;
         all.push((token, calls));
     }
     let title = match all.as_slice() {
@@ -278,9 +294,9 @@ async fn revoke_page(
     Ok(html(status, &RevokePage { shell, tokens: all, sets, mistakes }))
 }
 
-async fn revoke(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let ids: Vec<String> = form.all("token").map(str::to_owned).collect();
-    match actions::revoke(&app, &caller, &ids).await {
+    match actions::revoke(&app.context, &caller, &ids).await {
         Ok(ended) => {
             let text = match ended.as_slice() {
                 [one] => format!("Service token {} is revoked.", one.token.name),

@@ -5,17 +5,18 @@ use serde_json::json;
 use super::model::{NewService, Service, ServiceEdit, Services};
 use super::store;
 use crate::access::{Permit, require, see};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
-use crate::identity::Caller;
-use crate::identity::once::repeats;
-use crate::identity::reveal::Delivery;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::id::{ServiceId, TokenId};
 use crate::platform::text::fold;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 use crate::quotas::{Quota, ensure_room};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{NewToken, Status, Token};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 
 /// The services of the organization.
@@ -48,14 +49,14 @@ pub async fn create(
     context: &Context,
     caller: &Caller,
     input: &NewService,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<(Service, Issued)> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = require(&caller.subject, Services)?;
     let checked = input.check()?;
     let organization = caller.organization.id;
     let (now, id) = (change.now, ServiceId::new(change.now, &context.random));
-    if let Some(first) = repeats(&mut change, "service", &id).await? {
+    if let Some(first) = find_or_record_outcome(&mut change, "service", &id).await? {
         let service = store::find(change.tx(), organization, &first.to_string()).await?;
         let secrets = tokens::of_service(change.tx(), service.id).await?;
         let first = secrets.first().ok_or(Error::NotFound)?.id;
@@ -137,7 +138,7 @@ pub async fn add_secret(
     context: &Context,
     caller: &Caller,
     id: &str,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<(Service, Issued)> {
     let (mut change, service) = managed(context, caller, id).await?;
     let now = change.now;

@@ -10,19 +10,21 @@ use serde_json::json;
 
 use super::actions;
 use super::model::{NewService, ServiceEdit, ServiceView};
-use crate::identity::reveal::Delivery;
-use crate::identity::{ApiCaller, App};
+use crate::callers::ApiCaller;
 use crate::platform::Result;
-use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post};
+use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::TokenView;
+use crate::tokens::one_time_secret::SecretDelivery;
 
-const FILTERS: &[Field] = &[Field { name: "q", about: "Text in the name.", words: &[] }];
+const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name.", words: &[] }];
 
 /// Services and their secrets.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/services", "/organizations/{org}/services/{svc}");
     Api::of("Services", "Programs that verify tokens here, each with a secret for that and nothing else.")
         .with(
@@ -97,55 +99,59 @@ struct WithSecrets {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
-    let slice = actions::list(&app, &caller, &query.text("q"), &Page::of_api(&query)?).await?;
+async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+    let slice = actions::list(&app.context, &caller, &query.text("q"), &Page::of_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }
 
 async fn create(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Json(input): Json<NewService>,
 ) -> Result<Response> {
-    let (service, made) = actions::create(&app, &caller, &input, &Delivery::Answer).await?;
+    let (service, made) = actions::create(&app.context, &caller, &input, &SecretDelivery::Answer).await?;
     let secret = made.value.as_ref().map(|value| value.reveal().to_owned());
     Ok((StatusCode::CREATED, Answer(WithSecret { service: service.view(), secret })).into_response())
 }
 
-async fn show(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
-    let (service, secrets) = actions::get(&app, &caller, &id).await?;
-    let now = app.clock.now();
+async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+    let (service, secrets) = actions::get(&app.context, &caller, &id).await?;
+    let now = app.context.clock.now();
     let secrets = secrets.iter().map(|secret| secret.view(now)).collect();
     Ok(tagged(service.version, WithSecrets { service: service.view(), secrets }))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id)): Named,
     held: IfMatch,
     Json(input): Json<ServiceEdit>,
 ) -> Result<Response> {
-    let service = held.settle(actions::edit(&app, &caller, &id, &input, held.version()).await)?;
+    let service = held.settle(actions::edit(&app.context, &caller, &id, &input, held.version()).await)?;
     Ok(tagged(service.version, service.view()))
 }
 
-async fn delete(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
-    actions::delete(&app, &caller, &id, None).await?;
+async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+    actions::delete(&app.context, &caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn add_secret(State(app): State<App>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
-    let (_, made) = actions::add_secret(&app, &caller, &id, &Delivery::Answer).await?;
+async fn add_secret(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let (_, made) = actions::add_secret(&app.context, &caller, &id, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
 async fn revoke_secret(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, id, secret)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
-    actions::revoke_secret(&app, &caller, &id, &secret).await?;
+    actions::revoke_secret(&app.context, &caller, &id, &secret).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,15 +10,16 @@ use axum::routing::{get, post};
 use super::actions;
 use super::model::{NewService, Service, ServiceEdit, Services};
 use crate::access::{TokenKind, may, require};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::reveal::Delivery;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 use crate::tokens::model::Token;
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Question, ask_end, reveal_route, show_secret};
 
 const SECTION: &str = "Services";
@@ -26,7 +27,7 @@ type Named = Path<(String, String)>;
 type Keyed = Path<(String, String, String)>;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/services";
     let one = "/orgs/{org}/settings/services/{svc}";
     Router::new()
@@ -105,22 +106,22 @@ struct DeletePage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let search = query.text("q");
-    let slice = actions::list(&app, &caller, &search, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &search, &Page::of_console(&query)?).await?;
     let may_manage = may(&caller.subject, &Services);
     let shell = Shell::of(&app, &caller, SECTION, "Services").await?;
     Ok(page(&ListPage { shell, search, slice, may_manage }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let kinds = TokenKind::PRESENTED.iter().map(|kind| kind.word().to_owned()).collect();
     let form = Typed { kinds, ..Typed::default() };
     new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
 }
 
 async fn new_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
@@ -131,11 +132,11 @@ async fn new_page(
     Ok(html(status, &NewPage { shell, form, kinds: TokenKind::PRESENTED, mistakes }))
 }
 
-async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let typed = Typed::read(&form);
-    let delivery = Delivery::page(&caller.signed_in.session)?;
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = NewService { name: typed.name.clone(), accepted_kinds: Some(typed.kinds.clone()) };
-    match actions::create(&app, &caller, &input, &delivery).await {
+    match actions::create(&app.context, &caller, &input, &delivery).await {
         Ok((service, issued)) => {
             Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
         }
@@ -146,19 +147,19 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
     }
 }
 
-async fn show(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+async fn show(State(app): State<AppState>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
     show_page(&app, &caller, StatusCode::OK, &id, None, Mistakes::default()).await
 }
 
 async fn show_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     id: &str,
     form: Option<Typed>,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (service, secrets) = actions::get(app, caller, id).await?;
+    let (service, secrets) = actions::get(&app.context, caller, id).await?;
     let form = form.unwrap_or_else(|| Typed {
         name: service.name.clone(),
         kinds: service.kinds().iter().map(|kind| kind.word().to_owned()).collect(),
@@ -172,7 +173,7 @@ async fn show_page(
 }
 
 async fn save(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
@@ -183,7 +184,7 @@ async fn save(
         accepted_kinds: Some(typed.kinds.clone()),
         status: Some(if typed.disabled { "disabled" } else { "active" }.to_owned()),
     };
-    match actions::edit(&app, &caller, &id, &input, typed.version.parse().ok()).await {
+    match actions::edit(&app.context, &caller, &id, &input, typed.version.parse().ok()).await {
         Ok(service) => {
             flash(&caller.signed_in.session, format!("Service {} saved.", service.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}", service.id))))
@@ -195,9 +196,13 @@ async fn save(
     }
 }
 
-async fn add_secret(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    match actions::add_secret(&app, &caller, &id, &delivery).await {
+async fn add_secret(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    match actions::add_secret(&app.context, &caller, &id, &delivery).await {
         Ok((service, issued)) => {
             Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
         }
@@ -208,15 +213,20 @@ async fn add_secret(State(app): State<App>, caller: ConsoleCaller, Path((_, id))
     }
 }
 
-async fn secret_of(app: &App, caller: &ConsoleCaller, id: &str, secret: &str) -> Result<(Service, Token)> {
+async fn secret_of(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    id: &str,
+    secret: &str,
+) -> Result<(Service, Token)> {
     require(&caller.subject, Services)?;
-    let (service, secrets) = actions::get(app, caller, id).await?;
+    let (service, secrets) = actions::get(&app.context, caller, id).await?;
     let secret = secrets.into_iter().find(|each| each.id.to_string() == secret).ok_or(Error::NotFound)?;
     Ok((service, secret))
 }
 
 async fn reveal(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, secret)): Keyed,
 ) -> Result<Response> {
@@ -240,7 +250,7 @@ async fn reveal(
 }
 
 async fn ask_revoke(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, secret)): Keyed,
 ) -> Result<Response> {
@@ -257,39 +267,43 @@ async fn ask_revoke(
 }
 
 async fn revoke(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id, secret)): Keyed,
 ) -> Result<Response> {
-    actions::revoke_secret(&app, &caller, &id, &secret).await?;
+    actions::revoke_secret(&app.context, &caller, &id, &secret).await?;
     flash(&caller.signed_in.session, "The secret is revoked.").await?;
     Ok(redirect(&address(&caller, &format!("/{id}"))))
 }
 
-async fn ask_delete(State(app): State<App>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
+async fn ask_delete(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
     delete_page(&app, &caller, StatusCode::OK, &id, Mistakes::default()).await
 }
 
 async fn delete_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     id: &str,
     mistakes: Mistakes,
 ) -> Result<Response> {
     require(&caller.subject, Services)?;
-    let (service, _) = actions::get(app, caller, id).await?;
+    let (service, _) = actions::get(&app.context, caller, id).await?;
     let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
     Ok(html(status, &DeletePage { shell, service, mistakes }))
 }
 
 async fn delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app, &caller, &id, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller, &id, Some(&form.text("confirm"))).await {
         Ok(service) => {
             flash(&caller.signed_in.session, format!("Service {} deleted.", service.name)).await?;
             Ok(redirect(&address(&caller, "")))

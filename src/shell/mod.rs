@@ -5,11 +5,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::access::{Resource, effective};
+use crate::authn::session::{Theme, take_flash};
+use crate::callers::ConsoleCaller;
+use crate::callers::SignedIn;
 use crate::config::OrganizationCreation;
-use crate::identity::session::{SignedIn, Theme, take_flash};
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::html;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::state::AppState;
 
 /// A link of the sidebar.
 #[derive(Clone, Debug)]
@@ -111,7 +113,7 @@ impl Shell {
     /// # Errors
     /// When the database cannot.
     pub async fn of(
-        app: &App,
+        app: &AppState,
         caller: &ConsoleCaller,
         section: &'static str,
         title: impl Into<String>,
@@ -135,7 +137,7 @@ impl Shell {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn personal(app: &App, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
+    pub async fn personal(app: &AppState, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
         Ok(Self {
             title: title.into(),
             others: signed_in.organizations.clone(),
@@ -143,9 +145,9 @@ impl Shell {
             email: signed_in.person.email.clone(),
             flash: take_flash(&signed_in.session).await?,
             theme: signed_in.theme,
-            now: Some(app.clock.now()),
-            public_url: app.config.public_url.clone(),
-            creates_organizations: match app.config.organization_creation {
+            now: Some(app.context.clock.now()),
+            public_url: app.context.config.public_url.clone(),
+            creates_organizations: match app.context.config.organization_creation {
                 OrganizationCreation::Anyone => true,
                 OrganizationCreation::Administrators => app.founder().await? == Some(signed_in.person.id),
             },
@@ -157,7 +159,7 @@ impl Shell {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn account(app: &App, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
+    pub async fn account(app: &AppState, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
         let mut shell = Self::personal(app, signed_in, title).await?;
         let own = ACCOUNT.iter().find(|link| link.label == shell.title);
         shell.section = own.map_or("Account", |link| link.label);
@@ -199,8 +201,8 @@ impl Shell {
 
     /// The nonce of a form, so that its second submit finds the first's outcome.
     #[must_use]
-    pub fn nonce(app: &App) -> String {
-        app.random.characters(b"0123456789abcdefghijklmnopqrstuvwxyz", 24)
+    pub fn nonce(app: &AppState) -> String {
+        app.context.random.characters(b"0123456789abcdefghijklmnopqrstuvwxyz", 24)
     }
 }
 

@@ -1,15 +1,17 @@
 //! Signing in: the same answer and the same time whoever is unknown.
 
-use crate::audit::{Action, Change, Event};
-use crate::identity::caller::RequestFacts;
-use crate::identity::device::Devices;
-use crate::identity::session::Person;
-use crate::identity::throttle::{self, Attempt};
-use crate::identity::{App, refused_sign_ins};
+use crate::audit::{Action, Actor, Change, Event};
+use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::refused_sign_ins;
+use crate::authn::session::Person;
+use crate::authn::throttle;
+use crate::authn::throttle::Attempt;
 use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
 use crate::platform::text::fold;
+use crate::platform::web::RequestContext;
 use crate::platform::{Error, Mistakes, Result, sql};
+use crate::state::AppState;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -26,9 +28,9 @@ struct Row {
 /// [`Error::Invalid`] for a pair that does not fit; [`Error::TooMany`] and
 /// [`Error::Busy`] with a few seconds to wait.
 pub async fn sign_in(
-    app: &App,
-    request: &RequestFacts,
-    devices: &Devices,
+    app: &AppState,
+    request: &RequestContext,
+    devices: &KnownBrowsers,
     email: &str,
     password: Secret,
 ) -> Result<PersonId> {
@@ -36,25 +38,25 @@ pub async fn sign_in(
     let row: Option<Row> =
         sql("SELECT id, username, email, name, password_hash FROM people WHERE email_folded = $1")
             .bind(&account)
-            .optional(&app.db)
+            .optional(&app.context.db)
             .await?;
     let person = row.as_ref().map(|row| row.id);
     let attempt = Attempt {
         account: &account,
         person,
-        address: request.address,
-        browser: person.and_then(|id| devices.find(app, id)),
+        address: request.ip,
+        browser: person.and_then(|id| devices.find(&app.context, id)),
     };
     let hash = row.as_ref().map(|row| row.password_hash.clone());
-    let fits = throttle::verify(app, &attempt, password, hash).await?;
+    let fits = throttle::verify(&app.authenticator, &attempt, password, hash).await?;
     if let Some(row) = row.filter(|_| fits) {
         let person = Person { id: row.id, username: row.username, email: row.email, name: row.name };
-        let actor = request.person(&person);
-        let mut change = Change::begin(app, &actor, None).await?;
+        let actor = Actor::person(&request, person.id, &person.name);
+        let mut change = Change::begin(&app.context, &actor, None).await?;
         change.touches_nothing();
         change.commit(Event::new(Action::SignedIn, "person", person.id, &person.username)).await?;
         return Ok(person.id);
     }
-    refused_sign_ins::record(app, &request.nobody(""), email, person.is_some()).await?;
+    refused_sign_ins::record(&app.context, &Actor::anonymous(&request, ""), email, person.is_some()).await?;
     Err(Error::Invalid(Mistakes::one("", "The email address or the password is not right.")))
 }

@@ -11,24 +11,26 @@ use serde_json::value::RawValue;
 
 use crate::access::{Permissions, Subject, TokenKind, effective};
 use crate::audit::Change;
-use crate::identity::attribution::{Attribution, Claimed, Named, Outcome, settle};
-use crate::identity::bearer::{Principal, PrincipalKind, of_request};
-use crate::identity::caller::{admits_personal_token, all_places};
-use crate::identity::reveal::Delivery;
-use crate::identity::token::Hint;
-use crate::identity::{App, Bearer};
+use crate::callers::{all_memberships, ensure_personal_tokens_allowed};
 use crate::platform::id::TokenId;
 use crate::platform::web::operation::{Api, delete, direct, post};
 use crate::platform::web::{Json, told};
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals::Membership;
 use crate::service_accounts::store as accounts;
+use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::{Holder, Lifetime, Overlap, Renewal, RenewalBody, TokenView};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{lifecycle, store};
+use crate::verification::VerifiedToken;
+use crate::verification::attribution::{Attribution, AttributionClaim, Named, Outcome, attribute};
+use crate::verification::principal::{Principal, PrincipalKind};
+use crate::verification::token_format::Hint;
+use crate::verification::verify_request;
 
 /// What every token may ask of itself.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     Api::of("Itself", "What any token may ask: who it is, to end, and to be renewed.")
         .with(
             direct("whoAmI", "/whoami", whoami, "Whose token this is, and what it may do")
@@ -93,28 +95,31 @@ struct OwnToken {
 
 /// Who asks, and for whom: what `whoami` needs of a request, without a copy of it.
 struct Asker {
-    bearer: Bearer,
-    claimed: Claimed,
+    bearer: VerifiedToken,
+    claimed: AttributionClaim,
 }
 
-impl FromRequestParts<App> for Asker {
+impl FromRequestParts<AppState> for Asker {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        Ok(Self { bearer: of_request(parts, app).await?, claimed: Claimed::of(&parts.headers) })
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        Ok(Self {
+            bearer: verify_request(&app.verifier, parts).await?,
+            claimed: AttributionClaim::of(&parts.headers),
+        })
     }
 }
 
-async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Result<Response> {
+async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -> Result<Response> {
     // A person acts in every organization that they belong to: where it is one, that one is told.
     let places = match &bearer.principal {
-        Principal::Person { id, .. } => Some(all_places(&app, *id).await?),
+        Principal::Person { id, .. } => Some(all_memberships(&app, *id).await?),
         Principal::Machine(_) => None,
     };
     let all = places.as_deref().map_or(&[][..], Vec::as_slice);
     let place = if let [only] = all { Some(only) } else { None };
     if let Some(place) = place {
-        admits_personal_token(&place.organization, &bearer.request)?;
+        ensure_personal_tokens_allowed(&place.organization, &bearer.request)?;
     }
     let narrowed = place.map(|place| Subject { narrowed: bearer.narrowed, ..place.subject.clone() });
     let (known, default_team) = match &bearer.principal {
@@ -125,12 +130,12 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
     };
     let (attribution, permissions) = match known {
         Some((organization, subject)) => {
-            let settled = settle(&app.db, organization.id, (&bearer, subject), &claimed).await?;
+            let settled = attribute(&app.context.db, organization.id, (&bearer, subject), &claimed).await?;
             (settled, effective(subject))
         }
         None => (Attribution::default(), Permissions::NONE),
     };
-    app.usage.note(&bearer, None, attribution.counted());
+    app.verifier.usage.record(&bearer, None, attribution.usage_key());
     told(&WhoAmI {
         id: bearer.principal.id(),
         kind: bearer.principal.kind(),
@@ -138,7 +143,7 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
         organization: known.map(|(organization, _)| organization.slug.as_str()),
         team: attribution.team.as_deref(),
         default_team,
-        permissions: &app.memory.words(permissions)?.list,
+        permissions: &app.verifier.cache.encoded_permissions(permissions)?.list,
         token: OwnToken {
             id: bearer.token,
             kind: bearer.kind,
@@ -152,8 +157,10 @@ async fn whoami(State(app): State<App>, Asker { bearer, claimed }: Asker) -> Res
 }
 
 /// The organizations that take the person's token from where it comes.
-fn several<'a>(all: &'a [Membership], bearer: &Bearer) -> Vec<OwnOrganization<'a>> {
-    let open = all.iter().filter(|place| admits_personal_token(&place.organization, &bearer.request).is_ok());
+fn several<'a>(all: &'a [Membership], bearer: &VerifiedToken) -> Vec<OwnOrganization<'a>> {
+    let open = all
+        .iter()
+        .filter(|place| ensure_personal_tokens_allowed(&place.organization, &bearer.request).is_ok());
     open.map(|place| OwnOrganization {
         slug: &place.organization.slug,
         name: &place.organization.name,
@@ -162,13 +169,13 @@ fn several<'a>(all: &'a [Membership], bearer: &Bearer) -> Vec<OwnOrganization<'a
     .collect()
 }
 
-async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
+async fn revoke(State(app): State<AppState>, bearer: VerifiedToken) -> Result<StatusCode> {
     let organization = match &bearer.principal {
         Principal::Machine(machine) => Some(machine.organization.id),
         Principal::Person { .. } => None,
     };
     let actor = bearer.actor();
-    let mut change = Change::begin(&app, &actor, organization).await?;
+    let mut change = Change::begin(&app.context, &actor, organization).await?;
     if let Principal::Person { id, .. } = &bearer.principal {
         change.touches_person(*id);
     }
@@ -179,11 +186,15 @@ async fn revoke(State(app): State<App>, bearer: Bearer) -> Result<StatusCode> {
 
 /// A key renews itself where its account allows it. The old value lives on for
 /// an hour unless asked otherwise, so that a lost answer is no outage.
-async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<RenewalBody>) -> Result<Response> {
+async fn rotate(
+    State(app): State<AppState>,
+    bearer: VerifiedToken,
+    Json(body): Json<RenewalBody>,
+) -> Result<Response> {
     let no = "Only a service account key can renew itself, and only where its account allows it.";
     let Principal::Machine(machine) = &bearer.principal else { return Err(Error::Forbidden(no.to_owned())) };
     let actor = bearer.actor();
-    let mut change = Change::begin(&app, &actor, Some(machine.organization.id)).await?;
+    let mut change = Change::begin(&app.context, &actor, Some(machine.organization.id)).await?;
     change.touches_token(bearer.token);
     let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
     let now = change.now;
@@ -212,7 +223,7 @@ async fn rotate(State(app): State<App>, bearer: Bearer, Json(body): Json<Renewal
         return Err(Error::Invalid(Mistakes::one("expires_at", message)));
     }
     let policy = &machine.organization.policy;
-    let (presented, delivery) = ((holder, bearer.value), Delivery::Answer);
+    let (presented, delivery) = ((holder, bearer.value), SecretDelivery::Answer);
     let made = lifecycle::rotate(&mut change, presented, &token, &renewal, policy, &delivery).await?;
     if made.is_repeat() {
         // Its connection is free again before another is asked for.

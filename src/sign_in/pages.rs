@@ -9,22 +9,23 @@ use axum::routing::{get, post};
 use tower_sessions::Session;
 
 use super::actions;
-use crate::audit::{Action, Change, Event};
+use crate::audit::{Action, Actor, Change, Event};
+use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::session;
+use crate::authn::session::{THEME, Theme};
+use crate::authn::throttle::wait_of;
 use crate::filters;
-use crate::identity::App;
-use crate::identity::caller::RequestFacts;
-use crate::identity::device::Devices;
-use crate::identity::session::{self, THEME, Theme};
-use crate::identity::throttle::wait_of;
 use crate::platform::clock::DAY;
+use crate::platform::web::RequestContext;
 use crate::platform::web::client::is_local_host;
 use crate::platform::web::cookie::{self, Lasts};
 use crate::platform::web::{Form, Query, html, redirect, safe_next};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{page, refused};
+use crate::state::AppState;
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/sign-in", get(ask).post(sign_in))
         .route("/sign-out", post(sign_out))
@@ -42,17 +43,22 @@ struct SignInPage {
 
 /// Whether the browser talks plain http to something other than its own
 /// machine: then passwords would cross the network in the clear.
-fn needs_https(app: &App, headers: &HeaderMap) -> bool {
+fn needs_https(app: &AppState, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    !app.config.https() && !host.is_empty() && !is_local_host(host)
+    !app.context.config.https() && !host.is_empty() && !is_local_host(host)
 }
 
-async fn ask(State(app): State<App>, headers: HeaderMap, session: Session, query: Query) -> Result<Response> {
+async fn ask(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    session: Session,
+    query: Query,
+) -> Result<Response> {
     let next = query.text("next");
-    if session::person(&session, &app).await?.is_some() {
+    if session::person(&session, &app.context).await?.is_some() {
         return Ok(redirect(&next));
     }
-    if !crate::organizations::store::is_set_up(&app.db).await? {
+    if !crate::organizations::store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/setup"));
     }
     let needs_https = needs_https(&app, &headers);
@@ -60,10 +66,10 @@ async fn ask(State(app): State<App>, headers: HeaderMap, session: Session, query
 }
 
 async fn sign_in(
-    State(app): State<App>,
+    State(app): State<AppState>,
     headers: HeaderMap,
-    request: RequestFacts,
-    devices: Devices,
+    request: RequestContext,
+    devices: KnownBrowsers,
     session: Session,
     form: Form,
 ) -> Result<Response> {
@@ -76,7 +82,7 @@ async fn sign_in(
         Ok(person) => {
             session::sign_in(&session, person).await?;
             let mut response = redirect(safe_next(&next));
-            devices.remember(&app, request.address, person, &mut response).await?;
+            devices.remember(&app.context, request.ip, person, &mut response).await?;
             Ok(response)
         }
         Err(error @ (Error::TooMany { .. } | Error::Busy { .. })) => {
@@ -92,10 +98,14 @@ async fn sign_in(
     }
 }
 
-async fn sign_out(State(app): State<App>, request: RequestFacts, session: Session) -> Result<Response> {
-    if let Some(person) = session::person(&session, &app).await? {
-        let actor = request.person(&person);
-        let mut change = Change::begin(&app, &actor, None).await?;
+async fn sign_out(
+    State(app): State<AppState>,
+    request: RequestContext,
+    session: Session,
+) -> Result<Response> {
+    if let Some(person) = session::person(&session, &app.context).await? {
+        let actor = Actor::person(&request, person.id, &person.name);
+        let mut change = Change::begin(&app.context, &actor, None).await?;
         change.touches_nothing();
         change.commit(Event::new(Action::SignedOut, "person", person.id, &person.username)).await?;
     }
@@ -103,14 +113,14 @@ async fn sign_out(State(app): State<App>, request: RequestFacts, session: Sessio
     Ok(redirect("/sign-in"))
 }
 
-async fn theme(State(app): State<App>, form: Form) -> Response {
+async fn theme(State(app): State<AppState>, form: Form) -> Response {
     let mut response = redirect(&form.text("back"));
     match form.text("theme").parse::<Theme>() {
         Ok(theme) => {
-            cookie::set(&mut response, &app.config, (THEME, theme.word()), Lasts::For(DAY * 365));
+            cookie::set(&mut response, &app.context.config, (THEME, theme.word()), Lasts::For(DAY * 365));
         }
         // Any other word: as the system has it.
-        Err(_) => cookie::set(&mut response, &app.config, (THEME, ""), Lasts::Gone),
+        Err(_) => cookie::set(&mut response, &app.context.config, (THEME, ""), Lasts::Gone),
     }
     response
 }

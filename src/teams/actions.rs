@@ -5,12 +5,13 @@ use serde_json::json;
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
 use super::store::{self, Seen};
 use crate::access::{Kind, TeamRole, holds_groups, require, see};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
-use crate::identity::Caller;
-use crate::identity::once::repeats;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::id::TeamId;
 use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Context, Error, Mistakes, Result};
+use crate::platform::{Error, Mistakes, Result};
 
 /// The teams that the caller sees.
 ///
@@ -41,7 +42,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Resu
     let permit = require(&caller.subject, Teams)?;
     let checked = input.check(&caller.organization.sets)?;
     let id = TeamId::new(change.now, &context.random);
-    if let Some(first) = repeats(&mut change, "team", &id).await? {
+    if let Some(first) = find_or_record_outcome(&mut change, "team", &id).await? {
         return store::find(change.tx(), caller.organization.id, &first.to_string()).await;
     }
     store::insert(&mut change, &permit, caller.organization.id, id, &checked).await?;

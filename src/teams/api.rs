@@ -11,16 +11,18 @@ use serde_json::json;
 use super::actions;
 use super::model::{Member, NewTeam, Team, TeamEdit};
 use crate::access::TeamRole;
-use crate::identity::{ApiCaller, App};
-use crate::platform::web::operation::{Api, Field, delete as end, get, patch, post, put};
+use crate::callers::ApiCaller;
+use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
 use crate::platform::web::paging::Page;
+use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Error, Mistakes, Result};
+use crate::state::AppState;
 
-const FILTERS: &[Field] = &[Field { name: "q", about: "Text in the name or slug.", words: &[] }];
+const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] }];
 
 /// Teams and who is in them.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let all = "/organizations/{org}/teams";
     let one = "/organizations/{org}/teams/{team}";
     let member = "/organizations/{org}/teams/{team}/members/{username}";
@@ -67,52 +69,56 @@ pub fn routes() -> Api<App> {
         )
 }
 
-async fn list(State(app): State<App>, caller: ApiCaller, query: Query) -> Result<Response> {
-    let slice = actions::list(&app, &caller, &query.text("q"), &Page::of_api(&query)?).await?;
+async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+    let slice = actions::list(&app.context, &caller, &query.text("q"), &Page::of_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
-async fn create(State(app): State<App>, caller: ApiCaller, Json(input): Json<NewTeam>) -> Result<Response> {
-    let team = actions::create(&app, &caller, &input).await?;
+async fn create(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    Json(input): Json<NewTeam>,
+) -> Result<Response> {
+    let team = actions::create(&app.context, &caller, &input).await?;
     Ok((StatusCode::CREATED, Answer(team)).into_response())
 }
 
 async fn show(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
-    let team = actions::get(&app, &caller, &team).await?;
+    let team = actions::get(&app.context, &caller, &team).await?;
     Ok(tagged(team.version, team))
 }
 
 async fn edit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, team)): Path<(String, String)>,
     held: IfMatch,
     Json(input): Json<TeamEdit>,
 ) -> Result<Response> {
-    let team = held.settle(actions::edit(&app, &caller, &team, &input, held.version()).await)?;
+    let team = held.settle(actions::edit(&app.context, &caller, &team, &input, held.version()).await)?;
     Ok(tagged(team.version, team))
 }
 
 async fn delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    actions::delete(&app, &caller, &team, None).await?;
+    actions::delete(&app.context, &caller, &team, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn members(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, team)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
-    let (_, members) = actions::members(&app, &caller, &team, &Page::of_api(&query)?).await?;
+    let (_, members) = actions::members(&app.context, &caller, &team, &Page::of_api(&query)?).await?;
     Ok(Answer(json!({ "items": members.rows, "next": members.next })).into_response())
 }
 
@@ -133,23 +139,23 @@ struct InTeam {
 }
 
 async fn set_member(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, team, username)): Path<(String, String, String)>,
     Json(place): Json<Place>,
 ) -> Result<Response> {
     let role = place.role.as_deref().unwrap_or("member").parse::<TeamRole>();
     let role = role.map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
-    let member = actions::set_member(&app, &caller, &team, &username, role).await?;
+    let member = actions::set_member(&app.context, &caller, &team, &username, role).await?;
     let Member { username, name, role, .. } = member;
     Ok(Answer(InTeam { username, name, role }).into_response())
 }
 
 async fn remove_member(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, team, username)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
-    actions::remove_member(&app, &caller, &team, &username).await?;
+    actions::remove_member(&app.context, &caller, &team, &username).await?;
     Ok(StatusCode::NO_CONTENT)
 }

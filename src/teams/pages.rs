@@ -10,18 +10,19 @@ use axum::routing::{get, post};
 use super::actions;
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
 use crate::access::{PermissionSet, TeamRole, may};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::paging::{Page, Slice};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, page, refused};
+use crate::state::AppState;
 
 const SECTION: &str = "Teams";
 
 /// The routes of this section.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/{org}/settings/teams", get(list).post(create))
         .route("/orgs/{org}/settings/teams/new", get(new))
@@ -84,22 +85,22 @@ struct DeletePage {
     mistakes: Mistakes,
 }
 
-async fn list(State(app): State<App>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let search = query.text("q");
-    let slice = actions::list(&app, &caller, &search, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &search, &Page::of_console(&query)?).await?;
     let may_create = may(&caller.subject, &Teams);
     let shell = Shell::of(&app, &caller, SECTION, "Teams").await?;
     Ok(page(&ListPage { shell, search, slice, may_create }))
 }
 
-async fn new(State(app): State<App>, caller: ConsoleCaller) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     crate::access::require(&caller.subject, Teams)?;
     let form = NewTeam { role: Some("member".to_owned()), ..NewTeam::default() };
     new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
 }
 
 async fn new_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     form: NewTeam,
@@ -112,7 +113,7 @@ async fn new_page(
     ))
 }
 
-async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let input = NewTeam {
         slug: form.text("slug"),
         name: form.text("name"),
@@ -121,7 +122,7 @@ async fn create(State(app): State<App>, caller: ConsoleCaller, form: Form) -> Re
         role: form.filled("role"),
         members_manage_token: None,
     };
-    match actions::create(&app, &caller, &input).await {
+    match actions::create(&app.context, &caller, &input).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} created.", team.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}/members", team.slug))))
@@ -138,7 +139,7 @@ async fn home(caller: ConsoleCaller, Path((_, team)): Path<(String, String)>) ->
 }
 
 async fn members(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
     query: Query,
@@ -148,28 +149,28 @@ async fn members(
 }
 
 async fn members_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     (status, which): (StatusCode, &Page),
     named: &str,
     typed: String,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (team, members) = actions::members(app, caller, named, which).await?;
+    let (team, members) = actions::members(&app.context, caller, named, which).await?;
     let may_manage = may(&caller.subject, &MembersOf(team.clone()));
     let shell = Shell::of(app, caller, SECTION, team.name.clone()).await?;
     Ok(html(status, &MembersPage { shell, team, members, may_manage, typed, mistakes }))
 }
 
 async fn add(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response> {
     let person = form.text("person");
     let done = match form.text("role").parse::<TeamRole>() {
-        Ok(role) => actions::set_member(&app, &caller, &team, &person, role).await,
+        Ok(role) => actions::set_member(&app.context, &caller, &team, &person, role).await,
         Err(message) => Err(Error::Invalid(Mistakes::one("role", message))),
     };
     let error = match done {
@@ -179,7 +180,7 @@ async fn add(
             return Ok(redirect(&address(&caller, &format!("/{team}/members"))));
         }
         // The team was seen before, so what is not found is the person.
-        Err(Error::NotFound) if actions::get(&app, &caller, &team).await.is_ok() => {
+        Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => {
             Error::Invalid(Mistakes::one("person", "is nobody in this organization; invite them first"))
         }
         Err(error) => error,
@@ -189,12 +190,12 @@ async fn add(
 }
 
 async fn remove(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response> {
-    match actions::remove_member(&app, &caller, &team, &form.text("username")).await {
+    match actions::remove_member(&app.context, &caller, &team, &form.text("username")).await {
         Ok(()) => {
             flash(&caller.signed_in.session, format!("{} left the team.", form.text("username"))).await?;
             Ok(redirect(&address(&caller, &format!("/{team}/members"))))
@@ -217,17 +218,17 @@ fn as_typed(team: &Team) -> TeamEdit {
 }
 
 async fn settings(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
-    let team = actions::get(&app, &caller, &team).await?;
+    let team = actions::get(&app.context, &caller, &team).await?;
     let form = as_typed(&team);
     settings_page(&app, &caller, StatusCode::OK, team, form, Mistakes::default()).await
 }
 
 async fn settings_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     team: Team,
@@ -250,7 +251,7 @@ async fn settings_page(
 }
 
 async fn save(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Path<(String, String)>,
     form: Form,
@@ -262,31 +263,31 @@ async fn save(
         role: form.filled("role"),
         members_manage_token: Some(form.has("members_manage_token")),
     };
-    match actions::edit(&app, &caller, &named, &input, form.text("version").parse().ok()).await {
+    match actions::edit(&app.context, &caller, &named, &input, form.text("version").parse().ok()).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} saved.", team.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}/settings", team.slug))))
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let team = actions::get(&app, &caller, &named).await?;
+            let team = actions::get(&app.context, &caller, &named).await?;
             settings_page(&app, &caller, status, team, input, mistakes).await
         }
     }
 }
 
 async fn ask(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
-    let team = actions::get(&app, &caller, &team).await?;
+    let team = actions::get(&app.context, &caller, &team).await?;
     let team = crate::access::require(&caller.subject, team)?.into_inner();
     delete_page(&app, &caller, StatusCode::OK, team, Mistakes::default()).await
 }
 
 async fn delete_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     team: Team,
@@ -297,19 +298,19 @@ async fn delete_page(
 }
 
 async fn delete(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app, &caller, &named, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller, &named, Some(&form.text("confirm"))).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} deleted.", team.name)).await?;
             Ok(redirect(&address(&caller, "")))
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let team = actions::get(&app, &caller, &named).await?;
+            let team = actions::get(&app.context, &caller, &named).await?;
             delete_page(&app, &caller, status, team, mistakes).await
         }
     }

@@ -5,12 +5,13 @@ use super::model::Team;
 use super::store;
 use crate::access::{Guarded, Permit, Resource, Target, require, see};
 use crate::audit::{Action, Change, Event};
-use crate::identity::Caller;
-use crate::identity::reveal::Delivery;
+use crate::callers::Caller;
+use crate::platform::Context;
 use crate::platform::id::OrganizationId;
-use crate::platform::{Context, Error, Result};
+use crate::platform::{Error, Result};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{HoldsTokens, Renewal, Token, Whose};
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
 /// A team as the holder of its token.
@@ -63,7 +64,7 @@ pub async fn generate(
     caller: &Caller,
     named: &str,
     renewal: &Renewal,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<(Team, Issued)> {
     let (mut change, caller, holder, token) = managed(context, caller, named).await?;
     let team = holder.1.clone();

@@ -5,18 +5,19 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::token;
-use crate::identity::reveal::Delivery;
-use crate::identity::{ApiCaller, App};
+use crate::callers::ApiCaller;
 use crate::platform::web::Json;
 use crate::platform::web::operation::{Api, delete, get, post};
 use crate::platform::{Error, Result};
+use crate::state::AppState;
 use crate::tokens::api::{issued, view};
 use crate::tokens::model::{RenewalBody, TokenView};
+use crate::tokens::one_time_secret::SecretDelivery;
 
 type Named = Path<(String, String)>;
 
 /// A team's one API token: none until it is made.
-pub fn routes() -> Api<App> {
+pub fn routes() -> Api<AppState> {
     let path = "/organizations/{org}/teams/{team}/token";
     Api::of("Team tokens", "A team's one API token: none until it is made.")
         .with(
@@ -36,22 +37,23 @@ pub fn routes() -> Api<App> {
         .with(delete("deleteTeamToken", path, end, "Deletes a team's token").note("Every member of the team may, while the team lets them."))
 }
 
-async fn one(State(app): State<App>, caller: ApiCaller, Path((_, team)): Named) -> Result<Response> {
-    let (_, token) = token::get(&app, &caller, &team).await?;
+async fn one(State(app): State<AppState>, caller: ApiCaller, Path((_, team)): Named) -> Result<Response> {
+    let (_, token) = token::get(&app.context, &caller, &team).await?;
     Ok(view(&app, &token.ok_or(Error::NotFound)?).into_response())
 }
 
 async fn generate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ApiCaller,
     Path((_, team)): Named,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
-    let (_, made) = token::generate(&app, &caller, &team, &body.into(), &Delivery::Answer).await?;
+    let (_, made) =
+        token::generate(&app.context, &caller, &team, &body.into(), &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
-async fn end(State(app): State<App>, caller: ApiCaller, Path((_, team)): Named) -> Result<StatusCode> {
-    token::delete(&app, &caller, &team).await?;
+async fn end(State(app): State<AppState>, caller: ApiCaller, Path((_, team)): Named) -> Result<StatusCode> {
+    token::delete(&app.context, &caller, &team).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,13 +10,14 @@ use axum::routing::{get, post};
 use super::model::Team;
 use super::token::{self, TokenOf};
 use crate::access::{TokenKind, may};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::identity::reveal::Delivery;
-use crate::identity::session::flash;
-use crate::identity::{App, ConsoleCaller};
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Mistakes, Result};
 use crate::shell::{Shell, refused};
+use crate::state::AppState;
+use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Card, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
@@ -25,7 +26,7 @@ const SECTION: &str = "Teams";
 type Named = Path<(String, String)>;
 
 /// The routes of this part.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Router<AppState> {
     let tab = "/orgs/{org}/settings/teams/{team}/api-token";
     Router::new()
         .route(tab, get(card).post(generate))
@@ -48,19 +49,23 @@ struct CardPage {
     mistakes: Mistakes,
 }
 
-async fn card(State(app): State<App>, caller: ConsoleCaller, Path((_, team)): Named) -> Result<Response> {
+async fn card(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, team)): Named,
+) -> Result<Response> {
     card_page(&app, &caller, StatusCode::OK, &team, Form::default(), Mistakes::default()).await
 }
 
 async fn card_page(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
     named: &str,
     form: Form,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let (team, token) = token::get(app, caller, named).await?;
+    let (team, token) = token::get(&app.context, caller, named).await?;
     let who_may = if team.is_owners {
         "Owners manage this token."
     } else if team.members_manage_token {
@@ -79,23 +84,24 @@ async fn card_page(
         lifetime: String::new(),
         lifetime_date: String::new(),
     };
-    let card = card.choosing(&caller.organization.policy, TokenKind::Team, app.clock.now(), &form);
+    let card = card.choosing(&caller.organization.policy, TokenKind::Team, app.context.clock.now(), &form);
     let shell = Shell::of(app, caller, SECTION, format!("{} – API token", team.name)).await?;
     Ok(html(status, &CardPage { shell, team, card, mistakes }))
 }
 
 async fn generate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
     // A form that was left open does not replace a token that came meanwhile.
-    let done = if token::get(&app, &caller, &named).await?.1.is_some() {
+    let done = if token::get(&app.context, &caller, &named).await?.1.is_some() {
         Err(Error::conflict("The team has a token meanwhile. Regenerate it if it is lost."))
     } else {
-        let delivery = Delivery::page(&caller.signed_in.session)?;
-        token::generate(&app, &caller, &named, &renewal(&form, app.clock.now()), &delivery).await
+        let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+        token::generate(&app.context, &caller, &named, &renewal(&form, app.context.clock.now()), &delivery)
+            .await
     };
     match done {
         Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
@@ -106,8 +112,12 @@ async fn generate(
     }
 }
 
-async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
-    let (team, token) = token::get(&app, &caller, &named).await?;
+async fn reveal(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
+    let (team, token) = token::get(&app.context, &caller, &named).await?;
     let token = token.ok_or(Error::NotFound)?;
     let base = address(&caller, &team.slug);
     let role = caller.organization.sets.name(&team.role);
@@ -124,13 +134,13 @@ async fn reveal(State(app): State<App>, caller: ConsoleCaller, Path((_, named)):
 
 /// The question about the team's token, for who may answer it.
 async fn question(
-    app: &App,
+    app: &AppState,
     caller: &ConsoleCaller,
     named: &str,
     verb: &str,
     button: &'static str,
 ) -> Result<(Shell, Question)> {
-    let (team, token) = token::get(app, caller, named).await?;
+    let (team, token) = token::get(&app.context, caller, named).await?;
     let team = crate::access::require(&caller.subject, TokenOf(caller.organization.id, team))?.into_inner().1;
     let base = address(caller, &team.slug);
     let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
@@ -144,7 +154,7 @@ async fn question(
 }
 
 async fn regenerate_form(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Named,
 ) -> Result<Response> {
@@ -154,14 +164,16 @@ async fn regenerate_form(
 }
 
 async fn regenerate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
     let (shell, question) = question(&app, &caller, &named, "Regenerate", "Regenerate token").await?;
-    let delivery = Delivery::page(&caller.signed_in.session)?;
-    match token::generate(&app, &caller, &named, &renewal(&form, app.clock.now()), &delivery).await {
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    match token::generate(&app.context, &caller, &named, &renewal(&form, app.context.clock.now()), &delivery)
+        .await
+    {
         Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -171,7 +183,7 @@ async fn regenerate(
 }
 
 async fn delete_form(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Named,
 ) -> Result<Response> {
@@ -179,18 +191,22 @@ async fn delete_form(
     ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
 }
 
-async fn delete(State(app): State<App>, caller: ConsoleCaller, Path((_, named)): Named) -> Result<Response> {
-    let team = token::delete(&app, &caller, &named).await?;
+async fn delete(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
+    let team = token::delete(&app.context, &caller, &named).await?;
     flash(&caller.signed_in.session, format!("The token of {} is deleted.", team.name)).await?;
     Ok(redirect(&address(&caller, &team.slug)))
 }
 
 async fn stop_old(
-    State(app): State<App>,
+    State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
-    let team = token::stop_old(&app, &caller, &named).await?;
+    let team = token::stop_old(&app.context, &caller, &named).await?;
     flash(&caller.signed_in.session, format!("The old value of {}'s token has stopped.", team.name)).await?;
     Ok(redirect(&address(&caller, &team.slug)))
 }

@@ -9,12 +9,13 @@ use super::model::NewToken;
 use super::store;
 use crate::access::{Kind, Permissions, PrincipalId, TokenKind};
 use crate::audit::{Action, Change, Event};
-use crate::identity::assertion::Proven;
-use crate::identity::bearer::Principal;
-use crate::identity::{Bearer, PlainToken, TokenHash};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::{Error, Result, Timestamp};
 use crate::principals::Effect;
+use crate::verification::VerifiedToken;
+use crate::verification::assertion::Proven;
+use crate::verification::principal::Principal;
+use crate::verification::{PlainToken, TokenHash};
 
 /// How long an access token lives unless asked otherwise.
 pub const USUAL: Duration = Duration::from_secs(3600);
@@ -45,7 +46,7 @@ pub struct AccessFor {
 impl AccessFor {
     /// For a token: the access token acts as the same principal.
     #[must_use]
-    pub fn token(bearer: &Bearer) -> Self {
+    pub fn token(bearer: &VerifiedToken) -> Self {
         let exchanged = bearer.kind == TokenKind::Access;
         let mut access = Self {
             acts_as: bearer.acts_as,

@@ -4,14 +4,15 @@
 use serde_json::{Value, json};
 
 use super::model::{Holder, NewToken, Overlap, Renewal, Token};
+use super::one_time_secret;
+use super::one_time_secret::SecretDelivery;
 use super::store;
 use crate::access::{Policy, TokenKind};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
-use crate::identity::once::repeats;
-use crate::identity::reveal::{self, Delivery};
-use crate::identity::{PlainToken, TokenHash};
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Timestamp};
+use crate::verification::{PlainToken, TokenHash};
 
 /// A token that has just got a value.
 #[derive(Debug)]
@@ -44,17 +45,17 @@ pub async fn issue(
     change: &mut Change<'_>,
     holder: Holder,
     token: &NewToken,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let context = change.context().clone();
     let id = TokenId::new(change.now, &context.random);
-    if let Some(first) = repeats(change, &made_for(holder), &id).await? {
+    if let Some(first) = find_or_record_outcome(change, &made_for(holder), &id).await? {
         return Ok(Issued { id: first, value: None });
     }
     let value = PlainToken::generate(holder.kind(), &context.random);
     store::insert(change, id, holder, token).await?;
     store::insert_value(change, holder.effect(id, token.permissions), id, &value).await?;
-    reveal::put(change.tx(), &context, delivery, id, &value).await?;
+    one_time_secret::put(change.tx(), &context, delivery, id, &value).await?;
     let after = json!({
         "kind": holder.kind(), "hint": value.hint(), "expires_at": token.expires_at,
         "allowed_addresses": token.allowed_addresses, "permissions": token.permissions,
@@ -75,7 +76,7 @@ pub async fn regenerate(
     token: &Token,
     renewal: &Renewal,
     policy: &Policy,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let Some((expires_at, overlap)) = renew(change, holder, token, renewal, policy).await? else {
         return Ok(Issued { id: token.id, value: None });
@@ -106,7 +107,7 @@ pub async fn rotate(
     token: &Token,
     renewal: &Renewal,
     policy: &Policy,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let is_current = store::lock_current(change.tx(), token.id, presented).await?;
     if !is_current && !repeats_rotation(change, token).await? {
@@ -120,7 +121,7 @@ pub async fn rotate(
 /// Whether the same request was carried out before: its answer is repeated,
 /// although the value that it presents was replaced by it.
 async fn repeats_rotation(change: &mut Change<'_>, token: &Token) -> Result<bool> {
-    Ok(repeats(change, &renewal_of(token), &token.id).await?.is_some())
+    Ok(find_or_record_outcome(change, &renewal_of(token), &token.id).await?.is_some())
 }
 
 fn renewal_of(token: &Token) -> String {
@@ -136,7 +137,7 @@ async fn renew(
     renewal: &Renewal,
     policy: &Policy,
 ) -> Result<Option<(Option<Timestamp>, Option<Overlap>)>> {
-    if repeats(change, &renewal_of(token), &token.id).await?.is_some() {
+    if find_or_record_outcome(change, &renewal_of(token), &token.id).await?.is_some() {
         return Ok(None);
     }
     let now = change.now;
@@ -151,13 +152,13 @@ async fn renew(
 async fn new_value(
     change: &mut Change<'_>,
     token: &Token,
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
     mut after: Value,
 ) -> Result<Issued> {
     let context = change.context().clone();
     let value = PlainToken::generate(token.kind, &context.random);
     store::insert_value(change, token.effect(), token.id, &value).await?;
-    reveal::put(change.tx(), &context, delivery, token.id, &value).await?;
+    one_time_secret::put(change.tx(), &context, delivery, token.id, &value).await?;
     let before = json!({ "hint": token.hint, "expires_at": token.expires_at });
     after["hint"] = json!(value.hint());
     let event = Event::new(Action::TokenRegenerated, "token", token.id, &token.name);

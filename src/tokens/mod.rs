@@ -4,6 +4,7 @@ pub mod access;
 pub mod api;
 pub mod lifecycle;
 pub mod model;
+pub mod one_time_secret;
 pub mod pages;
 pub mod single;
 pub mod store;

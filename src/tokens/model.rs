@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Addresses, Guarded, Permissions, Permit, Policy, PrincipalId, TokenKind};
-use crate::identity::Bearer;
+use crate::access::{Guarded, IpAllowList, Permissions, Permit, Policy, PrincipalId, TokenKind};
 use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
 use crate::platform::text::{name, prose, words};
@@ -13,6 +12,7 @@ use crate::platform::web::nullable::present;
 use crate::platform::{Error, Mistakes, Result, Timestamp};
 use crate::principals::{self, Effect};
 use crate::quotas::Quota;
+use crate::verification::VerifiedToken;
 
 words! {
     /// How a token stands.
@@ -259,7 +259,7 @@ impl Holder {
     /// The token that a program presented, to renew itself with; service account
     /// keys only.
     #[must_use]
-    pub fn itself(bearer: &Bearer, token: &Token) -> Option<Self> {
+    pub fn itself(bearer: &VerifiedToken, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
         (bearer.token == token.id && token.kind == TokenKind::ServiceAccount)
             .then_some(Self(Whose::Account(account.0, account.1)))
@@ -341,7 +341,7 @@ pub struct NewToken {
     /// When it ends.
     pub expires_at: Option<Timestamp>,
     /// From where it may be used.
-    pub allowed_addresses: Addresses,
+    pub allowed_addresses: IpAllowList,
     /// What it is narrowed to.
     pub permissions: Option<Permissions>,
     /// The token that it is created with, and ends with.
@@ -388,7 +388,7 @@ impl TokenInput {
         let description = mistakes.check(&field("description"), prose(&self.description, 500));
         let expires_at = check_lifetime(mistakes, &field("expires_at"), &self.lifetime, of, now);
         let addresses =
-            mistakes.check(&field("allowed_addresses"), Addresses::parse(&self.allowed_addresses));
+            mistakes.check(&field("allowed_addresses"), IpAllowList::parse(&self.allowed_addresses));
         Some(NewToken {
             name: name?,
             description: description?,

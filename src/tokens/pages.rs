@@ -14,16 +14,18 @@ use tower_sessions::Session;
 use zeroize::Zeroizing;
 
 use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
+use super::one_time_secret;
+use super::one_time_secret::Asker;
 use super::store::{self, Calls};
 use crate::access::{Policy, TokenKind};
 use crate::filters;
-use crate::identity::App;
-use crate::identity::reveal::{self, Asker};
+use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::web::cookie::{self, Lasts};
 use crate::platform::web::{Form, html};
-use crate::platform::{Context, Mistakes, Result, Timestamp};
+use crate::platform::{Mistakes, Result, Timestamp};
 use crate::shell::Shell;
+use crate::state::AppState;
 
 /// What the page says around the value.
 #[derive(Debug)]
@@ -71,9 +73,9 @@ struct HiddenPage {
 /// The route of a page that shows a value. `HEAD`, which link checkers and
 /// previews send, does not take the value out of its slot; nor does a request
 /// that is not a person's own step from a page of this site.
-pub fn reveal_route<H, T>(handler: H) -> MethodRouter<App>
+pub fn reveal_route<H, T>(handler: H) -> MethodRouter<AppState>
 where
-    H: Handler<T, App>,
+    H: Handler<T, AppState>,
     T: 'static,
 {
     get(handler).head(async || StatusCode::OK).layer(from_fn(hide))
@@ -82,7 +84,7 @@ where
 /// Answers a browser that looks ahead, and one that was sent by another site or
 /// has nobody in front of it, without the value.
 async fn hide(request: Request, next: Next) -> Response {
-    match reveal::asker(request.headers()) {
+    match one_time_secret::asker(request.headers()) {
         Asker::Person => next.run(request).await,
         // A browser throws away what it fetched ahead and was refused, and asks again in earnest.
         Asker::LooksAhead => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -97,7 +99,7 @@ async fn hide(request: Request, next: Next) -> Response {
 /// # Errors
 /// When the database cannot.
 pub async fn show(
-    app: &App,
+    app: &AppState,
     session: &Session,
     shell: Shell,
     token: TokenId,
@@ -111,7 +113,7 @@ pub async fn show(
 /// # Errors
 /// When the database cannot.
 pub async fn show_secret(
-    app: &App,
+    app: &AppState,
     session: &Session,
     shell: Shell,
     token: TokenId,
@@ -121,18 +123,18 @@ pub async fn show_secret(
 }
 
 async fn show_with(
-    app: &App,
+    app: &AppState,
     session: &Session,
     shell: Shell,
     token: TokenId,
     (about, example): (About, Example),
 ) -> Result<Response> {
-    let value = reveal::take(app, session, token).await?;
+    let value = one_time_secret::take(&app.context, session, token).await?;
     let shell = Shell { title: format!("{} for {}", about.what, about.name), ..shell };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
     let mut response = html(status, &RevealPage { shell, about, example, value });
     if shown {
-        cookie::set(&mut response, &app.config, (MARK, "1"), Lasts::Session);
+        cookie::set(&mut response, &app.context.config, (MARK, "1"), Lasts::Session);
     }
     Ok(response)
 }
@@ -262,13 +264,13 @@ struct EndPage {
 /// # Errors
 /// When the database cannot.
 pub async fn ask_end(
-    app: &App,
+    app: &AppState,
     shell: Shell,
     status: StatusCode,
     question: Question,
     mistakes: Mistakes,
 ) -> Result<Response> {
-    let calls = store::calls(app, question.token.id).await?;
+    let calls = store::calls(&app.context, question.token.id).await?;
     Ok(html(status, &EndPage { shell, question, calls, mistakes }))
 }
 

@@ -2,10 +2,10 @@
 
 use super::lifecycle::{self, Issued, made_for};
 use super::model::{HoldsTokens, NewToken, Renewal, Token, check_lifetime};
+use super::one_time_secret::SecretDelivery;
 use crate::access::{Permit, Policy};
+use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Change, Event};
-use crate::identity::once::repeats;
-use crate::identity::reveal::Delivery;
 use crate::platform::{Error, Mistakes, Result};
 
 /// Generates the holder's token, or gives the one that it has a new value.
@@ -19,11 +19,11 @@ pub async fn generate<T: HoldsTokens>(
     name: &str,
     current: Option<&Token>,
     (renewal, policy): (&Renewal, &Policy),
-    delivery: &Delivery,
+    delivery: &SecretDelivery,
 ) -> Result<Issued> {
     if let Some(current) = current {
         // The request that is repeated may have found none, and generated it.
-        if repeats(change, &made_for(holder.into()), &current.id).await?.is_some() {
+        if find_or_record_outcome(change, &made_for(holder.into()), &current.id).await?.is_some() {
             return Ok(Issued { id: current.id, value: None });
         }
         return lifecycle::regenerate(change, holder.into(), current, renewal, policy, delivery).await;

@@ -4,15 +4,17 @@ use super::access::AccessFor;
 use super::model::{Holder, NewToken, Status, Token};
 use crate::access::PrincipalId;
 use crate::audit::Change;
-use crate::identity::{PlainToken, TokenHash, usage};
+use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::{
     IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId,
 };
 use crate::platform::web::paging::{Page, newest};
-use crate::platform::{Context, Db, Error, Result, Timestamp, Tx, sql};
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
+use crate::verification::usage;
+use crate::verification::{PlainToken, TokenHash};
 
 /// The text of a statement: tokens with the value in force and the one before it.
 macro_rules! tokens_where {
@@ -427,7 +429,7 @@ pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<Calls>> {
     Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM token_calls WHERE token_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
     .bind(token)
-    .bind(usage::oldest(context.clock.now()))
+    .bind(usage::oldest_day(context.clock.now()))
     .all(&context.db)
     .await?)
 }
@@ -441,7 +443,7 @@ pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> R
          WHERE service_account_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
     .bind(account)
-    .bind(usage::oldest(context.clock.now()))
+    .bind(usage::oldest_day(context.clock.now()))
     .all(&context.db)
     .await?)
 }
@@ -469,7 +471,7 @@ pub async fn attributed(context: &Context, account: ServiceAccountId) -> Result<
          WHERE service_account_id = $1 AND day >= $2 GROUP BY username, team \
          ORDER BY MAX(last_at) DESC, username LIMIT 50")
     .bind(account)
-    .bind(usage::oldest(context.clock.now()))
+    .bind(usage::oldest_day(context.clock.now()))
     .all(&context.db)
     .await?)
 }

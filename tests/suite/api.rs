@@ -269,7 +269,7 @@ async fn the_keys_of_an_account_come_a_page_at_a_time_the_newest_first() {
     let (house, olive, id, _) = world().await;
     let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
     for number in 0..4 {
-        house.app.clock.advance(std::time::Duration::from_secs(1));
+        house.app.context.clock.advance(std::time::Duration::from_secs(1));
         let made = house.post(&olive, &keys, json!({ "name": format!("k{number}") })).await;
         if number == 2 {
             let key = made.json()["id"].as_str().expect("an id").to_owned();
@@ -357,7 +357,7 @@ async fn a_person_who_asks_too_often_waits_with_all_that_they_have() {
     let (house, olive) = House::founded_with(&[("limits.requests_per_person", "5")]).await;
     let cookie = house.sign_in("olive").await;
     let other = house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await;
-    house.app.clock.advance(DAY / 1440);
+    house.app.context.clock.advance(DAY / 1440);
     let asked = async || {
         for _ in 0..2 {
             assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
@@ -381,7 +381,7 @@ async fn a_person_who_asks_too_often_waits_with_all_that_they_have() {
     // Others are not held up, and time gives it back.
     let ann = house.person("ann", "member", None).await;
     assert_eq!(house.get(&ann, "/whoami").await.status, StatusCode::OK);
-    house.app.clock.advance(DAY / 86_400);
+    house.app.context.clock.advance(DAY / 86_400);
     assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
 }
 
@@ -389,13 +389,13 @@ async fn a_person_who_asks_too_often_waits_with_all_that_they_have() {
 async fn what_ends_while_a_request_waits_for_its_turn_is_refused() {
     let (house, olive) = House::founded_with(&[("limits.requests_per_person", "2")]).await;
     let cookie = house.sign_in("olive").await;
-    house.app.clock.advance(DAY / 1440);
+    house.app.context.clock.advance(DAY / 1440);
     assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
     assert_eq!(house.page(&cookie, "/account/profile").await.status, StatusCode::OK);
     let end = async {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         assert_eq!(house.oauth("/oauth2/revoke", &[], &[("token", &olive)]).await.status, StatusCode::OK);
-        let mut tx = house.app.db.begin().await.expect("begun");
+        let mut tx = house.app.context.db.begin().await.expect("begun");
         sql("DELETE FROM sessions").execute(&mut tx).await.expect("deleted");
         tx.commit().await.expect("committed");
     };
@@ -409,7 +409,7 @@ async fn what_ends_while_a_request_waits_for_its_turn_is_refused() {
 #[tokio::test]
 async fn a_network_that_asks_too_often_waits_and_the_processs_health_is_told_at_once() {
     let (house, olive) = House::founded_with(&[("limits.requests_per_network", "2")]).await;
-    house.app.clock.advance(DAY);
+    house.app.context.clock.advance(DAY);
     for _ in 0..4 {
         assert_eq!(house.page("", "/sign-in").await.status, StatusCode::OK);
     }
@@ -430,7 +430,7 @@ async fn a_network_that_asks_too_often_waits_and_the_processs_health_is_told_at_
 async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
     let (house, olive) = House::founded_with(&[("api_rate_limit", "3")]).await;
     house.team(&olive, "payments").await;
-    house.app.clock.advance(DAY);
+    house.app.context.clock.advance(DAY);
     for _ in 0..3 {
         assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
     }
@@ -443,7 +443,7 @@ async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
     // What it was exchanged into counts with it.
     let other = house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await;
     assert_eq!(house.get(&other, "/whoami").await.status, StatusCode::OK);
-    house.app.clock.advance(DAY / 86_400);
+    house.app.context.clock.advance(DAY / 86_400);
     assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
     let mut statuses = Vec::new();
     for _ in 0..310 {
@@ -453,7 +453,7 @@ async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
         (statuses[0], statuses[299], statuses[309]),
         (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS)
     );
-    house.app.clock.advance(DAY / 86_400);
+    house.app.context.clock.advance(DAY / 86_400);
     assert_eq!(
         house.get(&olive, "/whoami").await.status,
         StatusCode::OK,
@@ -549,7 +549,7 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
     let events = house.get(&olive, "/organizations/acme/audit-events?action=team.created").await.json();
     let own = events["items"].as_array().expect("a list").iter().find(|event| event["actor_id"] == json!(id));
     assert_eq!(own.expect("an event")["on_behalf_of"], "mo");
-    house.app.usage.flush(&house.app).await.expect("written");
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let cookie = house.sign_in("olive").await;
     let page = house.page(&cookie, &format!("/orgs/acme/settings/service-accounts/{id}/activity")).await.text;
     assert!(page.contains("/people/mo\"") && page.contains("on behalf of <b>mo</b>"), "{page}");
@@ -567,7 +567,7 @@ async fn last_use_tells_when_from_where_by_what_and_through_which_service() {
     let (_, secret) = service(&house, &olive, "Billing", &[]).await;
     let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
     let last = async || {
-        house.app.usage.flush(&house.app).await.expect("written");
+        house.app.verifier.usage.flush(&house.app.context).await.expect("written");
         house.get(&olive, &keys).await.json()["items"][0].clone()
     };
     house.call((&key, Method::GET, "/whoami"), &[("user-agent", "terraform/1.14")], None).await;
@@ -576,7 +576,7 @@ async fn last_use_tells_when_from_where_by_what_and_through_which_service() {
         (&it["last_used_address"], &it["last_used_agent"], &it["last_used_service"]),
         (&json!("127.0.0.1"), &json!("terraform/1.14"), &Value::Null)
     );
-    house.app.clock.advance(DAY / 24);
+    house.app.context.clock.advance(DAY / 24);
     introspect(&house, &secret, &[("token", &key), ("client_address", "192.0.2.7")]).await;
     let it = last().await;
     assert_eq!(

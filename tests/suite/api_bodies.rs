@@ -43,7 +43,7 @@ async fn null_means_no_end_and_a_field_that_is_left_out_the_default() {
         ("/account/tokens".to_owned(), json!({ "name": "p" })),
         (path("/teams/platform/token"), json!({})),
     ];
-    let usual = json!(house.app.clock.now().plus(30 * DAY));
+    let usual = json!(house.app.context.clock.now().plus(30 * DAY));
     for (path, body) in &cases {
         let answer = house.post(&olive, path, body.clone()).await;
         assert_eq!(answer.json()["expires_at"], usual, "{path}: {}", answer.text);
@@ -59,8 +59,11 @@ async fn null_means_no_end_and_a_field_that_is_left_out_the_default() {
     for (path, body) in &cases {
         for (end, expected) in [
             (Value::Null, StatusCode::UNPROCESSABLE_ENTITY),
-            (json!(house.app.clock.now().plus(30 * DAY).plus(DAY / 24)), StatusCode::UNPROCESSABLE_ENTITY),
-            (json!(house.app.clock.now().plus(30 * DAY)), StatusCode::CREATED),
+            (
+                json!(house.app.context.clock.now().plus(30 * DAY).plus(DAY / 24)),
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            (json!(house.app.context.clock.now().plus(30 * DAY)), StatusCode::CREATED),
         ] {
             let mut body = body.clone();
             body["expires_at"] = end.clone();
@@ -119,7 +122,7 @@ async fn a_key_that_ends_does_not_make_itself_endless() {
     let (account, ..) = house.account(&olive, "ci", Home::Organization("platform"), "member").await;
     let account = format!("/service-accounts/{account}");
     call(&house, &olive, Method::PATCH, &account, json!({ "self_rotation": true })).await;
-    let ends = json!({ "name": "short", "expires_at": house.app.clock.now().plus(3 * DAY) });
+    let ends = json!({ "name": "short", "expires_at": house.app.context.clock.now().plus(3 * DAY) });
     let key = made(&house, &olive, &format!("{account}/tokens"), ends).await;
     let key = key["token"].as_str().expect("a value");
     let answer = house.post(key, "/token/rotate", json!({ "expires_at": null })).await;

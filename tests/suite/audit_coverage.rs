@@ -77,13 +77,13 @@ async fn a_token_that_works_no_longer_is_told_once_an_hour_with_the_reason() {
     let (account, key_id, key) =
         house.account(&olive, "ci", crate::harness::Home::Organization("platform"), "member").await;
     let keys = format!("/organizations/acme/service-accounts/{account}/tokens");
-    let short = json!({ "name": "short", "expires_at": house.app.clock.now().plus(DAY) });
+    let short = json!({ "name": "short", "expires_at": house.app.context.clock.now().plus(DAY) });
     let short = house.post(&olive, &keys, short).await.json();
     let ann = house.person("ann", "member", Some(("platform", TeamRole::Member))).await;
     assert_eq!(house.get(&ann, "/whoami").await.status, StatusCode::OK);
     house.api(&olive, Method::DELETE, &format!("{keys}/{key_id}"), None).await;
     house.api(&ann, Method::DELETE, "/token", None).await;
-    house.app.clock.advance(2 * DAY);
+    house.app.context.clock.advance(2 * DAY);
     let short_value = short["token"].as_str().expect("a value");
     for _ in 0..3 {
         for value in [key.as_str(), short_value, ann.as_str()] {
@@ -101,7 +101,7 @@ async fn a_token_that_works_no_longer_is_told_once_an_hour_with_the_reason() {
     assert_eq!(reason(&short["id"]), "expired");
     assert_eq!(all.len(), 3, "the person's token stands in the log of their organization: {all:?}");
     assert!(all.iter().all(|event| !event.to_string().contains(&key[10..30])), "no value is told");
-    house.app.clock.advance(DAY);
+    house.app.context.clock.advance(DAY);
     house.get(&key, "/whoami").await;
     assert_eq!(refused().await.len(), 4);
 }

@@ -54,7 +54,7 @@ fn decoded(answer: &Answer) -> Vec<u8> {
 /// More events than one part of the export holds.
 async fn with_many_events() -> (House, String) {
     let (house, _) = House::founded().await;
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, action, target_kind, \
             target_id, target_name, via, request_id) \
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1234) \
@@ -72,7 +72,7 @@ async fn with_many_events() -> (House, String) {
 async fn the_export_arrives_whole_in_every_encoding() {
     let (house, cookie) = with_many_events().await;
     let all: (i64,) = sql("SELECT COUNT(*) FROM audit_events WHERE organization_id IS NOT NULL")
-        .one(&house.app.db)
+        .one(&house.app.context.db)
         .await
         .expect("counted");
     for format in ["csv", "jsonl"] {
@@ -133,15 +133,15 @@ async fn everything_else_arrives_whole_in_every_encoding_too() {
 /// An event each at these moments after the start of the day.
 async fn with_events_at(times: &[&str]) -> (House, String) {
     let (house, olive) = House::founded().await;
-    house.app.clock.advance(DAY);
-    let mut tx = house.app.db.begin().await.expect("begun");
+    house.app.context.clock.advance(DAY);
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     for time in times {
         let at = tessera::platform::Timestamp::parse(time).expect("a time");
         sql("INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, action, target_kind, \
                 target_id, target_name, via, request_id) \
              SELECT $1, id, $2, 'person', 'person_x', 'Name', 'team.created', 'team', 'team_x', $3, 'api', '' \
              FROM organizations")
-        .bind(tessera::platform::id::EventId::new(at, &house.app.random))
+        .bind(tessera::platform::id::EventId::new(at, &house.app.context.random))
         .bind(at)
         .bind(*time)
         .execute(&mut tx)

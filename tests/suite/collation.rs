@@ -9,9 +9,9 @@ use crate::harness::House;
 #[tokio::test]
 async fn every_text_column_compares_as_bytes() {
     let house = House::empty().await;
-    let Db::Postgres { .. } = &house.app.db else { return };
+    let Db::Postgres { .. } = &house.app.context.db else { return };
     let foreign: (String,) = sql("SELECT CASE WHEN 'ch' > 'd' AND 'a' < 'B' THEN 'foreign' ELSE 'bytes' END")
-        .one(&house.app.db)
+        .one(&house.app.context.db)
         .await
         .expect("read");
     assert_eq!(foreign.0, "foreign", "the tests' databases would not notice a column without a collation");
@@ -20,7 +20,7 @@ async fn every_text_column_compares_as_bytes() {
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'i', 'v', 'm') \
             AND c.relname NOT LIKE '\\_%' AND a.attcollation <> 0 AND a.attcollation <> '\"C\"'::regcollation \
          ORDER BY 1, 2")
-    .all(&house.app.db)
+    .all(&house.app.context.db)
     .await
     .expect("read");
     assert!(others.is_empty(), "these columns and indexes lack COLLATE \"C\": {others:?}");
@@ -62,7 +62,7 @@ async fn a_group_of_actions_is_found_whole_and_in_order() {
     let (house, olive) = House::founded().await;
     for number in 0..60 {
         // Each at a moment of its own: ids with letters and digits at every place.
-        house.app.clock.advance(std::time::Duration::from_millis(7919));
+        house.app.context.clock.advance(std::time::Duration::from_millis(7919));
         house.team(&olive, &format!("team-{number:02}")).await;
     }
     let page = house.get(&olive, "/organizations/acme/audit-events?action=team&limit=200").await.json();
@@ -94,7 +94,7 @@ async fn case_is_known_in_every_script_where_the_database_knows_it() {
         page["items"].as_array().expect("items").len()
     };
     assert_eq!(found("nOrTh").await, 1);
-    if matches!(house.app.db, Db::Postgres { .. }) {
+    if matches!(house.app.context.db, Db::Postgres { .. }) {
         assert_eq!(found("%C5%99%C3%ADjen").await, 1);
     }
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tessera::platform::db::Address;
+use tessera::config::DatabaseUrl;
 
 struct Place {
     folder: PathBuf,
@@ -22,8 +22,8 @@ impl Place {
         let folder = std::env::temp_dir().join(format!("tessera-cli-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let database = match crate::harness::new_database(&folder.join("data")).await {
-            Address::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Address::Postgres(url) => url,
+            DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(url) => url,
         };
         write_private(&folder.join("password"), "seven quiet mosaics\n");
         Self { folder, database }

@@ -43,7 +43,7 @@ async fn set(house: &House, olive: &str, slug: &str, level: &str, permissions: &
 async fn id_of(house: &House, username: &str) -> PersonId {
     let (id,): (PersonId,) = sql("SELECT id FROM people WHERE username = $1")
         .bind(username)
-        .one(&house.app.db)
+        .one(&house.app.context.db)
         .await
         .expect("read");
     id
@@ -239,7 +239,7 @@ async fn a_role_is_given_to_people_and_teams_only_by_who_holds_it() {
 
 /// People who are there with the role `crew`.
 async fn join(house: &House, numbers: std::ops::Range<u32>) {
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     for number in numbers {
         let (id, name) = (PersonId::sample(u128::from(number)), format!("c{number}"));
         sql("INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
@@ -287,7 +287,7 @@ async fn an_identity_provider_of_more_than_five_hundred_accounts_takes_an_owner(
     house.team(&olive, "platform").await;
     let ann = house.person("ann", "account_admin", Some(("platform", TeamRole::Admin))).await;
     let provider = house.identity_provider().await;
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     for number in 0..501_u32 {
         let (id, name) = (ServiceAccountId::sample(u128::from(number)), format!("ci{number}"));
         sql("INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, \
@@ -319,8 +319,9 @@ async fn what_was_taken_away_while_a_request_waited_does_not_count() {
     house.person("bea", "member", Some(("payments", TeamRole::Admin))).await;
     house.person("dan", "member", None).await;
     let before = house.caller("bea").await;
-    let member =
-        async |caller| teams::set_member(&house.app, caller, "payments", "dan", TeamRole::Member).await;
+    let member = async |caller| {
+        teams::set_member(&house.app.context, caller, "payments", "dan", TeamRole::Member).await
+    };
     member(&before).await.expect("as admin of the team");
     put(&house, &olive, "/teams/payments/members/bea", json!({ "role": "member" })).await;
     assert!(matches!(member(&before).await, Err(Error::Forbidden(_))));
@@ -354,7 +355,7 @@ async fn no_grant_points_to_a_permission_set_that_is_gone() {
         let (dangling,): (i64,) =
             sql("SELECT COUNT(*) FROM grants g WHERE g.permission_set LIKE 'set-%' AND NOT EXISTS \
              (SELECT 1 FROM permission_sets s WHERE s.slug = g.permission_set)")
-            .one(&house.app.db)
+            .one(&house.app.context.db)
             .await
             .expect("read");
         assert_eq!(dangling, 0, "round {round}: {statuses:?}");

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use tessera::platform::db::{Address, hear};
+use tessera::config::DatabaseUrl;
+use tessera::platform::db::hear;
 use tessera::platform::{Db, Tx, sql};
 
 use crate::harness::{Home, House};
@@ -93,7 +94,7 @@ async fn after_a_full_disk_a_leaked_key_can_be_revoked() {
         eprintln!("not tested: only root can mount a file system");
         return;
     };
-    let address = Address::Sqlite(disk.0.join("tessera.db"));
+    let address = DatabaseUrl::Sqlite(disk.0.join("tessera.db"));
     let (house, owner) = House::on(address, disk.0.join("data"), &[]).await.found().await;
     house.team(&owner, "payments").await;
     let (_, _, key) = house.account(&owner, "deploy", Home::Team("payments"), "member").await;
@@ -121,7 +122,7 @@ async fn after_a_full_disk_a_leaked_key_can_be_revoked() {
 #[tokio::test]
 async fn a_connection_on_which_a_write_met_a_full_disk_is_not_used_again() {
     let (house, owner) = House::founded().await;
-    let Db::Sqlite { write: pool, .. } = &house.app.db else { return };
+    let Db::Sqlite { write: pool, .. } = &house.app.context.db else { return };
     // The limit is the connection's own: whoever still sees it has kept the connection.
     sqlx::raw_sql("PRAGMA max_page_count = 1").execute(pool).await.expect("limited");
     write_until_refused(&house, &owner, 2000).await;
@@ -143,15 +144,15 @@ async fn end(tx: &mut Tx) {
 async fn a_transaction_that_the_database_ended_by_itself_spoils_no_later_one() {
     let house = House::empty().await;
     for round in 0..3 {
-        let mut tx = house.app.db.begin().await.expect("begun");
+        let mut tx = house.app.context.db.begin().await.expect("begun");
         end(&mut tx).await;
         drop(tx);
-        let mut tx = house.app.db.begin().await.unwrap_or_else(|error| panic!("{round}: {error}"));
+        let mut tx = house.app.context.db.begin().await.unwrap_or_else(|error| panic!("{round}: {error}"));
         end(&mut tx).await;
         // SQLite refuses to commit it; PostgreSQL only warns.
         let _ = tx.commit().await;
     }
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx).await.expect("written");
     tx.commit().await.expect("committed");
 }
@@ -161,7 +162,7 @@ struct Administrator(sqlx::PgConnection, String);
 
 impl Administrator {
     async fn of(house: &House) -> Option<Self> {
-        let Address::Postgres(url) = &house.address else { return None };
+        let DatabaseUrl::Postgres(url) = &house.address else { return None };
         let (server, rest) =
             url.rsplit_once('/').map(|(server, rest)| (server.to_owned(), rest.to_owned()))?;
         // The socket's folder has slashes, too.
@@ -194,7 +195,7 @@ impl Administrator {
 async fn after_a_read_only_server_the_next_write_goes_to_the_one_that_takes_it() {
     let (house, owner) = House::founded().await;
     let Some(mut administrator) = Administrator::of(&house).await else { return };
-    let hearing = tokio::spawn(hear(house.app.db.clone(), house.app.clock.clone()));
+    let hearing = tokio::spawn(hear(house.app.context.db.clone(), house.app.context.clock.clone()));
     let name = administrator.1.clone();
     administrator.run(format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     administrator.end_sessions().await;
@@ -229,11 +230,11 @@ async fn a_node_that_listens_to_a_read_only_server_does_not_believe_its_memory()
     let (house, _) = House::founded().await;
     let Some(mut administrator) = Administrator::of(&house).await else { return };
     let name = administrator.1.clone();
-    let hearing = tokio::spawn(hear(house.app.db.clone(), house.app.clock.clone()));
+    let hearing = tokio::spawn(hear(house.app.context.db.clone(), house.app.context.clock.clone()));
     let trusts = async || {
-        let changes = house.app.db.changes();
+        let changes = house.app.context.db.changes();
         let stamp = changes.stamp_of_all(changes.before()).expect("nothing changes");
-        changes.holds(&stamp, house.app.clock.now())
+        changes.holds(&stamp, house.app.context.clock.now())
     };
     let until = async |expected: bool| {
         let started = Instant::now();
@@ -261,7 +262,7 @@ async fn a_session_that_the_server_ended_costs_no_write() {
         assert_eq!(write(&house, &owner, number).await, StatusCode::CREATED);
         administrator.end_sessions().await;
         // The read of the token may still meet an ended session; the write's begin does not.
-        let mut tx = house.app.db.begin().await.expect("begun on a new session");
+        let mut tx = house.app.context.db.begin().await.expect("begun on a new session");
         sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx).await.expect("written");
         tx.commit().await.expect("committed");
         house.get(&owner, "/whoami").await;
@@ -317,7 +318,7 @@ async fn while_the_server_is_restarted_writes_fail_and_afterwards_succeed() {
     let mut server = tokio::task::spawn_blocking(Server::start).await.expect("started");
     let folder = std::env::temp_dir().join(format!("tessera-restart-{}", std::process::id()));
     let url = format!("postgres://tessera@localhost/postgres?host={}", server.socket);
-    let (house, owner) = House::on(Address::Postgres(url), folder, &[]).await.found().await;
+    let (house, owner) = House::on(DatabaseUrl::Postgres(url), folder, &[]).await.found().await;
     futures_util::future::join_all((0..8).map(|number| write(&house, &owner, number))).await;
     server.order("stop");
     assert_eq!(write(&house, &owner, 20).await, StatusCode::INTERNAL_SERVER_ERROR);
@@ -332,5 +333,5 @@ async fn while_the_server_is_restarted_writes_fail_and_afterwards_succeed() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     until_ready(&house).await;
-    house.app.db.close().await;
+    house.app.context.db.close().await;
 }

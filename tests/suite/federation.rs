@@ -13,12 +13,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use tessera::audit::Actor;
 use tessera::audit::Change;
-use tessera::identity::assertion::Presented;
-use tessera::identity::caller::RequestFacts;
 use tessera::platform::clock::DAY;
+use tessera::platform::web::RequestContext;
 use tessera::platform::{Error, sql};
 use tessera::tokens::access::{AccessFor, USUAL, issue};
+use tessera::verification::assertion::Presented;
 
 use crate::harness::{Answer, House};
 
@@ -159,7 +160,7 @@ async fn federated(house: &House, olive: &str, name: &str, identity: Value) -> S
 
 impl World {
     fn claims(&self) -> Value {
-        let now = self.house.app.clock.now().micros() / 1_000_000;
+        let now = self.house.app.context.clock.now().micros() / 1_000_000;
         json!({ "iss": self.issuer.address, "aud": "tessera", "sub": "repo:acme/shop", "iat": now, "exp": now + 300 })
     }
 
@@ -343,9 +344,12 @@ async fn what_a_federated_account_got_ends_with_the_account_its_identity_and_its
 async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_meanwhile() {
     let world = world().await;
     let app = &world.house.app;
-    let proven =
-        Presented::read(&signed_by("one", &world.claims())).expect("read").prove(app).await.expect("proved");
-    let actor = RequestFacts::default().nobody("test");
+    let proven = Presented::read(&signed_by("one", &world.claims()))
+        .expect("read")
+        .prove(&app.verifier)
+        .await
+        .expect("proved");
+    let actor = Actor::anonymous(&RequestContext::default(), "test");
     let exchanged = async |account: i64, provider: i64| {
         let organization = world.house.caller("olive").await.organization.id;
         let (account, provider) = (
@@ -353,14 +357,14 @@ async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_m
             (world.provider.parse().expect("an id"), provider),
         );
         let access = AccessFor::identity(&proven, organization, account, provider, None);
-        let change = Change::begin(app, &actor, Some(organization)).await.expect("begun");
+        let change = Change::begin(&app.context, &actor, Some(organization)).await.expect("begun");
         issue(change, &access, None, USUAL).await
     };
     let versions = async || {
         let row: (i64, i64) = sql("SELECT a.version, p.version AS provider FROM service_accounts a \
              JOIN identity_providers p ON p.id = a.identity_provider_id WHERE a.id = $1")
         .bind(world.account.as_str())
-        .one(&app.db)
+        .one(&app.context.db)
         .await
         .expect("read");
         row
@@ -390,21 +394,21 @@ async fn keys_rotate_and_an_unknown_one_is_asked_for_once_a_minute() {
     access(&world.ask(&world.claims()).await);
     let before = world.issuer.asked();
     // The issuer signs with a key that it does not publish yet: one question, not many.
-    world.house.app.clock.advance(61 * second);
+    world.house.app.context.clock.advance(61 * second);
     for _ in 0..5 {
         let assertion = signed_by("two", &world.claims());
         refused(&world.present(&assertion, &[]).await, "does not publish");
     }
     assert_eq!(world.issuer.asked(), before + 1);
     *world.issuer.keys.lock().expect("unlocked") = vec![published("two")];
-    world.house.app.clock.advance(61 * second);
+    world.house.app.context.clock.advance(61 * second);
     let assertion = signed_by("two", &world.claims());
     access(&world.present(&assertion, &[]).await);
     assert_eq!(world.issuer.asked(), before + 2);
     // The old key is gone with it.
     refused(&world.ask(&world.claims()).await, "does not publish");
     // Twenty at once wait for one question.
-    world.house.app.clock.advance(DAY);
+    world.house.app.context.clock.advance(DAY);
     let assertion = signed_by("two", &world.claims());
     let all: Vec<_> = (0..20).map(|_| world.present(&assertion, &[])).collect();
     for answer in futures(all).await {
@@ -442,9 +446,9 @@ async fn an_issuer_that_redirects_floods_hangs_or_babbles_vouches_for_nobody() {
     let world = world().await;
     access(&world.ask(&world.claims()).await);
     *world.issuer.mood.lock().expect("unlocked") = Mood::Garbage;
-    world.house.app.clock.advance(DAY / 48);
+    world.house.app.context.clock.advance(DAY / 48);
     access(&world.ask(&world.claims()).await);
-    world.house.app.clock.advance(DAY / 24);
+    world.house.app.context.clock.advance(DAY / 24);
     refused(&world.ask(&world.claims()).await, "keys are not to be had");
 }
 
@@ -629,7 +633,7 @@ async fn a_key_that_is_replaced_under_the_same_name_or_without_a_name_is_noticed
         let header = if id.is_some() { header } else { json!({ "alg": "EdDSA" }) };
         let publish = |key: &str| *world.issuer.keys.lock().expect("unlocked") = vec![published_as(key, id)];
         publish("one");
-        world.house.app.clock.advance(DAY);
+        world.house.app.context.clock.advance(DAY);
         access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
         let asked = world.issuer.asked();
         publish("two");
@@ -641,7 +645,7 @@ async fn a_key_that_is_replaced_under_the_same_name_or_without_a_name_is_noticed
         }
         assert_eq!(world.issuer.asked(), asked + 1, "{id:?}");
         publish("one");
-        world.house.app.clock.advance(Duration::from_secs(61));
+        world.house.app.context.clock.advance(Duration::from_secs(61));
         access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
         assert_eq!(world.issuer.asked(), asked + 2, "{id:?}");
     }
@@ -666,7 +670,7 @@ async fn every_usable_key_is_tried_and_none_is_crowded_out() {
     keys.extend((1..80).map(other));
     keys.push(published_as("one", None));
     *world.issuer.keys.lock().expect("unlocked") = keys;
-    world.house.app.clock.advance(DAY);
+    world.house.app.context.clock.advance(DAY);
     let header = json!({ "alg": "EdDSA", "typ": "JWT" });
     access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
 }
@@ -681,7 +685,7 @@ async fn both_names_of_ed25519_are_the_same_algorithm() {
             None => drop(key.as_object_mut().expect("an object").remove("alg")),
         }
         *world.issuer.keys.lock().expect("unlocked") = vec![key];
-        world.house.app.clock.advance(DAY);
+        world.house.app.context.clock.advance(DAY);
         for alg in ["EdDSA", "Ed25519"] {
             let header = json!({ "alg": alg, "kid": "one" });
             access(&world.present(&signed_with(&header, "one", &world.claims()), &[]).await);
@@ -693,7 +697,7 @@ async fn both_names_of_ed25519_are_the_same_algorithm() {
 async fn keys_may_be_at_an_address_with_a_query() {
     let world = world().await;
     *world.issuer.mood.lock().expect("unlocked") = Mood::Queries;
-    world.house.app.clock.advance(DAY);
+    world.house.app.context.clock.advance(DAY);
     access(&world.ask(&world.claims()).await);
     let body = json!({ "name": "Again", "issuer": world.issuer.address, "audience": "again" });
     let answer = world.house.post(&world.olive, "/organizations/acme/identity-providers", body).await;
@@ -744,15 +748,17 @@ async fn an_assertion_with_an_id_is_exchanged_once_on_whatever_node() {
         access(&world.ask(&world.claims()).await);
     }
     let kept = async || {
-        let row: (i64,) =
-            sql("SELECT COUNT(*) FROM used_assertions").one(&world.house.app.db).await.expect("counted");
+        let row: (i64,) = sql("SELECT COUNT(*) FROM used_assertions")
+            .one(&world.house.app.context.db)
+            .await
+            .expect("counted");
         row.0
     };
     assert_eq!(kept().await, 3);
-    tessera::identity::session_store::tidy(&world.house.app).await.expect("done");
+    tessera::cleanup::purge_expired(&world.house.app.context).await.expect("done");
     assert_eq!(kept().await, 3);
-    world.house.app.clock.advance(Duration::from_secs(301));
-    tessera::identity::session_store::tidy(&world.house.app).await.expect("done");
+    world.house.app.context.clock.advance(Duration::from_secs(301));
+    tessera::cleanup::purge_expired(&world.house.app.context).await.expect("done");
     assert_eq!(kept().await, 0);
 }
 
@@ -781,7 +787,7 @@ async fn no_organization_takes_an_identity_provider_away_from_another() {
     refused(&world.present(&assertion, &[]).await, "several organizations");
     assert_eq!(world.issuer.asked(), asked, "nobody is asked for it");
     let ids: Vec<(String, String)> =
-        sql("SELECT slug, id FROM organizations").all(&world.house.app.db).await.expect("read");
+        sql("SELECT slug, id FROM organizations").all(&world.house.app.context.db).await.expect("read");
     let id = |slug: &str| ids.iter().find(|(known, _)| known == slug).expect("an organization").1.clone();
     let (acme, other) = (id("acme"), id("elsewhere"));
     for (named, account) in [

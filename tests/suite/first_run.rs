@@ -30,7 +30,7 @@ async fn the_first_owner_needs_the_code_and_there_is_only_one() {
         refused.text
     );
     assert!(!refused.text.contains(PASSWORD), "a password is never shown again");
-    let code = setup_code(&house.app);
+    let code = setup_code(&house.app.context);
     fields.pop();
     // However it is spelled: the dashes and the case do not count.
     let typed = code.replace('-', " ").to_uppercase();
@@ -46,7 +46,7 @@ async fn the_first_owner_needs_the_code_and_there_is_only_one() {
 #[tokio::test]
 async fn every_mistake_of_a_form_is_told_at_once() {
     let house = House::empty().await;
-    let code = setup_code(&house.app);
+    let code = setup_code(&house.app.context);
     let fields = [
         ("code", code.as_str()),
         ("organization", "Acme!"),
@@ -89,11 +89,11 @@ async fn a_sign_in_gives_a_new_session_and_a_sign_out_ends_it() {
 async fn a_session_ends_after_an_hour_without_use_and_after_a_day_in_any_case() {
     let (house, _) = House::founded().await;
     let cookie = house.sign_in("olive").await;
-    house.app.clock.advance(DAY / 24);
+    house.app.context.clock.advance(DAY / 24);
     assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::SEE_OTHER);
     let cookie = house.sign_in("olive").await;
     for _ in 0..30 {
-        house.app.clock.advance(DAY / 28);
+        house.app.context.clock.advance(DAY / 28);
         let last = house.page(&cookie, "/orgs/acme").await.status;
         if last == StatusCode::SEE_OTHER {
             return;

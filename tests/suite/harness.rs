@@ -13,20 +13,24 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tessera::access::{TeamRole, TokenKind};
 use tessera::audit::{Actor, ActorKind, Through};
+use tessera::callers::Caller;
+use tessera::config::DatabaseUrl;
 use tessera::config::{Config, Sources};
-use tessera::identity::{App, Caller, PlainToken};
 use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::organizations::settings::{NewOrganization, create};
 use tessera::people::actions::{Guest, accept, invite};
 use tessera::people::model::{NewInvitation, TeamPlace};
-use tessera::platform::db::{Address, migrate};
+use tessera::platform::Context;
+use tessera::platform::db::migrate;
 use tessera::platform::id::{IdentityProviderId, PersonId};
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
-use tessera::platform::web::Front;
-use tessera::platform::{Clock, Context, Db, Random, Timestamp};
+use tessera::platform::server::Front;
+use tessera::platform::{Clock, Db, Random, Timestamp};
 use tessera::principals::memberships;
+use tessera::state::AppState;
+use tessera::verification::PlainToken;
 use tower::ServiceExt as _;
 
 use crate::panics;
@@ -36,10 +40,10 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// An installation of its own.
 pub struct House {
-    pub app: App,
-    pub router: Front<App>,
+    pub app: AppState,
+    pub router: Front<AppState>,
     /// Where its data is.
-    pub address: Address,
+    pub address: DatabaseUrl,
     folder: PathBuf,
 }
 
@@ -80,9 +84,9 @@ impl Answer {
 /// one has a collation under which text does not sort as bytes: in Czech, `ch`
 /// comes after `h`, case and hyphens count last, and in the C library's Czech,
 /// which `TESSERA_TEST_LOCALE` names where there is one, digits follow letters.
-pub async fn new_database(folder: &std::path::Path) -> Address {
+pub async fn new_database(folder: &std::path::Path) -> DatabaseUrl {
     match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
-        None => Address::Sqlite(folder.join("tessera.db")),
+        None => DatabaseUrl::Sqlite(folder.join("tessera.db")),
         Some(socket) => {
             let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
             let admin = format!("postgres://tessera@localhost/postgres?host={socket}");
@@ -96,7 +100,7 @@ pub async fn new_database(folder: &std::path::Path) -> Address {
             let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {locale}");
             let create = sqlx::AssertSqlSafe(create);
             sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
-            Address::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
+            DatabaseUrl::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
         }
     }
 }
@@ -112,7 +116,7 @@ pub fn operator() -> Actor {
         request_id: String::new(),
         on_behalf_of: None,
         for_team: None,
-        once: None,
+        idempotency_key: None,
     }
 }
 
@@ -142,7 +146,7 @@ impl House {
     }
 
     /// Nobody has set it up, on this database.
-    pub async fn on(address: Address, folder: PathBuf, settings: &[(&str, &str)]) -> Self {
+    pub async fn on(address: DatabaseUrl, folder: PathBuf, settings: &[(&str, &str)]) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let db = Db::open(&address).await.expect("opened");
         migrate(&db).await.expect("migrated");
@@ -163,7 +167,7 @@ impl House {
             config: Arc::new(Config::from_sources(&sources).expect("settings")),
             key: Key::of([1; 32]),
         };
-        let app = App::new(context).expect("an app");
+        let app = AppState::new(context).expect("an app");
         Self { router: tessera::app::front(app.clone()), app, address, folder }
     }
 
@@ -193,11 +197,14 @@ impl House {
     pub async fn caller(&self, username: &str) -> Caller {
         let row: (PersonId,) = tessera::platform::sql("SELECT id FROM people WHERE username = $1")
             .bind(username)
-            .one(&self.app.db)
+            .one(&self.app.context.db)
             .await
             .expect("a person");
-        let place =
-            memberships(&self.app.db, row.0, Some("acme")).await.expect("read").pop().expect("a member");
+        let place = memberships(&self.app.context.db, row.0, Some("acme"))
+            .await
+            .expect("read")
+            .pop()
+            .expect("a member");
         let actor = Actor { id: row.0.to_string(), kind: ActorKind::Person, ..operator() };
         Caller { actor, subject: place.subject, organization: place.organization }
     }
@@ -214,7 +221,8 @@ impl House {
                 .collect(),
             ..NewInvitation::default()
         };
-        let code = invite(&self.app, &olive, &invitation).await.expect("invited").code.expect("a code");
+        let code =
+            invite(&self.app.context, &olive, &invitation).await.expect("invited").code.expect("a code");
         let (id, _) = accept(&self.app, &operator(), code.expose(), Guest::New(person(username)))
             .await
             .expect("joined");
@@ -222,9 +230,10 @@ impl House {
     }
 
     pub async fn personal_token(&self, id: PersonId) -> String {
-        let mut tx = self.app.db.begin().await.expect("begun");
-        let value = PlainToken::generate(TokenKind::Personal, &self.app.random);
-        let token = tessera::platform::id::TokenId::new(self.app.clock.now(), &self.app.random);
+        let mut tx = self.app.context.db.begin().await.expect("begun");
+        let value = PlainToken::generate(TokenKind::Personal, &self.app.context.random);
+        let token =
+            tessera::platform::id::TokenId::new(self.app.context.clock.now(), &self.app.context.random);
         tessera::platform::sql(
             "INSERT INTO tokens (id, kind, person_id, name, description, allowed_addresses, created_by, created_by_name, \
                 created_at, regenerated_at, version) VALUES ($1, 'personal', $2, 'test', '', '', '', '', 0, 0, 0)",
@@ -271,17 +280,17 @@ impl House {
 
     /// A second node on the same database: its own memory, the same key and clock.
     pub fn second_node(&self) -> Self {
-        self.beside(Context::clone(&self.app))
+        self.beside(Context::clone(&self.app.context))
     }
 
     /// Another process on the same database: its own connections as well.
     pub async fn another_process(&self) -> Self {
         let db = Db::open(&self.address).await.expect("opened");
-        self.beside(Context { db, ..Context::clone(&self.app) })
+        self.beside(Context { db, ..Context::clone(&self.app.context) })
     }
 
     fn beside(&self, context: Context) -> Self {
-        let app = App::new(context).expect("an app");
+        let app = AppState::new(context).expect("an app");
         Self {
             router: tessera::app::front(app.clone()),
             app,
@@ -316,9 +325,9 @@ impl House {
 
     /// Another organization on the same installation, and a personal token of its owner.
     pub async fn other_organization(&self) -> String {
-        let mut tx = self.app.db.begin().await.expect("begun");
-        let now = self.app.clock.now();
-        let id = PersonId::new(now, &self.app.random);
+        let mut tx = self.app.context.db.begin().await.expect("begun");
+        let now = self.app.context.clock.now();
+        let id = PersonId::new(now, &self.app.context.random);
         tessera::platform::sql(
             "INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
              VALUES ($1, 'otto', 'otto@other.test', 'otto@other.test', 'Otto', '', $2)",
@@ -336,8 +345,8 @@ impl House {
 
     /// An identity provider of `acme` that nobody tried out.
     pub async fn identity_provider(&self) -> String {
-        let mut tx = self.app.db.begin().await.expect("begun");
-        let id = IdentityProviderId::new(self.app.clock.now(), &self.app.random);
+        let mut tx = self.app.context.db.begin().await.expect("begun");
+        let id = IdentityProviderId::new(self.app.context.clock.now(), &self.app.context.random);
         tessera::platform::sql(
             "INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, \
                 created_at, version) SELECT $1, id, 'CI', 'ci', 'https://ci.example.com', 'tessera', '', 0, 0 \

@@ -15,7 +15,11 @@ const ORDER: &[&str] = &[
     "principals",
     "audit",
     "quotas",
-    "identity",
+    "authn",
+    "verification",
+    "state",
+    "callers",
+    "cleanup",
     "shell",
     "grants",
     "tokens",
@@ -71,8 +75,8 @@ fn imports_run_one_way() {
         let text = std::fs::read_to_string(&path).expect("a source");
         for used in text.split("crate::").skip(1) {
             let name: String = used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            // The settings name their database by platform's type; filters are found by templates.
-            let allowed = (module, name.as_str()) == ("config", "platform") || name == "filters";
+            // Filters are found by templates.
+            let allowed = name == "filters";
             let Some(theirs) = place(&name) else { continue };
             assert!(theirs <= own || allowed, "{}: {module} uses {name}", path.display());
         }
@@ -263,7 +267,7 @@ async fn every_statement_is_understood_by_the_database() {
     for statement in all.into_iter().filter(|statement| statement.contains(' ') && !statement.contains('…'))
     {
         let text = sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(statement.clone()));
-        let prepared = match &house.app.db {
+        let prepared = match &house.app.context.db {
             Db::Sqlite { write, .. } => {
                 write.acquire().await.expect("a connection").prepare(text).await.map(drop)
             }
@@ -284,7 +288,7 @@ fn bodies_that_are_streamed_are_made_in_one_place() {
     for path in sources() {
         let text = std::fs::read_to_string(&path).expect("a source");
         // The listener hands the request's own body on.
-        let may = path.ends_with("platform/web/stream.rs") || path.ends_with("platform/web/serve.rs");
+        let may = path.ends_with("platform/web/stream.rs") || path.ends_with("platform/server/serve.rs");
         for word in ["Body::new(", "from_stream(", "StreamBody", "channel::Channel"] {
             assert!(may || !text.contains(word), "{}: {word}: use web::streamed_body", path.display());
         }
@@ -334,10 +338,10 @@ async fn both_databases_have_the_same_tables_and_columns() {
     let house = crate::harness::House::empty().await;
     let folder = std::env::temp_dir().join(format!("tessera-schema-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let address = tessera::platform::db::Address::Sqlite(folder.join("tessera.db"));
+    let address = tessera::config::DatabaseUrl::Sqlite(folder.join("tessera.db"));
     let sqlite = Db::open(&address).await.expect("opened");
     migrate(&sqlite).await.expect("migrated");
-    let (here, there) = (columns(&house.app.db).await, columns(&sqlite).await);
+    let (here, there) = (columns(&house.app.context.db).await, columns(&sqlite).await);
     assert!(here.len() > 100, "{}", here.len());
     assert_eq!(here, there);
     std::fs::remove_dir_all(folder).expect("removed");
@@ -346,15 +350,18 @@ async fn both_databases_have_the_same_tables_and_columns() {
 #[tokio::test]
 async fn migrating_again_changes_nothing_and_a_newer_schema_is_refused() {
     let house = crate::harness::House::empty().await;
-    migrate(&house.app.db).await.expect("nothing to do");
-    let mut tx = house.app.db.begin().await.expect("begun");
+    migrate(&house.app.context.db).await.expect("nothing to do");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     tessera::platform::sql("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', TRUE, $1, 0)")
         .bind(vec![0_u8])
         .execute(&mut tx)
         .await
         .expect("inserted");
     tx.commit().await.expect("committed");
-    assert!(matches!(migrate(&house.app.db).await, Err(sqlx::migrate::MigrateError::VersionMissing(9999))));
+    assert!(matches!(
+        migrate(&house.app.context.db).await,
+        Err(sqlx::migrate::MigrateError::VersionMissing(9999))
+    ));
 }
 
 /// The tables that decide who can do what.

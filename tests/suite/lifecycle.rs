@@ -104,7 +104,7 @@ async fn disabling_deleting_and_revoking_act_everywhere_at_once() {
     let mo = stage.house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
     stage.all(&mo, true, "joined").await;
     stage.send(Method::PATCH, base, json!({ "policy": { "personal_tokens": false } })).await;
-    stage.house.app.clock.advance(DAY / 86_400);
+    stage.house.app.context.clock.advance(DAY / 86_400);
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
         assert_eq!(ways(node, &stage.secret, &mo).await, [false; 4], "policy");
     }
@@ -150,11 +150,11 @@ async fn a_token_ends_at_its_second_everywhere() {
     });
     let made = stage.house.post(&stage.olive, "/organizations/acme/service-accounts", body).await.json();
     let key = made["key"]["token"].as_str().expect("a value");
-    stage.house.app.clock.advance(9 * second);
+    stage.house.app.context.clock.advance(9 * second);
     stage.all(key, true, "a second before").await;
-    stage.house.app.clock.advance(second);
+    stage.house.app.context.clock.advance(second);
     stage.all(key, false, "at its end").await;
-    stage.house.app.clock.advance(second);
+    stage.house.app.context.clock.advance(second);
     stage.all(key, false, "a second after").await;
 }
 

@@ -41,9 +41,9 @@ async fn with_a_history(many: usize) -> (House, String) {
     house.team(&olive, "data").await;
     let organization = house.caller("olive").await.organization.id;
     for day in 0..10 {
-        house.app.clock.advance(DAY);
+        house.app.context.clock.advance(DAY);
         let robot = Actor { name: "Robot".to_owned(), id: format!("robot{day}"), ..operator() };
-        let mut change = Change::begin(&house.app, &robot, Some(organization)).await.expect("begun");
+        let mut change = Change::begin(&house.app.context, &robot, Some(organization)).await.expect("begun");
         for number in 0..many / 10 {
             let action = if number % 7 == 0 { Action::TokenEdited } else { Action::TokenRevoked };
             let target = if (day, number) == (4, 14) { "the needle" } else { "key" };
@@ -110,7 +110,7 @@ async fn looking_goes_back_as_it_goes_on() {
         let (mut seen, mut pages, mut before) = (Vec::new(), 0, Cursor::of_id(""));
         loop {
             let page = Page { limit: 1, after: None, before: Some(before.clone()) };
-            let slice = audit_log::list(&house.app, &caller, &filter, &page).await.expect("read");
+            let slice = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read");
             seen.extend(slice.rows.iter().map(|event| event.id.to_string()));
             pages += 1;
             let Some(previous) = &slice.previous else { break };
@@ -129,7 +129,7 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
     let look = async |filter: &EventFilter, before: Option<&str>, after: Option<&str>| {
         let read = |cursor: &str| Cursor::decode("after", cursor).expect("a cursor");
         let page = Page { limit: 1, after: after.map(read), before: before.map(read) };
-        audit_log::list(&house.app, &caller, filter, &page).await.expect("read")
+        audit_log::list(&house.app.context, &caller, filter, &page).await.expect("read")
     };
     let to_the_end = async |filter: &EventFilter, mut cursor: Option<String>, backwards: bool| {
         let mut found = 0;
@@ -179,15 +179,15 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
     let filter = EventFilter { target: "needle".to_owned(), ..EventFilter::default() };
     let all = |before: Option<Cursor>, after: Option<Cursor>| Page { limit: 50, before, after };
     let page = all(None, None);
-    let only = audit_log::list(&house.app, &caller, &filter, &page).await.expect("read").rows;
+    let only = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read").rows;
     for backwards in [true, false] {
         let own = Some(Cursor::of_id(only[0].id));
         let page = if backwards { all(own, None) } else { all(None, own) };
-        let empty = audit_log::list(&house.app, &caller, &filter, &page).await.expect("read");
+        let empty = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read");
         let way = if backwards { empty.next } else { empty.previous }.expect("a way back");
         let way = Some(Cursor::decode("after", &way).expect("a cursor"));
         let page = if backwards { all(None, way) } else { all(way, None) };
-        let again = audit_log::list(&house.app, &caller, &filter, &page).await.expect("read");
+        let again = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read");
         assert_eq!((empty.rows.len(), again.rows.len()), (0, 1), "{backwards}");
     }
 }
@@ -213,8 +213,8 @@ async fn a_page_says_that_it_did_not_look_through_everything() {
 async fn with_tokens(many: u32) -> (House, String) {
     let (house, olive) = House::founded().await;
     let organization = house.caller("olive").await.organization.id;
-    let begun = house.app.clock.now();
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let begun = house.app.context.clock.now();
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     for number in 0..many {
         let kind = if number % 150 == 20 { TokenKind::Organization } else { TokenKind::ServiceToken };
         let made = begun.plus(DAY / 100 * number);
@@ -224,7 +224,7 @@ async fn with_tokens(many: u32) -> (House, String) {
         sql("INSERT INTO tokens (id, kind, organization_id, name, description, allowed_addresses, created_by, \
                 created_by_name, created_at, regenerated_at, expires_at, revoked_at, version) \
              VALUES ($1, $2, $3, $4, '', '', '', '', $5, $5, $6, $7, 0)")
-        .bind(TokenId::new(made, &house.app.random))
+        .bind(TokenId::new(made, &house.app.context.random))
         .bind(kind)
         .bind(organization)
         .bind(format!("{} {number}", if number % 97 == 3 { "rare" } else { "usual" }))
@@ -236,7 +236,7 @@ async fn with_tokens(many: u32) -> (House, String) {
         .expect("inserted");
     }
     tx.commit().await.expect("committed");
-    house.app.clock.advance(DAY * 119);
+    house.app.context.clock.advance(DAY * 119);
     (house, olive)
 }
 
@@ -244,7 +244,7 @@ async fn with_tokens(many: u32) -> (House, String) {
 async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
     let (house, _) = with_tokens(600).await;
     let organization = house.caller("olive").await.organization.id;
-    let now = house.app.clock.now();
+    let now = house.app.context.clock.now();
     let moments = (now, now.plus(DAY * 14), now.minus(DAY * 90));
     let mut found = 0;
     for state in State::ALL.iter().copied() {
@@ -261,7 +261,7 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
                     let mut all = Vec::new();
                     for _ in 0..2_000 {
                         let (rows, window) = overview::list(
-                            &house.app.db,
+                            &house.app.context.db,
                             organization,
                             (search, kind, state),
                             moments,
@@ -302,14 +302,14 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
 async fn nothing_more_is_promised_where_all_that_ends_soon_was_looked_through() {
     let (house, _) = with_tokens(600).await;
     let organization = house.caller("olive").await.organization.id;
-    let now = house.app.clock.now();
+    let now = house.app.context.clock.now();
     let page = Page { limit: 1, after: None, before: None };
     // A few end before `soon`, hundreds after it.
     for (soon, stops) in [(now.plus(DAY).plus(DAY / 50), false), (now.plus(DAY * 14), true)] {
         let moments = (now, soon, now.minus(DAY * 90));
         let filter = ("nothing", "", State::Expiring);
         let (rows, window) =
-            overview::list(&house.app.db, organization, filter, moments, &page).await.expect("read");
+            overview::list(&house.app.context.db, organization, filter, moments, &page).await.expect("read");
         assert_eq!((rows.len(), window.stop.is_some()), (0, stops));
     }
 }
@@ -318,7 +318,7 @@ async fn nothing_more_is_promised_where_all_that_ends_soon_was_looked_through() 
 async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter() {
     let (house, _) = with_tokens(600).await;
     let organization = house.caller("olive").await.organization.id;
-    let now = house.app.clock.now();
+    let now = house.app.context.clock.now();
     for search in ["", "rare", "nothing"] {
         for status in ["", "active", "expired", "revoked", "all"] {
             let filter = Filter { search: search.to_owned(), status: status.to_owned(), ..Filter::default() };
@@ -327,7 +327,7 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
                 let mut all = Vec::new();
                 for _ in 0..2_000 {
                     let (rows, window) =
-                        service_tokens::list(&house.app.db, organization, &filter, &page, now)
+                        service_tokens::list(&house.app.context.db, organization, &filter, &page, now)
                             .await
                             .expect("read");
                     let slice = page.cut_in(rows, &window, |row| Cursor::of_id(row.token.id));

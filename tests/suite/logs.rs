@@ -65,8 +65,8 @@ async fn no_level_of_the_log_shows_a_secret() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let log = std::fs::File::create(folder.join("log")).expect("a file");
     let database = match crate::harness::new_database(&folder).await {
-        tessera::platform::db::Address::Sqlite(path) => format!("sqlite:{}", path.display()),
-        tessera::platform::db::Address::Postgres(url) => url,
+        tessera::config::DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        tessera::config::DatabaseUrl::Postgres(url) => url,
     };
     let mut server = Server(
         Command::new(env!("CARGO_BIN_EXE_tessera"))

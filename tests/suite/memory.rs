@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use tessera::platform::db::{Address, hear};
+use tessera::config::DatabaseUrl;
+use tessera::platform::db::hear;
 use tessera::platform::sql;
 use tokio::task::JoinHandle;
 
@@ -20,12 +21,12 @@ async fn lives(house: &House, token: &str) -> bool {
 
 /// As `tessera serve` does; ended by hand, as the runtime outlives no test.
 fn hearing(house: &House) -> JoinHandle<()> {
-    tokio::spawn(hear(house.app.db.clone(), house.app.clock.clone()))
+    tokio::spawn(hear(house.app.context.db.clone(), house.app.context.clock.clone()))
 }
 
 /// Changes the key behind everybody's back: nobody is told of it.
 async fn meddle(house: &House, id: &str, revoked: bool) {
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     let at = revoked.then(|| tessera::platform::Timestamp::from_micros(1));
     sql("UPDATE tokens SET revoked_at = $2 WHERE service_account_id = $1")
         .bind(id)
@@ -176,7 +177,7 @@ async fn a_node_that_hears_nothing_believes_nothing() {
     let listener = hearing(&house);
     remembers(&house, &id, &key).await;
     // SQLite has no way to lose: whoever opens the file reads its version.
-    if let Address::Sqlite(_) = house.address {
+    if let DatabaseUrl::Sqlite(_) = house.address {
         listener.abort();
         return;
     }
@@ -185,7 +186,7 @@ async fn a_node_that_hears_nothing_believes_nothing() {
     // The way to the other nodes is cut, and what they told meanwhile is lost.
     sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
          AND (query = 'SHOW transaction_read_only' OR query LIKE 'LISTEN%')")
-        .all::<(bool,)>(&house.app.db)
+        .all::<(bool,)>(&house.app.context.db)
         .await
         .expect("ended");
     let delay = forgets(&house, &key).await;
@@ -196,6 +197,6 @@ async fn a_node_that_hears_nothing_believes_nothing() {
     let _ = listener.await;
     assert!(lives(&house, &key).await);
     meddle(&house, &id, true).await;
-    house.app.clock.advance(Duration::from_secs(1));
+    house.app.context.clock.advance(Duration::from_secs(1));
     assert!(!lives(&house, &key).await);
 }

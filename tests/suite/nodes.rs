@@ -19,7 +19,7 @@ async fn who_signs_in_at_one_node_is_signed_in_at_all_and_out_at_all() {
 
 /// Gives moss this role behind everybody's back: no node is told of it.
 async fn meddle(house: &House, role: &str) {
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("UPDATE memberships SET role = $1 WHERE username = 'moss'")
         .bind(role)
         .execute(&mut tx)
@@ -31,11 +31,11 @@ async fn meddle(house: &House, role: &str) {
 #[tokio::test]
 async fn a_page_shows_what_was_changed_at_another_node_even_before_it_is_told() {
     let (here, _) = House::founded().await;
-    if !matches!(here.app.db, Db::Postgres { .. }) {
+    if !matches!(here.app.context.db, Db::Postgres { .. }) {
         return; // Several nodes share nothing else.
     }
     let there = here.another_process().await;
-    let hearing = tokio::spawn(hear(there.app.db.clone(), there.app.clock.clone()));
+    let hearing = tokio::spawn(hear(there.app.context.db.clone(), there.app.context.clock.clone()));
     let moss = here.person("moss", "member", None).await;
     let cookie = here.sign_in("moss").await;
     let by_token = async || there.get(&moss, "/organizations/acme/audit-events").await.status;

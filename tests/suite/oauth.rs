@@ -5,12 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tessera::audit::Change;
-use tessera::identity::PlainToken;
-use tessera::identity::bearer::verify;
-use tessera::identity::caller::RequestFacts;
 use tessera::platform::Error;
 use tessera::platform::clock::DAY;
+use tessera::platform::web::RequestContext;
 use tessera::tokens::access::{AccessFor, USUAL, issue};
+use tessera::verification::PlainToken;
+use tessera::verification::verify;
 
 use crate::harness::{Answer, House, at_once};
 use crate::protocols::{introspect, service, world};
@@ -82,7 +82,7 @@ async fn a_session_ends_with_the_key_and_with_the_very_value_that_it_came_from()
     let second = again.json()["token"].as_str().expect("a value").to_owned();
     assert!(lives(&house, &token).await, "the old value still lives");
     let kept = access(&session(&house, &id, &second, &[("expires_in", "43200")]).await);
-    house.app.clock.advance(DAY / 24);
+    house.app.context.clock.advance(DAY / 24);
     assert!(!lives(&house, &token).await, "the old value has stopped");
     assert!(lives(&house, &kept).await);
     house.post(&olive, &format!("{keys}/{key_id}/regenerate"), json!({})).await;
@@ -276,18 +276,18 @@ async fn access_tokens_are_forgotten_a_day_after_their_end_and_the_account_remem
     let (house, olive, id, key) = world().await;
     let token = access(&session(&house, &id, &key, &[]).await);
     assert!(lives(&house, &token).await);
-    house.app.usage.flush(&house.app).await.expect("written");
-    house.app.clock.advance(2 * DAY);
-    tessera::identity::session_store::tidy(&house.app).await.expect("tidied");
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
+    house.app.context.clock.advance(2 * DAY);
+    tessera::cleanup::purge_expired(&house.app.context).await.expect("tidied");
     let left: (i64,) = tessera::platform::sql("SELECT COUNT(*) FROM tokens WHERE kind = 'access'")
-        .one(&house.app.db)
+        .one(&house.app.context.db)
         .await
         .expect("counted");
     assert_eq!(left.0, 0);
     let row: (Option<i64>,) =
         tessera::platform::sql("SELECT last_used_at FROM service_accounts WHERE id = $1")
             .bind(id.as_str())
-            .one(&house.app.db)
+            .one(&house.app.context.db)
             .await
             .expect("read");
     assert!(row.0.is_some());
@@ -467,10 +467,10 @@ async fn nothing_is_exchanged_for_what_ended_while_it_was_looked_at() {
     let (house, olive, id, key) = world().await;
     let first = access(&session(&house, &id, &key, &[]).await);
     let value = PlainToken::parse(&first).expect("a token");
-    let bearer = verify(&house.app, &value, RequestFacts::default()).await.expect("good");
+    let bearer = verify(&house.app.verifier, &value, RequestContext::default()).await.expect("good");
     let (for_it, actor) = (AccessFor::token(&bearer), bearer.actor());
     let exchanged = async || {
-        let change = Change::begin(&house.app, &actor, None).await.expect("begun");
+        let change = Change::begin(&house.app.context, &actor, None).await.expect("begun");
         issue(change, &for_it, None, USUAL).await
     };
     let (good, _) = exchanged().await.expect("while it lives");

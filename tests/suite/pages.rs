@@ -78,7 +78,7 @@ async fn the_pages_around_an_organization_are_there_too() {
     assert!(known.text.contains("signed in as"));
     assert_eq!(house.page("", "/invitations/never").await.status, StatusCode::NOT_FOUND);
     // Who belongs nowhere is told so, and finds the way in.
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     tessera::platform::sql("DELETE FROM memberships").execute(&mut tx).await.expect("deleted");
     tx.commit().await.expect("committed");
     assert!(house.page(&cookie, "/").await.text.contains("You belong to no organization."));

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use sqlx::Row as _;
+use tessera::config::DatabaseUrl;
 use tessera::platform::Db;
-use tessera::platform::db::{Address, migrate};
+use tessera::platform::db::migrate;
 
 use crate::harness::House;
 
@@ -114,15 +115,15 @@ const SERIES: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FR
 
 async fn large() -> House {
     let (house, _) = House::founded().await;
-    let bytes = match &house.app.db {
+    let bytes = match &house.app.context.db {
         Db::Sqlite { .. } => "CAST('v' || i AS BLOB)",
         Db::Postgres { .. } => "convert_to('v' || i, 'UTF8')",
     };
     for text in ROWS {
         let text = text.replace("{series}", SERIES).replace("{bytes}", bytes);
-        run(&house.app.db, &text).await.unwrap_or_else(|error| panic!("{error}: {text}"));
+        run(&house.app.context.db, &text).await.unwrap_or_else(|error| panic!("{error}: {text}"));
     }
-    run(&house.app.db, "ANALYZE").await.expect("counted");
+    run(&house.app.context.db, "ANALYZE").await.expect("counted");
     house
 }
 
@@ -234,7 +235,7 @@ async fn no_statement_reads_a_growing_table_from_end_to_end() {
             continue;
         }
         looked_at += 1;
-        let found = scans(&house.app.db, &statement).await;
+        let found = scans(&house.app.context.db, &statement).await;
         if !found.is_empty() {
             wrong.push(format!("{}\n    {statement}", found.join("; ")));
         }
@@ -279,7 +280,7 @@ const BY_INDEX: [(&str, &str); 11] = [
 async fn sqlite(name: &str) -> (PathBuf, Db) {
     let folder = std::env::temp_dir().join(format!("tessera-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let db = Db::open(&Address::Sqlite(folder.join("tessera.db"))).await.expect("opened");
+    let db = Db::open(&DatabaseUrl::Sqlite(folder.join("tessera.db"))).await.expect("opened");
     (folder, db)
 }
 

@@ -15,13 +15,15 @@ use tessera::access::{
     Home, Kind, Level, Permission, Permissions, PrincipalId, ProjectFacts, Resource, Subject, Target,
     TeamFacts, Visibility, decide, effective,
 };
-use tessera::identity::bearer::{Principal, verify};
-use tessera::identity::caller::RequestFacts;
-use tessera::identity::{OrganizationFacts, PlainToken};
 use tessera::people::actions::{Guest, accept};
 use tessera::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
 use tessera::platform::sql;
+use tessera::platform::web::RequestContext;
+use tessera::principals::OrganizationFacts;
 use tessera::principals::{self, load_subject};
+use tessera::verification::PlainToken;
+use tessera::verification::principal::Principal;
+use tessera::verification::verify;
 
 use crate::harness::{Answer, House, operator};
 
@@ -55,7 +57,7 @@ async fn rows<T: tessera::platform::db::Record>(
     house: &House,
     statement: tessera::platform::db::Statement,
 ) -> Vec<T> {
-    statement.all(&house.app.db).await.expect("read")
+    statement.all(&house.app.context.db).await.expect("read")
 }
 
 type TeamRow = (TeamId, String, bool, bool, bool);
@@ -139,7 +141,7 @@ async fn load_world(house: &House, organization: &OrganizationFacts) -> World {
     )
     .await;
     for principal in principals {
-        let subject = load_subject(&house.app.db, organization, principal).await.expect("read");
+        let subject = load_subject(&house.app.context.db, organization, principal).await.expect("read");
         world.subjects.extend(subject.map(|subject| (format!("{principal:?}"), subject)));
     }
     world
@@ -265,7 +267,7 @@ impl Run {
     }
 
     async fn facts(&self) -> OrganizationFacts {
-        principals::organization(&self.house.app.db, self.organization).await.expect("read")
+        principals::organization(&self.house.app.context.db, self.organization).await.expect("read")
     }
 
     /// A founded organization with people of several roles, teams, projects,
@@ -379,8 +381,8 @@ impl Run {
     }
 
     async fn add_person(&self, username: &str) -> PersonId {
-        let id = PersonId::new(self.house.app.clock.now(), &self.house.app.random);
-        let mut tx = self.house.app.db.begin().await.expect("begun");
+        let id = PersonId::new(self.house.app.context.clock.now(), &self.house.app.context.random);
+        let mut tx = self.house.app.context.db.begin().await.expect("begun");
         sql("INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
              VALUES ($1, $2, $3, $3, $2, '', 0)")
         .bind(id)
@@ -396,7 +398,7 @@ impl Run {
     /// Whom a value acts as, where it works.
     async fn caller_of(&self, value: &str) -> Option<Caller> {
         let token = PlainToken::parse(value)?;
-        let bearer = verify(&self.house.app, &token, RequestFacts::default()).await.ok()?;
+        let bearer = verify(&self.house.app.verifier, &token, RequestContext::default()).await.ok()?;
         let principal = match &bearer.principal {
             Principal::Person { id, .. } => PrincipalId::Person(*id),
             Principal::Machine(machine) => machine.subject.principal(),
@@ -420,7 +422,8 @@ impl Run {
     }
 
     async fn subject(&self, caller: &Caller, facts: &OrganizationFacts) -> Option<Subject> {
-        let subject = load_subject(&self.house.app.db, facts, caller.principal).await.expect("read")?;
+        let subject =
+            load_subject(&self.house.app.context.db, facts, caller.principal).await.expect("read")?;
         Some(Subject { narrowed: caller.narrowed, ..subject })
     }
 
@@ -538,12 +541,12 @@ impl Run {
         let inviter: Option<(String,)> = sql("SELECT created_by FROM invitations WHERE accepted_at IS NULL \
              AND revoked_at IS NULL AND code_hash = $1")
         .bind(<sha2::Sha256 as sha2::Digest>::digest(code.as_bytes()).to_vec())
-        .optional(&self.house.app.db)
+        .optional(&self.house.app.context.db)
         .await
         .expect("read");
         let facts = self.facts().await;
         let subject = match inviter.and_then(|(id,)| id.parse().ok()) {
-            Some(inviter) => load_subject(&self.house.app.db, &facts, inviter).await.expect("read"),
+            Some(inviter) => load_subject(&self.house.app.context.db, &facts, inviter).await.expect("read"),
             None => None,
         };
         let everybody: Vec<(PersonId, String)> =

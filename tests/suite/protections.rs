@@ -147,7 +147,7 @@ async fn every_answer_of_every_route_has_the_same_policy() {
     }
     let large = Request::post("/sign-in").header(header::CONTENT_LENGTH, "99999999").body(Body::empty());
     answers.push(("too large".to_owned(), house.send(large.expect("a request")).await));
-    house.app.db.close().await;
+    house.app.context.db.close().await;
     for path in ["/sign-in", "/api/v1/whoami", "/orgs/acme", "/readyz"] {
         answers.push((format!("{path}, without a database"), house.page(&cookie, path).await));
     }

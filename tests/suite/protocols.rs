@@ -66,7 +66,7 @@ async fn a_use_from_nobody_knows_where_is_told_as_that_on_every_page() {
     let (house, olive, id, key) = world().await;
     let (_, secret) = service(&house, &olive, "gateway", &[]).await;
     introspect(&house, &secret, &[("token", &key)]).await;
-    house.app.usage.flush(&house.app).await.expect("written");
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let cookie = house.sign_in("olive").await;
     let account = format!("/orgs/acme/settings/service-accounts/{id}");
     let keys = house.get(&olive, &format!("/organizations/acme/service-accounts/{id}/tokens")).await.json();
@@ -291,7 +291,7 @@ async fn a_key_renews_itself_only_where_its_account_allows_it_with_an_hour_of_ov
     for token in [&key, &fresh] {
         assert_eq!(house.get(token, "/whoami").await.status, StatusCode::OK);
     }
-    house.app.clock.advance(DAY / 24);
+    house.app.context.clock.advance(DAY / 24);
     assert_eq!(house.get(&key, "/whoami").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(house.get(&fresh, "/whoami").await.status, StatusCode::OK);
 }

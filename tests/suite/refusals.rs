@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::audit::{Actor, ActorKind};
-use tessera::identity::Caller;
-use tessera::identity::password::check;
+use tessera::authn::password::check;
+use tessera::callers::Caller;
 use tessera::organizations::actions::found;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::people::actions::{Guest, accept, invite};
@@ -52,7 +52,7 @@ async fn person_who_may(
 }
 
 async fn execute(house: &House, statement: &'static str) {
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     sql(statement).execute(&mut tx).await.expect("written");
     tx.commit().await.expect("committed");
 }
@@ -173,7 +173,7 @@ async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_fr
     let open = async |email: &str| {
         let invitation =
             NewInvitation { email: email.to_owned(), role: "member".to_owned(), ..NewInvitation::default() };
-        invite(&house.app, &olive_calls, &invitation).await.expect("invited").code.expect("a code")
+        invite(&house.app.context, &olive_calls, &invitation).await.expect("invited").code.expect("a code")
     };
     let code = open("ben@acme.test").await;
     let join =
@@ -257,7 +257,7 @@ async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
         let (id, key, _) = house.account(&olive, &format!("ci{number}"), home, "account_admin").await;
         let account: ServiceAccountId = id.parse().expect("an id");
         let subject = of_account(
-            &house.app.db,
+            &house.app.context.db,
             &organization,
             account,
             tessera::access::Home::Organization,
@@ -275,7 +275,7 @@ async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
                 role: Some("billing_admin".to_owned()),
                 ..NewTeam::default()
             };
-            teams::create(&house.app, &caller, &team).await
+            teams::create(&house.app.context, &caller, &team).await
         };
         create(&format!("good{number}")).await.expect("created");
         execute(&house, ended).await;
@@ -294,12 +294,12 @@ async fn an_access_token_whose_origin_was_revoked_meanwhile_changes_nothing() {
     ];
     assert_eq!(house.oauth("/oauth2/token", &[], &form).await.status, StatusCode::OK);
     let (token,): (TokenId,) =
-        sql("SELECT id FROM tokens WHERE kind = 'access'").one(&house.app.db).await.expect("read");
+        sql("SELECT id FROM tokens WHERE kind = 'access'").one(&house.app.context.db).await.expect("read");
     let mut caller = house.caller("olive").await;
     caller.actor.token = Some(token);
     let create = async |slug: &str| {
         let team = NewTeam { slug: slug.to_owned(), name: slug.to_owned(), ..NewTeam::default() };
-        teams::create(&house.app, &caller, &team).await
+        teams::create(&house.app.context, &caller, &team).await
     };
     create("good").await.expect("created");
     execute(&house, "UPDATE tokens SET revoked_at = 1 WHERE kind = 'personal'").await;
@@ -518,7 +518,8 @@ async fn the_page_of_an_invitation_that_is_over_is_not_there() {
         "UPDATE invitations SET expires_at = 1",
     ] {
         let invitation = NewInvitation { role: "member".to_owned(), ..NewInvitation::default() };
-        let code = invite(&house.app, &olive, &invitation).await.expect("invited").code.expect("a code");
+        let code =
+            invite(&house.app.context, &olive, &invitation).await.expect("invited").code.expect("a code");
         let page = format!("/invitations/{}", code.expose());
         assert_eq!(house.page("", &page).await.status, StatusCode::OK);
         execute(&house, over).await;
@@ -604,7 +605,7 @@ async fn a_service_is_told_nothing_of_the_programs_of_another_organization() {
     assert_eq!(forward.status, StatusCode::UNAUTHORIZED);
     // Nor is it told of the organization by an id that is another's.
     let ids: Vec<(String, String)> =
-        sql("SELECT slug, id FROM organizations").all(&house.app.db).await.expect("read");
+        sql("SELECT slug, id FROM organizations").all(&house.app.context.db).await.expect("read");
     let id = |slug: &str| ids.iter().find(|(known, _)| known == slug).expect("an organization").1.clone();
     for (subject, resource, expected) in [
         (id("acme"), id("acme"), true),
@@ -968,10 +969,11 @@ async fn one_form_makes_one_service_token_and_revokes_a_page_at_most() {
     let caller = house.caller("olive").await;
     let id = listed["items"][0]["id"].as_str().expect("an id").to_owned();
     for ids in [vec![], vec![id.clone(); 51]] {
-        let refused = tessera::service_tokens::actions::revoke(&house.app, &caller, &ids).await;
+        let refused = tessera::service_tokens::actions::revoke(&house.app.context, &caller, &ids).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     }
-    let ended = tessera::service_tokens::actions::revoke(&house.app, &caller, &[id]).await.expect("revoked");
+    let ended =
+        tessera::service_tokens::actions::revoke(&house.app.context, &caller, &[id]).await.expect("revoked");
     assert_eq!(ended.len(), 1);
 }
 
@@ -1011,12 +1013,12 @@ async fn a_value_that_stopped_or_ended_revokes_nothing() {
         assert_eq!(house.oauth("/oauth2/revoke", &[], &[("token", value)]).await.status, StatusCode::OK);
         house.get(&olive, &keys).await.json()["items"][0]["status"].as_str().map(str::to_owned)
     };
-    house.app.clock.advance(DAY / 24);
+    house.app.context.clock.advance(DAY / 24);
     assert_eq!(revoke(&old).await.as_deref(), Some("active"), "the overlap is over");
     assert_eq!(house.get(&new, "/whoami").await.status, StatusCode::OK);
     let told = house.get(&olive, &path("/audit-events?action=token.overlap_ended")).await.json();
     assert_eq!(told["items"], json!([]), "what had stopped by itself is not told as stopped by somebody");
-    house.app.clock.advance(2 * DAY);
+    house.app.context.clock.advance(2 * DAY);
     assert_eq!(revoke(&new).await.as_deref(), Some("expired"), "what has ended is left as it is");
 }
 
@@ -1053,6 +1055,6 @@ async fn an_invitation_by_a_token_ends_with_the_token() {
     let code = invited["link"].as_str().expect("a link").rsplit('/').next().expect("a code").to_owned();
     let status = async || house.page("", &format!("/invitations/{code}")).await.status;
     assert_eq!(status().await, StatusCode::OK);
-    house.app.clock.advance(DAY);
+    house.app.context.clock.advance(DAY);
     assert_eq!(status().await, StatusCode::NOT_FOUND);
 }

@@ -40,7 +40,10 @@ async fn accounts(house: &House, token: &str, text: &str) -> Vec<String> {
 async fn index(house: &House) -> (Vec<(String, String, String)>, Vec<(String, String, String)>) {
     let texts = sql("SELECT list, entry_id, content FROM search_texts ORDER BY 1, 2, 3");
     let grams = sql("SELECT gram, sort_key, entry_id FROM search_grams ORDER BY 1, 2, 3");
-    (texts.all(&house.app.db).await.expect("read"), grams.all(&house.app.db).await.expect("read"))
+    (
+        texts.all(&house.app.context.db).await.expect("read"),
+        grams.all(&house.app.context.db).await.expect("read"),
+    )
 }
 
 #[tokio::test]
@@ -175,20 +178,20 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
         house.account(&olive, &format!("bot {number}"), Home::Team("platform"), "member").await;
     }
     let made_by_actions = index(&house).await;
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     for statement in ["DELETE FROM search_grams", "DELETE FROM search_texts"].map(sql) {
         statement.execute(&mut tx).await.expect("deleted");
     }
     tx.commit().await.expect("committed");
     assert_eq!(accounts(&house, &olive, "bot").await, [""; 0]);
-    assert_eq!(renew::<Members>(&house.app.db).await.expect("added"), 4);
-    assert_eq!(renew::<ServiceAccount>(&house.app.db).await.expect("added"), 3);
+    assert_eq!(renew::<Members>(&house.app.context.db).await.expect("added"), 4);
+    assert_eq!(renew::<ServiceAccount>(&house.app.context.db).await.expect("added"), 3);
     assert_eq!(index(&house).await, made_by_actions);
     assert_eq!(accounts(&house, &olive, "bot").await.len(), 3);
     assert_eq!(people(&house, &olive, "name of p").await.len(), 3);
-    assert_eq!(renew::<Members>(&house.app.db).await.expect("added"), 0);
+    assert_eq!(renew::<Members>(&house.app.context.db).await.expect("added"), 0);
     // Renamed by a node that knows of no index.
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     for statement in [
         "UPDATE people SET name = 'Ulrike' WHERE username = 'p1'",
         "UPDATE service_accounts SET name = 'Aaa', name_folded = 'aaa' WHERE name = 'bot 2'",
@@ -198,20 +201,20 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
         statement.execute(&mut tx).await.expect("renamed");
     }
     tx.commit().await.expect("committed");
-    assert_eq!(renew::<Members>(&house.app.db).await.expect("renewed"), 1);
-    assert_eq!(renew::<ServiceAccount>(&house.app.db).await.expect("renewed"), 1);
+    assert_eq!(renew::<Members>(&house.app.context.db).await.expect("renewed"), 1);
+    assert_eq!(renew::<ServiceAccount>(&house.app.context.db).await.expect("renewed"), 1);
     assert_eq!(people(&house, &olive, "ulri").await, ["p1"]);
     assert_eq!(people(&house, &olive, "name of p1").await, [""; 0]);
     assert_eq!(accounts(&house, &olive, "bot").await, ["bot 0", "bot 1"]);
     // Indexed with the prefix, by an older release.
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("UPDATE search_texts SET content = REPLACE(content, 'bot 0', 'bot 0 sa_') WHERE list = 'service_accounts'")
         .execute(&mut tx)
         .await
         .expect("written");
     tx.commit().await.expect("committed");
     assert_eq!(accounts(&house, &olive, "a_").await, ["bot 0"]);
-    assert_eq!(renew::<ServiceAccount>(&house.app.db).await.expect("renewed"), 1);
+    assert_eq!(renew::<ServiceAccount>(&house.app.context.db).await.expect("renewed"), 1);
     assert_eq!(accounts(&house, &olive, "a_").await, [""; 0]);
     assert_eq!(accounts(&house, &olive, "bot 2").await, [""; 0]);
 }
@@ -220,7 +223,7 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
 async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
     let (house, _) = House::founded().await;
     let organization = house.caller("olive").await.organization.id;
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     for number in 0..900 {
         let text = if number % 7 == 0 { "worker of a kind" } else { "worker" };
         let text = if number == 898 { "worker zebra" } else { text };
@@ -228,8 +231,9 @@ async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
         add(&mut tx, &entry).await.expect("added");
     }
     tx.commit().await.expect("committed");
-    let read =
-        async |text: &str| Search::read(&house.app.db, organization, "tests", text).await.expect("read");
+    let read = async |text: &str| {
+        Search::read(&house.app.context.db, organization, "tests", text).await.expect("read")
+    };
     let gram = async |text: &str| match read(text).await {
         Some(Search::Indexed { gram, .. }) => gram,
         other => panic!("{text}: {other:?}"),
@@ -239,7 +243,7 @@ async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
     assert!(!["wor", "ork", "rke", "ker"].contains(&gram("worker of a kind").await.as_str()));
     // The only rare part of a long text, wherever it stands.
     let alphabet = ('a'..='z').collect::<String>();
-    let mut tx = house.app.db.begin().await.expect("begun");
+    let mut tx = house.app.context.db.begin().await.expect("begun");
     let rare = |place: usize| alphabet.replace(char::from(b'a' + u8::try_from(place).expect("few")), "0");
     for number in 0..200 {
         let text = if number < 26 { rare(number) } else { alphabet.clone() };

@@ -12,9 +12,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
+use tessera::config::DatabaseUrl;
 use tessera::config::Listen;
-use tessera::platform::db::Address;
-use tessera::platform::web::{ConnectionLimits, Listener, serve};
+use tessera::platform::server::ConnectionLimits;
+use tessera::platform::server::Listener;
+use tessera::platform::server::serve;
 use tokio::sync::oneshot;
 
 use crate::harness::{House, new_database};
@@ -240,8 +242,8 @@ impl Program {
         let folder = std::env::temp_dir().join(format!("tessera-server-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let database = match new_database(&folder).await {
-            Address::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Address::Postgres(url) => url,
+            DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(url) => url,
         };
         let mut child = Command::new("bash")
             .args(["-c", wrap, "tessera", env!("CARGO_BIN_EXE_tessera"), "serve"])

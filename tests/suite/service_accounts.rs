@@ -61,13 +61,13 @@ async fn a_key_says_whose_it_is_until_it_is_regenerated_disabled_or_deleted() {
 async fn a_value_stops_at_its_end_and_not_a_second_later() {
     let (house, olive) = House::founded().await;
     house.team(&olive, "platform").await;
-    let end = house.app.clock.now().plus(DAY);
+    let end = house.app.context.clock.now().plus(DAY);
     let body = json!({ "name": "ci", "scope": "team", "team": "platform", "role": "member", "key": { "expires_at": end.rfc3339() } });
     let key =
         house.post(&olive, ALL, body).await.json()["key"]["token"].as_str().expect("a value").to_owned();
-    house.app.clock.advance(std::time::Duration::from_secs(24 * 60 * 60 - 1));
+    house.app.context.clock.advance(std::time::Duration::from_secs(24 * 60 * 60 - 1));
     assert_eq!(house.get(&key, "/whoami").await.status, StatusCode::OK);
-    house.app.clock.advance(std::time::Duration::from_secs(1));
+    house.app.context.clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(house.get(&key, "/whoami").await.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -90,7 +90,7 @@ async fn an_overlap_lets_the_old_value_live_for_its_time_and_no_third_one() {
     let third = renew().await;
     assert_eq!(house.get(&first, "/whoami").await.status, StatusCode::UNAUTHORIZED, "two live at most");
     assert_eq!(house.get(&second, "/whoami").await.status, StatusCode::OK);
-    house.app.clock.advance(DAY / 24);
+    house.app.context.clock.advance(DAY / 24);
     assert_eq!(
         (house.get(&second, "/whoami").await.status, house.get(&third, "/whoami").await.status),
         (StatusCode::UNAUTHORIZED, StatusCode::OK)
@@ -252,7 +252,7 @@ async fn wrong_fields_are_named_and_nothing_is_half_done() {
     assert_eq!(house.get(&olive, ALL).await.json()["items"], json!([]));
     let (made,): (i64,) =
         tessera::platform::sql("SELECT COUNT(*) FROM tokens WHERE kind = 'service_account'")
-            .one(&house.app.db)
+            .one(&house.app.context.db)
             .await
             .expect("counted");
     assert_eq!(made, 0);
@@ -276,7 +276,7 @@ async fn every_change_leaves_its_event_and_no_event_holds_a_value() {
     house.api(&olive, Method::DELETE, &format!("{ALL}/{id}"), None).await;
     let rows: Vec<(String, String, Option<String>, Option<String>)> =
         tessera::platform::sql("SELECT action, actor_name, before, after FROM audit_events ORDER BY id")
-            .all(&house.app.db)
+            .all(&house.app.context.db)
             .await
             .expect("read");
     let mut actions: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
@@ -372,7 +372,7 @@ async fn a_value_is_shown_once_to_the_session_that_made_it() {
             &[("name", "late"), ("scope", "team"), ("team", "platform"), ("role", "member")],
         )
         .await;
-    house.app.clock.advance(DAY / 1440);
+    house.app.context.clock.advance(DAY / 1440);
     assert_eq!(house.page(&cookie, late.location()).await.status, StatusCode::GONE);
 }
 
@@ -382,7 +382,7 @@ async fn last_use_is_told_after_it_was_written() {
     house.team(&olive, "platform").await;
     let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
-    house.app.usage.flush(&house.app).await.expect("written");
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let keys = house.get(&olive, &format!("{ALL}/{id}/tokens")).await.json();
     assert_eq!(keys["items"][0]["last_used_at"], json!("2027-01-01T00:00:00Z"));
     assert_eq!(keys["items"][0]["last_used_address"], json!("127.0.0.1"));
@@ -394,8 +394,8 @@ async fn the_old_value_tells_its_own_last_use_from_the_overlap_on() {
     house.team(&olive, "platform").await;
     let (id, key, old) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
     house.get(&old, "/whoami").await;
-    house.app.usage.flush(&house.app).await.expect("written");
-    house.app.clock.advance(DAY / 24);
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
+    house.app.context.clock.advance(DAY / 24);
     let renewed =
         house.post(&olive, &format!("{ALL}/{id}/tokens/{key}/regenerate"), json!({ "overlap": "24h" })).await;
     assert_eq!(renewed.status, StatusCode::CREATED, "{}", renewed.text);
@@ -405,10 +405,10 @@ async fn the_old_value_tells_its_own_last_use_from_the_overlap_on() {
     };
     assert_eq!(previous().await, "2027-01-01T00:00:00Z", "from before the renewal");
     house.get(renewed.json()["token"].as_str().expect("a value"), "/whoami").await;
-    house.app.usage.flush(&house.app).await.expect("written");
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     assert_eq!(previous().await, "2027-01-01T00:00:00Z", "the new value's use is not the old one's");
     house.get(&old, "/whoami").await;
-    house.app.usage.flush(&house.app).await.expect("written");
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     assert_eq!(previous().await, "2027-01-01T01:00:00Z");
 }
 
@@ -419,8 +419,11 @@ async fn a_use_is_not_lost_when_its_writing_is_cut_short() {
     let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
     // Begun, and given up at the first wait.
-    assert!(house.app.usage.flush(&house.app).now_or_never().is_none(), "it was written at once");
-    house.app.usage.flush(&house.app).await.expect("written");
+    assert!(
+        house.app.verifier.usage.flush(&house.app.context).now_or_never().is_none(),
+        "it was written at once"
+    );
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let keys = house.get(&olive, &format!("{ALL}/{id}/tokens")).await.json();
     assert_eq!(keys["items"][0]["last_used_at"], json!("2027-01-01T00:00:00Z"));
 }
@@ -431,17 +434,17 @@ async fn calls_count_for_thirty_days_and_are_forgotten_after() {
     house.team(&olive, "platform").await;
     let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
-    house.app.usage.flush(&house.app).await.expect("written");
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let page = format!("/orgs/acme/settings/service-accounts/{id}/activity");
-    let tidy = || tessera::identity::session_store::tidy(&house.app);
-    house.app.clock.advance(30 * DAY);
+    let tidy = || tessera::cleanup::purge_expired(&house.app.context);
+    house.app.context.clock.advance(30 * DAY);
     tidy().await.expect("tidied");
     let cookie = house.sign_in("olive").await;
     assert!(
         house.page(&cookie, &page).await.text.contains("<code>127.0.0.1</code>"),
         "the last day that counts"
     );
-    house.app.clock.advance(DAY);
+    house.app.context.clock.advance(DAY);
     let cookie = house.sign_in("olive").await;
     let after = house.page(&cookie, &page).await;
     assert!(
@@ -449,8 +452,10 @@ async fn calls_count_for_thirty_days_and_are_forgotten_after() {
         "before anything tidies"
     );
     tidy().await.expect("tidied");
-    let left: (i64,) =
-        tessera::platform::sql("SELECT COUNT(*) FROM token_calls").one(&house.app.db).await.expect("counted");
+    let left: (i64,) = tessera::platform::sql("SELECT COUNT(*) FROM token_calls")
+        .one(&house.app.context.db)
+        .await
+        .expect("counted");
     assert_eq!(left.0, 0);
 }
 

@@ -219,7 +219,7 @@ async fn a_policy_caps_lifetimes_limits_sets_and_shuts_personal_tokens_out() {
     });
     let answer = patch(&house, &olive, "", json!({ "policy": policy })).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-    let now = house.app.clock.now();
+    let now = house.app.context.clock.now();
     let grants = json!([{ "permission_set": "semantic_layer_only", "projects": "all" }]);
     let token = made(&house, &olive, "/service-tokens", json!({ "name": "a", "grants": grants })).await;
     assert_eq!(token["expires_at"], json!(now.plus(30 * DAY)));
@@ -311,7 +311,7 @@ async fn who_is_removed_loses_this_organization_and_no_other() {
 #[tokio::test]
 async fn a_personal_token_made_with_a_personal_token_never_outlives_or_exceeds_it() {
     let (house, olive) = House::founded().await;
-    let now = house.app.clock.now();
+    let now = house.app.context.clock.now();
     let limits = ["groups:read", "members:read", "credentials:write"];
     let narrow = json!({ "name": "narrow", "permissions": limits, "expires_at": now.plus(10 * DAY) });
     let narrow = house.post(&olive, "/account/tokens", narrow).await;
@@ -381,7 +381,7 @@ async fn the_audit_log_is_filtered_exported_and_kept_from_members() {
     names.sort_unstable();
     assert_eq!(names, ["data", "payments"]);
     // What one change did stands in the order in which it was done.
-    house.app.clock.advance(DAY);
+    house.app.context.clock.advance(DAY);
     house.account(&olive, "ci", Home::Team("data"), "member").await;
     let both = house.get(&olive, &path("/audit-events?limit=2")).await.json();
     let actions = [&both["items"][0]["action"], &both["items"][1]["action"]];

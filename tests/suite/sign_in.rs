@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use futures_util::future::join_all;
-use tessera::identity::password_queue::Lane;
-use tessera::identity::session_store::tidy;
+use tessera::authn::password_queue::Lane;
+use tessera::cleanup::purge_expired;
 use tessera::platform::clock::DAY;
 use tessera::platform::sql;
 use tokio::time::{Instant, timeout};
@@ -109,7 +109,7 @@ async fn who_signs_in_without_end_is_delayed_then_refused_for_seconds_and_nobody
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.text);
     let maya = attempt(&house, "198.51.100.7", "", "maya@acme.test", PASSWORD).await;
     assert_eq!(maya.status, StatusCode::SEE_OTHER);
-    house.app.clock.advance(Duration::from_secs(1));
+    house.app.context.clock.advance(Duration::from_secs(1));
     right(&house, "198.51.100.7", &browser).await;
 }
 
@@ -137,7 +137,7 @@ async fn wrong_passwords_from_one_network_keep_nobody_out_of_another() {
     assert_eq!(more, [0, 3, 0], "the time to wait does not grow, and nothing more is tried");
     right(&house, "198.51.100.7", "").await;
     // Six seconds later the network may try again.
-    house.app.clock.advance(Duration::from_secs(6));
+    house.app.context.clock.advance(Duration::from_secs(6));
     right(&house, "203.0.113.1", "").await;
 }
 
@@ -220,7 +220,7 @@ async fn a_network_without_a_failure_is_not_held_up_by_many_that_failed() {
     // Nobody's turn comes until all of them wait.
     let mut turns = Vec::new();
     for _ in 0..2 {
-        let place = house.app.passwords.enter(Lane::NEW_PASSWORDS).expect("a place");
+        let place = house.app.authenticator.passwords.enter(Lane::NEW_PASSWORDS).expect("a place");
         turns.push(place.turn(SOON).await.expect("a turn"));
     }
     let done = std::sync::Mutex::new(0);
@@ -271,7 +271,7 @@ async fn a_device_cookie_is_good_for_its_account_as_it_was_given_and_for_180_day
     let both = device(&other);
     assert_eq!(both.matches('~').count(), 1);
     right(&house, "203.0.113.1", &both).await;
-    house.app.clock.advance(DAY * 181);
+    house.app.context.clock.advance(DAY * 181);
     wrong(&house, "203.0.113.1", "", 12).await;
     refused(&browser).await;
 }
@@ -291,7 +291,7 @@ async fn entering_the_password_again_is_counted_like_signing_in() {
     }
     assert_eq!(again(WRONG).await, StatusCode::TOO_MANY_REQUESTS);
     // A minute later the session has one attempt more.
-    house.app.clock.advance(Duration::from_secs(61));
+    house.app.context.clock.advance(Duration::from_secs(61));
     assert_eq!(again(PASSWORD).await, StatusCode::SEE_OTHER);
 }
 
@@ -305,7 +305,7 @@ async fn repeated_refusals_are_one_event_with_their_number() {
         // The log of the installation; each organization of the person has the same.
         sql("SELECT target_name, address, after FROM audit_events WHERE action = 'person.sign_in_refused' \
              AND organization_id IS NULL ORDER BY id")
-        .all(&house.app.db)
+        .all(&house.app.context.db)
         .await
         .expect("read")
     };
@@ -319,9 +319,9 @@ async fn repeated_refusals_are_one_event_with_their_number() {
         attempt(&house, "203.0.113.2", "", &format!("nobody-{number}@acme.test"), WRONG).await;
     }
     assert_eq!(events().await.len(), 3);
-    tidy(&house.app).await.expect("tidied");
+    purge_expired(&house.app.context).await.expect("tidied");
     assert_eq!(events().await.len(), 3, "the window is not over");
-    house.app.clock.advance(Duration::from_secs(601));
+    house.app.context.clock.advance(Duration::from_secs(601));
     // One that comes later tells of those before it, and is a first one itself.
     attempt(&house, "203.0.113.1", "", OLIVE, WRONG).await;
     let later = events().await;
@@ -331,8 +331,8 @@ async fn repeated_refusals_are_one_event_with_their_number() {
         serde_json::from_str::<serde_json::Value>(text).expect("JSON")["failures"].as_i64()
     };
     assert_eq!(later[3..].iter().map(failures).collect::<Vec<_>>(), [Some(3), None]);
-    house.app.clock.advance(Duration::from_secs(1));
-    let (one, two) = tokio::join!(tidy(&house.app), tidy(&house.app));
+    house.app.context.clock.advance(Duration::from_secs(1));
+    let (one, two) = tokio::join!(purge_expired(&house.app.context), purge_expired(&house.app.context));
     one.and(two).expect("tidied");
     let rest = events().await;
     assert_eq!(rest.len(), 6, "{rest:?}");
@@ -344,24 +344,25 @@ async fn the_networks_of_a_person_are_few_and_forgotten_after_ninety_days() {
     let house = founded().await;
     let count = async || -> i64 {
         let row: (i64,) =
-            sql("SELECT COUNT(*) FROM sign_in_networks").one(&house.app.db).await.expect("counted");
+            sql("SELECT COUNT(*) FROM sign_in_networks").one(&house.app.context.db).await.expect("counted");
         row.0
     };
     for number in 0..23 {
-        house.app.clock.advance(Duration::from_secs(10));
+        house.app.context.clock.advance(Duration::from_secs(10));
         right(&house, &format!("198.51.100.{number}"), "").await;
     }
     assert_eq!(count().await, 20);
-    house.app.clock.advance(DAY * 91);
+    house.app.context.clock.advance(DAY * 91);
     // Not even before it is forgotten.
     wrong(&house, "198.51.100.22", "", 12).await;
     assert_eq!(
         attempt(&house, "198.51.100.22", "", OLIVE, PASSWORD).await.status,
         StatusCode::TOO_MANY_REQUESTS
     );
-    house.app.clock.advance(DAY);
-    tidy(&house.app).await.expect("tidied");
+    house.app.context.clock.advance(DAY);
+    purge_expired(&house.app.context).await.expect("tidied");
     assert_eq!(count().await, 0);
-    let row: (i64,) = sql("SELECT COUNT(*) FROM throttles").one(&house.app.db).await.expect("counted");
+    let row: (i64,) =
+        sql("SELECT COUNT(*) FROM throttles").one(&house.app.context.db).await.expect("counted");
     assert_eq!(row.0, 0, "counters that count nothing are forgotten");
 }

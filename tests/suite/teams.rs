@@ -100,7 +100,7 @@ async fn the_owners_team_is_only_the_owners_and_never_loses_its_last() {
     let (left,): (i64,) = tessera::platform::sql(
         "SELECT COUNT(*) FROM team_members m JOIN teams t ON t.id = m.team_id WHERE t.is_owners",
     )
-    .one(&house.app.db)
+    .one(&house.app.context.db)
     .await
     .expect("counted");
     assert_eq!(left, 1);

@@ -13,16 +13,11 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
-use tokio::time::timeout;
-
-use super::{Db, sql};
 
 /// For how long a write that succeeded proves that writes succeed.
 const SUCCESS_HOLDS: Duration = Duration::from_secs(5);
 /// For how long a write that failed is reported before another one is tried.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
-/// How long the write of the readiness check may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why writes fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,7 +117,7 @@ pub struct Health {
     opened: AtomicI64,
     last_write: Mutex<Option<Outcome>>,
     /// Held while a write is tried, so that checks do not add up.
-    probing: tokio::sync::Mutex<()>,
+    pub(super) probing: tokio::sync::Mutex<()>,
 }
 
 impl Health {
@@ -179,7 +174,7 @@ impl Health {
     }
 
     /// How the last write ended, where that is not too long ago.
-    fn recent(&self) -> Option<Result<(), WriteFault>> {
+    pub(super) fn recent(&self) -> Option<Result<(), WriteFault>> {
         let last = (*self.last_write.lock().unwrap_or_else(PoisonError::into_inner))?;
         let holds = if last.result.is_ok() { SUCCESS_HOLDS } else { FAILURE_HOLDS };
         (last.at.elapsed() < holds).then_some(last.result)
@@ -194,37 +189,6 @@ fn monotonic_now() -> Instant {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-impl Db {
-    /// Whether writes succeed: as the last one did, where that was a moment ago,
-    /// and otherwise as one that is tried now.
-    ///
-    /// # Errors
-    /// Why they do not.
-    pub async fn check_writes(&self) -> Result<(), WriteFault> {
-        let health = self.health();
-        let _only_one = health.probing.lock().await;
-        if let Some(known) = health.recent() {
-            return known;
-        }
-        let result = match timeout(PROBE_TIMEOUT, self.write_probe()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "writes fail");
-                Err(WriteFault::of(&error).unwrap_or(WriteFault::Refused))
-            }
-            Err(_) => Err(WriteFault::Busy),
-        };
-        health.record(result);
-        result
-    }
-
-    async fn write_probe(&self) -> sqlx::Result<()> {
-        let mut tx = self.begin().await?;
-        sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx).await?;
-        tx.commit().await
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
 use super::changes::{Changes, TRUST, Touched};
-use super::{CHANNEL, Db, Health};
+use super::health::Health;
+use super::pool::{CHANNEL, Db};
 use crate::platform::Clock;
 
 /// How often the way is tried where nothing is heard, and how an SQLite file is

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 
-use super::{Db, sql};
+use super::pool::Db;
+use super::statement::sql;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

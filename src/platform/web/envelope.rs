@@ -22,8 +22,9 @@ use tracing::Instrument as _;
 use super::client::ClientAddress;
 use super::form::LONGEST_VALUE;
 use super::page::html;
+use crate::platform::Context;
 use crate::platform::error::Mistake;
-use crate::platform::{Context, Error, Label, Mistakes};
+use crate::platform::{Error, Label, Mistakes};
 
 /// What is known of a request as soon as it arrives; handlers find it among
 /// the request's extensions.
@@ -47,16 +48,16 @@ impl Arrival {
 const FOR_PROGRAMS: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
 
 /// What is done alike around every answer.
-pub(super) struct Envelope {
+pub(in crate::platform) struct Envelope {
     /// The request's id.
-    pub(super) id: Label,
+    pub(in crate::platform) id: Label,
     for_programs: bool,
     given: Option<HeaderValue>,
 }
 
 impl Envelope {
     /// Takes no request id from outside, so none is forged.
-    pub(super) fn open(context: &Context, request: &mut Request) -> Self {
+    pub(in crate::platform) fn open(context: &Context, request: &mut Request) -> Self {
         let path = request.uri().path();
         let for_programs = FOR_PROGRAMS.iter().any(|start| path.starts_with(start));
         // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
@@ -69,7 +70,7 @@ impl Envelope {
     }
 
     /// Gives an error its words, and an answer its headers.
-    pub(super) fn close(self, context: &Context, mut response: Response) -> Response {
+    pub(in crate::platform) fn close(self, context: &Context, mut response: Response) -> Response {
         if let Some(error) = failure(&mut response) {
             response = render(&error, self.for_programs, self.id.as_str(), &response);
         }

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use zeroize::Zeroizing;
 
 use super::body;
-use super::operation::Field;
+use super::query_filter::QueryFilter;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, Mistakes, Result};
 
@@ -100,7 +100,7 @@ impl Query {
     ///
     /// # Errors
     /// [`Error::Invalid`] for any other.
-    pub fn check(&self, filters: &[Field]) -> Result<()> {
+    pub fn check(&self, filters: &[QueryFilter]) -> Result<()> {
         let mut mistakes = Mistakes::default();
         for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
             let text = self.text(filter.name);

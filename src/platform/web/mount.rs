@@ -22,7 +22,7 @@ pub fn path_of(public_url: &str) -> &str {
 }
 
 /// Takes the path off a request.
-pub(super) fn take_off(base: &str, request: &mut Request) {
+pub(in crate::platform) fn take_off(base: &str, request: &mut Request) {
     let uri = request.uri();
     let Some(rest) = uri.path_and_query().and_then(|it| it.as_str().strip_prefix(base)) else { return };
     let rest = match rest.as_bytes().first() {
@@ -41,14 +41,14 @@ pub(super) fn take_off(base: &str, request: &mut Request) {
 
 /// Asks for a page that is not compressed: its addresses are still to change.
 /// The proxy that puts the installation below a path can compress it.
-pub(super) fn ask_plain(request: &mut Request) {
+pub(in crate::platform) fn ask_plain(request: &mut Request) {
     if !request.uri().path().starts_with("/assets/") {
         request.headers_mut().remove(ACCEPT_ENCODING);
     }
 }
 
 /// Puts the path before the addresses of an answer.
-pub(super) async fn put_before(base: &str, mut response: Response) -> Response {
+pub(in crate::platform) async fn put_before(base: &str, mut response: Response) -> Response {
     let own = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
     if let Some(to) = own
         && to.starts_with('/')

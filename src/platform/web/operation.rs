@@ -8,8 +8,9 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::DirectRoutes;
+use super::query_filter::QueryFilter;
 use crate::platform::Context;
+use crate::platform::server::DirectRoutes;
 
 /// The API's own address.
 pub const BASE: &str = "/api/v1";
@@ -36,17 +37,6 @@ pub enum Answer {
     Made(Shape),
 }
 
-/// A field after the `?` of an address.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// What it filters by.
-    pub about: &'static str,
-    /// The words that it takes; any text where there are none.
-    pub words: &'static [&'static str],
-}
-
 /// What there is to say of an operation.
 #[derive(Clone, Debug)]
 pub struct Described {
@@ -65,7 +55,7 @@ pub struct Described {
     /// The kinds of token that can be used; all where there are none.
     pub only: &'static [&'static str],
     /// What a list is filtered by.
-    pub filters: &'static [Field],
+    pub filters: &'static [QueryFilter],
     /// The body that it takes.
     pub body: Option<Shape>,
     /// What it answers with.
@@ -220,7 +210,7 @@ impl<S> Operation<S> {
 
     /// What the list is filtered by.
     #[must_use]
-    pub const fn filters(mut self, filters: &'static [Field]) -> Self {
+    pub const fn filters(mut self, filters: &'static [QueryFilter]) -> Self {
         self.told.filters = filters;
         self
     }

@@ -1,0 +1,129 @@
+//! Where sessions are kept: on our own database, by the hash of their id, with
+//! the person in a column so that a person's sessions can be found and ended.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tower_sessions::SessionStore;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{Error, Result};
+
+use crate::platform::Context;
+use crate::platform::id::PersonId;
+use crate::platform::{Timestamp, sql};
+
+/// Without a request for this long a session ends.
+pub const IDLE: Duration = Duration::from_secs(60 * 60);
+/// After this long it ends in any case.
+pub const ABSOLUTE: Duration = Duration::from_secs(24 * 60 * 60);
+/// `last_seen_at` is written at most this often.
+const TOUCH: Duration = Duration::from_secs(60);
+/// The key under which a session names its person.
+pub const PERSON: &str = "person";
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct Store(Context);
+
+impl Store {
+    /// On this database and clock.
+    #[must_use]
+    pub const fn new(context: Context) -> Self {
+        Self(context)
+    }
+}
+
+/// What is stored of a session's id: who reads the database cannot use it.
+#[must_use]
+pub fn hash(id: Id) -> Vec<u8> {
+    Sha256::digest(id.0.to_be_bytes()).to_vec()
+}
+
+fn backend(error: impl std::fmt::Display) -> Error {
+    Error::Backend(error.to_string())
+}
+
+fn parts(record: &Record) -> Result<(Option<PersonId>, String)> {
+    let person = record.data.get(PERSON).and_then(|value| value.as_str()?.parse().ok());
+    let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
+    Ok((person, data))
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    data: String,
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+}
+
+#[async_trait::async_trait]
+impl SessionStore for Store {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        let (person, data) = parts(record)?;
+        let now = self.0.clock.now();
+        let mut tx = self.0.db.begin().await.map_err(backend)?;
+        sql("INSERT INTO sessions (hash, person_id, data, created_at, last_seen_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(hash(record.id))
+            .bind(person)
+            .bind(data)
+            .bind(now)
+            .bind(now)
+            .execute(&mut tx)
+            .await
+            .map_err(backend)?;
+        tx.commit().await.map_err(backend)
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        let (person, data) = parts(record)?;
+        let mut tx = self.0.db.begin().await.map_err(backend)?;
+        // A session that was ended meanwhile stays ended: no row, nothing saved.
+        sql("UPDATE sessions SET person_id = $1, data = $2 WHERE hash = $3")
+            .bind(person)
+            .bind(data)
+            .bind(hash(record.id))
+            .execute(&mut tx)
+            .await
+            .map_err(backend)?;
+        tx.commit().await.map_err(backend)
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let now = self.0.clock.now();
+        let row: Option<Row> = sql("SELECT data, created_at, last_seen_at FROM sessions WHERE hash = $1")
+            .bind(hash(*id))
+            .optional(&self.0.db)
+            .await
+            .map_err(backend)?;
+        let Some(row) = row else { return Ok(None) };
+        let idle = now.since(row.last_seen_at);
+        if idle >= IDLE || now.since(row.created_at) >= ABSOLUTE {
+            self.delete(id).await?;
+            return Ok(None);
+        }
+        if idle >= TOUCH {
+            let mut tx = self.0.db.begin().await.map_err(backend)?;
+            sql("UPDATE sessions SET last_seen_at = $1 WHERE hash = $2")
+                .bind(now)
+                .bind(hash(*id))
+                .execute(&mut tx)
+                .await
+                .map_err(backend)?;
+            tx.commit().await.map_err(backend)?;
+        }
+        let data = serde_json::from_str(&row.data).map_err(|error| Error::Decode(error.to_string()))?;
+        // The crate's own expiry follows the machine's clock; ours was checked above.
+        let expiry_date = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(365 * 1000);
+        Ok(Some(Record { id: *id, data, expiry_date }))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        let mut tx = self.0.db.begin().await.map_err(backend)?;
+        sql("DELETE FROM sessions WHERE hash = $1")
+            .bind(hash(*id))
+            .execute(&mut tx)
+            .await
+            .map_err(backend)?;
+        tx.commit().await.map_err(backend)
+    }
+}

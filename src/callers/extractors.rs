@@ -1,0 +1,157 @@
+//! The callers of pages and of the API, as axum extracts them from a request.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use super::caller::Caller;
+use super::memberships::{membership_for_page, membership_in};
+use super::signed_in::SignedIn;
+use crate::access::Subject;
+use crate::audit::Actor;
+use crate::authn::known_browser::KnownBrowsers;
+use crate::platform::web::{Form, IdempotencyKey, RequestContext};
+use crate::platform::{Error, Result};
+use crate::principals::{Membership, OrganizationFacts};
+use crate::state::AppState;
+use crate::verification::attribution::{AttributionClaim, attribute};
+use crate::verification::principal::{Principal, ServiceCaller};
+use crate::verification::service::authenticate;
+use crate::verification::{VerifiedToken, ensure_ip_allowed, verify_request};
+
+/// A caller of the pages: signed in, and a member of the organization.
+#[derive(Clone, Debug)]
+pub struct ConsoleCaller {
+    /// The caller.
+    pub caller: Caller,
+    /// The person and their session.
+    pub signed_in: SignedIn,
+}
+
+/// A caller of the API: with a token of the organization or of a member.
+#[derive(Clone, Debug)]
+pub struct ApiCaller(pub Caller);
+
+impl ConsoleCaller {
+    /// The caller for a form that is to be carried out once, however often it is
+    /// submitted.
+    #[must_use]
+    pub fn submitting(mut self, form: &Form) -> Self {
+        self.caller.actor.idempotency_key = IdempotencyKey::of_form(form);
+        self
+    }
+}
+
+impl Deref for ConsoleCaller {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Deref for ApiCaller {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+async fn organization_in(parts: &mut Parts) -> Result<String> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Error::NotFound)?;
+    let named = params.iter().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned());
+    named.filter(|named| !named.is_empty()).ok_or(Error::NotFound)
+}
+
+/// The service whose secret is a request's `Authorization`.
+#[derive(Clone, Debug)]
+pub struct AuthenticatedService(pub Arc<ServiceCaller>);
+
+impl FromRequestParts<AppState> for ConsoleCaller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let named = organization_in(parts).await;
+        let (signed_in, place) =
+            SignedIn::beside(parts, app, async |person| membership_for_page(app, person, &named?).await)
+                .await?;
+        let Membership { organization, subject } = Membership::clone(&place);
+        let actor = Actor::person(&RequestContext::of(parts), signed_in.person.id, &signed_in.person.name);
+        Ok(Self { caller: Caller { actor, subject, organization }, signed_in })
+    }
+}
+
+impl FromRequestParts<AppState> for ApiCaller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let bearer = verify_request(&app.verifier, parts).await?;
+        let (organization, subject) = match &bearer.principal {
+            Principal::Person { id, .. } => {
+                let place = membership_in(app, *id, &organization_in(parts).await?).await?;
+                ensure_personal_tokens_allowed(&place.organization, &bearer.request)?;
+                let subject = Subject { narrowed: bearer.narrowed, ..place.subject.clone() };
+                (place.organization.clone(), subject)
+            }
+            Principal::Machine(machine) => {
+                if !machine.organization.is_named(&organization_in(parts).await?) {
+                    return Err(Error::NotFound);
+                }
+                (OrganizationFacts::clone(&machine.organization), Subject::clone(&machine.subject))
+            }
+        };
+        let mut actor = bearer.actor();
+        let claimed = AttributionClaim::of(&parts.headers);
+        let attribution = attribute(&app.context.db, organization.id, (&bearer, &subject), &claimed).await?;
+        app.verifier.usage.record(&bearer, None, attribution.usage_key());
+        actor.on_behalf_of = attribution.person.map(|person| person.username);
+        actor.for_team = claimed.team.and(attribution.team).map(|team| team.to_string());
+        Ok(Self(Caller { actor, subject, organization }))
+    }
+}
+
+/// Whether an organization takes personal tokens, from this address.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it does not.
+pub fn ensure_personal_tokens_allowed(
+    organization: &OrganizationFacts,
+    request: &RequestContext,
+) -> Result<()> {
+    if !organization.policy.personal_tokens {
+        return Err(Error::Forbidden(format!(
+            "{} does not accept personal tokens. Use a service account key, a service token or a team token.",
+            organization.name
+        )));
+    }
+    ensure_ip_allowed(&organization.policy, request.ip)
+}
+
+impl FromRequestParts<AppState> for VerifiedToken {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let bearer = verify_request(&app.verifier, parts).await?;
+        app.verifier.usage.record(&bearer, None, None);
+        Ok(bearer)
+    }
+}
+
+impl FromRequestParts<AppState> for AuthenticatedService {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let facts = RequestContext::of(parts);
+        authenticate(&app.verifier, &facts, &parts.headers, &AUTHORIZATION).await.map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for KnownBrowsers {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts, &app.context))
+    }
+}

@@ -1,0 +1,34 @@
+//! Deletes what has expired: sessions, one-time secrets, outcomes of idempotent
+//! requests, used assertions, access tokens, attempts to sign in and daily
+//! counts. `tessera serve` runs it every ten minutes.
+
+use crate::authn::session_store::{ABSOLUTE, IDLE};
+use crate::authn::{refused_sign_ins, throttle};
+use crate::platform::clock::DAY;
+use crate::platform::{Context, Result, sql};
+use crate::verification::usage::oldest_day;
+
+/// Deletes what has expired, and writes refused sign-ins that were only counted
+/// so far to the audit log.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn purge_expired(context: &Context) -> Result<()> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    sql("DELETE FROM sessions WHERE last_seen_at < $1").bind(now.minus(IDLE)).execute(&mut tx).await?;
+    sql("DELETE FROM reveals WHERE expires_at < $1").bind(now).execute(&mut tx).await?;
+    sql("DELETE FROM submissions WHERE created_at < $1").bind(now.minus(ABSOLUTE)).execute(&mut tx).await?;
+    sql("DELETE FROM token_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
+    sql("DELETE FROM account_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
+    sql("DELETE FROM attributions WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
+    // Access tokens are many and short-lived: the audit log remembers them.
+    sql("DELETE FROM tokens WHERE kind = 'access' AND expires_at < $1")
+        .bind(now.minus(DAY))
+        .execute(&mut tx)
+        .await?;
+    throttle::purge_expired(&mut tx, now).await?;
+    sql("DELETE FROM used_assertions WHERE expires_at < $1").bind(now).execute(&mut tx).await?;
+    tx.commit().await?;
+    refused_sign_ins::write_counted(context).await
+}

@@ -1,0 +1,231 @@
+//! The connection pools of the two databases, and the transactions on them.
+//! SQLite has one connection that writes and several that only read;
+//! PostgreSQL has one pool for both. Nothing outside this folder asks which of
+//! the two a database is, except where it opens or migrates it.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use tokio::time::timeout;
+
+use super::changes::{Changes, Touched};
+use super::health::Health;
+use super::transaction::Transaction;
+use crate::config::DatabaseUrl;
+use crate::platform::private_file;
+
+/// A pool of connections to one of the two databases.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// SQLite: one connection writes, the others read.
+    Sqlite {
+        /// Opened read-only.
+        read: SqlitePool,
+        /// A single connection, so that writers queue here and not in the file.
+        write: SqlitePool,
+        /// What changed.
+        changes: Changes,
+        /// Whether it takes writes.
+        health: Arc<Health>,
+    },
+    /// PostgreSQL.
+    Postgres {
+        /// Its connections.
+        pool: PgPool,
+        /// What changed, here and on other nodes.
+        changes: Changes,
+        /// Whether it takes writes.
+        health: Arc<Health>,
+    },
+}
+
+/// What SQLite keeps of its file for each connection, in kibibytes: enough for
+/// the upper levels of the indexes of a million tokens.
+const CACHE: &str = "-4096";
+
+/// A connection to PostgreSQL that was used within this time is believed to work.
+const FRESH: Duration = Duration::from_secs(1);
+/// One that does not answer within this time is closed.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The PostgreSQL channel on which nodes tell one another what changed.
+pub(super) const CHANNEL: &str = "tessera_changes";
+
+/// A transaction. Every write goes through one; dropping it undoes it.
+#[derive(Debug)]
+pub enum Tx {
+    /// Begun with `BEGIN IMMEDIATE`: it holds the write lock from the start.
+    Sqlite(Transaction<sqlx::Sqlite>),
+    /// Read committed.
+    Postgres(Transaction<sqlx::Postgres>),
+}
+
+impl Db {
+    /// Opens the pools. An SQLite file is made where there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or opened.
+    pub async fn open(address: &DatabaseUrl) -> sqlx::Result<Self> {
+        match address {
+            DatabaseUrl::Sqlite(path) => Self::open_sqlite(path).await,
+            DatabaseUrl::Postgres(url) => {
+                let health = Arc::new(Health::new());
+                let known = health.clone();
+                let pool = PgPoolOptions::new()
+                    .max_connections(16)
+                    .acquire_timeout(Duration::from_secs(5))
+                    // One that just answered is not asked first whether it still does.
+                    .test_before_acquire(false)
+                    .before_acquire(move |connection, met| {
+                        let health = known.clone();
+                        Box::pin(async move {
+                            if health.is_discarded(met.age) {
+                                return Ok(false);
+                            }
+                            if met.idle_for < FRESH {
+                                return Ok(true);
+                            }
+                            let answer = timeout(PING_TIMEOUT, sqlx::Connection::ping(connection)).await;
+                            let works = matches!(answer, Ok(Ok(())));
+                            if !works {
+                                // The others lead to the same server.
+                                health.discard_connections();
+                            }
+                            Ok(works)
+                        })
+                    })
+                    .connect_with(PgConnectOptions::from_str(url)?.application_name("tessera"))
+                    .await?;
+                Ok(Self::Postgres { pool, changes: Changes::new(false), health })
+            }
+        }
+    }
+
+    async fn open_sqlite(path: &Path) -> sqlx::Result<Self> {
+        private_file::protect_database(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A revocation that was acknowledged survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            // `LOWER(… COLLATE "default")`: on PostgreSQL, where columns compare as bytes, the database's
+            // own collation says what is upper and lower case. Here the name alone has to be known.
+            .collation("default", str::cmp)
+            // A list of fifty rows does not wait in its middle for who reads it.
+            .row_buffer_size(512)
+            .busy_timeout(Duration::from_secs(5));
+        let health = Arc::new(Health::new());
+        let known = health.clone();
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .after_connect(move |_, _| {
+                known.count_opened();
+                Box::pin(std::future::ready(Ok(())))
+            })
+            // A rollback that failed leaves the driver in a transaction that SQLite is not in.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    sqlx::Connection::ping(connection).await?;
+                    Ok(!sqlx::Connection::is_in_transaction(connection))
+                })
+            })
+            .connect_with(options.clone().create_if_missing(true).pragma("cache_size", CACHE))
+            .await?;
+        // One for each core, and one for whoever takes long. More are slower: each keeps what it read for itself.
+        let cores = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
+        let read = SqlitePoolOptions::new()
+            .max_connections(u32::try_from(cores).unwrap_or(2) + 1)
+            .test_before_acquire(false)
+            .connect_with(options.read_only(true).pragma("cache_size", CACHE))
+            .await?;
+        Ok(Self::Sqlite { read, write, changes: Changes::new(true), health })
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn begin(&self) -> sqlx::Result<Tx> {
+        match self {
+            Self::Sqlite { write, health, .. } => {
+                Ok(Tx::Sqlite(Transaction::begin(write, health, Some("BEGIN IMMEDIATE")).await?))
+            }
+            Self::Postgres { pool, health, .. } => {
+                Ok(Tx::Postgres(Transaction::begin(pool, health, None).await?))
+            }
+        }
+    }
+
+    pub(super) const fn health(&self) -> &Arc<Health> {
+        match self {
+            Self::Sqlite { health, .. } | Self::Postgres { health, .. } => health,
+        }
+    }
+
+    /// What changed in it.
+    #[must_use]
+    pub const fn changes(&self) -> &Changes {
+        match self {
+            Self::Sqlite { changes, .. } | Self::Postgres { changes, .. } => changes,
+        }
+    }
+
+    /// Commits a change, and tells everybody who remembers what it touches
+    /// before this returns. Goes on to its end even where nobody waits any more:
+    /// a caller who hung up must not leave a change that memory does not know of.
+    ///
+    /// # Errors
+    /// When the database cannot; then nothing was written.
+    pub async fn commit(&self, tx: Tx, touched: Touched) -> sqlx::Result<()> {
+        let changes = self.changes().clone();
+        let committed = tokio::spawn(async move {
+            let committed = tx.commit_telling(touched).await;
+            changes.happened(touched);
+            committed
+        });
+        committed.await.unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error))))
+    }
+
+    /// Closes the pools after the statements under way.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write, .. } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Tells other nodes with the commit: they hear of it only if it lasts.
+    async fn commit_telling(mut self, touched: Touched) -> sqlx::Result<()> {
+        if let (Self::Postgres(tx), Some(told)) = (&mut self, touched.told()) {
+            let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(told);
+            let notified = notify.execute(&mut **tx).await;
+            tx.checked(notified)?;
+        }
+        self.commit().await
+    }
+
+    /// Makes the writes last. Changes that people or programs ask for end in
+    /// `audit::Change::commit`, which calls this with their event written.
+    ///
+    /// # Errors
+    /// When the database cannot; then nothing was written.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+}

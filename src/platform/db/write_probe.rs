@@ -1,0 +1,44 @@
+//! The readiness check's question: do writes succeed? It answers from the last
+//! write, and tries one where nothing was written lately.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::health::WriteFault;
+use super::pool::Db;
+use super::statement::sql;
+
+/// How long the write of the readiness check may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Db {
+    /// Whether writes succeed: as the last one did, where that was a moment ago,
+    /// and otherwise as one that is tried now.
+    ///
+    /// # Errors
+    /// Why they do not.
+    pub async fn check_writes(&self) -> Result<(), WriteFault> {
+        let health = self.health();
+        let _only_one = health.probing.lock().await;
+        if let Some(known) = health.recent() {
+            return known;
+        }
+        let result = match timeout(PROBE_TIMEOUT, self.write_probe()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "writes fail");
+                Err(WriteFault::of(&error).unwrap_or(WriteFault::Refused))
+            }
+            Err(_) => Err(WriteFault::Busy),
+        };
+        health.record(result);
+        result
+    }
+
+    async fn write_probe(&self) -> sqlx::Result<()> {
+        let mut tx = self.begin().await?;
+        sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx).await?;
+        tx.commit().await
+    }
+}

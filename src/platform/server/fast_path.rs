@@ -1,0 +1,237 @@
+//! The way of the few addresses that are asked for every call of every
+//! service: found by their path alone, before the router, with the envelope
+//! around the handler and no layer besides. docs/performance.md tells what each
+//! of these steps is worth.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Waker, Poll};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, on};
+use futures_util::FutureExt as _;
+use tower::{Service, ServiceExt as _};
+use tracing::Instrument as _;
+
+use crate::platform::Context;
+use crate::platform::web::envelope::Envelope;
+use crate::platform::web::{body, method_not_allowed, mount, panicked};
+
+/// An answer under way.
+pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A handler with the envelope around it. Its log line is one for debugging.
+#[derive(Clone, Debug)]
+struct Direct<H> {
+    handler: H,
+    body: TakesBody,
+}
+
+/// What becomes of a request's body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TakesBody {
+    Yes,
+    /// It is neither read nor waited for. A proxy that asks about a request may
+    /// send its headers without its body: then `Content-Length` is not true of
+    /// this one, and what follows on the connection is the next request or a
+    /// part of this body. Nobody can tell, so the connection is closed.
+    Ignores,
+}
+
+impl<H, T, S> Handler<(Self, T), S> for Direct<H>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: AsRef<Context> + Clone + Send + Sync + 'static,
+{
+    type Future = Answering;
+
+    fn call(self, mut request: Request, state: S) -> Answering {
+        Box::pin(async move {
+            let envelope = Envelope::open(state.as_ref(), &mut request);
+            let (method, path) = (request.method(), request.uri().path());
+            let span = tracing::debug_span!("request", id = %envelope.id, %method, route = path);
+            let declared = declared(request.headers());
+            let ignores_body = self.body == TakesBody::Ignores
+                && (declared > 0 || request.headers().contains_key(TRANSFER_ENCODING));
+            let response = if declared > body::MOST && !ignores_body {
+                StatusCode::PAYLOAD_TOO_LARGE.into_response()
+            } else {
+                let state = state.clone();
+                let answer = async move { self.handler.call(request, state).await };
+                let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
+                answer.unwrap_or_else(panicked)
+            };
+            let mut response = envelope.close(state.as_ref(), response);
+            if ignores_body {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
+            response
+        })
+    }
+}
+
+/// How long a request says that its body is.
+fn declared(headers: &HeaderMap) -> usize {
+    let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// One of these addresses.
+struct Entry<S> {
+    /// None: every method, and every path below this one.
+    method: Option<Method>,
+    path: String,
+    answer: Box<dyn Fn(Request, S) -> Answering + Send + Sync>,
+}
+
+impl<S> Entry<S> {
+    fn answers(&self, method: &Method, path: &str) -> bool {
+        match &self.method {
+            Some(own) => self.path == path && own == method,
+            None => {
+                path.strip_prefix(&*self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        }
+    }
+}
+
+/// The addresses that are answered this way.
+pub struct DirectRoutes<S> {
+    entries: Vec<Entry<S>>,
+    /// The same for all that is not exactly their method and path: `HEAD`, and
+    /// what is refused.
+    router: Router<S>,
+}
+
+impl<S> std::fmt::Debug for DirectRoutes<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.entries.iter().map(|entry| &entry.path)).finish()
+    }
+}
+
+impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Default for DirectRoutes<S> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), router: Router::new() }
+    }
+}
+
+impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
+    /// With a path, asked by one of the methods that HTTP itself names.
+    #[must_use]
+    pub fn route<H: Handler<T, S>, T: 'static>(mut self, path: &str, method: Method, handler: H) -> Self {
+        let handler = Direct { handler, body: TakesBody::Yes };
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        self.router = self.router.route(path, on(filter, handler.clone()));
+        let answer = Box::new(move |request, state| handler.clone().call(request, state));
+        self.entries.push(Entry { method: Some(method), path: path.to_owned(), answer });
+        self
+    }
+
+    /// With a path and all below it, asked by any method, whatever the body.
+    #[must_use]
+    pub fn route_any<H: Handler<T, S>, T: 'static>(mut self, path: &str, handler: H) -> Self {
+        let handler = Direct { handler, body: TakesBody::Ignores };
+        let answer = Box::new(move |request, state| handler.clone().call(request, state));
+        self.entries.push(Entry { method: None, path: path.to_owned(), answer });
+        self
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.entries.extend(other.entries);
+        self
+    }
+
+    /// In front of a router that answers everything else.
+    #[must_use]
+    pub fn before(self, rest: Router<S>, state: S) -> Front<S> {
+        let router = self
+            .router
+            .method_not_allowed_fallback(Direct { handler: method_not_allowed, body: TakesBody::Yes })
+            .fallback_service(rest.with_state(state.clone()))
+            .with_state(state.clone());
+        let base = Arc::from(mount::path_of(&state.as_ref().config.public_url));
+        Front { entries: Arc::from(self.entries), router, state, base }
+    }
+}
+
+/// Everything that answers. Cheap to clone.
+#[derive(Clone)]
+pub struct Front<S> {
+    entries: Arc<[Entry<S>]>,
+    router: Router,
+    state: S,
+    /// The path that the installation is below; empty at the root.
+    base: Arc<str>,
+}
+
+impl<S> std::fmt::Debug for Front<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Front")
+    }
+}
+
+impl<S: Clone> Front<S> {
+    /// What the handlers are given.
+    pub(super) const fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, request: Request) -> Answering {
+        self.answer_or(request, |answering| answering)
+    }
+
+    /// Answers a request; what is not one of the addresses that are asked for
+    /// every call, as `others` has it done.
+    pub(super) fn answer_or(
+        &self,
+        mut request: Request,
+        others: impl FnOnce(Answering) -> Answering,
+    ) -> Answering {
+        if !self.base.is_empty() {
+            mount::take_off(&self.base, &mut request);
+        }
+        let (method, path) = (request.method(), request.uri().path());
+        let found = self.entries.iter().find(|entry| entry.answers(method, path));
+        if let Some(entry) = found {
+            return (entry.answer)(request, self.state.clone());
+        }
+        let base = self.base.clone();
+        if !base.is_empty() {
+            mount::ask_plain(&mut request);
+        }
+        let answer = self.router.clone().oneshot(request);
+        let answer = answer.map(|answer| answer.unwrap_or_else(|never| match never {}));
+        others(if base.is_empty() {
+            Box::pin(answer)
+        } else {
+            Box::pin(answer.then(async move |answer| mount::put_before(&base, answer).await))
+        })
+    }
+}
+
+impl<S: Clone> Service<Request> for Front<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Waker<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        Box::pin(self.answer(request).map(Ok))
+    }
+}

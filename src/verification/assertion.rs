@@ -1,0 +1,322 @@
+//! An identity that an identity provider vouches for: a JWT (RFC 7519), as a
+//! bearer assertion (RFC 7523), checked as RFC 8725 advises.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::issuers::Signed;
+use super::signature::{SignatureAlgorithm, VerificationKey};
+use super::verifier::Verifier;
+use crate::platform::{Result, Timestamp, Tx, sql};
+
+/// The longest assertion that is looked at, in bytes.
+const LONGEST: usize = 16 * 1024;
+/// How far the clocks of issuer and installation may differ.
+const SKEW: Duration = Duration::from_secs(60);
+/// How far ahead the end of an assertion may lie.
+const AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An assertion, read but not yet believed.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    text: String,
+    algorithm: SignatureAlgorithm,
+    kid: Option<String>,
+    claims: Map<String, Value>,
+}
+
+/// An identity that is proved: the issuer signed it, for this audience, and it
+/// holds at this moment. Only [`Presented::prove`] makes one.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    claims: Map<String, Value>,
+}
+
+fn object(part: &str) -> Option<Map<String, Value>> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+impl Presented {
+    /// Reads header and claims, and refuses what can be refused without a key:
+    /// nothing is fetched for it, least of all from where it says.
+    ///
+    /// # Errors
+    /// A sentence: what is wrong with it.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("the assertion is longer than {} KB", LONGEST / 1024));
+        }
+        let parts: Vec<&str> = text.split('.').collect();
+        let [header, claims, _] = parts.as_slice() else {
+            return Err("the assertion is no signed JWT: three parts with dots between".to_owned());
+        };
+        let header = object(header).ok_or("the header of the assertion is no JSON object")?;
+        let claims = object(claims).ok_or("the claims of the assertion are no JSON object")?;
+        for name in ["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip", "enc"] {
+            if header.contains_key(name) {
+                return Err(format!("the header of the assertion has “{name}”, which is not taken"));
+            }
+        }
+        let alg = header.get("alg").and_then(Value::as_str).unwrap_or_default();
+        let algorithm = SignatureAlgorithm::find(alg).ok_or_else(|| {
+            let known = SignatureAlgorithm::names();
+            format!("the assertion is signed with “{alg}”; only public keys are taken: {known}")
+        })?;
+        if let Some(kind) = header.get("typ") {
+            let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
+            if !matches!(kind.trim_start_matches("application/"), "jwt" | "at+jwt") {
+                return Err(format!("the assertion is a “{kind}”, not a JWT"));
+            }
+        }
+        let kid = match header.get("kid") {
+            None => None,
+            Some(Value::String(kid)) => Some(kid.clone()),
+            Some(_) => return Err("“kid” of the assertion is no text".to_owned()),
+        };
+        Ok(Self { text: text.to_owned(), algorithm, kid, claims })
+    }
+
+    /// The issuer that it claims.
+    ///
+    /// # Errors
+    /// A sentence, where it claims none.
+    pub fn issuer(&self) -> Result<&str, String> {
+        text(&self.claims, "iss")
+    }
+
+    /// The one audience that it is for. One for several could be passed on by
+    /// each of them.
+    ///
+    /// # Errors
+    /// A sentence, where it is for none or for several.
+    pub fn audience(&self) -> Result<&str, String> {
+        match self.claims.get("aud") {
+            Some(Value::Array(all)) => match all.as_slice() {
+                [Value::String(one)] => Ok(one),
+                _ => Err("“aud” of the assertion must be one audience".to_owned()),
+            },
+            _ => text(&self.claims, "aud"),
+        }
+    }
+
+    /// Checks its signature with the keys of the issuer, and that it holds now.
+    /// Issuer and audience are those of an identity provider that was looked up
+    /// by exactly these.
+    ///
+    /// # Errors
+    /// A sentence: what is wrong.
+    pub async fn prove(self, verifier: &Verifier) -> Result<Proven, String> {
+        let now = verifier.context.clock.now();
+        check(&self.claims, now)?;
+        let wanted = (self.kid.as_deref(), self.algorithm);
+        let (message, signature) = self.text.rsplit_once('.').unwrap_or_default();
+        let verifies = |key: &VerificationKey| key.verifies(message.as_bytes(), signature, self.algorithm);
+        match verifier.issuers.check(&verifier.outbound, self.issuer()?, wanted, now, verifies).await? {
+            Signed::Verified => Ok(Proven { claims: self.claims }),
+            Signed::Wrongly => Err("the assertion's signature is wrong".to_owned()),
+            Signed::Unknown => {
+                Err("the assertion is signed with a key that its issuer does not publish".to_owned())
+            }
+        }
+    }
+}
+
+impl Proven {
+    /// Claims its id (`jti`), in the transaction that issues a token for it: of
+    /// two exchanges of one assertion, also on two nodes at once, one is refused.
+    /// An id is remembered until the assertion ends, a day at most. No more of
+    /// them are written than access tokens. An assertion without an id is always free.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn claim(&self, tx: &mut Tx) -> crate::platform::Result<bool> {
+        let Some(id) = self.claims.get("jti").and_then(Value::as_str) else { return Ok(true) };
+        let end = moment(&self.claims, "exp").ok().flatten().unwrap_or(Timestamp::LAST);
+        let mut digest = Sha256::new();
+        for part in [text(&self.claims, "iss").unwrap_or_default(), id] {
+            digest.update(u64::try_from(part.len()).unwrap_or(0).to_be_bytes());
+            digest.update(part);
+        }
+        let rows = sql(
+            "INSERT INTO used_assertions (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
+        )
+        .bind(digest.finalize().to_vec())
+        .bind(end)
+        .execute(tx)
+        .await?;
+        Ok(rows == 1)
+    }
+
+    /// Whom it is about, in the issuer's words.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether a claim has this value, as text. Claims that are lists or objects
+    /// have none.
+    #[must_use]
+    pub fn claims(&self, name: &str, value: &str) -> bool {
+        match self.claims.get(name) {
+            Some(Value::String(text)) => text == value,
+            Some(Value::Bool(flag)) => flag.to_string() == value,
+            Some(Value::Number(number)) => number.to_string() == value,
+            _ => false,
+        }
+    }
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
+    match claims.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text),
+        Some(_) => Err(format!("“{name}” of the assertion must be text")),
+        None => Err(format!("the assertion has no “{name}”")),
+    }
+}
+
+/// A moment: whole seconds since 1970.
+fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let seconds = value.as_i64().filter(|seconds| (0..1 << 40).contains(seconds));
+    let seconds =
+        seconds.ok_or_else(|| format!("“{name}” of the assertion must be whole seconds since 1970"))?;
+    Ok(Some(Timestamp::from_micros(seconds * 1_000_000)))
+}
+
+/// Checks the claims that every assertion must have, at `now`.
+fn check(claims: &Map<String, Value>, now: Timestamp) -> Result<(), String> {
+    text(claims, "sub")?;
+    if claims.contains_key("jti") {
+        text(claims, "jti")?;
+    }
+    let needed = |name: &str| moment(claims, name)?.ok_or_else(|| format!("the assertion has no “{name}”"));
+    let (end, issued) = (needed("exp")?, needed("iat")?);
+    if end <= now {
+        return Err("the assertion has expired".to_owned());
+    }
+    if end > now.plus(AHEAD) {
+        return Err("“exp” of the assertion lies more than a day ahead".to_owned());
+    }
+    for (name, at) in [("iat", Some(issued)), ("nbf", moment(claims, "nbf")?)] {
+        if at.is_some_and(|at| at > now.plus(SKEW)) {
+            return Err(format!("“{name}” of the assertion lies ahead: compare the clocks"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn claims() -> Value {
+        json!({ "iss": "https://ci", "aud": "tessera", "sub": "repo:a/b", "iat": NOW, "nbf": NOW, "exp": NOW + 300 })
+    }
+
+    fn judged(claims: &Value) -> Result<(), String> {
+        check(claims.as_object().expect("an object"), Timestamp::from_micros(NOW * 1_000_000))
+    }
+
+    #[test]
+    fn times_that_are_missing_no_whole_seconds_or_far_off_are_refused() {
+        judged(&claims()).expect("good");
+        for name in ["exp", "iat", "sub"] {
+            let mut without = claims();
+            without.as_object_mut().expect("an object").remove(name);
+            assert!(judged(&without).is_err(), "{name} missing");
+        }
+        let mut without = claims();
+        without.as_object_mut().expect("an object").remove("nbf");
+        judged(&without).expect("nbf may be missing (RFC 7519, 4.1.5)");
+        for name in ["exp", "nbf", "iat"] {
+            for bad in [
+                json!("1800000100"),
+                json!(null),
+                json!(1_800_000_100.5),
+                json!(1.8e9),
+                json!(-1),
+                json!([NOW]),
+                json!(true),
+                json!(i64::MAX),
+                json!(u64::MAX),
+                json!(NOW + 2 * 24 * 3600),
+            ] {
+                let mut changed = claims();
+                changed[name] = bad.clone();
+                assert!(judged(&changed).is_err(), "{name}: {bad}");
+            }
+        }
+        for (end, good) in [(NOW - 1, false), (NOW, false), (NOW + 1, true)] {
+            let mut changed = claims();
+            changed["exp"] = json!(end);
+            assert_eq!(judged(&changed).is_ok(), good, "{end}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_text_or_missing() {
+        for (id, good) in [(json!("a"), true), (json!(""), false), (json!(7), false), (json!(null), false)] {
+            let mut changed = claims();
+            changed["jti"] = id.clone();
+            assert_eq!(judged(&changed).is_ok(), good, "{id}");
+        }
+    }
+
+    #[test]
+    fn what_needs_no_key_is_refused_without_one() {
+        let made = |header: Value, claims: Value| {
+            let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            format!("{}.{}.c2ln", part(header), part(claims))
+        };
+        let plain = json!({ "alg": "RS256", "typ": "JWT", "kid": "1" });
+        assert!(Presented::read(&made(plain.clone(), claims())).is_ok());
+        for alg in ["none", "None", "HS256", "HS512", "", "RS1", "ES256K"] {
+            let header = json!({ "alg": alg });
+            assert!(Presented::read(&made(header, claims())).is_err(), "{alg}");
+        }
+        for name in ["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip"] {
+            let mut header = plain.clone();
+            header[name] = json!("https://evil.example");
+            assert!(Presented::read(&made(header, claims())).is_err(), "{name}");
+        }
+        for (name, value) in [("typ", json!("logout+jwt")), ("typ", json!(1)), ("kid", json!(7))] {
+            let mut header = plain.clone();
+            header[name] = value;
+            assert!(Presented::read(&made(header, claims())).is_err(), "{name}");
+        }
+        for bad in ["", ".", "..", "a.b.c", "a.b.c.d", "e30.e30", "\u{0}"] {
+            assert!(Presented::read(bad).is_err(), "{bad:?}");
+        }
+        assert!(Presented::read(&"a".repeat(LONGEST + 1)).is_err());
+        for (aud, good) in [
+            (json!("tessera"), true),
+            (json!(["tessera"]), true),
+            (json!(["tessera", "other"]), false),
+            (json!([]), false),
+            (json!([1]), false),
+            (json!(null), false),
+            (json!(1.5), false),
+            (json!(""), false),
+        ] {
+            let mut changed = claims();
+            changed["aud"] = aud.clone();
+            let read = Presented::read(&made(plain.clone(), changed)).expect("readable");
+            assert_eq!(read.audience().is_ok(), good, "{aud}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[A-Za-z0-9._-]{0,80}") {
+            let _ = Presented::read(&text);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What verification remembers: facts that were read, each under the stamp of
+//! what could change them. Nothing here decides anything: ends, addresses and
+//! rights are looked at anew for every request.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
+use serde_json::value::RawValue;
+
+use super::batch_loader::BatchLoader;
+use super::principal::{MachinePrincipal, SecretFacts, TokenFacts};
+use super::token_format::TokenHash;
+use crate::access::{Permissions, ProjectFacts};
+use crate::platform::db::{Before, Changes, Stamp};
+use crate::platform::id::{OrganizationId, PersonId};
+use crate::platform::{Error, Result, Timestamp};
+use crate::principals::Membership;
+use crate::principals::OrganizationFacts;
+
+/// So many tokens are remembered: about 30 MB when full.
+const TOKENS: u64 = 100_000;
+/// So many principals: accounts, teams, service tokens, organizations.
+const PRINCIPALS: u64 = 20_000;
+/// So many sets of permissions: each a few kilobytes.
+const WORDS: usize = 500;
+/// So many of the rest, each.
+const OTHERS: u64 = 20_000;
+
+/// One kind of facts, by key. Remembers at most so many; what is asked for
+/// often stays.
+pub struct FactCache<K, V>(Cache<K, (Stamp, Arc<V>)>);
+
+impl<K, V> std::fmt::Debug for FactCache<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Remembered")
+    }
+}
+
+impl<K: Eq + Hash + Clone, V> FactCache<K, V> {
+    fn new(most: u64) -> Self {
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(usize::try_from(most).unwrap_or(1000))
+            .weight_capacity(most)
+            .build();
+        let options = options.unwrap_or_else(|_| unreachable!("both are given"));
+        let hasher = DefaultHashBuilder::default();
+        Self(Cache::with_options(options, UnitWeighter, hasher, DefaultLifecycle::default()))
+    }
+
+    /// What is remembered and still holds.
+    #[must_use]
+    pub fn get(&self, changes: &Changes, key: &K, now: Timestamp) -> Option<Arc<V>> {
+        let (stamp, value) = self.0.get(key)?;
+        changes.holds(&stamp, now).then_some(value)
+    }
+
+    /// Remembers it, where nothing changed since it began to be read.
+    pub fn put(&self, key: K, stamp: Option<Stamp>, value: &Arc<V>) {
+        if let Some(stamp) = stamp {
+            self.0.insert(key, (stamp, value.clone()));
+        }
+    }
+
+    /// What is remembered, or what `read` finds, remembered from then on.
+    /// `scope`: whose changes it depends on; `before`: taken before the first
+    /// fact was read that goes into it.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn or_read(
+        &self,
+        changes: &Changes,
+        key: K,
+        scope: OrganizationId,
+        (before, now): (Before, Timestamp),
+        read: impl Future<Output = Result<V>>,
+    ) -> Result<Arc<V>> {
+        if let Some(known) = self.get(changes, &key, now) {
+            return Ok(known);
+        }
+        let value = Arc::new(read.await?);
+        self.put(key, changes.stamp(before, &[scope.into()]), &value);
+        Ok(value)
+    }
+}
+
+/// The memory of one node.
+#[derive(Debug)]
+pub struct VerificationCache {
+    /// Where what is not remembered is looked up.
+    pub(super) loader: BatchLoader,
+    /// By the hash of a token's value.
+    pub(super) tokens: FactCache<TokenHash, TokenFacts>,
+    /// By a principal's id, without its prefix.
+    pub(super) machines: FactCache<u128, MachinePrincipal>,
+    /// What every principal of an organization shares.
+    pub(super) organizations: FactCache<OrganizationId, OrganizationFacts>,
+    /// By the hash of a service's secret.
+    pub(super) services: FactCache<TokenHash, SecretFacts>,
+    /// A person's place in an organization, by the name that it was asked for by.
+    pub(crate) memberships: FactCache<(PersonId, String), Membership>,
+    /// All memberships of a person.
+    homes: FactCache<PersonId, Vec<Membership>>,
+    /// Permissions as they are written.
+    words: Cache<Permissions, Arc<Words>>,
+    /// A project, by organization and the name that it was asked for by.
+    pub projects: FactCache<(OrganizationId, String), ProjectFacts>,
+}
+
+impl Default for VerificationCache {
+    fn default() -> Self {
+        Self {
+            loader: BatchLoader::default(),
+            tokens: FactCache::new(TOKENS),
+            machines: FactCache::new(PRINCIPALS),
+            organizations: FactCache::new(OTHERS),
+            services: FactCache::new(OTHERS),
+            memberships: FactCache::new(OTHERS),
+            homes: FactCache::new(OTHERS),
+            words: Cache::new(WORDS),
+            projects: FactCache::new(OTHERS),
+        }
+    }
+}
+
+/// Permissions as answers write them: the same few sets of them, for all tokens.
+#[derive(Debug)]
+pub struct Words {
+    /// As a list.
+    pub list: Box<RawValue>,
+    /// As OAuth's `scope`.
+    pub scope: HeaderValue,
+}
+
+impl VerificationCache {
+    /// Permissions as they are written.
+    ///
+    /// # Errors
+    /// None that can happen: words of permissions are plain.
+    pub fn encoded_permissions(&self, permissions: Permissions) -> Result<Arc<Words>> {
+        if let Some(words) = self.words.get(&permissions) {
+            return Ok(words);
+        }
+        let list = serde_json::value::to_raw_value(&permissions).map_err(Error::internal)?;
+        let scope = HeaderValue::try_from(permissions.scope()).map_err(Error::internal)?;
+        let words = Arc::new(Words { list, scope });
+        self.words.insert(permissions, words.clone());
+        Ok(words)
+    }
+
+    /// All memberships of a person, or what `read` finds.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn all_memberships(
+        &self,
+        changes: &Changes,
+        person: PersonId,
+        now: Timestamp,
+        read: impl Future<Output = Result<Vec<Membership>>>,
+    ) -> Result<Arc<Vec<Membership>>> {
+        if let Some(known) = self.homes.get(changes, &person, now) {
+            return Ok(known);
+        }
+        let before = changes.before();
+        let home = Arc::new(read.await?);
+        // Any other organization may take them in.
+        self.homes.put(person, changes.stamp_of_all(before), &home);
+        Ok(home)
+    }
+}

@@ -1,0 +1,218 @@
+//! Reads what verification must know of a token's value and of its owner, where
+//! the cache does not have it, and puts it there under the version of the data
+//! that it depends on.
+
+use std::sync::Arc;
+
+use super::batch_loader::Row;
+use super::principal::{MachinePrincipal, Names, Principal, PrincipalKind, TokenFacts};
+use super::token_format::{PlainToken, TokenHash};
+use super::verifier::Verifier;
+use crate::access::{Home, IpAllowList, Permissions, TokenKind};
+use crate::platform::db::{Before, Scope};
+use crate::platform::id::{OrganizationId, TeamId, TokenId};
+use crate::platform::{Error, Result, Timestamp, sql};
+use crate::principals;
+
+#[derive(sqlx::FromRow)]
+struct SourceRow {
+    name: String,
+    expires_at: Option<Timestamp>,
+    stops_at: Option<Timestamp>,
+    allowed_addresses: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    name: String,
+    role: String,
+    expires_at: Option<Timestamp>,
+    allowed_addresses: String,
+    disabled_at: Option<Timestamp>,
+    deleted_at: Option<Timestamp>,
+    team_id: Option<TeamId>,
+    team_slug: Option<String>,
+    default_team_slug: Option<String>,
+}
+
+/// Reads what is known of a value, and remembers it; nothing for one that is
+/// unknown or has ended otherwise than by time.
+pub(super) async fn load_token(
+    verifier: &Verifier,
+    value: &PlainToken,
+    hash: TokenHash,
+    now: Timestamp,
+) -> Result<Option<Arc<TokenFacts>>> {
+    let (before, row) = verifier.cache.loader.find(&verifier.context.db, hash).await?;
+    let Some(row) = row else { return Ok(None) };
+    let held = row.source_value.as_deref().and_then(TokenHash::stored);
+    let (source, origin) = match (row.source_id, held) {
+        (Some(id), Some(value)) => {
+            let Some(origin) = load_source(verifier, id, value).await? else { return Ok(None) };
+            (Some(Box::new((id, value))), Some(origin))
+        }
+        (None, None) => (None, None),
+        _ => return Ok(None),
+    };
+    let acts_as = row.acts_as.unwrap_or(value.kind());
+    let narrowed = row.permissions.as_deref().map(principals::permissions);
+    let principal = load_principal(verifier, acts_as, &row, origin.as_ref(), narrowed, (before, now)).await?;
+    let Some(principal) = principal else { return Ok(None) };
+    let (scope, own_end, own_list) = match &principal {
+        Principal::Person { id, .. } => (Scope::from(*id), None, None),
+        Principal::Machine(machine) if machine.is_over => return Ok(None),
+        Principal::Machine(machine) => {
+            (machine.organization.id.into(), machine.expires_at, machine.addresses.clone())
+        }
+    };
+    // What becomes of a token alone, or of what it was exchanged for, leaves others as they are.
+    let scopes = [scope, row.token_id.into(), row.source_id.unwrap_or(row.token_id).into()];
+    let stamp = verifier.context.db.changes().stamp(before, &scopes);
+    let (source_end, source_stop) =
+        origin.as_ref().map_or((None, None), |origin| (origin.expires_at, origin.stops_at));
+    let ends = [row.stops_at, row.expires_at, own_end, source_end, source_stop];
+    let lists = [&row.allowed_addresses].into_iter().chain(origin.as_ref().map(|it| &it.allowed_addresses));
+    let mut addresses = lists.filter_map(|list| limits(list).transpose()).collect::<Result<Vec<_>>>()?;
+    addresses.extend(own_list);
+    let facts = Arc::new(TokenFacts {
+        token: row.token_id,
+        acts_as,
+        source,
+        expires_at: ends.into_iter().flatten().min(),
+        issued_at: row.regenerated_at,
+        narrowed,
+        is_old: row.stops_at.is_some(),
+        addresses: addresses.into(),
+        principal,
+    });
+    verifier.cache.tokens.put(hash, stamp, &facts);
+    Ok(Some(facts))
+}
+
+/// A list of addresses as it is stored; nothing where it lets everybody in.
+fn limits(stored: &str) -> Result<Option<IpAllowList>> {
+    let list = if stored.is_empty() { return Ok(None) } else { IpAllowList::parse(stored) };
+    list.map(Some).map_err(Error::internal)
+}
+
+/// What an access token was exchanged for, while it and that very value of it live.
+async fn load_source(verifier: &Verifier, id: TokenId, value: TokenHash) -> Result<Option<SourceRow>> {
+    Ok(sql("SELECT t.name, t.expires_at, v.stops_at, t.allowed_addresses \
+         FROM tokens t JOIN token_values v ON v.hash = $2 WHERE t.id = $1 AND t.revoked_at IS NULL")
+    .bind(id)
+    .bind(value)
+    .optional(&verifier.context.db)
+    .await?)
+}
+
+async fn load_principal(
+    verifier: &Verifier,
+    token: TokenKind,
+    row: &Row,
+    origin: Option<&SourceRow>,
+    narrowed: Option<Permissions>,
+    at: (Before, Timestamp),
+) -> Result<Option<Principal>> {
+    if let Some(id) = row.person_id {
+        let names: Option<(String, String)> = sql("SELECT name, username FROM people WHERE id = $1")
+            .bind(id)
+            .optional(&verifier.context.db)
+            .await?;
+        let names = names.map(|(name, username)| Arc::new(Names { name, username }));
+        return Ok(names.map(|names| Principal::Person { id, names }));
+    }
+    let Some(organization) = row.organization_id else { return Ok(None) };
+    let id = match (token, row.service_account_id, row.team_id) {
+        (TokenKind::ServiceAccount, Some(id), _) => id.number(),
+        (TokenKind::Team, _, Some(id)) => id.number(),
+        (TokenKind::Organization, ..) => organization.number(),
+        (TokenKind::ServiceToken, ..) => row.source_id.unwrap_or(row.token_id).number(),
+        _ => return Ok(None),
+    };
+    let read = Box::pin(load_machine(verifier, token, organization, row, (origin, at)));
+    let machine = match verifier
+        .cache
+        .machines
+        .or_read(verifier.context.db.changes(), id, organization, at, read)
+        .await
+    {
+        Ok(machine) => machine,
+        Err(Error::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Principal::Machine(if narrowed.is_some() {
+        let mut narrow = MachinePrincipal::clone(&machine);
+        Arc::make_mut(&mut narrow.subject).narrowed = narrowed;
+        Arc::new(narrow)
+    } else {
+        machine
+    })))
+}
+
+/// Reads what a principal is and holds.
+async fn load_machine(
+    verifier: &Verifier,
+    token: TokenKind,
+    organization: OrganizationId,
+    row: &Row,
+    (origin, at): (Option<&SourceRow>, (Before, Timestamp)),
+) -> Result<MachinePrincipal> {
+    let db = &verifier.context.db;
+    let read = Box::pin(principals::organization(db, organization));
+    // One of it for all of its machines.
+    let organization =
+        verifier.cache.organizations.or_read(db.changes(), organization, organization, at, read).await?;
+    let whole = |kind, id: String, name: String, subject| MachinePrincipal {
+        kind,
+        id,
+        name,
+        organization: organization.clone(),
+        team: None,
+        default_team: None,
+        subject: Arc::new(subject),
+        is_over: false,
+        expires_at: None,
+        addresses: None,
+    };
+    match (token, row.service_account_id, row.team_id) {
+        (TokenKind::ServiceAccount, Some(id), _) => {
+            let account: Option<AccountRow> =
+                sql("SELECT a.name, a.role, a.expires_at, a.allowed_addresses, a.disabled_at, a.deleted_at, a.team_id, \
+                        own.slug AS team_slug, usual.slug AS default_team_slug \
+                     FROM service_accounts a LEFT JOIN teams own ON own.id = a.team_id \
+                     LEFT JOIN teams usual ON usual.id = a.default_team_id WHERE a.id = $1")
+                .bind(id)
+                .optional(db)
+                .await?;
+            let account = account.ok_or(Error::NotFound)?;
+            let home = account.team_id.map_or(Home::Organization, Home::Team);
+            let subject = principals::of_account(db, &organization, id, home, &account.role).await?;
+            Ok(MachinePrincipal {
+                team: account.team_slug.map(Arc::from),
+                default_team: account.default_team_slug.map(Arc::from),
+                is_over: account.disabled_at.is_some() || account.deleted_at.is_some(),
+                expires_at: account.expires_at,
+                addresses: limits(&account.allowed_addresses)?,
+                ..whole(PrincipalKind::ServiceAccount, id.to_string(), account.name, subject)
+            })
+        }
+        (TokenKind::Team, _, Some(id)) => {
+            let team: Option<(String, String, String)> =
+                sql("SELECT slug, name, role FROM teams WHERE id = $1").bind(id).optional(db).await?;
+            let (slug, name, role) = team.ok_or(Error::NotFound)?;
+            let subject = principals::of_team(db, &organization, id, &role).await?;
+            let team = Some(slug.into());
+            Ok(MachinePrincipal { team, ..whole(PrincipalKind::Team, id.to_string(), name, subject) })
+        }
+        (TokenKind::Organization, ..) => {
+            let (id, name) = (organization.id.to_string(), organization.name.clone());
+            Ok(whole(PrincipalKind::Organization, id, name, principals::of_organization()))
+        }
+        _ => {
+            let id = row.source_id.unwrap_or(row.token_id);
+            let subject = principals::of_service_token(db, &organization, id).await?;
+            let name = origin.map_or(&row.name, |origin| &origin.name).clone();
+            Ok(whole(PrincipalKind::ServiceToken, id.to_string(), name, subject))
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! How programs prove who they are: the format of tokens, the credentials that
+//! a request presents, the lookup of their owner behind a cache, and what is
+//! recorded of their use. Everything that asks "whose token is this?" comes
+//! here: the API, the verification protocols and the OAuth endpoints. Cached
+//! data are facts; every decision is made anew for each request.
+
+pub mod assertion;
+pub mod attribution;
+pub mod batch_loader;
+pub mod cache;
+pub mod credentials;
+pub mod issuers;
+pub mod loader;
+pub mod principal;
+pub mod refused_tokens;
+pub mod service;
+pub mod signature;
+pub mod token_format;
+pub mod usage;
+mod verifier;
+mod verify;
+
+pub use principal::VerifiedToken;
+pub use token_format::{PlainToken, TokenHash};
+pub use verifier::Verifier;
+pub use verify::{ensure_ip_allowed, ip_refused, verify, verify_rate_limited, verify_request};

@@ -1,0 +1,98 @@
+//! Tokens that were presented and work no longer, in the audit log. A program
+//! that goes on with a revoked or expired token, or somebody who found one, is
+//! told by an event: one an hour for each token and node. Values that belong to
+//! no token are not told, because nobody could find them.
+
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use serde_json::json;
+
+use super::token_format::{PlainToken, TokenHash};
+use crate::access::TokenKind;
+use crate::audit::{Action, Actor, ActorKind, Change, Event};
+use crate::platform::Context;
+use crate::platform::id::{OrganizationId, PersonId, TokenId};
+use crate::platform::web::RequestContext;
+use crate::platform::{Result, Timestamp, sql};
+
+/// How long a value is not looked at again.
+const QUIET: Duration = Duration::from_secs(3600);
+/// So many values are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// The values that were looked at lately, each until it is looked at again.
+pub struct RefusedTokens(Cache<TokenHash, Timestamp>);
+
+impl std::fmt::Debug for RefusedTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RefusedTokens")
+    }
+}
+
+impl Default for RefusedTokens {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: TokenId,
+    kind: TokenKind,
+    name: String,
+    hint: String,
+    organization_id: Option<OrganizationId>,
+    person_id: Option<PersonId>,
+    revoked_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    stops_at: Option<Timestamp>,
+}
+
+impl Row {
+    fn reason(&self, now: Timestamp) -> &'static str {
+        let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
+        if self.revoked_at.is_some() {
+            "revoked"
+        } else if is_over(self.expires_at) {
+            "expired"
+        } else if is_over(self.stops_at) {
+            "replaced"
+        } else {
+            // Its account, its origin, or the service account's own end.
+            "holder ended"
+        }
+    }
+}
+
+impl RefusedTokens {
+    /// Tells of a value that was refused. What goes wrong is logged: the answer
+    /// is a refusal in any case.
+    pub(super) async fn record(&self, context: &Context, value: &PlainToken, request: &RequestContext) {
+        let (hash, now) = (value.hash(), context.clock.now());
+        if self.0.get(&hash).is_some_and(|until| now < until) {
+            return;
+        }
+        self.0.insert(hash, now.plus(QUIET));
+        if let Err(error) = tell(context, hash, request, now).await {
+            tracing::warn!(%error, "a refused token is not in the audit log");
+        }
+    }
+}
+
+async fn tell(context: &Context, hash: TokenHash, request: &RequestContext, now: Timestamp) -> Result<()> {
+    let row: Option<Row> = sql("SELECT t.id, t.kind, t.name, v.hint, t.organization_id, t.person_id, t.revoked_at, \
+            t.expires_at, v.stops_at FROM token_values v JOIN tokens t ON t.id = v.token_id WHERE v.hash = $1")
+    .bind(hash)
+    .optional(&context.db)
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let actor = Actor::program(request, ActorKind::Nobody, String::new(), "who presented it".to_owned());
+    let mut change = Change::begin(context, &actor, row.organization_id).await?;
+    change.touches_nothing();
+    if let Some(person) = row.person_id {
+        change.about_person(person);
+    }
+    let after = json!({ "kind": row.kind, "hint": row.hint, "reason": row.reason(now) });
+    change.commit(Event::new(Action::TokenRefused, "token", row.id, row.name).after(after)).await
+}
