@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera::access::{TeamRole, Visibility, require};
-use tessera::audit::{Action, Actor, ActorKind, Change, Event, Through};
+use tessera::access::{TeamRole, Visibility, authorize_write};
+use tessera::audit::{Action, Actor, ActorKind, Change, Channel, Event};
 use tessera::callers::Caller;
 use tessera::config::{Config, Sources};
-use tessera::organizations::actions::found;
+use tessera::organizations::actions::bootstrap;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::organizations::store as organizations;
 use tessera::platform::Context;
@@ -17,7 +17,7 @@ use tessera::platform::db::migrate;
 use tessera::platform::id::PersonId;
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
-use tessera::platform::{Clock, Db, Mistakes, Random};
+use tessera::platform::{Clock, Db, Random, ValidationErrors};
 use tessera::principals::memberships;
 use tessera::projects::model::NewProject;
 use tessera::service_accounts::model::NewAccount;
@@ -89,7 +89,7 @@ fn operator() -> Actor {
         id: String::new(),
         name: "bench".to_owned(),
         token: None,
-        through: Through::CommandLine,
+        through: Channel::CommandLine,
         address: None,
         request_id: String::new(),
         on_behalf_of: None,
@@ -150,7 +150,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         organization_name: "Acme Inc.".to_owned(),
         person: person("olive".to_owned()),
     };
-    let founded = found(&app, &operator(), &first, true).await.expect("founded");
+    let founded = bootstrap(&app, &operator(), &first, true).await.expect("founded");
     let owner = founded.token.expect("a token").reveal().to_owned();
     let olive = caller(&app, founded.person).await;
     for team in 0..50 {
@@ -203,7 +203,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         if number == 0 {
             first = made.account.id.to_string();
         }
-        let permit = require(&olive.subject, made.account).expect("allowed");
+        let permit = authorize_write(&olive.subject, made.account).expect("allowed");
         let mut change =
             Change::begin(&app.context, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         // One account has more keys than a page in every set.
@@ -273,7 +273,7 @@ async fn people(app: &AppState, olive: &Caller, size: &Size, person: impl Fn(Str
             Change::begin(&app.context, &olive.actor, Some(olive.organization.id)).await.expect("begun");
         let now = change.now;
         for number in made..(made + 5_000).min(size.people) {
-            let checked = person(format!("p{number}")).check(&mut Mistakes::default()).expect("good");
+            let checked = person(format!("p{number}")).check(&mut ValidationErrors::default()).expect("good");
             let id = PersonId::new(now, &app.context.random);
             organizations::insert_person(change.tx(), id, &checked, hash.clone(), now)
                 .await

@@ -80,12 +80,12 @@ pub fn revocation(server: &Server, set: &Set) {
 }
 
 /// A way to the database that can be cut without either end being told.
-struct Way {
+struct Direction {
     port: u16,
     cut: Arc<AtomicBool>,
 }
 
-impl Way {
+impl Direction {
     fn to(socket: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -170,7 +170,7 @@ pub fn several(options: &Options, folder: &Path, socket: &str) {
     let size = Size { people: 100, ..SMALL };
     let direct = format!("postgres://tessera@localhost/postgres?host={socket}");
     let set = build(&size, folder, Some(&direct), false);
-    let way = Way::to(Path::new(socket).join(".s.PGSQL.5432"));
+    let way = Direction::to(Path::new(socket).join(".s.PGSQL.5432"));
     let (one, _) = Server::tessera(&set);
     let through = format!("postgres://tessera@127.0.0.1:{}/postgres?sslmode=disable", way.port);
     let (other, _) = Server::node(&set, Some(&through));

@@ -13,14 +13,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
-use crate::api_reference::Assembled;
+use crate::api_reference::ApiRouter;
 use crate::authn::session;
 use crate::platform::Context;
-use crate::platform::server::Front;
+use crate::platform::server::AppService;
 use crate::platform::web::operation::Api;
 use crate::platform::web::same_origin;
 use crate::platform::web::{
-    Arrival, OwnWords, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
+    CustomBody, RequestMeta, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
 };
 use crate::state::AppState;
 use crate::{
@@ -51,7 +51,7 @@ pub fn sections() -> Vec<Api<AppState>> {
 
 /// Everything that answers.
 #[must_use]
-pub fn front(app: AppState) -> Front<AppState> {
+pub fn app_service(app: AppState) -> AppService<AppState> {
     let context = Context::clone(&app.context);
     let pages = Router::new()
         .merge(organizations::pages::routes())
@@ -80,7 +80,7 @@ pub fn front(app: AppState) -> Front<AppState> {
         .layer(same_origin::layer())
         // Pages are made anew each time: quality 4, the usual one, took two milliseconds of a large one.
         .layer(CompressionLayer::new().quality(CompressionLevel::Precise(1)));
-    let Assembled { api, direct, reference } = api_reference::assemble(sections());
+    let ApiRouter { api, direct, reference } = api_reference::assemble(sections());
     let rest = Router::new()
         .merge(pages)
         .merge(protocols::access_evaluation::metadata_route())
@@ -92,7 +92,7 @@ pub fn front(app: AppState) -> Front<AppState> {
         .merge(assets::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), in_turn))
+        .layer(from_fn_with_state(app.clone(), limit_network_rate))
         // Whoever watches over the process is answered whatever others ask.
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -101,7 +101,7 @@ pub fn front(app: AppState) -> Front<AppState> {
             ServiceBuilder::new()
                 .layer(from_fn_with_state(context, envelope))
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(RequestBodyLimitLayer::new(body::MOST)),
+                .layer(RequestBodyLimitLayer::new(body::MAX_BODY_BYTES)),
         );
     direct
         .merge(protocols::introspection::routes())
@@ -111,8 +111,8 @@ pub fn front(app: AppState) -> Front<AppState> {
 }
 
 /// Lets a network ask for pages and management no faster than the settings say.
-async fn in_turn(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    let arrival = Arrival::of(request.extensions());
+async fn limit_network_rate(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let arrival = RequestMeta::of(request.extensions());
     match app.rate_limits.admit_network(arrival.from.0).await {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -134,5 +134,5 @@ async fn readyz(State(app): State<AppState>) -> Response {
             Err(fault) => format!("writes fail: {fault}"),
         }
     };
-    (StatusCode::SERVICE_UNAVAILABLE, Extension(OwnWords), format!("{reason}\n")).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, Extension(CustomBody), format!("{reason}\n")).into_response()
 }

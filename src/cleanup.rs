@@ -2,7 +2,7 @@
 //! requests, used assertions, access tokens, attempts to sign in and daily
 //! counts. `tessera serve` runs it every ten minutes.
 
-use crate::authn::session_store::{ABSOLUTE, IDLE};
+use crate::authn::session_store::{ABSOLUTE_TIMEOUT, IDLE_TIMEOUT};
 use crate::authn::{refused_sign_ins, throttle};
 use crate::platform::clock::DAY;
 use crate::platform::{Context, Result, sql};
@@ -16,9 +16,15 @@ use crate::verification::usage::oldest_day;
 pub async fn purge_expired(context: &Context) -> Result<()> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    sql("DELETE FROM sessions WHERE last_seen_at < $1").bind(now.minus(IDLE)).execute(&mut tx).await?;
+    sql("DELETE FROM sessions WHERE last_seen_at < $1")
+        .bind(now.minus(IDLE_TIMEOUT))
+        .execute(&mut tx)
+        .await?;
     sql("DELETE FROM reveals WHERE expires_at < $1").bind(now).execute(&mut tx).await?;
-    sql("DELETE FROM submissions WHERE created_at < $1").bind(now.minus(ABSOLUTE)).execute(&mut tx).await?;
+    sql("DELETE FROM submissions WHERE created_at < $1")
+        .bind(now.minus(ABSOLUTE_TIMEOUT))
+        .execute(&mut tx)
+        .await?;
     sql("DELETE FROM token_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
     sql("DELETE FROM account_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
     sql("DELETE FROM attributions WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;

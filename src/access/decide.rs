@@ -1,7 +1,7 @@
 //! The one function that decides, for pages, API, verification and explorer.
 
 use super::permission::{Level, Permission, Permissions, Resource, Verb};
-use super::subject::{Grant, Home, Kind, Projects, Subject, TeamRole};
+use super::subject::{AccountOwner, Grant, Kind, Projects, Subject, TeamRole};
 use super::visibility::{
     ProjectFacts, Target, TeamFacts, may_be_named, organization_wide, reaches, record_only,
 };
@@ -202,7 +202,7 @@ fn given_by(kind: &Kind, grant: &Grant, project: Option<&ProjectFacts>) -> Permi
 
 /// A team-scoped account never holds writes of the organization's level.
 pub(super) fn masked(kind: &Kind, permissions: Permissions) -> Permissions {
-    if matches!(kind, Kind::ServiceAccount { home: Home::Team(_), .. }) {
+    if matches!(kind, Kind::ServiceAccount { home: AccountOwner::Team(_), .. }) {
         permissions.only(Permissions::PROJECT.and(Permissions::READS))
     } else {
         permissions
@@ -247,9 +247,9 @@ fn standing<'a>(subject: &'a Subject, permission: Permission, target: &Target) -
             Some(Via::Itself)
         }
         (
-            Target::ServiceAccounts(Home::Team(team))
-            | Target::NewServiceAccount { home: Home::Team(team), .. }
-            | Target::ServiceAccount(_, Home::Team(team)),
+            Target::ServiceAccounts(AccountOwner::Team(team))
+            | Target::NewServiceAccount { home: AccountOwner::Team(team), .. }
+            | Target::ServiceAccount(_, AccountOwner::Team(team)),
             Resource::ServiceAccounts,
         ) if subject.is_person() => of_team(*team),
         (Target::NewProject(team), Resource::ProjectCreate) => {
@@ -318,12 +318,12 @@ fn together(subject: &Subject, given: impl Fn(&Kind, &Grant) -> Permissions) -> 
 ///
 /// # Errors
 /// [`Refusal::Missing`] for a machine without the permission.
-pub fn accounts_seen(subject: &Subject) -> Result<super::Who, Refusal> {
+pub fn accounts_seen(subject: &Subject) -> Result<super::Audience, Refusal> {
     let read = Resource::ServiceAccounts.read();
     match &subject.kind {
-        _ if holds(subject, read, None).is_some() => Ok(super::Who::All),
+        _ if holds(subject, read, None).is_some() => Ok(super::Audience::All),
         Kind::Person { teams, .. } if narrowed_to(subject, read) => {
-            Ok(super::Who::Teams(teams.iter().map(|(id, _)| *id).collect()))
+            Ok(super::Audience::Teams(teams.iter().map(|(id, _)| *id).collect()))
         }
         _ => Err(if subject.narrowed.is_some_and(|to| !to.has(read)) {
             Refusal::Narrowed(read)

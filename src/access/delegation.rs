@@ -6,7 +6,7 @@
 use super::decide::{Refusal, decide, holds};
 use super::permission::{Level, Permission, Resource};
 use super::permission_set::PermissionSet;
-use super::subject::{Grant, Home, Kind, PrincipalId, Projects, Source, Subject};
+use super::subject::{AccountOwner, Grant, GrantSource, Kind, PrincipalId, Projects, Subject};
 use super::visibility::{ProjectFacts, Target, TeamFacts, Visibility};
 use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId};
 
@@ -121,7 +121,7 @@ fn probes(places: &Places) -> impl Iterator<Item = (Permission, Option<Target>, 
                 .map(|target| same(it, target))
         });
         let accounts = [Resource::ServiceAccounts.write(), Resource::ServiceAccounts.read()]
-            .map(move |it| same(it, Target::ServiceAccounts(Home::Team(team.id))));
+            .map(move |it| same(it, Target::ServiceAccounts(AccountOwner::Team(team.id))));
         let create = same(Resource::ProjectCreate.write(), Target::NewProject(team.id));
         groups.chain(accounts).chain([create])
     });
@@ -153,7 +153,7 @@ impl Subject {
     pub fn teams(&self) -> Vec<TeamId> {
         match &self.kind {
             Kind::Person { teams, .. } => teams.iter().map(|(team, _)| *team).collect(),
-            Kind::Team(team) | Kind::ServiceAccount { home: Home::Team(team), .. } => vec![*team],
+            Kind::Team(team) | Kind::ServiceAccount { home: AccountOwner::Team(team), .. } => vec![*team],
             _ => Vec::new(),
         }
     }
@@ -179,14 +179,14 @@ impl Subject {
     /// A principal of this kind that holds this set by its role, and no more.
     #[must_use]
     pub fn with_role(kind: Kind, set: &PermissionSet) -> Self {
-        let role = Grant { set: set.clone(), projects: Projects::All, source: Source::Role };
+        let role = Grant { set: set.clone(), projects: Projects::All, source: GrantSource::Role };
         Self { kind, grants: vec![role], narrowed: None }
     }
 }
 
 /// Whether a form may offer a role for a new service account of this home.
 #[must_use]
-pub fn can_give_account_role(caller: &Subject, set: &PermissionSet, home: Home) -> bool {
+pub fn can_give_account_role(caller: &Subject, set: &PermissionSet, home: AccountOwner) -> bool {
     let kind = Kind::ServiceAccount { id: ServiceAccountId::sample(u128::MAX), home };
     offers(caller, &Subject::with_role(kind, set), Vec::new())
 }

@@ -23,7 +23,9 @@ pub use delegation::{
 };
 pub use permission::{Level, Permission, Permissions, Resource, Verb};
 pub use permission_set::{PermissionSet, Sets, built_in, built_in_sets};
-pub use permit::{Guarded, Permit, authorize, may, require, see};
+pub use permit::{Guarded, Permit, authorize, authorize_read, authorize_write, can_write};
 pub use policy::{LifetimeRule, PLANS, Policy};
-pub use subject::{Grant, Home, Kind, PrincipalId, Projects, Source, Subject, TeamRole, TokenKind};
-pub use visibility::{ProjectFacts, Target, TeamFacts, Visibility, Who, reaches};
+pub use subject::{
+    AccountOwner, Grant, GrantSource, Kind, PrincipalId, Projects, Subject, TeamRole, TokenKind,
+};
+pub use visibility::{Audience, ProjectFacts, Target, TeamFacts, Visibility, reaches};

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use crate::platform::text::words;
+use crate::platform::text::string_enum;
 
-words! {
+string_enum! {
     /// What a permission is about. The names of the first 27 are those of the
     /// role matrix that the built-in sets follow: `groups` are teams,
     /// `members` people, `auth_provider` sign-on.
@@ -79,7 +79,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Reading, or writing, which includes reading.
     Verb {
         /// See it.
@@ -89,7 +89,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Where a permission holds.
     Level {
         /// Of the organization as a whole.

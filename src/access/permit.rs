@@ -40,7 +40,7 @@ impl<T> Permit<T> {
 /// # Errors
 /// [`Error::NotFound`] when the caller may not see the thing,
 /// [`Error::Forbidden`] when it may see but not write it.
-pub fn require<T: Guarded>(subject: &Subject, thing: T) -> Result<Permit<T>> {
+pub fn authorize_write<T: Guarded>(subject: &Subject, thing: T) -> Result<Permit<T>> {
     authorize(subject, T::RESOURCE.write(), &thing.target())?;
     Ok(Permit(thing))
 }
@@ -48,14 +48,14 @@ pub fn require<T: Guarded>(subject: &Subject, thing: T) -> Result<Permit<T>> {
 /// Decides a read.
 ///
 /// # Errors
-/// As [`require`].
-pub fn see<T: Guarded>(subject: &Subject, thing: T) -> Result<T> {
+/// As [`authorize_write`].
+pub fn authorize_read<T: Guarded>(subject: &Subject, thing: T) -> Result<T> {
     authorize(subject, T::RESOURCE.read(), &thing.target())?;
     Ok(thing)
 }
 
 /// Whether the caller may write the thing: for the buttons of a page.
-pub fn may<T: Guarded>(subject: &Subject, thing: &T) -> bool {
+pub fn can_write<T: Guarded>(subject: &Subject, thing: &T) -> bool {
     decide(subject, T::RESOURCE.write(), &thing.target()).is_allowed()
 }
 
@@ -63,7 +63,7 @@ pub fn may<T: Guarded>(subject: &Subject, thing: &T) -> bool {
 /// decision becomes an answer: hidden is 404, refused 403.
 ///
 /// # Errors
-/// As [`require`].
+/// As [`authorize_write`].
 pub fn authorize(subject: &Subject, permission: Permission, target: &Target) -> Result<()> {
     match decide(subject, permission, target) {
         Decision::Allowed(_) => Ok(()),

@@ -3,9 +3,9 @@
 use super::permission::Permissions;
 use super::permission_set::PermissionSet;
 use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
-use crate::platform::text::words;
+use crate::platform::text::string_enum;
 
-words! {
+string_enum! {
     /// What a person is in a team.
     TeamRole {
         /// Manages its members, projects and service accounts.
@@ -15,7 +15,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The kinds of token.
     TokenKind {
         /// `tsro_`: acts as the organization.
@@ -69,7 +69,7 @@ impl TokenKind {
 
 /// Where a service account belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Home {
+pub enum AccountOwner {
     /// To the organization.
     Organization,
     /// To one team.
@@ -97,7 +97,7 @@ pub enum Kind {
         /// Its UID.
         id: ServiceAccountId,
         /// Where it belongs.
-        home: Home,
+        home: AccountOwner,
     },
     /// A service token, which acts as itself.
     ServiceToken(TokenId),
@@ -144,7 +144,7 @@ pub enum Projects {
 
 /// How a grant came to the principal.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Source {
+pub enum GrantSource {
     /// It is the principal's role.
     Role,
     /// It names the principal.
@@ -163,7 +163,7 @@ pub struct Grant {
     /// Where.
     pub projects: Projects,
     /// Through what.
-    pub source: Source,
+    pub source: GrantSource,
 }
 
 /// A principal in one organization, with its grants.
@@ -197,7 +197,9 @@ impl Subject {
         match &self.kind {
             Kind::Person { teams, .. } => teams.iter().find(|(id, _)| *id == team).map(|(_, role)| *role),
             Kind::Team(id) if *id == team => Some(TeamRole::Member),
-            Kind::ServiceAccount { home: Home::Team(id), .. } if *id == team => Some(TeamRole::Member),
+            Kind::ServiceAccount { home: AccountOwner::Team(id), .. } if *id == team => {
+                Some(TeamRole::Member)
+            }
             _ => None,
         }
     }

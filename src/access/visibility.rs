@@ -1,11 +1,11 @@
 //! What is asked about, and gate 2: which principals a project lets in.
 
 use super::permission::{Resource, Verb};
-use super::subject::{Home, Kind, Projects, Subject};
+use super::subject::{AccountOwner, Kind, Projects, Subject};
 use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId};
-use crate::platform::text::words;
+use crate::platform::text::string_enum;
 
-words! {
+string_enum! {
     /// Whom a project lets in.
     Visibility {
         /// Everyone of the organization reads and writes.
@@ -59,16 +59,16 @@ pub enum Target {
     /// A team's token.
     TeamToken(TeamFacts),
     /// The service accounts of this home.
-    ServiceAccounts(Home),
+    ServiceAccounts(AccountOwner),
     /// Creating a service account.
     NewServiceAccount {
         /// Where it will belong.
-        home: Home,
+        home: AccountOwner,
         /// Whether the organization's policy lets no other person than owners do it.
         owners_only: bool,
     },
     /// One service account.
-    ServiceAccount(ServiceAccountId, Home),
+    ServiceAccount(ServiceAccountId, AccountOwner),
     /// Making projects of this team.
     NewProject(TeamId),
     /// A project and what lies in it.
@@ -79,7 +79,7 @@ pub enum Target {
 
 /// Whose things of a kind a caller sees in a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Who {
+pub enum Audience {
     /// Everyone's.
     All,
     /// Those of these teams.
@@ -110,7 +110,9 @@ pub fn reaches(subject: &Subject, project: &ProjectFacts, verb: Verb) -> bool {
 pub(super) fn organization_wide(kind: &Kind) -> bool {
     matches!(
         kind,
-        Kind::Organization | Kind::ServiceToken(_) | Kind::ServiceAccount { home: Home::Organization, .. }
+        Kind::Organization
+            | Kind::ServiceToken(_)
+            | Kind::ServiceAccount { home: AccountOwner::Organization, .. }
     )
 }
 
@@ -124,7 +126,7 @@ fn named(subject: &Subject, project: &ProjectFacts) -> bool {
 /// project, and a grant from before the project became one no longer counts.
 pub(super) fn may_be_named(kind: &Kind, project: &ProjectFacts) -> bool {
     match kind {
-        Kind::ServiceAccount { home: Home::Team(team), .. } => {
+        Kind::ServiceAccount { home: AccountOwner::Team(team), .. } => {
             *team == project.team || matches!(project.visibility, Visibility::Open | Visibility::Public)
         }
         _ => true,

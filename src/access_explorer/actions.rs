@@ -1,14 +1,14 @@
 //! Asking `decide` about anybody.
 
 use crate::access::{
-    Decision, Grant, Level, Permission, Permissions, Projects, Refusal, Resource, Source, Subject, Target,
-    Via, decide, knows_team, see,
+    Decision, Grant, GrantSource, Level, Permission, Permissions, Projects, Refusal, Resource, Subject,
+    Target, Via, authorize_read, decide, knows_team,
 };
 use crate::callers::Caller;
 use crate::organizations::settings::Settings;
 use crate::people::store as people;
 use crate::platform::Context;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::principals;
 use crate::principals::memberships;
 use crate::projects::actions as projects;
@@ -39,20 +39,20 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
     let nobody = || {
         let message = "is nobody in this organization; write person:<username>, team:<short name>, organization, \
              a service account's UID or a service token's id";
-        Error::Invalid(Mistakes::one("who", message))
+        Error::Invalid(ValidationErrors::one("who", message))
     };
     let known = |error: Error| if matches!(error, Error::NotFound) { nobody() } else { error };
     let organization = &caller.organization;
     let (name, subject) = if named.is_empty() || named == caller.actor.id {
         ("You".to_owned(), caller.subject.clone())
     } else if named == "organization" || named.starts_with("org_") {
-        see(&caller.subject, Settings)?;
+        authorize_read(&caller.subject, Settings)?;
         (format!("The organization token of {}", organization.name), principals::of_organization())
     } else if named.starts_with("sa_") {
         let (account, subject) = accounts::standing(context, caller, named).await.map_err(known)?;
         (account.name, subject)
     } else if named.starts_with("tok_") {
-        see(&caller.subject, Settings)?;
+        authorize_read(&caller.subject, Settings)?;
         let token = service_tokens::get(context, caller, named).await.map_err(known)?.token;
         let subject = principals::of_service_token(&context.db, organization, token.id).await?;
         (token.name, subject)
@@ -64,7 +64,7 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
         let username = named.strip_prefix("person:").unwrap_or(named);
         let member = people::find(&context.db, organization.id, username).await.map_err(known)?;
         if member.id.to_string() != caller.actor.id {
-            see(&caller.subject, Settings)?;
+            authorize_read(&caller.subject, Settings)?;
         }
         let place = memberships(&context.db, member.id, Some(&organization.slug)).await?.pop();
         let mut subject = place.ok_or_else(nobody)?.subject;
@@ -84,8 +84,8 @@ async fn conceal_teams(context: &Context, caller: &Caller, subject: &mut Subject
         }
     }
     for grant in &mut subject.grants {
-        if matches!(&grant.source, Source::Team(team) if hidden.contains(team)) {
-            grant.source = Source::SecretTeam;
+        if matches!(&grant.source, GrantSource::Team(team) if hidden.contains(team)) {
+            grant.source = GrantSource::SecretTeam;
         }
     }
     Ok(())
@@ -101,7 +101,7 @@ pub async fn place(context: &Context, caller: &Caller, named: &str) -> Result<Op
         return Ok(None);
     }
     projects::get(context, caller, named).await.map(Some).map_err(|error| match error {
-        Error::NotFound => Error::Invalid(Mistakes::one("where", "is not a project that you reach")),
+        Error::NotFound => Error::Invalid(ValidationErrors::one("where", "is not a project that you reach")),
         other => other,
     })
 }
@@ -167,10 +167,10 @@ fn grant_text(grant: &Grant) -> String {
         Projects::One(_) => "named in this project",
     };
     let source = match &grant.source {
-        Source::Role => "as its role".to_owned(),
-        Source::Named => place.to_owned(),
-        Source::Team(team) => format!("through the team {team}"),
-        Source::SecretTeam => "through a secret team".to_owned(),
+        GrantSource::Role => "as its role".to_owned(),
+        GrantSource::Named => place.to_owned(),
+        GrantSource::Team(team) => format!("through the team {team}"),
+        GrantSource::SecretTeam => "through a secret team".to_owned(),
     };
     format!("The permission set “{}”, {source}.", grant.set.name)
 }

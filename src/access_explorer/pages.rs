@@ -11,13 +11,13 @@ use super::actions::{self, Answer, Who};
 use crate::access::{Permission, Resource};
 use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::platform::web::paging::Page;
+use crate::layout::{Layout, refused};
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::{Query, html};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::projects::store::Filter;
-use crate::shell::{Shell, refused};
 use crate::state::AppState;
 
 /// The routes of this section.
@@ -28,28 +28,29 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "access_explorer/explore.html")]
 struct ExplorePage {
-    shell: Shell,
+    shell: Layout,
     who: String,
     what: String,
     place: String,
     resources: Vec<Resource>,
     projects: Vec<Project>,
     asked: Option<(Who, Option<Project>, Vec<Answer>)>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn explore(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let (who, what, place) = (query.text("who"), query.text("what"), query.text("where"));
     let asked = if query.has("who") { Some(ask(&app, &caller, &who, &what, &place).await) } else { None };
     let (status, asked, mistakes) = match asked.transpose() {
-        Ok(asked) => (StatusCode::OK, asked, Mistakes::default()),
+        Ok(asked) => (StatusCode::OK, asked, ValidationErrors::default()),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
             (status, None, mistakes)
         }
     };
-    let projects = projects::list(&app.context, &caller, &Filter::default(), &Page::choices()).await?.rows;
-    let shell = Shell::of(&app, &caller, "Access explorer", "Access explorer").await?;
+    let projects =
+        projects::list(&app.context, &caller, &Filter::default(), &PageRequest::choices()).await?.rows;
+    let shell = Layout::of(&app, &caller, "Access explorer", "Access explorer").await?;
     let resources: Vec<Resource> = Resource::grantable().collect();
     Ok(html(status, &ExplorePage { shell, who, what, place, resources, projects, asked, mistakes }))
 }
@@ -63,7 +64,7 @@ async fn ask(
 ) -> Result<(Who, Option<Project>, Vec<Answer>)> {
     let what: Option<Permission> = match what.trim() {
         "" => None,
-        word => Some(word.parse().map_err(|message| Error::Invalid(Mistakes::one("what", message)))?),
+        word => Some(word.parse().map_err(|message| Error::Invalid(ValidationErrors::one("what", message)))?),
     };
     let who = actions::who(&app.context, caller, who).await?;
     let project = actions::place(&app.context, caller, place).await?;

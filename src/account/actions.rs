@@ -8,13 +8,13 @@ use crate::audit::{Action, Actor, Change, Event};
 use crate::authn::known_browser::{BrowserId, KnownBrowsers};
 use crate::authn::password;
 use crate::authn::session::Person;
-use crate::authn::session_store::{IDLE, hash};
+use crate::authn::session_store::{IDLE_TIMEOUT, hash};
 use crate::authn::throttle;
 use crate::authn::throttle::Attempt;
 use crate::organizations::model::email;
 use crate::platform::secret::Secret;
-use crate::platform::text::{fold, name};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::text::{casefold, name};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
 /// The browser in which a person does something with their account.
@@ -39,7 +39,7 @@ async fn confirm(
     browser: &Browser<'_>,
     typed: Secret,
 ) -> Result<()> {
-    let account = fold(&person.email);
+    let account = casefold(&person.email);
     let of_session = || BrowserId::of_session(&own_hash(browser.session));
     let attempt = Attempt {
         account: &account,
@@ -51,7 +51,7 @@ async fn confirm(
     if throttle::verify(&app.authenticator, &attempt, typed, known).await? {
         return Ok(());
     }
-    Err(Error::Invalid(Mistakes::one("current_password", "is not right")))
+    Err(Error::Invalid(ValidationErrors::one("current_password", "is not right")))
 }
 
 /// Changes name and address. Another address takes the password.
@@ -66,17 +66,17 @@ pub async fn edit_profile(
     (new_name, new_email): (&str, &str),
     current: Secret,
 ) -> Result<()> {
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let checked_name = mistakes.check("name", name(new_name));
     let checked_email = mistakes.check("email", email(new_email));
     let (Some(new_name), Some(new_email)) = (checked_name, checked_email) else {
         return Err(Error::Invalid(mistakes));
     };
-    if fold(&new_email) != fold(&person.email) {
+    if casefold(&new_email) != casefold(&person.email) {
         confirm(app, actor, person, browser, current).await?;
     }
     let mut change = Change::begin(&app.context, actor, None).await?;
-    change.touches_person(person.id);
+    change.invalidates_person(person.id);
     store::set_profile(change.tx(), person.id, &new_name, &new_email).await?;
     let event = Event::new(Action::ProfileEdited, "person", person.id, &new_name)
         .before(json!({ "name": person.name, "email": person.email }))
@@ -98,13 +98,13 @@ pub async fn change_password(
     let session = browser.session;
     let local = person.email.split('@').next().unwrap_or_default();
     let own = [person.username.as_str(), local, person.name.as_str()];
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     mistakes.check("password", password::check(&new, &own));
     mistakes.none()?;
     confirm(app, actor, person, browser, current).await?;
     let new = app.authenticator.passwords.hash(new).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
-    change.touches_nothing();
+    change.no_invalidation();
     store::set_password(change.tx(), person.id, new).await?;
     let ended = store::end_others(change.tx(), person.id, &own_hash(session)).await?;
     let event = Event::new(Action::PasswordChanged, "person", person.id, &person.name);
@@ -124,7 +124,7 @@ pub fn own_hash(session: &Session) -> Vec<u8> {
 /// # Errors
 /// When the database cannot.
 pub async fn sessions(app: &AppState, person: &Person) -> Result<Vec<store::Session>> {
-    store::sessions(&app.context.db, person.id, app.context.clock.now().minus(IDLE)).await
+    store::sessions(&app.context.db, person.id, app.context.clock.now().minus(IDLE_TIMEOUT)).await
 }
 
 /// Ends one session of the person, or all but this one.
@@ -146,7 +146,7 @@ pub async fn end_sessions(
         }
     };
     let mut change = Change::begin(&app.context, actor, None).await?;
-    change.touches_nothing();
+    change.no_invalidation();
     let ended = match &found {
         Some(one) => store::end(change.tx(), person.id, &one.hash).await?,
         None => store::end_others(change.tx(), person.id, &own_hash(session)).await?,

@@ -13,10 +13,10 @@ use crate::access::{Permission, Permissions, Verb};
 use crate::platform::id::PersonId;
 use crate::platform::web::nullable::{or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, post};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{Json, Query};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::{TokenInput, TokenView};
@@ -63,7 +63,7 @@ fn person(bearer: &VerifiedToken) -> Result<PersonId> {
 async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
     let person = person(&bearer)?;
     authorize_credentials(person, bearer.narrowed, Verb::Read)?;
-    let slice = tokens::list(&app, person, query.has("dead"), &Page::of_api(&query)?).await?;
+    let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
@@ -90,7 +90,7 @@ struct Creation {
 }
 
 fn narrowed(words: &[String]) -> Result<Permissions> {
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let all: Vec<Permission> =
         words.iter().filter_map(|word| mistakes.check("permissions", word.parse())).collect();
     mistakes.none()?;

@@ -11,13 +11,13 @@ use super::actions::{self, Browser};
 use super::store::Session as Listed;
 use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::session::flash;
-use crate::authn::throttle::wait_of;
+use crate::authn::throttle::retry_message;
 use crate::callers::SignedIn;
 use crate::filters;
+use crate::layout::{Layout, page, refused};
 use crate::platform::web::RequestContext;
 use crate::platform::web::{Form, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
 /// The routes of this part.
@@ -34,25 +34,25 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "account/profile.html")]
 struct ProfilePage {
-    shell: Shell,
+    shell: Layout,
     username: String,
     name: String,
     email: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "account/password.html")]
 struct PasswordPage {
-    shell: Shell,
+    shell: Layout,
     username: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "account/sessions.html")]
 struct SessionsPage {
-    shell: Shell,
+    shell: Layout,
     sessions: Vec<Listed>,
     own: Vec<u8>,
 }
@@ -62,18 +62,18 @@ async fn home() -> Response {
 }
 
 async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    let shell = Shell::account(&app, &signed_in, "Profile").await?;
+    let shell = Layout::account(&app, &signed_in, "Profile").await?;
     let person = &signed_in.person;
     let (name, email) = (person.name.clone(), person.email.clone());
     let username = person.username.clone();
-    Ok(page(&ProfilePage { shell, username, name, email, mistakes: Mistakes::default() }))
+    Ok(page(&ProfilePage { shell, username, name, email, mistakes: ValidationErrors::default() }))
 }
 
 /// What is wrong, or how long to wait, said on the page that was sent.
-fn told(error: Error) -> Result<(StatusCode, Mistakes)> {
+fn json_response(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
         Error::TooMany { .. } | Error::Busy { .. } => {
-            wait_of(error).map(|(status, _, mistakes)| (status, mistakes))
+            retry_message(error).map(|(status, _, mistakes)| (status, mistakes))
         }
         error => refused(error),
     }
@@ -96,8 +96,8 @@ async fn save_profile(
             Ok(redirect("/account/profile"))
         }
         Err(error) => {
-            let (status, mistakes) = told(error)?;
-            let shell = Shell::account(&app, &signed_in, "Profile").await?;
+            let (status, mistakes) = json_response(error)?;
+            let shell = Layout::account(&app, &signed_in, "Profile").await?;
             let username = signed_in.person.username.clone();
             Ok(html(status, &ProfilePage { shell, username, name, email, mistakes }))
         }
@@ -105,9 +105,9 @@ async fn save_profile(
 }
 
 async fn password(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    let shell = Shell::account(&app, &signed_in, "Password").await?;
+    let shell = Layout::account(&app, &signed_in, "Password").await?;
     let username = signed_in.person.username.clone();
-    Ok(page(&PasswordPage { shell, username, mistakes: Mistakes::default() }))
+    Ok(page(&PasswordPage { shell, username, mistakes: ValidationErrors::default() }))
 }
 
 async fn save_password(
@@ -131,8 +131,8 @@ async fn save_password(
             Ok(redirect("/account/password"))
         }
         Err(error) => {
-            let (status, mistakes) = told(error)?;
-            let shell = Shell::account(&app, &signed_in, "Password").await?;
+            let (status, mistakes) = json_response(error)?;
+            let shell = Layout::account(&app, &signed_in, "Password").await?;
             let username = signed_in.person.username.clone();
             Ok(html(status, &PasswordPage { shell, username, mistakes }))
         }
@@ -141,7 +141,7 @@ async fn save_password(
 
 async fn sessions(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let all = actions::sessions(&app, &signed_in.person).await?;
-    let shell = Shell::account(&app, &signed_in, "Sessions").await?;
+    let shell = Layout::account(&app, &signed_in, "Sessions").await?;
     let own = actions::own_hash(&signed_in.session);
     Ok(page(&SessionsPage { shell, sessions: all, own }))
 }

@@ -3,7 +3,7 @@
 use crate::organizations::search::Members;
 use crate::platform::id::PersonId;
 use crate::platform::search::Searched as _;
-use crate::platform::text::fold;
+use crate::platform::text::casefold;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// A session, as it is listed.
@@ -72,7 +72,7 @@ pub(super) async fn set_profile(tx: &mut Tx, person: PersonId, name: &str, email
     sql("UPDATE people SET name = $1, email = $2, email_folded = $3 WHERE id = $4")
         .bind(name)
         .bind(email)
-        .bind(fold(email))
+        .bind(casefold(email))
         .bind(person)
         .execute(&mut *tx)
         .await

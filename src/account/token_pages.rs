@@ -12,15 +12,17 @@ use crate::access::TokenKind;
 use crate::authn::session::flash;
 use crate::callers::SignedIn;
 use crate::filters;
+use crate::layout::{Layout, page, refused};
 use crate::platform::web::RequestContext;
-use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops};
+use crate::tokens::pages::{
+    About, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
+};
 
 const BASE: &str = "/account/tokens";
 
@@ -40,8 +42,8 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "account/tokens.html")]
 struct ListPage {
-    shell: Shell,
-    slice: Slice<Token>,
+    shell: Layout,
+    slice: Page<Token>,
     dead: bool,
     closed: Vec<String>,
 }
@@ -49,23 +51,23 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "account/new_token.html")]
 struct NewPage {
-    shell: Shell,
+    shell: Layout,
     form: Form,
     lifetime: String,
     lifetimes: Vec<LifetimeChoice>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, signed_in: SignedIn, query: Query) -> Result<Response> {
     let dead = query.has("dead");
-    let slice = tokens::list(&app, signed_in.person.id, dead, &Page::of_console(&query)?).await?;
+    let slice = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
     let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;
-    let shell = Shell::account(&app, &signed_in, "Personal tokens").await?;
+    let shell = Layout::account(&app, &signed_in, "Personal tokens").await?;
     Ok(page(&ListPage { shell, slice, dead, closed }))
 }
 
 async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    new_page(&app, &signed_in, StatusCode::OK, Form::default(), Mistakes::default()).await
+    new_page(&app, &signed_in, StatusCode::OK, Form::default(), ValidationErrors::default()).await
 }
 
 async fn new_page(
@@ -73,11 +75,11 @@ async fn new_page(
     signed_in: &SignedIn,
     status: StatusCode,
     form: Form,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let (policy, _) = tokens::policy(app, signed_in.person.id).await?;
     let shell =
-        Shell { section: "Personal tokens", ..Shell::account(app, signed_in, "New personal token").await? };
+        Layout { section: "Personal tokens", ..Layout::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
     Ok(html(status, &NewPage { shell, form, lifetime, lifetimes, mistakes }))
@@ -119,7 +121,7 @@ async fn reveal(
         done: BASE.to_owned(),
         regenerate: format!("{BASE}/{}/regenerate", token.id),
     };
-    let shell = Shell { section: "Personal tokens", ..Shell::account(&app, &signed_in, "").await? };
+    let shell = Layout { section: "Personal tokens", ..Layout::account(&app, &signed_in, "").await? };
     show(&app, &signed_in.session, shell, token.id, about).await
 }
 
@@ -128,16 +130,16 @@ async fn question(
     signed_in: &SignedIn,
     id: &str,
     (verb, button): (&str, &'static str),
-) -> Result<(Shell, Question)> {
+) -> Result<(Layout, Confirmation)> {
     let token = tokens::get(app, signed_in.person.id, id).await?;
-    let shell = Shell::account(app, signed_in, format!("{verb} token {}?", token.name)).await?;
-    let question = Question {
+    let shell = Layout::account(app, signed_in, format!("{verb} token {}?", token.name)).await?;
+    let question = Confirmation {
         action: format!("{BASE}/{}/{}", token.id, verb.to_lowercase()),
         back: ("Personal tokens".to_owned(), BASE.to_owned()),
         button,
         token,
     };
-    Ok((Shell { section: "Personal tokens", ..shell }, question))
+    Ok((Layout { section: "Personal tokens", ..shell }, question))
 }
 
 async fn regenerate_form(
@@ -147,7 +149,13 @@ async fn regenerate_form(
 ) -> Result<Response> {
     let (policy, _) = tokens::policy(&app, signed_in.person.id).await?;
     let (shell, question) = question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
-    Ok(ask_regenerate(shell, StatusCode::OK, question, (&policy, &Form::default()), Mistakes::default()))
+    Ok(ask_regenerate(
+        shell,
+        StatusCode::OK,
+        question,
+        (&policy, &Form::default()),
+        ValidationErrors::default(),
+    ))
 }
 
 async fn regenerate(
@@ -178,7 +186,7 @@ async fn delete_form(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let (shell, question) = question(&app, &signed_in, &id, ("Delete", "Delete token")).await?;
-    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn delete(

@@ -6,8 +6,8 @@ use crate::access::{
 };
 use crate::audit::{Actor, Change};
 use crate::platform::id::{PersonId, TokenId};
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::memberships;
 use crate::state::AppState;
 use crate::tokens::lifecycle::{self, Issued};
@@ -66,9 +66,9 @@ pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<Str
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn list(app: &AppState, person: PersonId, dead: bool, page: &Page) -> Result<Slice<Token>> {
+pub async fn list(app: &AppState, person: PersonId, dead: bool, page: &PageRequest) -> Result<Page<Token>> {
     let rows = store::of_person(&app.context.db, person, (app.context.clock.now(), dead), page).await?;
-    Ok(page.cut(rows, |token| Cursor::of_id(token.id)))
+    Ok(page.into_page(rows, |token| Cursor::of_id(token.id)))
 }
 
 /// One of the person's tokens.
@@ -95,12 +95,12 @@ pub async fn create(
 ) -> Result<Issued> {
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
-    change.touches_nothing();
-    let mut mistakes = Mistakes::default();
+    change.no_invalidation();
+    let mut mistakes = ValidationErrors::default();
     let token = input.check(&mut mistakes, (&policy, TokenKind::Personal), change.now);
     let Some(mut token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
     if let Some(parent) = bounds.parent
-        && !store::hold(change.tx(), parent).await?
+        && !store::lock_token(change.tx(), parent).await?
     {
         return Err(Error::Unauthenticated { presented: true });
     }
@@ -110,14 +110,14 @@ pub async fn create(
             token.expires_at = Some(token.expires_at.map_or(bound, |end| end.min(bound)));
         } else if token.expires_at.is_none_or(|end| end > bound) {
             let message = format!("may be at most {}, when the token that makes it ends", bound.rfc3339());
-            return Err(Error::Invalid(Mistakes::one("expires_at", message)));
+            return Err(Error::Invalid(ValidationErrors::one("expires_at", message)));
         }
     }
     if let Some(bound) = bounds.permissions {
         let asked = token.permissions.unwrap_or(bound);
         if !bound.include(asked) {
             let message = "may hold only what the token that makes it carries";
-            return Err(Error::Invalid(Mistakes::one("permissions", message)));
+            return Err(Error::Invalid(ValidationErrors::one("permissions", message)));
         }
         token.permissions = Some(asked);
     }
@@ -126,7 +126,7 @@ pub async fn create(
             token.allowed_addresses = bound.clone();
         } else if !token.allowed_addresses.is_within(bound) {
             let message = "may hold only ranges within those of the token that makes it";
-            return Err(Error::Invalid(Mistakes::one("allowed_addresses", message)));
+            return Err(Error::Invalid(ValidationErrors::one("allowed_addresses", message)));
         }
     }
     let issued = lifecycle::issue(&mut change, Holder::oneself(person), &token, delivery).await?;
@@ -151,7 +151,7 @@ pub async fn regenerate(
     let token = get(app, person, id).await?;
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
-    change.touches_person(person);
+    change.invalidates_person(person);
     let holder = Holder::oneself(person);
     let issued = lifecycle::regenerate(&mut change, holder, &token, renewal, &policy, delivery).await?;
     change.done().await?;
@@ -165,7 +165,7 @@ pub async fn regenerate(
 pub async fn revoke(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
     let token = get(app, person, id).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
-    change.touches_person(person);
+    change.invalidates_person(person);
     lifecycle::revoke(change, &token).await?;
     Ok(token)
 }
@@ -177,7 +177,7 @@ pub async fn revoke(app: &AppState, actor: &Actor, person: PersonId, id: &str) -
 pub async fn stop_old(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
     let token = get(app, person, id).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
-    change.touches_person(person);
+    change.invalidates_person(person);
     lifecycle::stop_old(change, &token).await?;
     Ok(token)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Section;
 use super::words::{kinds, parts};
 use crate::platform::web::Problem;
-use crate::platform::web::operation::{Answer, Described, Shape};
+use crate::platform::web::operation::{OperationInfo, SchemaOf, SuccessResponse};
 
 /// Bodies are described in place, answers by names that stand once.
 struct Generators {
@@ -30,11 +30,11 @@ pub(super) fn of(sections: &[Section]) -> Value {
     };
     let problem = generators.answers.subschema_for::<Problem>();
     let mut paths: Map<String, Value> = Map::new();
-    let all: Vec<&Described> = sections.iter().flat_map(|section| &section.operations).collect();
+    let all: Vec<&OperationInfo> = sections.iter().flat_map(|section| &section.operations).collect();
     for section in sections {
         for operation in &section.operations {
             let mut told = tell(section.tag, operation, &mut generators, &json!(problem));
-            if let Answer::Made(_) = operation.answer {
+            if let SuccessResponse::Made(_) = operation.answer {
                 told["responses"]["201"]["links"] = links(operation, &all);
             }
             paths.entry(&operation.path).or_insert_with(|| json!({}))
@@ -73,7 +73,7 @@ caller may not see is 404; what it may see but not do is 403 and names what is m
 an `ETag` makes an edit hold on to what was read. `Tessera-On-Behalf-Of` and `Tessera-For-Team` say for whom and for \
 which team a service account works.";
 
-fn tell(tag: &str, operation: &Described, generators: &mut Generators, problem: &Value) -> Value {
+fn tell(tag: &str, operation: &OperationInfo, generators: &mut Generators, problem: &Value) -> Value {
     let description: Vec<String> = [
         Some(operation.note.to_owned()).filter(|note| !note.is_empty()),
         Some(operation.needs).filter(|needs| !needs.is_empty()).map(|needs| format!("Needs `{needs}`.")),
@@ -103,8 +103,8 @@ fn tell(tag: &str, operation: &Described, generators: &mut Generators, problem: 
 }
 
 /// Where what was made can be read, edited and ended.
-fn links(made: &Described, all: &[&Described]) -> Value {
-    let below = |each: &&&Described| {
+fn links(made: &OperationInfo, all: &[&OperationInfo]) -> Value {
+    let below = |each: &&&OperationInfo| {
         let rest = each.path.strip_prefix(made.path.as_str()).and_then(|rest| rest.strip_prefix("/{"));
         rest.is_some_and(|rest| rest.ends_with('}') && !rest.contains('/'))
     };
@@ -119,7 +119,7 @@ fn links(made: &Described, all: &[&Described]) -> Value {
     Value::Object(links.collect())
 }
 
-fn parameters(operation: &Described) -> Vec<Value> {
+fn parameters(operation: &OperationInfo) -> Vec<Value> {
     let mut all: Vec<Value> = parts(&operation.path)
         .map(|(name, about, example)| {
             json!({
@@ -138,7 +138,7 @@ fn parameters(operation: &Described) -> Vec<Value> {
             json!({ "name": filter.name, "in": "query", "description": filter.about, "schema": schema }),
         );
     }
-    if let Answer::Page(_) = operation.answer {
+    if let SuccessResponse::Page(_) = operation.answer {
         let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 });
         all.push(json!({ "name": "limit", "in": "query", "description": "How many.", "schema": limit }));
         let about = "The cursor of the page before.";
@@ -158,11 +158,11 @@ fn parameters(operation: &Described) -> Vec<Value> {
 }
 
 /// Whether it edits what has a tag.
-fn edits(operation: &Described) -> bool {
+fn edits(operation: &OperationInfo) -> bool {
     operation.tagged && operation.method == axum::http::Method::PATCH
 }
 
-fn responses(operation: &Described, generators: &mut Generators, problem: &Value) -> Value {
+fn responses(operation: &OperationInfo, generators: &mut Generators, problem: &Value) -> Value {
     let mut all = Map::new();
     let mut well = |status: &str, about: &str, schema: Option<Value>| {
         let mut response = json!({ "description": about });
@@ -175,12 +175,12 @@ fn responses(operation: &Described, generators: &mut Generators, problem: &Value
         }
         all.insert(status.to_owned(), response);
     };
-    let mut one = |shape: Shape| json!(shape(&mut generators.answers));
+    let mut one = |shape: SchemaOf| json!(shape(&mut generators.answers));
     match operation.answer {
-        Answer::Nothing => well("204", "Done.", None),
-        Answer::One(shape) => well("200", "As it is.", Some(one(shape))),
-        Answer::Made(shape) => well("201", "Made.", Some(one(shape))),
-        Answer::Page(shape) | Answer::All(shape) => {
+        SuccessResponse::Nothing => well("204", "Done.", None),
+        SuccessResponse::One(shape) => well("200", "As it is.", Some(one(shape))),
+        SuccessResponse::Made(shape) => well("201", "Made.", Some(one(shape))),
+        SuccessResponse::Page(shape) | SuccessResponse::All(shape) => {
             let next =
                 json!({ "type": ["string", "null"], "description": "For `after`; null on the last page." });
             let list = json!({
@@ -205,7 +205,7 @@ fn responses(operation: &Described, generators: &mut Generators, problem: &Value
     Value::Object(all)
 }
 
-fn failures(operation: &Described) -> Vec<(&'static str, &'static str)> {
+fn failures(operation: &OperationInfo) -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
         ("401", "No token, or none that is good."),
         ("403", "Not allowed; the answer names what is missing."),
@@ -216,7 +216,7 @@ fn failures(operation: &Described) -> Vec<(&'static str, &'static str)> {
     if is_below {
         all.push(("404", "Nothing there, or nothing that the caller may see."));
     }
-    let reads = matches!(operation.answer, Answer::Page(_)) || !operation.filters.is_empty();
+    let reads = matches!(operation.answer, SuccessResponse::Page(_)) || !operation.filters.is_empty();
     if operation.body.is_some() {
         all.push(("400", "Not JSON."));
         all.push(("413", "More than is taken."));

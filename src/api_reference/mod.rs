@@ -12,9 +12,9 @@ use axum::body::Bytes;
 use axum::middleware::from_fn;
 use serde_json::Value;
 
-use crate::platform::server::DirectRoutes;
+use crate::platform::server::FastPath;
 use crate::platform::web::idempotency::digest_request;
-use crate::platform::web::operation::{Api, BASE, Described};
+use crate::platform::web::operation::{Api, BASE, OperationInfo};
 use crate::state::AppState;
 
 /// A section of the reference.
@@ -25,7 +25,7 @@ pub struct Section {
     /// What it is about.
     pub about: &'static str,
     /// Its operations.
-    pub operations: Vec<Described>,
+    pub operations: Vec<OperationInfo>,
 }
 
 /// Everything that the reference tells, made when it is first asked for.
@@ -44,19 +44,19 @@ impl Reference {
 
 /// The sections taken apart.
 #[derive(Debug)]
-pub struct Assembled {
+pub struct ApiRouter {
     /// What answers below the API's address.
     pub api: Router<AppState>,
     /// What answers without the layers of the others.
-    pub direct: DirectRoutes<AppState>,
+    pub direct: FastPath<AppState>,
     /// The pages of the reference.
     pub reference: Router<AppState>,
 }
 
 /// Takes the sections apart.
-pub fn assemble(sections: Vec<Api<AppState>>) -> Assembled {
+pub fn assemble(sections: Vec<Api<AppState>>) -> ApiRouter {
     let (mut api, mut once, mut told) = (Router::new(), Router::new(), Vec::new());
-    let mut direct = DirectRoutes::default();
+    let mut direct = FastPath::default();
     for Api { tag, about, router, once: repeated, direct: apart, operations } in sections {
         api = api.merge(router);
         once = once.merge(repeated);
@@ -66,5 +66,5 @@ pub fn assemble(sections: Vec<Api<AppState>>) -> Assembled {
     let reference = Reference { sections: told, document: OnceLock::new(), json: OnceLock::new() };
     // Only what reads an `Idempotency-Key` carries what that costs.
     let api = api.merge(once.layer(from_fn(digest_request)));
-    Assembled { api: Router::new().nest(BASE, api), direct, reference: pages::routes(Arc::new(reference)) }
+    ApiRouter { api: Router::new().nest(BASE, api), direct, reference: pages::routes(Arc::new(reference)) }
 }

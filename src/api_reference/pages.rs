@@ -15,7 +15,7 @@ use tower_http::compression::CompressionLayer;
 use super::words::{kinds, parts};
 use super::{Reference, Section};
 use crate::filters;
-use crate::platform::web::operation::{Answer, Described};
+use crate::platform::web::operation::{OperationInfo, SuccessResponse};
 use crate::platform::web::{html, mount};
 use crate::state::AppState;
 
@@ -54,8 +54,8 @@ struct Field {
 }
 
 /// An operation, as the page tells it.
-struct Told<'a> {
-    operation: &'a Described,
+struct EventSummary<'a> {
+    operation: &'a OperationInfo,
     kinds: Option<String>,
     parts: Vec<(&'static str, &'static str, &'static str)>,
     body: Vec<Field>,
@@ -67,7 +67,7 @@ struct Told<'a> {
 #[derive(Template)]
 #[template(path = "api_reference/reference.html")]
 struct ReferencePage<'a> {
-    sections: Vec<(&'a Section, Vec<Told<'a>>)>,
+    sections: Vec<(&'a Section, Vec<EventSummary<'a>>)>,
 }
 
 fn page(reference: &Reference) -> Response {
@@ -81,19 +81,19 @@ fn page(reference: &Reference) -> Response {
     html(axum::http::StatusCode::OK, &ReferencePage { sections })
 }
 
-fn tell<'a>(document: &Value, operation: &'a Described) -> Told<'a> {
+fn tell<'a>(document: &Value, operation: &'a OperationInfo) -> EventSummary<'a> {
     let told = &document["paths"][&operation.path][operation.method.as_str().to_lowercase()];
     let status = match operation.answer {
-        Answer::Nothing => "204",
-        Answer::One(_) | Answer::Page(_) | Answer::All(_) => "200",
-        Answer::Made(_) => "201",
+        SuccessResponse::Nothing => "204",
+        SuccessResponse::One(_) | SuccessResponse::Page(_) | SuccessResponse::All(_) => "200",
+        SuccessResponse::Made(_) => "201",
     };
     let mut answer = &told["responses"][status]["content"]["application/json"]["schema"];
-    let is_list = matches!(operation.answer, Answer::Page(_) | Answer::All(_));
+    let is_list = matches!(operation.answer, SuccessResponse::Page(_) | SuccessResponse::All(_));
     if is_list {
         answer = &answer["properties"]["items"]["items"];
     }
-    Told {
+    EventSummary {
         operation,
         kinds: kinds(operation),
         parts: parts(&operation.path).collect(),

@@ -1,7 +1,7 @@
 //! What the reference says of the parts of addresses and of kinds of token.
 
 use crate::access::TokenKind;
-use crate::platform::web::operation::Described;
+use crate::platform::web::operation::OperationInfo;
 
 /// A part of an address: its name, what it is, and an example.
 const PARTS: &[(&str, &str, &str)] = &[
@@ -30,12 +30,12 @@ pub(super) fn parts(path: &str) -> impl Iterator<Item = (&'static str, &'static 
 }
 
 /// Whether organization tokens can be used: not where only other kinds can.
-pub(super) fn takes_organization_tokens(operation: &Described) -> bool {
+pub(super) fn takes_organization_tokens(operation: &OperationInfo) -> bool {
     operation.only.is_empty() || operation.only.contains(&TokenKind::Organization.word())
 }
 
 /// The sentence on operations that organization tokens cannot use.
-pub(super) fn kinds(operation: &Described) -> Option<String> {
+pub(super) fn kinds(operation: &OperationInfo) -> Option<String> {
     if takes_organization_tokens(operation) {
         return None;
     }

@@ -8,7 +8,7 @@ use super::privileges::{Authority, Privileges};
 use super::store;
 use crate::access::{PrincipalId, Subject};
 use crate::platform::Context;
-use crate::platform::db::{Statement, Touched};
+use crate::platform::db::{InvalidationScope, Statement};
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
 use crate::platform::{Error, Result, Timestamp, Tx};
 use crate::principals::{Effect, OrganizationFacts};
@@ -32,7 +32,7 @@ pub struct Change<'a> {
     actor: &'a Actor,
     organization: Option<OrganizationId>,
     told: u8,
-    touched: Option<Touched>,
+    invalidation: Option<InvalidationScope>,
     privileges: Privileges,
     about: About,
     /// The moment of the change: one for all its rows.
@@ -50,10 +50,10 @@ impl<'a> Change<'a> {
         organization: Option<OrganizationId>,
     ) -> Result<Self> {
         let tx = context.db.begin().await?;
-        let (told, touched, now) = (0, None, context.clock.now());
+        let (told, invalidation, now) = (0, None, context.clock.now());
         let privileges = Privileges::new(Authority::Actor);
         let about = About::Actor;
-        Ok(Self { tx, context, actor, organization, told, touched, privileges, about, now })
+        Ok(Self { tx, context, actor, organization, told, invalidation, privileges, about, now })
     }
 
     /// Lets this change give access without a caller who holds it: the first
@@ -118,24 +118,26 @@ impl<'a> Change<'a> {
     /// token that nobody has asked about yet, or only tells of something. Without
     /// it memory forgets what belongs to the organization, or everything where
     /// there is none.
-    pub const fn touches_nothing(&mut self) {
-        self.touched = Some(Touched::Nothing);
+    pub const fn no_invalidation(&mut self) {
+        self.invalidation = Some(InvalidationScope::Nothing);
     }
 
     /// Says that it is about one token alone, which is no access token: its
     /// values, its end, its name, its addresses.
-    pub fn touches_token(&mut self, token: TokenId) {
-        self.touched = Some(Touched::These(token.into(), None));
+    pub fn invalidates_token(&mut self, token: TokenId) {
+        self.invalidation = Some(InvalidationScope::These(token.into(), None));
     }
 
     /// Says that it is about a person's own things and nothing else.
-    pub fn touches_person(&mut self, person: PersonId) {
-        self.touched = Some(Touched::These(person.into(), None));
+    pub fn invalidates_person(&mut self, person: PersonId) {
+        self.invalidation = Some(InvalidationScope::These(person.into(), None));
     }
 
-    fn touched(&self) -> Touched {
-        let whole = self.organization.map_or(Touched::Everything, |id| Touched::These(id.into(), None));
-        self.touched.unwrap_or(whole)
+    fn invalidation(&self) -> InvalidationScope {
+        let whole = self
+            .organization
+            .map_or(InvalidationScope::Everything, |id| InvalidationScope::These(id.into(), None));
+        self.invalidation.unwrap_or(whole)
     }
 
     /// Says whom a change is about that belongs to no organization: each of the
@@ -226,8 +228,8 @@ impl<'a> Change<'a> {
             return Err(Error::internal("a change without an event"));
         }
         self.verify().await?;
-        let touched = self.touched();
-        self.context.db.commit(self.tx, touched).await?;
+        let invalidation = self.invalidation();
+        self.context.db.commit(self.tx, invalidation).await?;
         Ok(())
     }
 
@@ -238,8 +240,8 @@ impl<'a> Change<'a> {
     pub async fn commit(mut self, event: Event) -> Result<()> {
         self.verify().await?;
         self.also(&event).await?;
-        let touched = self.touched();
-        self.context.db.commit(self.tx, touched).await?;
+        let invalidation = self.invalidation();
+        self.context.db.commit(self.tx, invalidation).await?;
         tracing::info!(
             action = %event.action, target = %event.target_id, actor = %self.actor.id, "changed"
         );

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::platform::Timestamp;
 use crate::platform::id::{EventId, PersonId, TokenId};
-use crate::platform::text::words;
+use crate::platform::text::string_enum;
 use crate::platform::web::{IdempotencyKey, RequestContext};
 
-words! {
+string_enum! {
     /// What kind of principal acted.
     ActorKind {
         /// A person.
@@ -29,9 +29,9 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Through which door.
-    Through {
+    Channel {
         /// The pages.
         Console = "console",
         /// The JSON API.
@@ -41,7 +41,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// What was done: the thing and the verb.
     Action {
         /// An organization was made.
@@ -176,7 +176,7 @@ pub struct Actor {
     /// The token that it came with, if it came with one.
     pub token: Option<TokenId>,
     /// The door.
-    pub through: Through,
+    pub through: Channel,
     /// The peer's address.
     pub address: Option<IpAddr>,
     /// The request's id, as in the log.
@@ -193,19 +193,19 @@ impl Actor {
     /// Somebody in the console who is not signed in.
     #[must_use]
     pub fn anonymous(request: &RequestContext, name: &str) -> Self {
-        Self::of(request, Through::Console, ActorKind::Nobody, String::new(), name.to_owned())
+        Self::of(request, Channel::Console, ActorKind::Nobody, String::new(), name.to_owned())
     }
 
     /// A person in the console.
     #[must_use]
     pub fn person(request: &RequestContext, id: PersonId, name: &str) -> Self {
-        Self::of(request, Through::Console, ActorKind::Person, id.to_string(), name.to_owned())
+        Self::of(request, Channel::Console, ActorKind::Person, id.to_string(), name.to_owned())
     }
 
     /// A principal that uses the API or a protocol.
     #[must_use]
     pub fn program(request: &RequestContext, kind: ActorKind, id: String, name: String) -> Self {
-        Self::of(request, Through::Api, kind, id, name)
+        Self::of(request, Channel::Api, kind, id, name)
     }
 
     /// Whoever runs the installation, on its command line.
@@ -214,11 +214,11 @@ impl Actor {
         let nowhere = RequestContext::default();
         Self {
             request_id: String::new(),
-            ..Self::of(&nowhere, Through::CommandLine, ActorKind::Operator, String::new(), name)
+            ..Self::of(&nowhere, Channel::CommandLine, ActorKind::Operator, String::new(), name)
         }
     }
 
-    fn of(request: &RequestContext, through: Through, kind: ActorKind, id: String, name: String) -> Self {
+    fn of(request: &RequestContext, through: Channel, kind: ActorKind, id: String, name: String) -> Self {
         Self {
             kind,
             id,
@@ -287,7 +287,7 @@ impl Event {
 
 /// An event as it is read back.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Told {
+pub struct EventSummary {
     /// Its id.
     pub id: EventId,
     /// When.

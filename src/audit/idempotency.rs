@@ -5,9 +5,9 @@
 use sha2::{Digest as _, Sha256};
 
 use super::change::Change;
-use super::event::Through;
+use super::event::Channel;
 use crate::platform::web::IdempotencyKey;
-use crate::platform::{Error, Mistakes, Result, sql};
+use crate::platform::{Error, Result, ValidationErrors, sql};
 
 /// The outcome of an earlier request with the same key, or `None` for the first
 /// one, which is remembered with `outcome`. `purpose` names the operation and
@@ -46,13 +46,13 @@ pub async fn find_or_record_outcome<T: std::fmt::Display + std::str::FromStr>(
         sql("SELECT outcome FROM submissions WHERE key = $1").bind(hash).one(change.tx()).await?;
     let (earlier, known_digest) = earlier.split_once(' ').unwrap_or((&earlier, ""));
     if known_digest != digest {
-        if change.actor().through == Through::Console {
+        if change.actor().through == Channel::Console {
             return Err(Error::conflict(
                 "This form was submitted before. Open it again to submit another one.",
             ));
         }
         let message = "was used for another request: take a new one";
-        return Err(Error::Invalid(Mistakes::one("Idempotency-Key", message)));
+        return Err(Error::Invalid(ValidationErrors::one("Idempotency-Key", message)));
     }
     earlier.parse().map(Some).map_err(|_| Error::internal("a submission's outcome is no id"))
 }

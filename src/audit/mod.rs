@@ -8,5 +8,5 @@ mod privileges;
 mod store;
 
 pub use change::Change;
-pub use event::{Action, Actor, ActorKind, Event, Through, Told};
+pub use event::{Action, Actor, ActorKind, Channel, Event, EventSummary};
 pub use store::{about, by, latest};

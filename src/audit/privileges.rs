@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use super::event::{Actor, ActorKind};
 use crate::access::{Grant, Refusal};
 use crate::access::{
-    Kind, PermissionSet, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Projects, Source,
-    Subject, ensure_holds_set, gained,
+    GrantSource, Kind, PermissionSet, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts,
+    Projects, Subject, ensure_holds_set, gained,
 };
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TokenId};
 use crate::platform::{Error, Result, Timestamp, Tx, sql};
@@ -221,7 +221,7 @@ async fn invitee(
     let role = facts.sets.find(role).map(|set| Grant {
         set: set.clone(),
         projects: Projects::All,
-        source: Source::Role,
+        source: GrantSource::Role,
     });
     let mut grants: Vec<Grant> = role.into_iter().collect();
     let mut owner = false;

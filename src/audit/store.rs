@@ -1,6 +1,6 @@
 //! The audit log's SQL.
 
-use super::event::{Actor, Event, Told};
+use super::event::{Actor, Event, EventSummary};
 use crate::platform::Context;
 use crate::platform::id::{EventId, OrganizationId, PersonId};
 use crate::platform::{Db, Result, Timestamp, Tx, sql};
@@ -56,7 +56,7 @@ pub(super) async fn organizations_of(tx: &mut Tx, person: PersonId) -> Result<Ve
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result<Vec<Told>> {
+pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result<Vec<EventSummary>> {
     Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
             WHERE organization_id = $1 ORDER BY id DESC LIMIT $2")
     .bind(organization)
@@ -69,7 +69,12 @@ pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn about(db: &Db, organization: OrganizationId, target: &str, limit: i64) -> Result<Vec<Told>> {
+pub async fn about(
+    db: &Db,
+    organization: OrganizationId,
+    target: &str,
+    limit: i64,
+) -> Result<Vec<EventSummary>> {
     Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
             WHERE target_id = $1 AND organization_id = $2 AND actor_id <> $1 ORDER BY id DESC LIMIT $3")
     .bind(target)
@@ -83,7 +88,7 @@ pub async fn about(db: &Db, organization: OrganizationId, target: &str, limit: i
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn by(db: &Db, organization: OrganizationId, actor: &str, limit: i64) -> Result<Vec<Told>> {
+pub async fn by(db: &Db, organization: OrganizationId, actor: &str, limit: i64) -> Result<Vec<EventSummary>> {
     Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
             WHERE actor_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT $3")
     .bind(actor)

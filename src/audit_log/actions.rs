@@ -1,13 +1,13 @@
 //! What can be done with the audit log: read it.
 
 use super::store::{self, Entry, Filter};
-use crate::access::{Guarded, Resource, Target, see};
+use crate::access::{Guarded, Resource, Target, authorize_read};
 use crate::audit::Action;
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::web::Query;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 
 /// The audit log of the organization.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub fn filter(query: &Query) -> Filter {
 /// action that there is not: with any of these nothing would be found, and
 /// nobody would know why.
 fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let mut span = |field: &str, text: &str| match text {
         "" => None,
         text => mistakes.check(field, Timestamp::parse_span(text)),
@@ -65,11 +65,16 @@ fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `audit_logs:read`; [`Error::Invalid`] for a filter that can match nothing.
-pub async fn list(context: &Context, caller: &Caller, filter: &Filter, page: &Page) -> Result<Slice<Entry>> {
-    see(&caller.subject, AuditLog)?;
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<Entry>> {
+    authorize_read(&caller.subject, AuditLog)?;
     let (rows, window) =
         store::list(&context.db, caller.organization.id, filter, check(filter)?, page).await?;
-    Ok(page.cut_in(rows, &window, |entry| Cursor::of_id(entry.id)))
+    Ok(page.into_scanned_page(rows, &window, |entry| Cursor::of_id(entry.id)))
 }
 
 /// An event as a line of CSV. A cell that a spreadsheet would take for a

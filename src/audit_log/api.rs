@@ -11,7 +11,7 @@ use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::Query;
 use crate::platform::web::operation::{Api, get};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::state::AppState;
 
@@ -48,6 +48,7 @@ pub fn routes() -> Api<AppState> {
 
 async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
     let slice =
-        actions::list(&app.context, &caller, &actions::filter(&query), &Page::of_api(&query)?).await?;
+        actions::list(&app.context, &caller, &actions::filter(&query), &PageRequest::for_api(&query)?)
+            .await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }

@@ -10,15 +10,15 @@ use axum::routing::get;
 
 use super::actions::{self, COLUMNS};
 use super::store::{Entry, Filter};
-use crate::access::see;
+use crate::access::authorize_read;
 use crate::audit::Action;
 use crate::callers::{Caller, ConsoleCaller};
 use crate::filters;
+use crate::layout::{Layout, refused};
 use crate::platform::id::EventId;
-use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::web::{BodyWriter, Query, html, streamed_body};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
-use crate::shell::{Shell, refused};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
 
 const SECTION: &str = "Audit log";
@@ -33,27 +33,27 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "audit_log/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     filter: Filter,
-    slice: Slice<Entry>,
+    slice: Page<Entry>,
     /// How far back was looked, where looking stopped.
     reached: Option<Timestamp>,
     actions: &'static [Action],
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let filter = actions::filter(&query);
     let (status, slice, mistakes) =
-        match actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await {
-            Ok(slice) => (StatusCode::OK, slice, Mistakes::default()),
+        match actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await {
+            Ok(slice) => (StatusCode::OK, slice, ValidationErrors::default()),
             Err(error @ Error::Invalid(_)) => {
                 let (status, mistakes) = refused(error)?;
-                (status, Slice::empty(), mistakes)
+                (status, Page::empty(), mistakes)
             }
             Err(error) => return Err(error),
         };
-    let shell = Shell::of(&app, &caller, SECTION, "Audit log").await?;
+    let shell = Layout::of(&app, &caller, SECTION, "Audit log").await?;
     let stop = slice.next.as_deref().filter(|_| slice.stopped_after());
     let stop = stop.and_then(|cursor| Cursor::decode("after", cursor).ok()?.id.parse::<EventId>().ok());
     let reached = stop.map(EventId::made_at);
@@ -68,12 +68,12 @@ enum Format {
 }
 
 async fn export(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
-    see(&caller.subject, actions::AuditLog)?;
+    authorize_read(&caller.subject, actions::AuditLog)?;
     let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
     let filter = actions::filter(&query);
     // What is wrong with the filter is told before the first byte.
     let first =
-        actions::list(&app.context, &caller, &filter, &Page { limit: 500, after: None, before: None })
+        actions::list(&app.context, &caller, &filter, &PageRequest { limit: 500, after: None, before: None })
             .await?;
     let (writer, body) = streamed_body();
     let name = format!("audit-log-{}", caller.organization.slug);
@@ -99,7 +99,7 @@ async fn write(
     caller: &Caller,
     filter: &Filter,
     format: Format,
-    mut slice: Slice<Entry>,
+    mut slice: Page<Entry>,
     writer: &BodyWriter,
 ) -> Result<()> {
     let header: Vec<String> = COLUMNS.iter().map(|column| (*column).to_owned()).collect();
@@ -122,7 +122,7 @@ async fn write(
         }
         let Some(next) = &slice.next else { return Ok(()) };
         let after = Some(Cursor::decode("after", next)?);
-        slice =
-            actions::list(&app.context, caller, filter, &Page { limit: 500, after, before: None }).await?;
+        slice = actions::list(&app.context, caller, filter, &PageRequest { limit: 500, after, before: None })
+            .await?;
     }
 }

@@ -6,11 +6,11 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::audit::{Action, ActorKind, Through};
+use crate::audit::{Action, ActorKind, Channel};
 use crate::platform::db::Statement;
 use crate::platform::id::{EventId, OrganizationId, TokenId};
-use crate::platform::text::like;
-use crate::platform::web::paging::{Cursor, Page, Window, newest, stop};
+use crate::platform::text::contains_pattern;
+use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop};
 use crate::platform::{Db, Result, Timestamp};
 
 /// What the log is filtered by; empty means any.
@@ -118,7 +118,7 @@ pub struct Entry {
     /// Its name then.
     pub target_name: String,
     /// Through which door.
-    pub via: Through,
+    pub via: Channel,
     /// From where.
     pub address: Option<String>,
     /// The request, as in the log.
@@ -237,8 +237,8 @@ pub async fn list(
     organization: OrganizationId,
     filter: &Filter,
     span: (Timestamp, Timestamp),
-    page: &Page,
-) -> Result<(Vec<Entry>, Window)> {
+    page: &PageRequest,
+) -> Result<(Vec<Entry>, ScanLimit)> {
     if filter.action.is_empty() || filter.by().0 != By::Nothing {
         return one(db, organization, filter, span, page).await;
     }
@@ -256,7 +256,7 @@ pub async fn list(
         }
         for (events, of_action) in try_join_all(pages).await? {
             all.extend(events);
-            window = window.as_far_as(of_action.stop);
+            window = window.limited_to(of_action.stop);
         }
     }
     all.retain(|entry: &Entry| window.holds(&entry.id.to_string()));
@@ -270,8 +270,8 @@ pub async fn list(
 
 /// The part of the log that a page can hold. Ids grow with time, so a span of
 /// time is a part of the list.
-fn span_of(page: &Page, (from, until): (Timestamp, Timestamp)) -> Window {
-    Window::newest(page, (EventId::first_of(from).to_string(), EventId::last_of(until).to_string()))
+fn span_of(page: &PageRequest, (from, until): (Timestamp, Timestamp)) -> ScanLimit {
+    ScanLimit::newest(page, (EventId::first_of(from).to_string(), EventId::last_of(until).to_string()))
 }
 
 /// The same by the one index that narrows it most.
@@ -280,11 +280,11 @@ async fn one(
     organization: OrganizationId,
     filter: &Filter,
     (from, until): (Timestamp, Timestamp),
-    page: &Page,
-) -> Result<(Vec<Entry>, Window)> {
+    page: &PageRequest,
+) -> Result<(Vec<Entry>, ScanLimit)> {
     let (by, value, more) = filter.by();
     let mut window = span_of(page, (from, until));
-    let narrowed = |statement: Statement, window: &Window| {
+    let narrowed = |statement: Statement, window: &ScanLimit| {
         statement.bind(organization).bind(&window.low.id).bind(&window.high.id).bind(value)
     };
     if more {
@@ -307,10 +307,10 @@ async fn one(
         .bind(from)
         .bind(until)
         .bind(&filter.actor)
-        .bind(like(&filter.actor))
+        .bind(contains_pattern(&filter.actor))
         .bind(&filter.action)
         .bind(&filter.target)
-        .bind(like(&filter.target))
+        .bind(contains_pattern(&filter.target))
         .all(db)
         .await?;
     Ok((events, window))

@@ -16,7 +16,7 @@ use super::throttle;
 use crate::platform::Context;
 use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
-use crate::platform::web::cookie::{self, Lasts};
+use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::{Result, Timestamp};
 
 const MAX_AGE: Duration = Duration::from_secs(180 * DAY.as_secs());
@@ -118,7 +118,7 @@ impl KnownBrowsers {
         let all: Vec<&str> =
             std::iter::once(new.as_str()).chain(others.map(String::as_str)).take(MAX_ACCOUNTS).collect();
         let name = name(context.config.https());
-        cookie::set(response, &context.config, (name, &all.join("~")), Lasts::For(MAX_AGE));
+        cookie::set(response, &context.config, (name, &all.join("~")), CookieLifetime::For(MAX_AGE));
         Ok(())
     }
 }

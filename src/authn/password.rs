@@ -8,9 +8,9 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use super::password_queue::{Lane, MAX_WAIT, Place, Queue, Turn};
+use super::password_queue::{Lane, MAX_WAIT, Queue, QueuePlace, Turn};
 use crate::platform::secret::Secret;
-use crate::platform::text::fold;
+use crate::platform::text::casefold;
 use crate::platform::{Error, Random, Result};
 
 /// What OWASP's Password Storage Cheat Sheet asks of argon2id: 19 MiB, twice.
@@ -19,7 +19,7 @@ const PASSES: u32 = 2;
 
 /// Hash of nothing that anybody knows, verified for unknown users so that they
 /// take as long as known ones.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IHNvbWU$\
+const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IHNvbWU$\
      bm8gcGFzc3dvcmQgaGFzaGVzIHRvIHRoaXMgdmFsdWU";
 
 /// Hashes and verifies. Cheap to clone.
@@ -42,8 +42,8 @@ impl Passwords {
     /// [`Error::Busy`] where too many wait already.
     pub async fn hash(&self, password: Secret) -> Result<String> {
         let salt: [u8; 16] = self.random.bytes();
-        let turn = self.enter(Lane::NEW_PASSWORDS)?.turn(MAX_WAIT).await?;
-        apart(turn, move || {
+        let turn = self.join(Lane::NEW_PASSWORDS)?.turn(MAX_WAIT).await?;
+        run_blocking(turn, move || {
             let hash = argon2id()?.hash_password_with_salt(password.expose().as_bytes(), &salt);
             Ok(hash.map_err(Error::internal)?.to_string())
         })
@@ -54,8 +54,8 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Error::Busy`] where too many wait already.
-    pub fn enter(&self, lane: Lane) -> Result<Place> {
-        self.queue.enter(lane)
+    pub fn join(&self, lane: Lane) -> Result<QueuePlace> {
+        self.queue.join(lane)
     }
 
     /// Whether the password is the one that was hashed. With no hash (there is
@@ -66,7 +66,7 @@ impl Passwords {
     /// be longer than [`MAX_WAIT`].
     pub async fn verify(
         &self,
-        place: Place,
+        place: QueuePlace,
         delay: Duration,
         password: Secret,
         hash: Option<String>,
@@ -75,9 +75,9 @@ impl Passwords {
             tokio::time::sleep(delay).await;
         }
         let turn = place.turn(MAX_WAIT.saturating_sub(delay)).await?;
-        apart(turn, move || {
+        run_blocking(turn, move || {
             let known = hash.is_some();
-            let text = hash.unwrap_or_else(|| NOBODY.to_owned());
+            let text = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
             let parsed = PasswordHash::new(&text).map_err(Error::internal)?;
             let fits = argon2id()?.verify_password(password.expose().as_bytes(), &parsed).is_ok();
             Ok(known && fits)
@@ -88,7 +88,7 @@ impl Passwords {
 
 /// Runs where blocking is allowed; the turn ends with the work, also where
 /// nobody waits for it any more.
-async fn apart<T: Send + 'static>(
+async fn run_blocking<T: Send + 'static>(
     turn: Turn,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -121,8 +121,8 @@ pub fn check(password: &Secret, own: &[&str]) -> std::result::Result<(), String>
     if count > 128 {
         return Err("may have at most 128 characters".to_owned());
     }
-    let folded = fold(text);
-    if own.iter().map(|own| fold(own)).any(|own| own.chars().count() >= 4 && folded.contains(&own)) {
+    let folded = casefold(text);
+    if own.iter().map(|own| casefold(own)).any(|own| own.chars().count() >= 4 && folded.contains(&own)) {
         return Err("must not contain your name, username or email address".to_owned());
     }
     if is_repetition(&folded) || is_walk(&folded) {
@@ -167,7 +167,7 @@ mod tests {
         let hash = passwords.hash(secret("correct horse battery")).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let verify = async |text: &str, hash: Option<String>| {
-            let place = passwords.enter(Lane::NEW_PASSWORDS).expect("a place");
+            let place = passwords.join(Lane::NEW_PASSWORDS).expect("a place");
             passwords.verify(place, Duration::ZERO, secret(text), hash).await.expect("ran")
         };
         assert!(verify("correct horse battery", Some(hash.clone())).await);
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_dummy_hash_costs_what_a_real_one_costs() {
-        let parsed = PasswordHash::new(NOBODY).expect("a PHC string");
+        let parsed = PasswordHash::new(DUMMY_HASH).expect("a PHC string");
         assert_eq!(parsed.to_string().split('$').nth(3), Some("m=19456,t=2,p=1"));
     }
 

@@ -129,7 +129,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`Error::Busy`] where the lane or the queue is full.
-    pub fn enter(&self, lane: Lane) -> Result<Place> {
+    pub fn join(&self, lane: Lane) -> Result<QueuePlace> {
         let (most, most_of_lane) = lane.bounds();
         let mut state = self.lock();
         let class = &mut state.classes[lane.class()];
@@ -149,7 +149,7 @@ impl Queue {
         *own += 1;
         class.waiting += 1;
         drop(state);
-        Ok(Place { queue: self.clone(), lane })
+        Ok(QueuePlace { queue: self.clone(), lane })
     }
 
     /// Gives turns to those who are next.
@@ -173,12 +173,12 @@ impl Queue {
 
 /// A place among those who wait; dropping it gives it back.
 #[derive(Debug)]
-pub struct Place {
+pub struct QueuePlace {
     queue: Queue,
     lane: Lane,
 }
 
-impl Place {
+impl QueuePlace {
     /// Waits for the lane's turn, at most this long.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         let class = &mut state.classes[self.lane.class()];
@@ -251,7 +251,7 @@ mod tests {
     async fn busy(queue: &Queue) -> Vec<Turn> {
         let mut turns = Vec::new();
         for _ in 0..MAX_RUNNING {
-            turns.push(queue.enter(lane(255)).expect("a place").turn(MAX_WAIT).await.expect("a turn"));
+            turns.push(queue.join(lane(255)).expect("a place").turn(MAX_WAIT).await.expect("a turn"));
         }
         turns
     }
@@ -262,7 +262,7 @@ mod tests {
         let turns = busy(&queue).await;
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         let wait = |lane: Lane, name: &'static str| {
-            let (place, told) = (queue.enter(lane).expect("a place"), told.clone());
+            let (place, told) = (queue.join(lane).expect("a place"), told.clone());
             tokio::spawn(async move {
                 let turn = place.turn(MAX_WAIT).await.expect("a turn");
                 told.send(name).expect("heard");
@@ -289,24 +289,24 @@ mod tests {
     async fn waiting_is_bounded_for_a_lane_and_a_new_lane_finds_a_place_while_others_crowd() {
         let queue = Queue::default();
         let mut places = Vec::new();
-        while let Ok(place) = queue.enter(lane(1)) {
+        while let Ok(place) = queue.join(lane(1)) {
             places.push(place);
         }
         assert_eq!(places.len(), MAX_FAILING.1);
         for network in 0..=90_u8 {
-            while let Ok(place) = queue.enter(lane(network)) {
+            while let Ok(place) = queue.join(lane(network)) {
                 places.push(place);
             }
         }
         assert!(places.len() >= MAX_FAILING.0 / 4 * 3 && places.len() < MAX_FAILING.0, "{}", places.len());
-        places.push(queue.enter(lane(250)).expect("a place"));
-        assert!(matches!(queue.enter(lane(250)), Err(Error::Busy { .. })));
+        places.push(queue.join(lane(250)).expect("a place"));
+        assert!(matches!(queue.join(lane(250)), Err(Error::Busy { .. })));
         for number in 0..=255 {
-            places.extend(queue.enter(Lane::Failing(IpAddr::from([198, 51, 100, number]))));
+            places.extend(queue.join(Lane::Failing(IpAddr::from([198, 51, 100, number]))));
         }
         assert_eq!(places.len(), MAX_FAILING.0);
         // The known have places of their own.
-        let known = queue.enter(Lane::Known([1; 32])).expect("a place");
+        let known = queue.join(Lane::Known([1; 32])).expect("a place");
         drop((places, known));
         let state = queue.lock();
         assert!(state.classes.iter().all(|class| class.waiting == 0 && class.lanes.is_empty()));
@@ -316,8 +316,8 @@ mod tests {
     async fn all_who_work_behind_one_address_may_come_at_once_while_none_of_them_failed() {
         let queue = Queue::default();
         let office = Lane::Fresh(IpAddr::from([192, 0, 2, 9]));
-        let places: Vec<_> = (0..200).map(|_| queue.enter(office).expect("a place")).collect();
-        let elsewhere = queue.enter(Lane::Fresh(IpAddr::from([198, 51, 100, 9])));
+        let places: Vec<_> = (0..200).map(|_| queue.join(office).expect("a place")).collect();
+        let elsewhere = queue.join(Lane::Fresh(IpAddr::from([198, 51, 100, 9])));
         assert!(elsewhere.is_ok() && places.len() == 200);
     }
 
@@ -325,15 +325,15 @@ mod tests {
     async fn who_leaves_or_waits_too_long_holds_up_nobody() {
         let queue = Queue::default();
         let turns = busy(&queue).await;
-        let late = queue.enter(lane(1)).expect("a place").turn(Duration::from_millis(10)).await;
+        let late = queue.join(lane(1)).expect("a place").turn(Duration::from_millis(10)).await;
         assert!(matches!(late, Err(Error::Busy { .. })));
-        let place = queue.enter(lane(1)).expect("a place");
+        let place = queue.join(lane(1)).expect("a place");
         let gone = tokio::spawn(place.turn(MAX_WAIT));
         tokio::task::yield_now().await;
         gone.abort();
         assert!(gone.await.is_err());
         drop(turns);
-        let turn = queue.enter(lane(1)).expect("a place").turn(MAX_WAIT).await.expect("a turn");
+        let turn = queue.join(lane(1)).expect("a place").turn(MAX_WAIT).await.expect("a turn");
         drop(turn);
         let state = queue.lock();
         assert_eq!(state.running, 0);

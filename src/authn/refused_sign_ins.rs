@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::audit::{Action, Actor, ActorKind, Change, Event, Through};
+use crate::audit::{Action, Actor, ActorKind, Change, Channel, Event};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
-use crate::platform::text::fold;
+use crate::platform::text::casefold;
 use crate::platform::{Result, Timestamp, sql};
 
 const WINDOW: Duration = Duration::from_secs(600);
@@ -47,7 +47,7 @@ fn refused(person: Option<PersonId>, account: &str) -> Event {
 /// organizations.
 async fn person_of(change: &mut Change<'_>, account: &str) -> Result<Option<PersonId>> {
     let row: Option<(PersonId,)> = sql("SELECT id FROM people WHERE email_folded = $1")
-        .bind(fold(account))
+        .bind(casefold(account))
         .optional(change.tx())
         .await?;
     let person = row.map(|(id,)| id);
@@ -64,7 +64,7 @@ async fn person_of(change: &mut Change<'_>, account: &str) -> Result<Option<Pers
 /// When the database cannot.
 pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: bool) -> Result<()> {
     let account: String = typed.chars().filter(|c| !c.is_control()).take(254).collect();
-    let counted_as = if is_known { fold(&account) } else { String::new() };
+    let counted_as = if is_known { casefold(&account) } else { String::new() };
     let place = network(actor.address);
     let key = context.key.derive("refused sign-ins", format!("{counted_as}\n{place}").as_bytes());
     // Of two first ones at once, the second finds nothing to tell and counts.
@@ -84,7 +84,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         }
         drop(tx);
         let mut change = Change::begin(context, actor, None).await?;
-        change.touches_nothing();
+        change.no_invalidation();
         let before: Option<Counted> = sql("DELETE FROM refused_sign_ins WHERE key = $1 AND since <= $2 \
              RETURNING key, account, address, failures, since, last_at")
         .bind(key.as_slice())
@@ -136,7 +136,7 @@ pub async fn write_counted(context: &Context) -> Result<()> {
             id: String::new(),
             name: String::new(),
             token: None,
-            through: Through::Console,
+            through: Channel::Console,
             address: counted.address.parse().ok(),
             request_id: String::new(),
             on_behalf_of: None,
@@ -144,7 +144,7 @@ pub async fn write_counted(context: &Context) -> Result<()> {
             idempotency_key: None,
         };
         let mut change = Change::begin(context, &actor, None).await?;
-        change.touches_nothing();
+        change.no_invalidation();
         // Of several nodes, one takes it.
         let taken: Option<Counted> = sql("DELETE FROM refused_sign_ins WHERE key = $1 AND since = $2 \
              RETURNING key, account, address, failures, since, last_at")

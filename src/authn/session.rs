@@ -8,7 +8,7 @@ use tower_sessions::cookie::SameSite;
 use super::session_store::{PERSON, Store};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
-use crate::platform::text::words;
+use crate::platform::text::string_enum;
 use crate::platform::web::cookie;
 use crate::platform::{Error, Result, sql};
 
@@ -27,7 +27,7 @@ pub struct Person {
     pub name: String,
 }
 
-words! {
+string_enum! {
     /// Light or dark, where the person does not follow the system.
     Theme {
         /// Light.

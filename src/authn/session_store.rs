@@ -13,11 +13,11 @@ use crate::platform::id::PersonId;
 use crate::platform::{Timestamp, sql};
 
 /// Without a request for this long a session ends.
-pub const IDLE: Duration = Duration::from_secs(60 * 60);
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// After this long it ends in any case.
-pub const ABSOLUTE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const ABSOLUTE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// `last_seen_at` is written at most this often.
-const TOUCH: Duration = Duration::from_secs(60);
+const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 /// The key under which a session names its person.
 pub const PERSON: &str = "person";
 
@@ -97,11 +97,11 @@ impl SessionStore for Store {
             .map_err(backend)?;
         let Some(row) = row else { return Ok(None) };
         let idle = now.since(row.last_seen_at);
-        if idle >= IDLE || now.since(row.created_at) >= ABSOLUTE {
+        if idle >= IDLE_TIMEOUT || now.since(row.created_at) >= ABSOLUTE_TIMEOUT {
             self.delete(id).await?;
             return Ok(None);
         }
-        if idle >= TOUCH {
+        if idle >= TOUCH_INTERVAL {
             let mut tx = self.0.db.begin().await.map_err(backend)?;
             sql("UPDATE sessions SET last_seen_at = $1 WHERE hash = $2")
                 .bind(now)

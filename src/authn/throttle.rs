@@ -23,7 +23,7 @@ use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::secret::Secret;
-use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
+use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 
 /// How attempts under one key are counted: so many at once, then one each
 /// interval. What comes faster waits, up to the longest delay.
@@ -59,11 +59,11 @@ const MAX_SUCCESS_DELAY: Duration = Duration::from_secs(3);
 
 /// A network with a failure within this time is a failing one: others that the
 /// account does not know go before it.
-const RECENT: Duration = Duration::from_secs(600);
+const FAILURE_WINDOW: Duration = Duration::from_secs(600);
 
 /// Networks are remembered so long after the last sign-in from them, so many of
 /// each person.
-const REMEMBERED: Duration = Duration::from_secs(90 * DAY.as_secs());
+const NETWORK_LIFETIME: Duration = Duration::from_secs(90 * DAY.as_secs());
 const MAX_NETWORKS: i64 = 20;
 
 /// An attempt to prove who one is by a password.
@@ -148,7 +148,7 @@ impl Counter {
     }
 
     /// Takes one attempt back.
-    async fn take_back(&self, tx: &mut Tx) -> Result<()> {
+    async fn release(&self, tx: &mut Tx) -> Result<()> {
         let interval = i64::try_from(self.rule.interval.as_micros()).unwrap_or(0);
         sql("UPDATE throttles SET until = until - $1 WHERE key = $2")
             .bind(interval)
@@ -172,8 +172,8 @@ pub async fn verify(
 ) -> Result<bool> {
     let context = &authenticator.context;
     let now = context.clock.now();
-    let successes = Counter::new(context, &SUCCESSES, ["success", attempt.account, ""]);
-    let least = successes.delay(context, now).await?;
+    let success_counter = Counter::new(context, &SUCCESSES, ["success", attempt.account, ""]);
+    let least = success_counter.delay(context, now).await?;
     if least > MAX_SUCCESS_DELAY {
         return authenticator
             .rate_limits
@@ -186,31 +186,31 @@ pub async fn verify(
         let counter = Counter::new(context, &KNOWN_BROWSER, ["browser", attempt.account, browser.as_str()]);
         let queued = authenticator
             .rate_limits
-            .delay_refusal(authenticator.passwords.enter(Lane::Known(counter.key)))
+            .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
         if counter.reserve(&mut tx, now).await?.is_some() {
             tx.commit().await?;
             let fits = authenticator.passwords.verify(queued, least, password, hash).await?;
-            return settle(context, fits, &successes, &[&counter], &[]).await;
+            return record_outcome(context, fits, &success_counter, &[&counter], &[]).await;
         }
     }
     if knows_network(context, attempt.person, place).await? {
         let counter = Counter::new(context, &KNOWN_NETWORK, ["known network", attempt.account, &text]);
         let queued = authenticator
             .rate_limits
-            .delay_refusal(authenticator.passwords.enter(Lane::Known(counter.key)))
+            .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
         let delay = counter.reserve(&mut tx, now).await?;
         tx.commit().await?;
         let delay = delay.unwrap_or(KNOWN_NETWORK.longest).max(least);
         let fits = authenticator.passwords.verify(queued, delay, password, hash).await?;
-        return settle(context, fits, &successes, &[&counter], &[]).await;
+        return record_outcome(context, fits, &success_counter, &[&counter], &[]).await;
     }
     let network = Counter::new(context, &NETWORK, ["network", "", &text]);
     let lane = if network.failed(context).await? { Lane::Failing(place) } else { Lane::Fresh(place) };
-    let queued = authenticator.rate_limits.delay_refusal(authenticator.passwords.enter(lane)).await?;
+    let queued = authenticator.rate_limits.delay_refusal(authenticator.passwords.join(lane)).await?;
     let pair = Counter::new(context, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(context, &ACCOUNT, ["account", attempt.account, ""]);
     let mut tx = context.db.begin().await?;
@@ -236,26 +236,26 @@ pub async fn verify(
         network.fail(&mut tx).await?;
         tx.commit().await?;
     }
-    settle(context, fits, &successes, &[&pair], &shared).await
+    record_outcome(context, fits, &success_counter, &[&pair], &shared).await
 }
 
 /// A success is counted as one. It clears its own counters and leaves those that
 /// it shares as if it had not been counted.
-async fn settle(
+async fn record_outcome(
     context: &Context,
     fits: bool,
-    successes: &Counter,
+    success_counter: &Counter,
     own: &[&Counter],
     shared: &[&Counter],
 ) -> Result<bool> {
     if fits {
         let mut tx = context.db.begin().await?;
-        successes.reserve(&mut tx, context.clock.now()).await?;
+        success_counter.reserve(&mut tx, context.clock.now()).await?;
         for counter in own {
             counter.clear(&mut tx).await?;
         }
         for counter in shared {
-            counter.take_back(&mut tx).await?;
+            counter.release(&mut tx).await?;
         }
         tx.commit().await?;
     }
@@ -267,7 +267,7 @@ async fn settle(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn slow_down(context: &Context, what: &str, address: Option<IpAddr>) -> Result<()> {
+pub async fn delay_attempt(context: &Context, what: &str, address: Option<IpAddr>) -> Result<()> {
     let counter = Counter::new(context, &NETWORK, ["network", what, &network(address).to_string()]);
     let mut tx = context.db.begin().await?;
     let delay = counter.reserve(&mut tx, context.clock.now()).await?;
@@ -291,7 +291,7 @@ async fn knows_network(context: &Context, person: Option<PersonId>, network: IpA
             .bind(stored(context, &person, network))
             .optional(&context.db)
             .await?;
-    Ok(row.is_some_and(|(at,)| context.clock.now().since(at) < REMEMBERED))
+    Ok(row.is_some_and(|(at,)| context.clock.now().since(at) < NETWORK_LIFETIME))
 }
 
 /// Remembers that the person signed in from this network.
@@ -324,9 +324,9 @@ pub async fn remember_network(context: &Context, person: PersonId, address: Opti
 /// # Errors
 /// When the database cannot.
 pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(RECENT)).execute(&mut *tx).await?;
+    sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(FAILURE_WINDOW)).execute(&mut *tx).await?;
     sql("DELETE FROM sign_in_networks WHERE last_seen_at < $1")
-        .bind(now.minus(REMEMBERED))
+        .bind(now.minus(NETWORK_LIFETIME))
         .execute(tx)
         .await?;
     Ok(())
@@ -337,7 +337,7 @@ pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
 ///
 /// # Errors
 /// Those others.
-pub fn wait_of(error: Error) -> Result<(StatusCode, u64, Mistakes)> {
+pub fn retry_message(error: Error) -> Result<(StatusCode, u64, ValidationErrors)> {
     let (status, retry_after, why) = match error {
         Error::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, retry_after, "Too many attempts."),
         Error::Busy { retry_after } => {
@@ -346,5 +346,5 @@ pub fn wait_of(error: Error) -> Result<(StatusCode, u64, Mistakes)> {
         other => return Err(other),
     };
     let seconds = retry_after.as_secs().max(1);
-    Ok((status, seconds, Mistakes::one("", format!("{why} Try again in {seconds} s."))))
+    Ok((status, seconds, ValidationErrors::one("", format!("{why} Try again in {seconds} s."))))
 }

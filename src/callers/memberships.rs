@@ -12,16 +12,20 @@ use crate::state::AppState;
 /// # Errors
 /// [`Error::NotFound`] where they have none; when the database cannot.
 pub async fn membership_in(app: &AppState, person: PersonId, named: &str) -> Result<Arc<Membership>> {
-    let (changes, key) = (app.context.db.changes(), (person, named.to_owned()));
-    if let Some(known) = app.verifier.cache.memberships.get(changes, &key, app.context.clock.now()) {
+    let (invalidations, key) = (app.context.db.invalidations(), (person, named.to_owned()));
+    if let Some(known) = app.verifier.cache.memberships.get(invalidations, &key, app.context.clock.now()) {
         return Ok(known);
     }
-    let before = changes.before();
+    let snapshot = invalidations.snapshot();
     let place =
         Box::pin(memberships(&app.context.db, person, Some(named))).await?.pop().ok_or(Error::NotFound)?;
     let place = Arc::new(place);
     // Slugs never change, so the name stands for the organization.
-    app.verifier.cache.memberships.put(key, changes.stamp(before, &[place.organization.id.into()]), &place);
+    app.verifier.cache.memberships.put(
+        key,
+        invalidations.version(snapshot, &[place.organization.id.into()]),
+        &place,
+    );
     Ok(place)
 }
 
@@ -32,7 +36,7 @@ pub(super) async fn membership_for_page(
     person: PersonId,
     named: &str,
 ) -> Result<Arc<Membership>> {
-    if app.context.db.changes().are_all_own() {
+    if app.context.db.invalidations().is_single_node() {
         return membership_in(app, person, named).await;
     }
     let place = memberships(&app.context.db, person, Some(named)).await?.pop();
@@ -45,5 +49,8 @@ pub(super) async fn membership_for_page(
 /// When the database cannot.
 pub async fn all_memberships(app: &AppState, person: PersonId) -> Result<Arc<Vec<Membership>>> {
     let read = Box::pin(memberships(&app.context.db, person, None));
-    app.verifier.cache.all_memberships(app.context.db.changes(), person, app.context.clock.now(), read).await
+    app.verifier
+        .cache
+        .all_memberships(app.context.db.invalidations(), person, app.context.clock.now(), read)
+        .await
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::setup::operator;
 use crate::access::{Policy, Resource, TokenKind};
-use crate::audit::{Actor, ActorKind, Change, Through};
+use crate::audit::{Actor, ActorKind, Change, Channel};
 use crate::callers::Caller;
-use crate::organizations::actions::found;
+use crate::organizations::actions::bootstrap;
 use crate::organizations::model::{FirstRun, NewPerson};
 use crate::organizations::settings::{self, SettingsEdit};
 use crate::organizations::token as organization_token;
-use crate::people::actions::{Guest, accept, invite};
+use crate::people::actions::{Invitee, accept, invite};
 use crate::people::model::{NewInvitation, TeamPlace};
 use crate::permission_sets::actions as sets;
 use crate::permission_sets::model::NewSet;
@@ -38,7 +38,7 @@ use crate::state::AppState;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
 use crate::teams::token as team_token;
-use crate::tokens::access::{AccessFor, LONGEST, issue};
+use crate::tokens::access::{AccessTokenGrant, LONGEST, issue};
 use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
@@ -99,7 +99,7 @@ async fn caller(app: &AppState, id: PersonId, name: &str) -> Result<Caller, Erro
         id: id.to_string(),
         name: name.to_owned(),
         kind: ActorKind::Person,
-        through: Through::Console,
+        through: Channel::Console,
         address: Some(std::net::IpAddr::from([192, 0, 2, 17])),
         ..operator()
     };
@@ -117,7 +117,7 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
         organization_name: "Acme Inc.".to_owned(),
         person: person("olive", "Olive Owner"),
     };
-    let founded = found(app, &operator(), &first, false).await?;
+    let founded = bootstrap(app, &operator(), &first, false).await?;
     let olive = caller(app, founded.person, "Olive Owner").await?;
     wait(app, 2);
     make_teams(app, &olive).await?;
@@ -197,7 +197,7 @@ async fn open_sessions(app: &AppState, key: Option<PlainToken>) -> Result<(), Er
     };
     for permissions in [None, Some([Resource::Runs.write(), Resource::Jobs.read()].into_iter().collect())] {
         let change = Change::begin(&app.context, &actor, organization).await?;
-        issue(change, &AccessFor::token(&bearer), permissions, LONGEST).await?;
+        issue(change, &AccessTokenGrant::token(&bearer), permissions, LONGEST).await?;
     }
     Ok(())
 }
@@ -247,7 +247,7 @@ async fn make_people(app: &AppState, olive: &Caller) -> Result<PersonId, Error> 
         let code = invite(&app.context, olive, &invitation).await?.code.unwrap_or_default();
         wait(app, 7);
         let actor = Actor { name: name.to_owned(), kind: ActorKind::Nobody, ..operator() };
-        let (id, _) = accept(app, &actor, code.expose(), Guest::New(person(username, name))).await?;
+        let (id, _) = accept(app, &actor, code.expose(), Invitee::New(person(username, name))).await?;
         if username == "amir" {
             amir = Some(id);
         }
@@ -278,14 +278,14 @@ async fn make_projects(app: &AppState, olive: &Caller) -> Result<(), Error> {
 }
 
 /// The accounts that are needed later, by UID.
-struct Made {
+struct CreatedAccount {
     ledger: String,
     importer: String,
     deploy: Option<PlainToken>,
 }
 
-async fn make_accounts(app: &AppState, olive: &Caller, now: Timestamp) -> Result<Made, Error> {
-    let mut made = Made { ledger: String::new(), importer: String::new(), deploy: None };
+async fn make_accounts(app: &AppState, olive: &Caller, now: Timestamp) -> Result<CreatedAccount, Error> {
+    let mut made = CreatedAccount { ledger: String::new(), importer: String::new(), deploy: None };
     for (name, description, scope, team, role, days) in [
         ("ci-deploy", "Deploys every service after review", "organization", "platform", "member", 45),
         ("metrics-export", "Nightly export to the warehouse", "organization", "data", "job_runner", 9),

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, demo, limits, open};
-use crate::app::front;
+use crate::app::app_service;
 use crate::cleanup;
 use crate::config::{Config, Listen};
 use crate::organizations;
 use crate::organizations::search::Members;
-use crate::platform::db::hear;
+use crate::platform::db::listen;
 use crate::platform::search::renew;
 use crate::platform::server::Listener;
 use crate::platform::server::serve;
@@ -19,9 +19,9 @@ use crate::service_accounts::model::ServiceAccount;
 use crate::state::AppState;
 
 /// How often uses of tokens are written.
-const FLUSH: Duration = Duration::from_secs(10);
+const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 /// How often what has ended is forgotten.
-const TIDY: Duration = Duration::from_secs(600);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     let listener =
@@ -47,11 +47,11 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
         let code = organizations::actions::setup_code(&app.context);
         println!("Set up the first owner at {}/setup?code={code}", app.context.config.public_url);
     }
-    let keeper = tokio::spawn(keep(app.clone()));
-    let indexing = tokio::spawn(index(app.context.db.clone()));
-    let hearing = tokio::spawn(hear(app.context.db.clone(), app.context.clock.clone()));
+    let keeper = tokio::spawn(run_periodic_work(app.clone()));
+    let indexing = tokio::spawn(build_search_index(app.context.db.clone()));
+    let hearing = tokio::spawn(listen(app.context.db.clone(), app.context.clock.clone()));
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
-    serve(listener, front(app.clone()), connections, stop)
+    serve(listener, app_service(app.clone()), connections, stop)
         .await
         .map_err(|error| format!("threads: {error}"))?;
     keeper.abort();
@@ -78,7 +78,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// Lets people and service accounts be found as an older release wrote them.
-async fn index(db: Db) {
+async fn build_search_index(db: Db) {
     let added = async { Ok::<_, Error>(renew::<Members>(&db).await? + renew::<ServiceAccount>(&db).await?) };
     match added.await {
         Ok(0) => {}
@@ -92,14 +92,14 @@ async fn index(db: Db) {
 }
 
 /// What has to be done now and then.
-async fn keep(app: AppState) {
-    let mut flush = tokio::time::interval(FLUSH);
-    let mut tidy = tokio::time::interval(TIDY);
+async fn run_periodic_work(app: AppState) {
+    let mut flush = tokio::time::interval(FLUSH_INTERVAL);
+    let mut cleanup = tokio::time::interval(CLEANUP_INTERVAL);
     loop {
         let done = tokio::select! {
-            _ = flush.tick() => app.verifier.usage.flush_at_leisure(&app.context).await,
-            () = app.verifier.usage.much() => app.verifier.usage.flush_at_leisure(&app.context).await,
-            _ = tidy.tick() => {
+            _ = flush.tick() => app.verifier.usage.flush_gently(&app.context).await,
+            () = app.verifier.usage.needs_flush() => app.verifier.usage.flush_gently(&app.context).await,
+            _ = cleanup.tick() => {
                 app.rate_limits.purge_idle();
                 cleanup::purge_expired(&app.context).await
             }

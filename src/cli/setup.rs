@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::ArgMatches;
 
 use super::{Outcome, open};
-use crate::audit::{Actor, ActorKind, Through};
+use crate::audit::{Actor, ActorKind, Channel};
 use crate::config::Config;
 use crate::organizations::actions;
 use crate::organizations::model::{FirstRun, NewPerson};
@@ -45,7 +45,8 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
                 password,
             },
         };
-        actions::found(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| match error {
+        actions::bootstrap(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| match error
+        {
             Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
                 let lines: Vec<String> =
                     mistakes.all().iter().map(|mistake| mistake.sentence().replacen('_', "-", 1)).collect();
@@ -78,7 +79,7 @@ pub(super) fn operator() -> Actor {
         id: String::new(),
         name: "operator".to_owned(),
         token: None,
-        through: Through::CommandLine,
+        through: Channel::CommandLine,
         address: None,
         request_id: String::new(),
         on_behalf_of: None,

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::model::{Checked, IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
 use super::store;
-use crate::access::{require, see};
+use crate::access::{authorize_read, authorize_write};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::platform::id::IdentityProviderId;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
 use crate::state::AppState;
 use crate::verification::issuers::try_out;
@@ -19,7 +19,7 @@ use crate::verification::issuers::try_out;
 /// # Errors
 /// [`Error::Forbidden`] without `identity_providers:read`.
 pub async fn list(app: &AppState, caller: &Caller) -> Result<Vec<IdentityProvider>> {
-    see(&caller.subject, IdentityProviders)?;
+    authorize_read(&caller.subject, IdentityProviders)?;
     store::all(&app.context.db, caller.organization.id).await
 }
 
@@ -28,14 +28,14 @@ pub async fn list(app: &AppState, caller: &Caller) -> Result<Vec<IdentityProvide
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn get(app: &AppState, caller: &Caller, named: &str) -> Result<IdentityProvider> {
-    see(&caller.subject, IdentityProviders)?;
+    authorize_read(&caller.subject, IdentityProviders)?;
     store::find(&app.context.db, caller.organization.id, named).await
 }
 
 /// Asks the issuer before it is trusted.
 async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
     try_out(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
-        Error::Invalid(Mistakes::one("issuer", format!("was tried and does not work: {told}")))
+        Error::Invalid(ValidationErrors::one("issuer", format!("was tried and does not work: {told}")))
     })
 }
 
@@ -45,12 +45,12 @@ async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
 /// [`Error::Forbidden`]; [`Error::Invalid`] with what the issuer answered;
 /// [`Error::Conflict`] for a pair of issuer and audience that is taken.
 pub async fn create(app: &AppState, caller: &Caller, input: &NewProvider) -> Result<IdentityProvider> {
-    require(&caller.subject, IdentityProviders)?;
+    authorize_write(&caller.subject, IdentityProviders)?;
     let checked = input.check(&app.verifier.outbound)?;
     tried(app, &checked).await?;
     let organization = caller.organization.id;
     let (mut change, caller) = caller.begin(&app.context).await?;
-    let permit = require(&caller.subject, IdentityProviders)?;
+    let permit = authorize_write(&caller.subject, IdentityProviders)?;
     let (now, id) = (change.now, IdentityProviderId::new(change.now, &app.context.random));
     if let Some(first) = find_or_record_outcome(&mut change, "identity provider", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
@@ -75,7 +75,7 @@ pub async fn edit(
     input: &ProviderEdit,
     version: Option<i64>,
 ) -> Result<IdentityProvider> {
-    require(&caller.subject, IdentityProviders)?;
+    authorize_write(&caller.subject, IdentityProviders)?;
     let organization = caller.organization.id;
     let was = store::find(&app.context.db, organization, named).await?;
     let checked = input.over(&was).check(&app.verifier.outbound)?;
@@ -83,7 +83,7 @@ pub async fn edit(
         tried(app, &checked).await?;
     }
     let (mut change, caller) = caller.begin(&app.context).await?;
-    let permit = require(&caller.subject, IdentityProviders)?;
+    let permit = authorize_write(&caller.subject, IdentityProviders)?;
     let was = store::find(change.tx(), organization, &was.id.to_string()).await?;
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(&mut change, &permit, organization, &was, &checked).await? {
@@ -108,7 +108,7 @@ pub async fn edit(
 /// [`Error::Conflict`] where accounts prove themselves by it.
 pub async fn delete(app: &AppState, caller: &Caller, named: &str) -> Result<IdentityProvider> {
     let (mut change, caller) = caller.begin(&app.context).await?;
-    let permit = require(&caller.subject, IdentityProviders)?;
+    let permit = authorize_write(&caller.subject, IdentityProviders)?;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     if was.accounts.0 > 0 {
         let many = if was.accounts.0 == 1 {

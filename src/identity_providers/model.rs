@@ -6,7 +6,7 @@ use crate::access::{Guarded, Resource, Target};
 use crate::platform::id::IdentityProviderId;
 use crate::platform::outbound::Outbound;
 use crate::platform::text::{UpTo, name};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 
 /// An issuer that the organization trusts for federated accounts.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
@@ -106,7 +106,7 @@ impl NewProvider {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self, outbound: &Outbound) -> Result<Checked> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let checked = mistakes.check("name", name(&self.name));
         let issuer = self.issuer.trim().to_owned();
         mistakes.check("issuer", outbound.check(&issuer));

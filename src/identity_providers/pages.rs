@@ -9,13 +9,13 @@ use axum::routing::get;
 
 use super::actions;
 use super::model::{IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
-use crate::access::{may, require};
+use crate::access::{authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
+use crate::layout::{Layout, page, refused};
 use crate::platform::web::{Form, html, redirect};
-use crate::platform::{Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 
 const SECTION: &str = "Identity providers";
@@ -39,7 +39,7 @@ fn address(caller: &ConsoleCaller) -> String {
 #[derive(Template)]
 #[template(path = "identity_providers/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     providers: Vec<IdentityProvider>,
     may_manage: bool,
 }
@@ -47,26 +47,26 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "identity_providers/form.html")]
 struct FormPage {
-    shell: Shell,
+    shell: Layout,
     form: NewProvider,
     version: String,
     provider: Option<IdentityProvider>,
     may_manage: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "identity_providers/delete.html")]
 struct DeletePage {
-    shell: Shell,
+    shell: Layout,
     provider: IdentityProvider,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let providers = actions::list(&app, &caller).await?;
-    let may_manage = may(&caller.subject, &IdentityProviders);
-    let shell = Shell::of(&app, &caller, SECTION, "Identity providers").await?;
+    let may_manage = can_write(&caller.subject, &IdentityProviders);
+    let shell = Layout::of(&app, &caller, SECTION, "Identity providers").await?;
     Ok(page(&ListPage { shell, providers, may_manage }))
 }
 
@@ -80,18 +80,18 @@ async fn form_page(
     status: StatusCode,
     (form, version): (NewProvider, String),
     provider: Option<IdentityProvider>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let title = provider.as_ref().map_or_else(|| "New identity provider".to_owned(), |it| it.name.clone());
-    let shell = Shell::of(app, caller, SECTION, title).await?;
-    let may_manage = may(&caller.subject, &IdentityProviders);
+    let shell = Layout::of(app, caller, SECTION, title).await?;
+    let may_manage = can_write(&caller.subject, &IdentityProviders);
     Ok(html(status, &FormPage { shell, form, version, provider, may_manage, mistakes }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    require(&caller.subject, IdentityProviders)?;
+    authorize_write(&caller.subject, IdentityProviders)?;
     let form = NewProvider { audience: app.context.config.public_url.clone(), ..NewProvider::default() };
-    form_page(&app, &caller, StatusCode::OK, (form, String::new()), None, Mistakes::default()).await
+    form_page(&app, &caller, StatusCode::OK, (form, String::new()), None, ValidationErrors::default()).await
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -104,7 +104,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            require(&caller.subject, IdentityProviders)?;
+            authorize_write(&caller.subject, IdentityProviders)?;
             form_page(&app, &caller, status, (input, String::new()), None, mistakes).await
         }
     }
@@ -118,7 +118,8 @@ async fn edit_form(
     let provider = actions::get(&app, &caller, &idp).await?;
     let form = ProviderEdit::default().over(&provider);
     let version = provider.version.to_string();
-    form_page(&app, &caller, StatusCode::OK, (form, version), Some(provider), Mistakes::default()).await
+    form_page(&app, &caller, StatusCode::OK, (form, version), Some(provider), ValidationErrors::default())
+        .await
 }
 
 async fn edit(
@@ -151,7 +152,7 @@ async fn ask_delete(
     caller: ConsoleCaller,
     Path((_, idp)): Named,
 ) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, &idp, Mistakes::default()).await
+    delete_page(&app, &caller, StatusCode::OK, &idp, ValidationErrors::default()).await
 }
 
 async fn delete_page(
@@ -159,11 +160,11 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     idp: &str,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, IdentityProviders)?;
+    authorize_write(&caller.subject, IdentityProviders)?;
     let provider = actions::get(app, caller, idp).await?;
-    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", provider.name)).await?;
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", provider.name)).await?;
     Ok(html(status, &DeletePage { shell, provider, mistakes }))
 }
 

@@ -5,8 +5,8 @@ use crate::access::Permit;
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{IdentityProviderId, OrganizationId};
-use crate::platform::text::fold;
-use crate::platform::{Error, Mistakes, Result, Timestamp, Tx, sql};
+use crate::platform::text::casefold;
+use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 use crate::principals::Effect;
 
 /// The text of a statement: providers with what lists say of them. `most`: where
@@ -37,7 +37,7 @@ pub async fn find(
         sql(providers_where!("", "i.organization_id = $1 AND (i.id = $2 OR i.name_folded = $3)"))
             .bind(organization)
             .bind(named)
-            .bind(fold(named))
+            .bind(casefold(named))
             .optional(source)
             .await?;
     found.ok_or(Error::NotFound)
@@ -97,12 +97,12 @@ async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &
     let named: Option<(String,)> = sql("SELECT id FROM identity_providers \
          WHERE organization_id = $1 AND name_folded = $2 AND id <> $3")
     .bind(organization)
-    .bind(fold(&provider.name))
+    .bind(casefold(&provider.name))
     .bind(own)
     .optional(&mut *tx)
     .await?;
     if named.is_some() {
-        return Err(Error::Conflict(Mistakes::one("name", "is taken by another identity provider")));
+        return Err(Error::Conflict(ValidationErrors::one("name", "is taken by another identity provider")));
     }
     let pair: Option<(String,)> =
         sql("SELECT id FROM identity_providers WHERE organization_id = $1 AND issuer = $2 AND audience = $3 AND id <> $4")
@@ -114,7 +114,7 @@ async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &
             .await?;
     if pair.is_some() {
         let message = "is used with this issuer already; take another audience";
-        return Err(Error::Conflict(Mistakes::one("audience", message)));
+        return Err(Error::Conflict(ValidationErrors::one("audience", message)));
     }
     Ok(())
 }
@@ -132,7 +132,7 @@ pub(super) async fn insert(
     .bind(id)
     .bind(organization)
     .bind(&provider.name)
-    .bind(fold(&provider.name))
+    .bind(casefold(&provider.name))
     .bind(&provider.issuer)
     .bind(&provider.audience)
     .bind(by)
@@ -156,7 +156,7 @@ pub(super) async fn update(
         sql("UPDATE identity_providers SET name = $1, name_folded = $2, issuer = $3, audience = $4, \
             version = version + 1 WHERE id = $5 AND version = $6")
         .bind(&provider.name)
-        .bind(fold(&provider.name))
+        .bind(casefold(&provider.name))
         .bind(&provider.issuer)
         .bind(&provider.audience)
         .bind(was.id)

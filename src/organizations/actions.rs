@@ -8,7 +8,7 @@ use crate::access::TeamRole;
 use crate::audit::{Action, Actor, Change, Event};
 use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::lifecycle;
 use crate::tokens::model::{Holder, NewToken};
@@ -36,13 +36,13 @@ pub fn check_code(context: &Context, code: &str) -> Result<()> {
     if digest(code) == digest(&setup_code(context)) {
         Ok(())
     } else {
-        Err(Error::Invalid(Mistakes::one("code", "is not the one that the log shows")))
+        Err(Error::Invalid(ValidationErrors::one("code", "is not the one that the log shows")))
     }
 }
 
 /// What a first run made.
 #[derive(Debug)]
-pub struct Founded {
+pub struct Bootstrapped {
     /// The first owner.
     pub person: PersonId,
     /// Their organization.
@@ -57,7 +57,12 @@ pub struct Founded {
 ///
 /// # Errors
 /// [`Error::Invalid`] with all mistakes; [`Error::Conflict`] once it was done.
-pub async fn found(app: &AppState, actor: &Actor, input: &FirstRun, with_token: bool) -> Result<Founded> {
+pub async fn bootstrap(
+    app: &AppState,
+    actor: &Actor,
+    input: &FirstRun,
+    with_token: bool,
+) -> Result<Bootstrapped> {
     let (slug, name, person) = input.check()?;
     let hash = app.authenticator.passwords.hash(input.person.password.clone()).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
@@ -87,5 +92,5 @@ pub async fn found(app: &AppState, actor: &Actor, input: &FirstRun, with_token: 
     };
     let after = json!({ "slug": slug, "name": name, "owner": person.username });
     change.commit(Event::new(Action::OrganizationCreated, "organization", id, &name).after(after)).await?;
-    Ok(Founded { person: owner, organization: id, slug, token })
+    Ok(Bootstrapped { person: owner, organization: id, slug, token })
 }

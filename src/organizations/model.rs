@@ -2,10 +2,10 @@
 
 use crate::authn::password;
 use crate::platform::secret::Secret;
-use crate::platform::text::{fold, name, slug};
+use crate::platform::text::{casefold, name, slug};
 
 pub use crate::platform::text::email;
-use crate::platform::{Mistakes, Result};
+use crate::platform::{Result, ValidationErrors};
 
 /// The first owner and their organization, as typed.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ pub struct CheckedPerson {
 
 impl NewPerson {
     /// Checks every field.
-    pub fn check(&self, mistakes: &mut Mistakes) -> Option<CheckedPerson> {
+    pub fn check(&self, mistakes: &mut ValidationErrors) -> Option<CheckedPerson> {
         let username = mistakes.check("username", slug(&self.username));
         let person_name = mistakes.check("name", name(&self.name));
         let address = mistakes.check("email", email(&self.email));
@@ -61,7 +61,7 @@ impl FirstRun {
     /// # Errors
     /// [`crate::platform::Error::Invalid`] with all that is wrong.
     pub fn check(&self) -> Result<(String, String, CheckedPerson)> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let organization_name = mistakes.check("organization_name", name(&self.organization_name));
         let organization = mistakes.check("organization", slug(&self.organization));
         let person = self.person.check(&mut mistakes);
@@ -75,5 +75,5 @@ impl FirstRun {
 /// A code that a person typed or pasted, compared without its case and dashes.
 #[must_use]
 pub fn plain_code(text: &str) -> String {
-    fold(text).chars().filter(char::is_ascii_alphanumeric).collect()
+    casefold(text).chars().filter(char::is_ascii_alphanumeric).collect()
 }

@@ -14,10 +14,10 @@ use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::{session, throttle};
 use crate::callers::SignedIn;
 use crate::filters;
+use crate::layout::{Layout, page, refused};
 use crate::platform::web::RequestContext;
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
 /// The routes of this section.
@@ -30,13 +30,13 @@ pub fn routes() -> Router<AppState> {
 struct SetupPage {
     code: String,
     form: FirstRun,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "organizations/home.html")]
 struct HomePage {
-    shell: Shell,
+    shell: Layout,
 }
 
 async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Result<Response> {
@@ -47,7 +47,7 @@ async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Resul
     if let [(slug, _)] = signed_in.organizations.as_slice() {
         return Ok(redirect(&format!("/orgs/{slug}")));
     }
-    Ok(page(&HomePage { shell: Shell::personal(&app, &signed_in, "Your organizations").await? }))
+    Ok(page(&HomePage { shell: Layout::personal(&app, &signed_in, "Your organizations").await? }))
 }
 
 async fn setup(State(app): State<AppState>, query: Query) -> Result<Response> {
@@ -57,7 +57,7 @@ async fn setup(State(app): State<AppState>, query: Query) -> Result<Response> {
     Ok(page(&SetupPage {
         code: query.text("code"),
         form: FirstRun::default(),
-        mistakes: Mistakes::default(),
+        mistakes: ValidationErrors::default(),
     }))
 }
 
@@ -80,9 +80,11 @@ async fn set_up(
     };
     let code = form.text("code");
     let done = match actions::check_code(&app.context, &code) {
-        Ok(()) => actions::found(&app, &Actor::anonymous(&request, &input.person.name), &input, false).await,
+        Ok(()) => {
+            actions::bootstrap(&app, &Actor::anonymous(&request, &input.person.name), &input, false).await
+        }
         Err(error) => {
-            throttle::slow_down(&app.context, "set-up code", request.ip).await?;
+            throttle::delay_attempt(&app.context, "set-up code", request.ip).await?;
             Err(error)
         }
     };

@@ -43,7 +43,7 @@ impl Searched for Members {
     const LIST: &'static str = "people";
 
     async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {
-        let found: Vec<Found> = sql(members_indexed!(
+        let members: Vec<Found> = sql(members_indexed!(
             "m.person_id >= $1 AND p.id >= $1 AND (m.person_id > $1 OR m.organization_id > $2) \
              ORDER BY m.person_id, m.organization_id LIMIT 100"
         ))
@@ -51,15 +51,15 @@ impl Searched for Members {
         .bind(&after.organization)
         .all(db)
         .await?;
-        Ok(found.into_iter().map(Found::indexed).collect())
+        Ok(members.into_iter().map(Found::indexed).collect())
     }
 
     async fn renew(tx: &mut Tx, id: &str) -> Result<()> {
-        let found: Vec<Found> = sql(members_indexed!("m.person_id = $1 ORDER BY m.organization_id"))
+        let members: Vec<Found> = sql(members_indexed!("m.person_id = $1 ORDER BY m.organization_id"))
             .bind(id)
             .all(&mut *tx)
             .await?;
-        for member in found {
+        for member in members {
             search::put(tx, &member.indexed()).await?;
         }
         Ok(())

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::store;
-use crate::access::{Guarded, Policy, Resource, Target, TeamRole, TokenKind, require, see};
+use crate::access::{
+    Guarded, Policy, Resource, Target, TeamRole, TokenKind, authorize_read, authorize_write,
+};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, ActorKind, Change, Event};
 use crate::callers::Caller;
@@ -13,8 +15,8 @@ use crate::config::OrganizationCreation;
 use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{name, slug};
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
 use crate::state::AppState;
 use crate::verification::VerifiedToken;
@@ -86,7 +88,7 @@ pub async fn get(context: &Context, caller: &Caller) -> Result<Organization> {
 /// # Errors
 /// [`Error::Forbidden`] without `settings:read`.
 pub fn see_policies(caller: &Caller) -> Result<()> {
-    see(&caller.subject, Settings).map(drop)
+    authorize_read(&caller.subject, Settings).map(drop)
 }
 
 /// The organizations that a token reaches, by slug: those that a person belongs
@@ -94,12 +96,12 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &Page) -> Result<Slice<Organization>> {
+pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) -> Result<Page<Organization>> {
     let person = match &bearer.principal {
         Principal::Person { id, .. } => *id,
         Principal::Machine(machine) => {
             let one = store::find(&app.context.db, machine.organization.id).await?;
-            return Ok(page.cut(vec![one], |it| Cursor { key: it.slug.clone(), id: it.id.to_string() }));
+            return Ok(page.into_page(vec![one], |it| Cursor { key: it.slug.clone(), id: it.id.to_string() }));
         }
     };
     let open: Vec<OrganizationId> = all_memberships(app, person)
@@ -109,7 +111,7 @@ pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &Page) -> Result
         .map(|place| place.organization.id)
         .collect();
     let rows = store::of_person(&app.context.db, person, page).await?;
-    let mut slice = page.cut(rows, |it| Cursor { key: it.slug.clone(), id: it.id.to_string() });
+    let mut slice = page.into_page(rows, |it| Cursor { key: it.slug.clone(), id: it.id.to_string() });
     slice.rows.retain(|organization| open.contains(&organization.id));
     Ok(slice)
 }
@@ -125,7 +127,7 @@ pub struct SettingsEdit {
     pub policy: Option<Policy>,
 }
 
-fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut Mistakes) {
+fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationErrors) {
     for (kind, rule) in &policy.lifetimes {
         let field = |which: &str| format!("policy.lifetimes.{kind}.{which}");
         for (which, days) in [("default_days", rule.default_days), ("max_days", rule.max_days)] {
@@ -169,18 +171,18 @@ pub async fn edit(
     let (mut change, caller) = caller.begin(context).await?;
     let was = store::find(change.tx(), caller.organization.id).await?;
     let before: Policy = serde_json::from_str(&was.policy_text).map_err(Error::internal)?;
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let new_name = mistakes.check("name", name(input.name.as_deref().unwrap_or(&was.name)));
     let policy = input.policy.clone().unwrap_or_else(|| before.clone());
     let limits = |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
     let (old, new) = (limits(&before), limits(&policy));
     let same_limits = old == new;
     if !same_limits {
-        require(&caller.subject, AddressLimits)?;
+        authorize_write(&caller.subject, AddressLimits)?;
     }
     let rest = Policy { allowed_addresses: old.0, blocked_addresses: old.1, ..policy.clone() };
     if rest != before || new_name.as_ref().is_some_and(|name| *name != was.name) || same_limits {
-        require(&caller.subject, Settings)?;
+        authorize_write(&caller.subject, Settings)?;
     }
     check_policy(&policy, &caller, &mut mistakes);
     let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else {
@@ -252,7 +254,7 @@ pub async fn create(
     input: &NewOrganization,
 ) -> Result<Organization> {
     ensure_may_create(app, actor, owner).await?;
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let new_name = mistakes.check("name", name(&input.name));
     let new_slug = mistakes.check("slug", slug(&input.slug));
     let (Some(new_name), Some(new_slug)) = (new_name, new_slug) else { return Err(Error::Invalid(mistakes)) };
@@ -266,7 +268,7 @@ pub async fn create(
     ensure_room(&mut change, Quota::Organization(owner)).await?;
     store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(
         |error| match error {
-            Error::Conflict(_) => Error::Conflict(Mistakes::one("slug", "is taken")),
+            Error::Conflict(_) => Error::Conflict(ValidationErrors::one("slug", "is taken")),
             other => other,
         },
     )?;
@@ -285,11 +287,11 @@ pub async fn create(
 /// # Errors
 /// [`Error::Forbidden`] for everyone but owners; [`Error::Invalid`] for another name.
 pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> Result<()> {
-    require(&caller.subject, Itself)?;
+    authorize_write(&caller.subject, Itself)?;
     let organization = &caller.organization;
     if typed.is_some_and(|typed| typed.trim() != organization.name) {
         let message = format!("must be the organization's name: {}", organization.name);
-        return Err(Error::Invalid(Mistakes::one("confirm", message)));
+        return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
     // The event outlives the organization: it belongs to the installation.
     let mut change = Change::begin(context, &caller.actor, None).await?;

@@ -12,7 +12,7 @@ use super::settings::{self, NewOrganization, Organization, SettingsEdit};
 use crate::access::Policy;
 use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
@@ -75,7 +75,7 @@ fn view(caller: &ApiCaller, organization: Organization) -> Response {
 }
 
 async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
-    let slice = settings::list(&app, &bearer, &Page::of_api(&query)?).await?;
+    let slice = settings::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 

@@ -8,15 +8,17 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::settings::{self, AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
-use crate::access::{IpAllowList, LifetimeRule, PLANS, PermissionSet, Policy, TokenKind, may, require};
+use crate::access::{
+    IpAllowList, LifetimeRule, PLANS, PermissionSet, Policy, TokenKind, authorize_write, can_write,
+};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::callers::SignedIn;
 use crate::filters;
+use crate::layout::{Layout, page, refused};
 use crate::platform::web::RequestContext;
 use crate::platform::web::{Form, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
 const SECTION: &str = "General";
@@ -113,7 +115,7 @@ impl Typed {
     }
 
     /// The policy that was typed.
-    fn policy(&self, mistakes: &mut Mistakes) -> Policy {
+    fn policy(&self, mistakes: &mut ValidationErrors) -> Policy {
         let mut policy = Policy {
             personal_tokens: self.personal_tokens,
             team_admins_create_accounts: self.team_admins,
@@ -151,27 +153,27 @@ impl Typed {
 #[derive(Template)]
 #[template(path = "organizations/general.html")]
 struct GeneralPage {
-    shell: Shell,
+    shell: Layout,
     form: Typed,
     sets: Vec<PermissionSet>,
     may_edit: bool,
     may_delete: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "organizations/delete.html")]
 struct DeletePage {
-    shell: Shell,
-    mistakes: Mistakes,
+    shell: Layout,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "organizations/new.html")]
 struct NewPage {
-    shell: Shell,
+    shell: Layout,
     form: NewOrganization,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn home(caller: ConsoleCaller) -> Response {
@@ -182,7 +184,7 @@ async fn general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<R
     settings::see_policies(&caller)?;
     let organization = settings::get(&app.context, &caller).await?;
     let form = Typed::of(&organization, &caller.organization.policy);
-    general_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+    general_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
 async fn general_page(
@@ -190,14 +192,14 @@ async fn general_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let page = GeneralPage {
-        shell: Shell::of(app, caller, SECTION, "General").await?,
+        shell: Layout::of(app, caller, SECTION, "General").await?,
         form,
         sets: caller.organization.sets.all().cloned().collect(),
-        may_edit: may(&caller.subject, &Settings) || may(&caller.subject, &AddressLimits),
-        may_delete: may(&caller.subject, &Itself),
+        may_edit: can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits),
+        may_delete: can_write(&caller.subject, &Itself),
         mistakes,
     };
     Ok(html(status, &page))
@@ -205,15 +207,15 @@ async fn general_page(
 
 async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let typed = Typed::read(&form);
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let policy = typed.policy(&mut mistakes);
     let done = if mistakes.is_empty() {
         let input = SettingsEdit { name: Some(typed.name.clone()), policy: Some(policy) };
         settings::edit(&app.context, &caller, &input, typed.version.parse().ok()).await
-    } else if may(&caller.subject, &Settings) || may(&caller.subject, &AddressLimits) {
+    } else if can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits) {
         Err(Error::Invalid(mistakes))
     } else {
-        Err(require(&caller.subject, Settings).map_or_else(|error| error, |_| Error::NotFound))
+        Err(authorize_write(&caller.subject, Settings).map_or_else(|error| error, |_| Error::NotFound))
     };
     match done {
         Ok(_) => {
@@ -228,17 +230,17 @@ async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) ->
 }
 
 async fn ask_delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, Mistakes::default()).await
+    delete_page(&app, &caller, StatusCode::OK, ValidationErrors::default()).await
 }
 
 async fn delete_page(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, Itself)?;
-    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
+    authorize_write(&caller.subject, Itself)?;
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
     Ok(html(status, &DeletePage { shell, mistakes }))
 }
 
@@ -257,8 +259,8 @@ async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 }
 
 async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    let shell = Shell::personal(&app, &signed_in, "New organization").await?;
-    Ok(page(&NewPage { shell, form: NewOrganization::default(), mistakes: Mistakes::default() }))
+    let shell = Layout::personal(&app, &signed_in, "New organization").await?;
+    Ok(page(&NewPage { shell, form: NewOrganization::default(), mistakes: ValidationErrors::default() }))
 }
 
 async fn create(
@@ -273,7 +275,7 @@ async fn create(
         Ok(made) => Ok(redirect(&format!("/orgs/{}", made.slug))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let shell = Shell::personal(&app, &signed_in, "New organization").await?;
+            let shell = Layout::personal(&app, &signed_in, "New organization").await?;
             Ok(html(status, &NewPage { shell, form: input, mistakes }))
         }
     }

@@ -8,8 +8,8 @@ use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::search::Searched as _;
-use crate::platform::text::{MOST, fold};
-use crate::platform::web::paging::{Page, paged};
+use crate::platform::text::{MOST, casefold};
+use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -53,20 +53,23 @@ pub async fn insert_person(
     let taken: Option<(String,)> =
         sql("SELECT username FROM people WHERE username = $1 OR email_folded = $2")
             .bind(&person.username)
-            .bind(fold(&person.email))
+            .bind(casefold(&person.email))
             .optional(&mut *tx)
             .await?;
     let field =
         if taken.as_ref().is_some_and(|(name,)| *name == person.username) { "username" } else { "email" };
     if taken.is_some() {
-        return Err(Error::Conflict(crate::platform::Mistakes::one(field, "is taken by another account")));
+        return Err(Error::Conflict(crate::platform::ValidationErrors::one(
+            field,
+            "is taken by another account",
+        )));
     }
     sql("INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)")
     .bind(id)
     .bind(&person.username)
     .bind(&person.email)
-    .bind(fold(&person.email))
+    .bind(casefold(&person.email))
     .bind(&person.name)
     .bind(password_hash)
     .bind(now)
@@ -199,19 +202,19 @@ pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress>
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> Result<Organization> {
-    let found: Option<Organization> =
+    let organization: Option<Organization> =
         sql("SELECT id, slug, name, created_at, version, policy FROM organizations WHERE id = $1")
             .bind(id)
             .optional(source)
             .await?;
-    found.ok_or(Error::NotFound)
+    organization.ok_or(Error::NotFound)
 }
 
 /// A page of the organizations that a person belongs to, by slug.
 ///
 /// # Errors
 /// When the database cannot.
-pub(super) async fn of_person(db: &Db, person: PersonId, page: &Page) -> Result<Vec<Organization>> {
+pub(super) async fn of_person(db: &Db, person: PersonId, page: &PageRequest) -> Result<Vec<Organization>> {
     Ok(paged!(
         page,
         "SELECT o.id, o.slug, o.name, o.created_at, o.version, o.policy FROM memberships m \

@@ -1,6 +1,6 @@
 //! The organization token: one at most; owners alone manage it.
 
-use crate::access::{Guarded, Permit, Resource, Target, require, see};
+use crate::access::{Guarded, Permit, Resource, Target, authorize_read, authorize_write};
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
@@ -33,7 +33,7 @@ impl HoldsTokens for TokenOf {
 /// # Errors
 /// [`Error::Forbidden`] for everyone but owners.
 pub async fn get(context: &Context, caller: &Caller) -> Result<Option<Token>> {
-    let TokenOf(organization) = see(&caller.subject, TokenOf(caller.organization.id))?;
+    let TokenOf(organization) = authorize_read(&caller.subject, TokenOf(caller.organization.id))?;
     tokens::of_organization(&context.db, organization).await
 }
 
@@ -42,7 +42,7 @@ async fn managed<'a>(
     caller: &'a Caller,
 ) -> Result<(Change<'a>, Caller, Permit<TokenOf>, Option<Token>)> {
     let (mut change, caller) = caller.begin(context).await?;
-    let holder = require(&caller.subject, TokenOf(caller.organization.id))?;
+    let holder = authorize_write(&caller.subject, TokenOf(caller.organization.id))?;
     let token = tokens::of_organization(change.tx(), holder.0).await?;
     Ok((change, caller, holder, token))
 }

@@ -8,17 +8,17 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::token::{self, TokenOf};
-use crate::access::{TokenKind, require};
+use crate::access::{TokenKind, authorize_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
+use crate::layout::{Layout, refused};
 use crate::platform::web::{Form, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
-    About, Card, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
+    About, Card, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
 
 const SECTION: &str = "API token";
@@ -41,13 +41,13 @@ fn address(caller: &ConsoleCaller) -> String {
 #[derive(Template)]
 #[template(path = "organizations/api_token.html")]
 struct CardPage {
-    shell: Shell,
+    shell: Layout,
     card: Card,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn card(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    card_page(&app, &caller, StatusCode::OK, Form::default(), Mistakes::default()).await
+    card_page(&app, &caller, StatusCode::OK, Form::default(), ValidationErrors::default()).await
 }
 
 async fn card_page(
@@ -55,7 +55,7 @@ async fn card_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Form,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let card = Card {
         token: token::get(&app.context, caller).await?,
@@ -70,7 +70,7 @@ async fn card_page(
     };
     let card =
         card.choosing(&caller.organization.policy, TokenKind::Organization, app.context.clock.now(), &form);
-    let shell = Shell::of(app, caller, SECTION, "API token").await?;
+    let shell = Layout::of(app, caller, SECTION, "API token").await?;
     Ok(html(status, &CardPage { shell, card, mistakes }))
 }
 
@@ -105,7 +105,7 @@ async fn reveal(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Re
         regenerate: format!("{base}/regenerate"),
         done: base,
     };
-    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    let shell = Layout::of(&app, &caller, SECTION, "").await?;
     show(&app, &caller.signed_in.session, shell, token.id, about).await
 }
 
@@ -114,11 +114,11 @@ async fn question(
     caller: &ConsoleCaller,
     verb: &str,
     button: &'static str,
-) -> Result<(Shell, Question)> {
-    require(&caller.subject, TokenOf(caller.organization.id))?;
+) -> Result<(Layout, Confirmation)> {
+    authorize_write(&caller.subject, TokenOf(caller.organization.id))?;
     let name = caller.organization.name.clone();
-    let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
-    let question = Question {
+    let shell = Layout::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
+    let question = Confirmation {
         token: token::get(&app.context, caller).await?.ok_or(Error::NotFound)?,
         action: format!("{}/{}", address(caller), verb.to_lowercase()),
         back: (SECTION.to_owned(), address(caller)),
@@ -130,7 +130,7 @@ async fn question(
 async fn regenerate_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let (shell, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
     let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))
+    Ok(ask_regenerate(shell, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
 async fn regenerate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -147,7 +147,7 @@ async fn regenerate(State(app): State<AppState>, caller: ConsoleCaller, form: Fo
 
 async fn delete_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let (shell, question) = question(&app, &caller, "Delete", "Delete token").await?;
-    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {

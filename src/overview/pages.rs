@@ -7,16 +7,16 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::store::{self, Counts, Row};
-use crate::access::{Resource, TokenKind, effective, see};
-use crate::audit::{self, Told};
+use crate::access::{Resource, TokenKind, authorize_read, effective};
+use crate::audit::{self, EventSummary};
 use crate::callers::ConsoleCaller;
+use crate::layout::{Layout, page};
 use crate::organizations::settings::Settings;
 use crate::organizations::store::{Progress, progress};
 use crate::platform::clock::DAY;
 use crate::platform::web::Query;
-use crate::platform::web::paging::{Cursor, Page, Slice};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Result, Timestamp};
-use crate::shell::{Shell, page};
 use crate::state::AppState;
 
 /// The routes of this section.
@@ -33,10 +33,10 @@ fn moments(app: &AppState) -> (Timestamp, Timestamp, Timestamp) {
 #[derive(Template)]
 #[template(path = "overview/overview.html")]
 struct OverviewPage {
-    shell: Shell,
+    shell: Layout,
     progress: Progress,
     counts: Option<Counts>,
-    events: Vec<Told>,
+    events: Vec<EventSummary>,
 }
 
 async fn overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -57,32 +57,33 @@ async fn overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<
         },
         progress(&app.context.db, organization),
     )?;
-    let shell = Shell::of(&app, &caller, "Overview", "Overview").await?;
+    let shell = Layout::of(&app, &caller, "Overview", "Overview").await?;
     Ok(page(&OverviewPage { shell, progress, counts, events }))
 }
 
 #[derive(Template)]
 #[template(path = "overview/tokens.html")]
 struct TokensPage {
-    shell: Shell,
+    shell: Layout,
     search: String,
     kind: String,
     state: store::State,
     kinds: [TokenKind; 4],
-    slice: Slice<Row>,
+    slice: Page<Row>,
     query: String,
 }
 
 async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
-    see(&caller.subject, Settings)?;
+    authorize_read(&caller.subject, Settings)?;
     let (search, kind) = (query.text("q"), query.text("kind"));
     let state = query.text("state").parse().unwrap_or(store::State::Live);
-    let which = Page::of_console(&query)?;
+    let which = PageRequest::for_console(&query)?;
     let filter = (search.as_str(), kind.as_str(), state);
     let (rows, window) =
         store::list(&app.context.db, caller.organization.id, filter, moments(&app), &which).await?;
-    let slice = which.cut_in(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
-    let shell = Shell::of(&app, &caller, "Overview", "Tokens").await?;
+    let slice =
+        which.into_scanned_page(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
+    let shell = Layout::of(&app, &caller, "Overview", "Tokens").await?;
     let kinds =
         [TokenKind::ServiceAccount, TokenKind::ServiceToken, TokenKind::Team, TokenKind::Organization];
     let mut kept = form_urlencoded::Serializer::new(String::new());

@@ -3,11 +3,11 @@
 use crate::access::TokenKind;
 use crate::platform::db::Statement;
 use crate::platform::id::{OrganizationId, ServiceAccountId, ServiceId, TokenId};
-use crate::platform::text::{MOST, like, words};
-use crate::platform::web::paging::{Cursor, Page, Window, newest, stop, timed};
+use crate::platform::text::{MOST, contains_pattern, string_enum};
+use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop, timed};
 use crate::platform::{Db, Result, Timestamp, sql};
 
-words! {
+string_enum! {
     /// What stands out about a living token.
     State {
         /// It works.
@@ -172,12 +172,12 @@ pub async fn list(
     organization: OrganizationId,
     (search, kind, state): (&str, &str, State),
     (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
-    page: &Page,
-) -> Result<(Vec<Row>, Window)> {
-    let looked_for = like(search);
+    page: &PageRequest,
+) -> Result<(Vec<Row>, ScanLimit)> {
+    let looked_for = contains_pattern(search);
     let timed = matches!(state, State::Expiring | State::Unused);
     let ids = TokenId::all();
-    let mut window = if timed { Window::timed(page, ids) } else { Window::newest(page, ids) };
+    let mut window = if timed { ScanLimit::timed(page, ids) } else { ScanLimit::newest(page, ids) };
     // The newest of all are living ones; the others may lie behind many that ended.
     if timed || !(search.is_empty() && kind.is_empty()) {
         let stop = stop(db, organization, (kind, state), (now, soon, long_ago), page, &window).await?;
@@ -263,8 +263,8 @@ async fn stop(
     organization: OrganizationId,
     (kind, state): (&str, State),
     (now, soon, long_ago): (Timestamp, Timestamp, Timestamp),
-    page: &Page,
-    window: &Window,
+    page: &PageRequest,
+    window: &ScanLimit,
 ) -> Result<Option<Cursor>> {
     let by_id =
         |statement: Statement| statement.bind(organization).bind(&window.low.id).bind(&window.high.id);

@@ -3,9 +3,11 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::model::{Invitation, InvitationEdit, Invitations, Member, NewInvitation, Offer, People};
+use super::model::{
+    Invitation, InvitationDetails, InvitationEdit, Invitations, Member, NewInvitation, People,
+};
 use super::store;
-use crate::access::{PrincipalId, TeamRole, knows_team, require, see};
+use crate::access::{PrincipalId, TeamRole, authorize_read, authorize_write, knows_team};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, Change, Event};
 use crate::callers::Caller;
@@ -14,8 +16,8 @@ use crate::organizations::store as organizations;
 use crate::platform::Context;
 use crate::platform::id::{InvitationId, PersonId, TeamId};
 use crate::platform::secret::Secret;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::principals::Effect;
 use crate::state::AppState;
 use crate::teams;
@@ -30,11 +32,11 @@ pub async fn list(
     context: &Context,
     caller: &Caller,
     (search, role): (&str, &str),
-    page: &Page,
-) -> Result<Slice<Member>> {
-    see(&caller.subject, People)?;
+    page: &PageRequest,
+) -> Result<Page<Member>> {
+    authorize_read(&caller.subject, People)?;
     let rows = store::members(&context.db, caller.organization.id, (search, role), page).await?;
-    Ok(page.cut(rows, |member| Cursor { key: member.username.clone(), id: member.id.to_string() }))
+    Ok(page.into_page(rows, |member| Cursor { key: member.username.clone(), id: member.id.to_string() }))
 }
 
 /// The invitations that can still be accepted; none for who may not see them.
@@ -42,7 +44,7 @@ pub async fn list(
 /// # Errors
 /// When the database cannot.
 pub async fn invitations(context: &Context, caller: &Caller) -> Result<Vec<Invitation>> {
-    if see(&caller.subject, Invitations).is_err() {
+    if authorize_read(&caller.subject, Invitations).is_err() {
         return Ok(Vec::new());
     }
     let mut all = store::invitations(&context.db, caller.organization.id, context.clock.now()).await?;
@@ -57,7 +59,7 @@ pub async fn invitations(context: &Context, caller: &Caller) -> Result<Vec<Invit
 /// # Errors
 /// [`Error::NotFound`] for one that is over; [`Error::Forbidden`] without `invitations:read`.
 pub async fn invitation(context: &Context, caller: &Caller, id: &str) -> Result<Invitation> {
-    see(&caller.subject, Invitations)?;
+    authorize_read(&caller.subject, Invitations)?;
     let all = invitations(context, caller).await?;
     all.into_iter().find(|invitation| invitation.id.to_string() == id).ok_or(Error::NotFound)
 }
@@ -72,10 +74,13 @@ async fn named_teams(
     let mut teams = Vec::new();
     for (slug, role) in named {
         let found = teams::store::find(change.tx(), caller.organization.id, slug).await;
-        let team = found.and_then(|team| see(&caller.subject, team)).map_err(|_| {
-            Error::Invalid(Mistakes::one("teams", format!("“{slug}” is not a team of this organization")))
+        let team = found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|_| {
+            Error::Invalid(ValidationErrors::one(
+                "teams",
+                format!("“{slug}” is not a team of this organization"),
+            ))
         })?;
-        let team = require(&caller.subject, MembersOf(team))?.into_inner().0;
+        let team = authorize_write(&caller.subject, MembersOf(team))?.into_inner().0;
         teams.push((team.id, *role));
     }
     Ok(teams)
@@ -93,7 +98,7 @@ pub async fn edit_invitation(
     input: &InvitationEdit,
 ) -> Result<Invitation> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, Invitations)?;
+    let permit = authorize_write(&caller.subject, Invitations)?;
     let (now, organization) = (change.now, caller.organization.id);
     let all = store::invitations(change.tx(), organization, now).await?;
     let was = all.into_iter().find(|it| it.id.to_string() == id).ok_or(Error::NotFound)?;
@@ -131,7 +136,7 @@ pub struct Invited {
 /// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
 pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Invited> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, Invitations)?;
+    let permit = authorize_write(&caller.subject, Invitations)?;
     let now = change.now;
     let checked = input.check(&caller.organization.sets, now)?;
     let organization = caller.organization.id;
@@ -139,7 +144,7 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
         && store::is_member(change.tx(), organization, email).await?
     {
         let message = "belongs to somebody who is in this organization already";
-        return Err(Error::Conflict(Mistakes::one("email", message)));
+        return Err(Error::Conflict(ValidationErrors::one("email", message)));
     }
     let teams = named_teams(&mut change, &caller, &checked.teams).await?;
     let id = InvitationId::new(now, &context.random);
@@ -171,7 +176,7 @@ pub fn knows(caller: &Caller, team: &store::Place) -> bool {
 /// [`Error::NotFound`] for one that is over.
 pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<()> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, Invitations)?;
+    let permit = authorize_write(&caller.subject, Invitations)?;
     let now = change.now;
     if !store::revoke(change.tx(), &permit, caller.organization.id, id, now).await? {
         return Err(Error::NotFound);
@@ -183,7 +188,7 @@ pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<()> 
 ///
 /// # Errors
 /// [`Error::NotFound`] for a code that is none, or over.
-pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<Offer> {
+pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<InvitationDetails> {
     // A code that is none costs no transaction.
     let found = store::offer(&context.db, hash(code), context.clock.now()).await?;
     found.ok_or(Error::NotFound)?;
@@ -195,7 +200,10 @@ pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<Offer
 
 /// An offer with its teams, inside a change that is made in the name of whoever
 /// made it: an invitation ends when they leave, or no longer hold what it gives.
-async fn backed_offer(change: &mut Change<'_>, code: &str) -> Result<(Offer, Vec<(TeamId, TeamRole)>)> {
+async fn backed_offer(
+    change: &mut Change<'_>,
+    code: &str,
+) -> Result<(InvitationDetails, Vec<(TeamId, TeamRole)>)> {
     let now = change.now;
     let offer = store::offer(change.tx(), hash(code), now).await?.ok_or(Error::NotFound)?;
     let inviter: PrincipalId = offer.created_by.parse().map_err(|_| Error::NotFound)?;
@@ -221,7 +229,7 @@ fn ended(error: Error) -> Error {
 
 /// Who accepts.
 #[derive(Debug)]
-pub enum Guest {
+pub enum Invitee {
     /// Somebody with an account: their id and address.
     Known(PersonId, String),
     /// Somebody without one.
@@ -233,11 +241,16 @@ pub enum Guest {
 /// # Errors
 /// [`Error::NotFound`] for a code that is over; [`Error::Invalid`] for a new
 /// person's mistakes; [`Error::Forbidden`] when it is for another address.
-pub async fn accept(app: &AppState, actor: &Actor, code: &str, guest: Guest) -> Result<(PersonId, Offer)> {
+pub async fn accept(
+    app: &AppState,
+    actor: &Actor,
+    code: &str,
+    guest: Invitee,
+) -> Result<(PersonId, InvitationDetails)> {
     let new = match &guest {
-        Guest::Known(..) => None,
-        Guest::New(person) => {
-            let mut mistakes = Mistakes::default();
+        Invitee::Known(..) => None,
+        Invitee::New(person) => {
+            let mut mistakes = ValidationErrors::default();
             let checked = person.check(&mut mistakes);
             mistakes.none()?;
             let checked = checked.ok_or_else(|| Error::internal("checked without a mistake, yet nothing"))?;
@@ -250,14 +263,17 @@ pub async fn accept(app: &AppState, actor: &Actor, code: &str, guest: Guest) -> 
     let now = change.now;
     let (offer, teams) = backed_offer(&mut change, code).await?;
     let (person, email) = match (&guest, &new) {
-        (Guest::Known(id, email), _) => (*id, email.clone()),
-        (Guest::New(_), Some((checked, _))) => {
+        (Invitee::Known(id, email), _) => (*id, email.clone()),
+        (Invitee::New(_), Some((checked, _))) => {
             (PersonId::new(now, &app.context.random), checked.email.clone())
         }
-        (Guest::New(_), None) => return Err(Error::NotFound),
+        (Invitee::New(_), None) => return Err(Error::NotFound),
     };
     if !offer.is_for(&email) {
-        return Err(Error::Invalid(Mistakes::one("email", "must be the address that the invitation is for")));
+        return Err(Error::Invalid(ValidationErrors::one(
+            "email",
+            "must be the address that the invitation is for",
+        )));
     }
     if let Some((checked, hash)) = new {
         organizations::insert_person(change.tx(), person, &checked, hash, now).await?;

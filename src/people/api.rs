@@ -16,7 +16,7 @@ use crate::platform::id::{InvitationId, PersonId};
 use crate::platform::secret::Secret;
 use crate::platform::web::nullable::present;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
@@ -129,7 +129,7 @@ fn answer(profile: Profile) -> Response {
 
 async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
-    let page = Page::of_api(&query)?;
+    let page = PageRequest::for_api(&query)?;
     let (profiles, next) = members::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
     let items: Vec<Person> = profiles.into_iter().map(Person::from).collect();
     Ok(Answer(json!({ "items": items, "next": next })).into_response())
@@ -205,7 +205,7 @@ struct InvitedWithLink {
 }
 
 async fn open(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
-    crate::access::see(&caller.subject, super::model::Invitations)?;
+    crate::access::authorize_read(&caller.subject, super::model::Invitations)?;
     let all = actions::invitations(&app.context, &caller).await?;
     let items: Vec<Invited> = all.into_iter().map(Invited::from).collect();
     Ok(Answer(json!({ "items": items, "next": null })).into_response())

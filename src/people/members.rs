@@ -4,13 +4,13 @@
 use serde_json::json;
 
 use super::model::{Member, People};
-use super::store::{self, Left, Place};
-use crate::access::{require, see};
+use super::store::{self, Orphaned, Place};
+use crate::access::{authorize_read, authorize_write};
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
-use crate::platform::web::paging::Page;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::web::pagination::PageRequest;
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams::model::{MembersOf, role};
 use crate::teams::store as teams;
 
@@ -31,7 +31,7 @@ pub async fn list(
     context: &Context,
     caller: &Caller,
     filter: (&str, &str),
-    page: &Page,
+    page: &PageRequest,
 ) -> Result<(Vec<Profile>, Option<String>)> {
     let slice = super::actions::list(context, caller, filter, page).await?;
     let people = slice.rows.iter().map(|member| member.id);
@@ -49,7 +49,7 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Forbidden`] without `members:read`.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Profile> {
-    see(&caller.subject, People)?;
+    authorize_read(&caller.subject, People)?;
     let member = store::find(&context.db, caller.organization.id, named).await?;
     let mut teams = store::places(&context.db, caller.organization.id, member.id).await?;
     teams.retain(|team| super::actions::knows(caller, team));
@@ -69,9 +69,10 @@ pub async fn edit(
     seen: Option<&str>,
 ) -> Result<Profile> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, People)?;
+    let permit = authorize_write(&caller.subject, People)?;
     let sets = &caller.organization.sets;
-    let checked = role(sets, new_role).map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
+    let checked =
+        role(sets, new_role).map_err(|message| Error::Invalid(ValidationErrors::one("role", message)))?;
     let member = store::find(change.tx(), caller.organization.id, named).await?;
     if seen.is_some_and(|seen| seen != member.role) {
         return Err(Error::Stale(format!(
@@ -91,10 +92,10 @@ pub async fn edit(
 ///
 /// # Errors
 /// As [`get`].
-pub async fn left_behind(context: &Context, caller: &Caller, profile: &Profile) -> Result<Vec<Left>> {
-    see(&caller.subject, People)?;
+pub async fn orphaned_by(context: &Context, caller: &Caller, profile: &Profile) -> Result<Vec<Orphaned>> {
+    authorize_read(&caller.subject, People)?;
     let now = context.clock.now();
-    store::left_behind(&context.db, caller.organization.id, profile.member.id, now).await
+    store::orphaned_by(&context.db, caller.organization.id, profile.member.id, now).await
 }
 
 /// Removes a member from the organization. Their personal tokens lose it at
@@ -108,12 +109,12 @@ pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Optio
     let organization = caller.organization.id;
     // Of two owners who remove each other at once, the second finds the first gone.
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, People)?;
+    let permit = authorize_write(&caller.subject, People)?;
     let member = store::find(change.tx(), organization, named).await?;
     if member.is_owner {
         // Who leaves the organization leaves the owners team, too.
         let owners = teams::find(change.tx(), organization, "owners").await?;
-        require(&caller.subject, MembersOf(owners))?;
+        authorize_write(&caller.subject, MembersOf(owners))?;
     }
     if member.is_owner && store::owners(change.tx(), organization).await? < 2 {
         return Err(Error::conflict("The owners team keeps at least one member. Add another owner first."));
@@ -122,12 +123,13 @@ pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Optio
     if let Some(heir) = heir.map(str::trim).filter(|heir| !heir.is_empty()) {
         let found = store::find(change.tx(), organization, heir).await;
         let heir = found.ok().filter(|heir| heir.id != member.id).ok_or_else(|| {
-            Error::Invalid(Mistakes::one(
+            Error::Invalid(ValidationErrors::one(
                 "heir",
                 "must be the username of somebody else in this organization",
             ))
         })?;
-        handed = store::hand_over(change.tx(), organization, member.id, (heir.id, &heir.name)).await?;
+        handed = store::transfer_responsibility(change.tx(), organization, member.id, (heir.id, &heir.name))
+            .await?;
         let event = Event::new(Action::HandedOver, "person", member.id, &member.name)
             .after(json!({ "to": heir.username, "things": handed }));
         change.also(&event).await?;

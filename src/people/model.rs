@@ -6,8 +6,8 @@ use crate::access::{Guarded, Resource, Sets, Target, TeamRole};
 use crate::organizations::model::email;
 use crate::platform::clock::DAY;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId};
-use crate::platform::text::fold;
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::text::casefold;
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::teams::model::role;
 use crate::tokens::model::Lifetime;
 
@@ -52,7 +52,7 @@ pub struct Invitation {
 
 /// An invitation that somebody holds the link of.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Offer {
+pub struct InvitationDetails {
     /// Its id.
     pub id: InvitationId,
     /// To which organization.
@@ -183,7 +183,7 @@ impl NewInvitation {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self, sets: &Sets, now: Timestamp) -> Result<CheckedInvitation> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let address = match self.email.trim() {
             "" => Some(None),
             text => mistakes.check("email", email(text)).map(Some),
@@ -223,10 +223,10 @@ impl NewInvitation {
     }
 }
 
-impl Offer {
+impl InvitationDetails {
     /// Whether it is for this address: any, where none was said.
     #[must_use]
     pub fn is_for(&self, email: &str) -> bool {
-        self.email.as_deref().is_none_or(|named| fold(named) == fold(email))
+        self.email.as_deref().is_none_or(|named| casefold(named) == casefold(email))
     }
 }

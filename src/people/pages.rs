@@ -8,28 +8,28 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tower_sessions::Session;
 
-use super::actions::{self, Guest};
+use super::actions::{self, Invitee};
 use super::members::{self, Profile};
-use super::model::{Invitation, Invitations, Member, NewInvitation, Offer, People, TeamPlace};
-use super::store::Left;
-use crate::access::{PermissionSet, TeamRole, may, require};
+use super::model::{Invitation, InvitationDetails, Invitations, Member, NewInvitation, People, TeamPlace};
+use super::store::Orphaned;
+use crate::access::{PermissionSet, TeamRole, authorize_write, can_write};
 use crate::audit::Actor;
 use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::session;
 use crate::authn::session::{Person, flash};
 use crate::callers::ConsoleCaller;
 use crate::filters;
+use crate::layout::{Layout, page, refused};
 use crate::organizations::model::NewPerson;
 use crate::platform::clock::DAY;
 use crate::platform::web::RequestContext;
-use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::form::Choices;
 use crate::service_accounts::model::ServiceAccount;
 use crate::service_accounts::store::Filter;
-use crate::shell::{Shell, page, refused};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
@@ -53,11 +53,11 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "people/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     search: String,
     role: String,
     roles: Vec<PermissionSet>,
-    slice: Slice<Member>,
+    slice: Page<Member>,
     invitations: Vec<Invitation>,
     accounts: Vec<ServiceAccount>,
     may_invite: bool,
@@ -68,20 +68,20 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "people/invite.html")]
 struct InvitePage {
-    shell: Shell,
+    shell: Layout,
     form: NewInvitation,
     lifetime: String,
     lifetime_date: String,
     lifetimes: Vec<LifetimeChoice>,
     roles: Vec<PermissionSet>,
     teams: Vec<Team>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "people/link.html")]
 struct LinkPage {
-    shell: Shell,
+    shell: Layout,
     link: String,
     form: NewInvitation,
     ends: Timestamp,
@@ -90,26 +90,26 @@ struct LinkPage {
 #[derive(Template)]
 #[template(path = "people/accept.html")]
 struct AcceptPage {
-    offer: Offer,
+    offer: InvitationDetails,
     code: String,
     signed_in: Option<Person>,
     form: NewPerson,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let (search, role) = (query.text("q"), query.text("role"));
-    let (which, first) = (Page::of_console(&query)?, Page::first());
+    let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
     let (slice, invitations, accounts, shell) = tokio::try_join!(
         actions::list(&app.context, &caller, (&search, &role), &which),
         actions::invitations(&app.context, &caller),
         accounts::list(&app.context, &caller, &filter, &first),
-        Shell::of(&app, &caller, SECTION, "People"),
+        Layout::of(&app, &caller, SECTION, "People"),
     )?;
-    let may_invite = may(&caller.subject, &Invitations);
+    let may_invite = can_write(&caller.subject, &Invitations);
     let may_create = Choices::any_for(&caller);
-    let may_manage = may(&caller.subject, &People);
+    let may_manage = can_write(&caller.subject, &People);
     let roles = caller.organization.sets.all().cloned().collect();
     let accounts = accounts.rows;
     Ok(page(&ListPage {
@@ -127,14 +127,14 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
-    require(&caller.subject, Invitations)?;
+    authorize_write(&caller.subject, Invitations)?;
     let teams = query.filled("team").map(|slug| TeamPlace { slug, role: "member".to_owned() });
     let form = NewInvitation {
         role: "member".to_owned(),
         teams: teams.into_iter().collect(),
         ..NewInvitation::default()
     };
-    invite_page(&app, &caller, StatusCode::OK, (form, Form::default()), Mistakes::default()).await
+    invite_page(&app, &caller, StatusCode::OK, (form, Form::default()), ValidationErrors::default()).await
 }
 
 async fn invite_page(
@@ -142,10 +142,10 @@ async fn invite_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     (form, typed): (NewInvitation, Form),
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let mut teams = teams::actions::list(&app.context, caller, "", &Page::choices()).await?.rows;
-    teams.retain(|team| may(&caller.subject, &MembersOf(team.clone())));
+    let mut teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
+    teams.retain(|team| can_write(&caller.subject, &MembersOf(team.clone())));
     let choice = |days: u32| {
         let until = app.context.clock.now().plus(days * DAY).day();
         LifetimeChoice { value: days.to_string(), text: format!("{days} days, until {until}") }
@@ -153,7 +153,7 @@ async fn invite_page(
     let mut lifetimes: Vec<LifetimeChoice> = [7, 30, 90].map(choice).to_vec();
     lifetimes.push(LifetimeChoice { value: "date".to_owned(), text: "Until a date".to_owned() });
     let page = InvitePage {
-        shell: Shell::of(app, caller, SECTION, "Invite person").await?,
+        shell: Layout::of(app, caller, SECTION, "Invite person").await?,
         form,
         lifetime: typed.text("lifetime"),
         lifetime_date: typed.text("lifetime_date"),
@@ -185,7 +185,7 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
                 made.code.unwrap_or_default().expose()
             );
             let ends = made.invitation.expires_at;
-            let shell = Shell::of(&app, &caller, SECTION, "Invitation link").await?;
+            let shell = Layout::of(&app, &caller, SECTION, "Invitation link").await?;
             Ok(page(&LinkPage { shell, link, form: input, ends }))
         }
         Err(error) => {
@@ -198,24 +198,24 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 #[derive(Template)]
 #[template(path = "people/person.html")]
 struct PersonPage {
-    shell: Shell,
+    shell: Layout,
     profile: Profile,
     role: String,
     roles: Vec<PermissionSet>,
     teams: Vec<Team>,
     may_manage: bool,
     is_self: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "people/remove.html")]
 struct RemovePage {
-    shell: Shell,
+    shell: Layout,
     profile: Profile,
-    left: Vec<Left>,
+    left: Vec<Orphaned>,
     heir: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 type Named = Path<(String, String)>;
@@ -229,7 +229,7 @@ async fn person_page(
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
-    show_person(&app, &caller, StatusCode::OK, &named, None, Mistakes::default()).await
+    show_person(&app, &caller, StatusCode::OK, &named, None, ValidationErrors::default()).await
 }
 
 async fn show_person(
@@ -238,19 +238,20 @@ async fn show_person(
     status: StatusCode,
     named: &str,
     role: Option<String>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let profile = members::get(&app.context, caller, named).await?;
-    let mut teams = teams::actions::list(&app.context, caller, "", &Page::choices()).await?.rows;
+    let mut teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
     teams.retain(|team| {
-        may(&caller.subject, &MembersOf(team.clone())) && !profile.teams.iter().any(|own| own.id == team.id)
+        can_write(&caller.subject, &MembersOf(team.clone()))
+            && !profile.teams.iter().any(|own| own.id == team.id)
     });
     let page = PersonPage {
-        shell: Shell::of(app, caller, SECTION, profile.member.name.clone()).await?,
+        shell: Layout::of(app, caller, SECTION, profile.member.name.clone()).await?,
         role: role.unwrap_or_else(|| profile.member.role.clone()),
         roles: caller.organization.sets.all().cloned().collect(),
         teams,
-        may_manage: may(&caller.subject, &People),
+        may_manage: can_write(&caller.subject, &People),
         is_self: profile.member.id == caller.signed_in.person.id,
         profile,
         mistakes,
@@ -285,9 +286,9 @@ async fn add_to_team(
 ) -> Result<Response> {
     let team = form.text("team");
     let done = match form.text("team_role").parse::<TeamRole>() {
-        _ if team.is_empty() => Err(Error::Invalid(Mistakes::one("team", "is needed"))),
+        _ if team.is_empty() => Err(Error::Invalid(ValidationErrors::one("team", "is needed"))),
         Ok(role) => teams::actions::set_member(&app.context, &caller, &team, &named, role).await,
-        Err(message) => Err(Error::Invalid(Mistakes::one("team_role", message))),
+        Err(message) => Err(Error::Invalid(ValidationErrors::one("team_role", message))),
     };
     match done {
         Ok(member) => {
@@ -325,7 +326,7 @@ async fn ask_remove(
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
-    remove_page(&app, &caller, StatusCode::OK, &named, String::new(), Mistakes::default()).await
+    remove_page(&app, &caller, StatusCode::OK, &named, String::new(), ValidationErrors::default()).await
 }
 
 async fn remove_page(
@@ -334,12 +335,12 @@ async fn remove_page(
     status: StatusCode,
     named: &str,
     heir: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, People)?;
+    authorize_write(&caller.subject, People)?;
     let profile = members::get(&app.context, caller, named).await?;
-    let left = members::left_behind(&app.context, caller, &profile).await?;
-    let shell = Shell::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
+    let left = members::orphaned_by(&app.context, caller, &profile).await?;
+    let shell = Layout::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
     Ok(html(status, &RemovePage { shell, profile, left, heir, mistakes }))
 }
 
@@ -382,7 +383,7 @@ async fn offered(
     let offer = actions::offer(&app.context, &Actor::anonymous(&request, ""), &code).await?;
     let signed_in = session::person(&session, &app.context).await?;
     let form = NewPerson { email: offer.email.clone().unwrap_or_default(), ..NewPerson::default() };
-    Ok(page(&AcceptPage { offer, code, signed_in, form, mistakes: Mistakes::default() }))
+    Ok(page(&AcceptPage { offer, code, signed_in, form, mistakes: ValidationErrors::default() }))
 }
 
 async fn accept(
@@ -402,9 +403,9 @@ async fn accept(
     };
     let (actor, guest) = match &signed_in {
         Some(known) => {
-            (Actor::person(&request, known.id, &known.name), Guest::Known(known.id, known.email.clone()))
+            (Actor::person(&request, known.id, &known.name), Invitee::Known(known.id, known.email.clone()))
         }
-        None => (Actor::anonymous(&request, &person.name), Guest::New(person.clone())),
+        None => (Actor::anonymous(&request, &person.name), Invitee::New(person.clone())),
     };
     match actions::accept(&app, &actor, &code, guest).await {
         Ok((id, offer)) => {

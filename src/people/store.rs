@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::model::{CheckedInvitation, Invitation, Invitations, Member, Offer, People};
+use super::model::{CheckedInvitation, Invitation, InvitationDetails, Invitations, Member, People};
 use crate::access::{Permit, PrincipalId, TeamRole};
 use crate::audit::Change;
 use crate::organizations::search::Members;
 use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
 use crate::platform::search::{self, Search, Searched as _};
-use crate::platform::web::paging::{Page, paged};
+use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -36,7 +36,7 @@ pub async fn members(
     db: &Db,
     organization: OrganizationId,
     (search, role): (&str, &str),
-    page: &Page,
+    page: &PageRequest,
 ) -> Result<Vec<Member>> {
     let statement = match Search::read(db, organization, Members::LIST, search).await? {
         Some(Search::Indexed { gram, pattern }) => paged!(
@@ -132,7 +132,7 @@ struct InvitedPlace {
 pub(super) async fn is_member(tx: &mut Tx, organization: OrganizationId, email: &str) -> Result<bool> {
     let row: Option<(PersonId,)> = sql("SELECT p.id FROM people p JOIN memberships m ON m.person_id = p.id \
          WHERE p.email_folded = $1 AND m.organization_id = $2")
-    .bind(crate::platform::text::fold(email))
+    .bind(crate::platform::text::casefold(email))
     .bind(organization)
     .optional(tx)
     .await?;
@@ -232,7 +232,7 @@ pub(super) async fn offer(
     source: impl Into<Source<'_>>,
     code_hash: Vec<u8>,
     now: Timestamp,
-) -> Result<Option<Offer>> {
+) -> Result<Option<InvitationDetails>> {
     Ok(sql(
         "SELECT i.id, i.organization_id, o.slug AS organization_slug, o.name AS organization_name, i.email, \
             i.role, i.expires_at, i.created_by FROM invitations i JOIN organizations o ON o.id = i.organization_id \
@@ -334,7 +334,7 @@ pub async fn places_of(
         sql("SELECT m.person_id, t.slug, m.role, t.name, t.visibility = 'secret' AS secret, t.id \
             FROM (VALUES ($1, $2)) AS v JOIN team_members m ON m.person_id = v.column1 \
             JOIN teams t ON t.id = m.team_id AND t.organization_id = v.column2 ORDER BY t.slug")
-        .all_of_rows(db, people.map(|person| vec![person.into(), organization.into()]).collect())
+        .fetch_batch(db, people.map(|person| vec![person.into(), organization.into()]).collect())
         .await?;
     let mut places: HashMap<PersonId, Vec<Place>> = HashMap::new();
     for row in rows {
@@ -403,7 +403,7 @@ pub(super) async fn owners(tx: &mut Tx, organization: OrganizationId) -> Result<
 
 /// Something that a person made and that lives on without them.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Left {
+pub struct Orphaned {
     /// Its id.
     pub id: String,
     /// `service_account` or a kind of token.
@@ -416,12 +416,12 @@ pub struct Left {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn left_behind(
+pub async fn orphaned_by(
     db: &Db,
     organization: OrganizationId,
     person: PersonId,
     now: Timestamp,
-) -> Result<Vec<Left>> {
+) -> Result<Vec<Orphaned>> {
     Ok(sql("SELECT id, 'service_account' AS kind, name FROM service_accounts \
             WHERE organization_id = $1 AND created_by = $2 AND deleted_at IS NULL \
          UNION ALL SELECT id, kind, name FROM tokens WHERE organization_id = $1 AND created_by = $2 \
@@ -434,7 +434,7 @@ pub async fn left_behind(
 }
 
 /// Hands what a person made over to another: from now on it is theirs.
-pub(super) async fn hand_over(
+pub(super) async fn transfer_responsibility(
     tx: &mut Tx,
     organization: OrganizationId,
     from: PersonId,

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::model::{NewSet, OwnSet, PermissionSets, SetEdit, SetView};
-use super::store::{self, Holders};
-use crate::access::{built_in, built_in_sets, require};
+use super::store::{self, SetHolders};
+use crate::access::{authorize_write, built_in, built_in_sets};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::id::PermissionSetId;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 
 /// All sets of the organization, the built-in ones first. Everyone who belongs
 /// to it may see them: they are what roles are called.
@@ -30,7 +30,7 @@ pub async fn get(
     context: &Context,
     caller: &Caller,
     named: &str,
-) -> Result<(SetView, Option<OwnSet>, Holders)> {
+) -> Result<(SetView, Option<OwnSet>, SetHolders)> {
     let (view, own) = if let Some(set) = built_in(named) {
         (SetView::from(set), None)
     } else {
@@ -49,7 +49,7 @@ pub async fn get(
 /// [`Error::Conflict`] for a taken slug.
 pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Result<SetView> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, PermissionSets)?;
+    let permit = authorize_write(&caller.subject, PermissionSets)?;
     let checked = input.check()?;
     let id = PermissionSetId::new(change.now, &context.random);
     if let Some(first) = find_or_record_outcome(&mut change, "permission set", &id).await? {
@@ -87,7 +87,7 @@ pub async fn edit(
     version: Option<i64>,
 ) -> Result<OwnSet> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, PermissionSets)?;
+    let permit = authorize_write(&caller.subject, PermissionSets)?;
     own(named)?;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     let checked = input.check(&was)?;
@@ -110,14 +110,14 @@ pub async fn edit(
 /// [`Error::Conflict`] for a built-in one, or one that is held, saying by whom.
 pub async fn delete(context: &Context, caller: &Caller, named: &str) -> Result<SetView> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, PermissionSets)?;
+    let permit = authorize_write(&caller.subject, PermissionSets)?;
     own(named)?;
     let now = change.now;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     let holders = store::holders(change.tx(), caller.organization.id, &was.slug, now).await?;
     if holders.total() > 0 {
         let message = format!("It is held by {}. Give them another one first.", holders.list());
-        return Err(Error::Conflict(Mistakes::one("", message)));
+        return Err(Error::Conflict(ValidationErrors::one("", message)));
     }
     store::delete(change.tx(), &permit, was.id).await?;
     let before = SetView::from(&was);

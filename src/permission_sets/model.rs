@@ -6,9 +6,9 @@ use crate::access::{
     Guarded, Level, Permission, PermissionSet, Permissions, Resource, Target, built_in_sets,
 };
 use crate::platform::id::PermissionSetId;
-use crate::platform::text::{check_unprivileged, looks_like, name, prose};
+use crate::platform::text::{check_unprivileged, looks_like, multiline_text, name};
 use crate::platform::web::nullable::{cleared, or_empty};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals;
 
 /// A set that the organization made.
@@ -180,7 +180,7 @@ fn set_name(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-fn permissions_of(words: &[String], mistakes: &mut Mistakes) -> Permissions {
+fn permissions_of(words: &[String], mistakes: &mut ValidationErrors) -> Permissions {
     let mut all = Permissions::NONE;
     for word in words {
         match word.parse::<Permission>() {
@@ -204,10 +204,10 @@ impl NewSet {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self) -> Result<Checked> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", set_name(&self.name));
         let slug = mistakes.check("slug", set_slug(&self.slug));
-        let description = mistakes.check("description", prose(&self.description, 500));
+        let description = mistakes.check("description", multiline_text(&self.description, 500));
         let level: Option<Level> = mistakes.check("level", self.level.parse());
         let permissions = permissions_of(&self.permissions, &mut mistakes);
         match (slug, name, description, level) {
@@ -225,7 +225,7 @@ impl SetEdit {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self, set: &OwnSet) -> Result<Checked> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let name = mistakes.check(
             "name",
             match &self.name {
@@ -234,7 +234,7 @@ impl SetEdit {
             },
         );
         let description = self.description.as_deref().unwrap_or(&set.description);
-        let description = mistakes.check("description", prose(description, 500));
+        let description = mistakes.check("description", multiline_text(description, 500));
         let permissions = match &self.permissions {
             Some(words) => permissions_of(words, &mut mistakes),
             None => principals::permissions(&set.permissions),

@@ -9,15 +9,15 @@ use axum::routing::get;
 
 use super::actions;
 use super::model::{NewSet, OwnSet, PermissionSets, SetEdit, SetView};
-use super::store::Holders;
-use crate::access::{Level, Permissions, Resource, may, require};
+use super::store::SetHolders;
+use crate::access::{Level, Permissions, Resource, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
+use crate::layout::{Layout, page, refused};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Mistakes, Result};
+use crate::platform::{Result, ValidationErrors};
 use crate::principals;
-use crate::shell::{Shell, page, refused};
 use crate::state::AppState;
 
 const SECTION: &str = "Permission sets";
@@ -62,7 +62,7 @@ fn matrix(permissions: Permissions, level: Level) -> Vec<Row> {
 #[derive(Template)]
 #[template(path = "permission_sets/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     sets: Vec<SetView>,
     may_manage: bool,
 }
@@ -70,9 +70,9 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "permission_sets/show.html")]
 struct ShowPage {
-    shell: Shell,
+    shell: Layout,
     set: SetView,
-    holders: Holders,
+    holders: SetHolders,
     organization: Vec<Row>,
     project: Vec<Row>,
     may_manage: bool,
@@ -81,24 +81,24 @@ struct ShowPage {
 #[derive(Template)]
 #[template(path = "permission_sets/form.html")]
 struct FormPage {
-    shell: Shell,
+    shell: Layout,
     form: NewSet,
     version: String,
     /// The set's slug, where one is edited.
     edits: Option<String>,
     organization: Vec<Row>,
     project: Vec<Row>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "permission_sets/preview.html")]
 struct PreviewPage {
-    shell: Shell,
+    shell: Layout,
     form: NewSet,
     version: String,
     slug: String,
-    holders: Holders,
+    holders: SetHolders,
     gained: Permissions,
     lost: Permissions,
 }
@@ -106,16 +106,16 @@ struct PreviewPage {
 #[derive(Template)]
 #[template(path = "permission_sets/delete.html")]
 struct DeletePage {
-    shell: Shell,
+    shell: Layout,
     set: SetView,
-    holders: Holders,
-    mistakes: Mistakes,
+    holders: SetHolders,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let sets = actions::list(&app.context, &caller).await?;
-    let may_manage = may(&caller.subject, &PermissionSets);
-    let shell = Shell::of(&app, &caller, SECTION, "Permission sets").await?;
+    let may_manage = can_write(&caller.subject, &PermissionSets);
+    let shell = Layout::of(&app, &caller, SECTION, "Permission sets").await?;
     Ok(page(&ListPage { shell, sets, may_manage }))
 }
 
@@ -125,10 +125,10 @@ async fn show(
     Path((_, named)): Named,
 ) -> Result<Response> {
     let (set, _, holders) = actions::get(&app.context, &caller, &named).await?;
-    let shell = Shell::of(&app, &caller, SECTION, set.name.clone()).await?;
+    let shell = Layout::of(&app, &caller, SECTION, set.name.clone()).await?;
     let (organization, project) =
         (matrix(set.permissions, Level::Organization), matrix(set.permissions, Level::Project));
-    let may_manage = may(&caller.subject, &PermissionSets);
+    let may_manage = can_write(&caller.subject, &PermissionSets);
     Ok(page(&ShowPage { shell, set, holders, organization, project, may_manage }))
 }
 
@@ -149,13 +149,13 @@ async fn form_page(
     status: StatusCode,
     form: NewSet,
     (edits, version): (Option<String>, String),
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, PermissionSets)?;
+    authorize_write(&caller.subject, PermissionSets)?;
     let chosen = principals::permissions(&form.permissions.join(" "));
     let title = if edits.is_some() { format!("Edit {}", form.name) } else { "New permission set".to_owned() };
     let page = FormPage {
-        shell: Shell::of(app, caller, SECTION, title).await?,
+        shell: Layout::of(app, caller, SECTION, title).await?,
         form,
         version,
         edits,
@@ -184,7 +184,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -
             }
         }
     };
-    form_page(&app, &caller, StatusCode::OK, form, (None, String::new()), Mistakes::default()).await
+    form_page(&app, &caller, StatusCode::OK, form, (None, String::new()), ValidationErrors::default()).await
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -219,7 +219,7 @@ async fn edit_form(
     let (_, own, _) = actions::get(&app.context, &caller, &named).await?;
     let Some(own) = own else { return Ok(redirect(&address(&caller, &format!("/{named}")))) };
     let edits = (Some(own.slug.clone()), own.version.to_string());
-    form_page(&app, &caller, StatusCode::OK, typed(&own), edits, Mistakes::default()).await
+    form_page(&app, &caller, StatusCode::OK, typed(&own), edits, ValidationErrors::default()).await
 }
 
 async fn edit(
@@ -228,7 +228,7 @@ async fn edit(
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
-    require(&caller.subject, PermissionSets)?;
+    authorize_write(&caller.subject, PermissionSets)?;
     let (_, own, holders) = actions::get(&app.context, &caller, &named).await?;
     let version = form.text("version");
     let typed = read(&form);
@@ -244,7 +244,7 @@ async fn edit(
         let was = principals::permissions(&own.permissions);
         let (gained, lost) = (checked.permissions.without(was), was.without(checked.permissions));
         if holders.total() > 0 && !(gained.is_empty() && lost.is_empty()) {
-            let shell = Shell::of(&app, &caller, SECTION, format!("Change {}?", own.name)).await?;
+            let shell = Layout::of(&app, &caller, SECTION, format!("Change {}?", own.name)).await?;
             let slug = own.slug.clone();
             return Ok(page(&PreviewPage { shell, form: typed, version, slug, holders, gained, lost }));
         }
@@ -267,7 +267,7 @@ async fn ask_delete(
     caller: ConsoleCaller,
     Path((_, named)): Named,
 ) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, &named, Mistakes::default()).await
+    delete_page(&app, &caller, StatusCode::OK, &named, ValidationErrors::default()).await
 }
 
 async fn delete_page(
@@ -275,11 +275,11 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     named: &str,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, PermissionSets)?;
+    authorize_write(&caller.subject, PermissionSets)?;
     let (set, _, holders) = actions::get(&app.context, caller, named).await?;
-    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
     Ok(html(status, &DeletePage { shell, set, holders, mistakes }))
 }
 

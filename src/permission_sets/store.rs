@@ -98,7 +98,7 @@ pub(super) async fn delete(tx: &mut Tx, _permit: &Permit<PermissionSets>, id: Pe
 
 /// How many hold a set, by the way in which they hold it.
 #[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
-pub struct Holders {
+pub struct SetHolders {
     /// People whose role it is.
     pub people: i64,
     /// Teams whose role it is.
@@ -111,7 +111,7 @@ pub struct Holders {
     pub grants: i64,
 }
 
-impl Holders {
+impl SetHolders {
     /// All together.
     #[must_use]
     pub const fn total(&self) -> i64 {
@@ -145,7 +145,7 @@ pub async fn holders(
     organization: OrganizationId,
     slug: &str,
     now: Timestamp,
-) -> Result<Holders> {
+) -> Result<SetHolders> {
     Ok(sql("SELECT (SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND role = $2) AS people, \
             (SELECT COUNT(*) FROM teams WHERE organization_id = $1 AND role = $2) AS teams, \
             (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND role = $2 AND deleted_at IS NULL) AS accounts, \

@@ -9,10 +9,10 @@ use std::time::Duration;
 pub enum Error {
     /// 422: fields that are wrong, each with what is allowed.
     #[error("the input is invalid: {0}")]
-    Invalid(Mistakes),
+    Invalid(ValidationErrors),
     /// 409: the input is well formed but does not fit what is there.
     #[error("conflict: {0}")]
-    Conflict(Mistakes),
+    Conflict(ValidationErrors),
     /// 409: somebody else edited the thing after the editor read it.
     #[error("{0}")]
     Stale(String),
@@ -72,7 +72,7 @@ impl Error {
     pub fn unique(error: sqlx::Error, field: &'static str, message: &str) -> Self {
         match error {
             sqlx::Error::Database(database) if database.is_unique_violation() => {
-                Self::Conflict(Mistakes::one(field, message))
+                Self::Conflict(ValidationErrors::one(field, message))
             }
             other => other.into(),
         }
@@ -81,7 +81,7 @@ impl Error {
     /// A conflict with what is there, not tied to a field.
     #[must_use]
     pub fn conflict(message: impl Into<String>) -> Self {
-        Self::Conflict(Mistakes::one("", message))
+        Self::Conflict(ValidationErrors::one("", message))
     }
 }
 
@@ -93,7 +93,7 @@ impl From<sqlx::Error> for Error {
 
 /// One field and what is wrong with it. An empty field name means the whole.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
-pub struct Mistake {
+pub struct FieldError {
     /// The field, by the name that form and JSON share.
     pub field: String,
     /// What is wrong and what is allowed; reads on after the field's label.
@@ -102,9 +102,9 @@ pub struct Mistake {
 
 /// Everything that is wrong with an input, so that it is told at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct ValidationErrors(Vec<FieldError>);
 
-impl std::fmt::Display for Mistakes {
+impl std::fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (place, mistake) in self.0.iter().enumerate() {
             let separator = if place == 0 { "" } else { "; " };
@@ -114,7 +114,7 @@ impl std::fmt::Display for Mistakes {
     }
 }
 
-impl Mistake {
+impl FieldError {
     /// Field and message as one line.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -122,7 +122,7 @@ impl Mistake {
     }
 }
 
-impl Mistakes {
+impl ValidationErrors {
     /// A single mistake.
     #[must_use]
     pub fn one(field: &str, message: impl Into<String>) -> Self {
@@ -133,7 +133,7 @@ impl Mistakes {
 
     /// Notes a mistake.
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
-        self.0.push(Mistake { field: field.to_owned(), message: message.into() });
+        self.0.push(FieldError { field: field.to_owned(), message: message.into() });
     }
 
     /// Takes the value of a check, or notes its complaint and goes on.
@@ -143,7 +143,7 @@ impl Mistakes {
 
     /// All of them, in the order of the fields.
     #[must_use]
-    pub fn all(&self) -> &[Mistake] {
+    pub fn all(&self) -> &[FieldError] {
         &self.0
     }
 

@@ -21,5 +21,5 @@ pub mod web;
 pub use clock::{Clock, Timestamp};
 pub use context::Context;
 pub use db::{Db, Tx, sql};
-pub use error::{Error, Mistakes, Result};
+pub use error::{Error, Result, ValidationErrors};
 pub use random::{Label, Random};

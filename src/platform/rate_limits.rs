@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::{Clock as Measure, Reference as _};
+use governor::clock::{Clock as GovernorClock, Reference as _};
 use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
@@ -23,32 +23,33 @@ use crate::platform::{Clock, Error, Result};
 
 /// So many failures are free at once, and as many come back in a minute. Enough
 /// for programs that retry, too few to search for anything.
-const FAILURES: NonZeroU32 = NonZeroU32::new(300).unwrap();
+const MAX_FAILURES: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 /// How long a refusal is held back: at once it would be the next request at once.
-const HELD: Duration = Duration::from_secs(1);
+const REFUSAL_DELAY: Duration = Duration::from_secs(1);
 /// So many refusals are held back at a time; others are given at once.
-const MOST_HELD: usize = 4096;
+const MAX_DELAYED_REFUSALS: usize = 4096;
 
 /// The installation's clock, as the limiter reads one.
 #[derive(Clone, Debug)]
-struct Ours(Clock);
+struct InstallationClock(Clock);
 
-impl Measure for Ours {
+impl GovernorClock for InstallationClock {
     type Instant = Duration;
     fn now(&self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.now().micros()).unwrap_or(0))
     }
 }
 
-type By<K, Told = NoOpMiddleware<Duration>> = RateLimiter<K, DashMapStateStore<K>, Ours, Told>;
+type KeyedLimiter<K, Told = NoOpMiddleware<Duration>> =
+    RateLimiter<K, DashMapStateStore<K>, InstallationClock, Told>;
 
 /// So many requests a second of each, and those that wait for their turn.
 struct Rate<K: Clone + Eq + Hash> {
     per_second: NonZeroU32,
     /// How many may wait.
     waiting: u32,
-    requests: By<K, StateInformationMiddleware>,
+    requests: KeyedLimiter<K, StateInformationMiddleware>,
 }
 
 /// Whether a request waited for its turn: what it rests on may have ended since.
@@ -62,18 +63,22 @@ pub enum Admission {
 
 impl<K: Clone + Eq + Hash> Rate<K> {
     /// As many more wait as there are in a second.
-    fn with_waiting(per_second: NonZeroU32, clock: &Ours) -> Self {
+    fn with_waiting(per_second: NonZeroU32, clock: &InstallationClock) -> Self {
         Self::new(per_second, per_second.get(), clock)
     }
 
-    fn new(per_second: NonZeroU32, waiting: u32, clock: &Ours) -> Self {
+    fn new(per_second: NonZeroU32, waiting: u32, clock: &InstallationClock) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_add(waiting));
-        Self { per_second, waiting, requests: By::dashmap_with_clock(quota, clock.clone()).with_middleware() }
+        Self {
+            per_second,
+            waiting,
+            requests: KeyedLimiter::dashmap_with_clock(quota, clock.clone()).with_middleware(),
+        }
     }
 
     /// Counts a request, and waits for its turn; nothing, and how long until
     /// there is a place, where too many wait.
-    async fn admit(&self, clock: &Ours, who: &K) -> Result<Admission> {
+    async fn admit(&self, clock: &InstallationClock, who: &K) -> Result<Admission> {
         match self.requests.check_key(who) {
             Ok(left) => match self.waiting.saturating_sub(left.remaining_burst_capacity()) {
                 0 => Ok(Admission::AtOnce),
@@ -87,7 +92,7 @@ impl<K: Clone + Eq + Hash> Rate<K> {
     }
 }
 
-fn wait(clock: &Ours, earliest: Duration) -> Error {
+fn wait(clock: &InstallationClock, earliest: Duration) -> Error {
     let wait: Nanos = earliest.duration_since(clock.now());
     Error::TooMany { retry_after: wait.into() }
 }
@@ -108,16 +113,16 @@ pub struct Rates {
 
 /// The limits. Cheap to clone.
 #[derive(Clone)]
-pub struct RateLimits(Arc<Counted>);
+pub struct RateLimits(Arc<LimiterState>);
 
-struct Counted {
-    clock: Ours,
-    failures: By<IpAddr>,
+struct LimiterState {
+    clock: InstallationClock,
+    failures: KeyedLimiter<IpAddr>,
     people: Rate<PersonId>,
     tokens: Option<Rate<TokenId>>,
     networks: Rate<IpAddr>,
     proxies: Vec<IpNet>,
-    held: Semaphore,
+    delayed_refusals: Semaphore,
 }
 
 impl std::fmt::Debug for RateLimits {
@@ -139,14 +144,14 @@ impl RateLimits {
     /// With these rates.
     #[must_use]
     pub fn new(clock: &Clock, rates: Rates) -> Self {
-        let clock = Ours(clock.clone());
-        Self(Arc::new(Counted {
-            failures: By::dashmap_with_clock(Quota::per_minute(FAILURES), clock.clone()),
+        let clock = InstallationClock(clock.clone());
+        Self(Arc::new(LimiterState {
+            failures: KeyedLimiter::dashmap_with_clock(Quota::per_minute(MAX_FAILURES), clock.clone()),
             people: Rate::with_waiting(rates.person, &clock),
             tokens: rates.token.map(|rate| Rate::new(rate, 0, &clock)),
             networks: Rate::with_waiting(rates.network, &clock),
             proxies: rates.proxies,
-            held: Semaphore::new(MOST_HELD),
+            delayed_refusals: Semaphore::new(MAX_DELAYED_REFUSALS),
             clock,
         }))
     }
@@ -155,9 +160,9 @@ impl RateLimits {
     /// once a second on each connection.
     pub async fn delay_refusal<T>(&self, answer: Result<T>) -> Result<T> {
         if let Err(Error::TooMany { .. } | Error::Busy { .. }) = answer
-            && let Ok(_place) = self.0.held.try_acquire()
+            && let Ok(_place) = self.0.delayed_refusals.try_acquire()
         {
-            sleep(HELD).await;
+            sleep(REFUSAL_DELAY).await;
         }
         answer
     }
@@ -256,11 +261,12 @@ mod tests {
     #[tokio::test]
     async fn so_many_refusals_are_held_back_at_a_time_and_no_more() {
         let (_, limits) = limits(1, 1);
-        let refusal = || Err::<(), _>(Error::TooMany { retry_after: HELD });
-        let mut held: Vec<_> = (0..MOST_HELD).map(|_| Box::pin(limits.delay_refusal(refusal()))).collect();
-        assert!(held.iter_mut().all(|each| each.now_or_never().is_none()));
+        let refusal = || Err::<(), _>(Error::TooMany { retry_after: REFUSAL_DELAY });
+        let mut delayed_refusals: Vec<_> =
+            (0..MAX_DELAYED_REFUSALS).map(|_| Box::pin(limits.delay_refusal(refusal()))).collect();
+        assert!(delayed_refusals.iter_mut().all(|each| each.now_or_never().is_none()));
         assert!(limits.delay_refusal(refusal()).now_or_never().is_some(), "given at once");
-        drop(held);
+        drop(delayed_refusals);
         assert!(limits.delay_refusal(refusal()).now_or_never().is_none());
         assert!(limits.delay_refusal(Ok(())).now_or_never().is_some());
     }
@@ -282,7 +288,7 @@ mod tests {
         let (clock, limits) = limits(1, 1);
         let bad = || Error::Unauthenticated { presented: true };
         let here: Option<IpAddr> = "2001:db8::1".parse().ok();
-        for _ in 0..FAILURES.get() {
+        for _ in 0..MAX_FAILURES.get() {
             assert!(matches!(limits.count_failure(here, bad()), Error::Unauthenticated { .. }));
         }
         let neighbour = "2001:db8::2".parse().ok();

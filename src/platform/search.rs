@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::db::{Statement, Value};
 use super::id::OrganizationId;
-use super::text::{fold, like};
+use super::text::{casefold, contains_pattern};
 use super::{Db, Result, Tx, sql};
 
 /// So many characters in a row are indexed together.
@@ -43,7 +43,7 @@ impl Entry {
         key: &str,
         texts: &[&str],
     ) -> Self {
-        let texts: Vec<String> = texts.iter().map(|text| fold(text)).collect();
+        let texts: Vec<String> = texts.iter().map(|text| casefold(text)).collect();
         Self { organization, list, id: id.to_string(), key: key.to_owned(), content: texts.join("\n") }
     }
 
@@ -127,7 +127,7 @@ pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
         sql("INSERT INTO search_grams (organization_id, list, gram, sort_key, entry_id) \
              SELECT v.column1, v.column2, v.column3, v.column4, v.column5 \
              FROM (VALUES ($1, $2, $3, $4, $5)) AS v WHERE TRUE ON CONFLICT DO NOTHING")
-        .execute_rows(tx, entry.rows())
+        .execute_batch(tx, entry.rows())
         .await?;
     }
     Ok(added == 1)
@@ -155,7 +155,7 @@ pub async fn erase(
     let gone = Entry { organization, list, id, key, content };
     sql("DELETE FROM search_grams WHERE (organization_id, list, gram, sort_key, entry_id) IN \
          (VALUES ($1, $2, $3, $4, $5))")
-    .execute_rows(tx, gone.rows())
+    .execute_batch(tx, gone.rows())
     .await?;
     Ok(())
 }
@@ -214,11 +214,11 @@ impl Search {
         text: &str,
     ) -> Result<Option<Self>> {
         // No entry goes over the end of a line.
-        let text = fold(&text.replace('\n', " "));
+        let text = casefold(&text.replace('\n', " "));
         if text.is_empty() {
             return Ok(None);
         }
-        let pattern = like(&text);
+        let pattern = contains_pattern(&text);
         let mut all: Vec<String> = grams(&text).into_iter().collect();
         if all.len() > 1 {
             all = Self::rarest(db, organization, list, &all).await?.into_iter().collect();
@@ -239,7 +239,7 @@ impl Search {
     ) -> Result<Option<String>> {
         let by_rarity = async |statement: Statement, some: &[String]| -> Result<Vec<String>> {
             let rows = some.iter().map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
-            let told: Vec<Reach> = statement.all_of_rows(db, rows).await?;
+            let told: Vec<Reach> = statement.fetch_batch(db, rows).await?;
             let told = told.into_iter().filter_map(|Reach { gram, near, far }| Some((near, far, gram?)));
             let mut told: Vec<_> =
                 told.map(|(near, far, gram)| (near.is_none(), far.is_none(), far, gram)).collect();

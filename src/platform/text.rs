@@ -11,7 +11,7 @@ use unicode_security::confusable_detection::skeleton;
 
 /// Makes an enum whose values are words: in the database, in JSON, in forms
 /// and on pages alike.
-macro_rules! words {
+macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $value:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -73,7 +73,7 @@ macro_rules! words {
         $crate::platform::db::stored_as_text!($name);
     };
 }
-pub(crate) use words;
+pub(crate) use string_enum;
 
 /// Words that are part of addresses and so cannot name anything.
 const RESERVED: &[&str] = &["new", "edit", "delete", "owner", "admin-api", "api", "settings"];
@@ -243,7 +243,7 @@ pub fn email(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// A sentence for the person who typed it.
-pub fn prose(text: &str, limit: usize) -> Result<String, String> {
+pub fn multiline_text(text: &str, limit: usize) -> Result<String, String> {
     let text = nfc(text).trim().replace("\r\n", "\n").replace(is_line_separator, "\n");
     let count = text.chars().count();
     if count > limit {
@@ -282,15 +282,15 @@ impl<const MOST: i64> std::fmt::Display for UpTo<MOST> {
 
 /// The form in which names are compared: normalized, trimmed, case folded.
 #[must_use]
-pub fn fold(text: &str) -> String {
+pub fn casefold(text: &str) -> String {
     nfc(text).trim().to_lowercase()
 }
 
 /// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere.
 #[must_use]
-pub fn like(text: &str) -> String {
+pub fn contains_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
-    for c in fold(text).chars() {
+    for c in casefold(text).chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -335,7 +335,7 @@ mod tests {
     fn a_name_is_normalized_and_can_be_seen_and_read_in_one_way() {
         // e and an acute accent, or one character.
         assert_eq!(name("Re\u{301}my"), Ok("R\u{e9}my".to_owned()));
-        assert_eq!(fold("RE\u{301}MY"), fold("R\u{e9}my"));
+        assert_eq!(casefold("RE\u{301}MY"), casefold("R\u{e9}my"));
         assert!(name(&"e\u{301}".repeat(255)).is_ok());
         for bad in [
             "\u{200d}",
@@ -377,8 +377,8 @@ mod tests {
         ] {
             assert_eq!(name(good), Ok(good.to_owned()), "{good:?}");
         }
-        assert_eq!(prose("a\u{2028}b\r\nc", 9), Ok("a\nb\nc".to_owned()));
-        assert!(prose("a\u{202e}b", 9).is_err());
+        assert_eq!(multiline_text("a\u{2028}b\r\nc", 9), Ok("a\nb\nc".to_owned()));
+        assert!(multiline_text("a\u{202e}b", 9).is_err());
     }
 
     #[test]
@@ -459,6 +459,6 @@ mod tests {
 
     #[test]
     fn a_search_finds_its_own_wildcards_literally() {
-        assert_eq!(like("50%_A\\"), "%50\\%\\_a\\\\%");
+        assert_eq!(contains_pattern("50%_A\\"), "%50\\%\\_a\\\\%");
     }
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{OrganizationFacts, load_subject};
 use crate::access::{
-    Home, Kind, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Subject, TeamFacts, TeamRole,
-    Visibility,
+    AccountOwner, Kind, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Subject, TeamFacts,
+    TeamRole, Visibility,
 };
 use crate::platform::id::{IdentityProviderId, PersonId, ProjectId, ServiceAccountId, TeamId};
 use crate::platform::{Error, Result, Tx, sql};
@@ -205,11 +205,11 @@ pub async fn load_representatives(
     let sets: Vec<_> = slugs.iter().filter_map(|(slug,)| organization.sets.find(slug)).collect();
     let person = |teams| Kind::Person { id: PersonId::sample(u128::MAX), owner: false, teams };
     let account = |home| Kind::ServiceAccount { id: ServiceAccountId::sample(u128::MAX), home };
-    let mut kinds = vec![person(Vec::new()), account(Home::Organization), Kind::Organization];
+    let mut kinds = vec![person(Vec::new()), account(AccountOwner::Organization), Kind::Organization];
     for team in teams {
         kinds.push(person(vec![(*team, TeamRole::Admin)]));
         kinds.push(person(vec![(*team, TeamRole::Member)]));
-        kinds.push(account(Home::Team(*team)));
+        kinds.push(account(AccountOwner::Team(*team)));
     }
     let with = |kind: &Kind, set| Subject::with_role(kind.clone(), set);
     Ok(kinds.iter().flat_map(|kind| sets.iter().map(move |set| with(kind, set))).collect())

@@ -12,7 +12,8 @@ pub use affected::{Affected, Effect, load_affected, load_places, load_representa
 pub use people::{Membership, load_person, memberships};
 
 use crate::access::{
-    Grant, Home, Kind, PermissionSet, Permissions, Policy, PrincipalId, Projects, Sets, Source, Subject,
+    AccountOwner, Grant, GrantSource, Kind, PermissionSet, Permissions, Policy, PrincipalId, Projects, Sets,
+    Subject,
 };
 use crate::platform::db;
 use crate::platform::id::{OrganizationId, ProjectId, ServiceAccountId, TeamId, TokenId};
@@ -137,7 +138,7 @@ pub fn stored(permissions: Permissions) -> String {
 }
 
 /// A grant from the name of its set; nothing for a set that is gone.
-fn held(sets: &Sets, set: &str, projects: Projects, source: Source) -> Option<Grant> {
+fn held(sets: &Sets, set: &str, projects: Projects, source: GrantSource) -> Option<Grant> {
     sets.find(set).map(|set| Grant { set: set.clone(), projects, source })
 }
 
@@ -156,7 +157,7 @@ async fn named(
     .await?;
     Ok(rows
         .into_iter()
-        .filter_map(|(set, project)| held(sets, &set, place(project), Source::Named))
+        .filter_map(|(set, project)| held(sets, &set, place(project), GrantSource::Named))
         .collect())
 }
 
@@ -175,7 +176,7 @@ pub async fn of_team(
     role: &str,
 ) -> Result<Subject> {
     let sets = &organization.sets;
-    let mut grants: Vec<Grant> = held(sets, role, Projects::All, Source::Role).into_iter().collect();
+    let mut grants: Vec<Grant> = held(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
     grants.extend(named(source, sets, organization.id, &team.to_string()).await?);
     Ok(Subject { kind: Kind::Team(team), grants, narrowed: None })
 }
@@ -188,11 +189,11 @@ pub async fn of_account(
     source: impl Into<db::Source<'_>>,
     organization: &OrganizationFacts,
     id: ServiceAccountId,
-    home: Home,
+    home: AccountOwner,
     role: &str,
 ) -> Result<Subject> {
     let sets = &organization.sets;
-    let mut grants: Vec<Grant> = held(sets, role, Projects::All, Source::Role).into_iter().collect();
+    let mut grants: Vec<Grant> = held(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
     grants.extend(named(source, sets, organization.id, &id.to_string()).await?);
     Ok(Subject { kind: Kind::ServiceAccount { id, home }, grants, narrowed: None })
 }
@@ -250,7 +251,7 @@ pub async fn load_subject<'a>(
                 .optional(source.reborrow())
                 .await?;
             let Some((role, team)) = row else { return Ok(None) };
-            let home = team.map_or(Home::Organization, Home::Team);
+            let home = team.map_or(AccountOwner::Organization, AccountOwner::Team);
             of_account(source, organization, id, home, &role).await.map(Some)
         }
         PrincipalId::ServiceToken(id) => {

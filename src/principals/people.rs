@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{OrganizationFacts, OrganizationRow, SetRow, held, place};
-use crate::access::{Kind, PermissionSet, Projects, Sets, Source, Subject, TeamRole};
+use crate::access::{GrantSource, Kind, PermissionSet, Projects, Sets, Subject, TeamRole};
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, TeamId};
 use crate::platform::{Result, db, sql};
 
@@ -123,11 +123,11 @@ pub async fn memberships<'a>(
         else {
             continue;
         };
-        let source = row.team.map_or(Source::Named, Source::Team);
+        let source = row.team.map_or(GrantSource::Named, GrantSource::Team);
         subject.grants.extend(held(&organization.sets, &row.permission_set, place(row.project_id), source));
     }
     for (role, Membership { organization, subject }) in &mut places {
-        subject.grants.extend(held(&organization.sets, role, Projects::All, Source::Role));
+        subject.grants.extend(held(&organization.sets, role, Projects::All, GrantSource::Role));
     }
     for row in teams {
         let Some((_, Membership { organization, subject })) =
@@ -139,7 +139,7 @@ pub async fn memberships<'a>(
             *owner |= row.is_owners;
             teams.push((row.team_id, row.role));
         }
-        let grant = held(&organization.sets, &row.team_set, Projects::All, Source::Team(row.slug));
+        let grant = held(&organization.sets, &row.team_set, Projects::All, GrantSource::Team(row.slug));
         subject.grants.extend(grant);
     }
     Ok(places.into_iter().map(|(_, membership)| membership).collect())

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf};
-use super::store::{self, Crowd, Filter, Reached};
+use super::store::{self, Filter, ReachCounts, Reached};
 use crate::access::{
     Kind, Level, PermissionSet, Permissions, PrincipalId, ProjectFacts, Projects, Resource, Subject, Target,
-    Visibility, decide, effective, may, require, see,
+    Visibility, authorize_read, authorize_write, can_write, decide, effective,
 };
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
@@ -14,8 +14,8 @@ use crate::callers::Caller;
 use crate::grants::store as grants;
 use crate::platform::Context;
 use crate::platform::id::ProjectId;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams;
 use crate::teams::model::Team;
 
@@ -27,18 +27,18 @@ pub async fn list(
     context: &Context,
     caller: &Caller,
     filter: &Filter,
-    page: &Page,
-) -> Result<Slice<Project>> {
+    page: &PageRequest,
+) -> Result<Page<Project>> {
     let reached = Reached::by(&caller.subject);
     let rows = store::list(&context.db, caller.organization.id, &reached, filter, page).await?;
     let mut slice =
-        page.cut(rows, |project| Cursor { key: project.slug.clone(), id: project.id.to_string() });
+        page.into_page(rows, |project| Cursor { key: project.slug.clone(), id: project.id.to_string() });
     // The statement knows of reach; which of them may be read, `decide` says.
-    slice.rows.retain(|project| see(&caller.subject, project.clone()).is_ok());
+    slice.rows.retain(|project| authorize_read(&caller.subject, project.clone()).is_ok());
     let slice = slice.map(|project| project.seen_by(&caller.subject));
     // Whoever asks for the projects of a team that they may not know finds none.
     if !filter.team.is_empty() && slice.rows.iter().any(|project| project.team.is_none()) {
-        return Ok(Slice::empty());
+        return Ok(Page::empty());
     }
     Ok(slice)
 }
@@ -48,15 +48,18 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`] for what is not there or hidden.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Project> {
-    let project = see(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)?;
+    let project =
+        authorize_read(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)?;
     Ok(project.seen_by(&caller.subject))
 }
 
 /// The team that a field names, if the caller sees it.
 async fn team_of(change: &mut Change<'_>, caller: &Caller, named: &str) -> Result<Team> {
     let found = teams::store::find(change.tx(), caller.organization.id, named).await;
-    found.and_then(|team| see(&caller.subject, team)).map_err(|error| match error {
-        Error::NotFound => Error::Invalid(Mistakes::one("team", "is not a team of this organization")),
+    found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|error| match error {
+        Error::NotFound => {
+            Error::Invalid(ValidationErrors::one("team", "is not a team of this organization"))
+        }
         other => other,
     })
 }
@@ -66,8 +69,8 @@ async fn team_of(change: &mut Change<'_>, caller: &Caller, named: &str) -> Resul
 /// # Errors
 /// When the database cannot.
 pub async fn own_teams(context: &Context, caller: &Caller) -> Result<Vec<Team>> {
-    let mut teams = teams::actions::list(context, caller, "", &Page::choices()).await?.rows;
-    teams.retain(|team| may(&caller.subject, &ProjectsOf(team.id)));
+    let mut teams = teams::actions::list(context, caller, "", &PageRequest::choices()).await?.rows;
+    teams.retain(|team| can_write(&caller.subject, &ProjectsOf(team.id)));
     Ok(teams)
 }
 
@@ -75,7 +78,9 @@ pub async fn own_teams(context: &Context, caller: &Caller) -> Result<Vec<Team>> 
 #[must_use]
 pub fn may_create(caller: &Caller) -> bool {
     let own = match &caller.subject.kind {
-        Kind::Person { teams, .. } => teams.iter().any(|(team, _)| may(&caller.subject, &ProjectsOf(*team))),
+        Kind::Person { teams, .. } => {
+            teams.iter().any(|(team, _)| can_write(&caller.subject, &ProjectsOf(*team)))
+        }
         _ => false,
     };
     own || effective(&caller.subject).has(Resource::ProjectCreate.write())
@@ -90,7 +95,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
     let organization = caller.organization.id;
     let (mut change, caller) = caller.begin(context).await?;
     let team = team_of(&mut change, &caller, &checked.team).await?;
-    let permit = require(&caller.subject, ProjectsOf(team.id))?;
+    let permit = authorize_write(&caller.subject, ProjectsOf(team.id))?;
     let id = ProjectId::new(change.now, &context.random);
     if let Some(first) = find_or_record_outcome(&mut change, "project", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
@@ -103,8 +108,8 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
     store::insert(&mut change, organization, id, &permit, &checked).await?;
     let mut project = store::find(change.tx(), organization, &id.to_string()).await?;
     if wanted == Visibility::Restricted {
-        let permit = require(&caller.subject, project.clone())?;
-        require(&caller.subject, GrantsOf(project.clone()))?;
+        let permit = authorize_write(&caller.subject, project.clone())?;
+        authorize_write(&caller.subject, GrantsOf(project.clone()))?;
         checked.visibility = wanted;
         store::update(&mut change, &permit, &checked, team.id).await?;
         keep_caller(&mut change, &caller, &project).await?;
@@ -162,19 +167,19 @@ pub async fn edit(
 ) -> Result<Project> {
     let organization = caller.organization.id;
     let (mut change, caller) = caller.begin(context).await?;
-    let project = require(&caller.subject, store::find(change.tx(), organization, named).await?)?;
+    let project = authorize_write(&caller.subject, store::find(change.tx(), organization, named).await?)?;
     let checked = input.check(&project)?;
     let stays = checked.team == project.team_id.to_string() || project.team.as_ref() == Some(&checked.team);
     let team = if stays {
         project.team_id
     } else {
         let team = team_of(&mut change, &caller, &checked.team).await?;
-        require(&caller.subject, ProjectsOf(team.id))?;
+        authorize_write(&caller.subject, ProjectsOf(team.id))?;
         team.id
     };
     // Another team or visibility changes who works in it.
     if team != project.team_id || checked.visibility != project.visibility {
-        require(&caller.subject, GrantsOf(project.clone()))?;
+        authorize_write(&caller.subject, GrantsOf(project.clone()))?;
     }
     let fresh = version.is_none_or(|version| version == project.version);
     if !fresh || !store::update(&mut change, &project, &checked, team).await? {
@@ -203,10 +208,11 @@ pub async fn edit(
 /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
 pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Project> {
     let (mut change, caller) = caller.begin(context).await?;
-    let project = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
+    let project =
+        authorize_write(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     if typed.is_some_and(|typed| typed.trim() != project.name) {
         let message = format!("must be the project's name: {}", project.name);
-        return Err(Error::Invalid(Mistakes::one("confirm", message)));
+        return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
     store::delete(change.tx(), &project).await?;
     let project = project.into_inner();
@@ -229,8 +235,8 @@ pub async fn consequences(
     if to <= project.visibility {
         return Ok(Vec::new());
     }
-    let Crowd { people, team_accounts, organization_accounts, service_tokens } =
-        store::crowd(&context.db, caller.organization.id, project).await?;
+    let ReachCounts { people, team_accounts, organization_accounts, service_tokens } =
+        store::reach_counts(&context.db, caller.organization.id, project).await?;
     let mut lost = Vec::new();
     match (project.visibility, to) {
         (Visibility::Open, Visibility::Public) => {

@@ -13,7 +13,7 @@ use super::store::{Filter, Named};
 use super::{actions, grants};
 use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
@@ -80,7 +80,7 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
     query.check(FILTERS)?;
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let slice = actions::list(&app.context, &caller, &filter, &Page::of_api(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
@@ -151,7 +151,7 @@ async fn named(
     Path((_, project)): Of,
     query: Query,
 ) -> Result<Response> {
-    let (_, slice) = grants::list(&app.context, &caller, &project, &Page::of_api(&query)?).await?;
+    let (_, slice) = grants::list(&app.context, &caller, &project, &PageRequest::for_api(&query)?).await?;
     let items: Vec<Granted> = slice.rows.into_iter().map(Granted::from).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }

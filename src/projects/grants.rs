@@ -4,15 +4,17 @@ use serde_json::json;
 
 use super::model::{GrantsOf, Project};
 use super::store::{self, Named};
-use crate::access::{Home, Kind, Level, PermissionSet, Permit, Visibility, require, see};
+use crate::access::{
+    AccountOwner, Kind, Level, PermissionSet, Permit, Visibility, authorize_read, authorize_write,
+};
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::grants::store as grants;
 use crate::platform::Context;
 use crate::platform::id::{PersonId, TokenId};
-use crate::platform::text::fold;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::text::casefold;
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams;
 
 /// Who is named in a project.
@@ -24,13 +26,13 @@ pub async fn list(
     context: &Context,
     caller: &Caller,
     named: &str,
-    page: &Page,
-) -> Result<(Project, Slice<Named>)> {
+    page: &PageRequest,
+) -> Result<(Project, Page<Named>)> {
     let project = store::find(&context.db, caller.organization.id, named).await?;
-    let GrantsOf(project) = see(&caller.subject, GrantsOf(project))?;
+    let GrantsOf(project) = authorize_read(&caller.subject, GrantsOf(project))?;
     let rows = store::named(&context.db, project.id, page).await?;
     let slice =
-        page.cut(rows, |row| Cursor { key: row.principal_id.clone(), id: row.permission_set.clone() });
+        page.into_page(rows, |row| Cursor { key: row.principal_id.clone(), id: row.permission_set.clone() });
     Ok((project.seen_by(&caller.subject), slice.map(|row| row.seen_by(&caller.subject))))
 }
 
@@ -48,12 +50,12 @@ async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Res
     let nobody = || {
         let message = "is nobody in this organization; write person:<username>, team:<short name>, \
              a service account's UID or a service token's id";
-        Error::Invalid(Mistakes::one("principal", message))
+        Error::Invalid(ValidationErrors::one("principal", message))
     };
     let named = named.trim();
     if let Some(team) = named.strip_prefix("team:").or_else(|| named.starts_with("team_").then_some(named)) {
         let found = teams::store::find(change.tx(), organization, team).await;
-        let team = found.and_then(|team| see(&caller.subject, team)).map_err(|_| nobody())?;
+        let team = found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|_| nobody())?;
         return Ok(Principal { id: team.id.to_string(), name: team.name, kind: Kind::Team(team.id) });
     }
     if let Some(person) =
@@ -71,9 +73,9 @@ async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Res
         return Ok(Principal { id, name, kind: Kind::ServiceToken(token) });
     }
     let account = named.strip_prefix("account:").unwrap_or(named);
-    let found = store::account(change.tx(), organization, account, &fold(account)).await?;
+    let found = store::account(change.tx(), organization, account, &casefold(account)).await?;
     let (id, name, team) = found.ok_or_else(nobody)?;
-    let home = team.map_or(Home::Organization, Home::Team);
+    let home = team.map_or(AccountOwner::Organization, AccountOwner::Team);
     Ok(Principal { id: id.to_string(), name, kind: Kind::ServiceAccount { id, home } })
 }
 
@@ -84,13 +86,13 @@ async fn managed<'a>(
 ) -> Result<(Change<'a>, Caller, Permit<GrantsOf>)> {
     let (mut change, caller) = caller.begin(context).await?;
     let project = store::find(change.tx(), caller.organization.id, project).await?;
-    let permit = require(&caller.subject, GrantsOf(project))?;
+    let permit = authorize_write(&caller.subject, GrantsOf(project))?;
     Ok((change, caller, permit))
 }
 
 /// A set that can be given in one project.
 fn project_set(caller: &Caller, slug: &str) -> Result<PermissionSet> {
-    let wrong = |message: String| Error::Invalid(Mistakes::one("permission_set", message));
+    let wrong = |message: String| Error::Invalid(ValidationErrors::one("permission_set", message));
     let set = caller.organization.sets.check(slug).map_err(wrong)?;
     if set.level == Level::Organization {
         return Err(wrong(format!("“{}” holds for all projects only; choose one of projects", set.name)));
@@ -116,8 +118,8 @@ pub async fn put(
     let project = permit.0.clone();
     let set = project_set(&caller, set)?;
     let principal = principal(&mut change, &caller, named).await?;
-    let refuse = |field: &str, message: String| Err(Error::Invalid(Mistakes::one(field, message)));
-    if let Kind::ServiceAccount { home: Home::Team(team), .. } = &principal.kind {
+    let refuse = |field: &str, message: String| Err(Error::Invalid(ValidationErrors::one(field, message)));
+    if let Kind::ServiceAccount { home: AccountOwner::Team(team), .. } = &principal.kind {
         let closed = matches!(project.visibility, Visibility::Team | Visibility::Restricted);
         if *team != project.team_id && closed {
             let message = "belongs to another team: it cannot be named in this one's projects";

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, ProjectFacts, Resource, Subject, Target, Visibility, knows_team};
 use crate::platform::id::{ProjectId, TeamId};
-use crate::platform::text::{UpTo, name, prose, slug};
+use crate::platform::text::{UpTo, multiline_text, name, slug};
 use crate::platform::web::nullable::cleared;
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::teams::model::SECRET_TEAM;
 
 /// A project.
@@ -173,10 +173,10 @@ impl NewProject {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self) -> Result<Checked> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", name(&self.name));
         let slug = mistakes.check("slug", slug(&self.slug));
-        let description = prose(self.description.as_deref().unwrap_or_default(), 500);
+        let description = multiline_text(self.description.as_deref().unwrap_or_default(), 500);
         let description = mistakes.check("description", description);
         let visibility = mistakes.check("visibility", self.visibility.as_deref().unwrap_or("team").parse());
         let team = self.team.trim().to_owned();

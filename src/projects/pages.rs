@@ -8,16 +8,16 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf, VISIBILITIES};
-use super::store::{self, Crowd, Filter, Named};
+use super::store::{self, Filter, Named, ReachCounts};
 use super::{actions, grants};
-use crate::access::{Level, PermissionSet, Visibility, may, require};
+use crate::access::{Level, PermissionSet, Visibility, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::platform::web::paging::{Page, Slice};
+use crate::layout::{Layout, page, refused};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
@@ -47,18 +47,18 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "projects/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     filter: Filter,
-    slice: Slice<Project>,
+    slice: Page<Project>,
     may_create: bool,
 }
 
 #[derive(Template)]
 #[template(path = "teams/projects.html")]
 struct TeamPage {
-    shell: Shell,
+    shell: Layout,
     team: Team,
-    slice: Slice<Project>,
+    slice: Page<Project>,
     may_create: bool,
 }
 
@@ -67,43 +67,43 @@ type Choices = &'static [(Visibility, &'static str, &'static str)];
 #[derive(Template)]
 #[template(path = "projects/new.html")]
 struct NewPage {
-    shell: Shell,
+    shell: Layout,
     form: NewProject,
     teams: Vec<Team>,
     visibilities: Choices,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "projects/access.html")]
 struct AccessPage {
-    shell: Shell,
+    shell: Layout,
     project: Project,
-    slice: Slice<Named>,
-    crowd: Crowd,
+    slice: Page<Named>,
+    crowd: ReachCounts,
     sets: Vec<PermissionSet>,
     may_manage: bool,
     form: Form,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "projects/settings.html")]
 struct SettingsPage {
-    shell: Shell,
+    shell: Layout,
     project: Project,
     form: ProjectEdit,
     version: String,
     teams: Vec<Team>,
     visibilities: Choices,
     may_edit: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "projects/confirm.html")]
 struct ConfirmPage {
-    shell: Shell,
+    shell: Layout,
     project: Project,
     form: ProjectEdit,
     version: String,
@@ -113,17 +113,17 @@ struct ConfirmPage {
 #[derive(Template)]
 #[template(path = "projects/delete.html")]
 struct DeletePage {
-    shell: Shell,
+    shell: Layout,
     project: Project,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
     let may_create = actions::may_create(&caller);
-    let shell = Shell::of(&app, &caller, SECTION, "Projects").await?;
+    let shell = Layout::of(&app, &caller, SECTION, "Projects").await?;
     Ok(page(&ListPage { shell, filter, slice, may_create }))
 }
 
@@ -136,16 +136,16 @@ async fn of_team(
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
-    let may_create = may(&caller.subject, &ProjectsOf(team.id));
-    let shell = Shell::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
+    let may_create = can_write(&caller.subject, &ProjectsOf(team.id));
+    let shell = Layout::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
     Ok(page(&TeamPage { shell, team, slice, may_create }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let form =
         NewProject { team: query.text("team"), visibility: Some("team".to_owned()), ..NewProject::default() };
-    new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
 async fn new_page(
@@ -153,7 +153,7 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: NewProject,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let teams = actions::own_teams(&app.context, caller).await?;
     if teams.is_empty() {
@@ -161,7 +161,7 @@ async fn new_page(
             "Admins of a team make its projects, owners those of every team. Ask one of them.".to_owned(),
         ));
     }
-    let shell = Shell::of(app, caller, SECTION, "New project").await?;
+    let shell = Layout::of(app, caller, SECTION, "New project").await?;
     Ok(html(status, &NewPage { shell, form, teams, visibilities: VISIBILITIES, mistakes }))
 }
 
@@ -195,7 +195,7 @@ async fn access(
     Path((_, project)): Of,
     query: Query,
 ) -> Result<Response> {
-    access_page(&app, &caller, StatusCode::OK, &project, query.0, Mistakes::default()).await
+    access_page(&app, &caller, StatusCode::OK, &project, query.0, ValidationErrors::default()).await
 }
 
 async fn access_page(
@@ -204,23 +204,26 @@ async fn access_page(
     status: StatusCode,
     named: &str,
     form: Form,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let which = if mistakes.is_empty() { Page::of_console(&form)? } else { Page::first() };
+    let which = if mistakes.is_empty() { PageRequest::for_console(&form)? } else { PageRequest::first() };
     // Who reads the project and not its grants sees who reaches it without being named.
     let (project, slice) = match grants::list(&app.context, caller, named, &which).await {
         Ok(found) => found,
         Err(Error::Forbidden(_)) => {
-            let nobody = Slice::empty();
+            let nobody = Page::empty();
             (actions::get(&app.context, caller, named).await?, nobody)
         }
         Err(error) => return Err(error),
     };
-    let crowd = store::crowd(&app.context.db, caller.organization.id, &project).await?;
+    let reach_counts = store::reach_counts(&app.context.db, caller.organization.id, &project).await?;
     let sets = caller.organization.sets.all().filter(|set| set.level == Level::Project).cloned().collect();
-    let may_manage = may(&caller.subject, &GrantsOf(project.clone()));
-    let shell = Shell::of(app, caller, SECTION, project.name.clone()).await?;
-    Ok(html(status, &AccessPage { shell, project, slice, crowd, sets, may_manage, form, mistakes }))
+    let may_manage = can_write(&caller.subject, &GrantsOf(project.clone()));
+    let shell = Layout::of(app, caller, SECTION, project.name.clone()).await?;
+    Ok(html(
+        status,
+        &AccessPage { shell, project, slice, crowd: reach_counts, sets, may_manage, form, mistakes },
+    ))
 }
 
 async fn put(
@@ -283,7 +286,7 @@ async fn settings(
         visibility: Some(project.visibility.to_string()),
     };
     let version = project.version.to_string();
-    settings_page(&app, &caller, StatusCode::OK, project, (form, version), Mistakes::default()).await
+    settings_page(&app, &caller, StatusCode::OK, project, (form, version), ValidationErrors::default()).await
 }
 
 async fn settings_page(
@@ -292,7 +295,7 @@ async fn settings_page(
     status: StatusCode,
     project: Project,
     (form, version): (ProjectEdit, String),
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let mut teams = actions::own_teams(&app.context, caller).await?;
     if let Some(team) = &project.team
@@ -300,8 +303,8 @@ async fn settings_page(
     {
         teams.extend(teams::actions::get(&app.context, caller, team).await.ok());
     }
-    let may_edit = may(&caller.subject, &project);
-    let shell = Shell::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
+    let may_edit = can_write(&caller.subject, &project);
+    let shell = Layout::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
     let visibilities = VISIBILITIES;
     Ok(html(status, &SettingsPage { shell, project, form, version, teams, visibilities, may_edit, mistakes }))
 }
@@ -321,11 +324,11 @@ async fn save(
     let version = form.text("version");
     let project = actions::get(&app.context, &caller, &named).await?;
     let to = input.visibility.as_deref().and_then(|word| word.parse::<Visibility>().ok());
-    if let (Some(to), false, true) = (to, form.has("confirmed"), may(&caller.subject, &project)) {
+    if let (Some(to), false, true) = (to, form.has("confirmed"), can_write(&caller.subject, &project)) {
         let lost = actions::consequences(&app.context, &caller, &project, to).await?;
         if !lost.is_empty() && input.check(&project).is_ok() {
             let title = format!("Make {} {to}?", project.name);
-            let shell = Shell::of(&app, &caller, SECTION, title).await?;
+            let shell = Layout::of(&app, &caller, SECTION, title).await?;
             return Ok(page(&ConfirmPage { shell, project, form: input, version, lost }));
         }
     }
@@ -347,7 +350,7 @@ async fn ask_delete(
     Path((_, project)): Of,
 ) -> Result<Response> {
     let project = actions::get(&app.context, &caller, &project).await?;
-    delete_page(&app, &caller, StatusCode::OK, project, Mistakes::default()).await
+    delete_page(&app, &caller, StatusCode::OK, project, ValidationErrors::default()).await
 }
 
 async fn delete_page(
@@ -355,10 +358,10 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     project: Project,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let project = require(&caller.subject, project)?.into_inner();
-    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", project.name)).await?;
+    let project = authorize_write(&caller.subject, project)?.into_inner();
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", project.name)).await?;
     Ok(html(status, &DeletePage { shell, project, mistakes }))
 }
 

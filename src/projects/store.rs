@@ -1,12 +1,12 @@
 //! The SQL of projects.
 
 use super::model::{Checked, Project, ProjectsOf};
-use crate::access::{Home, Kind, Permit, Subject, knows_team, reaches_organization};
+use crate::access::{AccountOwner, Kind, Permit, Subject, knows_team, reaches_organization};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
-use crate::platform::text::{MOST, like};
-use crate::platform::web::paging::{Page, paged};
+use crate::platform::text::{MOST, contains_pattern};
+use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -33,8 +33,8 @@ impl Reached {
             Kind::Person { id, .. } => (id.to_string(), None),
             Kind::Organization => (String::new(), None),
             Kind::Team(team) => (team.to_string(), Some(*team)),
-            Kind::ServiceAccount { id, home: Home::Team(team) } => (id.to_string(), Some(*team)),
-            Kind::ServiceAccount { id, home: Home::Organization } => (id.to_string(), None),
+            Kind::ServiceAccount { id, home: AccountOwner::Team(team) } => (id.to_string(), Some(*team)),
+            Kind::ServiceAccount { id, home: AccountOwner::Organization } => (id.to_string(), None),
             Kind::ServiceToken(id) => (id.to_string(), None),
         };
         let all = subject.is_owner() || matches!(subject.kind, Kind::Organization);
@@ -85,7 +85,7 @@ pub async fn list(
     organization: OrganizationId,
     reached: &Reached,
     filter: &Filter,
-    page: &Page,
+    page: &PageRequest,
 ) -> Result<Vec<Project>> {
     Ok(paged!(
         page,
@@ -107,7 +107,7 @@ pub async fn list(
     .bind(reached.wide)
     .bind(&reached.principal)
     .bind(reached.team)
-    .bind(like(&filter.search))
+    .bind(contains_pattern(&filter.search))
     .bind(&filter.team)
     .bind(&filter.visibility)
     .all(db)
@@ -185,7 +185,7 @@ pub(super) async fn delete(tx: &mut Tx, project: &Permit<Project>) -> Result<()>
 
 /// How many principals reach a project other than by being named.
 #[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
-pub struct Crowd {
+pub struct ReachCounts {
     /// People of its team.
     pub people: i64,
     /// Living service accounts of its team.
@@ -200,7 +200,7 @@ pub struct Crowd {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn crowd(db: &Db, organization: OrganizationId, project: &Project) -> Result<Crowd> {
+pub async fn reach_counts(db: &Db, organization: OrganizationId, project: &Project) -> Result<ReachCounts> {
     Ok(sql("SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM team_members m WHERE m.team_id = $2 LIMIT $3) theirs) AS people, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.team_id = $2 \
                 AND a.deleted_at IS NULL LIMIT $3) own) AS team_accounts, \
@@ -254,7 +254,7 @@ impl Named {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn named(db: &Db, project: ProjectId, page: &Page) -> Result<Vec<Named>> {
+pub async fn named(db: &Db, project: ProjectId, page: &PageRequest) -> Result<Vec<Named>> {
     Ok(paged!(
         page,
         "SELECT g.principal_id, \

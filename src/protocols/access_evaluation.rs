@@ -11,20 +11,20 @@ use axum::{Json as Answer, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::verified::{self, Question};
+use super::verified::{self, VerificationQuery};
 use crate::access::{Decision, Permission, Subject, Target, decide};
 use crate::callers::AuthenticatedService;
-use crate::platform::server::DirectRoutes;
+use crate::platform::server::FastPath;
 use crate::platform::web::Json;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::verification::PlainToken;
 use crate::verification::attribution::{Attribution, AttributionClaim};
 use crate::verification::principal::ServiceCaller;
 
 /// The routes of this protocol.
-pub fn routes() -> DirectRoutes<AppState> {
-    DirectRoutes::default().route("/access/v1/evaluation", Method::POST, one).route(
+pub fn routes() -> FastPath<AppState> {
+    FastPath::default().route("/access/v1/evaluation", Method::POST, one).route(
         "/access/v1/evaluations",
         Method::POST,
         several,
@@ -38,7 +38,7 @@ pub fn metadata_route() -> Router<AppState> {
 
 /// Something that is named by its type and id.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Named {
+struct AttributedPerson {
     #[serde(default)]
     r#type: String,
     #[serde(default)]
@@ -63,9 +63,9 @@ struct Context {
 /// A question; in a batch what is missing comes from the whole.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Evaluation {
-    subject: Option<Named>,
+    subject: Option<AttributedPerson>,
     action: Option<Act>,
-    resource: Option<Named>,
+    resource: Option<AttributedPerson>,
     context: Option<Context>,
 }
 
@@ -126,7 +126,7 @@ async fn several(
     }
     if batch.evaluations.len() > MOST {
         let message = format!("may be at most {MOST}");
-        return Err(Error::Malformed(Mistakes::one("evaluations", message).to_string()));
+        return Err(Error::Malformed(ValidationErrors::one("evaluations", message).to_string()));
     }
     let stop = match batch.options.evaluations_semantic.as_str() {
         "" | "execute_all" => None,
@@ -230,11 +230,11 @@ fn via(decision: &Decision<'_>) -> Option<String> {
 async fn subject_of(
     app: &AppState,
     service: &ServiceCaller,
-    named: &Named,
+    named: &AttributedPerson,
     context: Context,
 ) -> Result<Option<(Arc<Subject>, Option<Attribution>)>> {
     if named.r#type == "token" {
-        let question = Question {
+        let question = VerificationQuery {
             token: PlainToken::parse(named.id.trim()),
             claimed: AttributionClaim { on_behalf_of: context.on_behalf_of, team: context.team },
             // An address that cannot be read is one that is not known.

@@ -15,9 +15,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 
-use super::verified::{self, Question, Verified};
+use super::verified::{self, VerificationQuery, Verified};
 use crate::access::{Decision, Permission, Target, decide, effective};
-use crate::platform::server::DirectRoutes;
+use crate::platform::server::FastPath;
 use crate::platform::web::RequestContext;
 use crate::platform::web::{Query, headers};
 use crate::platform::{Error, Result};
@@ -28,8 +28,8 @@ use crate::verification::principal::ServiceCaller;
 use crate::verification::service::authenticate;
 
 /// The routes of this protocol.
-pub fn routes() -> DirectRoutes<AppState> {
-    DirectRoutes::default().route_any(PATH, check)
+pub fn routes() -> FastPath<AppState> {
+    FastPath::default().route_any(PATH, check)
 }
 
 const PATH: &str = "/forward-auth";
@@ -78,7 +78,7 @@ impl FromRequestParts<AppState> for Asked {
             let _ = app.rate_limits.count_failure(address, error.clone());
             error
         };
-        let question = Question {
+        let question = VerificationQuery {
             token: Some(presented(&parts.headers).map_err(refused)?),
             claimed: AttributionClaim::of(&parts.headers),
             address,

@@ -8,31 +8,31 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
-use super::oauth_error::{Code, Refused, needed, once, refuse};
-use super::verified::{self, Question, Verified};
+use super::oauth_error::{Code, OAuthError, needed, once, refuse};
+use super::verified::{self, VerificationQuery, Verified};
 use crate::access::effective;
 use crate::callers::AuthenticatedService;
 use crate::platform::id::ServiceId;
-use crate::platform::server::DirectRoutes;
-use crate::platform::web::{Form, told};
+use crate::platform::server::FastPath;
+use crate::platform::web::{Form, json_response};
 use crate::platform::{Error, Result, Timestamp};
 use crate::state::AppState;
 use crate::verification::PlainToken;
-use crate::verification::attribution::{AttributionClaim, Named, Outcome};
+use crate::verification::attribution::{AttributedPerson, AttributionClaim, AttributionOutcome};
 use crate::verification::principal::PrincipalKind;
 use crate::verification::principal::ServiceCaller;
 
 /// The routes of this protocol.
-pub fn routes() -> DirectRoutes<AppState> {
-    DirectRoutes::default().route("/oauth2/introspect", Method::POST, introspect)
+pub fn routes() -> FastPath<AppState> {
+    FastPath::default().route("/oauth2/introspect", Method::POST, introspect)
 }
 
 async fn introspect(
     State(app): State<AppState>,
     service: Result<AuthenticatedService>,
     form: Result<Form>,
-) -> Result<Response, Refused> {
-    let AuthenticatedService(service) = service.map_err(Refused::client)?;
+) -> Result<Response, OAuthError> {
+    let AuthenticatedService(service) = service.map_err(OAuthError::client)?;
     let form = form?;
     let token = PlainToken::parse(&needed(&form, "token")?);
     let address = match once(&form, "client_address")? {
@@ -43,11 +43,11 @@ async fn introspect(
         },
     };
     let claimed = AttributionClaim { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };
-    let question = Question { token, claimed, address, agent: None };
+    let question = VerificationQuery { token, claimed, address, agent: None };
     match verified::verify(&app, &service, question).await? {
-        Some(verified) => Ok(told(&active(&app, &service, &verified)?)?),
+        Some(verified) => Ok(json_response(&active(&app, &service, &verified)?)?),
         // RFC 7662, 2.2: nothing about a token that is not good, not even why.
-        None => Ok(told(&json!({ "active": false }))?),
+        None => Ok(json_response(&json!({ "active": false }))?),
     }
 }
 
@@ -57,7 +57,7 @@ fn seconds(at: Timestamp) -> i64 {
 
 /// A token that is good (RFC 7662, 2.2).
 #[derive(Debug, Serialize)]
-struct Good<'a> {
+struct ActiveToken<'a> {
     active: bool,
     sub: Cow<'a, str>,
     client_id: Cow<'a, str>,
@@ -80,14 +80,18 @@ struct More<'a> {
     organization: &'a str,
     team: Option<&'a str>,
     default_team: Option<&'a str>,
-    attributed_to: Option<&'a Named>,
-    attribution: Option<Outcome>,
+    attributed_to: Option<&'a AttributedPerson>,
+    attribution: Option<AttributionOutcome>,
 }
 
-fn active<'a>(app: &'a AppState, service: &'a ServiceCaller, verified: &'a Verified) -> Result<Good<'a>> {
+fn active<'a>(
+    app: &'a AppState,
+    service: &'a ServiceCaller,
+    verified: &'a Verified,
+) -> Result<ActiveToken<'a>> {
     let Verified { bearer, subject, default_team, attribution } = verified;
     let scope = &app.verifier.cache.encoded_permissions(effective(subject))?.scope;
-    Ok(Good {
+    Ok(ActiveToken {
         active: true,
         sub: bearer.principal.id(),
         client_id: bearer.principal.id(),

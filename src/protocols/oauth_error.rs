@@ -32,12 +32,12 @@ pub(super) enum Code {
 
 /// A refusal in those words, or an error like everywhere.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum OAuthError {
     Oauth(Code, String),
     Other(Error),
 }
 
-impl Refused {
+impl OAuthError {
     /// A client that did not prove who it is, in OAuth's words (RFC 7662, 2.3).
     pub(super) fn client(error: Error) -> Self {
         match error {
@@ -49,7 +49,7 @@ impl Refused {
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for OAuthError {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
@@ -61,7 +61,7 @@ struct Body {
     error_description: String,
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let (code, text) = match self {
             Self::Other(error) => return error.into_response(),
@@ -80,17 +80,17 @@ impl IntoResponse for Refused {
 }
 
 /// A refusal in OAuth's words.
-pub(super) fn refuse<T>(code: Code, text: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused::Oauth(code, text.into()))
+pub(super) fn refuse<T>(code: Code, text: impl Into<String>) -> Result<T, OAuthError> {
+    Err(OAuthError::Oauth(code, text.into()))
 }
 
 /// The form that a request sends.
-pub(super) fn sent(form: Result<Form, Error>) -> Result<Form, Refused> {
+pub(super) fn sent(form: Result<Form, Error>) -> Result<Form, OAuthError> {
     form.or_else(|_| refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded"))
 }
 
 /// A parameter that may be there once (RFC 6749, 3.2); empty counts as missing.
-pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, Refused> {
+pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, OAuthError> {
     if form.all(name).count() > 1 {
         return refuse(Code::InvalidRequest, format!("{name} is there more than once"));
     }
@@ -98,7 +98,7 @@ pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, Refused> {
 }
 
 /// A parameter that must be there.
-pub(super) fn needed(form: &Form, name: &str) -> Result<String, Refused> {
+pub(super) fn needed(form: &Form, name: &str) -> Result<String, OAuthError> {
     match once(form, name)? {
         Some(value) => Ok(value),
         None => refuse(Code::InvalidRequest, format!("{name} is missing")),
@@ -112,7 +112,7 @@ pub(super) async fn look(
     facts: &RequestContext,
     value: Option<PlainToken>,
     code: Code,
-) -> Result<VerifiedToken, Refused> {
+) -> Result<VerifiedToken, OAuthError> {
     let bad = Error::Unauthenticated { presented: true };
     let checked = match value {
         Some(value) => verify_rate_limited(&app.verifier, &value, facts.clone()).await,
@@ -133,7 +133,7 @@ pub(super) async fn look(
 
 /// The credentials of a client, from its header or its form; never from both
 /// (RFC 6749, 2.3).
-pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String, PlainToken)>, Refused> {
+pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String, PlainToken)>, OAuthError> {
     let (id, secret) = (once(form, "client_id")?, once(form, "client_secret")?);
     let wrong = "the client's credentials are not those of a service account or service";
     match (credentials(headers), secret) {
@@ -158,7 +158,7 @@ pub(super) async fn check_client(
     facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
-) -> Result<(), Refused> {
+) -> Result<(), OAuthError> {
     let Some((id, token)) = client(headers, form)? else { return Ok(()) };
     let good = if token.kind() == TokenKind::ServiceSecret {
         match authenticate_as(&app.verifier, facts, &id, &token).await {

@@ -11,7 +11,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::oauth_error::{Code, Refused, check_client, client, look, needed, once, refuse, sent};
+use super::oauth_error::{Code, OAuthError, check_client, client, look, needed, once, refuse, sent};
 use crate::access::{IpAllowList, Permission, Permissions, Subject, TokenKind, anywhere};
 use crate::audit::{Actor, ActorKind, Change};
 use crate::identity_providers::store as providers;
@@ -23,7 +23,7 @@ use crate::principals::{self, of_account};
 use crate::service_accounts::model::{ServiceAccount, Status};
 use crate::service_accounts::store as accounts;
 use crate::state::AppState;
-use crate::tokens::access::{AccessFor, LONGEST, USUAL, issue};
+use crate::tokens::access::{AccessTokenGrant, LONGEST, USUAL, issue};
 use crate::verification::PlainToken;
 use crate::verification::assertion::{Presented, Proven};
 use crate::verification::principal::Principal;
@@ -56,7 +56,7 @@ struct Answer {
 
 /// What an access token is made from, and for whom.
 struct Exchange {
-    access: AccessFor,
+    access: AccessTokenGrant,
     actor: Actor,
     organization: Option<OrganizationId>,
     /// What the principal holds; of a person only what bounds their token is known.
@@ -70,7 +70,7 @@ async fn token(
     facts: RequestContext,
     headers: HeaderMap,
     form: Result<Form, Error>,
-) -> Result<Response, Refused> {
+) -> Result<Response, OAuthError> {
     let form = sent(form)?;
     let grant = needed(&form, "grant_type")?;
     let exchange = match grant.as_str() {
@@ -113,7 +113,7 @@ async fn token(
 }
 
 /// How long it is to live: `expires_in`, in seconds.
-fn lifetime(form: &Form) -> Result<Duration, Refused> {
+fn lifetime(form: &Form) -> Result<Duration, OAuthError> {
     let Some(text) = once(form, "expires_in")? else { return Ok(USUAL) };
     match text.parse::<u64>().ok().filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds)) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
@@ -124,7 +124,7 @@ fn lifetime(form: &Form) -> Result<Duration, Refused> {
 }
 
 /// What it is to be narrowed to: `scope`, permissions with spaces between.
-fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, Refused> {
+fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthError> {
     let Some(text) = once(form, "scope")? else { return Ok(None) };
     let mut asked = Permissions::NONE;
     for word in text.split_whitespace() {
@@ -150,7 +150,13 @@ fn exchange(bearer: &VerifiedToken) -> Exchange {
         }
         Principal::Person { .. } => (None, None),
     };
-    Exchange { access: AccessFor::token(bearer), actor: bearer.actor(), organization, subject, proven: None }
+    Exchange {
+        access: AccessTokenGrant::token(bearer),
+        actor: bearer.actor(),
+        organization,
+        subject,
+        proven: None,
+    }
 }
 
 /// A session on behalf of a service account: its UID and one of its keys
@@ -160,7 +166,7 @@ async fn session(
     facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
-) -> Result<Exchange, Refused> {
+) -> Result<Exchange, OAuthError> {
     let Some((uid, key)) = client(headers, form)? else {
         return refuse(
             Code::InvalidClient,
@@ -182,7 +188,7 @@ async fn narrowed(
     facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
-) -> Result<Exchange, Refused> {
+) -> Result<Exchange, OAuthError> {
     check_client(app, facts, headers, form).await?;
     let presented = needed(form, "subject_token")?;
     let kind = needed(form, "subject_token_type")?;
@@ -212,10 +218,10 @@ async fn federated(
     facts: &RequestContext,
     headers: &HeaderMap,
     form: &Form,
-) -> Result<Exchange, Refused> {
+) -> Result<Exchange, OAuthError> {
     check_client(app, facts, headers, form).await?;
     let text = needed(form, "assertion")?;
-    let bad = |text: String| Refused::Oauth(Code::InvalidGrant, text);
+    let bad = |text: String| OAuthError::Oauth(Code::InvalidGrant, text);
     let presented = Presented::read(&text).map_err(bad)?;
     let pair = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
     let (named, at) = (once(form, "client_id")?, once(form, "organization")?);
@@ -260,7 +266,7 @@ async fn federated(
         of_account(&app.context.db, &organization, account.id, account.home(), &account.role).await?;
     let actor =
         Actor::program(facts, ActorKind::ServiceAccount, account.id.to_string(), account.name.clone());
-    let access = AccessFor::identity(
+    let access = AccessTokenGrant::identity(
         &proven,
         organization.id,
         (account.id, account.version),
@@ -283,7 +289,7 @@ fn matching(
     proven: &Proven,
     named: Option<&str>,
     now: Timestamp,
-) -> Result<ServiceAccount, Refused> {
+) -> Result<ServiceAccount, OAuthError> {
     candidates.retain(|account| {
         account.status(now) == Status::Active
             && named.is_none_or(|uid| account.id.to_string() == uid)

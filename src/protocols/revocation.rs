@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
-use super::oauth_error::{Code, Refused, check_client, needed, refuse, sent};
+use super::oauth_error::{Code, OAuthError, check_client, needed, refuse, sent};
 use crate::access::TokenKind;
 use crate::audit::{Actor, ActorKind, Change};
 use crate::platform::Error;
@@ -26,7 +26,7 @@ async fn revoke(
     facts: RequestContext,
     headers: HeaderMap,
     form: Result<Form, Error>,
-) -> Result<StatusCode, Refused> {
+) -> Result<StatusCode, OAuthError> {
     let form = sent(form)?;
     let text = needed(&form, "token")?;
     check_client(&app, &facts, &headers, &form).await?;
@@ -48,12 +48,12 @@ async fn revoke(
     match (token.organization_id, token.person_id) {
         (Some(organization), _) => change.within(organization),
         (None, Some(person)) => {
-            change.touches_person(person);
+            change.invalidates_person(person);
             change.about_person(person);
         }
         (None, None) => {}
     }
-    match lifecycle::end_itself(change, &token, is_old).await {
+    match lifecycle::revoke_presented(change, &token, is_old).await {
         // Another was faster.
         Ok(()) | Err(Error::Conflict(_)) => {}
         Err(error) => return Err(error.into()),

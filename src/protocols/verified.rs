@@ -22,7 +22,7 @@ use crate::verification::principal::{Principal, VerifiedToken};
 
 /// What a service asks about.
 #[derive(Clone, Debug, Default)]
-pub struct Question {
+pub struct VerificationQuery {
     /// The token, as its caller presented it; nothing for what cannot be one.
     pub token: Option<PlainToken>,
     /// For whom and for which team it says to be.
@@ -51,8 +51,12 @@ pub struct Verified {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn verify(app: &AppState, service: &ServiceCaller, question: Question) -> Result<Option<Verified>> {
-    let Question { token, claimed, address, agent } = question;
+pub async fn verify(
+    app: &AppState,
+    service: &ServiceCaller,
+    question: VerificationQuery,
+) -> Result<Option<Verified>> {
+    let VerificationQuery { token, claimed, address, agent } = question;
     let Some(value) = token else { return Ok(None) };
     if !service.kinds.contains(&value.kind()) {
         return Ok(None);
@@ -143,7 +147,7 @@ pub async fn principal(
 /// # Errors
 /// [`Error::NotFound`]; when the database cannot.
 pub async fn project(app: &AppState, service: &ServiceCaller, named: &str) -> Result<ProjectFacts> {
-    let (organization, before) = (service.organization.id, app.context.db.changes().before());
+    let (organization, snapshot) = (service.organization.id, app.context.db.invalidations().snapshot());
     let read = Box::pin(async { Ok(projects::find(&app.context.db, organization, named).await?.facts()) });
     let key = (organization, named.to_owned());
     let now = app.context.clock.now();
@@ -151,6 +155,6 @@ pub async fn project(app: &AppState, service: &ServiceCaller, named: &str) -> Re
         .verifier
         .cache
         .projects
-        .or_read(app.context.db.changes(), key, organization, (before, now), read)
+        .get_or_load(app.context.db.invalidations(), key, organization, (snapshot, now), read)
         .await?)
 }

@@ -5,8 +5,10 @@ use serde_json::json;
 use super::model::{
     AccountCreation, AccountEdit, AccountsOf, Credential, Identity, NewAccount, Scope, ServiceAccount,
 };
-use super::store::{self, Anchor, Filter};
-use crate::access::{Home, Kind, Permit, Subject, Who, accounts_seen, may, require, see};
+use super::store::{self, Filter, IdentityBinding};
+use crate::access::{
+    AccountOwner, Audience, Kind, Permit, Subject, accounts_seen, authorize_read, authorize_write, can_write,
+};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
@@ -15,8 +17,8 @@ use crate::identity_providers::store as providers;
 use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::principals::of_account;
 use crate::teams;
 use crate::teams::model::Team;
@@ -33,25 +35,25 @@ pub async fn list(
     context: &Context,
     caller: &Caller,
     filter: &Filter,
-    page: &Page,
-) -> Result<Slice<ServiceAccount>> {
+    page: &PageRequest,
+) -> Result<Page<ServiceAccount>> {
     let seen_by = match (accounts_seen(&caller.subject)?, &caller.subject.kind) {
-        (Who::Teams(_), Kind::Person { id, .. }) => Some(*id),
+        (Audience::Teams(_), Kind::Person { id, .. }) => Some(*id),
         _ => None,
     };
     let now = context.clock.now();
     let mut rows = store::list(&context.db, caller.organization.id, seen_by, filter, page, now).await?;
     for account in &mut rows {
-        account.manageable = may(&caller.subject, account);
+        account.manageable = can_write(&caller.subject, account);
     }
-    let slice = page.cut(rows, |account| Cursor {
-        key: crate::platform::text::fold(&account.name),
+    let slice = page.into_page(rows, |account| Cursor {
+        key: crate::platform::text::casefold(&account.name),
         id: account.id.to_string(),
     });
     let slice = slice.map(|account| account.seen_by(&caller.subject));
     // Whoever asks for the accounts of a team that they may not know finds none.
     if !filter.team.is_empty() && slice.rows.iter().any(|account| account.team.is_none()) {
-        return Ok(Slice::empty());
+        return Ok(Page::empty());
     }
     Ok(slice)
 }
@@ -62,12 +64,12 @@ pub async fn list(
 /// [`Error::NotFound`] for what is not there or hidden.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     let found = store::find(&context.db, caller.organization.id, named, context.clock.now()).await?;
-    Ok(see(&caller.subject, found)?.seen_by(&caller.subject))
+    Ok(authorize_read(&caller.subject, found)?.seen_by(&caller.subject))
 }
 
 /// What making an account gave.
 #[derive(Debug)]
-pub struct Made {
+pub struct CreatedAccount {
     /// The account.
     pub account: ServiceAccount,
     /// Its first key; none where it is federated.
@@ -88,46 +90,53 @@ pub async fn create(
     caller: &Caller,
     input: &NewAccount,
     delivery: &SecretDelivery,
-) -> Result<Made> {
+) -> Result<CreatedAccount> {
     let (mut change, caller) = caller.begin(context).await?;
     let now = change.now;
     let checked = input.check(&caller.organization, now)?;
     let organization = caller.organization.id;
     let field = if checked.scope == Scope::Team { "team" } else { "default_team" };
     let team = visible_team(&mut change, &caller, &checked.team, field).await?;
-    let home = if checked.scope == Scope::Team { Home::Team(team.id) } else { Home::Organization };
-    let permit = require(&caller.subject, AccountCreation::under(&caller.organization, home))?;
+    let home =
+        if checked.scope == Scope::Team { AccountOwner::Team(team.id) } else { AccountOwner::Organization };
+    let permit = authorize_write(&caller.subject, AccountCreation::under(&caller.organization, home))?;
     let id = ServiceAccountId::new(now, &context.random);
     if let Some(first) = find_or_record_outcome(&mut change, "service account", &id).await? {
         let account = store::find(change.tx(), organization, &first.to_string(), now).await?;
         let key = tokens::first_of_account(change.tx(), account.id).await?;
-        return Ok(Made { account, key, value: None });
+        return Ok(CreatedAccount { account, key, value: None });
     }
     let anchor = match &checked.credential {
-        Credential::Key(_) => Anchor { conditions: "{}".to_owned(), ..Anchor::default() },
-        Credential::Federated(identity) => anchored(&mut change, &caller, identity).await?,
+        Credential::Key(_) => IdentityBinding { conditions: "{}".to_owned(), ..IdentityBinding::default() },
+        Credential::Federated(identity) => bind_identity(&mut change, &caller, identity).await?,
     };
     let default_team = (checked.scope == Scope::Organization).then_some(team.id);
     store::insert(&mut change, organization, id, &permit, (&checked, &anchor), default_team).await?;
-    let account =
-        require(&caller.subject, store::find(change.tx(), organization, &id.to_string(), now).await?)?;
+    let account = authorize_write(
+        &caller.subject,
+        store::find(change.tx(), organization, &id.to_string(), now).await?,
+    )?;
     let issued = match &checked.credential {
         Credential::Key(key) => Some(lifecycle::issue(&mut change, (&account).into(), key, delivery).await?),
         Credential::Federated(_) => None,
     };
     let account = account.into_inner();
     let event = Event::new(Action::ServiceAccountCreated, "service_account", id, &account.name);
-    change.touches_nothing();
+    change.no_invalidation();
     change.commit(event.after(json!(account.view(now)))).await?;
     let key = issued.as_ref().map(|issued| issued.id);
-    Ok(Made { account, key, value: issued.and_then(|issued| issued.value) })
+    Ok(CreatedAccount { account, key, value: issued.and_then(|issued| issued.value) })
 }
 
 /// Finds the provider of an identity.
-async fn anchored(change: &mut Change<'_>, caller: &Caller, identity: &Identity) -> Result<Anchor> {
+async fn bind_identity(
+    change: &mut Change<'_>,
+    caller: &Caller,
+    identity: &Identity,
+) -> Result<IdentityBinding> {
     let found = providers::find(change.tx(), caller.organization.id, &identity.provider).await;
     let provider = found.map_err(|error| match error {
-        Error::NotFound => Error::Invalid(Mistakes::one(
+        Error::NotFound => Error::Invalid(ValidationErrors::one(
             "identity.provider",
             "is not an identity provider of this organization",
         )),
@@ -141,9 +150,9 @@ async fn anchored(change: &mut Change<'_>, caller: &Caller, identity: &Identity)
             "must name whose jobs they are: everybody can use this issuer. Add one of {}, or an exact subject",
             claims.join(", ")
         );
-        return Err(Error::Invalid(Mistakes::one("identity.conditions", message)));
+        return Err(Error::Invalid(ValidationErrors::one("identity.conditions", message)));
     }
-    Ok(Anchor {
+    Ok(IdentityBinding {
         provider: Some(provider.id),
         subject: Some(identity.subject.clone()).filter(|subject| !subject.is_empty()),
         conditions: json!(identity.conditions).to_string(),
@@ -158,8 +167,8 @@ async fn visible_team(
     field: &'static str,
 ) -> Result<Team> {
     let found = teams::store::find(change.tx(), caller.organization.id, named).await;
-    found.and_then(|team| see(&caller.subject, team)).map_err(|error| match error {
-        Error::NotFound => Error::Invalid(Mistakes::one(field, "is not a team of this organization")),
+    found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|error| match error {
+        Error::NotFound => Error::Invalid(ValidationErrors::one(field, "is not a team of this organization")),
         other => other,
     })
 }
@@ -173,7 +182,7 @@ pub(super) async fn managed<'a>(
     let (mut change, caller) = caller.begin(context).await?;
     let now = change.now;
     let account = store::find(change.tx(), caller.organization.id, named, now).await?;
-    let permit = require(&caller.subject, account)?;
+    let permit = authorize_write(&caller.subject, account)?;
     Ok((change, caller, permit))
 }
 
@@ -217,14 +226,14 @@ pub async fn edit(
     let into = match &checked.into_team {
         Some(slug) => {
             let team = visible_team(&mut change, &caller, slug, "team").await?.id;
-            require(&caller.subject, AccountsOf(Home::Team(team)))?;
+            authorize_write(&caller.subject, AccountsOf(AccountOwner::Team(team)))?;
             Some(team)
         }
         None => None,
     };
     let anchor = match &checked.identity {
-        Some(identity) => anchored(&mut change, &caller, identity).await?,
-        None => Anchor {
+        Some(identity) => bind_identity(&mut change, &caller, identity).await?,
+        None => IdentityBinding {
             provider: account.identity_provider_id,
             subject: account.identity_subject.clone(),
             conditions: account.identity_conditions.clone(),
@@ -254,7 +263,7 @@ pub async fn edit(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn disable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
-    switch(context, caller, named, false).await
+    set_enabled(context, caller, named, false).await
 }
 
 /// Switches an account on again: its keys work again, so the caller must hold
@@ -263,10 +272,10 @@ pub async fn disable(context: &Context, caller: &Caller, named: &str) -> Result<
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn enable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
-    switch(context, caller, named, true).await
+    set_enabled(context, caller, named, true).await
 }
 
-async fn switch(context: &Context, caller: &Caller, named: &str, on: bool) -> Result<ServiceAccount> {
+async fn set_enabled(context: &Context, caller: &Caller, named: &str, on: bool) -> Result<ServiceAccount> {
     let (mut change, caller, account) = managed(context, caller, named).await?;
     if account.disabled_at.is_none() == on {
         return Ok(account.into_inner().seen_by(&caller.subject));
@@ -291,7 +300,7 @@ pub async fn delete(
 ) -> Result<ServiceAccount> {
     let (mut change, _, account) = managed(context, caller, named).await?;
     if typed.is_some_and(|typed| typed.trim() != account.name) {
-        return Err(Error::Invalid(Mistakes::one(
+        return Err(Error::Invalid(ValidationErrors::one(
             "confirm",
             format!("must be the account's name: {}", account.name),
         )));

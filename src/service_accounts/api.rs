@@ -14,7 +14,7 @@ use super::{actions, keys};
 use crate::callers::ApiCaller;
 use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
@@ -210,7 +210,7 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
         team: query.text("team"),
         status: query.text("status"),
     };
-    let slice = actions::list(&app.context, &caller, &filter, &Page::of_api(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|account| account.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
@@ -313,7 +313,7 @@ async fn keys_of(
     Path((_, id)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
-    let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &Page::of_api(&query)?).await?;
+    let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = keys.rows.iter().map(|key| key.view(now)).collect();
     Ok(Answer(json!({ "items": items, "next": keys.next })).into_response())

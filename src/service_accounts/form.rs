@@ -1,12 +1,12 @@
 //! The form of a service account: what it offers, what was typed.
 
 use super::model::{AccountCreation, AccountEdit, Authentication, IdentityInput, NewAccount, ServiceAccount};
-use crate::access::{Home, Kind, PermissionSet, Policy, TokenKind, can_give_account_role, may};
+use crate::access::{AccountOwner, Kind, PermissionSet, Policy, TokenKind, can_give_account_role, can_write};
 use crate::callers::Caller;
 use crate::identity_providers::model::IdentityProvider;
 use crate::identity_providers::store as providers;
 use crate::platform::web::Form;
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::teams;
@@ -150,7 +150,7 @@ impl Typed {
     /// As the action takes it.
     #[must_use]
     pub fn edit(&self, account: &ServiceAccount, now: Timestamp) -> AccountEdit {
-        let organization = account.home() == Home::Organization && self.scope != "team";
+        let organization = account.home() == AccountOwner::Organization && self.scope != "team";
         let lifetime: Option<Lifetime> =
             (self.lifetime != "keep").then(|| chosen(&self.lifetime, &self.lifetime_date, now));
         AccountEdit {
@@ -159,7 +159,8 @@ impl Typed {
             comment: Some(self.comment.clone()),
             role: Some(self.role.clone()).filter(|role| !role.is_empty()),
             scope: Some(self.scope.clone()).filter(|scope| !scope.is_empty()),
-            team: (self.scope == "team" && account.home() == Home::Organization).then(|| self.team.clone()),
+            team: (self.scope == "team" && account.home() == AccountOwner::Organization)
+                .then(|| self.team.clone()),
             default_team: Some(self.default_team.clone()).filter(|team| organization && !team.is_empty()),
             lifetime,
             allowed_addresses: Some(self.allowed_addresses.clone()),
@@ -194,18 +195,21 @@ impl Choices {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn of(app: &AppState, caller: &Caller, home: Option<Home>) -> Result<Self> {
-        let teams = teams::actions::list(&app.context, caller, "", &Page::choices()).await?.rows;
+    pub async fn of(app: &AppState, caller: &Caller, home: Option<AccountOwner>) -> Result<Self> {
+        let teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
         let policy = &caller.organization.policy;
-        let may_in = |home: Home| may(&caller.subject, &AccountCreation::under(&caller.organization, home));
-        let own_teams: Vec<Team> = teams.iter().filter(|team| may_in(Home::Team(team.id))).cloned().collect();
-        let organization = may_in(Home::Organization);
-        let homes: Vec<Home> = match home {
+        let may_in = |home: AccountOwner| {
+            can_write(&caller.subject, &AccountCreation::under(&caller.organization, home))
+        };
+        let own_teams: Vec<Team> =
+            teams.iter().filter(|team| may_in(AccountOwner::Team(team.id))).cloned().collect();
+        let organization = may_in(AccountOwner::Organization);
+        let homes: Vec<AccountOwner> = match home {
             Some(home) => vec![home],
             None => organization
-                .then_some(Home::Organization)
+                .then_some(AccountOwner::Organization)
                 .into_iter()
-                .chain(own_teams.iter().map(|team| Home::Team(team.id)))
+                .chain(own_teams.iter().map(|team| AccountOwner::Team(team.id)))
                 .collect(),
         };
         let gives =
@@ -222,13 +226,13 @@ impl Choices {
     /// without a look at the teams, for the buttons of lists.
     #[must_use]
     pub fn any_for(caller: &Caller) -> bool {
-        let mut homes = vec![Home::Organization];
+        let mut homes = vec![AccountOwner::Organization];
         if let Kind::Person { teams, .. } = &caller.subject.kind {
-            homes.extend(teams.iter().map(|(team, _)| Home::Team(*team)));
+            homes.extend(teams.iter().map(|(team, _)| AccountOwner::Team(*team)));
         }
         homes
             .into_iter()
-            .any(|home| may(&caller.subject, &AccountCreation::under(&caller.organization, home)))
+            .any(|home| can_write(&caller.subject, &AccountCreation::under(&caller.organization, home)))
     }
 
     /// Whether the caller may make any account at all.

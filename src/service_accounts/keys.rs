@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::actions::{get, managed};
 use super::model::{Authentication, ServiceAccount};
-use crate::access::{TokenKind, require};
+use crate::access::{TokenKind, authorize_write};
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::TokenId;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, Token, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
@@ -27,11 +27,11 @@ pub async fn with_keys(
     caller: &Caller,
     named: &str,
     revoked: bool,
-    page: &Page,
-) -> Result<(ServiceAccount, Slice<Token>)> {
+    page: &PageRequest,
+) -> Result<(ServiceAccount, Page<Token>)> {
     let account = get(context, caller, named).await?;
     let keys = tokens::of_account(&context.db, account.id, revoked, page).await?;
-    Ok((account, page.cut(keys, |key| Cursor::of_id(key.id))))
+    Ok((account, page.into_page(keys, |key| Cursor::of_id(key.id))))
 }
 
 /// One account that the caller sees, with one of its keys.
@@ -66,7 +66,7 @@ pub async fn add_key(
             "A federated account has no keys: its identity provider vouches for it.",
         ));
     }
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
     let Some(key) = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty()) else {
         return Err(Error::Invalid(mistakes));
@@ -77,7 +77,7 @@ pub async fn add_key(
         return Ok((account, issued));
     }
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
-    change.touches_nothing();
+    change.no_invalidation();
     change.commit(event.after(json!({ "key_added": issued.id }))).await?;
     Ok((account, issued))
 }
@@ -105,7 +105,7 @@ pub async fn regenerate(
         return Ok((account, issued));
     }
     let event = Event::new(Action::ServiceAccountEdited, "service_account", account.id, &account.name);
-    change.touches_token(token.id);
+    change.invalidates_token(token.id);
     change.commit(event.after(json!({ "key_regenerated": token.id }))).await?;
     Ok((account, issued))
 }
@@ -125,7 +125,7 @@ pub async fn edit_key(
 ) -> Result<Token> {
     let (mut change, caller, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
     let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
     let Some(checked) = checked else { return Err(Error::Invalid(mistakes)) };
@@ -133,7 +133,7 @@ pub async fn edit_key(
     let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
     let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
     let event = Event::new(Action::TokenEdited, "token", token.id, &checked.name);
-    change.touches_token(token.id);
+    change.invalidates_token(token.id);
     let id = token.id;
     let fresh = tokens::find(change.tx(), id).await?.ok_or(Error::NotFound)?;
     change.commit(event.before(before).after(after)).await?;
@@ -172,7 +172,7 @@ pub async fn revocable(
     named: &str,
     token: &str,
 ) -> Result<(ServiceAccount, Token)> {
-    let account = require(&caller.subject, get(context, caller, named).await?)?.into_inner();
+    let account = authorize_write(&caller.subject, get(context, caller, named).await?)?.into_inner();
     let token = token_of(&context.db, &account, token).await?;
     Ok((account, token))
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{
-    Guarded, Home, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, knows_team,
+    AccountOwner, Guarded, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, knows_team,
 };
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
-use crate::platform::text::{UpTo, name, prose, words};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::text::{UpTo, multiline_text, name, string_enum};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::{Effect, OrganizationFacts};
 use crate::teams::model::{SECRET_TEAM, role};
 use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, Whose, check_end};
 
-words! {
+string_enum! {
     /// Where an account works.
     Scope {
         /// In the organization: everywhere but restricted projects.
@@ -24,7 +24,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How an account stands.
     Status {
         /// It works.
@@ -36,7 +36,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How an account proves who it is.
     Authentication {
         /// By API keys, made here.
@@ -158,8 +158,8 @@ impl ServiceAccount {
 
     /// Where it belongs.
     #[must_use]
-    pub fn home(&self) -> Home {
-        self.team_id.map_or(Home::Organization, Home::Team)
+    pub fn home(&self) -> AccountOwner {
+        self.team_id.map_or(AccountOwner::Organization, AccountOwner::Team)
     }
 
     /// How it stands at `now`.
@@ -244,7 +244,7 @@ impl HoldsTokens for ServiceAccount {
 #[derive(Clone, Copy, Debug)]
 pub struct AccountCreation {
     /// Where it will belong.
-    pub home: Home,
+    pub home: AccountOwner,
     /// Whether the organization's policy lets no other person than owners do it.
     pub owners_only: bool,
 }
@@ -252,7 +252,7 @@ pub struct AccountCreation {
 impl AccountCreation {
     /// In this home, under the policy of this organization.
     #[must_use]
-    pub const fn under(organization: &OrganizationFacts, home: Home) -> Self {
+    pub const fn under(organization: &OrganizationFacts, home: AccountOwner) -> Self {
         Self { home, owners_only: !organization.policy.team_admins_create_accounts }
     }
 }
@@ -266,7 +266,7 @@ impl Guarded for AccountCreation {
 
 /// The accounts of a home: moving one there.
 #[derive(Clone, Copy, Debug)]
-pub struct AccountsOf(pub Home);
+pub struct AccountsOf(pub AccountOwner);
 
 impl Guarded for AccountsOf {
     const RESOURCE: Resource = Resource::ServiceAccounts;
@@ -302,7 +302,7 @@ pub struct Identity {
 }
 
 impl IdentityInput {
-    fn check(&self, mistakes: &mut Mistakes) -> Option<Identity> {
+    fn check(&self, mistakes: &mut ValidationErrors) -> Option<Identity> {
         let before = mistakes.all().len();
         let provider = self.provider.trim().to_owned();
         if provider.is_empty() {
@@ -412,10 +412,10 @@ impl NewAccount {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self, organization: &OrganizationFacts, now: Timestamp) -> Result<CheckedAccount> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let checked_name = mistakes.check("name", name(&self.name));
-        let description = mistakes.check("description", prose(&self.description, 500));
-        let comment = mistakes.check("comment", prose(&self.comment, 2000));
+        let description = mistakes.check("description", multiline_text(&self.description, 500));
+        let comment = mistakes.check("comment", multiline_text(&self.comment, 2000));
         let scope: Option<Scope> = mistakes.check("scope", self.scope.parse());
         let (field, team, other, refused) = match scope {
             Some(Scope::Team) => ("team", &self.team, &self.default_team, "default_team"),
@@ -548,11 +548,11 @@ impl AccountEdit {
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self, account: &ServiceAccount, sets: &Sets, now: Timestamp) -> Result<CheckedEdit> {
         let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", name(&or(&self.name, &account.name)));
         let description =
-            mistakes.check("description", prose(&or(&self.description, &account.description), 500));
-        let comment = mistakes.check("comment", prose(&or(&self.comment, &account.comment), 2000));
+            mistakes.check("description", multiline_text(&or(&self.description, &account.description), 500));
+        let comment = mistakes.check("comment", multiline_text(&or(&self.comment, &account.comment), 2000));
         let role = match &self.role {
             Some(text) if *text != account.role => mistakes.check("role", role(sets, text)),
             _ => Some(account.role.clone()),

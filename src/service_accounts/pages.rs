@@ -7,22 +7,22 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::actions::{self, Made};
+use super::actions::{self, CreatedAccount};
 use super::form::{Choices, Typed};
 use super::model::{ServiceAccount, Status};
 use super::store::Filter;
-use crate::access::{PermissionSet, TokenKind, may, require};
-use crate::audit::{self, Told};
+use crate::access::{PermissionSet, TokenKind, authorize_write, can_write};
+use crate::audit::{self, EventSummary};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
 use crate::grants::store as grants;
+use crate::layout::{Layout, page, refused};
 use crate::platform::id::TokenId;
-use crate::platform::web::paging::{Page, Slice};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::projects::actions as projects;
-use crate::shell::{Shell, page, refused};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
@@ -57,41 +57,41 @@ pub(super) fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "service_accounts/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     filter: Filter,
-    slice: Slice<ServiceAccount>,
+    slice: Page<ServiceAccount>,
     may_create: bool,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/new.html")]
 struct NewPage {
-    shell: Shell,
+    shell: Layout,
     form: Typed,
     choices: Choices,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/settings.html")]
 struct SettingsPage {
-    shell: Shell,
+    shell: Layout,
     account: ServiceAccount,
     status: Status,
     form: Typed,
     choices: Choices,
     calls: Vec<Calls>,
     may_manage: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/delete.html")]
 struct DeletePage {
-    shell: Shell,
+    shell: Layout,
     account: ServiceAccount,
     calls: Vec<Calls>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
@@ -101,10 +101,10 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
         team: query.text("team"),
         status: query.text("status"),
     };
-    let which = Page::of_console(&query)?;
+    let which = PageRequest::for_console(&query)?;
     let (slice, shell) = tokio::try_join!(
         actions::list(&app.context, &caller, &filter, &which),
-        Shell::of(&app, &caller, SECTION, "Service accounts"),
+        Layout::of(&app, &caller, SECTION, "Service accounts"),
     )?;
     let may_create = Choices::any_for(&caller);
     Ok(page(&ListPage { shell, filter, slice, may_create }))
@@ -120,7 +120,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -
         authentication: "api_key".to_owned(),
         lifetime: "none".to_owned(),
         key_lifetime: usual(&caller.organization.policy, TokenKind::ServiceAccount),
-        nonce: Shell::nonce(&app),
+        nonce: Layout::nonce(&app),
         ..Typed::default()
     };
     if !choices.any() {
@@ -129,7 +129,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -
                 .to_owned(),
         ));
     }
-    new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
 async fn new_page(
@@ -137,10 +137,10 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let choices = Choices::of(app, caller, None).await?;
-    let shell = Shell::of(app, caller, SECTION, "New service account").await?;
+    let shell = Layout::of(app, caller, SECTION, "New service account").await?;
     Ok(html(status, &NewPage { shell, form, choices, mistakes }))
 }
 
@@ -150,8 +150,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = typed.new_account(app.context.clock.now());
     match actions::create(&app.context, &caller, &input, &delivery).await {
-        Ok(Made { account, key: Some(key), .. }) => Ok(to_reveal(&caller, &account, key)),
-        Ok(Made { account, key: None, .. }) => {
+        Ok(CreatedAccount { account, key: Some(key), .. }) => Ok(to_reveal(&caller, &account, key)),
+        Ok(CreatedAccount { account, key: None, .. }) => {
             flash(&caller.signed_in.session, format!("Service account {} created.", account.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}/tokens", account.id))))
         }
@@ -169,9 +169,9 @@ pub(super) fn to_reveal(caller: &ConsoleCaller, account: &ServiceAccount, key: T
 #[derive(Template)]
 #[template(path = "teams/service_accounts.html")]
 struct TeamPage {
-    shell: Shell,
+    shell: Layout,
     team: Team,
-    slice: Slice<ServiceAccount>,
+    slice: Page<ServiceAccount>,
     may_create: bool,
 }
 
@@ -184,26 +184,26 @@ async fn of_team(
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
     let choices = Choices::of(&app, &caller, None).await?;
     let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
-    let shell = Shell::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
+    let shell = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
     Ok(page(&TeamPage { shell, team, slice, may_create }))
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/access.html")]
 struct AccessPage {
-    shell: Shell,
+    shell: Layout,
     account: ServiceAccount,
     status: Status,
     /// The permission set, the project that it is for (none: all), its slug where the
     /// one who looks sees it.
-    grants: Vec<Held>,
+    grants: Vec<HeldAccess>,
 }
 
 /// A grant of an account, as its page tells it.
-struct Held {
+struct HeldAccess {
     set: PermissionSet,
     is_role: bool,
     /// Name and slug; nothing for a project that the one who looks does not see.
@@ -218,28 +218,28 @@ async fn access(
     let account = actions::get(&app.context, &caller, &id).await?;
     let sets = &caller.organization.sets;
     let role = sets.find(&account.role).cloned();
-    let mut held: Vec<Held> =
-        role.map(|set| Held { set, is_role: true, project: None }).into_iter().collect();
+    let mut held: Vec<HeldAccess> =
+        role.map(|set| HeldAccess { set, is_role: true, project: None }).into_iter().collect();
     for row in grants::of_principal(&app.context.db, &account.id.to_string()).await? {
         let Some(set) = sets.find(&row.permission_set).cloned() else { continue };
         let slug = row.project.unwrap_or_default();
         let project = projects::get(&app.context, &caller, &slug).await.ok().map(|it| (it.name, it.slug));
-        held.push(Held { set, is_role: false, project });
+        held.push(HeldAccess { set, is_role: false, project });
     }
-    let shell = Shell::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
+    let shell = Layout::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
     Ok(page(&AccessPage { shell, status: account.status(app.context.clock.now()), account, grants: held }))
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/activity.html")]
 struct ActivityPage {
-    shell: Shell,
+    shell: Layout,
     account: ServiceAccount,
     status: Status,
     calls: Vec<Calls>,
     attributed: Vec<Attributed>,
-    events: Vec<Told>,
-    made: Vec<Told>,
+    events: Vec<EventSummary>,
+    made: Vec<EventSummary>,
 }
 
 async fn activity(
@@ -254,7 +254,7 @@ async fn activity(
         tokens::attributed(&app.context, account.id),
         audit::about(&app.context.db, organization, &uid, 50),
         audit::by(&app.context.db, organization, &uid, 50),
-        Shell::of(&app, &caller, SECTION, format!("{} – activity", account.name)),
+        Layout::of(&app, &caller, SECTION, format!("{} – activity", account.name)),
     )?;
     let status = account.status(app.context.clock.now());
     Ok(page(&ActivityPage { shell, account, status, calls, attributed, events, made }))
@@ -271,7 +271,7 @@ async fn settings(
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&account);
-    settings_page(&app, &caller, StatusCode::OK, account, form, Mistakes::default()).await
+    settings_page(&app, &caller, StatusCode::OK, account, form, ValidationErrors::default()).await
 }
 
 async fn settings_page(
@@ -280,7 +280,7 @@ async fn settings_page(
     status: StatusCode,
     account: ServiceAccount,
     form: Typed,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let mut choices = Choices::of(app, caller, Some(account.home())).await?;
     // Its own role stays choosable for who may edit the rest but not give the role.
@@ -288,8 +288,8 @@ async fn settings_page(
     if let Some(own) = own.filter(|own| !choices.roles.contains(own)) {
         choices.roles.insert(0, own.clone());
     }
-    let may_manage = may(&caller.subject, &account);
-    let shell = Shell::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
+    let may_manage = can_write(&caller.subject, &account);
+    let shell = Layout::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.context.clock.now());
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
     let page = SettingsPage { calls, shell, status: standing, account, form, choices, may_manage, mistakes };
@@ -346,7 +346,7 @@ async fn ask_delete(
     Path((_, id)): Named,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
-    delete_page(&app, &caller, StatusCode::OK, account, Mistakes::default()).await
+    delete_page(&app, &caller, StatusCode::OK, account, ValidationErrors::default()).await
 }
 
 async fn delete_page(
@@ -354,10 +354,10 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     account: ServiceAccount,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let account = require(&caller.subject, account)?.into_inner();
-    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
+    let account = authorize_write(&caller.subject, account)?.into_inner();
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
     Ok(html(status, &DeletePage { shell, account, calls, mistakes }))
 }

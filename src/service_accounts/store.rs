@@ -8,8 +8,8 @@ use crate::audit::Change;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::search::{self, Entry, Indexed, Place, Search, Searched};
-use crate::platform::text::fold;
-use crate::platform::web::paging::{Page, paged};
+use crate::platform::text::casefold;
+use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -92,7 +92,7 @@ pub async fn list(
     organization: OrganizationId,
     seen_by: Option<PersonId>,
     filter: &Filter,
-    page: &Page,
+    page: &PageRequest,
     now: Timestamp,
 ) -> Result<Vec<ServiceAccount>> {
     let bound = |statement: Statement| {
@@ -196,7 +196,7 @@ fn without_prefix(id: &str) -> &str {
 
 impl Found {
     fn indexed(self) -> Indexed {
-        let (name, id) = (fold(&self.name), self.id.to_string());
+        let (name, id) = (casefold(&self.name), self.id.to_string());
         // Not with its prefix, which every account has.
         let texts = [name.as_str(), without_prefix(&id), &self.description];
         let entry = Entry::new(self.organization_id, ServiceAccount::LIST, &id, &name, &texts);
@@ -281,7 +281,7 @@ pub async fn federated(
 
 /// Where an account's identity lies, as its row has it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Anchor {
+pub(super) struct IdentityBinding {
     pub(super) provider: Option<IdentityProviderId>,
     pub(super) subject: Option<String>,
     pub(super) conditions: String,
@@ -293,12 +293,12 @@ pub(super) async fn insert(
     organization: OrganizationId,
     id: ServiceAccountId,
     creation: &Permit<AccountCreation>,
-    (account, anchor): (&CheckedAccount, &Anchor),
+    (account, anchor): (&CheckedAccount, &IdentityBinding),
     default_team: Option<TeamId>,
 ) -> Result<()> {
     ensure_room(change, Quota::ServiceAccount(organization)).await?;
     let actor = change.actor();
-    let team = if let crate::access::Home::Team(team) = creation.home { Some(team) } else { None };
+    let team = if let crate::access::AccountOwner::Team(team) = creation.home { Some(team) } else { None };
     let statement = sql(
         "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, \
             team_id, default_team_id, role, expires_at, created_by, created_by_name, created_at, version, \
@@ -309,7 +309,7 @@ pub(super) async fn insert(
     .bind(id)
     .bind(organization)
     .bind(&account.name)
-    .bind(fold(&account.name))
+    .bind(casefold(&account.name))
     .bind(&account.description)
     .bind(&account.comment)
     .bind(account.scope)
@@ -346,7 +346,7 @@ pub(super) async fn update(
     edit: &CheckedEdit,
     default_team: Option<TeamId>,
     into: Option<TeamId>,
-    anchor: &Anchor,
+    anchor: &IdentityBinding,
 ) -> Result<bool> {
     let statement =
         sql("UPDATE service_accounts SET name = $1, name_folded = $2, description = $3, comment = $4, \
@@ -358,7 +358,7 @@ pub(super) async fn update(
             identity_conditions = $13, version = version + 1 \
          WHERE id = $14 AND version = $15 AND deleted_at IS NULL")
         .bind(&edit.name)
-        .bind(fold(&edit.name))
+        .bind(casefold(&edit.name))
         .bind(&edit.description)
         .bind(&edit.comment)
         .bind(&edit.role)

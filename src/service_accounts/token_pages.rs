@@ -11,18 +11,18 @@ use axum::routing::{get, post};
 use super::keys;
 use super::model::{ServiceAccount, Status};
 use super::pages::{address, to_reveal};
-use crate::access::{TokenKind, may, require};
+use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::platform::web::paging::{Page, Slice};
+use crate::layout::{Layout, refused};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Mistakes, Result};
-use crate::shell::{Shell, refused};
+use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Question, ask_end, renewal, reveal_route, show, stops};
+use crate::tokens::pages::{About, Confirmation, ask_end, renewal, reveal_route, show, stops};
 use crate::tokens::store::{access_of_account, has_revoked};
 
 const SECTION: &str = "Service accounts";
@@ -44,23 +44,23 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "service_accounts/tokens.html")]
 struct TokensPage {
-    shell: Shell,
+    shell: Layout,
     account: ServiceAccount,
     status: Status,
-    keys: Slice<Token>,
+    keys: Page<Token>,
     access: Vec<Token>,
     has_revoked: bool,
     may_manage: bool,
     lifetimes: Vec<LifetimeChoice>,
     form: Form,
     lifetime: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/regenerate.html")]
 struct RegeneratePage {
-    shell: Shell,
+    shell: Layout,
     account: ServiceAccount,
     keys: Vec<Token>,
     lifetimes: Vec<LifetimeChoice>,
@@ -68,18 +68,18 @@ struct RegeneratePage {
     lifetime: String,
     lifetime_date: String,
     overlap: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/key.html")]
 struct KeyPage {
-    shell: Shell,
+    shell: Layout,
     account: ServiceAccount,
     key: Token,
     name: String,
     allowed_addresses: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn tokens(
@@ -88,7 +88,7 @@ async fn tokens(
     Path((_, id)): Named,
     query: Query,
 ) -> Result<Response> {
-    tokens_page(&app, &caller, StatusCode::OK, &id, query.0, Mistakes::default()).await
+    tokens_page(&app, &caller, StatusCode::OK, &id, query.0, ValidationErrors::default()).await
 }
 
 async fn tokens_page(
@@ -97,18 +97,19 @@ async fn tokens_page(
     status: StatusCode,
     id: &str,
     form: Form,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let (account, keys) =
-        keys::with_keys(&app.context, caller, id, form.has("revoked"), &Page::of_console(&form)?).await?;
+        keys::with_keys(&app.context, caller, id, form.has("revoked"), &PageRequest::for_console(&form)?)
+            .await?;
     let now = app.context.clock.now();
     let access = access_of_account(&app.context.db, account.id, now).await?;
     let has_revoked = has_revoked(&app.context.db, account.id).await?;
     let policy = &caller.organization.policy;
     let page = TokensPage {
-        shell: Shell::of(app, caller, SECTION, account.name.clone()).await?,
+        shell: Layout::of(app, caller, SECTION, account.name.clone()).await?,
         status: account.status(now),
-        may_manage: may(&caller.subject, &account),
+        may_manage: can_write(&caller.subject, &account),
         account,
         keys,
         access,
@@ -166,7 +167,7 @@ async fn reveal(
         done: address(&caller, ""),
         regenerate: address(&caller, &format!("/{}/regenerate?key={}", account.id, key.id)),
     };
-    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    let shell = Layout::of(&app, &caller, SECTION, "").await?;
     show(&app, &caller.signed_in.session, shell, key.id, about).await
 }
 
@@ -176,7 +177,7 @@ async fn ask_regenerate(
     Path((_, id)): Named,
     query: Query,
 ) -> Result<Response> {
-    regenerate_page(&app, &caller, StatusCode::OK, &id, &query, Mistakes::default()).await
+    regenerate_page(&app, &caller, StatusCode::OK, &id, &query, ValidationErrors::default()).await
 }
 
 async fn regenerate_page(
@@ -185,14 +186,14 @@ async fn regenerate_page(
     status: StatusCode,
     id: &str,
     form: &Form,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let (account, keys) = keys::with_keys(&app.context, caller, id, false, &Page::choices()).await?;
-    let account = require(&caller.subject, account)?.into_inner();
+    let (account, keys) = keys::with_keys(&app.context, caller, id, false, &PageRequest::choices()).await?;
+    let account = authorize_write(&caller.subject, account)?.into_inner();
     let keys = keys.rows;
     let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
-        shell: Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
+        shell: Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
         account,
         lifetimes: choices(&caller.organization.policy, TokenKind::ServiceAccount, app.context.clock.now()),
         chosen: form.filled("key").unwrap_or_else(first),
@@ -230,7 +231,7 @@ async fn managed(
     key: &str,
 ) -> Result<(ServiceAccount, Token)> {
     let (account, key) = keys::with_key(&app.context, caller, id, key).await?;
-    Ok((require(&caller.subject, account)?.into_inner(), key))
+    Ok((authorize_write(&caller.subject, account)?.into_inner(), key))
 }
 
 async fn edit_form(
@@ -239,9 +240,10 @@ async fn edit_form(
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
     let (account, key) = managed(&app, &caller, &id, &key).await?;
-    let shell = Shell::of(&app, &caller, SECTION, format!("Edit {}", key.name)).await?;
+    let shell = Layout::of(&app, &caller, SECTION, format!("Edit {}", key.name)).await?;
     let (name, allowed_addresses) = (key.name.clone(), key.allowed_addresses.clone());
-    let page = KeyPage { shell, account, key, name, allowed_addresses, mistakes: Mistakes::default() };
+    let page =
+        KeyPage { shell, account, key, name, allowed_addresses, mistakes: ValidationErrors::default() };
     Ok(html(StatusCode::OK, &page))
 }
 
@@ -264,7 +266,7 @@ async fn edit(
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let shell = Shell::of(&app, &caller, SECTION, format!("Edit {}", token.name)).await?;
+            let shell = Layout::of(&app, &caller, SECTION, format!("Edit {}", token.name)).await?;
             let TokenInput { name, allowed_addresses, .. } = input;
             Ok(html(status, &KeyPage { shell, account, key: token, name, allowed_addresses, mistakes }))
         }
@@ -279,15 +281,15 @@ async fn ask_revoke(
     let (account, key) = keys::revocable(&app.context, &caller, &id, &key).await?;
     let is_key = key.kind == TokenKind::ServiceAccount;
     let called = if is_key { key.name.clone() } else { "this access token".to_owned() };
-    let shell = Shell::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
+    let shell = Layout::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
     let base = address(&caller, &format!("/{}/tokens", account.id));
-    let question = Question {
+    let question = Confirmation {
         action: format!("{base}/{}/revoke", key.id),
         back: (account.name, base),
         button: if is_key { "Revoke key" } else { "Revoke access token" },
         token: key,
     };
-    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn revoke(

@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, ServiceTokens, Where};
 use super::store::{self, Filter};
-use crate::access::{Level, PermissionSet, Permit, ProjectFacts, TokenKind, require, see};
+use crate::access::{Level, PermissionSet, Permit, ProjectFacts, TokenKind, authorize_read, authorize_write};
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::grants::store as grants;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::projects::store as projects;
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, TokenInput};
@@ -21,10 +21,15 @@ use crate::tokens::one_time_secret::SecretDelivery;
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `service_tokens:read`.
-pub async fn list(context: &Context, caller: &Caller, filter: &Filter, page: &Page) -> Result<Slice<Listed>> {
-    let ServiceTokens(organization) = see(&caller.subject, ServiceTokens(caller.organization.id))?;
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<Listed>> {
+    let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     let (rows, window) = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
-    Ok(page.cut_in(rows, &window, |row| Cursor::of_id(row.token.id)))
+    Ok(page.into_scanned_page(rows, &window, |row| Cursor::of_id(row.token.id)))
 }
 
 /// One service token.
@@ -32,7 +37,7 @@ pub async fn list(context: &Context, caller: &Caller, filter: &Filter, page: &Pa
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
-    let ServiceTokens(organization) = see(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     store::find(&context.db, organization, id).await
 }
 
@@ -44,7 +49,7 @@ async fn check(
     change: &mut Change<'_>,
     caller: &Caller,
     inputs: &[GrantInput],
-    mistakes: &mut Mistakes,
+    mistakes: &mut ValidationErrors,
 ) -> Result<Vec<Checked>> {
     if inputs.is_empty() {
         mistakes.add("grants", "need at least one permission set");
@@ -91,7 +96,7 @@ async fn check(
         }
         for slug in slugs {
             let found = projects::find(change.tx(), caller.organization.id, slug.trim()).await;
-            match found.and_then(|project| see(&caller.subject, project)) {
+            match found.and_then(|project| authorize_read(&caller.subject, project)) {
                 Ok(project) => all.push((set.clone(), Some((project.facts(), project.slug)))),
                 Err(Error::NotFound | Error::Forbidden(_)) => {
                     mistakes.add(&field("projects"), format!("“{slug}” is not a project that you reach"));
@@ -126,9 +131,9 @@ pub async fn create(
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let now = change.now;
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let particulars = TokenInput {
         name: input.name.clone(),
         description: input.description.clone(),
@@ -147,7 +152,7 @@ pub async fn create(
     write(&mut change, &caller, issued.id, &all).await?;
     let after = json!({ "grants": input.grants, "description": token.description });
     let event = Event::new(Action::ServiceTokenCreated, "token", issued.id, &token.name).after(after);
-    change.touches_nothing();
+    change.no_invalidation();
     change.commit(event).await?;
     Ok(issued)
 }
@@ -158,7 +163,7 @@ async fn managed<'a>(
     id: &str,
 ) -> Result<(Change<'a>, Caller, Permit<ServiceTokens>, Listed)> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let token = store::find(change.tx(), caller.organization.id, id).await?;
     Ok((change, caller, permit, token))
 }
@@ -180,7 +185,7 @@ pub async fn edit(
         return Err(Error::conflict("This token is revoked. Make a new one."));
     }
     let token = &was.token;
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
     let particulars = TokenInput {
         name: or(&input.name, &token.name),
@@ -231,7 +236,7 @@ pub async fn regenerate(
         return Ok(issued);
     }
     let event = Event::new(Action::ServiceTokenEdited, "token", was.token.id, &was.token.name);
-    change.touches_token(was.token.id);
+    change.invalidates_token(was.token.id);
     change.commit(event.after(json!({ "regenerated": true }))).await?;
     Ok(issued)
 }
@@ -253,10 +258,10 @@ pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Li
 /// ended; [`Error::Invalid`] for none or more than a page.
 pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Listed>> {
     if ids.is_empty() || ids.len() > 50 {
-        return Err(Error::Invalid(Mistakes::one("token", "choose 1 to 50 tokens")));
+        return Err(Error::Invalid(ValidationErrors::one("token", "choose 1 to 50 tokens")));
     }
     let (mut change, caller) = caller.begin(context).await?;
-    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut ended = Vec::new();
     let mut last = None;
     for id in ids {

@@ -14,7 +14,7 @@ use super::store::Filter;
 use crate::callers::ApiCaller;
 use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::platform::{Result, Timestamp};
@@ -119,7 +119,7 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let slice = actions::list(&app.context, &caller, &filter, &Page::of_api(&query)?).await?;
+    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(|token| view(&app, token)).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }

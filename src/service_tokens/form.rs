@@ -5,7 +5,7 @@ use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, Where}
 use crate::access::{Level, Permission, PermissionSet, Resource, can_give_token_grant};
 use crate::callers::Caller;
 use crate::platform::web::Form;
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::{Result, Timestamp};
 use crate::projects::actions as projects;
 use crate::projects::model::Project;
@@ -176,7 +176,8 @@ impl Choices {
     /// # Errors
     /// When the database cannot.
     pub async fn of(app: &AppState, caller: &Caller, held: &[GrantInput]) -> Result<Self> {
-        let projects = projects::list(&app.context, caller, &Filter::default(), &Page::choices()).await?.rows;
+        let projects =
+            projects::list(&app.context, caller, &Filter::default(), &PageRequest::choices()).await?.rows;
         let gives = |set: &PermissionSet| {
             let everywhere = can_give_token_grant(&caller.subject, set, None);
             everywhere

@@ -11,18 +11,18 @@ use super::actions;
 use super::form::{Choices, Typed};
 use super::model::{GrantInput, Listed, ServiceTokens};
 use super::store::Filter;
-use crate::access::{Sets, TokenKind, may, require};
+use crate::access::{Sets, TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::platform::web::paging::{Page, Slice};
+use crate::layout::{Layout, page, refused};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Question, ask_regenerate, renewal, reveal_route, show, stops};
+use crate::tokens::pages::{About, Confirmation, ask_regenerate, renewal, reveal_route, show, stops};
 use crate::tokens::store::{self as tokens, Calls};
 
 const SECTION: &str = "Service tokens";
@@ -49,9 +49,9 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "service_tokens/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     filter: Filter,
-    slice: Slice<Listed>,
+    slice: Page<Listed>,
     sets: Sets,
     may_manage: bool,
 }
@@ -59,14 +59,14 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "service_tokens/form.html")]
 struct FormPage {
-    shell: Shell,
+    shell: Layout,
     form: Typed,
     choices: Choices,
     lifetimes: Vec<LifetimeChoice>,
     /// The token, where one is edited.
     token: Option<Listed>,
     may_manage: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 impl ListPage {
@@ -78,10 +78,10 @@ impl ListPage {
 #[derive(Template)]
 #[template(path = "service_tokens/revoke.html")]
 struct RevokePage {
-    shell: Shell,
+    shell: Layout,
     tokens: Vec<(Listed, Vec<Calls>)>,
     sets: Sets,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
@@ -91,19 +91,19 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let slice = actions::list(&app.context, &caller, &filter, &Page::of_console(&query)?).await?;
-    let may_manage = may(&caller.subject, &ServiceTokens(caller.organization.id));
-    let shell = Shell::of(&app, &caller, SECTION, "Service tokens").await?;
+    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
+    let may_manage = can_write(&caller.subject, &ServiceTokens(caller.organization.id));
+    let shell = Layout::of(&app, &caller, SECTION, "Service tokens").await?;
     let sets = caller.organization.sets.clone();
     Ok(page(&ListPage { shell, filter, slice, sets, may_manage }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
-    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let fresh = Typed {
         lifetime: usual(&caller.organization.policy, TokenKind::ServiceToken),
         grants: vec![GrantInput::default()],
-        nonce: Shell::nonce(&app),
+        nonce: Layout::nonce(&app),
         ..Typed::default()
     };
     // A replacement starts as what it replaces.
@@ -114,7 +114,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -
             Typed { lifetime: fresh.lifetime, nonce: fresh.nonce, ..was }
         }
     };
-    form_page(&app, &caller, StatusCode::OK, form, None, Mistakes::default()).await
+    form_page(&app, &caller, StatusCode::OK, form, None, ValidationErrors::default()).await
 }
 
 async fn form_page(
@@ -123,18 +123,18 @@ async fn form_page(
     status: StatusCode,
     form: Typed,
     token: Option<Listed>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let choices_of = Choices::of(app, caller, &form.grants).await?;
     let title =
         token.as_ref().map_or_else(|| "New service token".to_owned(), |token| token.token.name.clone());
     let page = FormPage {
-        shell: Shell::of(app, caller, SECTION, title).await?,
+        shell: Layout::of(app, caller, SECTION, title).await?,
         form,
         choices: choices_of,
         lifetimes: choices(&caller.organization.policy, TokenKind::ServiceToken, app.context.clock.now()),
         token,
-        may_manage: may(&caller.subject, &ServiceTokens(caller.organization.id)),
+        may_manage: can_write(&caller.subject, &ServiceTokens(caller.organization.id)),
         mistakes,
     };
     Ok(html(status, &page))
@@ -144,8 +144,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let caller = caller.submitting(&form);
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
-        require(&caller.subject, ServiceTokens(caller.organization.id))?;
-        return form_page(&app, &caller, StatusCode::OK, typed, None, Mistakes::default()).await;
+        authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+        return form_page(&app, &caller, StatusCode::OK, typed, None, ValidationErrors::default()).await;
     }
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = typed.new_token(app.context.clock.now());
@@ -165,7 +165,7 @@ async fn edit_form(
 ) -> Result<Response> {
     let token = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&token);
-    form_page(&app, &caller, StatusCode::OK, form, Some(token), Mistakes::default()).await
+    form_page(&app, &caller, StatusCode::OK, form, Some(token), ValidationErrors::default()).await
 }
 
 async fn save(
@@ -177,8 +177,9 @@ async fn save(
     let token = actions::get(&app.context, &caller, &id).await?;
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
-        require(&caller.subject, ServiceTokens(caller.organization.id))?;
-        return form_page(&app, &caller, StatusCode::OK, typed, Some(token), Mistakes::default()).await;
+        authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+        return form_page(&app, &caller, StatusCode::OK, typed, Some(token), ValidationErrors::default())
+            .await;
     }
     match actions::edit(&app.context, &caller, &id, &typed.edit(), None).await {
         Ok(token) => {
@@ -208,15 +209,15 @@ async fn reveal(
         done: address(&caller, ""),
         regenerate: address(&caller, &format!("/{}/regenerate", token.id)),
     };
-    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    let shell = Layout::of(&app, &caller, SECTION, "").await?;
     show(&app, &caller.signed_in.session, shell, token.id, about).await
 }
 
-async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Shell, Question)> {
-    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Layout, Confirmation)> {
+    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let token = actions::get(&app.context, caller, id).await?.token;
-    let shell = Shell::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
-    let question = Question {
+    let shell = Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
+    let question = Confirmation {
         action: address(caller, &format!("/{}/regenerate", token.id)),
         back: (token.name.clone(), address(caller, &format!("/{}", token.id))),
         button: "Regenerate token",
@@ -232,7 +233,7 @@ async fn regenerate_form(
 ) -> Result<Response> {
     let (shell, question) = question(&app, &caller, &id).await?;
     let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))
+    Ok(ask_regenerate(shell, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
 async fn regenerate(
@@ -267,7 +268,7 @@ async fn stop_old(
 
 async fn ask_revoke(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let ids: Vec<String> = query.all("token").map(str::to_owned).collect();
-    revoke_page(&app, &caller, StatusCode::OK, &ids, Mistakes::default()).await
+    revoke_page(&app, &caller, StatusCode::OK, &ids, ValidationErrors::default()).await
 }
 
 async fn revoke_page(
@@ -275,9 +276,9 @@ async fn revoke_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     ids: &[String],
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, ServiceTokens(caller.organization.id))?;
+    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut all = Vec::new();
     for id in ids.iter().take(50) {
         let token = actions::get(&app.context, caller, id).await?;
@@ -289,7 +290,7 @@ async fn revoke_page(
         [(one, _)] => format!("Revoke {}?", one.token.name),
         more => format!("Revoke {} service tokens?", more.len()),
     };
-    let shell = Shell::of(app, caller, SECTION, title).await?;
+    let shell = Layout::of(app, caller, SECTION, title).await?;
     let sets = caller.organization.sets.clone();
     Ok(html(status, &RevokePage { shell, tokens: all, sets, mistakes }))
 }

@@ -3,8 +3,8 @@
 use super::model::Listed;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{OrganizationId, TokenId};
-use crate::platform::text::like;
-use crate::platform::web::paging::{Cursor, Page, Window, newest, stop};
+use crate::platform::text::contains_pattern;
+use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop};
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
 /// What a list is filtered by; empty means any.
@@ -77,13 +77,13 @@ pub async fn list(
     db: &Db,
     organization: OrganizationId,
     filter: &Filter,
-    page: &Page,
+    page: &PageRequest,
     now: Timestamp,
-) -> Result<(Vec<Listed>, Window)> {
+) -> Result<(Vec<Listed>, ScanLimit)> {
     // The living ones are found without reading through those that are revoked.
     let living = !matches!(filter.status.as_str(), "all" | "revoked");
-    let mut window = Window::newest(page, TokenId::all());
-    let found = |statement: Statement, window: &Window| {
+    let mut window = ScanLimit::newest(page, TokenId::all());
+    let found = |statement: Statement, window: &ScanLimit| {
         statement.bind(organization).bind(&window.low.id).bind(&window.high.id)
     };
     let statement = if living {
@@ -99,7 +99,7 @@ pub async fn list(
         newest!(page, tokens_filtered!(""), "t.id")
     };
     let tokens = found(statement, &window)
-        .bind(like(&filter.search))
+        .bind(contains_pattern(&filter.search))
         .bind(&filter.status)
         .bind(now)
         .bind(&filter.set)

@@ -4,15 +4,15 @@ use serde_json::json;
 
 use super::model::{NewService, Service, ServiceEdit, Services};
 use super::store;
-use crate::access::{Permit, require, see};
+use crate::access::{Permit, authorize_read, authorize_write};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::id::{ServiceId, TokenId};
-use crate::platform::text::fold;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::text::casefold;
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{NewToken, Status, Token};
@@ -23,10 +23,15 @@ use crate::tokens::store as tokens;
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `services:read`.
-pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page) -> Result<Slice<Service>> {
-    see(&caller.subject, Services)?;
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    search: &str,
+    page: &PageRequest,
+) -> Result<Page<Service>> {
+    authorize_read(&caller.subject, Services)?;
     let rows = store::list(&context.db, caller.organization.id, search, page).await?;
-    Ok(page.cut(rows, |service| Cursor { key: fold(&service.name), id: service.id.to_string() }))
+    Ok(page.into_page(rows, |service| Cursor { key: casefold(&service.name), id: service.id.to_string() }))
 }
 
 /// One service, with its secrets that live.
@@ -34,7 +39,7 @@ pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page)
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<(Service, Vec<Token>)> {
-    see(&caller.subject, Services)?;
+    authorize_read(&caller.subject, Services)?;
     let service = store::find(&context.db, caller.organization.id, id).await?;
     let mut secrets = tokens::of_service(&context.db, service.id).await?;
     secrets.retain(|secret| secret.status(context.clock.now()) == Status::Active);
@@ -52,7 +57,7 @@ pub async fn create(
     delivery: &SecretDelivery,
 ) -> Result<(Service, Issued)> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, Services)?;
+    let permit = authorize_write(&caller.subject, Services)?;
     let checked = input.check()?;
     let organization = caller.organization.id;
     let (now, id) = (change.now, ServiceId::new(change.now, &context.random));
@@ -65,7 +70,7 @@ pub async fn create(
     ensure_room(&mut change, Quota::Service(organization)).await?;
     store::insert(change.tx(), &permit, (organization, id), &checked, (&caller.actor.name, now)).await?;
     let service = store::find(change.tx(), organization, &id.to_string()).await?;
-    let holder = require(&caller.subject, service)?;
+    let holder = authorize_write(&caller.subject, service)?;
     let secret = NewToken { name: format!("Secret of {}", holder.name), ..NewToken::default() };
     let issued = lifecycle::issue(&mut change, (&holder).into(), &secret, delivery).await?;
     let service = holder.into_inner();
@@ -80,9 +85,9 @@ async fn managed<'a>(
     id: &str,
 ) -> Result<(Change<'a>, Permit<Service>)> {
     let (mut change, caller) = caller.begin(context).await?;
-    require(&caller.subject, Services)?;
+    authorize_write(&caller.subject, Services)?;
     let service = store::find(change.tx(), caller.organization.id, id).await?;
-    let permit = require(&caller.subject, service)?;
+    let permit = authorize_write(&caller.subject, service)?;
     Ok((change, permit))
 }
 
@@ -121,7 +126,7 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, typed: Option<
     let (mut change, service) = managed(context, caller, id).await?;
     if typed.is_some_and(|typed| typed.trim() != service.name) {
         let message = format!("must be the service's name: {}", service.name);
-        return Err(Error::Invalid(Mistakes::one("confirm", message)));
+        return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
     store::delete(change.tx(), &service).await?;
     let service = service.into_inner();

@@ -13,7 +13,7 @@ use super::model::{NewService, ServiceEdit, ServiceView};
 use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
 use crate::state::AppState;
@@ -100,7 +100,8 @@ struct WithSecrets {
 type Named = Path<(String, String)>;
 
 async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
-    let slice = actions::list(&app.context, &caller, &query.text("q"), &Page::of_api(&query)?).await?;
+    let slice =
+        actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();
     Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Target, TokenKind};
 use crate::platform::id::{OrganizationId, ServiceId};
-use crate::platform::text::{name, words};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::text::{name, string_enum};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::tokens::model::{HoldsTokens, Whose};
 
 /// A program that verifies tokens here.
@@ -85,7 +85,7 @@ impl Guarded for Services {
     }
 }
 
-words! {
+string_enum! {
     /// Whether a service is on.
     Switch {
         /// It asks and is answered.
@@ -155,7 +155,7 @@ impl NewService {
     /// # Errors
     /// [`Error::Invalid`] with all that is wrong.
     pub fn check(&self) -> Result<Checked> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", name(&self.name));
         let mut kinds = Vec::new();
         match &self.accepted_kinds {
@@ -199,7 +199,7 @@ impl ServiceEdit {
             Some("active") => false,
             Some("disabled") => true,
             Some(_) => {
-                return Err(Error::Invalid(Mistakes::one("status", "must be active or disabled")));
+                return Err(Error::Invalid(ValidationErrors::one("status", "must be active or disabled")));
             }
         };
         let words = |kinds: Vec<TokenKind>| kinds.into_iter().map(|kind| kind.word().to_owned()).collect();

@@ -9,18 +9,18 @@ use axum::routing::{get, post};
 
 use super::actions;
 use super::model::{NewService, Service, ServiceEdit, Services};
-use crate::access::{TokenKind, may, require};
+use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::platform::web::paging::{Page, Slice};
+use crate::layout::{Layout, page, refused};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::Token;
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Question, ask_end, reveal_route, show_secret};
+use crate::tokens::pages::{About, Confirmation, ask_end, reveal_route, show_secret};
 
 const SECTION: &str = "Services";
 type Named = Path<(String, String)>;
@@ -47,9 +47,9 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "services/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     search: String,
-    slice: Slice<Service>,
+    slice: Page<Service>,
     may_manage: bool,
 }
 
@@ -80,44 +80,44 @@ impl Typed {
 #[derive(Template)]
 #[template(path = "services/new.html")]
 struct NewPage {
-    shell: Shell,
+    shell: Layout,
     form: Typed,
     kinds: &'static [TokenKind],
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "services/show.html")]
 struct ShowPage {
-    shell: Shell,
+    shell: Layout,
     service: Service,
     secrets: Vec<Token>,
     form: Typed,
     kinds: &'static [TokenKind],
     may_manage: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "services/delete.html")]
 struct DeletePage {
-    shell: Shell,
+    shell: Layout,
     service: Service,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let search = query.text("q");
-    let slice = actions::list(&app.context, &caller, &search, &Page::of_console(&query)?).await?;
-    let may_manage = may(&caller.subject, &Services);
-    let shell = Shell::of(&app, &caller, SECTION, "Services").await?;
+    let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
+    let may_manage = can_write(&caller.subject, &Services);
+    let shell = Layout::of(&app, &caller, SECTION, "Services").await?;
     Ok(page(&ListPage { shell, search, slice, may_manage }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let kinds = TokenKind::PRESENTED.iter().map(|kind| kind.word().to_owned()).collect();
     let form = Typed { kinds, ..Typed::default() };
-    new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
 async fn new_page(
@@ -125,10 +125,10 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, Services)?;
-    let shell = Shell::of(app, caller, SECTION, "New service").await?;
+    authorize_write(&caller.subject, Services)?;
+    let shell = Layout::of(app, caller, SECTION, "New service").await?;
     Ok(html(status, &NewPage { shell, form, kinds: TokenKind::PRESENTED, mistakes }))
 }
 
@@ -148,7 +148,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 }
 
 async fn show(State(app): State<AppState>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    show_page(&app, &caller, StatusCode::OK, &id, None, Mistakes::default()).await
+    show_page(&app, &caller, StatusCode::OK, &id, None, ValidationErrors::default()).await
 }
 
 async fn show_page(
@@ -157,7 +157,7 @@ async fn show_page(
     status: StatusCode,
     id: &str,
     form: Option<Typed>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let (service, secrets) = actions::get(&app.context, caller, id).await?;
     let form = form.unwrap_or_else(|| Typed {
@@ -166,8 +166,8 @@ async fn show_page(
         disabled: service.disabled_at.is_some(),
         version: service.version.to_string(),
     });
-    let may_manage = may(&caller.subject, &Services);
-    let shell = Shell::of(app, caller, SECTION, service.name.clone()).await?;
+    let may_manage = can_write(&caller.subject, &Services);
+    let shell = Layout::of(app, caller, SECTION, service.name.clone()).await?;
     let kinds = TokenKind::PRESENTED;
     Ok(html(status, &ShowPage { shell, service, secrets, form, kinds, may_manage, mistakes }))
 }
@@ -219,7 +219,7 @@ async fn secret_of(
     id: &str,
     secret: &str,
 ) -> Result<(Service, Token)> {
-    require(&caller.subject, Services)?;
+    authorize_write(&caller.subject, Services)?;
     let (service, secrets) = actions::get(&app.context, caller, id).await?;
     let secret = secrets.into_iter().find(|each| each.id.to_string() == secret).ok_or(Error::NotFound)?;
     Ok((service, secret))
@@ -245,7 +245,7 @@ async fn reveal(
         regenerate: back.clone(),
         done: back,
     };
-    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    let shell = Layout::of(&app, &caller, SECTION, "").await?;
     show_secret(&app, &caller.signed_in.session, shell, secret.id, about).await
 }
 
@@ -256,14 +256,15 @@ async fn ask_revoke(
 ) -> Result<Response> {
     let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
     let back = address(&caller, &format!("/{}", service.id));
-    let shell = Shell::of(&app, &caller, SECTION, format!("Revoke this secret of {}?", service.name)).await?;
-    let question = Question {
+    let shell =
+        Layout::of(&app, &caller, SECTION, format!("Revoke this secret of {}?", service.name)).await?;
+    let question = Confirmation {
         action: format!("{back}/secrets/{}/revoke", secret.id),
         back: (service.name, back),
         button: "Revoke secret",
         token: secret,
     };
-    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn revoke(
@@ -281,7 +282,7 @@ async fn ask_delete(
     caller: ConsoleCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, &id, Mistakes::default()).await
+    delete_page(&app, &caller, StatusCode::OK, &id, ValidationErrors::default()).await
 }
 
 async fn delete_page(
@@ -289,11 +290,11 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     id: &str,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    require(&caller.subject, Services)?;
+    authorize_write(&caller.subject, Services)?;
     let (service, _) = actions::get(&app.context, caller, id).await?;
-    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
     Ok(html(status, &DeletePage { shell, service, mistakes }))
 }
 

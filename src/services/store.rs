@@ -4,15 +4,20 @@ use super::model::{Checked, Service, Services};
 use crate::access::Permit;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ServiceId};
-use crate::platform::text::{fold, like};
-use crate::platform::web::paging::{Page, paged};
+use crate::platform::text::{casefold, contains_pattern};
+use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// A page of services, by name.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn list(db: &Db, organization: OrganizationId, search: &str, page: &Page) -> Result<Vec<Service>> {
+pub async fn list(
+    db: &Db,
+    organization: OrganizationId,
+    search: &str,
+    page: &PageRequest,
+) -> Result<Vec<Service>> {
     Ok(paged!(
         page,
         "SELECT s.id, s.organization_id, s.name, s.accepted_kinds, s.disabled_at, s.created_by_name, s.created_at, \
@@ -21,7 +26,7 @@ pub async fn list(db: &Db, organization: OrganizationId, search: &str, page: &Pa
         "s.id"
     )
     .bind(organization)
-    .bind(like(search))
+    .bind(contains_pattern(search))
     .all(db)
     .await?)
 }
@@ -54,7 +59,7 @@ pub(super) async fn insert(
     .bind(id)
     .bind(organization)
     .bind(&service.name)
-    .bind(fold(&service.name))
+    .bind(casefold(&service.name))
     .bind(&service.accepted_kinds)
     .bind(by)
     .bind(now)
@@ -75,7 +80,7 @@ pub(super) async fn update(
         sql("UPDATE services SET name = $1, name_folded = $2, accepted_kinds = $3, disabled_at = $4, \
             version = version + 1 WHERE id = $5 AND version = $6")
         .bind(&service.name)
-        .bind(fold(&service.name))
+        .bind(casefold(&service.name))
         .bind(&service.accepted_kinds)
         .bind(disabled_at)
         .bind(was.id)

@@ -8,9 +8,9 @@ use crate::authn::throttle;
 use crate::authn::throttle::Attempt;
 use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
-use crate::platform::text::fold;
+use crate::platform::text::casefold;
 use crate::platform::web::RequestContext;
-use crate::platform::{Error, Mistakes, Result, sql};
+use crate::platform::{Error, Result, ValidationErrors, sql};
 use crate::state::AppState;
 
 #[derive(sqlx::FromRow)]
@@ -34,7 +34,7 @@ pub async fn sign_in(
     email: &str,
     password: Secret,
 ) -> Result<PersonId> {
-    let account = fold(email);
+    let account = casefold(email);
     let row: Option<Row> =
         sql("SELECT id, username, email, name, password_hash FROM people WHERE email_folded = $1")
             .bind(&account)
@@ -53,10 +53,10 @@ pub async fn sign_in(
         let person = Person { id: row.id, username: row.username, email: row.email, name: row.name };
         let actor = Actor::person(&request, person.id, &person.name);
         let mut change = Change::begin(&app.context, &actor, None).await?;
-        change.touches_nothing();
+        change.no_invalidation();
         change.commit(Event::new(Action::SignedIn, "person", person.id, &person.username)).await?;
         return Ok(person.id);
     }
     refused_sign_ins::record(&app.context, &Actor::anonymous(&request, ""), email, person.is_some()).await?;
-    Err(Error::Invalid(Mistakes::one("", "The email address or the password is not right.")))
+    Err(Error::Invalid(ValidationErrors::one("", "The email address or the password is not right.")))
 }

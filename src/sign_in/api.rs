@@ -14,8 +14,8 @@ use crate::audit::Change;
 use crate::callers::{all_memberships, ensure_personal_tokens_allowed};
 use crate::platform::id::TokenId;
 use crate::platform::web::operation::{Api, delete, direct, post};
-use crate::platform::web::{Json, told};
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::web::{Json, json_response};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::Membership;
 use crate::service_accounts::store as accounts;
 use crate::state::AppState;
@@ -24,7 +24,9 @@ use crate::tokens::model::{Holder, Lifetime, Overlap, Renewal, RenewalBody, Toke
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{lifecycle, store};
 use crate::verification::VerifiedToken;
-use crate::verification::attribution::{Attribution, AttributionClaim, Named, Outcome, attribute};
+use crate::verification::attribution::{
+    AttributedPerson, Attribution, AttributionClaim, AttributionOutcome, attribute,
+};
 use crate::verification::principal::{Principal, PrincipalKind};
 use crate::verification::token_format::Hint;
 use crate::verification::verify_request;
@@ -69,8 +71,8 @@ struct WhoAmI<'a> {
     #[schemars(with = "Permissions")]
     permissions: &'a RawValue,
     token: OwnToken,
-    attributed_to: Option<Named>,
-    attribution: Option<Outcome>,
+    attributed_to: Option<AttributedPerson>,
+    attribution: Option<AttributionOutcome>,
     /// With a person's token of several organizations: each, with what it may do there.
     #[serde(skip_serializing_if = "Option::is_none")]
     organizations: Option<Vec<OwnOrganization<'a>>>,
@@ -136,7 +138,7 @@ async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -
         None => (Attribution::default(), Permissions::NONE),
     };
     app.verifier.usage.record(&bearer, None, attribution.usage_key());
-    told(&WhoAmI {
+    json_response(&WhoAmI {
         id: bearer.principal.id(),
         kind: bearer.principal.kind(),
         name: bearer.principal.name(),
@@ -177,10 +179,10 @@ async fn revoke(State(app): State<AppState>, bearer: VerifiedToken) -> Result<St
     let actor = bearer.actor();
     let mut change = Change::begin(&app.context, &actor, organization).await?;
     if let Principal::Person { id, .. } = &bearer.principal {
-        change.touches_person(*id);
+        change.invalidates_person(*id);
     }
     let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
-    lifecycle::end_itself(change, &token, bearer.is_old).await?;
+    lifecycle::revoke_presented(change, &token, bearer.is_old).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,7 +197,7 @@ async fn rotate(
     let Principal::Machine(machine) = &bearer.principal else { return Err(Error::Forbidden(no.to_owned())) };
     let actor = bearer.actor();
     let mut change = Change::begin(&app.context, &actor, Some(machine.organization.id)).await?;
-    change.touches_token(bearer.token);
+    change.invalidates_token(bearer.token);
     let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
     let now = change.now;
     let allowed = match token.service_account_id {
@@ -220,7 +222,7 @@ async fn rotate(
     };
     if let Some(most) = most.filter(|most| is_longer(*most)) {
         let message = format!("may be at most {}: as long as the key was made for", most.rfc3339());
-        return Err(Error::Invalid(Mistakes::one("expires_at", message)));
+        return Err(Error::Invalid(ValidationErrors::one("expires_at", message)));
     }
     let policy = &machine.organization.policy;
     let (presented, delivery) = ((holder, bearer.value), SecretDelivery::Answer);

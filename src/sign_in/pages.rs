@@ -13,15 +13,15 @@ use crate::audit::{Action, Actor, Change, Event};
 use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::session;
 use crate::authn::session::{THEME, Theme};
-use crate::authn::throttle::wait_of;
+use crate::authn::throttle::retry_message;
 use crate::filters;
+use crate::layout::{page, refused};
 use crate::platform::clock::DAY;
 use crate::platform::web::RequestContext;
 use crate::platform::web::client::is_local_host;
-use crate::platform::web::cookie::{self, Lasts};
+use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, Query, html, redirect, safe_next};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
 /// The routes of this section.
@@ -37,7 +37,7 @@ pub fn routes() -> Router<AppState> {
 struct SignInPage {
     email: String,
     next: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
     needs_https: bool,
 }
 
@@ -62,7 +62,7 @@ async fn ask(
         return Ok(redirect("/setup"));
     }
     let needs_https = needs_https(&app, &headers);
-    Ok(page(&SignInPage { email: String::new(), next, mistakes: Mistakes::default(), needs_https }))
+    Ok(page(&SignInPage { email: String::new(), next, mistakes: ValidationErrors::default(), needs_https }))
 }
 
 async fn sign_in(
@@ -86,7 +86,7 @@ async fn sign_in(
             Ok(response)
         }
         Err(error @ (Error::TooMany { .. } | Error::Busy { .. })) => {
-            let (status, seconds, mistakes) = wait_of(error)?;
+            let (status, seconds, mistakes) = retry_message(error)?;
             let mut response = html(status, &SignInPage { email, next, mistakes, needs_https });
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
             Ok(response)
@@ -106,7 +106,7 @@ async fn sign_out(
     if let Some(person) = session::person(&session, &app.context).await? {
         let actor = Actor::person(&request, person.id, &person.name);
         let mut change = Change::begin(&app.context, &actor, None).await?;
-        change.touches_nothing();
+        change.no_invalidation();
         change.commit(Event::new(Action::SignedOut, "person", person.id, &person.username)).await?;
     }
     session.flush().await.map_err(Error::internal)?;
@@ -117,10 +117,15 @@ async fn theme(State(app): State<AppState>, form: Form) -> Response {
     let mut response = redirect(&form.text("back"));
     match form.text("theme").parse::<Theme>() {
         Ok(theme) => {
-            cookie::set(&mut response, &app.context.config, (THEME, theme.word()), Lasts::For(DAY * 365));
+            cookie::set(
+                &mut response,
+                &app.context.config,
+                (THEME, theme.word()),
+                CookieLifetime::For(DAY * 365),
+            );
         }
         // Any other word: as the system has it.
-        Err(_) => cookie::set(&mut response, &app.context.config, (THEME, ""), Lasts::Gone),
+        Err(_) => cookie::set(&mut response, &app.context.config, (THEME, ""), CookieLifetime::Gone),
     }
     response
 }

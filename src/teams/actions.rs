@@ -4,25 +4,30 @@ use serde_json::json;
 
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
 use super::store::{self, Seen};
-use crate::access::{Kind, TeamRole, holds_groups, require, see};
+use crate::access::{Kind, TeamRole, authorize_read, authorize_write, holds_groups};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::id::TeamId;
-use crate::platform::web::paging::{Cursor, Page, Slice};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::{Error, Result, ValidationErrors};
 
 /// The teams that the caller sees.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for a machine without `groups:read`.
-pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page) -> Result<Slice<Team>> {
-    see(&caller.subject, Teams)?;
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    search: &str,
+    page: &PageRequest,
+) -> Result<Page<Team>> {
+    authorize_read(&caller.subject, Teams)?;
     let person = if let Kind::Person { id, .. } = caller.subject.kind { Some(id) } else { None };
     let seen = Seen { all: holds_groups(&caller.subject), person };
     let rows = store::list(&context.db, caller.organization.id, &seen, search, page).await?;
-    Ok(page.cut(rows, |team| Cursor { key: team.key(), id: team.id.to_string() }))
+    Ok(page.into_page(rows, |team| Cursor { key: team.key(), id: team.id.to_string() }))
 }
 
 /// One team that the caller sees.
@@ -30,7 +35,7 @@ pub async fn list(context: &Context, caller: &Caller, search: &str, page: &Page)
 /// # Errors
 /// [`Error::NotFound`] for what is not there or hidden.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
-    see(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)
+    authorize_read(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)
 }
 
 /// Makes a team, empty.
@@ -39,7 +44,7 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Team
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken slug.
 pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Result<Team> {
     let (mut change, caller) = caller.begin(context).await?;
-    let permit = require(&caller.subject, Teams)?;
+    let permit = authorize_write(&caller.subject, Teams)?;
     let checked = input.check(&caller.organization.sets)?;
     let id = TeamId::new(change.now, &context.random);
     if let Some(first) = find_or_record_outcome(&mut change, "team", &id).await? {
@@ -64,7 +69,8 @@ pub async fn edit(
     version: Option<i64>,
 ) -> Result<Team> {
     let (mut change, caller) = caller.begin(context).await?;
-    let team = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
+    let team =
+        authorize_write(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     let checked = input.check(&team, &caller.organization.sets)?;
     let fresh = version.is_none_or(|version| version == team.version);
     if !fresh || !store::update(&mut change, &team, &checked).await? {
@@ -87,12 +93,13 @@ pub async fn edit(
 /// [`Error::Conflict`] with the list of what hangs on it, or for the owners team.
 pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Team> {
     let (mut change, caller) = caller.begin(context).await?;
-    let team = require(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
+    let team =
+        authorize_write(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     if team.is_owners {
         return Err(Error::conflict("The owners team cannot be deleted."));
     }
     if typed.is_some_and(|typed| typed.trim() != team.name) {
-        return Err(Error::Invalid(Mistakes::one(
+        return Err(Error::Invalid(ValidationErrors::one(
             "confirm",
             format!("must be the team's name: {}", team.name),
         )));
@@ -100,7 +107,7 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
     let listed = |rows: Vec<(String,)>| rows.into_iter().map(|(name,)| name).collect::<Vec<_>>().join(", ");
     let accounts = store::tied_accounts(change.tx(), team.id).await?;
     let projects = store::tied_projects(change.tx(), team.id).await?;
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     if !accounts.is_empty() {
         mistakes.add(
             "",
@@ -131,12 +138,15 @@ pub async fn members(
     context: &Context,
     caller: &Caller,
     named: &str,
-    page: &Page,
-) -> Result<(Team, Slice<Member>)> {
-    let team =
-        see(&caller.subject, MembersOf(store::find(&context.db, caller.organization.id, named).await?))?.0;
+    page: &PageRequest,
+) -> Result<(Team, Page<Member>)> {
+    let team = authorize_read(
+        &caller.subject,
+        MembersOf(store::find(&context.db, caller.organization.id, named).await?),
+    )?
+    .0;
     let members = store::members(&context.db, team.id, page).await?;
-    Ok((team, page.cut(members, |it| Cursor { key: it.username.clone(), id: it.id.to_string() })))
+    Ok((team, page.into_page(members, |it| Cursor { key: it.username.clone(), id: it.id.to_string() })))
 }
 
 /// Puts a member of the organization into a team, or changes what they are
@@ -153,8 +163,10 @@ pub async fn set_member(
     role: TeamRole,
 ) -> Result<Member> {
     let (mut change, caller) = caller.begin(context).await?;
-    let team =
-        require(&caller.subject, MembersOf(store::find(change.tx(), caller.organization.id, named).await?))?;
+    let team = authorize_write(
+        &caller.subject,
+        MembersOf(store::find(change.tx(), caller.organization.id, named).await?),
+    )?;
     let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;
     let (id, username, name, was) = found.ok_or(Error::NotFound)?;
     store::set_member(&mut change, &team, id, role).await?;
@@ -172,8 +184,10 @@ pub async fn set_member(
 pub async fn remove_member(context: &Context, caller: &Caller, named: &str, person: &str) -> Result<()> {
     // Of two owners who remove each other at once, the second finds the first gone.
     let (mut change, caller) = caller.begin(context).await?;
-    let team =
-        require(&caller.subject, MembersOf(store::find(change.tx(), caller.organization.id, named).await?))?;
+    let team = authorize_write(
+        &caller.subject,
+        MembersOf(store::find(change.tx(), caller.organization.id, named).await?),
+    )?;
     let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;
     let Some((id, username, _, Some(was))) = found else { return Err(Error::NotFound) };
     if team.0.is_owners && store::count_members(change.tx(), team.0.id).await? < 2 {

@@ -13,10 +13,10 @@ use super::model::{Member, NewTeam, Team, TeamEdit};
 use crate::access::TeamRole;
 use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
-use crate::platform::web::paging::Page;
+use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
 const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] }];
@@ -70,7 +70,8 @@ pub fn routes() -> Api<AppState> {
 }
 
 async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
-    let slice = actions::list(&app.context, &caller, &query.text("q"), &Page::of_api(&query)?).await?;
+    let slice =
+        actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
@@ -118,7 +119,7 @@ async fn members(
     Path((_, team)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
-    let (_, members) = actions::members(&app.context, &caller, &team, &Page::of_api(&query)?).await?;
+    let (_, members) = actions::members(&app.context, &caller, &team, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": members.rows, "next": members.next })).into_response())
 }
 
@@ -145,7 +146,7 @@ async fn set_member(
     Json(place): Json<Place>,
 ) -> Result<Response> {
     let role = place.role.as_deref().unwrap_or("member").parse::<TeamRole>();
-    let role = role.map_err(|message| Error::Invalid(Mistakes::one("role", message)))?;
+    let role = role.map_err(|message| Error::Invalid(ValidationErrors::one("role", message)))?;
     let member = actions::set_member(&app.context, &caller, &team, &username, role).await?;
     let Member { username, name, role, .. } = member;
     Ok(Answer(InTeam { username, name, role }).into_response())

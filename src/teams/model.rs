@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Sets, Target, TeamFacts, TeamRole};
 use crate::platform::id::{PersonId, TeamId};
-use crate::platform::text::{UpTo, check_unprivileged, name, prose, slug, words};
+use crate::platform::text::{UpTo, check_unprivileged, multiline_text, name, slug, string_enum};
 use crate::platform::web::nullable::cleared;
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 
 /// What stands for a team that a reader may not know.
 pub const SECRET_TEAM: &str = "A secret team";
 
-words! {
+string_enum! {
     /// Who sees a team.
     TeamVisibility {
         /// Everyone of the organization.
@@ -208,7 +208,7 @@ impl NewTeam {
     /// The same, over a team that there is: what stays as it was is not looked at
     /// again, and the owners team may be called what others may not.
     fn check_over(&self, team: Option<&Team>, sets: &Sets) -> Result<Checked> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let unprivileged = |text: String| check_unprivileged(&text).map(|()| text);
         let name = match team {
             Some(team) if team.name == self.name => Ok(team.name.clone()),
@@ -220,8 +220,8 @@ impl NewTeam {
             Some(team) => Some(team.slug.clone()),
             None => mistakes.check("slug", slug(&self.slug).and_then(unprivileged)),
         };
-        let description =
-            mistakes.check("description", prose(self.description.as_deref().unwrap_or_default(), 500));
+        let description = mistakes
+            .check("description", multiline_text(self.description.as_deref().unwrap_or_default(), 500));
         let visibility =
             mistakes.check("visibility", self.visibility.as_deref().unwrap_or("visible").parse());
         let role = mistakes.check("role", role(sets, self.role.as_deref().unwrap_or("member")));

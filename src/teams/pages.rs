@@ -9,14 +9,14 @@ use axum::routing::{get, post};
 
 use super::actions;
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
-use crate::access::{PermissionSet, TeamRole, may};
+use crate::access::{PermissionSet, TeamRole, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
-use crate::platform::web::paging::{Page, Slice};
+use crate::layout::{Layout, page, refused};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, page, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
 const SECTION: &str = "Teams";
@@ -40,63 +40,63 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "teams/list.html")]
 struct ListPage {
-    shell: Shell,
+    shell: Layout,
     search: String,
-    slice: Slice<Team>,
+    slice: Page<Team>,
     may_create: bool,
 }
 
 #[derive(Template)]
 #[template(path = "teams/new.html")]
 struct NewPage {
-    shell: Shell,
+    shell: Layout,
     form: NewTeam,
     roles: Vec<PermissionSet>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "teams/members.html")]
 struct MembersPage {
-    shell: Shell,
+    shell: Layout,
     team: Team,
-    members: Slice<Member>,
+    members: Page<Member>,
     may_manage: bool,
     typed: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "teams/settings.html")]
 struct SettingsPage {
-    shell: Shell,
+    shell: Layout,
     team: Team,
     form: TeamEdit,
     roles: Vec<PermissionSet>,
     may_edit: bool,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "teams/delete.html")]
 struct DeletePage {
-    shell: Shell,
+    shell: Layout,
     team: Team,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
     let search = query.text("q");
-    let slice = actions::list(&app.context, &caller, &search, &Page::of_console(&query)?).await?;
-    let may_create = may(&caller.subject, &Teams);
-    let shell = Shell::of(&app, &caller, SECTION, "Teams").await?;
+    let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
+    let may_create = can_write(&caller.subject, &Teams);
+    let shell = Layout::of(&app, &caller, SECTION, "Teams").await?;
     Ok(page(&ListPage { shell, search, slice, may_create }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    crate::access::require(&caller.subject, Teams)?;
+    crate::access::authorize_write(&caller.subject, Teams)?;
     let form = NewTeam { role: Some("member".to_owned()), ..NewTeam::default() };
-    new_page(&app, &caller, StatusCode::OK, form, Mistakes::default()).await
+    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
 async fn new_page(
@@ -104,9 +104,9 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: NewTeam,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let shell = Shell::of(app, caller, SECTION, "New team").await?;
+    let shell = Layout::of(app, caller, SECTION, "New team").await?;
     Ok(html(
         status,
         &NewPage { shell, form, roles: caller.organization.sets.all().cloned().collect(), mistakes },
@@ -144,21 +144,22 @@ async fn members(
     Path((_, team)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
-    let which = Page::of_console(&query)?;
-    members_page(&app, &caller, (StatusCode::OK, &which), &team, String::new(), Mistakes::default()).await
+    let which = PageRequest::for_console(&query)?;
+    members_page(&app, &caller, (StatusCode::OK, &which), &team, String::new(), ValidationErrors::default())
+        .await
 }
 
 async fn members_page(
     app: &AppState,
     caller: &ConsoleCaller,
-    (status, which): (StatusCode, &Page),
+    (status, which): (StatusCode, &PageRequest),
     named: &str,
     typed: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let (team, members) = actions::members(&app.context, caller, named, which).await?;
-    let may_manage = may(&caller.subject, &MembersOf(team.clone()));
-    let shell = Shell::of(app, caller, SECTION, team.name.clone()).await?;
+    let may_manage = can_write(&caller.subject, &MembersOf(team.clone()));
+    let shell = Layout::of(app, caller, SECTION, team.name.clone()).await?;
     Ok(html(status, &MembersPage { shell, team, members, may_manage, typed, mistakes }))
 }
 
@@ -171,7 +172,7 @@ async fn add(
     let person = form.text("person");
     let done = match form.text("role").parse::<TeamRole>() {
         Ok(role) => actions::set_member(&app.context, &caller, &team, &person, role).await,
-        Err(message) => Err(Error::Invalid(Mistakes::one("role", message))),
+        Err(message) => Err(Error::Invalid(ValidationErrors::one("role", message))),
     };
     let error = match done {
         Ok(member) => {
@@ -180,13 +181,13 @@ async fn add(
             return Ok(redirect(&address(&caller, &format!("/{team}/members"))));
         }
         // The team was seen before, so what is not found is the person.
-        Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => {
-            Error::Invalid(Mistakes::one("person", "is nobody in this organization; invite them first"))
-        }
+        Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => Error::Invalid(
+            ValidationErrors::one("person", "is nobody in this organization; invite them first"),
+        ),
         Err(error) => error,
     };
     let (status, mistakes) = refused(error)?;
-    members_page(&app, &caller, (status, &Page::first()), &team, person, mistakes).await
+    members_page(&app, &caller, (status, &PageRequest::first()), &team, person, mistakes).await
 }
 
 async fn remove(
@@ -202,7 +203,7 @@ async fn remove(
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            members_page(&app, &caller, (status, &Page::first()), &team, String::new(), mistakes).await
+            members_page(&app, &caller, (status, &PageRequest::first()), &team, String::new(), mistakes).await
         }
     }
 }
@@ -224,7 +225,7 @@ async fn settings(
 ) -> Result<Response> {
     let team = actions::get(&app.context, &caller, &team).await?;
     let form = as_typed(&team);
-    settings_page(&app, &caller, StatusCode::OK, team, form, Mistakes::default()).await
+    settings_page(&app, &caller, StatusCode::OK, team, form, ValidationErrors::default()).await
 }
 
 async fn settings_page(
@@ -233,10 +234,10 @@ async fn settings_page(
     status: StatusCode,
     team: Team,
     form: TeamEdit,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let may_edit = may(&caller.subject, &team);
-    let shell = Shell::of(app, caller, SECTION, format!("{} settings", team.name)).await?;
+    let may_edit = can_write(&caller.subject, &team);
+    let shell = Layout::of(app, caller, SECTION, format!("{} settings", team.name)).await?;
     Ok(html(
         status,
         &SettingsPage {
@@ -282,8 +283,8 @@ async fn ask(
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
     let team = actions::get(&app.context, &caller, &team).await?;
-    let team = crate::access::require(&caller.subject, team)?.into_inner();
-    delete_page(&app, &caller, StatusCode::OK, team, Mistakes::default()).await
+    let team = crate::access::authorize_write(&caller.subject, team)?.into_inner();
+    delete_page(&app, &caller, StatusCode::OK, team, ValidationErrors::default()).await
 }
 
 async fn delete_page(
@@ -291,9 +292,9 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     team: Team,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let shell = Shell::of(app, caller, SECTION, format!("Delete {}?", team.name)).await?;
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", team.name)).await?;
     Ok(html(status, &DeletePage { shell, team, mistakes }))
 }
 

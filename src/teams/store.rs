@@ -6,8 +6,8 @@ use crate::audit::Change;
 use crate::organizations::store::set_team_member;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::text::like;
-use crate::platform::web::paging::{Page, paged};
+use crate::platform::text::contains_pattern;
+use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -51,7 +51,7 @@ pub async fn list(
     organization: OrganizationId,
     seen: &Seen,
     search: &str,
-    page: &Page,
+    page: &PageRequest,
 ) -> Result<Vec<Team>> {
     Ok(paged!(
         page,
@@ -67,7 +67,7 @@ pub async fn list(
     .bind(organization)
     .bind(seen.all)
     .bind(seen.person)
-    .bind(like(search))
+    .bind(contains_pattern(search))
     .all(db)
     .await?)
 }
@@ -156,7 +156,7 @@ pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn members(db: &Db, team: TeamId, page: &Page) -> Result<Vec<Member>> {
+pub async fn members(db: &Db, team: TeamId, page: &PageRequest) -> Result<Vec<Member>> {
     Ok(paged!(
         page,
         "SELECT p.id, p.username, p.email, p.name, m.role FROM team_members m \
@@ -182,7 +182,7 @@ pub(super) async fn person(
             WHERE p.username = $3 OR p.email_folded = $3")
     .bind(organization)
     .bind(team)
-    .bind(crate::platform::text::fold(named))
+    .bind(crate::platform::text::casefold(named))
     .optional(tx)
     .await?)
 }

@@ -3,7 +3,7 @@
 
 use super::model::Team;
 use super::store;
-use crate::access::{Guarded, Permit, Resource, Target, require, see};
+use crate::access::{Guarded, Permit, Resource, Target, authorize_read, authorize_write};
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
@@ -37,7 +37,7 @@ impl HoldsTokens for TokenOf {
 /// [`Error::NotFound`] for a team that is hidden.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<(Team, Option<Token>)> {
     let team = store::find(&context.db, caller.organization.id, named).await?;
-    let TokenOf(_, team) = see(&caller.subject, TokenOf(caller.organization.id, team))?;
+    let TokenOf(_, team) = authorize_read(&caller.subject, TokenOf(caller.organization.id, team))?;
     let token = tokens::of_team(&context.db, team.id).await?;
     Ok((team, token))
 }
@@ -49,7 +49,7 @@ async fn managed<'a>(
 ) -> Result<(Change<'a>, Caller, Permit<TokenOf>, Option<Token>)> {
     let (mut change, caller) = caller.begin(context).await?;
     let team = store::find(change.tx(), caller.organization.id, named).await?;
-    let holder = require(&caller.subject, TokenOf(caller.organization.id, team))?;
+    let holder = authorize_write(&caller.subject, TokenOf(caller.organization.id, team))?;
     let token = tokens::of_team(change.tx(), holder.1.id).await?;
     Ok((change, caller, holder, token))
 }

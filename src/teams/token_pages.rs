@@ -9,17 +9,17 @@ use axum::routing::{get, post};
 
 use super::model::Team;
 use super::token::{self, TokenOf};
-use crate::access::{TokenKind, may};
+use crate::access::{TokenKind, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::filters;
+use crate::layout::{Layout, refused};
 use crate::platform::web::{Form, html, redirect};
-use crate::platform::{Error, Mistakes, Result};
-use crate::shell::{Shell, refused};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
-    About, Card, Question, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
+    About, Card, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
 
 const SECTION: &str = "Teams";
@@ -43,10 +43,10 @@ fn address(caller: &ConsoleCaller, team: &str) -> String {
 #[derive(Template)]
 #[template(path = "teams/api_token.html")]
 struct CardPage {
-    shell: Shell,
+    shell: Layout,
     team: Team,
     card: Card,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 async fn card(
@@ -54,7 +54,7 @@ async fn card(
     caller: ConsoleCaller,
     Path((_, team)): Named,
 ) -> Result<Response> {
-    card_page(&app, &caller, StatusCode::OK, &team, Form::default(), Mistakes::default()).await
+    card_page(&app, &caller, StatusCode::OK, &team, Form::default(), ValidationErrors::default()).await
 }
 
 async fn card_page(
@@ -63,7 +63,7 @@ async fn card_page(
     status: StatusCode,
     named: &str,
     form: Form,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let (team, token) = token::get(&app.context, caller, named).await?;
     let who_may = if team.is_owners {
@@ -78,14 +78,14 @@ async fn card_page(
         what: "Team API token",
         name: team.name.clone(),
         base: address(caller, &team.slug),
-        may_manage: may(&caller.subject, &TokenOf(caller.organization.id, team.clone())),
+        may_manage: can_write(&caller.subject, &TokenOf(caller.organization.id, team.clone())),
         who_may,
         lifetimes: Vec::new(),
         lifetime: String::new(),
         lifetime_date: String::new(),
     };
     let card = card.choosing(&caller.organization.policy, TokenKind::Team, app.context.clock.now(), &form);
-    let shell = Shell::of(app, caller, SECTION, format!("{} – API token", team.name)).await?;
+    let shell = Layout::of(app, caller, SECTION, format!("{} – API token", team.name)).await?;
     Ok(html(status, &CardPage { shell, team, card, mistakes }))
 }
 
@@ -128,7 +128,7 @@ async fn reveal(
         regenerate: format!("{base}/regenerate"),
         done: base,
     };
-    let shell = Shell::of(&app, &caller, SECTION, "").await?;
+    let shell = Layout::of(&app, &caller, SECTION, "").await?;
     show(&app, &caller.signed_in.session, shell, token.id, about).await
 }
 
@@ -139,12 +139,14 @@ async fn question(
     named: &str,
     verb: &str,
     button: &'static str,
-) -> Result<(Shell, Question)> {
+) -> Result<(Layout, Confirmation)> {
     let (team, token) = token::get(&app.context, caller, named).await?;
-    let team = crate::access::require(&caller.subject, TokenOf(caller.organization.id, team))?.into_inner().1;
+    let team = crate::access::authorize_write(&caller.subject, TokenOf(caller.organization.id, team))?
+        .into_inner()
+        .1;
     let base = address(caller, &team.slug);
-    let shell = Shell::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
-    let question = Question {
+    let shell = Layout::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
+    let question = Confirmation {
         token: token.ok_or(Error::NotFound)?,
         action: format!("{base}/{}", verb.to_lowercase()),
         back: (team.name, base),
@@ -160,7 +162,7 @@ async fn regenerate_form(
 ) -> Result<Response> {
     let (shell, question) = question(&app, &caller, &team, "Regenerate", "Regenerate token").await?;
     let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(shell, StatusCode::OK, question, with, Mistakes::default()))
+    Ok(ask_regenerate(shell, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
 async fn regenerate(
@@ -188,7 +190,7 @@ async fn delete_form(
     Path((_, team)): Named,
 ) -> Result<Response> {
     let (shell, question) = question(&app, &caller, &team, "Delete", "Delete token").await?;
-    ask_end(&app, shell, StatusCode::OK, question, Mistakes::default()).await
+    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn delete(

@@ -25,7 +25,7 @@ pub const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// For what an access token is given: whom it acts as, and with what it ends.
 /// Made from a token that was verified, or from an external identity that was.
 #[derive(Clone, Debug)]
-pub struct AccessFor {
+pub struct AccessTokenGrant {
     pub(super) acts_as: TokenKind,
     pub(super) organization: Option<OrganizationId>,
     pub(super) account: Option<ServiceAccountId>,
@@ -43,7 +43,7 @@ pub struct AccessFor {
     bounds: Option<Permissions>,
 }
 
-impl AccessFor {
+impl AccessTokenGrant {
     /// For a token: the access token acts as the same principal.
     #[must_use]
     pub fn token(bearer: &VerifiedToken) -> Self {
@@ -130,21 +130,21 @@ impl AccessFor {
 /// database cannot.
 pub async fn issue(
     mut change: Change<'_>,
-    access: &AccessFor,
+    access: &AccessTokenGrant,
     permissions: Option<Permissions>,
     lifetime: Duration,
 ) -> Result<(PlainToken, Timestamp)> {
-    change.touches_nothing();
+    change.no_invalidation();
     if access.identity.is_some() {
         change.without_caller();
     }
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
     let parent_lives = match access.parent {
-        Some(parent) => store::hold(change.tx(), parent).await?,
+        Some(parent) => store::lock_token(change.tx(), parent).await?,
         None => true,
     };
     let identity_lives = match access.identity {
-        Some((account, provider)) => store::hold_identity(change.tx(), account, provider).await?,
+        Some((account, provider)) => store::lock_identity(change.tx(), account, provider).await?,
         None => true,
     };
     if !parent_lives || !identity_lives {

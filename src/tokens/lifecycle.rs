@@ -32,7 +32,7 @@ impl Issued {
 }
 
 /// What a request that makes a token of a holder is remembered for.
-pub(super) fn made_for(holder: Holder) -> String {
+pub(super) fn issue_purpose(holder: Holder) -> String {
     format!("token of {holder:?}")
 }
 
@@ -49,7 +49,7 @@ pub async fn issue(
 ) -> Result<Issued> {
     let context = change.context().clone();
     let id = TokenId::new(change.now, &context.random);
-    if let Some(first) = find_or_record_outcome(change, &made_for(holder), &id).await? {
+    if let Some(first) = find_or_record_outcome(change, &issue_purpose(holder), &id).await? {
         return Ok(Issued { id: first, value: None });
     }
     let value = PlainToken::generate(holder.kind(), &context.random);
@@ -81,16 +81,17 @@ pub async fn regenerate(
     let Some((expires_at, overlap)) = renew(change, holder, token, renewal, policy).await? else {
         return Ok(Issued { id: token.id, value: None });
     };
-    store::drop_previous(change.tx(), token.id).await?;
+    store::end_overlap(change.tx(), token.id).await?;
     let now = change.now;
     if token.kind == TokenKind::Personal {
         // Whoever had the old value may have created others with it.
         store::revoke_created_with(change.tx(), token.id, now).await?;
     }
     let stops_at = overlap.map_or(now, |overlap| now.plus(overlap.duration()));
-    store::retire(change.tx(), token.id, token.expires_at.map_or(stops_at, |end| end.min(stops_at))).await?;
+    store::start_overlap(change.tx(), token.id, token.expires_at.map_or(stops_at, |end| end.min(stops_at)))
+        .await?;
     if overlap.is_none() {
-        store::drop_previous(change.tx(), token.id).await?;
+        store::end_overlap(change.tx(), token.id).await?;
     }
     new_value(change, token, delivery, json!({ "expires_at": expires_at, "overlap": overlap })).await
 }
@@ -121,10 +122,10 @@ pub async fn rotate(
 /// Whether the same request was carried out before: its answer is repeated,
 /// although the value that it presents was replaced by it.
 async fn repeats_rotation(change: &mut Change<'_>, token: &Token) -> Result<bool> {
-    Ok(find_or_record_outcome(change, &renewal_of(token), &token.id).await?.is_some())
+    Ok(find_or_record_outcome(change, &renewal_purpose(token), &token.id).await?.is_some())
 }
 
-fn renewal_of(token: &Token) -> String {
+fn renewal_purpose(token: &Token) -> String {
     format!("value of {}", token.id)
 }
 
@@ -137,7 +138,7 @@ async fn renew(
     renewal: &Renewal,
     policy: &Policy,
 ) -> Result<Option<(Option<Timestamp>, Option<Overlap>)>> {
-    if find_or_record_outcome(change, &renewal_of(token), &token.id).await?.is_some() {
+    if find_or_record_outcome(change, &renewal_purpose(token), &token.id).await?.is_some() {
         return Ok(None);
     }
     let now = change.now;
@@ -171,11 +172,11 @@ async fn new_value(
 /// # Errors
 /// [`Error::Conflict`] when there is none; when the database cannot.
 pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
-    if store::drop_previous(change.tx(), token.id).await? == 0 {
+    if store::end_overlap(change.tx(), token.id).await? == 0 {
         return Err(Error::conflict("The old value has stopped already."));
     }
     let before = json!({ "hint": token.previous_hint });
-    change.touches_token(token.id);
+    change.invalidates_token(token.id);
     change.commit(Event::new(Action::TokenOverlapEnded, "token", token.id, &token.name).before(before)).await
 }
 
@@ -184,7 +185,7 @@ pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
 ///
 /// # Errors
 /// As [`stop_old`] and [`revoke`].
-pub async fn end_itself(change: Change<'_>, token: &Token, is_old: bool) -> Result<()> {
+pub async fn revoke_presented(change: Change<'_>, token: &Token, is_old: bool) -> Result<()> {
     if is_old { stop_old(change, token).await } else { revoke(change, token).await }
 }
 
@@ -197,7 +198,7 @@ pub async fn revoke(mut change: Change<'_>, token: &Token) -> Result<()> {
     let event = end(&mut change, token).await?;
     // Others may have been created with it, and end with it.
     if !matches!(token.kind, TokenKind::Access | TokenKind::Personal) {
-        change.touches_token(token.id);
+        change.invalidates_token(token.id);
     }
     change.commit(event).await
 }

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Guarded, IpAllowList, Permissions, Permit, Policy, PrincipalId, TokenKind};
 use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
-use crate::platform::text::{name, prose, words};
+use crate::platform::text::{multiline_text, name, string_enum};
 use crate::platform::web::nullable::present;
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::{self, Effect};
 use crate::quotas::Quota;
 use crate::verification::VerifiedToken;
 
-words! {
+string_enum! {
     /// How a token stands.
     Status {
         /// It works.
@@ -26,7 +26,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How long the old value lives on after a regeneration.
     Overlap {
         /// One hour.
@@ -367,7 +367,7 @@ impl TokenInput {
     /// Checks every field.
     pub fn check(
         &self,
-        mistakes: &mut Mistakes,
+        mistakes: &mut ValidationErrors,
         of: (&Policy, TokenKind),
         now: Timestamp,
     ) -> Option<NewToken> {
@@ -378,14 +378,14 @@ impl TokenInput {
     /// with `prefix`.
     pub fn check_under(
         &self,
-        mistakes: &mut Mistakes,
+        mistakes: &mut ValidationErrors,
         prefix: &str,
         of: (&Policy, TokenKind),
         now: Timestamp,
     ) -> Option<NewToken> {
         let field = |field: &str| format!("{prefix}{field}");
         let name = mistakes.check(&field("name"), name(&self.name));
-        let description = mistakes.check(&field("description"), prose(&self.description, 500));
+        let description = mistakes.check(&field("description"), multiline_text(&self.description, 500));
         let expires_at = check_lifetime(mistakes, &field("expires_at"), &self.lifetime, of, now);
         let addresses =
             mistakes.check(&field("allowed_addresses"), IpAllowList::parse(&self.allowed_addresses));
@@ -421,7 +421,7 @@ impl Renewal {
         kind: TokenKind,
         now: Timestamp,
     ) -> Result<(Option<Timestamp>, Option<Overlap>)> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         let end = match (&self.lifetime, token.expires_at) {
             (Lifetime::Usual, Some(end)) => {
                 let same = now.plus(end.since(token.regenerated_at)).min(Timestamp::LAST);
@@ -490,7 +490,7 @@ impl From<Option<Option<Timestamp>>> for Lifetime {
 /// this kind of token. The usual one is the policy's default, else no end,
 /// else the most that is allowed.
 pub fn check_lifetime(
-    mistakes: &mut Mistakes,
+    mistakes: &mut ValidationErrors,
     field: &str,
     lifetime: &Lifetime,
     (policy, kind): (&Policy, TokenKind),
@@ -523,7 +523,7 @@ pub fn check_lifetime(
 
 /// Checks an end without a policy (of an account): it must lie ahead.
 pub fn check_end(
-    mistakes: &mut Mistakes,
+    mistakes: &mut ValidationErrors,
     field: &str,
     lifetime: &Lifetime,
     now: Timestamp,
@@ -602,7 +602,7 @@ mod tests {
     fn the_policy_caps_a_lifetime_and_gives_the_usual_one() {
         let mut policy = Policy::default();
         let check = |policy: &Policy, lifetime: Lifetime| {
-            let mut mistakes = Mistakes::default();
+            let mut mistakes = ValidationErrors::default();
             check_lifetime(&mut mistakes, "expires_at", &lifetime, (policy, TokenKind::Team), now())
         };
         let days = |days: u32| now().plus(days * DAY);

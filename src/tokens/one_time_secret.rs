@@ -37,12 +37,12 @@ impl SecretDelivery {
 
 /// Who asks for a page that shows a value once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
+pub enum PageVisitor {
     /// A person who comes from a page of this site, or whose browser does not
     /// say where from.
     Person,
     /// A browser that fetches the page before anybody wants to see it.
-    LooksAhead,
+    Prefetch,
     /// Another site, a script, or a browser on its own: an address that was
     /// typed or kept, which browsers also fetch ahead.
     Elsewhere,
@@ -51,20 +51,20 @@ pub enum Asker {
 /// Reads it from the Fetch Metadata headers (W3C) and those by which browsers
 /// say that they look ahead. A browser that sends none of them is believed.
 #[must_use]
-pub fn asker(headers: &HeaderMap) -> Asker {
+pub fn page_visitor(headers: &HeaderMap) -> PageVisitor {
     let says = |name: &str, words: &[&str]| {
         let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         words.iter().any(|word| value.to_ascii_lowercase().contains(word))
     };
     let ahead = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
     if ahead.iter().any(|name| says(name, &["prefetch", "prerender", "preview"])) {
-        return Asker::LooksAhead;
+        return PageVisitor::Prefetch;
     }
     let unless = |name: &str, expected: &str| headers.get(name).is_some_and(|value| value != expected);
     let elsewhere = unless("sec-fetch-site", "same-origin")
         || unless("sec-fetch-mode", "navigate")
         || unless("sec-fetch-dest", "document");
-    if elsewhere { Asker::Elsewhere } else { Asker::Person }
+    if elsewhere { PageVisitor::Elsewhere } else { PageVisitor::Person }
 }
 
 /// Puts the value where it was asked for, inside the transaction that makes it.

@@ -15,16 +15,16 @@ use zeroize::Zeroizing;
 
 use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
 use super::one_time_secret;
-use super::one_time_secret::Asker;
+use super::one_time_secret::PageVisitor;
 use super::store::{self, Calls};
 use crate::access::{Policy, TokenKind};
 use crate::filters;
+use crate::layout::Layout;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
-use crate::platform::web::cookie::{self, Lasts};
+use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, html};
-use crate::platform::{Mistakes, Result, Timestamp};
-use crate::shell::Shell;
+use crate::platform::{Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
 
 /// What the page says around the value.
@@ -54,7 +54,7 @@ enum Example {
 #[derive(Template)]
 #[template(path = "tokens/reveal.html")]
 struct RevealPage {
-    shell: Shell,
+    shell: Layout,
     about: About,
     example: Example,
     value: Option<Zeroizing<String>>,
@@ -84,11 +84,11 @@ where
 /// Answers a browser that looks ahead, and one that was sent by another site or
 /// has nobody in front of it, without the value.
 async fn hide(request: Request, next: Next) -> Response {
-    match one_time_secret::asker(request.headers()) {
-        Asker::Person => next.run(request).await,
+    match one_time_secret::page_visitor(request.headers()) {
+        PageVisitor::Person => next.run(request).await,
         // A browser throws away what it fetched ahead and was refused, and asks again in earnest.
-        Asker::LooksAhead => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Asker::Elsewhere => {
+        PageVisitor::Prefetch => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        PageVisitor::Elsewhere => {
             html(StatusCode::FORBIDDEN, &HiddenPage { path: request.uri().path().to_owned() })
         }
     }
@@ -101,7 +101,7 @@ async fn hide(request: Request, next: Next) -> Response {
 pub async fn show(
     app: &AppState,
     session: &Session,
-    shell: Shell,
+    shell: Layout,
     token: TokenId,
     about: About,
 ) -> Result<Response> {
@@ -115,7 +115,7 @@ pub async fn show(
 pub async fn show_secret(
     app: &AppState,
     session: &Session,
-    shell: Shell,
+    shell: Layout,
     token: TokenId,
     about: About,
 ) -> Result<Response> {
@@ -125,16 +125,16 @@ pub async fn show_secret(
 async fn show_with(
     app: &AppState,
     session: &Session,
-    shell: Shell,
+    shell: Layout,
     token: TokenId,
     (about, example): (About, Example),
 ) -> Result<Response> {
     let value = one_time_secret::take(&app.context, session, token).await?;
-    let shell = Shell { title: format!("{} for {}", about.what, about.name), ..shell };
+    let shell = Layout { title: format!("{} for {}", about.what, about.name), ..shell };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
     let mut response = html(status, &RevealPage { shell, about, example, value });
     if shown {
-        cookie::set(&mut response, &app.context.config, (MARK, "1"), Lasts::Session);
+        cookie::set(&mut response, &app.context.config, (MARK, "1"), CookieLifetime::Session);
     }
     Ok(response)
 }
@@ -154,7 +154,7 @@ pub async fn unmark(State(context): State<Context>, request: Request, next: Next
         let mut all = response.headers().get_all(SET_COOKIE).iter();
         let shows = all.any(|value| value.as_bytes().starts_with(b"tessera-reveal=1;"));
         if !shows {
-            cookie::set(&mut response, &context.config, (MARK, ""), Lasts::Gone);
+            cookie::set(&mut response, &context.config, (MARK, ""), CookieLifetime::Gone);
         }
     }
     response
@@ -196,7 +196,7 @@ impl Card {
 
 /// What a question is about, and where its answers lead.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct Confirmation {
     /// The token.
     pub token: Token,
     /// Where it came from: label and address.
@@ -210,23 +210,23 @@ pub struct Question {
 #[derive(Template)]
 #[template(path = "tokens/regenerate.html")]
 struct RegeneratePage {
-    shell: Shell,
-    question: Question,
+    shell: Layout,
+    question: Confirmation,
     lifetimes: Vec<LifetimeChoice>,
     lifetime: String,
     lifetime_date: String,
     overlap: String,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 /// Asks how a new value is to be made.
 #[must_use]
 pub fn ask_regenerate(
-    shell: Shell,
+    shell: Layout,
     status: StatusCode,
-    question: Question,
+    question: Confirmation,
     (policy, form): (&Policy, &Form),
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 ) -> Response {
     let lifetimes = choices(policy, question.token.kind, shell.now.unwrap_or(question.token.created_at));
     let page = RegeneratePage {
@@ -253,10 +253,10 @@ pub fn renewal(form: &Form, now: Timestamp) -> Renewal {
 #[derive(Template)]
 #[template(path = "tokens/end.html")]
 struct EndPage {
-    shell: Shell,
-    question: Question,
+    shell: Layout,
+    question: Confirmation,
     calls: Vec<Calls>,
-    mistakes: Mistakes,
+    mistakes: ValidationErrors,
 }
 
 /// Asks whether a token is to end, and says what uses it.
@@ -265,10 +265,10 @@ struct EndPage {
 /// When the database cannot.
 pub async fn ask_end(
     app: &AppState,
-    shell: Shell,
+    shell: Layout,
     status: StatusCode,
-    question: Question,
-    mistakes: Mistakes,
+    question: Confirmation,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
     let calls = store::calls(&app.context, question.token.id).await?;
     Ok(html(status, &EndPage { shell, question, calls, mistakes }))

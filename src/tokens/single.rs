@@ -1,12 +1,12 @@
 //! Holders of one token at most: teams and the organization.
 
-use super::lifecycle::{self, Issued, made_for};
+use super::lifecycle::{self, Issued, issue_purpose};
 use super::model::{HoldsTokens, NewToken, Renewal, Token, check_lifetime};
 use super::one_time_secret::SecretDelivery;
 use crate::access::{Permit, Policy};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Change, Event};
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 
 /// Generates the holder's token, or gives the one that it has a new value.
 ///
@@ -23,13 +23,13 @@ pub async fn generate<T: HoldsTokens>(
 ) -> Result<Issued> {
     if let Some(current) = current {
         // The request that is repeated may have found none, and generated it.
-        if find_or_record_outcome(change, &made_for(holder.into()), &current.id).await?.is_some() {
+        if find_or_record_outcome(change, &issue_purpose(holder.into()), &current.id).await?.is_some() {
             return Ok(Issued { id: current.id, value: None });
         }
         return lifecycle::regenerate(change, holder.into(), current, renewal, policy, delivery).await;
     }
     let kind = super::model::Holder::from(holder).kind();
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = ValidationErrors::default();
     let end = check_lifetime(&mut mistakes, "expires_at", &renewal.lifetime, (policy, kind), change.now);
     mistakes.none()?;
     let token = NewToken { name: name.to_owned(), expires_at: end.flatten(), ..NewToken::default() };

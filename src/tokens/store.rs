@@ -1,6 +1,6 @@
 //! The SQL of tokens and their values.
 
-use super::access::AccessFor;
+use super::access::AccessTokenGrant;
 use super::model::{Holder, NewToken, Status, Token};
 use crate::access::PrincipalId;
 use crate::audit::Change;
@@ -9,7 +9,7 @@ use crate::platform::db::Source;
 use crate::platform::id::{
     IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId,
 };
-use crate::platform::web::paging::{Page, newest};
+use crate::platform::web::pagination::{PageRequest, newest};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -123,7 +123,7 @@ pub(super) async fn revoke_created_with(tx: &mut Tx, id: TokenId, now: Timestamp
 }
 
 /// Ends every value but the one in force.
-pub(super) async fn drop_previous(tx: &mut Tx, id: TokenId) -> Result<u64> {
+pub(super) async fn end_overlap(tx: &mut Tx, id: TokenId) -> Result<u64> {
     Ok(sql("DELETE FROM token_values WHERE token_id = $1 AND stops_at IS NOT NULL")
         .bind(id)
         .execute(tx)
@@ -131,7 +131,7 @@ pub(super) async fn drop_previous(tx: &mut Tx, id: TokenId) -> Result<u64> {
 }
 
 /// Lets the value in force live on until `stops_at`. Until now its uses were the token's.
-pub(super) async fn retire(tx: &mut Tx, id: TokenId, stops_at: Timestamp) -> Result<()> {
+pub(super) async fn start_overlap(tx: &mut Tx, id: TokenId, stops_at: Timestamp) -> Result<()> {
     sql("UPDATE token_values SET stops_at = $1, last_used_at = (SELECT last_used_at FROM tokens WHERE id = $2) \
          WHERE token_id = $2 AND stops_at IS NULL")
         .bind(stops_at)
@@ -157,7 +157,7 @@ pub(super) async fn revoke(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<b
 pub(super) async fn insert_access(
     change: &mut Change<'_>,
     id: TokenId,
-    of: &AccessFor,
+    of: &AccessTokenGrant,
     token: &NewToken,
 ) -> Result<()> {
     let quota = match (of.source, of.account) {
@@ -213,7 +213,7 @@ pub async fn of_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn hold(tx: &mut Tx, id: TokenId) -> Result<bool> {
+pub async fn lock_token(tx: &mut Tx, id: TokenId) -> Result<bool> {
     let rows = sql("UPDATE tokens SET version = version WHERE id = $1 AND revoked_at IS NULL")
         .bind(id)
         .execute(tx)
@@ -223,7 +223,7 @@ pub async fn hold(tx: &mut Tx, id: TokenId) -> Result<bool> {
 
 /// Holds an account and its identity provider as they were read, while an
 /// identity is exchanged; false if either was changed.
-pub(super) async fn hold_identity(
+pub(super) async fn lock_identity(
     tx: &mut Tx,
     (account, account_version): (ServiceAccountId, i64),
     (provider, provider_version): (IdentityProviderId, i64),
@@ -295,7 +295,7 @@ pub async fn of_account(
     db: &Db,
     account: ServiceAccountId,
     revoked: bool,
-    page: &Page,
+    page: &PageRequest,
 ) -> Result<Vec<Token>> {
     // The living ones are found without reading through those that are revoked.
     let statement = if revoked {
@@ -379,7 +379,7 @@ pub async fn of_person(
     db: &Db,
     person: PersonId,
     (now, dead): (Timestamp, bool),
-    page: &Page,
+    page: &PageRequest,
 ) -> Result<Vec<Token>> {
     Ok(newest!(
         page,

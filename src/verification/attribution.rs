@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName};
 use super::principal::{Principal, VerifiedToken};
 use crate::access::{Kind, Subject, knows_team};
 use crate::platform::id::{OrganizationId, TeamId};
-use crate::platform::text::{fold, words};
+use crate::platform::text::{casefold, string_enum};
 use crate::platform::{Db, Result, sql};
 
 /// What a request says of itself.
@@ -32,9 +32,9 @@ impl AttributionClaim {
     }
 }
 
-words! {
+string_enum! {
     /// What came of naming a person.
-    Outcome {
+    AttributionOutcome {
         /// They belong to the team: they are told and written down.
         Applied = "applied",
         /// They do not, or nobody has that name.
@@ -44,7 +44,7 @@ words! {
 
 /// A person who is named.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow, serde::Serialize, schemars::JsonSchema)]
-pub struct Named {
+pub struct AttributedPerson {
     /// Their username.
     pub username: String,
     /// Their address.
@@ -57,9 +57,9 @@ pub struct Attribution {
     /// The team's slug.
     pub team: Option<Arc<str>>,
     /// What came of naming a person; nothing where nobody was named.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<AttributionOutcome>,
     /// The person, where it was applied.
-    pub person: Option<Named>,
+    pub person: Option<AttributedPerson>,
 }
 
 impl Attribution {
@@ -103,7 +103,7 @@ pub async fn attribute(
         (Some(name), Some(team)) if is_account => Box::pin(member(db, organization, team, name)).await?,
         _ => None,
     };
-    let outcome = if person.is_some() { Outcome::Applied } else { Outcome::Ignored };
+    let outcome = if person.is_some() { AttributionOutcome::Applied } else { AttributionOutcome::Ignored };
     Ok(Attribution { team, outcome: Some(outcome), person })
 }
 
@@ -136,14 +136,19 @@ async fn team(
 
 /// The person of this username or address (the username wins), if they belong
 /// to the team.
-async fn member(db: &Db, organization: OrganizationId, team: &str, named: &str) -> Result<Option<Named>> {
+async fn member(
+    db: &Db,
+    organization: OrganizationId,
+    team: &str,
+    named: &str,
+) -> Result<Option<AttributedPerson>> {
     Ok(sql("SELECT p.username, p.email FROM people p \
          JOIN team_members m ON m.person_id = p.id JOIN teams t ON t.id = m.team_id \
          WHERE t.organization_id = $1 AND t.slug = $2 AND (p.username = $3 OR p.email_folded = $3) \
          ORDER BY CASE WHEN p.username = $3 THEN 0 ELSE 1 END LIMIT 1")
     .bind(organization)
     .bind(team)
-    .bind(fold(named))
+    .bind(casefold(named))
     .optional(db)
     .await?)
 }

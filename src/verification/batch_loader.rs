@@ -8,16 +8,16 @@ use tokio::sync::oneshot;
 
 use super::token_format::TokenHash;
 use crate::access::TokenKind;
-use crate::platform::db::Before;
+use crate::platform::db::Snapshot;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
 /// So many are asked for at once.
-const MOST: usize = 64;
+const MAX_BATCH: usize = 64;
 
 /// So many lookups are under way at once at most: enough to keep a database
 /// busy, few enough that others join.
-const TURNS: usize = 2;
+const MAX_BATCHES: usize = 2;
 
 /// A value's token, as it is stored.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -41,7 +41,7 @@ pub(super) struct Row {
 
 /// What came of one: the moment before it was asked for, and the row of a token
 /// that is not revoked.
-type Found = Result<(Before, Option<Row>)>;
+type Found = Result<(Snapshot, Option<Row>)>;
 
 /// What is asked for, and who waits for it.
 type Asked = (TokenHash, oneshot::Sender<Found>);
@@ -53,7 +53,7 @@ pub(super) struct BatchLoader(Arc<Mutex<Waiting>>);
 #[derive(Debug, Default)]
 struct Waiting {
     asked: Vec<Asked>,
-    turns: usize,
+    running: usize,
 }
 
 impl BatchLoader {
@@ -66,8 +66,8 @@ impl BatchLoader {
         let another = {
             let mut waiting = self.waiting();
             waiting.asked.push((hash, answer));
-            let another = waiting.turns < TURNS;
-            waiting.turns += usize::from(another);
+            let another = waiting.running < MAX_BATCHES;
+            waiting.running += usize::from(another);
             another
         };
         if another {
@@ -92,10 +92,10 @@ impl Admission {
     /// Those who wait; where nobody does, the turn is over.
     fn take(&mut self) -> Vec<Asked> {
         let mut waiting = self.lookup.waiting();
-        let many = waiting.asked.len().min(MOST);
+        let many = waiting.asked.len().min(MAX_BATCH);
         // Under one lock with looking, so that nobody is left waiting for no one.
         if many == 0 {
-            waiting.turns -= 1;
+            waiting.running -= 1;
             self.is_over = true;
         }
         waiting.asked.drain(..many).collect()
@@ -109,10 +109,10 @@ impl Admission {
             if batch.is_empty() {
                 return;
             }
-            let before = db.changes().before();
+            let snapshot = db.invalidations().snapshot();
             let found = rows(&db, batch.iter().map(|(hash, _)| *hash)).await;
             for (hash, answer) in batch {
-                let row = found.as_ref().map(|rows| (before, rows.get(&hash).cloned()));
+                let row = found.as_ref().map(|rows| (snapshot, rows.get(&hash).cloned()));
                 // Who went away needs no answer.
                 let _ = answer.send(row.map_err(Clone::clone));
             }
@@ -125,7 +125,7 @@ impl Drop for Admission {
     fn drop(&mut self) {
         if !self.is_over {
             let mut waiting = self.lookup.waiting();
-            waiting.turns -= 1;
+            waiting.running -= 1;
             waiting.asked.clear();
         }
     }
@@ -137,7 +137,7 @@ async fn rows(db: &Db, hashes: impl Iterator<Item = TokenHash>) -> Result<HashMa
             t.service_account_id, t.team_id, t.organization_id \
          FROM (VALUES ($1)) AS asked JOIN token_values v ON v.hash = asked.column1 \
          JOIN tokens t ON t.id = v.token_id WHERE t.revoked_at IS NULL")
-    .all_of_rows(db, hashes.map(|hash| vec![hash.into()]).collect())
+    .fetch_batch(db, hashes.map(|hash| vec![hash.into()]).collect())
     .await?;
     Ok(rows.into_iter().filter_map(|row| Some((TokenHash::stored(&row.hash)?, row))).collect())
 }
@@ -155,10 +155,10 @@ mod tests {
         let lookup = BatchLoader::default();
         let (answer, answered) = oneshot::channel();
         let hash = PlainToken::generate(TokenKind::Personal, &Random::seeded(4)).hash();
-        *lookup.waiting() = Waiting { asked: vec![(hash, answer)], turns: 1 };
+        *lookup.waiting() = Waiting { asked: vec![(hash, answer)], running: 1 };
         drop(Admission { lookup: lookup.clone(), is_over: false });
         assert!(answered.await.is_err());
-        assert_eq!(lookup.waiting().turns, 0);
+        assert_eq!(lookup.waiting().running, 0);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,7 +182,7 @@ mod tests {
             }
         }
         let over = async {
-            while lookup.waiting().turns > 0 {
+            while lookup.waiting().running > 0 {
                 tokio::task::yield_now().await;
             }
         };

@@ -14,24 +14,24 @@ use super::batch_loader::BatchLoader;
 use super::principal::{MachinePrincipal, SecretFacts, TokenFacts};
 use super::token_format::TokenHash;
 use crate::access::{Permissions, ProjectFacts};
-use crate::platform::db::{Before, Changes, Stamp};
+use crate::platform::db::{DataVersion, Invalidations, Snapshot};
 use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::{Error, Result, Timestamp};
 use crate::principals::Membership;
 use crate::principals::OrganizationFacts;
 
 /// So many tokens are remembered: about 30 MB when full.
-const TOKENS: u64 = 100_000;
+const MAX_TOKENS: u64 = 100_000;
 /// So many principals: accounts, teams, service tokens, organizations.
-const PRINCIPALS: u64 = 20_000;
+const MAX_PRINCIPALS: u64 = 20_000;
 /// So many sets of permissions: each a few kilobytes.
-const WORDS: usize = 500;
+const MAX_PERMISSION_SETS: usize = 500;
 /// So many of the rest, each.
-const OTHERS: u64 = 20_000;
+const MAX_OTHERS: u64 = 20_000;
 
 /// One kind of facts, by key. Remembers at most so many; what is asked for
 /// often stays.
-pub struct FactCache<K, V>(Cache<K, (Stamp, Arc<V>)>);
+pub struct FactCache<K, V>(Cache<K, (DataVersion, Arc<V>)>);
 
 impl<K, V> std::fmt::Debug for FactCache<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,37 +52,37 @@ impl<K: Eq + Hash + Clone, V> FactCache<K, V> {
 
     /// What is remembered and still holds.
     #[must_use]
-    pub fn get(&self, changes: &Changes, key: &K, now: Timestamp) -> Option<Arc<V>> {
-        let (stamp, value) = self.0.get(key)?;
-        changes.holds(&stamp, now).then_some(value)
+    pub fn get(&self, invalidations: &Invalidations, key: &K, now: Timestamp) -> Option<Arc<V>> {
+        let (version, value) = self.0.get(key)?;
+        invalidations.is_current(&version, now).then_some(value)
     }
 
     /// Remembers it, where nothing changed since it began to be read.
-    pub fn put(&self, key: K, stamp: Option<Stamp>, value: &Arc<V>) {
-        if let Some(stamp) = stamp {
-            self.0.insert(key, (stamp, value.clone()));
+    pub fn put(&self, key: K, version: Option<DataVersion>, value: &Arc<V>) {
+        if let Some(version) = version {
+            self.0.insert(key, (version, value.clone()));
         }
     }
 
     /// What is remembered, or what `read` finds, remembered from then on.
-    /// `scope`: whose changes it depends on; `before`: taken before the first
+    /// `scope`: whose changes it depends on; `snapshot`: taken before the first
     /// fact was read that goes into it.
     ///
     /// # Errors
     /// Those of `read`.
-    pub async fn or_read(
+    pub async fn get_or_load(
         &self,
-        changes: &Changes,
+        invalidations: &Invalidations,
         key: K,
         scope: OrganizationId,
-        (before, now): (Before, Timestamp),
+        (snapshot, now): (Snapshot, Timestamp),
         read: impl Future<Output = Result<V>>,
     ) -> Result<Arc<V>> {
-        if let Some(known) = self.get(changes, &key, now) {
+        if let Some(known) = self.get(invalidations, &key, now) {
             return Ok(known);
         }
         let value = Arc::new(read.await?);
-        self.put(key, changes.stamp(before, &[scope.into()]), &value);
+        self.put(key, invalidations.version(snapshot, &[scope.into()]), &value);
         Ok(value)
     }
 }
@@ -105,7 +105,7 @@ pub struct VerificationCache {
     /// All memberships of a person.
     homes: FactCache<PersonId, Vec<Membership>>,
     /// Permissions as they are written.
-    words: Cache<Permissions, Arc<Words>>,
+    words: Cache<Permissions, Arc<EncodedPermissions>>,
     /// A project, by organization and the name that it was asked for by.
     pub projects: FactCache<(OrganizationId, String), ProjectFacts>,
 }
@@ -114,21 +114,21 @@ impl Default for VerificationCache {
     fn default() -> Self {
         Self {
             loader: BatchLoader::default(),
-            tokens: FactCache::new(TOKENS),
-            machines: FactCache::new(PRINCIPALS),
-            organizations: FactCache::new(OTHERS),
-            services: FactCache::new(OTHERS),
-            memberships: FactCache::new(OTHERS),
-            homes: FactCache::new(OTHERS),
-            words: Cache::new(WORDS),
-            projects: FactCache::new(OTHERS),
+            tokens: FactCache::new(MAX_TOKENS),
+            machines: FactCache::new(MAX_PRINCIPALS),
+            organizations: FactCache::new(MAX_OTHERS),
+            services: FactCache::new(MAX_OTHERS),
+            memberships: FactCache::new(MAX_OTHERS),
+            homes: FactCache::new(MAX_OTHERS),
+            words: Cache::new(MAX_PERMISSION_SETS),
+            projects: FactCache::new(MAX_OTHERS),
         }
     }
 }
 
 /// Permissions as answers write them: the same few sets of them, for all tokens.
 #[derive(Debug)]
-pub struct Words {
+pub struct EncodedPermissions {
     /// As a list.
     pub list: Box<RawValue>,
     /// As OAuth's `scope`.
@@ -140,13 +140,13 @@ impl VerificationCache {
     ///
     /// # Errors
     /// None that can happen: words of permissions are plain.
-    pub fn encoded_permissions(&self, permissions: Permissions) -> Result<Arc<Words>> {
+    pub fn encoded_permissions(&self, permissions: Permissions) -> Result<Arc<EncodedPermissions>> {
         if let Some(words) = self.words.get(&permissions) {
             return Ok(words);
         }
         let list = serde_json::value::to_raw_value(&permissions).map_err(Error::internal)?;
         let scope = HeaderValue::try_from(permissions.scope()).map_err(Error::internal)?;
-        let words = Arc::new(Words { list, scope });
+        let words = Arc::new(EncodedPermissions { list, scope });
         self.words.insert(permissions, words.clone());
         Ok(words)
     }
@@ -157,18 +157,18 @@ impl VerificationCache {
     /// Those of `read`.
     pub async fn all_memberships(
         &self,
-        changes: &Changes,
+        invalidations: &Invalidations,
         person: PersonId,
         now: Timestamp,
         read: impl Future<Output = Result<Vec<Membership>>>,
     ) -> Result<Arc<Vec<Membership>>> {
-        if let Some(known) = self.homes.get(changes, &person, now) {
+        if let Some(known) = self.homes.get(invalidations, &person, now) {
             return Ok(known);
         }
-        let before = changes.before();
+        let snapshot = invalidations.snapshot();
         let home = Arc::new(read.await?);
         // Any other organization may take them in.
-        self.homes.put(person, changes.stamp_of_all(before), &home);
+        self.homes.put(person, invalidations.version_of_all(snapshot), &home);
         Ok(home)
     }
 }

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use super::batch_loader::Row;
-use super::principal::{MachinePrincipal, Names, Principal, PrincipalKind, TokenFacts};
+use super::principal::{MachinePrincipal, PersonNames, Principal, PrincipalKind, TokenFacts};
 use super::token_format::{PlainToken, TokenHash};
 use super::verifier::Verifier;
-use crate::access::{Home, IpAllowList, Permissions, TokenKind};
-use crate::platform::db::{Before, Scope};
+use crate::access::{AccountOwner, IpAllowList, Permissions, TokenKind};
+use crate::platform::db::{Dependency, Snapshot};
 use crate::platform::id::{OrganizationId, TeamId, TokenId};
 use crate::platform::{Error, Result, Timestamp, sql};
 use crate::principals;
@@ -43,7 +43,7 @@ pub(super) async fn load_token(
     hash: TokenHash,
     now: Timestamp,
 ) -> Result<Option<Arc<TokenFacts>>> {
-    let (before, row) = verifier.cache.loader.find(&verifier.context.db, hash).await?;
+    let (snapshot, row) = verifier.cache.loader.find(&verifier.context.db, hash).await?;
     let Some(row) = row else { return Ok(None) };
     let held = row.source_value.as_deref().and_then(TokenHash::stored);
     let (source, origin) = match (row.source_id, held) {
@@ -56,10 +56,11 @@ pub(super) async fn load_token(
     };
     let acts_as = row.acts_as.unwrap_or(value.kind());
     let narrowed = row.permissions.as_deref().map(principals::permissions);
-    let principal = load_principal(verifier, acts_as, &row, origin.as_ref(), narrowed, (before, now)).await?;
+    let principal =
+        load_principal(verifier, acts_as, &row, origin.as_ref(), narrowed, (snapshot, now)).await?;
     let Some(principal) = principal else { return Ok(None) };
     let (scope, own_end, own_list) = match &principal {
-        Principal::Person { id, .. } => (Scope::from(*id), None, None),
+        Principal::Person { id, .. } => (Dependency::from(*id), None, None),
         Principal::Machine(machine) if machine.is_over => return Ok(None),
         Principal::Machine(machine) => {
             (machine.organization.id.into(), machine.expires_at, machine.addresses.clone())
@@ -67,7 +68,7 @@ pub(super) async fn load_token(
     };
     // What becomes of a token alone, or of what it was exchanged for, leaves others as they are.
     let scopes = [scope, row.token_id.into(), row.source_id.unwrap_or(row.token_id).into()];
-    let stamp = verifier.context.db.changes().stamp(before, &scopes);
+    let version = verifier.context.db.invalidations().version(snapshot, &scopes);
     let (source_end, source_stop) =
         origin.as_ref().map_or((None, None), |origin| (origin.expires_at, origin.stops_at));
     let ends = [row.stops_at, row.expires_at, own_end, source_end, source_stop];
@@ -85,7 +86,7 @@ pub(super) async fn load_token(
         addresses: addresses.into(),
         principal,
     });
-    verifier.cache.tokens.put(hash, stamp, &facts);
+    verifier.cache.tokens.put(hash, version, &facts);
     Ok(Some(facts))
 }
 
@@ -111,14 +112,14 @@ async fn load_principal(
     row: &Row,
     origin: Option<&SourceRow>,
     narrowed: Option<Permissions>,
-    at: (Before, Timestamp),
+    at: (Snapshot, Timestamp),
 ) -> Result<Option<Principal>> {
     if let Some(id) = row.person_id {
         let names: Option<(String, String)> = sql("SELECT name, username FROM people WHERE id = $1")
             .bind(id)
             .optional(&verifier.context.db)
             .await?;
-        let names = names.map(|(name, username)| Arc::new(Names { name, username }));
+        let names = names.map(|(name, username)| Arc::new(PersonNames { name, username }));
         return Ok(names.map(|names| Principal::Person { id, names }));
     }
     let Some(organization) = row.organization_id else { return Ok(None) };
@@ -133,7 +134,7 @@ async fn load_principal(
     let machine = match verifier
         .cache
         .machines
-        .or_read(verifier.context.db.changes(), id, organization, at, read)
+        .get_or_load(verifier.context.db.invalidations(), id, organization, at, read)
         .await
     {
         Ok(machine) => machine,
@@ -155,13 +156,16 @@ async fn load_machine(
     token: TokenKind,
     organization: OrganizationId,
     row: &Row,
-    (origin, at): (Option<&SourceRow>, (Before, Timestamp)),
+    (origin, at): (Option<&SourceRow>, (Snapshot, Timestamp)),
 ) -> Result<MachinePrincipal> {
     let db = &verifier.context.db;
     let read = Box::pin(principals::organization(db, organization));
     // One of it for all of its machines.
-    let organization =
-        verifier.cache.organizations.or_read(db.changes(), organization, organization, at, read).await?;
+    let organization = verifier
+        .cache
+        .organizations
+        .get_or_load(db.invalidations(), organization, organization, at, read)
+        .await?;
     let whole = |kind, id: String, name: String, subject| MachinePrincipal {
         kind,
         id,
@@ -185,7 +189,7 @@ async fn load_machine(
                 .optional(db)
                 .await?;
             let account = account.ok_or(Error::NotFound)?;
-            let home = account.team_id.map_or(Home::Organization, Home::Team);
+            let home = account.team_id.map_or(AccountOwner::Organization, AccountOwner::Team);
             let subject = principals::of_account(db, &organization, id, home, &account.role).await?;
             Ok(MachinePrincipal {
                 team: account.team_slug.map(Arc::from),

@@ -11,7 +11,7 @@ use crate::access::{IpAllowList, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind};
 use crate::platform::Timestamp;
 use crate::platform::id::{PersonId, ServiceId, TokenId};
-use crate::platform::text::words;
+use crate::platform::text::string_enum;
 use crate::platform::web::RequestContext;
 use crate::principals::OrganizationFacts;
 
@@ -86,7 +86,7 @@ pub enum Principal {
         /// Their id.
         id: PersonId,
         /// Their display name and their username.
-        names: Arc<Names>,
+        names: Arc<PersonNames>,
     },
     /// Anything else, in its one organization.
     Machine(Arc<MachinePrincipal>),
@@ -94,7 +94,7 @@ pub enum Principal {
 
 /// What a person is called.
 #[derive(Clone, Debug)]
-pub struct Names {
+pub struct PersonNames {
     /// Their display name.
     pub name: String,
     /// Their username.
@@ -126,7 +126,7 @@ pub struct MachinePrincipal {
     pub(super) addresses: Option<IpAllowList>,
 }
 
-words! {
+string_enum! {
     /// The kinds of principal.
     PrincipalKind {
         /// A person.

@@ -17,9 +17,9 @@ use crate::platform::web::RequestContext;
 use crate::platform::{Result, Timestamp, sql};
 
 /// How long a value is not looked at again.
-const QUIET: Duration = Duration::from_secs(3600);
+const RECORD_AGAIN_AFTER: Duration = Duration::from_secs(3600);
 /// So many values are remembered.
-const REMEMBERED: usize = 10_000;
+const MAX_REMEMBERED: usize = 10_000;
 
 /// The values that were looked at lately, each until it is looked at again.
 pub struct RefusedTokens(Cache<TokenHash, Timestamp>);
@@ -32,7 +32,7 @@ impl std::fmt::Debug for RefusedTokens {
 
 impl Default for RefusedTokens {
     fn default() -> Self {
-        Self(Cache::new(REMEMBERED))
+        Self(Cache::new(MAX_REMEMBERED))
     }
 }
 
@@ -73,14 +73,19 @@ impl RefusedTokens {
         if self.0.get(&hash).is_some_and(|until| now < until) {
             return;
         }
-        self.0.insert(hash, now.plus(QUIET));
-        if let Err(error) = tell(context, hash, request, now).await {
+        self.0.insert(hash, now.plus(RECORD_AGAIN_AFTER));
+        if let Err(error) = record_refusal(context, hash, request, now).await {
             tracing::warn!(%error, "a refused token is not in the audit log");
         }
     }
 }
 
-async fn tell(context: &Context, hash: TokenHash, request: &RequestContext, now: Timestamp) -> Result<()> {
+async fn record_refusal(
+    context: &Context,
+    hash: TokenHash,
+    request: &RequestContext,
+    now: Timestamp,
+) -> Result<()> {
     let row: Option<Row> = sql("SELECT t.id, t.kind, t.name, v.hint, t.organization_id, t.person_id, t.revoked_at, \
             t.expires_at, v.stops_at FROM token_values v JOIN tokens t ON t.id = v.token_id WHERE v.hash = $1")
     .bind(hash)
@@ -89,7 +94,7 @@ async fn tell(context: &Context, hash: TokenHash, request: &RequestContext, now:
     let Some(row) = row else { return Ok(()) };
     let actor = Actor::program(request, ActorKind::Nobody, String::new(), "who presented it".to_owned());
     let mut change = Change::begin(context, &actor, row.organization_id).await?;
-    change.touches_nothing();
+    change.no_invalidation();
     if let Some(person) = row.person_id {
         change.about_person(person);
     }

@@ -77,7 +77,7 @@ async fn find_service(
         return Err(refused);
     }
     let (hash, now) = (secret.hash(), verifier.context.clock.now());
-    let known = match verifier.cache.services.get(verifier.context.db.changes(), &hash, now) {
+    let known = match verifier.cache.services.get(verifier.context.db.invalidations(), &hash, now) {
         Some(known) => known,
         None => Box::pin(load_service(verifier, hash)).await?.ok_or_else(|| refused.clone())?,
     };
@@ -90,7 +90,7 @@ async fn find_service(
 
 /// Reads what is known of a secret, and remembers it.
 async fn load_service(verifier: &Verifier, hash: TokenHash) -> Result<Option<Arc<SecretFacts>>> {
-    let before = verifier.context.db.changes().before();
+    let snapshot = verifier.context.db.invalidations().snapshot();
     let row: Option<Row> = sql("SELECT t.id AS token_id, s.id AS service_id, s.name AS service_name, \
             s.accepted_kinds, v.stops_at, t.expires_at, \
             o.id AS organization_id, o.slug AS organization_slug, o.name AS organization_name, o.policy \
@@ -111,11 +111,11 @@ async fn load_service(verifier: &Verifier, hash: TokenHash) -> Result<Option<Arc
             organization: Arc::new(row.organization.facts(&verifier.context.db).await?),
         }),
     });
-    let stamp = verifier
+    let version = verifier
         .context
         .db
-        .changes()
-        .stamp(before, &[known.service.organization.id.into(), known.token.into()]);
-    verifier.cache.services.put(hash, stamp, &known);
+        .invalidations()
+        .version(snapshot, &[known.service.organization.id.into(), known.token.into()]);
+    verifier.cache.services.put(hash, version, &known);
     Ok(Some(known))
 }

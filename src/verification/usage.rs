@@ -21,19 +21,19 @@ use crate::platform::{Result, Timestamp, sql};
 const DAYS: i64 = 30;
 
 /// So many values used since the last flush are reason for another at once.
-const MANY: usize = 25_000;
+const FLUSH_AT: usize = 25_000;
 /// So many are kept at most, where the database cannot keep up: about 12 MB.
-const MOST: usize = 50_000;
+const MAX_KEPT: usize = 50_000;
 /// So many values go into one transaction, so that other writers need not wait
 /// for all.
 const BATCH: usize = 5_000;
 /// The longest rest between two batches.
-const REST: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// The last use of a value, and the calls with it from there. There are many of
 /// these: what is rare is behind a pointer.
 #[derive(Clone, Debug)]
-struct Use {
+struct TokenUse {
     token: TokenId,
     /// What an access token was exchanged for.
     source: Option<Box<(TokenId, TokenHash)>>,
@@ -49,7 +49,7 @@ struct Use {
     service: Option<Arc<str>>,
 }
 
-const _: () = assert!(size_of::<Use>() <= 128);
+const _: () = assert!(size_of::<TokenUse>() <= 128);
 
 /// Whose calls are counted: a token's, or an account's, whatever it came with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,8 +64,8 @@ type Calls = HashMap<(Counted, Option<IpAddr>), i64>;
 
 /// What came together since the last flush.
 #[derive(Debug, Default)]
-struct Gathered {
-    uses: HashMap<TokenHash, Use>,
+struct PendingUsage {
+    uses: HashMap<TokenHash, TokenUse>,
     /// Calls from other addresses than the last.
     calls: Calls,
     /// How often, and when last.
@@ -74,7 +74,7 @@ struct Gathered {
     lost: usize,
 }
 
-impl Use {
+impl TokenUse {
     /// Adds the calls from the last address. Those with an access token count
     /// for what it was exchanged for.
     fn count(&self, calls: &mut Calls) {
@@ -103,9 +103,9 @@ impl Use {
     }
 }
 
-impl Gathered {
-    fn note(&mut self, value: TokenHash, first: impl FnOnce() -> Use) {
-        if self.uses.len() < MOST {
+impl PendingUsage {
+    fn note(&mut self, value: TokenHash, first: impl FnOnce() -> TokenUse) {
+        if self.uses.len() < MAX_KEPT {
             self.uses.insert(value, first());
         } else {
             self.lost += 1;
@@ -119,7 +119,7 @@ pub struct Usage(Arc<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    gathered: Mutex<Gathered>,
+    pending: Mutex<PendingUsage>,
     many: Notify,
 }
 
@@ -140,12 +140,12 @@ impl Usage {
             Principal::Person { .. } => None,
         };
         let (at, service) = (token.at, service.map(|service| &service.name));
-        let mut gathered = self.gathered();
-        let Gathered { uses, calls, .. } = &mut *gathered;
+        let mut pending = self.pending();
+        let PendingUsage { uses, calls, .. } = &mut *pending;
         if let Some(known) = uses.get_mut(&token.value) {
             known.again(calls, &token.request, at, service);
         } else {
-            gathered.note(token.value, || Use {
+            pending.note(token.value, || TokenUse {
                 token: token.token,
                 source: token.source.clone(),
                 account,
@@ -160,20 +160,20 @@ impl Usage {
         }
         if let (Some(account), Some((username, team))) = (account, attributed) {
             let key = (account, username.to_owned(), team.to_owned());
-            let told = gathered.attributed.entry(key).or_insert((0, at));
+            let told = pending.attributed.entry(key).or_insert((0, at));
             *told = (told.0 + 1, at);
         }
-        self.look(&gathered);
+        self.look(&pending);
     }
 
     /// Notes a call of a service with its secret.
     pub fn record_secret(&self, at: Timestamp, value: TokenHash, token: TokenId, request: &RequestContext) {
-        let mut gathered = self.gathered();
-        let Gathered { uses, calls, .. } = &mut *gathered;
+        let mut pending = self.pending();
+        let PendingUsage { uses, calls, .. } = &mut *pending;
         if let Some(known) = uses.get_mut(&value) {
             known.again(calls, request, at, None);
         } else {
-            gathered.note(value, || Use {
+            pending.note(value, || TokenUse {
                 token,
                 source: None,
                 account: None,
@@ -186,21 +186,21 @@ impl Usage {
                 service: None,
             });
         }
-        self.look(&gathered);
+        self.look(&pending);
     }
 
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, PendingUsage> {
+        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look(&self, gathered: &Gathered) {
-        if gathered.uses.len() == MANY {
+    fn look(&self, pending: &PendingUsage) {
+        if pending.uses.len() == FLUSH_AT {
             self.0.many.notify_one();
         }
     }
 
     /// Waits until there is much to write.
-    pub async fn much(&self) {
+    pub async fn needs_flush(&self) {
         self.0.many.notified().await;
     }
 
@@ -209,7 +209,7 @@ impl Usage {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn flush_at_leisure(&self, context: &Context) -> Result<()> {
+    pub async fn flush_gently(&self, context: &Context) -> Result<()> {
         self.write_all(context, true).await
     }
 
@@ -223,18 +223,18 @@ impl Usage {
     }
 
     async fn write_all(&self, context: &Context, at_leisure: bool) -> Result<()> {
-        let gathered = std::mem::take(&mut *self.gathered());
-        if gathered.lost > 0 {
-            tracing::warn!(lost = gathered.lost, "uses were not noted: the database cannot keep up");
+        let pending = std::mem::take(&mut *self.pending());
+        if pending.lost > 0 {
+            tracing::warn!(lost = pending.lost, "uses were not noted: the database cannot keep up");
         }
-        let mut unwritten = Unwritten { usage: self, batches: gathered.batches() };
+        let mut unwritten = Unwritten { usage: self, batches: pending.batches() };
         while let Some(batch) = unwritten.batches.last() {
             let begun = context.clock.now();
             write(context, batch).await?;
             let took = context.clock.now().since(begun);
             unwritten.batches.pop();
             if at_leisure && !unwritten.batches.is_empty() {
-                tokio::time::sleep(took.min(REST)).await;
+                tokio::time::sleep(took.min(MAX_PAUSE)).await;
             }
         }
         Ok(())
@@ -251,7 +251,7 @@ struct Unwritten<'a> {
 impl Drop for Unwritten<'_> {
     fn drop(&mut self) {
         if !self.batches.is_empty() {
-            let mut newer = self.usage.gathered();
+            let mut newer = self.usage.pending();
             self.batches.drain(..).for_each(|older| newer.put_back(older));
         }
     }
@@ -260,12 +260,12 @@ impl Drop for Unwritten<'_> {
 /// What is written in one transaction.
 #[derive(Debug, Default)]
 struct Batch {
-    uses: Vec<(TokenHash, Use)>,
+    uses: Vec<(TokenHash, TokenUse)>,
     calls: Vec<((Counted, Option<IpAddr>), i64)>,
     attributed: Vec<(Attributed, (i64, Timestamp))>,
 }
 
-impl Gathered {
+impl PendingUsage {
     /// In the order of their keys, so that neighbours are written together and
     /// nodes that write at once wait for one another in the same order.
     fn batches(mut self) -> Vec<Batch> {
@@ -342,7 +342,7 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
     let mut tx = context.db.begin().await?;
     sql("UPDATE token_values SET last_used_at = v.column2 FROM (VALUES ($1, $2)) AS v \
          WHERE token_values.hash = v.column1")
-    .execute_rows(&mut tx, values.into_iter().map(|(value, at)| vec![value.into(), at.into()]).collect())
+    .execute_batch(&mut tx, values.into_iter().map(|(value, at)| vec![value.into(), at.into()]).collect())
     .await?;
     let rows = tokens.into_iter().map(|(token, last)| {
         let (agent, service) = (last.agent.as_deref(), last.service.as_deref());
@@ -351,14 +351,14 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
     sql("UPDATE tokens SET last_used_at = v.column2, last_used_address = v.column3, last_used_agent = v.column4, \
             last_used_service = v.column5 FROM (VALUES ($1, $2, $3, $4, $5)) AS v \
          WHERE tokens.id = v.column1 AND COALESCE(tokens.last_used_at, 0) <= v.column2")
-    .execute_rows(&mut tx, rows.collect())
+    .execute_batch(&mut tx, rows.collect())
     .await?;
     let rows = accounts.into_iter();
     let rows = rows.map(|(account, last)| vec![account.into(), last.at.into(), told(last.address)]);
     sql("UPDATE service_accounts SET last_used_at = v.column2, last_used_address = v.column3 \
          FROM (VALUES ($1, $2, $3)) AS v \
          WHERE service_accounts.id = v.column1 AND COALESCE(service_accounts.last_used_at, 0) <= v.column2")
-    .execute_rows(&mut tx, rows.collect())
+    .execute_batch(&mut tx, rows.collect())
     .await?;
     let (mut of_tokens, mut of_accounts) = (Vec::new(), Vec::new());
     for ((counted, address), calls) in &batch.calls {
@@ -373,13 +373,13 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
             SELECT t.id, v.column2, v.column3, v.column4 FROM (VALUES ($1, $2, $3, $4)) AS v \
             JOIN tokens t ON t.id = v.column1 WHERE TRUE \
          ON CONFLICT (token_id, day, address) DO UPDATE SET calls = token_calls.calls + excluded.calls")
-    .execute_rows(&mut tx, of_tokens)
+    .execute_batch(&mut tx, of_tokens)
     .await?;
     sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
             SELECT a.id, v.column2, v.column3, v.column4 FROM (VALUES ($1, $2, $3, $4)) AS v \
             JOIN service_accounts a ON a.id = v.column1 WHERE TRUE \
          ON CONFLICT (service_account_id, day, address) DO UPDATE SET calls = account_calls.calls + excluded.calls")
-    .execute_rows(&mut tx, of_accounts)
+    .execute_batch(&mut tx, of_accounts)
     .await?;
     let rows = batch.attributed.iter().map(|((account, username, team), (calls, last))| {
         vec![(*account).into(), today.into(), username.into(), team.into(), (*calls).into(), (*last).into()]
@@ -390,7 +390,7 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
             JOIN service_accounts a ON a.id = v.column1 WHERE TRUE \
          ON CONFLICT (service_account_id, day, username, team) \
             DO UPDATE SET calls = attributions.calls + excluded.calls, last_at = excluded.last_at")
-    .execute_rows(&mut tx, rows.collect())
+    .execute_batch(&mut tx, rows.collect())
     .await?;
     tx.commit().await?;
     Ok(())
@@ -401,7 +401,7 @@ fn told(address: Option<IpAddr>) -> Value {
     address.map(|address| address.to_string()).into()
 }
 
-fn keep_last<'a, K: Ord>(all: &mut BTreeMap<K, &'a Use>, key: K, last: &'a Use) {
+fn keep_last<'a, K: Ord>(all: &mut BTreeMap<K, &'a TokenUse>, key: K, last: &'a TokenUse) {
     let kept = all.entry(key).or_insert(last);
     if kept.at <= last.at {
         *kept = last;

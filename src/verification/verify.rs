@@ -40,7 +40,7 @@ pub async fn verify(
         return Err(REFUSED);
     }
     let (hash, now) = (value.hash(), verifier.context.clock.now());
-    let facts = match verifier.cache.tokens.get(verifier.context.db.changes(), &hash, now) {
+    let facts = match verifier.cache.tokens.get(verifier.context.db.invalidations(), &hash, now) {
         Some(facts) => facts,
         // On the heap: a cache hit needs no room for the way to the database.
         None => match Box::pin(loader::load_token(verifier, value, hash, now)).await? {

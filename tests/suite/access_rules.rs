@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use tessera::access::{
-    Decision, Grant, Home, Kind, Level, Permission, PermissionSet, Permissions, Places, ProjectFacts,
-    Projects, Refusal, Resource, Source, Subject, Target, TeamFacts, TeamRole, Verb, Visibility, Who,
-    accounts_seen, built_in, built_in_sets, can_give_account_role, can_give_person_role,
+    AccountOwner, Audience, Decision, Grant, GrantSource, Kind, Level, Permission, PermissionSet,
+    Permissions, Places, ProjectFacts, Projects, Refusal, Resource, Subject, Target, TeamFacts, TeamRole,
+    Verb, Visibility, accounts_seen, built_in, built_in_sets, can_give_account_role, can_give_person_role,
     can_give_token_grant, decide, effective, ensure_holds_set, gained, knows_team, reaches_organization,
 };
 use tessera::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
@@ -18,7 +18,7 @@ fn project(visibility: Visibility) -> ProjectFacts {
 }
 
 fn grant(set: &str, projects: Projects) -> Grant {
-    Grant { set: built_in(set).expect("a set").clone(), projects, source: Source::Role }
+    Grant { set: built_in(set).expect("a set").clone(), projects, source: GrantSource::Role }
 }
 
 fn holder(kind: Kind, set: &str) -> Subject {
@@ -29,11 +29,11 @@ fn person(owner: bool, teams: &[(TeamId, TeamRole)]) -> Kind {
     Kind::Person { id: PersonId::sample(1), owner, teams: teams.to_vec() }
 }
 
-fn account(home: Home) -> Kind {
+fn account(home: AccountOwner) -> Kind {
     Kind::ServiceAccount { id: ServiceAccountId::sample(1), home }
 }
 
-/// Who reads and writes runs in a project of the team `OWN`, by visibility.
+/// Audience reads and writes runs in a project of the team `OWN`, by visibility.
 /// `h` hidden, `-` refused, `r` reads, `w` writes too.
 #[test]
 fn a_project_lets_in_whom_its_visibility_says() {
@@ -49,12 +49,12 @@ fn a_project_lets_in_whom_its_visibility_says() {
         ("person who is named", named(person(false, &[])), "wwww"),
         ("the team's token", holder(Kind::Team(OWN), "member"), "wwwh"),
         ("another team's token", holder(Kind::Team(OTHER), "member"), "wrhh"),
-        ("the team's account", holder(account(Home::Team(OWN)), "member"), "wwwh"),
-        ("the team's account, named", named(account(Home::Team(OWN))), "wwww"),
-        ("another team's account", holder(account(Home::Team(OTHER)), "member"), "wrhh"),
-        ("another team's account, named", named(account(Home::Team(OTHER))), "wwhh"),
-        ("an organization's account", holder(account(Home::Organization), "member"), "wwwh"),
-        ("an organization's account, named", named(account(Home::Organization)), "wwww"),
+        ("the team's account", holder(account(AccountOwner::Team(OWN)), "member"), "wwwh"),
+        ("the team's account, named", named(account(AccountOwner::Team(OWN))), "wwww"),
+        ("another team's account", holder(account(AccountOwner::Team(OTHER)), "member"), "wrhh"),
+        ("another team's account, named", named(account(AccountOwner::Team(OTHER))), "wwhh"),
+        ("an organization's account", holder(account(AccountOwner::Organization), "member"), "wwwh"),
+        ("an organization's account, named", named(account(AccountOwner::Organization)), "wwww"),
         ("a service token", holder(Kind::ServiceToken(TokenId::sample(1)), "member"), "wwwh"),
         ("a service token, named", named(Kind::ServiceToken(TokenId::sample(1))), "wwww"),
         // It reads runs but never starts them; of a restricted project it sees the record alone.
@@ -159,7 +159,7 @@ fn a_team_is_managed_by_its_admins_and_its_token_by_its_members_while_it_allows(
     assert_eq!(decide(&outside, read, &secret), Decision::Hidden);
     assert!(decide(&holder(person(true, &[]), "member"), read, &secret).is_allowed());
     // Accounts: the team's admins make them, its members see them, others know of none.
-    let accounts = Target::ServiceAccount(ServiceAccountId::sample(9), Home::Team(OWN));
+    let accounts = Target::ServiceAccount(ServiceAccountId::sample(9), AccountOwner::Team(OWN));
     let (read, write) = (Resource::ServiceAccounts.read(), Resource::ServiceAccounts.write());
     assert!(decide(&admin, write, &accounts).is_allowed());
     assert_eq!(decide(&member, write, &accounts), Decision::Refused(Refusal::Missing(write)));
@@ -169,12 +169,15 @@ fn a_team_is_managed_by_its_admins_and_its_token_by_its_members_while_it_allows(
 
 #[test]
 fn a_team_scoped_account_never_holds_writes_of_the_organization() {
-    let held = effective(&holder(account(Home::Team(OWN)), "account_admin"));
+    let held = effective(&holder(account(AccountOwner::Team(OWN)), "account_admin"));
     assert!(
         held.strongest()
             .all(|permission| permission.resource.level() == Level::Project || permission.verb == Verb::Read)
     );
-    assert!(effective(&holder(account(Home::Organization), "account_admin")).has(Resource::Groups.write()));
+    assert!(
+        effective(&holder(account(AccountOwner::Organization), "account_admin"))
+            .has(Resource::Groups.write())
+    );
 }
 
 #[test]
@@ -197,16 +200,20 @@ fn nobody_gives_more_than_they_hold_nor_further_than_they_reach() {
     let team_admin = holder(person(false, &[(OWN, TeamRole::Admin)]), "member");
     let account_admin = holder(person(false, &[]), "account_admin");
     let founder = Subject { kind: Kind::Organization, grants: vec![], narrowed: None };
-    assert!(can_give_account_role(&owner, strong, Home::Organization));
-    assert!(can_give_account_role(&team_admin, member, Home::Team(OWN)));
-    assert!(!can_give_account_role(&team_admin, member, Home::Team(OTHER)));
-    assert!(!can_give_account_role(&team_admin, member, Home::Organization));
-    assert!(!can_give_account_role(&team_admin, built_in("developer").expect("a set"), Home::Team(OWN)));
+    assert!(can_give_account_role(&owner, strong, AccountOwner::Organization));
+    assert!(can_give_account_role(&team_admin, member, AccountOwner::Team(OWN)));
+    assert!(!can_give_account_role(&team_admin, member, AccountOwner::Team(OTHER)));
+    assert!(!can_give_account_role(&team_admin, member, AccountOwner::Organization));
+    assert!(!can_give_account_role(
+        &team_admin,
+        built_in("developer").expect("a set"),
+        AccountOwner::Team(OWN)
+    ));
     // Holding every permission does not make one reach other teams' projects.
-    assert!(!can_give_account_role(&account_admin, member, Home::Organization));
+    assert!(!can_give_account_role(&account_admin, member, AccountOwner::Organization));
     let billing = built_in("billing_admin").expect("a set");
-    assert!(can_give_account_role(&account_admin, billing, Home::Organization));
-    assert!(can_give_account_role(&founder, member, Home::Organization));
+    assert!(can_give_account_role(&account_admin, billing, AccountOwner::Organization));
+    assert!(can_give_account_role(&founder, member, AccountOwner::Organization));
     let narrow = Subject { narrowed: Some(Permissions::of(Resource::Jobs.read())), ..owner };
     assert!(!can_give_person_role(&narrow, member));
 }
@@ -252,7 +259,7 @@ fn nobody_manages_the_credentials_of_somebody_else() {
 #[test]
 fn the_policy_that_owners_create_accounts_binds_people_alone() {
     let create = |subject: &Subject, owners_only| {
-        let target = Target::NewServiceAccount { home: Home::Organization, owners_only };
+        let target = Target::NewServiceAccount { home: AccountOwner::Organization, owners_only };
         decide(subject, Resource::ServiceAccounts.write(), &target).is_allowed()
     };
     let admin = holder(person(false, &[]), "account_admin");
@@ -290,7 +297,7 @@ fn what_only_owners_change_may_be_read_and_a_limited_token_of_one_does_what_it_c
 #[test]
 fn programs_of_a_team_manage_nothing_of_it_by_being_in_it() {
     let facts = TeamFacts { id: OWN, owners: false, secret: false, members_manage_token: true };
-    for kind in [Kind::Team(OWN), account(Home::Team(OWN))] {
+    for kind in [Kind::Team(OWN), account(AccountOwner::Team(OWN))] {
         let program = nothing(kind);
         let refused = |permission, target| {
             assert_eq!(
@@ -301,16 +308,17 @@ fn programs_of_a_team_manage_nothing_of_it_by_being_in_it() {
         };
         refused(Resource::Groups.write(), Target::TeamToken(facts));
         refused(Resource::Groups.read(), Target::TeamToken(facts));
-        refused(Resource::ServiceAccounts.read(), Target::ServiceAccounts(Home::Team(OWN)));
+        refused(Resource::ServiceAccounts.read(), Target::ServiceAccounts(AccountOwner::Team(OWN)));
         refused(Resource::ProjectCreate.write(), Target::NewProject(OWN));
     }
 }
 
 #[test]
 fn a_service_account_sees_itself_and_changes_nothing_of_itself() {
-    let itself = nothing(account(Home::Organization));
+    let itself = nothing(account(AccountOwner::Organization));
     let (read, write) = (Resource::ServiceAccounts.read(), Resource::ServiceAccounts.write());
-    let target = |number| Target::ServiceAccount(ServiceAccountId::sample(number), Home::Organization);
+    let target =
+        |number| Target::ServiceAccount(ServiceAccountId::sample(number), AccountOwner::Organization);
     assert!(decide(&itself, read, &target(1)).is_allowed());
     assert_eq!(decide(&itself, write, &target(1)), Decision::Refused(Refusal::Missing(write)));
     assert_eq!(decide(&itself, read, &target(2)), Decision::Hidden);
@@ -339,9 +347,9 @@ fn admins_of_a_team_manage_its_projects_and_members_have_no_permission_by_being_
 fn a_list_of_service_accounts_shows_whose_the_reader_may_know() {
     let read = Resource::ServiceAccounts.read();
     let member = holder(person(false, &[(OWN, TeamRole::Member)]), "member");
-    assert_eq!(accounts_seen(&member), Ok(Who::Teams(vec![OWN])));
+    assert_eq!(accounts_seen(&member), Ok(Audience::Teams(vec![OWN])));
     assert_eq!(accounts_seen(&narrowed(member, Resource::Jobs.read())), Err(Refusal::Narrowed(read)));
-    assert_eq!(accounts_seen(&holder(person(false, &[]), "account_admin")), Ok(Who::All));
+    assert_eq!(accounts_seen(&holder(person(false, &[]), "account_admin")), Ok(Audience::All));
     let program = || Kind::ServiceToken(TokenId::sample(1));
     assert_eq!(accounts_seen(&nothing(program())), Err(Refusal::Missing(read)));
     assert_eq!(accounts_seen(&narrowed(nothing(program()), read)), Err(Refusal::Missing(read)));
@@ -366,8 +374,8 @@ fn every_project_that_is_not_restricted_is_reached_by_owners_and_by_programs_of_
     for (kind, expected) in [
         (person(true, &[]), true),
         (person(false, &[(OWN, TeamRole::Admin)]), false),
-        (account(Home::Organization), true),
-        (account(Home::Team(OWN)), false),
+        (account(AccountOwner::Organization), true),
+        (account(AccountOwner::Team(OWN)), false),
         (Kind::ServiceToken(TokenId::sample(1)), true),
         (Kind::Organization, true),
         (Kind::Team(OWN), false),
@@ -403,8 +411,8 @@ fn the_organization_token_sets_up_what_it_may_not_do_but_no_more_than_it_is_limi
     let limited = narrowed(founder(), Resource::Jobs.read());
     assert_eq!(ensure_holds_set(&limited, &jobs), Ok(()));
     assert!(ensure_holds_set(&limited, &runs).is_err());
-    assert!(can_give_account_role(&limited, &jobs, Home::Organization));
-    assert!(!can_give_account_role(&limited, &runs, Home::Organization));
+    assert!(can_give_account_role(&limited, &jobs, AccountOwner::Organization));
+    assert!(!can_give_account_role(&limited, &runs, AccountOwner::Organization));
     // Nobody else gives what they do not hold.
     assert!(ensure_holds_set(&nothing(person(false, &[])), &jobs).is_err());
     assert_eq!(ensure_holds_set(&holder(person(true, &[]), "member"), &runs), Ok(()));
@@ -466,7 +474,7 @@ fn any_set() -> impl Strategy<Value = Grant> {
         .prop_map(|(place, projects)| Grant {
             set: built_in_sets()[place].clone(),
             projects,
-            source: Source::Named,
+            source: GrantSource::Named,
         })
 }
 
@@ -485,8 +493,12 @@ fn any_kind() -> impl Strategy<Value = Kind> {
             .prop_map(|(owner, teams)| person(owner, &teams)),
         Just(Kind::Organization),
         prop_oneof![Just(OWN), Just(OTHER)].prop_map(Kind::Team),
-        prop_oneof![Just(Home::Organization), Just(Home::Team(OWN)), Just(Home::Team(OTHER))]
-            .prop_map(account),
+        prop_oneof![
+            Just(AccountOwner::Organization),
+            Just(AccountOwner::Team(OWN)),
+            Just(AccountOwner::Team(OTHER))
+        ]
+        .prop_map(account),
         Just(Kind::ServiceToken(TokenId::sample(1))),
     ]
 }
@@ -507,7 +519,7 @@ fn any_target() -> impl Strategy<Value = Target> {
     let team = (prop_oneof![Just(OWN), Just(OTHER)], any::<[bool; 3]>()).prop_map(
         |(id, [owners, secret, members_manage_token])| TeamFacts { id, owners, secret, members_manage_token },
     );
-    let home = prop_oneof![Just(Home::Organization), Just(Home::Team(OWN))];
+    let home = prop_oneof![Just(AccountOwner::Organization), Just(AccountOwner::Team(OWN))];
     prop_oneof![
         Just(Target::Organization),
         Just(Target::OrganizationItself),

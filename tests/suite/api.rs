@@ -8,12 +8,12 @@ use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 use tessera::platform::sql;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 use crate::protocols::{evaluate, forward, introspect, service, world};
 
 #[tokio::test]
 async fn the_document_describes_every_operation_whole() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let answer = house.page("", "/api/openapi.json").await;
     assert_eq!(answer.headers["content-type"], "application/json");
     let document = answer.json();
@@ -239,7 +239,7 @@ async fn an_edit_that_holds_on_to_a_tag_is_refused_over_a_newer_version() {
 }
 
 /// A field of all rows of a list, asked for two at a time.
-async fn in_twos(house: &House, token: &str, path: &str, field: &str) -> Vec<String> {
+async fn in_twos(house: &TestApp, token: &str, path: &str, field: &str) -> Vec<String> {
     let (mut found, mut after) = (Vec::new(), String::new());
     loop {
         let page = house.get(token, &format!("{path}?limit=2{after}")).await.json();
@@ -354,7 +354,7 @@ async fn a_repeated_key_makes_one_thing_and_shows_no_secret_again() {
 
 #[tokio::test]
 async fn a_person_who_asks_too_often_waits_with_all_that_they_have() {
-    let (house, olive) = House::founded_with(&[("limits.requests_per_person", "5")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("limits.requests_per_person", "5")]).await;
     let cookie = house.sign_in("olive").await;
     let other = house.personal_token(house.caller("olive").await.actor.id.parse().expect("an id")).await;
     house.app.context.clock.advance(DAY / 1440);
@@ -387,7 +387,7 @@ async fn a_person_who_asks_too_often_waits_with_all_that_they_have() {
 
 #[tokio::test]
 async fn what_ends_while_a_request_waits_for_its_turn_is_refused() {
-    let (house, olive) = House::founded_with(&[("limits.requests_per_person", "2")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("limits.requests_per_person", "2")]).await;
     let cookie = house.sign_in("olive").await;
     house.app.context.clock.advance(DAY / 1440);
     assert_eq!(house.get(&olive, "/whoami").await.status, StatusCode::OK);
@@ -408,7 +408,7 @@ async fn what_ends_while_a_request_waits_for_its_turn_is_refused() {
 
 #[tokio::test]
 async fn a_network_that_asks_too_often_waits_and_the_processs_health_is_told_at_once() {
-    let (house, olive) = House::founded_with(&[("limits.requests_per_network", "2")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("limits.requests_per_network", "2")]).await;
     house.app.context.clock.advance(DAY);
     for _ in 0..4 {
         assert_eq!(house.page("", "/sign-in").await.status, StatusCode::OK);
@@ -428,7 +428,7 @@ async fn a_network_that_asks_too_often_waits_and_the_processs_health_is_told_at_
 
 #[tokio::test]
 async fn a_token_that_asks_too_often_waits_and_so_does_who_guesses() {
-    let (house, olive) = House::founded_with(&[("api_rate_limit", "3")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("api_rate_limit", "3")]).await;
     house.team(&olive, "payments").await;
     house.app.context.clock.advance(DAY);
     for _ in 0..3 {
@@ -506,7 +506,8 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
     let (house, olive, _, _) = world().await;
     house.team(&olive, "other").await;
     house.person("ann", "member", Some(("other", TeamRole::Member))).await;
-    let (id, _, key) = house.account(&olive, "wide", Home::Organization("payments"), "account_admin").await;
+    let (id, _, key) =
+        house.account(&olive, "wide", AccountOwner::Organization("payments"), "account_admin").await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     for (person, team, outcome, attributed, works_in) in [
         ("mo", "", "applied", Some("mo"), "payments"),
@@ -555,7 +556,7 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
     assert!(page.contains("/people/mo\"") && page.contains("on behalf of <b>mo</b>"), "{page}");
     let log = house.page(&cookie, "/orgs/acme/settings/audit-log").await.text;
     assert!(log.contains("on behalf of mo"));
-    let (_, _, weak) = house.account(&olive, "weak", Home::Team("payments"), "read_only").await;
+    let (_, _, weak) = house.account(&olive, "weak", AccountOwner::Team("payments"), "read_only").await;
     let body = json!({ "slug": "x", "name": "X" });
     let refused = house.call((&weak, Method::POST, "/organizations/acme/teams"), &headers, Some(body)).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
@@ -661,7 +662,7 @@ async fn a_secret_team_is_attributed_to_nobody_who_may_not_see_it() {
     house.person("hana", "member", Some(("hidden", TeamRole::Member))).await;
     let mo = house.personal_token(house.caller("mo").await.actor.id.parse().expect("an id")).await;
     let hana = house.personal_token(house.caller("hana").await.actor.id.parse().expect("an id")).await;
-    let (_, _, weak) = house.account(&olive, "weak", Home::Organization("payments"), "member").await;
+    let (_, _, weak) = house.account(&olive, "weak", AccountOwner::Organization("payments"), "member").await;
     let asks = async |token: &str, team: &str| {
         house.call((token, Method::GET, "/whoami"), &[("tessera-for-team", team)], None).await.json()
     };
@@ -698,7 +699,7 @@ async fn a_nul_and_a_time_beyond_the_calendar_are_answered_clearly_by_both_datab
 
 #[tokio::test]
 async fn pages_and_answers_of_the_api_may_load_what_is_their_own() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     for path in ["/api/docs", "/sign-in", "/nowhere", "/api/v1/whoami"] {
         let answer = house.page("", path).await;
         let policy = answer.headers["content-security-policy"].to_str().expect("text");

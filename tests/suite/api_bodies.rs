@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{Answer, Home, House, at_once};
+use crate::harness::{AccountOwner, Answer, TestApp, at_once};
 
 fn path(rest: &str) -> String {
     format!("/organizations/acme{rest}")
 }
 
-async fn call(house: &House, token: &str, method: Method, rest: &str, body: Value) -> Answer {
+async fn call(house: &TestApp, token: &str, method: Method, rest: &str, body: Value) -> Answer {
     house.api(token, method, &path(rest), Some(body)).await
 }
 
-async fn made(house: &House, token: &str, rest: &str, body: Value) -> Value {
+async fn made(house: &TestApp, token: &str, rest: &str, body: Value) -> Value {
     let answer = house.post(token, &path(rest), body).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{rest}: {}", answer.text);
     answer.json()
@@ -24,7 +24,7 @@ async fn made(house: &House, token: &str, rest: &str, body: Value) -> Value {
 
 #[tokio::test]
 async fn null_means_no_end_and_a_field_that_is_left_out_the_default() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let policy = |kinds: &[&str], rule: Value| {
         let lifetimes: serde_json::Map<String, Value> =
@@ -34,7 +34,7 @@ async fn null_means_no_end_and_a_field_that_is_left_out_the_default() {
     let kinds = ["personal", "service_account", "service_token", "team"];
     let rule = policy(&kinds, json!({ "default_days": 30 }));
     assert_eq!(call(&house, &olive, Method::PATCH, "", rule).await.status, StatusCode::OK);
-    let (account, ..) = house.account(&olive, "ci", Home::Organization("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
     let keys = format!("/service-accounts/{account}/tokens");
     let grants = json!([{ "permission_set": "member", "projects": "all" }]);
     let cases = [
@@ -75,7 +75,7 @@ async fn null_means_no_end_and_a_field_that_is_left_out_the_default() {
 
 #[tokio::test]
 async fn null_clears_texts_and_ranges_and_leaving_a_field_out_keeps_them() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let account = json!({ "name": "ci", "scope": "organization", "default_team": "platform", "description": "d",
         "comment": "c", "allowed_addresses": ["127.0.0.0/8"] });
@@ -117,9 +117,9 @@ async fn null_clears_texts_and_ranges_and_leaving_a_field_out_keeps_them() {
 
 #[tokio::test]
 async fn a_key_that_ends_does_not_make_itself_endless() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (account, ..) = house.account(&olive, "ci", Home::Organization("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
     let account = format!("/service-accounts/{account}");
     call(&house, &olive, Method::PATCH, &account, json!({ "self_rotation": true })).await;
     let ends = json!({ "name": "short", "expires_at": house.app.context.clock.now().plus(3 * DAY) });
@@ -131,7 +131,7 @@ async fn a_key_that_ends_does_not_make_itself_endless() {
 
 #[tokio::test]
 async fn what_does_not_fit_what_is_there_is_a_conflict_and_what_is_named_twice_a_mistake() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.person("ann", "member", None).await;
     let invite = |body: Value| {
@@ -154,7 +154,7 @@ async fn what_does_not_fit_what_is_there_is_a_conflict_and_what_is_named_twice_a
 
 #[tokio::test]
 async fn a_team_that_is_deleted_while_a_project_is_created_in_it_is_a_conflict_or_gone() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     for round in 0..6 {
         let team = format!("team-{round}");
         house.team(&olive, &team).await;
@@ -183,7 +183,7 @@ async fn a_team_that_is_deleted_while_a_project_is_created_in_it_is_a_conflict_o
 
 #[tokio::test]
 async fn an_open_invitation_is_read_and_changed_by_who_could_have_made_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let secret =
         json!({ "slug": "hidden", "name": "Hidden", "visibility": "secret", "members_manage_token": false });
@@ -223,7 +223,7 @@ async fn an_open_invitation_is_read_and_changed_by_who_could_have_made_it() {
 
 #[tokio::test]
 async fn a_person_of_several_organizations_is_told_each_with_what_they_may_do_there() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let ann = house.person("ann", "read_only", Some(("platform", TeamRole::Member))).await;
     let one = house.get(&ann, "/whoami").await.json();
@@ -256,7 +256,7 @@ async fn a_person_of_several_organizations_is_told_each_with_what_they_may_do_th
     assert_eq!(slugs(&olive, "").await, ["acme", "beta"]);
     assert_eq!(slugs(&olive, "?limit=1").await, ["acme"]);
     assert_eq!(slugs(&ann, "").await, ["acme"]);
-    let (.., key) = house.account(&olive, "ci", Home::Organization("platform"), "member").await;
+    let (.., key) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
     assert_eq!(slugs(&key, "").await, ["acme"]);
     // An organization that takes no personal tokens is not reached with one.
     let closed = json!({ "policy": { "personal_tokens": false } });
@@ -266,9 +266,9 @@ async fn a_person_of_several_organizations_is_told_each_with_what_they_may_do_th
 
 #[tokio::test]
 async fn the_token_endpoint_has_the_name_that_other_sdks_ask() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (uid, _, key) = house.account(&olive, "ci", Home::Organization("platform"), "member").await;
+    let (uid, _, key) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
     let form =
         [("grant_type", "client_credentials"), ("client_id", uid.as_str()), ("client_secret", key.as_str())];
     let answer = house.oauth("/oidc/token", &[], &form).await;
@@ -278,10 +278,10 @@ async fn the_token_endpoint_has_the_name_that_other_sdks_ask() {
 
 #[tokio::test]
 async fn what_somebody_made_names_them_by_id() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let me = house.get(&olive, "/whoami").await.json()["id"].clone();
-    let (account, ..) = house.account(&olive, "ci", Home::Organization("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
     let account = house.get(&olive, &path(&format!("/service-accounts/{account}"))).await.json();
     let keys = path(&format!("/service-accounts/{}/tokens", account["id"].as_str().expect("an id")));
     let keys = house.get(&olive, &keys).await.json();
@@ -295,7 +295,7 @@ async fn what_somebody_made_names_them_by_id() {
 
 #[tokio::test]
 async fn a_service_token_is_said_to_hold_where_its_grants_hold() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     for slug in ["one", "two"] {
         made(&house, &olive, "/projects", json!({ "slug": slug, "name": slug, "team": "platform" })).await;

@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{House, PASSWORD};
+use crate::harness::{PASSWORD, TestApp};
 
-async fn events(house: &House, token: &str, organization: &str, query: &str) -> Vec<Value> {
+async fn events(house: &TestApp, token: &str, organization: &str, query: &str) -> Vec<Value> {
     let answer =
         house.get(token, &format!("/organizations/{organization}/audit-events?limit=200{query}")).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     answer.json()["items"].as_array().expect("a list").clone()
 }
 
-async fn actions(house: &House, token: &str, organization: &str) -> Vec<String> {
+async fn actions(house: &TestApp, token: &str, organization: &str) -> Vec<String> {
     let all = events(house, token, organization, "").await;
     all.iter().map(|event| event["action"].as_str().expect("an action").to_owned()).collect()
 }
 
 #[tokio::test]
 async fn what_a_person_does_with_their_account_is_told_to_each_of_their_organizations() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let other = house.other_organization().await;
     let ann = house.person("ann", "member", None).await;
     let second = house.post(&olive, "/organizations", json!({ "slug": "beta", "name": "Beta" })).await;
@@ -72,10 +72,10 @@ async fn what_a_person_does_with_their_account_is_told_to_each_of_their_organiza
 
 #[tokio::test]
 async fn a_token_that_works_no_longer_is_told_once_an_hour_with_the_reason() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let (account, key_id, key) =
-        house.account(&olive, "ci", crate::harness::Home::Organization("platform"), "member").await;
+        house.account(&olive, "ci", crate::harness::AccountOwner::Organization("platform"), "member").await;
     let keys = format!("/organizations/acme/service-accounts/{account}/tokens");
     let short = json!({ "name": "short", "expires_at": house.app.context.clock.now().plus(DAY) });
     let short = house.post(&olive, &keys, short).await.json();

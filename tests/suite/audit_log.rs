@@ -9,7 +9,7 @@ use serde_json::Value;
 use tessera::platform::clock::DAY;
 use tessera::platform::sql;
 
-use crate::harness::{Answer, House};
+use crate::harness::{Answer, TestApp};
 
 /// What clients say that they take: nothing, browsers over http and https, curl,
 /// proxies, and what nobody sends.
@@ -25,7 +25,7 @@ const ENCODINGS: [&str; 9] = [
     "*",
 ];
 
-async fn get(house: &House, cookie: &str, path: &str, encoding: &str) -> Answer {
+async fn get(house: &TestApp, cookie: &str, path: &str, encoding: &str) -> Answer {
     let mut request = Request::get(path).header(header::HOST, "localhost").header(header::COOKIE, cookie);
     if !encoding.is_empty() {
         request = request.header(header::ACCEPT_ENCODING, encoding);
@@ -52,8 +52,8 @@ fn decoded(answer: &Answer) -> Vec<u8> {
 }
 
 /// More events than one part of the export holds.
-async fn with_many_events() -> (House, String) {
-    let (house, _) = House::founded().await;
+async fn with_many_events() -> (TestApp, String) {
+    let (house, _) = TestApp::set_up().await;
     let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, action, target_kind, \
             target_id, target_name, via, request_id) \
@@ -107,7 +107,7 @@ async fn the_export_arrives_whole_in_every_encoding() {
 
 #[tokio::test]
 async fn everything_else_arrives_whole_in_every_encoding_too() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let page = house.page(&cookie, "/orgs/acme").await;
     let asset = page.text.split('"').find(|part| part.starts_with("/assets/app.") && part.contains(".css"));
@@ -131,8 +131,8 @@ async fn everything_else_arrives_whole_in_every_encoding_too() {
 }
 
 /// An event each at these moments after the start of the day.
-async fn with_events_at(times: &[&str]) -> (House, String) {
-    let (house, olive) = House::founded().await;
+async fn with_events_at(times: &[&str]) -> (TestApp, String) {
+    let (house, olive) = TestApp::set_up().await;
     house.app.context.clock.advance(DAY);
     let mut tx = house.app.context.db.begin().await.expect("begun");
     for time in times {
@@ -152,7 +152,7 @@ async fn with_events_at(times: &[&str]) -> (House, String) {
     (house, olive)
 }
 
-async fn found(house: &House, olive: &str, query: &str) -> Vec<String> {
+async fn found(house: &TestApp, olive: &str, query: &str) -> Vec<String> {
     let path = format!("/organizations/acme/audit-events?action=team&{query}");
     let answer = house.get(olive, &path).await;
     assert_eq!(answer.status, StatusCode::OK, "{query}: {}", answer.text);
@@ -191,7 +191,7 @@ async fn a_filter_takes_whole_days_minutes_and_seconds() {
 
 #[tokio::test]
 async fn a_filter_that_can_match_nothing_is_refused_in_words_and_stays_as_it_was_typed() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     for (query, field, words, kept) in [
         (

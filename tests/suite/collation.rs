@@ -4,11 +4,11 @@
 use serde_json::json;
 use tessera::platform::{Db, sql};
 
-use crate::harness::House;
+use crate::harness::TestApp;
 
 #[tokio::test]
 async fn every_text_column_compares_as_bytes() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let Db::Postgres { .. } = &house.app.context.db else { return };
     let foreign: (String,) = sql("SELECT CASE WHEN 'ch' > 'd' AND 'a' < 'B' THEN 'foreign' ELSE 'bytes' END")
         .one(&house.app.context.db)
@@ -28,7 +28,7 @@ async fn every_text_column_compares_as_bytes() {
 
 #[tokio::test]
 async fn lists_are_in_the_order_of_bytes_and_pages_miss_nothing() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let slugs = ["h", "ch", "c", "i", "a-b", "aa", "ab", "a1", "a-c", "cd"];
     for slug in slugs {
         house.team(&olive, slug).await;
@@ -59,7 +59,7 @@ async fn lists_are_in_the_order_of_bytes_and_pages_miss_nothing() {
 
 #[tokio::test]
 async fn a_group_of_actions_is_found_whole_and_in_order() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     for number in 0..60 {
         // Each at a moment of its own: ids with letters and digits at every place.
         house.app.context.clock.advance(std::time::Duration::from_millis(7919));
@@ -86,7 +86,7 @@ async fn a_group_of_actions_is_found_whole_and_in_order() {
 
 #[tokio::test]
 async fn case_is_known_in_every_script_where_the_database_knows_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let team = json!({ "slug": "north", "name": "ŘÍJEN North" });
     house.post(&olive, "/organizations/acme/teams", team).await;
     let found = async |q: &str| {

@@ -4,43 +4,43 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::{Resource, TeamRole};
-use tessera::people::actions::{Guest, accept};
+use tessera::people::actions::{Invitee, accept};
 use tessera::platform::id::{PersonId, ServiceAccountId};
 use tessera::platform::{Error, sql};
 use tessera::teams::actions as teams;
 
-use crate::harness::{Answer, Home, House, at_once, operator};
+use crate::harness::{AccountOwner, Answer, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
 
 fn path(rest: &str) -> String {
     format!("/organizations/acme{rest}")
 }
 
-async fn call(house: &House, token: &str, method: Method, rest: &str, body: Value) -> Answer {
+async fn call(house: &TestApp, token: &str, method: Method, rest: &str, body: Value) -> Answer {
     house.api(token, method, &path(rest), Some(body)).await
 }
 
-async fn patch(house: &House, token: &str, rest: &str, body: Value) -> Answer {
+async fn patch(house: &TestApp, token: &str, rest: &str, body: Value) -> Answer {
     call(house, token, Method::PATCH, rest, body).await
 }
 
-async fn put(house: &House, token: &str, rest: &str, body: Value) -> Answer {
+async fn put(house: &TestApp, token: &str, rest: &str, body: Value) -> Answer {
     call(house, token, Method::PUT, rest, body).await
 }
 
 /// Makes something as an owner.
-async fn made(house: &House, token: &str, rest: &str, body: Value) -> Value {
+async fn made(house: &TestApp, token: &str, rest: &str, body: Value) -> Value {
     let answer = house.post(token, &path(rest), body).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{rest}: {}", answer.text);
     answer.json()
 }
 
-async fn set(house: &House, olive: &str, slug: &str, level: &str, permissions: &[&str]) {
+async fn set(house: &TestApp, olive: &str, slug: &str, level: &str, permissions: &[&str]) {
     let body = json!({ "slug": slug, "name": slug, "level": level, "permissions": permissions });
     made(house, olive, "/permission-sets", body).await;
 }
 
-async fn id_of(house: &House, username: &str) -> PersonId {
+async fn id_of(house: &TestApp, username: &str) -> PersonId {
     let (id,): (PersonId,) = sql("SELECT id FROM people WHERE username = $1")
         .bind(username)
         .one(&house.app.context.db)
@@ -56,7 +56,7 @@ fn refused_for(answer: &Answer, permission: &str) {
 }
 
 /// The largest of the permissions that somebody holds in a project.
-async fn allowed(house: &House, olive: &str, person: &str, permission: &str, project: &str) -> bool {
+async fn allowed(house: &TestApp, olive: &str, person: &str, permission: &str, project: &str) -> bool {
     let name = format!("asks about {person} {permission} {project}");
     let (_, secret) = service(house, olive, &name, &[]).await;
     let id = id_of(house, person).await;
@@ -67,7 +67,7 @@ async fn allowed(house: &House, olive: &str, person: &str, permission: &str, pro
 
 #[tokio::test]
 async fn whoever_edits_an_identity_provider_holds_what_every_bound_account_holds() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     set(&house, &olive, "providers", "organization", &["identity_providers:write"]).await;
     let mallory = house.person("mallory", "providers", None).await;
@@ -89,11 +89,11 @@ async fn whoever_edits_an_identity_provider_holds_what_every_bound_account_holds
 
 #[tokio::test]
 async fn an_invitation_ends_with_its_inviter_and_with_what_they_could_give() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let owner = Some(("owners", TeamRole::Admin));
     let second = house.person("second", "member", owner).await;
     house.person("guest", "member", None).await;
-    let guest = || async { Guest::Known(id_of(&house, "guest").await, "guest@acme.test".to_owned()) };
+    let guest = || async { Invitee::Known(id_of(&house, "guest").await, "guest@acme.test".to_owned()) };
     let to_owners = json!({ "teams": [{ "slug": "owners", "role": "admin" }] });
     let code = |answer: Value| {
         answer["link"].as_str().expect("a link").rsplit('/').next().expect("a code").to_owned()
@@ -129,7 +129,7 @@ async fn an_invitation_ends_with_its_inviter_and_with_what_they_could_give() {
 
 #[tokio::test]
 async fn whoever_restricts_a_project_keeps_what_they_held_in_it_and_no_more() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     set(&house, &olive, "keepers", "project", &["permissions:write", "projects:write", "jobs:read"]).await;
     set(&house, &olive, "little", "project", &["projects:read"]).await;
     made(&house, &olive, "/teams", json!({ "slug": "payments", "name": "p", "role": "little" })).await;
@@ -171,7 +171,7 @@ async fn whoever_restricts_a_project_keeps_what_they_held_in_it_and_no_more() {
 
 #[tokio::test]
 async fn being_named_in_a_project_gives_nobody_what_whoever_names_them_lacks() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
     let vault = json!({ "slug": "vault", "name": "Vault", "team": "payments", "visibility": "restricted" });
     made(&house, &olive, "/projects", vault).await;
@@ -198,12 +198,13 @@ async fn being_named_in_a_project_gives_nobody_what_whoever_names_them_lacks() {
 
 #[tokio::test]
 async fn taking_access_away_never_takes_holding_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
     set(&house, &olive, "roles", "organization", &["members:write", "service_accounts:write"]).await;
     let rae = house.person("rae", "roles", None).await;
     house.person("strong", "account_admin", None).await;
-    let (bot, ..) = house.account(&olive, "bot", Home::Organization("payments"), "account_admin").await;
+    let (bot, ..) =
+        house.account(&olive, "bot", AccountOwner::Organization("payments"), "account_admin").await;
     // What the new role gives besides, everybody holds or she does.
     set(&house, &olive, "people", "organization", &["members:read"]).await;
     let answer = patch(&house, &rae, "/people/strong", json!({ "role": "people" })).await;
@@ -217,7 +218,7 @@ async fn taking_access_away_never_takes_holding_it() {
 
 #[tokio::test]
 async fn a_role_is_given_to_people_and_teams_only_by_who_holds_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     set(&house, &olive, "managers", "organization", &["groups:write", "members:write", "invitations:write"])
         .await;
     made(&house, &olive, "/teams", json!({ "slug": "payments", "name": "p", "role": "managers" })).await;
@@ -238,7 +239,7 @@ async fn a_role_is_given_to_people_and_teams_only_by_who_holds_it() {
 }
 
 /// People who are there with the role `crew`.
-async fn join(house: &House, numbers: std::ops::Range<u32>) {
+async fn join(house: &TestApp, numbers: std::ops::Range<u32>) {
     let mut tx = house.app.context.db.begin().await.expect("begun");
     for number in numbers {
         let (id, name) = (PersonId::sample(u128::from(number)), format!("c{number}"));
@@ -262,7 +263,7 @@ async fn join(house: &House, numbers: std::ops::Range<u32>) {
 
 #[tokio::test]
 async fn a_change_that_affects_more_than_five_hundred_takes_an_owner() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     set(&house, &olive, "crew", "project", &["runs:read"]).await;
     let ann = house.person("ann", "account_admin", None).await;
     let more = json!({ "permissions": ["runs:read", "jobs:read"] });
@@ -283,7 +284,7 @@ async fn a_change_that_affects_more_than_five_hundred_takes_an_owner() {
 
 #[tokio::test]
 async fn an_identity_provider_of_more_than_five_hundred_accounts_takes_an_owner() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let ann = house.person("ann", "account_admin", Some(("platform", TeamRole::Admin))).await;
     let provider = house.identity_provider().await;
@@ -314,7 +315,7 @@ async fn an_identity_provider_of_more_than_five_hundred_accounts_takes_an_owner(
 
 #[tokio::test]
 async fn what_was_taken_away_while_a_request_waited_does_not_count() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
     house.person("bea", "member", Some(("payments", TeamRole::Admin))).await;
     house.person("dan", "member", None).await;
@@ -331,7 +332,7 @@ async fn what_was_taken_away_while_a_request_waited_does_not_count() {
 
 #[tokio::test]
 async fn no_grant_points_to_a_permission_set_that_is_gone() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
     made(&house, &olive, "/projects", json!({ "slug": "ledger", "name": "L", "team": "payments" })).await;
     house.person("amy", "member", None).await;
@@ -365,9 +366,9 @@ async fn no_grant_points_to_a_permission_set_that_is_gone() {
 
 #[tokio::test]
 async fn of_many_who_rotate_one_key_one_gets_a_value_and_none_a_dead_one() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
-    let (id, _, key) = house.account(&olive, "ci", Home::Team("payments"), "member").await;
+    let (id, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
     patch(&house, &olive, &format!("/service-accounts/{id}"), json!({ "self_rotation": true })).await;
     let answers = at_once((0..10).map(|_| house.post(&key, "/token/rotate", json!({})))).await;
     let (good, late): (Vec<_>, Vec<_>) =
@@ -401,7 +402,7 @@ async fn of_many_who_rotate_one_key_one_gets_a_value_and_none_a_dead_one() {
 
 #[tokio::test]
 async fn a_limited_token_manages_credentials_only_if_that_was_selected() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let limited = async |permissions: &[&str]| {
         let body = json!({ "name": "limited", "permissions": permissions });
         let made = house.post(&olive, "/account/tokens", body).await.json();
@@ -437,7 +438,7 @@ async fn a_limited_token_manages_credentials_only_if_that_was_selected() {
 
 #[tokio::test]
 async fn a_token_that_is_created_with_another_ends_with_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let create = async |with: &str| {
         let made = house.post(with, "/account/tokens", json!({ "name": "n" })).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
@@ -468,9 +469,9 @@ async fn a_token_that_is_created_with_another_ends_with_it() {
 
 #[tokio::test]
 async fn a_service_accepts_an_access_token_only_of_the_kinds_that_it_accepts() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
-    let (uid, _, key) = house.account(&olive, "ci", Home::Team("payments"), "member").await;
+    let (uid, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
     let exchange = async |token: &str| {
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),

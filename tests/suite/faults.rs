@@ -15,20 +15,20 @@ use std::time::{Duration, Instant};
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use tessera::config::DatabaseUrl;
-use tessera::platform::db::hear;
+use tessera::platform::db::listen;
 use tessera::platform::{Db, Tx, sql};
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 
 /// A write that takes some room.
-async fn write(house: &House, owner: &str, number: usize) -> StatusCode {
+async fn write(house: &TestApp, owner: &str, number: usize) -> StatusCode {
     let slug = format!("team-{number}");
     let body = json!({ "slug": slug, "name": slug, "description": "x".repeat(500) });
     house.post(owner, "/organizations/acme/teams", body).await.status
 }
 
 /// Writes until it fails.
-async fn write_until_refused(house: &House, owner: &str, at_most: usize) {
+async fn write_until_refused(house: &TestApp, owner: &str, at_most: usize) {
     for number in 0..at_most {
         let status = write(house, owner, number).await;
         if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -39,13 +39,13 @@ async fn write_until_refused(house: &House, owner: &str, at_most: usize) {
     panic!("{at_most} writes found room");
 }
 
-async fn ready(house: &House) -> (StatusCode, String) {
+async fn ready(house: &TestApp) -> (StatusCode, String) {
     let answer = house.page("", "/readyz").await;
     (answer.status, answer.text)
 }
 
 /// Until `/readyz` says so, for at most five seconds.
-async fn until_ready(house: &House) {
+async fn until_ready(house: &TestApp) {
     let started = Instant::now();
     loop {
         let (status, text) = ready(house).await;
@@ -95,9 +95,9 @@ async fn after_a_full_disk_a_leaked_key_can_be_revoked() {
         return;
     };
     let address = DatabaseUrl::Sqlite(disk.0.join("tessera.db"));
-    let (house, owner) = House::on(address, disk.0.join("data"), &[]).await.found().await;
+    let (house, owner) = TestApp::on(address, disk.0.join("data"), &[]).await.bootstrap().await;
     house.team(&owner, "payments").await;
-    let (_, _, key) = house.account(&owner, "deploy", Home::Team("payments"), "member").await;
+    let (_, _, key) = house.account(&owner, "deploy", AccountOwner::Team("payments"), "member").await;
     assert_eq!(ready(&house).await.0, StatusCode::OK);
     let filler = disk.fill();
     write_until_refused(&house, &owner, 2000).await;
@@ -121,7 +121,7 @@ async fn after_a_full_disk_a_leaked_key_can_be_revoked() {
 
 #[tokio::test]
 async fn a_connection_on_which_a_write_met_a_full_disk_is_not_used_again() {
-    let (house, owner) = House::founded().await;
+    let (house, owner) = TestApp::set_up().await;
     let Db::Sqlite { write: pool, .. } = &house.app.context.db else { return };
     // The limit is the connection's own: whoever still sees it has kept the connection.
     sqlx::raw_sql("PRAGMA max_page_count = 1").execute(pool).await.expect("limited");
@@ -142,7 +142,7 @@ async fn end(tx: &mut Tx) {
 
 #[tokio::test]
 async fn a_transaction_that_the_database_ended_by_itself_spoils_no_later_one() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     for round in 0..3 {
         let mut tx = house.app.context.db.begin().await.expect("begun");
         end(&mut tx).await;
@@ -161,7 +161,7 @@ async fn a_transaction_that_the_database_ended_by_itself_spoils_no_later_one() {
 struct Administrator(sqlx::PgConnection, String);
 
 impl Administrator {
-    async fn of(house: &House) -> Option<Self> {
+    async fn of(house: &TestApp) -> Option<Self> {
         let DatabaseUrl::Postgres(url) = &house.address else { return None };
         let (server, rest) =
             url.rsplit_once('/').map(|(server, rest)| (server.to_owned(), rest.to_owned()))?;
@@ -193,9 +193,9 @@ impl Administrator {
 
 #[tokio::test]
 async fn after_a_read_only_server_the_next_write_goes_to_the_one_that_takes_it() {
-    let (house, owner) = House::founded().await;
+    let (house, owner) = TestApp::set_up().await;
     let Some(mut administrator) = Administrator::of(&house).await else { return };
-    let hearing = tokio::spawn(hear(house.app.context.db.clone(), house.app.context.clock.clone()));
+    let hearing = tokio::spawn(listen(house.app.context.db.clone(), house.app.context.clock.clone()));
     let name = administrator.1.clone();
     administrator.run(format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     administrator.end_sessions().await;
@@ -227,14 +227,14 @@ async fn after_a_read_only_server_the_next_write_goes_to_the_one_that_takes_it()
 
 #[tokio::test]
 async fn a_node_that_listens_to_a_read_only_server_does_not_believe_its_memory() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let Some(mut administrator) = Administrator::of(&house).await else { return };
     let name = administrator.1.clone();
-    let hearing = tokio::spawn(hear(house.app.context.db.clone(), house.app.context.clock.clone()));
+    let hearing = tokio::spawn(listen(house.app.context.db.clone(), house.app.context.clock.clone()));
     let trusts = async || {
-        let changes = house.app.context.db.changes();
-        let stamp = changes.stamp_of_all(changes.before()).expect("nothing changes");
-        changes.holds(&stamp, house.app.context.clock.now())
+        let changes = house.app.context.db.invalidations();
+        let stamp = changes.version_of_all(changes.snapshot()).expect("nothing changes");
+        changes.is_current(&stamp, house.app.context.clock.now())
     };
     let until = async |expected: bool| {
         let started = Instant::now();
@@ -256,7 +256,7 @@ async fn a_node_that_listens_to_a_read_only_server_does_not_believe_its_memory()
 
 #[tokio::test]
 async fn a_session_that_the_server_ended_costs_no_write() {
-    let (house, owner) = House::founded().await;
+    let (house, owner) = TestApp::set_up().await;
     let Some(mut administrator) = Administrator::of(&house).await else { return };
     for number in 0..5 {
         assert_eq!(write(&house, &owner, number).await, StatusCode::CREATED);
@@ -318,7 +318,7 @@ async fn while_the_server_is_restarted_writes_fail_and_afterwards_succeed() {
     let mut server = tokio::task::spawn_blocking(Server::start).await.expect("started");
     let folder = std::env::temp_dir().join(format!("tessera-restart-{}", std::process::id()));
     let url = format!("postgres://tessera@localhost/postgres?host={}", server.socket);
-    let (house, owner) = House::on(DatabaseUrl::Postgres(url), folder, &[]).await.found().await;
+    let (house, owner) = TestApp::on(DatabaseUrl::Postgres(url), folder, &[]).await.bootstrap().await;
     futures_util::future::join_all((0..8).map(|number| write(&house, &owner, number))).await;
     server.order("stop");
     assert_eq!(write(&house, &owner, 20).await, StatusCode::INTERNAL_SERVER_ERROR);

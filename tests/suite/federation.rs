@@ -18,10 +18,10 @@ use tessera::audit::Change;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
 use tessera::platform::{Error, sql};
-use tessera::tokens::access::{AccessFor, USUAL, issue};
+use tessera::tokens::access::{AccessTokenGrant, USUAL, issue};
 use tessera::verification::assertion::Presented;
 
-use crate::harness::{Answer, House};
+use crate::harness::{Answer, TestApp};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Keys for these tests alone: Ed25519, PKCS #8 (RFC 8410).
@@ -127,7 +127,7 @@ impl Issuer {
 
 /// A house that trusts an issuer, with an account of the subject `repo:acme/shop`.
 struct World {
-    house: House,
+    house: TestApp,
     olive: String,
     issuer: Issuer,
     provider: String,
@@ -136,7 +136,7 @@ struct World {
 
 async fn world() -> World {
     let settings = [("allow_private_issuers", "true"), ("trusted_proxies", "127.0.0.1")];
-    let (house, olive) = House::founded_with(&settings).await;
+    let (house, olive) = TestApp::set_up_with(&settings).await;
     house.team(&olive, "shop").await;
     let issuer = Issuer::start().await;
     let body = json!({ "name": "CI", "issuer": issuer.address, "audience": "tessera" });
@@ -148,7 +148,7 @@ async fn world() -> World {
     World { house, olive, issuer, provider, account }
 }
 
-async fn federated(house: &House, olive: &str, name: &str, identity: Value) -> String {
+async fn federated(house: &TestApp, olive: &str, name: &str, identity: Value) -> String {
     let body = json!({
         "name": name, "scope": "team", "team": "shop", "authentication": "federated", "identity": identity,
     });
@@ -356,7 +356,7 @@ async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_m
             (world.account.parse().expect("an id"), account),
             (world.provider.parse().expect("an id"), provider),
         );
-        let access = AccessFor::identity(&proven, organization, account, provider, None);
+        let access = AccessTokenGrant::identity(&proven, organization, account, provider, None);
         let change = Change::begin(&app.context, &actor, Some(organization)).await.expect("begun");
         issue(change, &access, None, USUAL).await
     };
@@ -508,7 +508,7 @@ async fn a_provider_is_added_only_while_its_issuer_works_by_who_may_and_removed_
 #[tokio::test]
 async fn an_organization_has_no_more_identity_providers_than_the_limit_allows() {
     let settings = [("allow_private_issuers", "true"), ("limits.identity_providers", "1")];
-    let (house, olive) = House::founded_with(&settings).await;
+    let (house, olive) = TestApp::set_up_with(&settings).await;
     let issuer = Issuer::start().await;
     let add = async |name: &str| {
         let body = json!({ "name": name, "issuer": issuer.address, "audience": name });
@@ -596,7 +596,7 @@ async fn tricks_with_the_header_are_refused_and_nobody_is_asked() {
 
 #[tokio::test]
 async fn a_private_issuer_is_trusted_only_where_the_settings_say_so() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let issuer = Issuer::start().await;
     let body = json!({ "name": "CI", "issuer": issuer.address, "audience": "tessera" });
     let answer = house.post(&olive, "/organizations/acme/identity-providers", body).await;
@@ -711,7 +711,7 @@ async fn an_assertion_with_an_id_is_exchanged_once_on_whatever_node() {
     let fields = |assertion: &str| {
         [("grant_type", JWT_BEARER), ("assertion", assertion)].map(|(a, b)| (a, b.to_owned()))
     };
-    let at = async |house: &House, assertion: &str, more: &[(&str, &str)]| {
+    let at = async |house: &TestApp, assertion: &str, more: &[(&str, &str)]| {
         let fields = fields(assertion);
         let mut all: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         all.extend_from_slice(more);

@@ -5,7 +5,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use tessera::organizations::actions::setup_code;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{House, PASSWORD};
+use crate::harness::{PASSWORD, TestApp};
 
 const OWNER: [(&str, &str); 6] = [
     ("organization", "acme"),
@@ -18,7 +18,7 @@ const OWNER: [(&str, &str); 6] = [
 
 #[tokio::test]
 async fn the_first_owner_needs_the_code_and_there_is_only_one() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     assert_eq!(house.page("", "/").await.location(), "/setup");
     let mut fields = OWNER.to_vec();
     fields.push(("code", "wrong-code"));
@@ -45,7 +45,7 @@ async fn the_first_owner_needs_the_code_and_there_is_only_one() {
 
 #[tokio::test]
 async fn every_mistake_of_a_form_is_told_at_once() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let code = setup_code(&house.app.context);
     let fields = [
         ("code", code.as_str()),
@@ -66,7 +66,7 @@ async fn every_mistake_of_a_form_is_told_at_once() {
 
 #[tokio::test]
 async fn a_sign_in_gives_a_new_session_and_a_sign_out_ends_it() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let first = house.sign_in("olive").await;
     let again = house
         .form(
@@ -87,7 +87,7 @@ async fn a_sign_in_gives_a_new_session_and_a_sign_out_ends_it() {
 
 #[tokio::test]
 async fn a_session_ends_after_an_hour_without_use_and_after_a_day_in_any_case() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     house.app.context.clock.advance(DAY / 24);
     assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::SEE_OTHER);
@@ -105,7 +105,7 @@ async fn a_session_ends_after_an_hour_without_use_and_after_a_day_in_any_case() 
 
 #[tokio::test]
 async fn an_unknown_address_is_answered_like_a_wrong_password() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let wrong = async |email: &'static str| {
         house.form("", "/sign-in", &[("email", email), ("password", "not the password")]).await
     };
@@ -124,7 +124,7 @@ async fn an_unknown_address_is_answered_like_a_wrong_password() {
 
 #[tokio::test]
 async fn a_form_from_elsewhere_is_refused() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let send = |headers: Vec<(&'static str, &'static str)>| {
         let mut request = Request::post("/orgs/acme/settings/teams")
@@ -151,7 +151,7 @@ async fn a_form_from_elsewhere_is_refused() {
 
 #[tokio::test]
 async fn every_answer_carries_the_protections() {
-    let (house, token) = House::founded().await;
+    let (house, token) = TestApp::set_up().await;
     let answers = [
         house.page("", "/sign-in").await,
         house.page("", "/nowhere").await,
@@ -173,7 +173,7 @@ async fn every_answer_carries_the_protections() {
 
 #[tokio::test]
 async fn signing_in_over_plain_http_from_afar_is_refused() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let request = Request::get("/sign-in").header(header::HOST, "tessera.acme.test:8080");
     let answer = house.send(request.body(Body::empty()).expect("a request")).await;
     assert!(answer.text.contains("Signing in needs HTTPS") && !answer.text.contains("type=\"password\""));

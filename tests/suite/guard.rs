@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 use tessera::access::TeamRole;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 
 /// Routes that anyone may ask.
 const PUBLIC: &[&str] = &[
@@ -366,7 +366,7 @@ const FORMS: &[(&str, [u16; 5])] = &[
 ];
 
 struct Cast {
-    house: House,
+    house: TestApp,
     /// In the order of the columns of [`TABLE`].
     tokens: Vec<String>,
     /// In the order of the columns of [`PAGES`] and [`FORMS`].
@@ -390,7 +390,7 @@ pub fn paths() -> Vec<String> {
 }
 
 async fn cast() -> Cast {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let made = async |path: &str, body: serde_json::Value| {
         let answer = house.post(&olive, path, body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{path}: {}", answer.text);
@@ -403,8 +403,9 @@ async fn cast() -> Cast {
     let nothing = house.person("nina", "member", None).await;
     let member = house.person("mo", "member", Some(("inner", TeamRole::Member))).await;
     let admin = house.person("ada", "member", Some(("inner", TeamRole::Admin))).await;
-    let (account, key, _) = house.account(&olive, "inside", Home::Team("inner"), "member").await;
-    let (_, _, outside) = house.account(&olive, "outside", Home::Organization("owners"), "member").await;
+    let (account, key, _) = house.account(&olive, "inside", AccountOwner::Team("inner"), "member").await;
+    let (_, _, outside) =
+        house.account(&olive, "outside", AccountOwner::Organization("owners"), "member").await;
     let team = made(&format!("{all}/teams/inner/token"), json!({})).await;
     let organization = made(&format!("{all}/token"), json!({})).await;
     made(&format!("{all}/projects"), json!({ "slug": "vault", "name": "Vault", "team": "inner" })).await;

@@ -12,21 +12,21 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tessera::access::{TeamRole, TokenKind};
-use tessera::audit::{Actor, ActorKind, Through};
+use tessera::audit::{Actor, ActorKind, Channel};
 use tessera::callers::Caller;
 use tessera::config::DatabaseUrl;
 use tessera::config::{Config, Sources};
-use tessera::organizations::actions::found;
+use tessera::organizations::actions::bootstrap;
 use tessera::organizations::model::{FirstRun, NewPerson};
 use tessera::organizations::settings::{NewOrganization, create};
-use tessera::people::actions::{Guest, accept, invite};
+use tessera::people::actions::{Invitee, accept, invite};
 use tessera::people::model::{NewInvitation, TeamPlace};
 use tessera::platform::Context;
 use tessera::platform::db::migrate;
 use tessera::platform::id::{IdentityProviderId, PersonId};
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
-use tessera::platform::server::Front;
+use tessera::platform::server::AppService;
 use tessera::platform::{Clock, Db, Random, Timestamp};
 use tessera::principals::memberships;
 use tessera::state::AppState;
@@ -39,15 +39,15 @@ pub const PASSWORD: &str = "seven quiet mosaics";
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// An installation of its own.
-pub struct House {
+pub struct TestApp {
     pub app: AppState,
-    pub router: Front<AppState>,
+    pub router: AppService<AppState>,
     /// Where its data is.
     pub address: DatabaseUrl,
     folder: PathBuf,
 }
 
-impl Drop for House {
+impl Drop for TestApp {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
         panics::check();
@@ -111,7 +111,7 @@ pub fn operator() -> Actor {
         id: String::new(),
         name: "test".to_owned(),
         token: None,
-        through: Through::CommandLine,
+        through: Channel::CommandLine,
         address: None,
         request_id: String::new(),
         on_behalf_of: None,
@@ -129,7 +129,7 @@ fn person(username: &str) -> NewPerson {
     }
 }
 
-impl House {
+impl TestApp {
     /// Nobody has set it up.
     pub async fn empty() -> Self {
         Self::with(&[]).await
@@ -168,29 +168,29 @@ impl House {
             key: Key::of([1; 32]),
         };
         let app = AppState::new(context).expect("an app");
-        Self { router: tessera::app::front(app.clone()), app, address, folder }
+        Self { router: tessera::app::app_service(app.clone()), app, address, folder }
     }
 
     /// With the organization `acme` and its owner `olive`; gives her personal token.
-    pub async fn founded() -> (Self, String) {
-        Self::founded_with(&[]).await
+    pub async fn set_up() -> (Self, String) {
+        Self::set_up_with(&[]).await
     }
 
     /// The same with these settings.
-    pub async fn founded_with(settings: &[(&str, &str)]) -> (Self, String) {
-        Self::with(settings).await.found().await
+    pub async fn set_up_with(settings: &[(&str, &str)]) -> (Self, String) {
+        Self::with(settings).await.bootstrap().await
     }
 
     /// With the organization `acme` and its owner `olive`; gives her personal token.
-    pub async fn found(self) -> (Self, String) {
+    pub async fn bootstrap(self) -> (Self, String) {
         let house = self;
         let first = FirstRun {
             organization: "acme".to_owned(),
             organization_name: "Acme Inc.".to_owned(),
             person: person("olive"),
         };
-        let founded = found(&house.app, &operator(), &first, true).await.expect("founded");
-        let token = founded.token.expect("a token").reveal().to_owned();
+        let created = bootstrap(&house.app, &operator(), &first, true).await.expect("founded");
+        let token = created.token.expect("a token").reveal().to_owned();
         (house, token)
     }
 
@@ -223,7 +223,7 @@ impl House {
         };
         let code =
             invite(&self.app.context, &olive, &invitation).await.expect("invited").code.expect("a code");
-        let (id, _) = accept(&self.app, &operator(), code.expose(), Guest::New(person(username)))
+        let (id, _) = accept(&self.app, &operator(), code.expose(), Invitee::New(person(username)))
             .await
             .expect("joined");
         self.personal_token(id).await
@@ -292,7 +292,7 @@ impl House {
     fn beside(&self, context: Context) -> Self {
         let app = AppState::new(context).expect("an app");
         Self {
-            router: tessera::app::front(app.clone()),
+            router: tessera::app::app_service(app.clone()),
             app,
             address: self.address.clone(),
             folder: self.folder.join("second-node"),
@@ -422,16 +422,16 @@ impl House {
         &self,
         token: &str,
         name: &str,
-        home: Home<'_>,
+        home: AccountOwner<'_>,
         role: &str,
     ) -> (String, String, String) {
         let mut body = json!({ "name": name, "role": role });
         match home {
-            Home::Organization(team) => {
+            AccountOwner::Organization(team) => {
                 body["scope"] = json!("organization");
                 body["default_team"] = json!(team);
             }
-            Home::Team(team) => {
+            AccountOwner::Team(team) => {
                 body["scope"] = json!("team");
                 body["team"] = json!(team);
             }
@@ -445,7 +445,7 @@ impl House {
 }
 
 #[derive(Clone, Copy)]
-pub enum Home<'a> {
+pub enum AccountOwner<'a> {
     Organization(&'a str),
     Team(&'a str),
 }

@@ -20,7 +20,7 @@ const ORDER: &[&str] = &[
     "state",
     "callers",
     "cleanup",
-    "shell",
+    "layout",
     "grants",
     "tokens",
     "organizations",
@@ -261,7 +261,7 @@ pub fn types(statement: &str) -> Option<&'static str> {
 
 #[tokio::test]
 async fn every_statement_is_understood_by_the_database() {
-    let house = crate::harness::House::empty().await;
+    let house = crate::harness::TestApp::empty().await;
     let all = statements();
     assert!(all.len() > 90, "{}", all.len());
     for statement in all.into_iter().filter(|statement| statement.contains(' ') && !statement.contains('…'))
@@ -335,7 +335,7 @@ async fn columns(db: &Db) -> Vec<(String, String, bool)> {
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
-    let house = crate::harness::House::empty().await;
+    let house = crate::harness::TestApp::empty().await;
     let folder = std::env::temp_dir().join(format!("tessera-schema-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let address = tessera::config::DatabaseUrl::Sqlite(folder.join("tessera.db"));
@@ -349,7 +349,7 @@ async fn both_databases_have_the_same_tables_and_columns() {
 
 #[tokio::test]
 async fn migrating_again_changes_nothing_and_a_newer_schema_is_refused() {
-    let house = crate::harness::House::empty().await;
+    let house = crate::harness::TestApp::empty().await;
     migrate(&house.app.context.db).await.expect("nothing to do");
     let mut tx = house.app.context.db.begin().await.expect("begun");
     tessera::platform::sql("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', TRUE, $1, 0)")

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 use crate::protocols::{forward, service};
 
 /// How one token stands on one node: what its four ways say.
-async fn ways(house: &House, secret: &str, token: &str) -> [bool; 4] {
+async fn ways(house: &TestApp, secret: &str, token: &str) -> [bool; 4] {
     let introspected =
         crate::protocols::introspect(house, secret, &[("token", token), ("client_address", "127.0.0.1")])
             .await;
@@ -35,15 +35,15 @@ async fn ways(house: &House, secret: &str, token: &str) -> [bool; 4] {
 }
 
 struct Stage {
-    house: House,
+    house: TestApp,
     olive: String,
     secret: String,
-    nodes: Vec<House>,
+    nodes: Vec<TestApp>,
 }
 
 impl Stage {
     async fn new() -> Self {
-        let (house, olive) = House::founded().await;
+        let (house, olive) = TestApp::set_up().await;
         house.team(&olive, "payments").await;
         let (_, secret) = service(&house, &olive, "api", &[]).await;
         let nodes = vec![house.second_node(), house.second_node()];
@@ -67,7 +67,8 @@ impl Stage {
 async fn disabling_deleting_and_revoking_act_everywhere_at_once() {
     let stage = Stage::new().await;
     let base = "/organizations/acme";
-    let (id, key_id, key) = stage.house.account(&stage.olive, "ci", Home::Team("payments"), "member").await;
+    let (id, key_id, key) =
+        stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
     let account = format!("{base}/service-accounts/{id}");
     stage.all(&key, true, "made").await;
     stage.send(Method::POST, &format!("{account}/disable"), json!({})).await;
@@ -91,7 +92,8 @@ async fn disabling_deleting_and_revoking_act_everywhere_at_once() {
     stage.all(&key, true, "from anywhere").await;
     stage.send(Method::DELETE, &format!("{account}/tokens/{key_id}"), json!({})).await;
     stage.all(&key, false, "key revoked").await;
-    let (id, _, key) = stage.house.account(&stage.olive, "cd", Home::Team("payments"), "member").await;
+    let (id, _, key) =
+        stage.house.account(&stage.olive, "cd", AccountOwner::Team("payments"), "member").await;
     stage.all(&key, true, "made").await;
     stage.send(Method::DELETE, &format!("{base}/service-accounts/{id}"), json!({})).await;
     stage.all(&key, false, "account deleted").await;
@@ -118,7 +120,7 @@ async fn removing_a_person_and_deleting_the_organization_act_everywhere_at_once(
     stage.all(&mo, true, "joined").await;
     stage.send(Method::DELETE, &format!("{base}/people/mo"), json!({})).await;
     stage.all(&mo, false, "removed").await;
-    let (_, _, key) = stage.house.account(&stage.olive, "ci", Home::Team("payments"), "member").await;
+    let (_, _, key) = stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
     stage.all(&key, true, "made").await;
     stage.send(Method::DELETE, base, json!({})).await;
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
@@ -129,7 +131,7 @@ async fn removing_a_person_and_deleting_the_organization_act_everywhere_at_once(
 #[tokio::test]
 async fn a_disabled_service_is_answered_nothing_on_any_node() {
     let stage = Stage::new().await;
-    let (_, _, key) = stage.house.account(&stage.olive, "ci", Home::Team("payments"), "member").await;
+    let (_, _, key) = stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
     stage.all(&key, true, "made").await;
     let all = stage.house.get(&stage.olive, "/organizations/acme/services").await.json();
     let path = format!("/organizations/acme/services/{}", all["items"][0]["id"].as_str().expect("an id"));
@@ -162,8 +164,10 @@ async fn a_token_ends_at_its_second_everywhere() {
 async fn a_new_role_acts_with_the_next_request_everywhere() {
     let stage = Stage::new().await;
     let base = "/organizations/acme";
-    let (id, _, key) = stage.house.account(&stage.olive, "ci", Home::Team("payments"), "member").await;
-    let sees = async |node: &House| node.get(&key, &format!("{base}/people")).await.status == StatusCode::OK;
+    let (id, _, key) =
+        stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
+    let sees =
+        async |node: &TestApp| node.get(&key, &format!("{base}/people")).await.status == StatusCode::OK;
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
         assert!(sees(node).await);
     }

@@ -11,14 +11,14 @@ use tessera::overview::store::{self as overview, State};
 use tessera::platform::clock::DAY;
 use tessera::platform::id::TokenId;
 use tessera::platform::sql;
-use tessera::platform::web::paging::{Cursor, Page};
+use tessera::platform::web::pagination::{Cursor, PageRequest};
 use tessera::service_tokens::store::{self as service_tokens, Filter};
 
-use crate::harness::{Home, House, operator};
+use crate::harness::{AccountOwner, TestApp, operator};
 
 /// The ids on the pages of the audit log, of so many rows; how many pages; and
 /// the cursor of each page's end.
-async fn events(house: &House, token: &str, query: &str, limit: i64) -> (Vec<String>, Vec<String>) {
+async fn events(house: &TestApp, token: &str, query: &str, limit: i64) -> (Vec<String>, Vec<String>) {
     let (mut ids, mut cursors, mut place) = (Vec::new(), Vec::new(), String::new());
     for _ in 0..2_000 {
         let path = format!("/organizations/acme/audit-events?{query}&limit={limit}{place}");
@@ -35,8 +35,8 @@ async fn events(house: &House, token: &str, query: &str, limit: i64) -> (Vec<Str
 }
 
 /// Events over eleven days: olive's first, then many of an operator.
-async fn with_a_history(many: usize) -> (House, String) {
-    let (house, olive) = House::founded().await;
+async fn with_a_history(many: usize) -> (TestApp, String) {
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "data").await;
     let organization = house.caller("olive").await.organization.id;
@@ -109,7 +109,7 @@ async fn looking_goes_back_as_it_goes_on() {
         let filter = EventFilter { actor, action, target, ..EventFilter::default() };
         let (mut seen, mut pages, mut before) = (Vec::new(), 0, Cursor::of_id(""));
         loop {
-            let page = Page { limit: 1, after: None, before: Some(before.clone()) };
+            let page = PageRequest { limit: 1, after: None, before: Some(before.clone()) };
             let slice = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read");
             seen.extend(slice.rows.iter().map(|event| event.id.to_string()));
             pages += 1;
@@ -128,7 +128,7 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
     let caller = house.caller("olive").await;
     let look = async |filter: &EventFilter, before: Option<&str>, after: Option<&str>| {
         let read = |cursor: &str| Cursor::decode("after", cursor).expect("a cursor");
-        let page = Page { limit: 1, after: after.map(read), before: before.map(read) };
+        let page = PageRequest { limit: 1, after: after.map(read), before: before.map(read) };
         audit_log::list(&house.app.context, &caller, filter, &page).await.expect("read")
     };
     let to_the_end = async |filter: &EventFilter, mut cursor: Option<String>, backwards: bool| {
@@ -177,7 +177,7 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
     }
     // Where everything before it is looked through at once.
     let filter = EventFilter { target: "needle".to_owned(), ..EventFilter::default() };
-    let all = |before: Option<Cursor>, after: Option<Cursor>| Page { limit: 50, before, after };
+    let all = |before: Option<Cursor>, after: Option<Cursor>| PageRequest { limit: 50, before, after };
     let page = all(None, None);
     let only = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read").rows;
     for backwards in [true, false] {
@@ -210,8 +210,8 @@ async fn a_page_says_that_it_did_not_look_through_everything() {
 }
 
 /// Living tokens of several kinds, of which some end soon and some never.
-async fn with_tokens(many: u32) -> (House, String) {
-    let (house, olive) = House::founded().await;
+async fn with_tokens(many: u32) -> (TestApp, String) {
+    let (house, olive) = TestApp::set_up().await;
     let organization = house.caller("olive").await.organization.id;
     let begun = house.app.context.clock.now();
     let mut tx = house.app.context.db.begin().await.expect("begun");
@@ -251,7 +251,7 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
         for search in ["", "rare", "usual 5", "nothing"] {
             for kind in ["", "service_token", "organization"] {
                 let pages = async |limit: i64, backwards: bool| {
-                    let mut page = Page { limit, after: None, before: None };
+                    let mut page = PageRequest { limit, after: None, before: None };
                     if backwards {
                         page.before = Some(match state {
                             State::Live | State::Endless => Cursor::of_id(""),
@@ -269,7 +269,7 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
                         )
                         .await
                         .expect("read");
-                        let slice = page.cut_in(rows, &window, |row| Cursor {
+                        let slice = page.into_scanned_page(rows, &window, |row| Cursor {
                             key: row.key(state),
                             id: row.id.to_string(),
                         });
@@ -303,7 +303,7 @@ async fn nothing_more_is_promised_where_all_that_ends_soon_was_looked_through() 
     let (house, _) = with_tokens(600).await;
     let organization = house.caller("olive").await.organization.id;
     let now = house.app.context.clock.now();
-    let page = Page { limit: 1, after: None, before: None };
+    let page = PageRequest { limit: 1, after: None, before: None };
     // A few end before `soon`, hundreds after it.
     for (soon, stops) in [(now.plus(DAY).plus(DAY / 50), false), (now.plus(DAY * 14), true)] {
         let moments = (now, soon, now.minus(DAY * 90));
@@ -323,14 +323,14 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
         for status in ["", "active", "expired", "revoked", "all"] {
             let filter = Filter { search: search.to_owned(), status: status.to_owned(), ..Filter::default() };
             let pages = async |limit: i64| {
-                let mut page = Page { limit, after: None, before: None };
+                let mut page = PageRequest { limit, after: None, before: None };
                 let mut all = Vec::new();
                 for _ in 0..2_000 {
                     let (rows, window) =
                         service_tokens::list(&house.app.context.db, organization, &filter, &page, now)
                             .await
                             .expect("read");
-                    let slice = page.cut_in(rows, &window, |row| Cursor::of_id(row.token.id));
+                    let slice = page.into_scanned_page(rows, &window, |row| Cursor::of_id(row.token.id));
                     all.extend(slice.rows.iter().map(|row| row.token.name.clone()));
                     let Some(next) = slice.next else { return all };
                     page.after = Some(Cursor::decode("after", &next).expect("a cursor"));
@@ -344,9 +344,9 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
 
 #[tokio::test]
 async fn rows_count_up_to_a_bound_and_what_is_about_to_be_deleted_is_counted_to_the_end() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, ..) = house.account(&olive, "busy", Home::Organization("platform"), "member").await;
+    let (id, ..) = house.account(&olive, "busy", AccountOwner::Organization("platform"), "member").await;
     let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
     let cookie = house.sign_in("olive").await;
     let list = "/orgs/acme/settings/service-accounts";

@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use tessera::config::DatabaseUrl;
-use tessera::platform::db::hear;
+use tessera::platform::db::listen;
 use tessera::platform::sql;
 use tokio::task::JoinHandle;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 use crate::protocols::world;
 
-async fn lives(house: &House, token: &str) -> bool {
+async fn lives(house: &TestApp, token: &str) -> bool {
     house.get(token, "/whoami").await.status == StatusCode::OK
 }
 
 /// As `tessera serve` does; ended by hand, as the runtime outlives no test.
-fn hearing(house: &House) -> JoinHandle<()> {
-    tokio::spawn(hear(house.app.context.db.clone(), house.app.context.clock.clone()))
+fn hearing(house: &TestApp) -> JoinHandle<()> {
+    tokio::spawn(listen(house.app.context.db.clone(), house.app.context.clock.clone()))
 }
 
 /// Changes the key behind everybody's back: nobody is told of it.
-async fn meddle(house: &House, id: &str, revoked: bool) {
+async fn meddle(house: &TestApp, id: &str, revoked: bool) {
     let mut tx = house.app.context.db.begin().await.expect("begun");
     let at = revoked.then(|| tessera::platform::Timestamp::from_micros(1));
     sql("UPDATE tokens SET revoked_at = $2 WHERE service_account_id = $1")
@@ -38,7 +38,7 @@ async fn meddle(house: &House, id: &str, revoked: bool) {
 }
 
 /// Waits until a token that ended behind everybody's back is let in: memory is used.
-async fn remembers(house: &House, id: &str, key: &str) {
+async fn remembers(house: &TestApp, id: &str, key: &str) {
     let begun = Instant::now();
     loop {
         meddle(house, id, false).await;
@@ -55,7 +55,7 @@ async fn remembers(house: &House, id: &str, key: &str) {
 }
 
 /// How long it takes until it is no longer let in.
-async fn forgets(house: &House, key: &str) -> Duration {
+async fn forgets(house: &TestApp, key: &str) -> Duration {
     let begun = Instant::now();
     while lives(house, key).await {
         assert!(begun.elapsed() < Duration::from_secs(20), "it is let in for ever");
@@ -166,7 +166,7 @@ async fn a_change_by_another_process_is_heard() {
         }
     }
     // What belongs to others stays remembered.
-    let (_, _, second) = house.account(&olive, "second", Home::Team("payments"), "member").await;
+    let (_, _, second) = house.account(&olive, "second", AccountOwner::Team("payments"), "member").await;
     assert!(lives(&other, &second).await);
     listeners.iter().for_each(JoinHandle::abort);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use axum::http::{StatusCode, header};
 use serde_json::json;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 
 const BELOW: [(&str, &str); 1] = [("public_url", "http://localhost/tessera")];
 
@@ -20,9 +20,9 @@ fn addresses(page: &str, attributes: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn every_address_of_every_page_is_below_the_path_of_the_installation() {
-    let (house, olive) = House::founded_with(&BELOW).await;
+    let (house, olive) = TestApp::set_up_with(&BELOW).await;
     house.team(&olive, "platform").await;
-    house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let project = json!({ "slug": "shop", "name": "Shop", "team": "platform" });
     house.post(&olive, "/organizations/acme/projects", project).await;
     let cookie = house.sign_in("olive").await;
@@ -65,7 +65,7 @@ async fn every_address_of_every_page_is_below_the_path_of_the_installation() {
 
 #[tokio::test]
 async fn requests_are_answered_with_the_path_and_without_it() {
-    let (house, olive) = House::founded_with(&BELOW).await;
+    let (house, olive) = TestApp::set_up_with(&BELOW).await;
     for path in ["/api/v1/whoami", "/tessera/api/v1/whoami", "/organizations", "/tessera"] {
         let expected = if path.starts_with("/organizations") { 404 } else { 200 };
         let request = axum::http::Request::get(path)

@@ -2,14 +2,14 @@
 //! reaches, it answers as the others would.
 
 use axum::http::StatusCode;
-use tessera::platform::db::{hear, migrate, pending};
+use tessera::platform::db::{listen, migrate, pending};
 use tessera::platform::{Db, sql};
 
-use crate::harness::{House, PASSWORD, new_database};
+use crate::harness::{PASSWORD, TestApp, new_database};
 
 #[tokio::test]
 async fn who_signs_in_at_one_node_is_signed_in_at_all_and_out_at_all() {
-    let (here, _) = House::founded().await;
+    let (here, _) = TestApp::set_up().await;
     let there = here.another_process().await;
     let cookie = here.sign_in("olive").await;
     assert_eq!(there.page(&cookie, "/orgs/acme").await.status, StatusCode::OK);
@@ -18,7 +18,7 @@ async fn who_signs_in_at_one_node_is_signed_in_at_all_and_out_at_all() {
 }
 
 /// Gives moss this role behind everybody's back: no node is told of it.
-async fn meddle(house: &House, role: &str) {
+async fn meddle(house: &TestApp, role: &str) {
     let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("UPDATE memberships SET role = $1 WHERE username = 'moss'")
         .bind(role)
@@ -30,12 +30,12 @@ async fn meddle(house: &House, role: &str) {
 
 #[tokio::test]
 async fn a_page_shows_what_was_changed_at_another_node_even_before_it_is_told() {
-    let (here, _) = House::founded().await;
+    let (here, _) = TestApp::set_up().await;
     if !matches!(here.app.context.db, Db::Postgres { .. }) {
         return; // Several nodes share nothing else.
     }
     let there = here.another_process().await;
-    let hearing = tokio::spawn(hear(there.app.context.db.clone(), there.app.context.clock.clone()));
+    let hearing = tokio::spawn(listen(there.app.context.db.clone(), there.app.context.clock.clone()));
     let moss = here.person("moss", "member", None).await;
     let cookie = here.sign_in("moss").await;
     let by_token = async || there.get(&moss, "/organizations/acme/audit-events").await.status;
@@ -62,7 +62,7 @@ async fn a_page_shows_what_was_changed_at_another_node_even_before_it_is_told() 
 
 #[tokio::test]
 async fn a_value_made_at_one_node_is_shown_once_at_whichever() {
-    let (here, owner) = House::founded().await;
+    let (here, owner) = TestApp::set_up().await;
     let there = here.another_process().await;
     here.team(&owner, "payments").await;
     let cookie = here.sign_in("olive").await;
@@ -78,7 +78,7 @@ async fn a_value_made_at_one_node_is_shown_once_at_whichever() {
 
 #[tokio::test]
 async fn guessing_is_slowed_by_all_nodes_together() {
-    let (here, _) = House::founded().await;
+    let (here, _) = TestApp::set_up().await;
     let there = here.another_process().await;
     let wrong = [("email", "olive@acme.test"), ("password", "not this one, no")];
     let mut slowed = false;

@@ -8,23 +8,23 @@ use tessera::audit::Change;
 use tessera::platform::Error;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
-use tessera::tokens::access::{AccessFor, USUAL, issue};
+use tessera::tokens::access::{AccessTokenGrant, USUAL, issue};
 use tessera::verification::PlainToken;
 use tessera::verification::verify;
 
-use crate::harness::{Answer, House, at_once};
+use crate::harness::{Answer, TestApp, at_once};
 use crate::protocols::{introspect, service, world};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-async fn session(house: &House, uid: &str, key: &str, more: &[(&str, &str)]) -> Answer {
+async fn session(house: &TestApp, uid: &str, key: &str, more: &[(&str, &str)]) -> Answer {
     let basic = format!("Basic {}", STANDARD.encode(format!("{uid}:{key}")));
     let fields = [&[("grant_type", "client_credentials")], more].concat();
     house.oauth("/oauth2/token", &[("authorization", &basic)], &fields).await
 }
 
-async fn exchange(house: &House, token: &str, more: &[(&str, &str)]) -> Answer {
+async fn exchange(house: &TestApp, token: &str, more: &[(&str, &str)]) -> Answer {
     let fields = [("grant_type", EXCHANGE), ("subject_token", token), ("subject_token_type", ACCESS_TOKEN)];
     house.oauth("/oauth2/token", &[], &[&fields[..], more].concat()).await
 }
@@ -34,7 +34,7 @@ fn access(answer: &Answer) -> String {
     answer.json()["access_token"].as_str().expect("a token").to_owned()
 }
 
-async fn lives(house: &House, token: &str) -> bool {
+async fn lives(house: &TestApp, token: &str) -> bool {
     house.get(token, "/whoami").await.status == StatusCode::OK
 }
 
@@ -100,7 +100,7 @@ async fn a_session_ends_with_the_key_and_with_the_very_value_that_it_came_from()
 async fn a_session_takes_the_uid_and_a_key_of_that_account_and_nothing_else() {
     let (house, olive, id, key) = world().await;
     let (other, _, other_key) =
-        house.account(&olive, "other", crate::harness::Home::Team("payments"), "member").await;
+        house.account(&olive, "other", crate::harness::AccountOwner::Team("payments"), "member").await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     for (uid, key) in [
         (id.as_str(), other_key.as_str()),
@@ -313,7 +313,7 @@ async fn who_has_a_token_may_revoke_it_and_learns_nothing_of_others() {
 
 #[tokio::test]
 async fn the_metadata_names_what_there_is() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let it = house.page("", "/.well-known/oauth-authorization-server").await.json();
     let issuer = it["issuer"].as_str().expect("an issuer");
     for (field, path) in [
@@ -468,7 +468,7 @@ async fn nothing_is_exchanged_for_what_ended_while_it_was_looked_at() {
     let first = access(&session(&house, &id, &key, &[]).await);
     let value = PlainToken::parse(&first).expect("a token");
     let bearer = verify(&house.app.verifier, &value, RequestContext::default()).await.expect("good");
-    let (for_it, actor) = (AccessFor::token(&bearer), bearer.actor());
+    let (for_it, actor) = (AccessTokenGrant::token(&bearer), bearer.actor());
     let exchanged = async || {
         let change = Change::begin(&house.app.context, &actor, None).await.expect("begun");
         issue(change, &for_it, None, USUAL).await

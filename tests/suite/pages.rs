@@ -3,13 +3,13 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::harness::House;
+use crate::harness::TestApp;
 
 const HOSTILE: &str = "\"'><script>alert(1)</script>{{7*7}}<img src=x onerror=alert(1)>";
 
 #[tokio::test]
 async fn no_name_breaks_a_page() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let team = json!({ "slug": "hostile", "name": HOSTILE, "description": HOSTILE });
     assert_eq!(house.post(&olive, "/organizations/acme/teams", team).await.status, StatusCode::CREATED);
     let account = json!({
@@ -58,7 +58,7 @@ async fn no_name_breaks_a_page() {
 
 #[tokio::test]
 async fn the_pages_around_an_organization_are_there_too() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let link = house
         .form(&cookie, "/orgs/acme/settings/people", &[("role", "member"), ("team_role", "member")])
@@ -87,9 +87,9 @@ async fn the_pages_around_an_organization_are_there_too() {
 
 #[tokio::test]
 async fn what_a_person_may_not_do_is_not_offered() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    house.account(&olive, "ci", crate::harness::Home::Team("platform"), "member").await;
+    house.account(&olive, "ci", crate::harness::AccountOwner::Team("platform"), "member").await;
     house.person("mo", "member", Some(("platform", tessera::access::TeamRole::Member))).await;
     for (username, offered) in [("olive", true), ("mo", false)] {
         let cookie = house.sign_in(username).await;
@@ -133,7 +133,7 @@ fn every_template_is_used() {
 
 #[tokio::test]
 async fn assets_are_small_compressed_and_kept_for_good() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     for (name, budget) in [("app.css", 10_240), ("app.js", 8_192), ("icons.svg", 8_192)] {
         let address = tessera::platform::web::assets::asset(name);
         for (encoding, sent) in [("br", Some("br")), ("gzip", Some("gzip")), ("identity", None)] {

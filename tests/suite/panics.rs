@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, exit};
 use std::sync::Once;
 
-use crate::harness::House;
+use crate::harness::TestApp;
 
 thread_local! {
     static OF_THIS_TEST: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -55,7 +55,7 @@ async fn fails() -> &'static str {
 
 #[tokio::test]
 async fn a_panic_that_is_turned_into_an_answer_fails_the_test() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let layered = axum::Router::new()
         .route("/", axum::routing::get(fails))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(tessera::platform::web::panicked));
@@ -69,7 +69,7 @@ async fn a_panic_that_is_turned_into_an_answer_fails_the_test() {
 
 #[tokio::test]
 async fn a_panic_of_a_task_that_nobody_waits_for_fails_the_test() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let task = tokio::spawn(fails());
     while !task.is_finished() {
         tokio::task::yield_now().await;

@@ -8,7 +8,7 @@ use tessera::config::DatabaseUrl;
 use tessera::platform::Db;
 use tessera::platform::db::migrate;
 
-use crate::harness::House;
+use crate::harness::TestApp;
 
 /// Tables that grow with use. The others hold what people set up by hand, a few
 /// hundred rows at most in an organization.
@@ -113,8 +113,8 @@ const ROWS: [&str; 29] = [
 
 const SERIES: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)";
 
-async fn large() -> House {
-    let (house, _) = House::founded().await;
+async fn large() -> TestApp {
+    let (house, _) = TestApp::set_up().await;
     let bytes = match &house.app.context.db {
         Db::Sqlite { .. } => "CAST('v' || i AS BLOB)",
         Db::Postgres { .. } => "convert_to('v' || i, 'UTF8')",

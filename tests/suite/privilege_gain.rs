@@ -12,10 +12,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tessera::access::{
-    Home, Kind, Level, Permission, Permissions, PrincipalId, ProjectFacts, Resource, Subject, Target,
+    AccountOwner, Kind, Level, Permission, Permissions, PrincipalId, ProjectFacts, Resource, Subject, Target,
     TeamFacts, Visibility, decide, effective,
 };
-use tessera::people::actions::{Guest, accept};
+use tessera::people::actions::{Invitee, accept};
 use tessera::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
 use tessera::platform::sql;
 use tessera::platform::web::RequestContext;
@@ -25,7 +25,7 @@ use tessera::verification::PlainToken;
 use tessera::verification::principal::Principal;
 use tessera::verification::verify;
 
-use crate::harness::{Answer, House, operator};
+use crate::harness::{Answer, TestApp, operator};
 
 /// What a principal can do, and where.
 type Access = HashSet<(Permission, String)>;
@@ -54,7 +54,7 @@ struct Slugs {
 }
 
 async fn rows<T: tessera::platform::db::Record>(
-    house: &House,
+    house: &TestApp,
     statement: tessera::platform::db::Statement,
 ) -> Vec<T> {
     statement.all(&house.app.context.db).await.expect("read")
@@ -62,7 +62,7 @@ async fn rows<T: tessera::platform::db::Record>(
 
 type TeamRow = (TeamId, String, bool, bool, bool);
 
-async fn load_world(house: &House, organization: &OrganizationFacts) -> World {
+async fn load_world(house: &TestApp, organization: &OrganizationFacts) -> World {
     let mut world = World::default();
     let id = organization.id;
     let teams: Vec<TeamRow> = rows(
@@ -167,7 +167,7 @@ fn targets(world: &World, before: &World, moment: Moment) -> Vec<(String, Target
         all.push((format!("{id}"), Target::Team(*facts)));
         all.push((format!("{id} members"), Target::TeamMembers(*facts)));
         all.push((format!("{id} token"), Target::TeamToken(*facts)));
-        all.push((format!("{id} accounts"), Target::ServiceAccounts(Home::Team(*id))));
+        all.push((format!("{id} accounts"), Target::ServiceAccounts(AccountOwner::Team(*id))));
         all.push((format!("{id} projects"), Target::NewProject(*id)));
         let is_new = !before.teams.contains_key(id);
         for visibility in Visibility::ALL.iter().filter(|_| !is_new) {
@@ -224,7 +224,7 @@ struct Caller {
 }
 
 struct Run {
-    house: House,
+    house: TestApp,
     organization: OrganizationId,
     random: StdRng,
     callers: Vec<Caller>,
@@ -273,7 +273,7 @@ impl Run {
     /// A founded organization with people of several roles, teams, projects,
     /// machines, and callers of every kind.
     async fn begin(seed: u64) -> Self {
-        let (house, olive) = House::founded().await;
+        let (house, olive) = TestApp::set_up().await;
         let organization = house.caller("olive").await.organization.id;
         let provider = house.identity_provider().await;
         let mut run = Self {
@@ -317,7 +317,7 @@ impl Run {
             let made = run.must(&olive, Method::POST, "/invitations", invitation).await;
             let code = made["link"].as_str().expect("a link").rsplit('/').next().expect("a code").to_owned();
             let email = format!("{username}@acme.test");
-            accept(&run.house.app, &operator(), &code, Guest::Known(id, email)).await.expect("joined");
+            accept(&run.house.app, &operator(), &code, Invitee::Known(id, email)).await.expect("joined");
             let token = run.house.personal_token(id).await;
             run.add_caller(&token).await;
             let mut limits = run.some_permissions();
@@ -552,7 +552,7 @@ impl Run {
         let everybody: Vec<(PersonId, String)> =
             rows(&self.house, sql("SELECT id, email FROM people ORDER BY id")).await;
         let (guest, email) = self.pick(&everybody).clone();
-        let accepted = accept(&self.house.app, &operator(), &code, Guest::Known(guest, email)).await;
+        let accepted = accept(&self.house.app, &operator(), &code, Invitee::Known(guest, email)).await;
         let counts = self.counts.entry("accept invitation").or_default();
         counts[usize::from(accepted.is_ok())] += 1;
         let after = load_world(&self.house, &self.facts().await).await;

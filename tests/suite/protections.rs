@@ -4,9 +4,9 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, House};
+use crate::harness::{Answer, TestApp};
 
-async fn ask(house: &House, path: &str, cookie: &str, headers: &[(&str, &str)]) -> Answer {
+async fn ask(house: &TestApp, path: &str, cookie: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::get(path).header(header::HOST, "localhost").header(header::COOKIE, cookie);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -16,7 +16,7 @@ async fn ask(house: &House, path: &str, cookie: &str, headers: &[(&str, &str)]) 
 
 #[tokio::test]
 async fn a_value_is_shown_only_to_who_comes_from_a_page_of_this_site() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let cookie = house.sign_in("olive").await;
     let tab = "/orgs/acme/settings/teams/platform/api-token";
@@ -61,7 +61,7 @@ async fn a_value_is_shown_only_to_who_comes_from_a_page_of_this_site() {
 
 #[tokio::test]
 async fn the_command_beside_a_service_secret_works() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let all = "/orgs/acme/settings/services";
     let made = house.form(&cookie, all, &[("name", "api"), ("accepted_kinds", "personal")]).await;
@@ -86,7 +86,7 @@ fn cookies(answer: &Answer) -> Vec<String> {
 #[tokio::test]
 async fn every_cookie_is_secure_on_https_and_never_readable_by_scripts() {
     for (settings, https) in [(&[("public_url", "https://id.acme.test")][..], true), (&[], false)] {
-        let (house, _) = House::founded_with(settings).await;
+        let (house, _) = TestApp::set_up_with(settings).await;
         let fields = [("email", "olive@acme.test"), ("password", crate::harness::PASSWORD)];
         let signed_in = house.form("", "/sign-in", &fields).await;
         let given = cookies(&signed_in);
@@ -122,7 +122,7 @@ async fn every_cookie_is_secure_on_https_and_never_readable_by_scripts() {
 
 #[tokio::test]
 async fn every_answer_of_every_route_has_the_same_policy() {
-    let (house, token) = House::founded().await;
+    let (house, token) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let mut answers = Vec::new();
     for path in crate::guard::paths() {
@@ -171,7 +171,7 @@ async fn every_answer_of_every_route_has_the_same_policy() {
 
 #[tokio::test]
 async fn no_answer_names_a_type_of_the_program() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let document: Value = house.get(&olive, "/openapi.json").await.json();
     let document = if document["paths"].is_object() {
         document

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{Answer, Home, House};
+use crate::harness::{AccountOwner, Answer, TestApp};
 
 /// A house with a service that accepts these kinds (all when empty): its id and secret.
-pub async fn service(house: &House, olive: &str, name: &str, kinds: &[&str]) -> (String, String) {
+pub async fn service(house: &TestApp, olive: &str, name: &str, kinds: &[&str]) -> (String, String) {
     let mut body = json!({ "name": name });
     if !kinds.is_empty() {
         body["accepted_kinds"] = json!(kinds);
@@ -21,7 +21,7 @@ pub async fn service(house: &House, olive: &str, name: &str, kinds: &[&str]) -> 
     (text(&made["id"]), text(&made["secret"]))
 }
 
-pub async fn introspect(house: &House, secret: &str, fields: &[(&str, &str)]) -> Answer {
+pub async fn introspect(house: &TestApp, secret: &str, fields: &[(&str, &str)]) -> Answer {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = Request::post("/oauth2/introspect")
         .header("authorization", format!("Bearer {secret}"))
@@ -29,7 +29,7 @@ pub async fn introspect(house: &House, secret: &str, fields: &[(&str, &str)]) ->
     house.send(request.body(Body::from(body)).expect("a request")).await
 }
 
-pub async fn evaluate(house: &House, secret: &str, body: Value) -> Value {
+pub async fn evaluate(house: &TestApp, secret: &str, body: Value) -> Value {
     let request = Request::post("/access/v1/evaluation")
         .header("authorization", format!("Bearer {secret}"))
         .header("content-type", "application/json");
@@ -38,7 +38,13 @@ pub async fn evaluate(house: &House, secret: &str, body: Value) -> Value {
     answer.json()
 }
 
-pub async fn forward(house: &House, secret: &str, token: &str, query: &str, more: &[(&str, &str)]) -> Answer {
+pub async fn forward(
+    house: &TestApp,
+    secret: &str,
+    token: &str,
+    query: &str,
+    more: &[(&str, &str)],
+) -> Answer {
     let mut request = Request::get(format!("/forward-auth{query}"))
         .header("tessera-service-authorization", format!("Bearer {secret}"));
     if !token.is_empty() {
@@ -51,13 +57,13 @@ pub async fn forward(house: &House, secret: &str, token: &str, query: &str, more
 }
 
 /// Olive, a team with a project, its account, and its member Mo.
-pub async fn world() -> (House, String, String, String) {
-    let (house, olive) = House::founded().await;
+pub async fn world() -> (TestApp, String, String, String) {
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
     house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
     let project = json!({ "slug": "ledger", "name": "Ledger", "team": "payments" });
     house.post(&olive, "/organizations/acme/projects", project).await;
-    let (id, _, key) = house.account(&olive, "ci", Home::Team("payments"), "member").await;
+    let (id, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
     (house, olive, id, key)
 }
 
@@ -159,7 +165,7 @@ async fn a_person_is_attributed_only_from_the_team_that_the_request_is_for() {
     let (house, olive, _, key) = world().await;
     house.team(&olive, "data").await;
     house.person("eli", "member", Some(("data", TeamRole::Member))).await;
-    let (_, _, wide) = house.account(&olive, "wide", Home::Organization("data"), "member").await;
+    let (_, _, wide) = house.account(&olive, "wide", AccountOwner::Organization("data"), "member").await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     let ask = async |token: &str, who: &str, team: &str| {
         let fields = [("token", token), ("on_behalf_of", who), ("team", team)];

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 
-use crate::harness::{Home, House, at_once};
+use crate::harness::{AccountOwner, TestApp, at_once};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -31,9 +31,10 @@ async fn each_kind_of_thing_can_be_created_up_to_its_limit() {
         ("limits.invitations", "2"),
         ("limits.organizations_per_person", "2"),
     ];
-    let (house, olive) = House::founded_with(&limits).await;
+    let (house, olive) = TestApp::set_up_with(&limits).await;
     house.team(&olive, "platform").await;
-    let (account, ..) = house.account(&olive, "first", Home::Organization("platform"), "member").await;
+    let (account, ..) =
+        house.account(&olive, "first", AccountOwner::Organization("platform"), "member").await;
     let project = json!({ "slug": "first", "name": "First", "team": "platform" });
     let answer = house.post(&olive, &path("/projects"), project).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
@@ -130,7 +131,7 @@ async fn each_kind_of_thing_can_be_created_up_to_its_limit() {
 
 #[tokio::test]
 async fn of_many_who_create_at_once_no_more_get_through_than_the_limit_allows() {
-    let (house, olive) = House::founded_with(&[("limits.teams", "4")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("limits.teams", "4")]).await;
     let all = at_once((0..12).map(|number| {
         let body = json!({ "slug": format!("team-{number}"), "name": "T" });
         let (house, olive) = (&house, &olive);
@@ -143,7 +144,7 @@ async fn of_many_who_create_at_once_no_more_get_through_than_the_limit_allows() 
 
 #[tokio::test]
 async fn one_token_is_exchanged_for_no_more_access_tokens_than_the_limit_allows() {
-    let (house, olive) = House::founded_with(&[("limits.access_tokens", "2")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("limits.access_tokens", "2")]).await;
     let exchange = async || {
         let form = [
             ("grant_type", EXCHANGE),
@@ -164,7 +165,7 @@ async fn one_token_is_exchanged_for_no_more_access_tokens_than_the_limit_allows(
 #[tokio::test]
 async fn organizations_are_created_by_who_set_up_the_installation_unless_the_setting_lets_everybody() {
     let new = json!({ "slug": "side", "name": "Side" });
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let ann = house.person("ann", "member", Some(("owners", TeamRole::Admin))).await;
     let refused = house.post(&ann, "/organizations", new.clone()).await;
@@ -181,7 +182,7 @@ async fn organizations_are_created_by_who_set_up_the_installation_unless_the_set
     assert_eq!(form.status, StatusCode::FORBIDDEN);
     let made = house.post(&olive, "/organizations", new.clone()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
-    let (house, _) = House::founded_with(&[("organization_creation", "anyone")]).await;
+    let (house, _) = TestApp::set_up_with(&[("organization_creation", "anyone")]).await;
     let ann = house.person("ann", "member", None).await;
     let made = house.post(&ann, "/organizations", new).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
@@ -189,7 +190,7 @@ async fn organizations_are_created_by_who_set_up_the_installation_unless_the_set
 
 #[tokio::test]
 async fn a_person_belongs_to_no_more_organizations_than_the_limit_allows() {
-    let (house, olive) = House::founded_with(&[
+    let (house, olive) = TestApp::set_up_with(&[
         ("limits.memberships_per_person", "2"),
         ("limits.organizations_per_person", "9"),
     ])

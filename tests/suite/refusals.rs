@@ -9,9 +9,9 @@ use tessera::access::TeamRole;
 use tessera::audit::{Actor, ActorKind};
 use tessera::authn::password::check;
 use tessera::callers::Caller;
-use tessera::organizations::actions::found;
+use tessera::organizations::actions::bootstrap;
 use tessera::organizations::model::{FirstRun, NewPerson};
-use tessera::people::actions::{Guest, accept, invite};
+use tessera::people::actions::{Invitee, accept, invite};
 use tessera::people::model::NewInvitation;
 use tessera::platform::clock::DAY;
 use tessera::platform::id::{ServiceAccountId, TokenId};
@@ -21,26 +21,26 @@ use tessera::principals::of_account;
 use tessera::teams::actions as teams;
 use tessera::teams::model::NewTeam;
 
-use crate::harness::{Answer, Home, House, PASSWORD, at_once, operator};
+use crate::harness::{AccountOwner, Answer, PASSWORD, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
 
 fn path(rest: &str) -> String {
     format!("/organizations/acme{rest}")
 }
 
-async fn made(house: &House, token: &str, rest: &str, body: Value) -> Value {
+async fn made(house: &TestApp, token: &str, rest: &str, body: Value) -> Value {
     let answer = house.post(token, &path(rest), body).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{rest}: {}", answer.text);
     answer.json()
 }
 
-async fn patch(house: &House, token: &str, rest: &str, body: Value) -> Answer {
+async fn patch(house: &TestApp, token: &str, rest: &str, body: Value) -> Answer {
     house.api(token, Method::PATCH, &path(rest), Some(body)).await
 }
 
 /// A permission set of its own, given to somebody who joins a team.
 async fn person_who_may(
-    house: &House,
+    house: &TestApp,
     olive: &str,
     (username, team): (&str, Option<&str>),
     permissions: &[&str],
@@ -51,7 +51,7 @@ async fn person_who_may(
     house.person(username, username, team.map(|team| (team, TeamRole::Member))).await
 }
 
-async fn execute(house: &House, statement: &'static str) {
+async fn execute(house: &TestApp, statement: &'static str) {
     let mut tx = house.app.context.db.begin().await.expect("begun");
     sql(statement).execute(&mut tx).await.expect("written");
     tx.commit().await.expect("committed");
@@ -59,9 +59,9 @@ async fn execute(house: &House, statement: &'static str) {
 
 #[tokio::test]
 async fn every_token_is_refused_from_where_the_organization_lets_nobody_in() {
-    let (house, olive) = House::founded_with(&[("trusted_proxies", "127.0.0.1")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("trusted_proxies", "127.0.0.1")]).await;
     house.team(&olive, "platform").await;
-    let (_, _, key) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (_, _, key) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let policy = json!({ "policy": {
         "allowed_addresses": ["127.0.0.1", "203.0.113.0/24"], "blocked_addresses": ["203.0.113.66"]
     } });
@@ -92,7 +92,7 @@ async fn every_token_is_refused_from_where_the_organization_lets_nobody_in() {
 
 #[tokio::test]
 async fn a_service_is_known_by_its_own_secret_while_that_is_good() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let (id, secret) = service(&house, &olive, "api", &[]).await;
     let (other, _) = service(&house, &olive, "other", &[]).await;
     let asked = async |user: &str, secret: &str| {
@@ -138,7 +138,7 @@ fn a_password_has_fifteen_to_a_hundred_and_twenty_eight_characters() {
 
 #[tokio::test]
 async fn a_key_of_idempotency_is_sent_once_and_is_no_empty_one() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let create = async |keys: &[&'static str]| {
         let mut request = Request::post(format!("/api/v1{}", path("/teams")))
             .header("authorization", format!("Bearer {olive}"))
@@ -168,7 +168,7 @@ fn new_person(username: &str, email: &str) -> NewPerson {
 
 #[tokio::test]
 async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_free() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let olive_calls = house.caller("olive").await;
     let open = async |email: &str| {
         let invitation =
@@ -177,7 +177,7 @@ async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_fr
     };
     let code = open("ben@acme.test").await;
     let join =
-        async |code: &Secret, guest: Guest| accept(&house.app, &operator(), code.expose(), guest).await;
+        async |code: &Secret, guest: Invitee| accept(&house.app, &operator(), code.expose(), guest).await;
     let fields = |error: Error| match error {
         Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
             mistakes.all().iter().map(|mistake| mistake.field.clone()).collect::<Vec<_>>()
@@ -185,22 +185,22 @@ async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_fr
         other => panic!("{other:?}"),
     };
     let mistaken = NewPerson { name: String::new(), ..new_person("ben", "ben@acme.test") };
-    assert_eq!(fields(join(&code, Guest::New(mistaken)).await.expect_err("no name")), ["name"]);
+    assert_eq!(fields(join(&code, Invitee::New(mistaken)).await.expect_err("no name")), ["name"]);
     let elsewhere = new_person("ben", "ben@elsewhere.test");
-    assert_eq!(fields(join(&code, Guest::New(elsewhere)).await.expect_err("another address")), ["email"]);
+    assert_eq!(fields(join(&code, Invitee::New(elsewhere)).await.expect_err("another address")), ["email"]);
     let mine = olive_calls.actor.id.parse().expect("an id");
-    let known = Guest::Known(mine, "olive@acme.test".to_owned());
+    let known = Invitee::Known(mine, "olive@acme.test".to_owned());
     assert_eq!(fields(join(&code, known).await.expect_err("another person")), ["email"]);
     let anybody = open("").await;
     let taken = new_person("olive", "new@acme.test");
-    assert_eq!(fields(join(&anybody, Guest::New(taken)).await.expect_err("taken")), ["username"]);
+    assert_eq!(fields(join(&anybody, Invitee::New(taken)).await.expect_err("taken")), ["username"]);
     let taken = new_person("newcomer", "Olive@acme.test");
-    assert_eq!(fields(join(&anybody, Guest::New(taken)).await.expect_err("taken")), ["email"]);
+    assert_eq!(fields(join(&anybody, Invitee::New(taken)).await.expect_err("taken")), ["email"]);
     // Of many at once, one gets in.
     let all = at_once((0..5).map(|number| {
         let (house, anybody) = (&house, &anybody);
         async move {
-            let guest = Guest::New(new_person(&format!("g{number}"), &format!("g{number}@acme.test")));
+            let guest = Invitee::New(new_person(&format!("g{number}"), &format!("g{number}@acme.test")));
             accept(&house.app, &operator(), anybody.expose(), guest).await.is_ok()
         }
     }))
@@ -213,7 +213,7 @@ async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_fr
     ] {
         let late = open("").await;
         execute(&house, over).await;
-        let guest = Guest::New(new_person("late", "late@acme.test"));
+        let guest = Invitee::New(new_person("late", "late@acme.test"));
         assert!(matches!(join(&late, guest).await, Err(Error::NotFound)), "{over}");
     }
     assert_eq!(house.get(&olive, &path("/people")).await.json()["items"].as_array().map(Vec::len), Some(2));
@@ -221,7 +221,7 @@ async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_fr
 
 #[tokio::test]
 async fn of_many_who_set_an_installation_up_at_once_one_becomes_its_owner() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let all = at_once((0..4).map(|number| {
         let house = &house;
         async move {
@@ -230,7 +230,7 @@ async fn of_many_who_set_an_installation_up_at_once_one_becomes_its_owner() {
                 organization_name: "Acme".to_owned(),
                 person: new_person(&format!("o{number}"), &format!("o{number}@acme.test")),
             };
-            found(&house.app, &operator(), &input, false).await.is_ok()
+            bootstrap(&house.app, &operator(), &input, false).await.is_ok()
         }
     }))
     .await;
@@ -240,7 +240,7 @@ async fn of_many_who_set_an_installation_up_at_once_one_becomes_its_owner() {
 /// A program that was verified, and what may happen before it writes.
 #[tokio::test]
 async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let organization = house.caller("olive").await.organization;
     for (number, ended) in [
@@ -253,14 +253,14 @@ async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
     .into_iter()
     .enumerate()
     {
-        let home = Home::Organization("platform");
+        let home = AccountOwner::Organization("platform");
         let (id, key, _) = house.account(&olive, &format!("ci{number}"), home, "account_admin").await;
         let account: ServiceAccountId = id.parse().expect("an id");
         let subject = of_account(
             &house.app.context.db,
             &organization,
             account,
-            tessera::access::Home::Organization,
+            tessera::access::AccountOwner::Organization,
             "account_admin",
         )
         .await
@@ -286,7 +286,7 @@ async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
 
 #[tokio::test]
 async fn an_access_token_whose_origin_was_revoked_meanwhile_changes_nothing() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let form = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
         ("subject_token", olive.as_str()),
@@ -308,7 +308,7 @@ async fn an_access_token_whose_origin_was_revoked_meanwhile_changes_nothing() {
 
 #[tokio::test]
 async fn a_set_that_nobody_holds_is_widened_only_by_who_holds_what_is_added() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let ann = house.person("ann", "account_admin", None).await;
     let crew = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
     made(&house, &olive, "/permission-sets", crew).await;
@@ -324,7 +324,7 @@ async fn a_set_that_nobody_holds_is_widened_only_by_who_holds_what_is_added() {
 
 #[tokio::test]
 async fn a_new_team_may_get_a_role_whose_reach_is_empty_and_one_that_has_projects_may_not() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let ann = house.person("ann", "account_admin", None).await;
     let quiet = json!({ "slug": "quiet", "name": "Quiet", "role": "billing_admin" });
     made(&house, &olive, "/teams", quiet).await;
@@ -355,7 +355,7 @@ async fn a_new_team_may_get_a_role_whose_reach_is_empty_and_one_that_has_project
 
 #[tokio::test]
 async fn a_limited_token_of_an_owner_gives_no_more_than_it_carries() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.person("ann", "member", None).await;
     let body = json!({ "name": "limited", "permissions": ["members:write", "groups:write"] });
     let limited = house.post(&olive, "/account/tokens", body).await.json();
@@ -371,7 +371,7 @@ async fn a_limited_token_of_an_owner_gives_no_more_than_it_carries() {
 
 #[tokio::test]
 async fn whoever_is_named_in_one_project_restricts_another_with_what_they_hold_there() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "other").await;
     for (slug, team) in [("vault", "other"), ("shop", "platform")] {
@@ -399,14 +399,14 @@ async fn whoever_is_named_in_one_project_restricts_another_with_what_they_hold_t
 /// Everything that has a version, edited by many over the same one.
 #[tokio::test]
 async fn of_many_edits_over_one_version_one_is_stored() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let project = json!({ "slug": "shop", "name": "Shop", "team": "platform" });
     made(&house, &olive, "/projects", project).await;
     let set = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
     made(&house, &olive, "/permission-sets", set).await;
     let (service, _) = service(&house, &olive, "api", &[]).await;
-    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let grants = json!([{ "permission_set": "member", "projects": "all" }]);
     let token = made(&house, &olive, "/service-tokens", json!({ "name": "t", "grants": grants })).await;
     let token = token["id"].as_str().expect("an id").to_owned();
@@ -444,7 +444,7 @@ async fn of_many_edits_over_one_version_one_is_stored() {
 
 #[tokio::test]
 async fn who_may_not_see_the_settings_asks_about_nobody_else() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.person("ann", "member", None).await;
     let curious =
         person_who_may(&house, &olive, ("curious", None), &["members:read", "service_tokens:write"]).await;
@@ -473,7 +473,7 @@ async fn who_may_not_see_the_settings_asks_about_nobody_else() {
 
 #[tokio::test]
 async fn a_new_password_is_checked_like_the_first_one() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let fields = [("current_password", PASSWORD), ("password", "short")];
     let refused = house.form(&cookie, "/account/password", &fields).await;
@@ -484,7 +484,7 @@ async fn a_new_password_is_checked_like_the_first_one() {
 
 #[tokio::test]
 async fn an_invitation_that_is_over_is_neither_changed_nor_taken_back() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let open = async || {
         let made = made(&house, &olive, "/invitations", json!({})).await;
         made["id"].as_str().expect("an id").to_owned()
@@ -510,7 +510,7 @@ async fn an_invitation_that_is_over_is_neither_changed_nor_taken_back() {
 
 #[tokio::test]
 async fn the_page_of_an_invitation_that_is_over_is_not_there() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let olive = house.caller("olive").await;
     for over in [
         "UPDATE invitations SET revoked_at = 1",
@@ -529,11 +529,11 @@ async fn the_page_of_an_invitation_that_is_over_is_not_there() {
 
 #[tokio::test]
 async fn a_permission_set_is_deleted_when_nobody_who_is_there_holds_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let crew = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
     made(&house, &olive, "/permission-sets", crew).await;
-    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "crew").await;
+    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "crew").await;
     let invited = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
     made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
     let delete = async |rest: &str| house.api(&olive, Method::DELETE, &path(rest), None).await.status;
@@ -553,7 +553,7 @@ async fn a_permission_set_is_deleted_when_nobody_who_is_there_holds_it() {
 
 #[tokio::test]
 async fn nobody_is_invited_into_an_organization_that_is_full() {
-    let (house, olive) = House::founded_with(&[("limits.people", "2")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("limits.people", "2")]).await;
     house.person("ann", "member", None).await;
     let full = house.post(&olive, &path("/invitations"), json!({})).await;
     assert_eq!(full.status, StatusCode::CONFLICT);
@@ -562,10 +562,10 @@ async fn nobody_is_invited_into_an_organization_that_is_full() {
 
 #[tokio::test]
 async fn a_person_is_attributed_to_the_calls_of_service_accounts_alone() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
     house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
-    let (_, _, key) = house.account(&olive, "ci", Home::Team("payments"), "member").await;
+    let (_, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
     let team = made(&house, &olive, "/teams/payments/token", json!({})).await;
     let team = team["token"].as_str().expect("a value").to_owned();
     for (token, outcome) in [(&key, "applied"), (&team, "ignored")] {
@@ -577,7 +577,7 @@ async fn a_person_is_attributed_to_the_calls_of_service_accounts_alone() {
     }
 }
 
-async fn ask_token(house: &House, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> (u16, String) {
+async fn ask_token(house: &TestApp, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> (u16, String) {
     let answer = house.oauth("/oauth2/token", headers, fields).await;
     let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
     (answer.status.as_u16(), error)
@@ -590,7 +590,7 @@ const EXCHANGE: [(&str, &str); 2] = [
 
 #[tokio::test]
 async fn a_service_is_told_nothing_of_the_programs_of_another_organization() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     let otto = house.other_organization().await;
     let team = json!({ "slug": "theirs", "name": "Theirs" });
@@ -623,7 +623,7 @@ async fn a_service_is_told_nothing_of_the_programs_of_another_organization() {
 
 #[tokio::test]
 async fn a_personal_token_is_not_good_for_a_service_from_where_the_organization_lets_nobody_in() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     let policy = json!({ "policy": { "allowed_addresses": ["127.0.0.1", "203.0.113.0/24"] } });
     assert_eq!(patch(&house, &olive, "", policy).await.status, StatusCode::OK);
@@ -635,7 +635,7 @@ async fn a_personal_token_is_not_good_for_a_service_from_where_the_organization_
 
 #[tokio::test]
 async fn a_question_about_access_is_whole_or_refused() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     let whole = json!({
@@ -693,10 +693,10 @@ async fn a_question_about_access_is_whole_or_refused() {
 
 #[tokio::test]
 async fn the_token_endpoint_refuses_what_does_not_fit_together() {
-    let (house, olive) = House::founded_with(&[("api_rate_limit", "8")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("api_rate_limit", "8")]).await;
     house.team(&olive, "platform").await;
-    let (uid, _, key) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
-    let (other, _, _) = house.account(&olive, "other", Home::Team("platform"), "member").await;
+    let (uid, _, key) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (other, _, _) = house.account(&olive, "other", AccountOwner::Team("platform"), "member").await;
     let (service, secret) = service(&house, &olive, "api", &[]).await;
     let basic =
         |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
@@ -740,7 +740,7 @@ async fn the_token_endpoint_refuses_what_does_not_fit_together() {
 
 #[tokio::test]
 async fn who_is_named_in_a_project_is_there_and_may_be_named() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     made(&house, &olive, "/projects", json!({ "slug": "shop", "name": "Shop", "team": "platform" })).await;
     let name = async |who: &str, set: &str| {
@@ -760,7 +760,7 @@ async fn who_is_named_in_a_project_is_there_and_may_be_named() {
     let removed = house.api(&olive, Method::DELETE, &path(&format!("/service-tokens/{token}")), None).await;
     assert_eq!(removed.status, StatusCode::NO_CONTENT);
     assert_eq!(name(&token, "member").await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     assert_eq!(name(&account, "member").await.status, StatusCode::OK);
     let gone = house.api(&olive, Method::DELETE, &path(&format!("/service-accounts/{account}")), None).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
@@ -771,7 +771,7 @@ async fn who_is_named_in_a_project_is_there_and_may_be_named() {
 
 #[tokio::test]
 async fn a_project_is_restricted_or_moved_only_by_who_may_say_who_works_in_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "other").await;
     made(
@@ -823,7 +823,7 @@ async fn what_is_gone_takes_no_room() {
         ("limits.personal_tokens", "3"),
         ("limits.access_tokens", "2"),
     ];
-    let (house, olive) = House::founded_with(&limits).await;
+    let (house, olive) = TestApp::set_up_with(&limits).await;
     house.team(&olive, "platform").await;
     let grants = json!([{ "permission_set": "member", "projects": "all" }]);
     let account = |name: &str| json!({ "name": name, "scope": "team", "team": "platform" });
@@ -890,7 +890,7 @@ async fn what_is_gone_takes_no_room() {
 
 #[tokio::test]
 async fn an_identity_of_an_issuer_that_everybody_uses_names_whose_it_is() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let provider = house.identity_provider().await;
     execute(&house, "UPDATE identity_providers SET issuer = 'https://token.actions.githubusercontent.com'")
@@ -921,7 +921,7 @@ async fn an_identity_of_an_issuer_that_everybody_uses_names_whose_it_is() {
 
 #[tokio::test]
 async fn the_grants_of_a_service_token_are_some_and_fit_where_they_hold() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     made(&house, &olive, "/projects", json!({ "slug": "shop", "name": "Shop", "team": "platform" })).await;
     let grant = |set: &str, projects: Value| json!({ "permission_set": set, "projects": projects });
@@ -956,7 +956,7 @@ async fn the_grants_of_a_service_token_are_some_and_fit_where_they_hold() {
 
 #[tokio::test]
 async fn one_form_makes_one_service_token_and_revokes_a_page_at_most() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let fields =
         [("nonce", "the same form"), ("name", "t"), ("rows", "1"), ("set1", "member"), ("where1", "all")];
@@ -979,11 +979,11 @@ async fn one_form_makes_one_service_token_and_revokes_a_page_at_most() {
 
 #[tokio::test]
 async fn what_is_deleted_for_good_is_named_first() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     made(&house, &olive, "/projects", json!({ "slug": "shop", "name": "Shop", "team": "platform" })).await;
     house.team(&olive, "empty").await;
-    let (account, ..) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let cookie = house.sign_in("olive").await;
     for (rest, name) in [
         (format!("/service-accounts/{account}/delete"), "ci"),
@@ -1002,9 +1002,9 @@ async fn what_is_deleted_for_good_is_named_first() {
 
 #[tokio::test]
 async fn a_value_that_stopped_or_ended_revokes_nothing() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, old) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, key, old) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let keys = path(&format!("/service-accounts/{id}/tokens"));
     let renewal = json!({ "overlap": "1h", "expires_at": "2027-01-03T00:00:00Z" });
     let renewed = house.post(&olive, &format!("{keys}/{key}/regenerate"), renewal).await.json();
@@ -1024,7 +1024,7 @@ async fn a_value_that_stopped_or_ended_revokes_nothing() {
 
 #[tokio::test]
 async fn the_token_of_a_team_and_one_of_a_form_end_in_the_future() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let past = json!({ "expires_at": "2026-12-31T00:00:00Z" });
     let refused = house.post(&olive, &path("/teams/platform/token"), past).await;
@@ -1045,7 +1045,7 @@ async fn the_token_of_a_team_and_one_of_a_form_end_in_the_future() {
 
 #[tokio::test]
 async fn an_invitation_by_a_token_ends_with_the_token() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let team = json!({ "slug": "platform", "name": "Platform", "role": "account_admin" });
     made(&house, &olive, "/teams", team).await;
     let token =

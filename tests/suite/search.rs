@@ -8,10 +8,16 @@ use tessera::platform::search::{Entry, Search, add, renew};
 use tessera::platform::sql;
 use tessera::service_accounts::model::ServiceAccount;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 
 /// What a list gives, page after page: a field of each item.
-async fn listed(house: &House, token: &str, list: &str, query: &[(&str, &str)], field: &str) -> Vec<String> {
+async fn listed(
+    house: &TestApp,
+    token: &str,
+    list: &str,
+    query: &[(&str, &str)],
+    field: &str,
+) -> Vec<String> {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     let (mut all, mut next) = (Vec::new(), String::new());
     for _ in 0..30 {
@@ -28,16 +34,16 @@ async fn listed(house: &House, token: &str, list: &str, query: &[(&str, &str)], 
     panic!("{list}?{query} has no end");
 }
 
-async fn people(house: &House, token: &str, text: &str) -> Vec<String> {
+async fn people(house: &TestApp, token: &str, text: &str) -> Vec<String> {
     listed(house, token, "people", &[("q", text)], "username").await
 }
 
-async fn accounts(house: &House, token: &str, text: &str) -> Vec<String> {
+async fn accounts(house: &TestApp, token: &str, text: &str) -> Vec<String> {
     listed(house, token, "service-accounts", &[("q", text)], "name").await
 }
 
 /// The whole index, in an order of its own.
-async fn index(house: &House) -> (Vec<(String, String, String)>, Vec<(String, String, String)>) {
+async fn index(house: &TestApp) -> (Vec<(String, String, String)>, Vec<(String, String, String)>) {
     let texts = sql("SELECT list, entry_id, content FROM search_texts ORDER BY 1, 2, 3");
     let grams = sql("SELECT gram, sort_key, entry_id FROM search_grams ORDER BY 1, 2, 3");
     (
@@ -48,7 +54,7 @@ async fn index(house: &House) -> (Vec<(String, String, String)>, Vec<(String, St
 
 #[tokio::test]
 async fn people_are_found_by_any_part_of_username_name_and_address() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     for username in ["maya", "tomas", "tom", "ines"] {
         house.person(username, "member", None).await;
     }
@@ -77,7 +83,7 @@ async fn people_are_found_by_any_part_of_username_name_and_address() {
 
 #[tokio::test]
 async fn a_search_goes_through_pages_in_the_order_of_the_list_both_ways() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     for number in 0..7 {
         house.person(&format!("worker-{number}"), if number == 3 { "admin" } else { "member" }, None).await;
     }
@@ -99,7 +105,7 @@ async fn a_search_goes_through_pages_in_the_order_of_the_list_both_ways() {
 
 #[tokio::test]
 async fn who_is_called_otherwise_now_is_found_by_that_and_by_nothing_else() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.person("elodie", "member", None).await;
     let cookie = house.sign_in("elodie").await;
     let profile = [("name", "Élodie Æther"), ("email", "elodie@acme.test")];
@@ -118,7 +124,7 @@ async fn who_is_called_otherwise_now_is_found_by_that_and_by_nothing_else() {
 
 #[tokio::test]
 async fn a_search_finds_nothing_of_another_organization() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.other_organization().await;
     assert_eq!(people(&house, &olive, "otto").await, [""; 0]);
     assert_eq!(people(&house, &olive, "ot").await, [""; 0]);
@@ -126,12 +132,12 @@ async fn a_search_finds_nothing_of_another_organization() {
 
 #[tokio::test]
 async fn service_accounts_are_found_by_name_uid_and_description_by_who_sees_them() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "data").await;
-    let (deploy, ..) = house.account(&olive, "Deploy Bot", Home::Team("platform"), "member").await;
-    house.account(&olive, "nightly", Home::Team("data"), "member").await;
-    house.account(&olive, "deploy-night", Home::Organization("data"), "member").await;
+    let (deploy, ..) = house.account(&olive, "Deploy Bot", AccountOwner::Team("platform"), "member").await;
+    house.account(&olive, "nightly", AccountOwner::Team("data"), "member").await;
+    house.account(&olive, "deploy-night", AccountOwner::Organization("data"), "member").await;
     let place = format!("/organizations/acme/service-accounts/{deploy}");
     let edit = json!({ "name": "Release Bot", "description": "Ships WÖCHENTLICH" });
     assert_eq!(house.api(&olive, Method::PATCH, &place, Some(edit)).await.status, StatusCode::OK);
@@ -171,11 +177,11 @@ async fn service_accounts_are_found_by_name_uid_and_description_by_who_sees_them
 
 #[tokio::test]
 async fn what_an_older_release_wrote_is_found_after_a_start() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     for number in 0..3 {
         house.person(&format!("p{number}"), "member", None).await;
-        house.account(&olive, &format!("bot {number}"), Home::Team("platform"), "member").await;
+        house.account(&olive, &format!("bot {number}"), AccountOwner::Team("platform"), "member").await;
     }
     let made_by_actions = index(&house).await;
     let mut tx = house.app.context.db.begin().await.expect("begun");
@@ -221,7 +227,7 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
 
 #[tokio::test]
 async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
-    let (house, _) = House::founded().await;
+    let (house, _) = TestApp::set_up().await;
     let organization = house.caller("olive").await.organization.id;
     let mut tx = house.app.context.db.begin().await.expect("begun");
     for number in 0..900 {

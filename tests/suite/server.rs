@@ -19,7 +19,7 @@ use tessera::platform::server::Listener;
 use tessera::platform::server::serve;
 use tokio::sync::oneshot;
 
-use crate::harness::{House, new_database};
+use crate::harness::{TestApp, new_database};
 use crate::protocols::{forward, service, world};
 
 /// A house on a port.
@@ -34,15 +34,15 @@ impl Drop for Served {
     }
 }
 
-async fn serve_house(house: &House) -> Served {
+async fn serve_house(house: &TestApp) -> Served {
     let listen = Listen::Address(([127, 0, 0, 1], 0).into());
     let listener = Listener::open(&listen).await.expect("a port");
     let address = listener.address().expect("an address");
     let (stop, stopped) = oneshot::channel::<()>();
     let limits = ConnectionLimits { total: 1000, per_network: 1000, exempt: Vec::new() };
-    let front = house.router.clone();
+    let app_service = house.router.clone();
     tokio::spawn(async move {
-        serve(listener, front, limits, async move { drop(stopped.await) }).await.expect("served");
+        serve(listener, app_service, limits, async move { drop(stopped.await) }).await.expect("served");
     });
     Served { address, stop: Some(stop) }
 }
@@ -73,7 +73,7 @@ const SOON: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_names_its_host_exactly_once() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let served = serve_house(&house).await;
     for (head, status, closed) in [
         ("GET /healthz HTTP/1.1\r\n\r\n", "400", true),
@@ -96,7 +96,7 @@ async fn a_request_names_its_host_exactly_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_of_more_than_32_kilobytes_is_refused() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let served = serve_house(&house).await;
     let ask = |length: usize| {
         let head = format!(
@@ -116,7 +116,7 @@ async fn a_head_of_more_than_32_kilobytes_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_without_a_whole_head_is_closed_after_ten_seconds() {
-    let house = House::empty().await;
+    let house = TestApp::empty().await;
     let served = serve_house(&house).await;
     let started = Instant::now();
     let at_most = Duration::from_secs(20);

@@ -6,15 +6,16 @@ use serde_json::json;
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 
 const ALL: &str = "/organizations/acme/service-accounts";
 
 #[tokio::test]
 async fn a_key_says_whose_it_is_until_it_is_regenerated_disabled_or_deleted() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, first) = house.account(&olive, "ci-deploy", Home::Organization("platform"), "member").await;
+    let (id, key, first) =
+        house.account(&olive, "ci-deploy", AccountOwner::Organization("platform"), "member").await;
     let who = house.get(&first, "/whoami").await.json();
     assert_eq!(
         (
@@ -53,13 +54,13 @@ async fn a_key_says_whose_it_is_until_it_is_regenerated_disabled_or_deleted() {
             .contains("error")
     );
     // Its name is free again, and the new account has nothing of the old one.
-    let (other, ..) = house.account(&olive, "CI-deploy", Home::Team("platform"), "read_only").await;
+    let (other, ..) = house.account(&olive, "CI-deploy", AccountOwner::Team("platform"), "read_only").await;
     assert_ne!(other, id);
 }
 
 #[tokio::test]
 async fn a_value_stops_at_its_end_and_not_a_second_later() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let end = house.app.context.clock.now().plus(DAY);
     let body = json!({ "name": "ci", "scope": "team", "team": "platform", "role": "member", "key": { "expires_at": end.rfc3339() } });
@@ -73,9 +74,9 @@ async fn a_value_stops_at_its_end_and_not_a_second_later() {
 
 #[tokio::test]
 async fn an_overlap_lets_the_old_value_live_for_its_time_and_no_third_one() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, first) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, key, first) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let path = format!("{ALL}/{id}/tokens/{key}/regenerate");
     let renew = || async {
         let answer = house.post(&olive, &path, json!({ "overlap": "1h" })).await.json();
@@ -104,9 +105,9 @@ async fn an_overlap_lets_the_old_value_live_for_its_time_and_no_third_one() {
 
 #[tokio::test]
 async fn fifty_regenerations_at_once_leave_one_live_value() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, _) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, key, _) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let path = format!("{ALL}/{id}/tokens/{key}/regenerate");
     let mut values = Vec::new();
     let all: Vec<_> = (0..50)
@@ -140,7 +141,7 @@ async fn fifty_regenerations_at_once_leave_one_live_value() {
 
 #[tokio::test]
 async fn a_request_that_is_sent_twice_makes_one_account() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let body = json!({ "name": "ci", "scope": "team", "team": "platform" }).to_string();
     let send = || {
@@ -161,7 +162,7 @@ async fn a_request_that_is_sent_twice_makes_one_account() {
 
 #[tokio::test]
 async fn nobody_makes_or_renews_an_account_that_is_stronger_than_they_are() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let tara = house.person("tara", "member", Some(("platform", TeamRole::Admin))).await;
     let make = |role: &str| {
@@ -182,7 +183,7 @@ async fn nobody_makes_or_renews_an_account_that_is_stronger_than_they_are() {
         .post(&tara, ALL, json!({ "name": "x", "scope": "organization", "default_team": "platform" }))
         .await;
     assert_eq!(organization.status, StatusCode::FORBIDDEN);
-    let (id, key, value) = house.account(&olive, "strong", Home::Team("platform"), "admin").await;
+    let (id, key, value) = house.account(&olive, "strong", AccountOwner::Team("platform"), "admin").await;
     let path = format!("{ALL}/{id}");
     assert_eq!(
         house.api(&tara, Method::POST, &format!("{path}/tokens/{key}/regenerate"), None).await.status,
@@ -204,10 +205,10 @@ async fn nobody_makes_or_renews_an_account_that_is_stronger_than_they_are() {
 
 #[tokio::test]
 async fn another_teams_account_is_as_if_it_were_not_there() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "data").await;
-    let (id, ..) = house.account(&olive, "importer", Home::Team("data"), "member").await;
+    let (id, ..) = house.account(&olive, "importer", AccountOwner::Team("data"), "member").await;
     let tara = house.person("tara", "member", Some(("platform", TeamRole::Admin))).await;
     for (method, path) in [
         (Method::GET, ""),
@@ -226,7 +227,7 @@ async fn another_teams_account_is_as_if_it_were_not_there() {
 
 #[tokio::test]
 async fn wrong_fields_are_named_and_nothing_is_half_done() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let good = json!({ "name": "ci", "scope": "team", "team": "platform" });
     for (field, value) in [
@@ -266,9 +267,9 @@ async fn wrong_fields_are_named_and_nothing_is_half_done() {
 
 #[tokio::test]
 async fn every_change_leaves_its_event_and_no_event_holds_a_value() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, key, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     house.api(&olive, Method::PATCH, &format!("{ALL}/{id}"), Some(json!({ "description": "x" }))).await;
     house.api(&olive, Method::POST, &format!("{ALL}/{id}/disable"), None).await;
     house.api(&olive, Method::POST, &format!("{ALL}/{id}/enable"), None).await;
@@ -300,10 +301,10 @@ async fn every_change_leaves_its_event_and_no_event_holds_a_value() {
 
 #[tokio::test]
 async fn the_list_goes_page_by_page_in_both_directions() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     for number in 0..7 {
-        house.account(&olive, &format!("account-{number}"), Home::Team("platform"), "member").await;
+        house.account(&olive, &format!("account-{number}"), AccountOwner::Team("platform"), "member").await;
     }
     let mut seen = Vec::new();
     let mut next = Some(String::new());
@@ -334,7 +335,7 @@ async fn the_list_goes_page_by_page_in_both_directions() {
 
 #[tokio::test]
 async fn a_value_is_shown_once_to_the_session_that_made_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let cookie = house.sign_in("olive").await;
     let other = house.sign_in("olive").await;
@@ -378,9 +379,9 @@ async fn a_value_is_shown_once_to_the_session_that_made_it() {
 
 #[tokio::test]
 async fn last_use_is_told_after_it_was_written() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
     house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let keys = house.get(&olive, &format!("{ALL}/{id}/tokens")).await.json();
@@ -390,9 +391,9 @@ async fn last_use_is_told_after_it_was_written() {
 
 #[tokio::test]
 async fn the_old_value_tells_its_own_last_use_from_the_overlap_on() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, old) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, key, old) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     house.get(&old, "/whoami").await;
     house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     house.app.context.clock.advance(DAY / 24);
@@ -414,9 +415,9 @@ async fn the_old_value_tells_its_own_last_use_from_the_overlap_on() {
 
 #[tokio::test]
 async fn a_use_is_not_lost_when_its_writing_is_cut_short() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
     // Begun, and given up at the first wait.
     assert!(
@@ -430,9 +431,9 @@ async fn a_use_is_not_lost_when_its_writing_is_cut_short() {
 
 #[tokio::test]
 async fn calls_count_for_thirty_days_and_are_forgotten_after() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
     house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let page = format!("/orgs/acme/settings/service-accounts/{id}/activity");
@@ -461,9 +462,9 @@ async fn calls_count_for_thirty_days_and_are_forgotten_after() {
 
 #[tokio::test]
 async fn a_token_may_end_itself() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (_, _, value) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (_, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     assert_eq!(house.api(&value, Method::DELETE, "/token", None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(house.get(&value, "/whoami").await.status, StatusCode::UNAUTHORIZED);
 }

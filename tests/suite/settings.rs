@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{Answer, Home, House};
+use crate::harness::{AccountOwner, Answer, TestApp};
 
 const ACME: &str = "/organizations/acme";
 
@@ -14,23 +14,23 @@ fn path(rest: &str) -> String {
     format!("{ACME}{rest}")
 }
 
-async fn patch(house: &House, token: &str, rest: &str, body: Value) -> Answer {
+async fn patch(house: &TestApp, token: &str, rest: &str, body: Value) -> Answer {
     house.api(token, Method::PATCH, &path(rest), Some(body)).await
 }
 
-async fn put(house: &House, token: &str, rest: &str, body: Value) -> Answer {
+async fn put(house: &TestApp, token: &str, rest: &str, body: Value) -> Answer {
     house.api(token, Method::PUT, &path(rest), Some(body)).await
 }
 
-async fn made(house: &House, token: &str, rest: &str, body: Value) -> Value {
+async fn made(house: &TestApp, token: &str, rest: &str, body: Value) -> Value {
     let answer = house.post(token, &path(rest), body).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{rest}: {}", answer.text);
     answer.json()
 }
 
 /// Two teams with an admin each; the payments team has a project.
-async fn two_teams() -> (House, String, String, String) {
-    let (house, olive) = House::founded_with(&[("organization_creation", "anyone")]).await;
+async fn two_teams() -> (TestApp, String, String, String) {
+    let (house, olive) = TestApp::set_up_with(&[("organization_creation", "anyone")]).await;
     house.team(&olive, "payments").await;
     house.team(&olive, "data").await;
     let bea = house.person("bea", "member", Some(("payments", TeamRole::Admin))).await;
@@ -39,7 +39,7 @@ async fn two_teams() -> (House, String, String, String) {
     (house, olive, bea, chen)
 }
 
-async fn reads(house: &House, token: &str, project: &str) -> bool {
+async fn reads(house: &TestApp, token: &str, project: &str) -> bool {
     let status = house.get(token, &path(&format!("/projects/{project}"))).await.status;
     assert!(status == StatusCode::OK || status == StatusCode::NOT_FOUND, "{status}");
     status == StatusCode::OK
@@ -49,8 +49,9 @@ async fn reads(house: &House, token: &str, project: &str) -> bool {
 async fn a_restricted_project_drops_everyone_who_is_not_named() {
     let (house, olive, bea, _) = two_teams().await;
     let mo = house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
-    let (wide, _, wide_key) = house.account(&olive, "wide", Home::Organization("data"), "member").await;
-    let (_, _, own_key) = house.account(&olive, "own", Home::Team("payments"), "member").await;
+    let (wide, _, wide_key) =
+        house.account(&olive, "wide", AccountOwner::Organization("data"), "member").await;
+    let (_, _, own_key) = house.account(&olive, "own", AccountOwner::Team("payments"), "member").await;
     let organization = made(&house, &olive, "/token", json!({})).await;
     let organization = organization["token"].as_str().expect("a value").to_owned();
     for token in [&bea, &mo, &wide_key, &own_key, &organization, &olive] {
@@ -89,7 +90,7 @@ async fn a_restricted_project_drops_everyone_who_is_not_named() {
 #[tokio::test]
 async fn a_team_scoped_account_is_not_named_in_another_teams_closed_project() {
     let (house, olive, bea, _) = two_teams().await;
-    let (id, _, key) = house.account(&olive, "foreign", Home::Team("data"), "member").await;
+    let (id, _, key) = house.account(&olive, "foreign", AccountOwner::Team("data"), "member").await;
     let grant = format!("/projects/ledger/grants/{id}");
     let set = json!({ "permission_set": "read_only" });
     let answer = put(&house, &olive, &grant, set.clone()).await;
@@ -154,7 +155,7 @@ async fn a_service_token_acts_through_its_own_grants_and_only_there() {
 
 #[tokio::test]
 async fn the_summary_of_a_service_token_is_told_before_anything_is_stored() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
     let path = "/orgs/acme/settings/service-tokens";
     let new = house.page(&cookie, &format!("{path}/new")).await.text;
@@ -232,7 +233,7 @@ async fn a_policy_caps_lifetimes_limits_sets_and_shuts_personal_tokens_out() {
     let account = json!({ "name": "d", "scope": "team", "team": "payments" });
     assert_eq!(house.post(&bea, &path("/service-accounts"), account).await.status, StatusCode::FORBIDDEN);
 
-    let key = house.account(&olive, "e", Home::Team("payments"), "member").await.2;
+    let key = house.account(&olive, "e", AccountOwner::Team("payments"), "member").await.2;
     patch(&house, &olive, "", json!({ "policy": { "personal_tokens": false } })).await;
     assert_eq!(house.get(&bea, &path("/teams")).await.status, StatusCode::FORBIDDEN);
     assert_eq!(house.get(&olive, &path("/teams")).await.status, StatusCode::FORBIDDEN);
@@ -242,7 +243,7 @@ async fn a_policy_caps_lifetimes_limits_sets_and_shuts_personal_tokens_out() {
 #[tokio::test]
 async fn address_limits_of_the_organization_hold_and_shut_nobody_out_who_sets_them() {
     let (house, olive, ..) = two_teams().await;
-    let key = house.account(&olive, "ci", Home::Team("payments"), "member").await.2;
+    let key = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await.2;
     let limits = |allowed: &str, blocked: &str| {
         let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         json!({ "policy": { "allowed_addresses": list(allowed), "blocked_addresses": list(blocked) } })
@@ -272,7 +273,7 @@ async fn a_permission_set_is_made_of_what_its_maker_holds_and_stays_while_it_is_
     let answer = house.post(&olive, &path("/permission-sets"), body("odd", &["runs:fly"])).await;
     assert_eq!(answer.json()["errors"][0]["field"], "permissions");
     made(&house, &olive, "/permission-sets", body("runner", &["runs:write"])).await;
-    let (_, _, key) = house.account(&olive, "robot", Home::Team("payments"), "runner").await;
+    let (_, _, key) = house.account(&olive, "robot", AccountOwner::Team("payments"), "runner").await;
     let permissions = async || house.get(&key, "/whoami").await.json()["permissions"].clone();
     assert_eq!(permissions().await, json!(["runs:write"]));
     // An edit acts on the next request.
@@ -291,7 +292,7 @@ async fn who_is_removed_loses_this_organization_and_no_other() {
     let created = house.post(&bea, "/organizations", json!({ "slug": "side", "name": "Side" })).await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
     let cookie = house.sign_in("bea").await;
-    let (id, ..) = house.account(&bea, "hers", Home::Team("payments"), "member").await;
+    let (id, ..) = house.account(&bea, "hers", AccountOwner::Team("payments"), "member").await;
     // The last owner stays.
     let answer = house.api(&olive, Method::DELETE, &path("/people/olive"), None).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
@@ -310,7 +311,7 @@ async fn who_is_removed_loses_this_organization_and_no_other() {
 
 #[tokio::test]
 async fn a_personal_token_made_with_a_personal_token_never_outlives_or_exceeds_it() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let now = house.app.context.clock.now();
     let limits = ["groups:read", "members:read", "credentials:write"];
     let narrow = json!({ "name": "narrow", "permissions": limits, "expires_at": now.plus(10 * DAY) });
@@ -336,7 +337,7 @@ async fn a_personal_token_made_with_a_personal_token_never_outlives_or_exceeds_i
 
 #[tokio::test]
 async fn a_service_has_two_secrets_at_most_and_they_open_nothing_else() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let service =
         made(&house, &olive, "/services", json!({ "name": "legacy", "accepted_kinds": ["personal"] })).await;
     let secret = service["secret"].as_str().expect("a value");
@@ -354,8 +355,8 @@ async fn a_service_has_two_secrets_at_most_and_they_open_nothing_else() {
 #[tokio::test]
 async fn the_scope_of_an_account_is_only_ever_narrowed() {
     let (house, olive, ..) = two_teams().await;
-    let (wide, ..) = house.account(&olive, "wide", Home::Organization("data"), "member").await;
-    let (own, ..) = house.account(&olive, "own", Home::Team("data"), "member").await;
+    let (wide, ..) = house.account(&olive, "wide", AccountOwner::Organization("data"), "member").await;
+    let (own, ..) = house.account(&olive, "own", AccountOwner::Team("data"), "member").await;
     let answer =
         patch(&house, &olive, &format!("/service-accounts/{own}"), json!({ "scope": "organization" })).await;
     assert_eq!(answer.json()["errors"][0]["field"], "scope");
@@ -382,7 +383,7 @@ async fn the_audit_log_is_filtered_exported_and_kept_from_members() {
     assert_eq!(names, ["data", "payments"]);
     // What one change did stands in the order in which it was done.
     house.app.context.clock.advance(DAY);
-    house.account(&olive, "ci", Home::Team("data"), "member").await;
+    house.account(&olive, "ci", AccountOwner::Team("data"), "member").await;
     let both = house.get(&olive, &path("/audit-events?limit=2")).await.json();
     let actions = [&both["items"][0]["action"], &both["items"][1]["action"]];
     assert_eq!(actions, ["service_account.created", "token.created"]);
@@ -418,7 +419,7 @@ async fn the_explorer_answers_as_the_rules_decide_and_says_why() {
 
 #[tokio::test]
 async fn a_page_of_fifty_rows_stays_small_on_the_wire() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     for number in 0..55 {
         house.team(&olive, &format!("team-{number:02}")).await;
     }

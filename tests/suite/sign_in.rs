@@ -11,7 +11,7 @@ use tessera::platform::clock::DAY;
 use tessera::platform::sql;
 use tokio::time::{Instant, timeout};
 
-use crate::harness::{Answer, House, PASSWORD};
+use crate::harness::{Answer, PASSWORD, TestApp};
 
 const OLIVE: &str = "olive@acme.test";
 const WRONG: &str = "not the password";
@@ -19,12 +19,12 @@ const WRONG: &str = "not the password";
 const SOON: Duration = Duration::from_secs(5);
 
 /// An installation behind a proxy, so that a test may come from anywhere.
-async fn founded() -> House {
-    House::founded_with(&[("trusted_proxies", "127.0.0.1")]).await.0
+async fn set_up() -> TestApp {
+    TestApp::set_up_with(&[("trusted_proxies", "127.0.0.1")]).await.0
 }
 
 /// A form from a network, with cookies.
-async fn send(house: &House, from: &str, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+async fn send(house: &TestApp, from: &str, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = Request::post(path)
         .header(header::HOST, "localhost")
@@ -35,12 +35,12 @@ async fn send(house: &House, from: &str, cookie: &str, path: &str, fields: &[(&s
     house.send(request.body(Body::from(body)).expect("a request")).await
 }
 
-async fn attempt(house: &House, from: &str, cookie: &str, email: &str, password: &str) -> Answer {
+async fn attempt(house: &TestApp, from: &str, cookie: &str, email: &str, password: &str) -> Answer {
     send(house, from, cookie, "/sign-in", &[("email", email), ("password", password)]).await
 }
 
 /// Many wrong passwords at once; gives how often each status came back.
-async fn wrong(house: &House, from: &str, cookie: &str, times: usize) -> [usize; 3] {
+async fn wrong(house: &TestApp, from: &str, cookie: &str, times: usize) -> [usize; 3] {
     let all = join_all((0..times).map(|_| attempt(house, from, cookie, OLIVE, WRONG))).await;
     let count = |status: StatusCode| all.iter().filter(|answer| answer.status == status).count();
     for answer in &all {
@@ -61,7 +61,7 @@ async fn wrong(house: &House, from: &str, cookie: &str, times: usize) -> [usize;
 }
 
 /// Signs in within seconds; gives the device cookie.
-async fn right(house: &House, from: &str, cookie: &str) -> String {
+async fn right(house: &TestApp, from: &str, cookie: &str) -> String {
     let answer = timeout(SOON, attempt(house, from, cookie, OLIVE, PASSWORD)).await.expect("within seconds");
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{from}: {}", answer.text);
     device(&answer)
@@ -76,7 +76,7 @@ fn device(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_burst_is_counted_before_passwords_are_verified_on_every_node_and_by_network() {
-    let house = founded().await;
+    let house = set_up().await;
     let other = house.second_node();
     let all = join_all((0..112).map(|number| {
         let node = if number % 2 == 0 { &house } else { &other };
@@ -94,7 +94,7 @@ async fn a_burst_is_counted_before_passwords_are_verified_on_every_node_and_by_n
 
 #[tokio::test]
 async fn who_signs_in_without_end_is_delayed_then_refused_for_seconds_and_nobody_else_is() {
-    let house = founded().await;
+    let house = set_up().await;
     house.person("maya", "member", None).await;
     let browser = right(&house, "198.51.100.7", "").await;
     for _ in 0..9 {
@@ -115,7 +115,7 @@ async fn who_signs_in_without_end_is_delayed_then_refused_for_seconds_and_nobody
 
 #[tokio::test]
 async fn all_who_work_behind_one_address_sign_in_at_once() {
-    let house = founded().await;
+    let house = set_up().await;
     let emails = join_all((0..24).map(|number| {
         let house = &house;
         async move {
@@ -130,7 +130,7 @@ async fn all_who_work_behind_one_address_sign_in_at_once() {
 
 #[tokio::test]
 async fn wrong_passwords_from_one_network_keep_nobody_out_of_another() {
-    let house = founded().await;
+    let house = set_up().await;
     let [verified, refused, _] = wrong(&house, "203.0.113.1", "", 16).await;
     assert_eq!((verified, refused), (7, 9));
     let more = wrong(&house, "203.0.113.1", "", 3).await;
@@ -143,7 +143,7 @@ async fn wrong_passwords_from_one_network_keep_nobody_out_of_another() {
 
 #[tokio::test]
 async fn a_browser_that_signed_in_before_is_not_kept_out_by_what_others_get_wrong() {
-    let house = founded().await;
+    let house = set_up().await;
     let browser = right(&house, "198.51.100.7", "").await;
     wrong(&house, "203.0.113.1", "", 12).await;
     assert_eq!(
@@ -157,7 +157,7 @@ async fn a_browser_that_signed_in_before_is_not_kept_out_by_what_others_get_wron
 
 #[tokio::test]
 async fn a_network_that_signed_in_before_is_delayed_and_never_refused() {
-    let house = founded().await;
+    let house = set_up().await;
     right(&house, "198.51.100.7", "").await;
     assert_eq!(wrong(&house, "198.51.100.7", "", 28).await, [28, 0, 0]);
     right(&house, "198.51.100.7", "").await;
@@ -170,7 +170,7 @@ async fn a_network_that_signed_in_before_is_delayed_and_never_refused() {
 
 #[tokio::test]
 async fn an_attack_from_many_networks_delays_others_by_seconds() {
-    let house = founded().await;
+    let house = set_up().await;
     let all = join_all((0..60).map(|number| {
         let house = &house;
         async move { attempt(house, &format!("203.0.113.{number}"), "", OLIVE, WRONG).await.status }
@@ -184,7 +184,7 @@ async fn an_attack_from_many_networks_delays_others_by_seconds() {
 
 #[tokio::test]
 async fn many_accounts_tried_from_one_network_keep_nobody_there_out() {
-    let house = founded().await;
+    let house = set_up().await;
     let all = join_all((0..200).map(|number| {
         let house = &house;
         async move {
@@ -208,7 +208,7 @@ async fn many_accounts_tried_from_one_network_keep_nobody_there_out() {
 
 #[tokio::test]
 async fn a_network_without_a_failure_is_not_held_up_by_many_that_failed() {
-    let house = founded().await;
+    let house = set_up().await;
     let failing = |number: usize, what: &'static str| {
         let house = &house;
         async move {
@@ -220,7 +220,7 @@ async fn a_network_without_a_failure_is_not_held_up_by_many_that_failed() {
     // Nobody's turn comes until all of them wait.
     let mut turns = Vec::new();
     for _ in 0..2 {
-        let place = house.app.authenticator.passwords.enter(Lane::NEW_PASSWORDS).expect("a place");
+        let place = house.app.authenticator.passwords.join(Lane::NEW_PASSWORDS).expect("a place");
         turns.push(place.turn(SOON).await.expect("a turn"));
     }
     let done = std::sync::Mutex::new(0);
@@ -243,7 +243,7 @@ async fn a_network_without_a_failure_is_not_held_up_by_many_that_failed() {
 
 #[tokio::test]
 async fn a_stolen_device_cookie_guesses_no_further_than_others() {
-    let house = founded().await;
+    let house = set_up().await;
     let browser = right(&house, "198.51.100.7", "").await;
     let [verified, ..] = wrong(&house, "203.0.113.1", &browser, 30).await;
     assert_eq!(verified, 12, "five of its own, then as without");
@@ -253,7 +253,7 @@ async fn a_stolen_device_cookie_guesses_no_further_than_others() {
 
 #[tokio::test]
 async fn a_device_cookie_is_good_for_its_account_as_it_was_given_and_for_180_days() {
-    let house = founded().await;
+    let house = set_up().await;
     house.person("maya", "member", None).await;
     let browser = right(&house, "198.51.100.7", "").await;
     wrong(&house, "203.0.113.1", "", 12).await;
@@ -278,7 +278,7 @@ async fn a_device_cookie_is_good_for_its_account_as_it_was_given_and_for_180_day
 
 #[tokio::test]
 async fn entering_the_password_again_is_counted_like_signing_in() {
-    let house = founded().await;
+    let house = set_up().await;
     let session = house.sign_in("olive").await;
     let again = async |password: &'static str| {
         let fields = [("name", "Olive"), ("email", "new@acme.test"), ("current_password", password)];
@@ -300,7 +300,7 @@ type Row = (String, String, Option<String>);
 
 #[tokio::test]
 async fn repeated_refusals_are_one_event_with_their_number() {
-    let house = founded().await;
+    let house = set_up().await;
     let events = async || -> Vec<Row> {
         // The log of the installation; each organization of the person has the same.
         sql("SELECT target_name, address, after FROM audit_events WHERE action = 'person.sign_in_refused' \
@@ -341,7 +341,7 @@ async fn repeated_refusals_are_one_event_with_their_number() {
 
 #[tokio::test]
 async fn the_networks_of_a_person_are_few_and_forgotten_after_ninety_days() {
-    let house = founded().await;
+    let house = set_up().await;
     let count = async || -> i64 {
         let row: (i64,) =
             sql("SELECT COUNT(*) FROM sign_in_networks").one(&house.app.context.db).await.expect("counted");

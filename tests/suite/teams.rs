@@ -4,11 +4,11 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 use tessera::access::TeamRole;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 
 #[tokio::test]
 async fn a_team_is_made_empty_edited_and_deleted() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let one = house.get(&olive, "/organizations/acme/teams/platform").await.json();
     assert_eq!(
@@ -60,9 +60,9 @@ async fn a_team_is_made_empty_edited_and_deleted() {
 
 #[tokio::test]
 async fn a_team_that_accounts_hang_on_is_not_deleted() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, ..) = house.account(&olive, "ci", Home::Organization("platform"), "member").await;
+    let (id, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
     let refused = house.api(&olive, Method::DELETE, "/organizations/acme/teams/platform", None).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert!(refused.json()["detail"].as_str().expect("text").contains("ci"));
@@ -75,7 +75,7 @@ async fn a_team_that_accounts_hang_on_is_not_deleted() {
 
 #[tokio::test]
 async fn the_owners_team_is_only_the_owners_and_never_loses_its_last() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let admin = house.person("adam", "account_admin", None).await;
     let owners = "/organizations/acme/teams/owners";
     assert_eq!(
@@ -108,7 +108,7 @@ async fn the_owners_team_is_only_the_owners_and_never_loses_its_last() {
 
 #[tokio::test]
 async fn a_secret_team_is_as_if_it_were_not_there() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house
         .post(
             &olive,
@@ -134,7 +134,7 @@ async fn a_secret_team_is_as_if_it_were_not_there() {
 
 #[tokio::test]
 async fn what_belongs_to_a_secret_team_does_not_name_it_to_others() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let secret = json!({ "slug": "hush", "name": "Hush Hush", "visibility": "secret" });
     house.post(&olive, "/organizations/acme/teams", secret).await;
     house.team(&olive, "platform").await;
@@ -147,8 +147,9 @@ async fn what_belongs_to_a_secret_team_does_not_name_it_to_others() {
             StatusCode::CREATED
         );
     }
-    let (of_team, _, _) = house.account(&olive, "quiet", Home::Team("hush"), "member").await;
-    let (by_default, _, _) = house.account(&olive, "loud", Home::Organization("hush"), "member").await;
+    let (of_team, _, _) = house.account(&olive, "quiet", AccountOwner::Team("hush"), "member").await;
+    let (by_default, _, _) =
+        house.account(&olive, "loud", AccountOwner::Organization("hush"), "member").await;
     let grant = "/organizations/acme/projects/shop/grants/team:hush";
     let named = house.api(&olive, Method::PUT, grant, Some(json!({ "permission_set": "developer" }))).await;
     assert_eq!(named.status, StatusCode::OK, "{}", named.text);
@@ -198,7 +199,7 @@ async fn what_belongs_to_a_secret_team_does_not_name_it_to_others() {
 
 #[tokio::test]
 async fn an_edit_keeps_the_secret_team_that_the_editor_does_not_know() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let secret = json!({ "slug": "hush", "name": "Hush Hush", "visibility": "secret" });
     house.post(&olive, "/organizations/acme/teams", secret).await;
     house.team(&olive, "platform").await;
@@ -209,7 +210,8 @@ async fn an_edit_keeps_the_secret_team_that_the_editor_does_not_know() {
     let carl = house.person("carl", "caretaker", Some(("platform", TeamRole::Admin))).await;
     let project = json!({ "slug": "vault", "name": "vault", "team": "hush", "visibility": "open" });
     house.post(&olive, "/organizations/acme/projects", project).await;
-    let (account, _, _) = house.account(&olive, "loud", Home::Organization("hush"), "caretaker").await;
+    let (account, _, _) =
+        house.account(&olive, "loud", AccountOwner::Organization("hush"), "caretaker").await;
 
     let cookie = house.sign_in("carl").await;
     let path = format!("/orgs/acme/settings/service-accounts/{account}/settings");
@@ -248,7 +250,7 @@ async fn an_edit_keeps_the_secret_team_that_the_editor_does_not_know() {
 
 #[tokio::test]
 async fn team_admins_manage_their_own_team_and_demotion_acts_on_the_next_request() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "data").await;
     let tara = house.person("tara", "member", Some(("platform", TeamRole::Admin))).await;
@@ -284,7 +286,7 @@ async fn team_admins_manage_their_own_team_and_demotion_acts_on_the_next_request
 
 #[tokio::test]
 async fn an_edit_over_somebody_elses_is_refused_and_tells_what_changed() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let cookie = house.sign_in("olive").await;
     let save = async |name: &'static str| {

@@ -3,13 +3,13 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::House;
+use crate::harness::TestApp;
 
 const ACME: &str = "/organizations/acme";
 
 #[tokio::test]
 async fn names_are_stored_normalized_and_two_spellings_are_one_name() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "shop").await;
     let account = |name: &str| json!({ "name": name, "scope": "team", "team": "shop", "role": "member" });
     let accounts = format!("{ACME}/service-accounts");
@@ -29,7 +29,7 @@ async fn names_are_stored_normalized_and_two_spellings_are_one_name() {
 
 #[tokio::test]
 async fn names_that_nobody_sees_or_that_deceive_are_refused_everywhere() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "shop").await;
     let cookie = house.sign_in("olive").await;
     for bad in ["\u{200d}", "\u{3164}", "a\u{202e}b", "a\u{2067}b", "a\u{2028}b", "a\u{200b}b", "\u{feff}"] {
@@ -58,7 +58,7 @@ async fn names_that_nobody_sees_or_that_deceive_are_refused_everywhere() {
 
 #[tokio::test]
 async fn nothing_is_called_so_that_it_is_taken_for_the_owners() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     let teams = format!("{ACME}/teams");
     for name in ["Owners", "owners", "OWNERS", "\u{39f}wners", "0wners", "Оwnеrs", "Owner", "o-w-n-e-r-s"] {
         let answer = house.post(&olive, &teams, json!({ "slug": "other", "name": name })).await;
@@ -87,7 +87,7 @@ async fn nothing_is_called_so_that_it_is_taken_for_the_owners() {
 
 #[tokio::test]
 async fn an_invitation_goes_to_exactly_one_address() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     for bad in ["a@x.test,b@x.test", "Bea <bea@x.test>", "bea@x@test", "bea @x.test", "bea"] {
         let answer = house
             .post(&olive, &format!("{ACME}/invitations"), json!({ "email": bad, "role": "member" }))
@@ -102,7 +102,7 @@ async fn an_invitation_goes_to_exactly_one_address() {
 
 #[tokio::test]
 async fn what_is_too_long_is_refused_before_the_database_is_asked() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "shop").await;
     let cookie = house.sign_in("olive").await;
     // SQLite refuses patterns of more than 50,000 characters, and hyper takes 65,534 in an address.
@@ -183,7 +183,7 @@ async fn what_is_too_long_is_refused_before_the_database_is_asked() {
 
 #[tokio::test]
 async fn no_value_of_a_body_is_too_long_for_the_database() {
-    let (house, olive) = House::founded_with(&[("allow_private_issuers", "true")]).await;
+    let (house, olive) = TestApp::set_up_with(&[("allow_private_issuers", "true")]).await;
     house.team(&olive, "shop").await;
     let long = "a".repeat(60_000);
     // PostgreSQL refuses index entries of more than 2,704 bytes.

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 
-use crate::harness::{Home, House};
+use crate::harness::{AccountOwner, TestApp};
 
 const TEAM: &str = "/organizations/acme/teams/platform/token";
 const ORGANIZATION: &str = "/organizations/acme/token";
@@ -14,14 +14,14 @@ fn value(answer: &crate::harness::Answer) -> String {
     answer.json()["token"].as_str().expect("a value").to_owned()
 }
 
-async fn whoami(house: &House, token: &str) -> (StatusCode, Value) {
+async fn whoami(house: &TestApp, token: &str) -> (StatusCode, Value) {
     let answer = house.get(token, "/whoami").await;
     (answer.status, serde_json::from_str(&answer.text).unwrap_or_default())
 }
 
 #[tokio::test]
 async fn a_team_has_no_token_until_a_member_generates_it_and_one_at_most() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let mo = house.person("mo", "member", Some(("platform", TeamRole::Member))).await;
     assert_eq!(house.get(&mo, TEAM).await.status, StatusCode::NOT_FOUND);
@@ -52,7 +52,7 @@ async fn a_team_has_no_token_until_a_member_generates_it_and_one_at_most() {
 
 #[tokio::test]
 async fn a_team_can_keep_its_token_from_its_members() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let mo = house.person("mo", "member", Some(("platform", TeamRole::Member))).await;
     let ada = house.person("ada", "member", Some(("platform", TeamRole::Admin))).await;
@@ -72,7 +72,7 @@ async fn a_team_can_keep_its_token_from_its_members() {
 
 #[tokio::test]
 async fn only_owners_manage_the_organization_token_and_it_cannot_read_itself() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let admin = house.person("admin", "account_admin", None).await;
     for who in [&admin, &olive] {
@@ -90,7 +90,7 @@ async fn only_owners_manage_the_organization_token_and_it_cannot_read_itself() {
     }
     // It administers: teams, their tokens, accounts with any role inside projects.
     house.team(&token, "payments").await;
-    house.account(&token, "ci", Home::Organization("platform"), "member").await;
+    house.account(&token, "ci", AccountOwner::Organization("platform"), "member").await;
     value(&house.post(&token, "/organizations/acme/teams/payments/token", json!({})).await);
     // It has no say over the owners team.
     let owners = "/organizations/acme/teams/owners/members/admin";
@@ -100,7 +100,7 @@ async fn only_owners_manage_the_organization_token_and_it_cannot_read_itself() {
 
 #[tokio::test]
 async fn fifty_regenerations_at_once_leave_one_living_value() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     value(&house.post(&olive, TEAM, json!({})).await);
     let answers = (0..50).map(|_| {
@@ -131,9 +131,9 @@ async fn fifty_regenerations_at_once_leave_one_living_value() {
 
 #[tokio::test]
 async fn a_token_is_taken_only_from_the_addresses_that_it_allows() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, token) = house.account(&olive, "ci", Home::Team("platform"), "member").await;
+    let (id, key, token) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
     let account = format!("/organizations/acme/service-accounts/{id}");
     let set = async |path: &str, ranges: Value| {
         let body = json!({ "allowed_addresses": ranges });
@@ -158,7 +158,7 @@ async fn a_token_is_taken_only_from_the_addresses_that_it_allows() {
 
 #[tokio::test]
 async fn looking_at_the_reveal_without_reading_it_leaves_the_value_there() {
-    let (house, olive) = House::founded().await;
+    let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let cookie = house.sign_in("olive").await;
     let tab = "/orgs/acme/settings/teams/platform/api-token";

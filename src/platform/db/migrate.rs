@@ -11,8 +11,8 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How often another process may be in the way, and how long each time.
-const RACES: usize = 10;
-const A_WHILE: Duration = Duration::from_millis(100);
+const MAX_ATTEMPTS: usize = 10;
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// Brings the schema up to date. Of several nodes that start at once on
 /// PostgreSQL, or of several processes on one SQLite file, one migrates and the
@@ -28,9 +28,11 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
             let mut lost = 0;
             loop {
                 match SQLITE.run(write).await {
-                    Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_)) if lost < RACES => {
+                    Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_))
+                        if lost < MAX_ATTEMPTS =>
+                    {
                         lost += 1;
-                        tokio::time::sleep(A_WHILE).await;
+                        tokio::time::sleep(RETRY_AFTER).await;
                     }
                     other => return other,
                 }

@@ -2,9 +2,9 @@
 //! Every write goes through a transaction ([`Tx`]); every commit tells the
 //! caches of all nodes what it may have changed before it is acknowledged.
 
-mod changes;
 mod health;
-mod hear;
+mod invalidation;
+mod invalidation_listener;
 mod migrate;
 mod pool;
 mod statement;
@@ -12,9 +12,9 @@ mod transaction;
 mod value;
 mod write_probe;
 
-pub use changes::{Before, Changes, Scope, Stamp, Touched};
 pub use health::{Health, WriteFault};
-pub use hear::hear;
+pub use invalidation::{DataVersion, Dependency, InvalidationScope, Invalidations, Snapshot};
+pub use invalidation_listener::listen;
 pub use migrate::{migrate, pending};
 pub use pool::{Db, Tx};
 pub use statement::{Record, Source, Statement, sql};

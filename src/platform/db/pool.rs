@@ -14,8 +14,8 @@ use sqlx::sqlite::{
 };
 use tokio::time::timeout;
 
-use super::changes::{Changes, Touched};
 use super::health::Health;
+use super::invalidation::{InvalidationScope, Invalidations};
 use super::transaction::Transaction;
 use crate::config::DatabaseUrl;
 use crate::platform::private_file;
@@ -30,7 +30,7 @@ pub enum Db {
         /// A single connection, so that writers queue here and not in the file.
         write: SqlitePool,
         /// What changed.
-        changes: Changes,
+        invalidations: Invalidations,
         /// Whether it takes writes.
         health: Arc<Health>,
     },
@@ -39,7 +39,7 @@ pub enum Db {
         /// Its connections.
         pool: PgPool,
         /// What changed, here and on other nodes.
-        changes: Changes,
+        invalidations: Invalidations,
         /// Whether it takes writes.
         health: Arc<Health>,
     },
@@ -47,10 +47,10 @@ pub enum Db {
 
 /// What SQLite keeps of its file for each connection, in kibibytes: enough for
 /// the upper levels of the indexes of a million tokens.
-const CACHE: &str = "-4096";
+const SQLITE_CACHE: &str = "-4096";
 
 /// A connection to PostgreSQL that was used within this time is believed to work.
-const FRESH: Duration = Duration::from_secs(1);
+const PING_AFTER: Duration = Duration::from_secs(1);
 /// One that does not answer within this time is closed.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -88,7 +88,7 @@ impl Db {
                             if health.is_discarded(met.age) {
                                 return Ok(false);
                             }
-                            if met.idle_for < FRESH {
+                            if met.idle_for < PING_AFTER {
                                 return Ok(true);
                             }
                             let answer = timeout(PING_TIMEOUT, sqlx::Connection::ping(connection)).await;
@@ -102,7 +102,7 @@ impl Db {
                     })
                     .connect_with(PgConnectOptions::from_str(url)?.application_name("tessera"))
                     .await?;
-                Ok(Self::Postgres { pool, changes: Changes::new(false), health })
+                Ok(Self::Postgres { pool, invalidations: Invalidations::new(false), health })
             }
         }
     }
@@ -137,16 +137,16 @@ impl Db {
                     Ok(!sqlx::Connection::is_in_transaction(connection))
                 })
             })
-            .connect_with(options.clone().create_if_missing(true).pragma("cache_size", CACHE))
+            .connect_with(options.clone().create_if_missing(true).pragma("cache_size", SQLITE_CACHE))
             .await?;
         // One for each core, and one for whoever takes long. More are slower: each keeps what it read for itself.
         let cores = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
         let read = SqlitePoolOptions::new()
             .max_connections(u32::try_from(cores).unwrap_or(2) + 1)
             .test_before_acquire(false)
-            .connect_with(options.read_only(true).pragma("cache_size", CACHE))
+            .connect_with(options.read_only(true).pragma("cache_size", SQLITE_CACHE))
             .await?;
-        Ok(Self::Sqlite { read, write, changes: Changes::new(true), health })
+        Ok(Self::Sqlite { read, write, invalidations: Invalidations::new(true), health })
     }
 
     /// Begins a transaction that may write.
@@ -172,9 +172,9 @@ impl Db {
 
     /// What changed in it.
     #[must_use]
-    pub const fn changes(&self) -> &Changes {
+    pub const fn invalidations(&self) -> &Invalidations {
         match self {
-            Self::Sqlite { changes, .. } | Self::Postgres { changes, .. } => changes,
+            Self::Sqlite { invalidations, .. } | Self::Postgres { invalidations, .. } => invalidations,
         }
     }
 
@@ -184,11 +184,11 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot; then nothing was written.
-    pub async fn commit(&self, tx: Tx, touched: Touched) -> sqlx::Result<()> {
-        let changes = self.changes().clone();
+    pub async fn commit(&self, tx: Tx, invalidation: InvalidationScope) -> sqlx::Result<()> {
+        let invalidations = self.invalidations().clone();
         let committed = tokio::spawn(async move {
-            let committed = tx.commit_telling(touched).await;
-            changes.happened(touched);
+            let committed = tx.commit_and_notify(invalidation).await;
+            invalidations.invalidate(invalidation);
             committed
         });
         committed.await.unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error))))
@@ -208,9 +208,9 @@ impl Db {
 
 impl Tx {
     /// Tells other nodes with the commit: they hear of it only if it lasts.
-    async fn commit_telling(mut self, touched: Touched) -> sqlx::Result<()> {
-        if let (Self::Postgres(tx), Some(told)) = (&mut self, touched.told()) {
-            let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(told);
+    async fn commit_and_notify(mut self, invalidation: InvalidationScope) -> sqlx::Result<()> {
+        if let (Self::Postgres(tx), Some(payload)) = (&mut self, invalidation.encode()) {
+            let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(payload);
             let notified = notify.execute(&mut **tx).await;
             tx.checked(notified)?;
         }

@@ -63,7 +63,7 @@ impl<'a> From<&'a mut Tx> for Source<'a> {
 impl Statement {
     /// For lists with filters that may be empty: PostgreSQL plans it with its
     /// values, each time, because one plan for all of them would be a bad one.
-    pub const fn planned_anew(mut self) -> Self {
+    pub const fn planned_each_time(mut self) -> Self {
         self.anew = true;
         self
     }
@@ -160,21 +160,21 @@ macro_rules! values {
 
 /// So many rows go into one statement: ten columns of them stay below what
 /// either database takes as values.
-const ROWS: usize = 500;
+const MAX_ROWS: usize = 500;
 
 impl Statement {
-    /// Writes many rows, up to [`ROWS`] at once. The statement holds a list of
+    /// Writes many rows, up to [`MAX_ROWS`] at once. The statement holds a list of
     /// one row, `(VALUES ($1, $2))`, and no other placeholder; that row is
     /// repeated as often as there are rows. Gives the number of rows that it
     /// touched.
     ///
     /// # Errors
     /// What the driver says.
-    pub async fn execute_rows(self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> sqlx::Result<u64> {
-        let (before, after) = self.around_the_list()?;
+    pub async fn execute_batch(self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> sqlx::Result<u64> {
+        let (before, after) = self.split_at_row_list()?;
         let mut touched = 0;
-        for chunk in rows.chunks(ROWS) {
-            let usual = chunk.len() == ROWS;
+        for chunk in rows.chunks(MAX_ROWS) {
+            let usual = chunk.len() == MAX_ROWS;
             touched += match tx {
                 Tx::Sqlite(tx) => {
                     let mut builder = QueryBuilder::<Sqlite>::new(&before);
@@ -193,18 +193,18 @@ impl Statement {
         Ok(touched)
     }
 
-    /// Reads what belongs to many rows, at most [`ROWS`], in one statement of
-    /// the form that [`Statement::execute_rows`] takes. The list is filled up
+    /// Reads what belongs to many rows, at most [`MAX_ROWS`], in one statement of
+    /// the form that [`Statement::execute_batch`] takes. The list is filled up
     /// with rows of nothing, which join with nothing, so that its few lengths
     /// make few statements, and all stay prepared.
     ///
     /// # Errors
     /// What the driver says.
-    pub async fn all_of_rows<T: Record>(self, db: &Db, mut rows: Vec<Vec<Value>>) -> sqlx::Result<Vec<T>> {
+    pub async fn fetch_batch<T: Record>(self, db: &Db, mut rows: Vec<Vec<Value>>) -> sqlx::Result<Vec<T>> {
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let filler = first.iter().map(Value::nothing).collect();
         rows.resize(rows.len().next_power_of_two(), filler);
-        let (before, after) = self.around_the_list()?;
+        let (before, after) = self.split_at_row_list()?;
         match db {
             Db::Sqlite { read, .. } => {
                 let mut builder = QueryBuilder::<Sqlite>::new(&before);
@@ -220,7 +220,7 @@ impl Statement {
     }
 
     /// What stands before and after the list of one row.
-    fn around_the_list(&self) -> sqlx::Result<(String, String)> {
+    fn split_at_row_list(&self) -> sqlx::Result<(String, String)> {
         let shape = || sqlx::Error::Protocol(format!("no list of one row: {}", self.text));
         let (before, rest) = self.text.split_once("(VALUES (").ok_or_else(shape)?;
         let (_, after) = rest.split_once("))").ok_or_else(shape)?;

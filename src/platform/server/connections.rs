@@ -25,7 +25,7 @@ const HEAD_TIMEOUT: u32 = 10;
 const IDLE_TIMEOUT: u32 = 75;
 /// At a limit, this part of it is closed at once, so that a flood does not have
 /// all connections searched for each of its own.
-const EVICTED_PART: usize = 64;
+const EVICTED_FRACTION: usize = 64;
 
 /// How many connections there may be.
 #[derive(Clone, Debug)]
@@ -210,7 +210,7 @@ impl Connections {
 
     /// Takes a connection in, where there is room or where room can be made.
     /// `peer` is nothing for one that no limit of its network concerns.
-    pub(super) fn admit(&self, peer: Option<IpAddr>) -> Option<Admitted> {
+    pub(super) fn admit(&self, peer: Option<IpAddr>) -> Option<ConnectionSlot> {
         let is_exempt = |address: &IpAddr| {
             let address = address.to_canonical();
             self.limits.exempt.iter().any(|range| range.contains(&address))
@@ -238,7 +238,7 @@ impl Connections {
         if let Some(network) = network {
             *open.by_network.entry(network).or_default() += 1;
         }
-        Some(Admitted { connections: self.clone(), id, activity })
+        Some(ConnectionSlot { connections: self.clone(), id, activity })
     }
 
     /// Once a minute at most.
@@ -270,7 +270,7 @@ impl Connections {
     }
 
     /// Moves the clock on by a second, and closes what is overdue.
-    pub(super) fn tick(&self) {
+    pub(super) fn sweep(&self) {
         let now = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         let mut open = self.lock();
         let overdue = open.entries.iter().filter(|(_, entry)| entry.activity.is_overdue(now));
@@ -283,18 +283,18 @@ impl Connections {
 }
 
 fn part(limit: usize) -> usize {
-    (limit / EVICTED_PART).max(1)
+    (limit / EVICTED_FRACTION).max(1)
 }
 
 /// A connection that was taken in; dropped with it.
 #[derive(Debug)]
-pub(super) struct Admitted {
+pub(super) struct ConnectionSlot {
     connections: Connections,
     pub(super) id: u64,
     pub(super) activity: Arc<Activity>,
 }
 
-impl Drop for Admitted {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.lock().remove(self.id);
     }
@@ -310,21 +310,21 @@ mod tests {
     }
 
     /// A connection from there.
-    fn from(connections: &Connections, peer: &str) -> Option<Admitted> {
+    fn from(connections: &Connections, peer: &str) -> Option<ConnectionSlot> {
         connections.admit(Some(peer.parse().expect("an address")))
     }
 
-    fn is_open(connections: &Connections, admitted: &Admitted) -> bool {
-        connections.lock().entries.contains_key(&admitted.id)
+    fn is_open(connections: &Connections, slot: &ConnectionSlot) -> bool {
+        connections.lock().entries.contains_key(&slot.id)
     }
 
     #[test]
     fn at_a_limit_the_connection_that_is_idle_longest_makes_room() {
         let connections = connections(2, 2);
         let first = from(&connections, "192.0.2.1").expect("room");
-        connections.tick();
+        connections.sweep();
         let second = from(&connections, "192.0.2.2").expect("room");
-        connections.tick();
+        connections.sweep();
         first.activity.begin_answer();
         first.activity.end_answer();
         let third = from(&connections, "192.0.2.3").expect("room is made");
@@ -359,7 +359,7 @@ mod tests {
                     if number % 2 == 0 { from(&connections, "10.1.2.3") } else { connections.admit(None) }
                 },
             )
-            .map(|admitted| admitted.expect("room"))
+            .map(|slot| slot.expect("room"))
             .collect();
         assert!(exempt.iter().all(|each| is_open(&connections, each)));
         drop((held, more, exempt));
@@ -379,18 +379,18 @@ mod tests {
         }
         slow.activity.received();
         for _ in 0..9 {
-            connections.tick();
+            connections.sweep();
             slow.activity.received();
         }
         assert!(is_open(&connections, &silent) && is_open(&connections, &slow));
-        connections.tick();
+        connections.sweep();
         assert!(!is_open(&connections, &silent), "it sent nothing");
         assert!(!is_open(&connections, &slow), "single bytes do not count");
         for _ in 0..64 {
-            connections.tick();
+            connections.sweep();
         }
         assert!(is_open(&connections, &kept), "proxies keep connections");
-        connections.tick();
+        connections.sweep();
         assert!(!is_open(&connections, &kept));
     }
 
@@ -400,7 +400,7 @@ mod tests {
         let busy = from(&connections, "192.0.2.1").expect("room");
         busy.activity.begin_answer();
         for _ in 0..200 {
-            connections.tick();
+            connections.sweep();
         }
         assert!(is_open(&connections, &busy));
     }

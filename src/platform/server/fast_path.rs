@@ -25,18 +25,18 @@ use crate::platform::web::envelope::Envelope;
 use crate::platform::web::{body, method_not_allowed, mount, panicked};
 
 /// An answer under way.
-pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+pub type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// A handler with the envelope around it. Its log line is one for debugging.
 #[derive(Clone, Debug)]
-struct Direct<H> {
+struct FastHandler<H> {
     handler: H,
-    body: TakesBody,
+    body: BodyPolicy,
 }
 
 /// What becomes of a request's body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum TakesBody {
+enum BodyPolicy {
     Yes,
     /// It is neither read nor waited for. A proxy that asks about a request may
     /// send its headers without its body: then `Content-Length` is not true of
@@ -45,23 +45,23 @@ enum TakesBody {
     Ignores,
 }
 
-impl<H, T, S> Handler<(Self, T), S> for Direct<H>
+impl<H, T, S> Handler<(Self, T), S> for FastHandler<H>
 where
     H: Handler<T, S>,
     T: 'static,
     S: AsRef<Context> + Clone + Send + Sync + 'static,
 {
-    type Future = Answering;
+    type Future = ResponseFuture;
 
-    fn call(self, mut request: Request, state: S) -> Answering {
+    fn call(self, mut request: Request, state: S) -> ResponseFuture {
         Box::pin(async move {
             let envelope = Envelope::open(state.as_ref(), &mut request);
             let (method, path) = (request.method(), request.uri().path());
             let span = tracing::debug_span!("request", id = %envelope.id, %method, route = path);
-            let declared = declared(request.headers());
-            let ignores_body = self.body == TakesBody::Ignores
-                && (declared > 0 || request.headers().contains_key(TRANSFER_ENCODING));
-            let response = if declared > body::MOST && !ignores_body {
+            let declared_length = declared_length(request.headers());
+            let ignores_body = self.body == BodyPolicy::Ignores
+                && (declared_length > 0 || request.headers().contains_key(TRANSFER_ENCODING));
+            let response = if declared_length > body::MAX_BODY_BYTES && !ignores_body {
                 StatusCode::PAYLOAD_TOO_LARGE.into_response()
             } else {
                 let state = state.clone();
@@ -80,7 +80,7 @@ where
 }
 
 /// How long a request says that its body is.
-fn declared(headers: &HeaderMap) -> usize {
+fn declared_length(headers: &HeaderMap) -> usize {
     let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
@@ -90,7 +90,7 @@ struct Entry<S> {
     /// None: every method, and every path below this one.
     method: Option<Method>,
     path: String,
-    answer: Box<dyn Fn(Request, S) -> Answering + Send + Sync>,
+    answer: Box<dyn Fn(Request, S) -> ResponseFuture + Send + Sync>,
 }
 
 impl<S> Entry<S> {
@@ -105,30 +105,30 @@ impl<S> Entry<S> {
 }
 
 /// The addresses that are answered this way.
-pub struct DirectRoutes<S> {
+pub struct FastPath<S> {
     entries: Vec<Entry<S>>,
     /// The same for all that is not exactly their method and path: `HEAD`, and
     /// what is refused.
     router: Router<S>,
 }
 
-impl<S> std::fmt::Debug for DirectRoutes<S> {
+impl<S> std::fmt::Debug for FastPath<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.entries.iter().map(|entry| &entry.path)).finish()
     }
 }
 
-impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Default for DirectRoutes<S> {
+impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Default for FastPath<S> {
     fn default() -> Self {
         Self { entries: Vec::new(), router: Router::new() }
     }
 }
 
-impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
+impl<S: AsRef<Context> + Clone + Send + Sync + 'static> FastPath<S> {
     /// With a path, asked by one of the methods that HTTP itself names.
     #[must_use]
     pub fn route<H: Handler<T, S>, T: 'static>(mut self, path: &str, method: Method, handler: H) -> Self {
-        let handler = Direct { handler, body: TakesBody::Yes };
+        let handler = FastHandler { handler, body: BodyPolicy::Yes };
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
         self.router = self.router.route(path, on(filter, handler.clone()));
         let answer = Box::new(move |request, state| handler.clone().call(request, state));
@@ -139,7 +139,7 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
     /// With a path and all below it, asked by any method, whatever the body.
     #[must_use]
     pub fn route_any<H: Handler<T, S>, T: 'static>(mut self, path: &str, handler: H) -> Self {
-        let handler = Direct { handler, body: TakesBody::Ignores };
+        let handler = FastHandler { handler, body: BodyPolicy::Ignores };
         let answer = Box::new(move |request, state| handler.clone().call(request, state));
         self.entries.push(Entry { method: None, path: path.to_owned(), answer });
         self
@@ -155,20 +155,20 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> DirectRoutes<S> {
 
     /// In front of a router that answers everything else.
     #[must_use]
-    pub fn before(self, rest: Router<S>, state: S) -> Front<S> {
+    pub fn before(self, rest: Router<S>, state: S) -> AppService<S> {
         let router = self
             .router
-            .method_not_allowed_fallback(Direct { handler: method_not_allowed, body: TakesBody::Yes })
+            .method_not_allowed_fallback(FastHandler { handler: method_not_allowed, body: BodyPolicy::Yes })
             .fallback_service(rest.with_state(state.clone()))
             .with_state(state.clone());
         let base = Arc::from(mount::path_of(&state.as_ref().config.public_url));
-        Front { entries: Arc::from(self.entries), router, state, base }
+        AppService { entries: Arc::from(self.entries), router, state, base }
     }
 }
 
 /// Everything that answers. Cheap to clone.
 #[derive(Clone)]
-pub struct Front<S> {
+pub struct AppService<S> {
     entries: Arc<[Entry<S>]>,
     router: Router,
     state: S,
@@ -176,30 +176,30 @@ pub struct Front<S> {
     base: Arc<str>,
 }
 
-impl<S> std::fmt::Debug for Front<S> {
+impl<S> std::fmt::Debug for AppService<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Front")
     }
 }
 
-impl<S: Clone> Front<S> {
+impl<S: Clone> AppService<S> {
     /// What the handlers are given.
     pub(super) const fn state(&self) -> &S {
         &self.state
     }
 
     /// Answers a request.
-    pub fn answer(&self, request: Request) -> Answering {
-        self.answer_or(request, |answering| answering)
+    pub fn answer(&self, request: Request) -> ResponseFuture {
+        self.answer_with(request, |answering| answering)
     }
 
     /// Answers a request; what is not one of the addresses that are asked for
     /// every call, as `others` has it done.
-    pub(super) fn answer_or(
+    pub(super) fn answer_with(
         &self,
         mut request: Request,
-        others: impl FnOnce(Answering) -> Answering,
-    ) -> Answering {
+        others: impl FnOnce(ResponseFuture) -> ResponseFuture,
+    ) -> ResponseFuture {
         if !self.base.is_empty() {
             mount::take_off(&self.base, &mut request);
         }
@@ -222,7 +222,7 @@ impl<S: Clone> Front<S> {
     }
 }
 
-impl<S: Clone> Service<Request> for Front<S> {
+impl<S: Clone> Service<Request> for AppService<S> {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;

@@ -11,6 +11,6 @@ mod listener;
 mod serve;
 
 pub use connections::ConnectionLimits;
-pub use fast_path::{DirectRoutes, Front};
+pub use fast_path::{AppService, FastPath};
 pub use listener::Listener;
 pub use serve::serve;

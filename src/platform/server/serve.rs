@@ -25,8 +25,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::connections::{Activity, Admitted, ConnectionLimits, Connections};
-use super::fast_path::Front;
+use super::connections::{Activity, ConnectionLimits, ConnectionSlot, Connections};
+use super::fast_path::AppService;
 use super::listener::{Accepted, Listener, Stream};
 use crate::platform::Context;
 
@@ -35,11 +35,11 @@ const MAX_HEAD: usize = 32 * 1024;
 /// The most that is kept of a connection's bytes in each direction.
 const MAX_BUFFER: usize = 64 * 1024;
 /// How long answers under way may take when the process is to stop.
-const GRACE: Duration = Duration::from_secs(20);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait where the machine gives no more connections.
-const EXHAUSTED: Duration = Duration::from_millis(100);
+const RETRY_ACCEPT_AFTER: Duration = Duration::from_millis(100);
 /// How often overdue connections are looked for: the clock of `connections`.
-const TICK: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`; answers under way are finished then.
 ///
@@ -55,7 +55,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// When the system gives no threads.
 pub async fn serve<S>(
     listener: Listener,
-    front: Front<S>,
+    app_service: AppService<S>,
     limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()>
@@ -63,18 +63,18 @@ where
     S: AsRef<Context> + Clone + Send + Sync + 'static,
 {
     let graceful = GracefulShutdown::new();
-    let elsewhere = Handle::current();
-    let attendants: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
-        .map(|_| Attendant::start())
+    let main_runtime = Handle::current();
+    let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
+        .map(|_| Worker::start())
         .collect::<io::Result<_>>()?;
     let connections = Connections::new(limits);
-    let mut tick = tokio::time::interval(TICK);
+    let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = tick.tick() => {
-                connections.tick();
+            _ = sweep.tick() => {
+                connections.sweep();
                 continue;
             }
             () = &mut stop => break,
@@ -82,35 +82,35 @@ where
         match accepted {
             Ok(accepted) => {
                 let peer = (!accepted.is_local).then_some(accepted.peer.ip());
-                let least = attendants.iter().min_by_key(|attendant| attendant.connections());
-                let (Some(attendant), Some(admitted)) = (least, connections.admit(peer)) else { continue };
-                let asked = Asked {
-                    front: front.clone(),
+                let least = workers.iter().min_by_key(|worker| worker.connections());
+                let (Some(worker), Some(slot)) = (least, connections.admit(peer)) else { continue };
+                let service = ConnectionService {
+                    app_service: app_service.clone(),
                     peer: accepted.peer,
-                    elsewhere: elsewhere.clone(),
-                    activity: admitted.activity.clone(),
+                    main_runtime: main_runtime.clone(),
+                    activity: slot.activity.clone(),
                 };
-                let id = admitted.id;
-                let abort = attendant.take(attend(accepted, admitted, asked, graceful.watcher()));
+                let id = slot.id;
+                let abort = worker.take(serve_connection(accepted, slot, service, graceful.watcher()));
                 connections.set_abort(id, abort);
             }
-            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "no connection can be taken; some that are idle are closed");
                 connections.evict_some();
-                tokio::time::sleep(EXHAUSTED).await;
+                tokio::time::sleep(RETRY_ACCEPT_AFTER).await;
             }
         }
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers were not finished");
     }
     Ok(())
 }
 
 /// Whether it was this connection's own failure.
-fn is_of_the_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
@@ -118,19 +118,19 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 /// A thread that attends to connections.
-struct Attendant {
+struct Worker {
     runtime: Handle,
     connections: Arc<()>,
 }
 
-impl Attendant {
+impl Worker {
     fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let attendant = Self { runtime: runtime.handle().clone(), connections: Arc::new(()) };
+        let worker = Self { runtime: runtime.handle().clone(), connections: Arc::new(()) };
         std::thread::Builder::new()
             .name("attendant".to_owned())
             .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
-        Ok(attendant)
+        Ok(worker)
     }
 
     fn connections(&self) -> usize {
@@ -147,59 +147,59 @@ impl Attendant {
     }
 }
 
-async fn attend<S: AsRef<Context> + Clone + Send + Sync + 'static>(
+async fn serve_connection<S: AsRef<Context> + Clone + Send + Sync + 'static>(
     accepted: Accepted,
-    admitted: Admitted,
-    asked: Asked<S>,
+    slot: ConnectionSlot,
+    service: ConnectionService<S>,
     watcher: Watcher,
 ) {
-    let peer = asked.peer;
+    let peer = service.peer;
     // Readiness is told to the thread that registers it: this one.
     let stream = match accepted.register() {
-        Ok(stream) => Watched { stream, activity: admitted.activity.clone() },
+        Ok(stream) => TrackedStream { stream, activity: slot.activity.clone() },
         Err(error) => return tracing::debug!(%error, %peer, "a connection failed"),
     };
     let mut http = http1::Builder::new();
     // One write for head and body: both are short.
     http.writev(false).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
     // How long a head may take, `connections` knows.
-    let connection = http.header_read_timeout(None).serve_connection(TokioIo::new(stream), asked);
+    let connection = http.header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, %peer, "a connection failed");
     }
 }
 
 /// What is asked on one connection.
-struct Asked<S> {
-    front: Front<S>,
+struct ConnectionService<S> {
+    app_service: AppService<S>,
     peer: SocketAddr,
     /// Where what is no verification is answered.
-    elsewhere: Handle,
+    main_runtime: Handle,
     activity: Arc<Activity>,
 }
 
-impl<S> hyper::service::Service<Request<Incoming>> for Asked<S>
+impl<S> hyper::service::Service<Request<Incoming>> for ConnectionService<S>
 where
     S: AsRef<Context> + Clone + Send + Sync + 'static,
 {
     type Response = Response;
     type Error = std::convert::Infallible;
-    type Future = Answered;
+    type Future = TrackedResponse;
 
-    fn call(&self, request: Request<Incoming>) -> Answered {
+    fn call(&self, request: Request<Incoming>) -> TrackedResponse {
         self.activity.begin_answer();
         if !has_one_host(request.version(), request.headers()) {
-            let answering = Box::pin(std::future::ready(wrong_host(self.front.state())));
-            return Answered { answering, activity: self.activity.clone() };
+            let response = Box::pin(std::future::ready(wrong_host(self.app_service.state())));
+            return TrackedResponse { response, activity: self.activity.clone() };
         }
         let body = |incoming: Incoming| {
             if incoming.is_end_stream() { Body::empty() } else { Body::new(incoming) }
         };
         let mut request = request.map(body);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let answering = self.front.answer_or(request, |answering| {
+        let response = self.app_service.answer_with(request, |response| {
             let mut answer = JoinSet::new();
-            answer.spawn_on(answering, &self.elsewhere);
+            answer.spawn_on(response, &self.main_runtime);
             // Ends with the connection, as what is answered here does.
             Box::pin(async move {
                 match answer.join_next().await {
@@ -208,7 +208,7 @@ where
                 }
             })
         });
-        Answered { answering, activity: self.activity.clone() }
+        TrackedResponse { response, activity: self.activity.clone() }
     }
 }
 
@@ -229,31 +229,31 @@ fn wrong_host(state: &impl AsRef<Context>) -> Response {
 }
 
 /// An answer under way on a connection.
-struct Answered {
-    answering: super::fast_path::Answering,
+struct TrackedResponse {
+    response: super::fast_path::ResponseFuture,
     activity: Arc<Activity>,
 }
 
-impl Future for Answered {
+impl Future for TrackedResponse {
     type Output = Result<Response, std::convert::Infallible>;
     fn poll(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<Self::Output> {
-        self.answering.poll_unpin(waker).map(Ok)
+        self.response.poll_unpin(waker).map(Ok)
     }
 }
 
-impl Drop for Answered {
+impl Drop for TrackedResponse {
     fn drop(&mut self) {
         self.activity.end_answer();
     }
 }
 
 /// A stream that tells of what arrives and of what could be written.
-struct Watched {
+struct TrackedStream {
     stream: Stream,
     activity: Arc<Activity>,
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for TrackedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         waker: &mut Waker<'_>,
@@ -268,7 +268,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for TrackedStream {
     fn poll_write(mut self: Pin<&mut Self>, waker: &mut Waker<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(waker, bytes);
         if written.is_ready() {

@@ -9,17 +9,17 @@ use tokio::time::timeout;
 use crate::platform::{Error, Result};
 
 /// The longest body that is taken, in bytes.
-pub const MOST: usize = 64 * 1024;
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// How long one may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The whole of a body.
 ///
 /// # Errors
 /// [`Error::Malformed`] for one that breaks off, takes too long, or is too long.
 pub async fn read(body: Body) -> Result<Bytes> {
-    match timeout(PATIENCE, Limited::new(body, MOST).collect()).await {
+    match timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         _ => Err(Error::Malformed("The body did not arrive whole, or is too long.".to_owned())),
     }

@@ -15,7 +15,7 @@ use crate::platform::Context;
 
 /// How long a cookie stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasts {
+pub enum CookieLifetime {
     /// Until the browser is closed.
     Session,
     /// This long.
@@ -25,12 +25,12 @@ pub enum Lasts {
 }
 
 /// Adds a cookie to a response. Name and value are visible ASCII without `;`.
-pub fn set(response: &mut Response, config: &Config, (name, value): (&str, &str), lasts: Lasts) {
+pub fn set(response: &mut Response, config: &Config, (name, value): (&str, &str), lasts: CookieLifetime) {
     let secure = if config.https() { "; Secure" } else { "" };
     let age = match lasts {
-        Lasts::Session => String::new(),
-        Lasts::For(age) => format!("; Max-Age={}", age.as_secs()),
-        Lasts::Gone => "; Max-Age=0".to_owned(),
+        CookieLifetime::Session => String::new(),
+        CookieLifetime::For(age) => format!("; Max-Age={}", age.as_secs()),
+        CookieLifetime::Gone => "; Max-Age=0".to_owned(),
     };
     let cookie = format!("{name}={value}; Path=/{age}; HttpOnly; SameSite=Lax{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

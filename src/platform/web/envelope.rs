@@ -20,23 +20,23 @@ use tower_http::csrf;
 use tracing::Instrument as _;
 
 use super::client::ClientAddress;
-use super::form::LONGEST_VALUE;
+use super::form::MAX_VALUE_BYTES;
 use super::page::html;
 use crate::platform::Context;
-use crate::platform::error::Mistake;
-use crate::platform::{Error, Label, Mistakes};
+use crate::platform::error::FieldError;
+use crate::platform::{Error, Label, ValidationErrors};
 
 /// What is known of a request as soon as it arrives; handlers find it among
 /// the request's extensions.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Arrival {
+pub struct RequestMeta {
     /// The request's id: in the log, in `X-Request-Id`, in every problem.
     pub id: Label,
     /// Where it comes from.
     pub from: ClientAddress,
 }
 
-impl Arrival {
+impl RequestMeta {
     /// Of this request.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
@@ -45,7 +45,7 @@ impl Arrival {
 }
 
 /// What the addresses for programs begin with: their errors are problem+json.
-const FOR_PROGRAMS: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
+const API_PREFIXES: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
 
 /// What is done alike around every answer.
 pub(in crate::platform) struct Envelope {
@@ -59,13 +59,13 @@ impl Envelope {
     /// Takes no request id from outside, so none is forged.
     pub(in crate::platform) fn open(context: &Context, request: &mut Request) -> Self {
         let path = request.uri().path();
-        let for_programs = FOR_PROGRAMS.iter().any(|start| path.starts_with(start));
+        let for_programs = API_PREFIXES.iter().any(|start| path.starts_with(start));
         // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
         let given = if path.starts_with("/access/") { request.headers().get("x-request-id") } else { None };
         let given = given.filter(|id| id.len() <= 200 && id.to_str().is_ok()).cloned();
         let id = context.random.label();
         let from = ClientAddress::of(request, &context.config.trusted_proxies);
-        request.extensions_mut().insert(Arrival { id, from });
+        request.extensions_mut().insert(RequestMeta { id, from });
         Self { id, for_programs, given }
     }
 
@@ -87,10 +87,10 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let span = tracing::info_span!("request", id = %envelope.id, method = %request.method(), route);
     async move {
-        let has_long_part = request.uri().path().split('/').any(|part| part.len() > LONGEST_VALUE);
+        let has_long_part = request.uri().path().split('/').any(|part| part.len() > MAX_VALUE_BYTES);
         let response = if has_long_part {
-            let message = format!("A part of this address is longer than {LONGEST_VALUE} bytes.");
-            Error::Invalid(Mistakes::one("", message)).into_response()
+            let message = format!("A part of this address is longer than {MAX_VALUE_BYTES} bytes.");
+            Error::Invalid(ValidationErrors::one("", message)).into_response()
         } else {
             next.run(request).await
         };
@@ -115,7 +115,7 @@ fn failure(response: &mut Response) -> Option<Failure> {
             "This form was sent from another site, so it was not taken.".to_owned(),
         )));
     }
-    if response.extensions().get::<OwnWords>().is_some() {
+    if response.extensions().get::<CustomBody>().is_some() {
         return None;
     }
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -126,7 +126,7 @@ fn failure(response: &mut Response) -> Option<Failure> {
 /// Put into the extensions of an answer that failed and says in its own words
 /// why: they are left as they are.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnWords;
+pub struct CustomBody;
 
 enum Failure {
     Ours(Error),
@@ -165,7 +165,7 @@ pub struct Problem<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
-    errors: &'a [Mistake],
+    errors: &'a [FieldError],
     request_id: &'a str,
 }
 

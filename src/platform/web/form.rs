@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::body;
 use super::query_filter::QueryFilter;
 use crate::platform::secret::Secret;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 
 /// The fields of a submitted form, in their order. Wiped on drop, because some
 /// are passwords.
@@ -83,9 +83,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 /// The longest value of a query and the longest part of a path, in bytes: more
 /// than any name, text to look for or cursor takes, and less than a database
 /// refuses to compare.
-pub const LONGEST_VALUE: usize = 4096;
+pub const MAX_VALUE_BYTES: usize = 4096;
 
-/// The fields after the `?` of an address. None is longer than [`LONGEST_VALUE`].
+/// The fields after the `?` of an address. None is longer than [`MAX_VALUE_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Query(pub Form);
 
@@ -101,7 +101,7 @@ impl Query {
     /// # Errors
     /// [`Error::Invalid`] for any other.
     pub fn check(&self, filters: &[QueryFilter]) -> Result<()> {
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = ValidationErrors::default();
         for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
             let text = self.text(filter.name);
             if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
@@ -124,10 +124,10 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let query = Self::parse(parts.uri.query().unwrap_or_default());
-        let mut mistakes = Mistakes::default();
-        for (name, _) in query.pairs().filter(|(name, value)| name.len().max(value.len()) > LONGEST_VALUE) {
+        let mut mistakes = ValidationErrors::default();
+        for (name, _) in query.pairs().filter(|(name, value)| name.len().max(value.len()) > MAX_VALUE_BYTES) {
             let name: String = name.chars().take(64).collect();
-            mistakes.add(&name, format!("may have at most {LONGEST_VALUE} bytes"));
+            mistakes.add(&name, format!("may have at most {MAX_VALUE_BYTES} bytes"));
         }
         mistakes.none()?;
         Ok(query)

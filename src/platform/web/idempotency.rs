@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::body;
 use super::form::Form;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -34,7 +34,7 @@ impl IdempotencyKey {
     /// # Errors
     /// [`Error::Invalid`] for a key that cannot be read or is too long.
     pub fn of(parts: &Parts) -> Result<Option<Self>> {
-        let invalid = |message: &str| Error::Invalid(Mistakes::one("Idempotency-Key", message));
+        let invalid = |message: &str| Error::Invalid(ValidationErrors::one("Idempotency-Key", message));
         let mut values = parts.headers.get_all(&HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
         let key = value.to_str().map_err(|_| invalid("takes visible ASCII characters"))?;

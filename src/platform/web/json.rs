@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::body;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 
 /// A body of this shape. Not JSON is 400; JSON of another shape is 422 and
 /// names the field. No body at all reads as `{}`.
@@ -39,7 +39,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 ///
 /// # Errors
 /// [`Error::Internal`] for what JSON cannot say.
-pub fn told<T: Serialize>(value: &T) -> Result<Response> {
+pub fn json_response<T: Serialize>(value: &T) -> Result<Response> {
     let mut body = Vec::with_capacity(1024);
     serde_json::to_writer(&mut body, value).map_err(Error::internal)?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
@@ -50,7 +50,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         let read: std::result::Result<serde::de::IgnoredAny, _> = serde_json::from_slice(bytes);
         return Err(match read {
-            Ok(_) => Error::Invalid(Mistakes::one("", "must be an object, not a list")),
+            Ok(_) => Error::Invalid(ValidationErrors::one("", "must be an object, not a list")),
             Err(error) => Error::Malformed(format!("The body is not JSON: {error}.")),
         });
     }
@@ -63,7 +63,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             let text = inner.to_string();
             let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
             let field = if path == "." { named(message).unwrap_or_default() } else { &path };
-            Error::Invalid(Mistakes::one(field, plain(message)))
+            Error::Invalid(ValidationErrors::one(field, plain(message)))
         } else {
             Error::Malformed(format!("The body is not JSON: {inner}."))
         }

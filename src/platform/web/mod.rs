@@ -13,17 +13,19 @@ pub mod mount;
 pub mod nullable;
 pub mod operation;
 mod page;
-pub mod paging;
+pub mod pagination;
 pub mod query_filter;
 mod request_context;
 pub mod same_origin;
 mod stream;
 mod tag;
 
-pub use envelope::{Arrival, OwnWords, Problem, envelope, headers, method_not_allowed, not_found, panicked};
+pub use envelope::{
+    CustomBody, Problem, RequestMeta, envelope, headers, method_not_allowed, not_found, panicked,
+};
 pub use form::{Form, Query};
 pub use idempotency::IdempotencyKey;
-pub use json::{Json, told};
+pub use json::{Json, json_response};
 pub use page::{html, redirect, safe_next};
 pub use request_context::RequestContext;
 pub use stream::{BodyWriter, ReaderGone, streamed_body};

@@ -10,13 +10,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::query_filter::QueryFilter;
 use crate::platform::Context;
-use crate::platform::server::DirectRoutes;
+use crate::platform::server::FastPath;
 
 /// The API's own address.
 pub const BASE: &str = "/api/v1";
 
 /// How a body looks: asks a generator for the schema of a type.
-pub type Shape = fn(&mut SchemaGenerator) -> Schema;
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -24,22 +24,22 @@ fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 /// What an operation answers with when all is well.
 #[derive(Clone, Copy, Debug)]
-pub enum Answer {
+pub enum SuccessResponse {
     /// 204.
     Nothing,
     /// 200 with one of these.
-    One(Shape),
+    One(SchemaOf),
     /// 200 with a page of these.
-    Page(Shape),
+    Page(SchemaOf),
     /// 200 with all of these at once: there are never many.
-    All(Shape),
+    All(SchemaOf),
     /// 201 with one of these.
-    Made(Shape),
+    Made(SchemaOf),
 }
 
 /// What there is to say of an operation.
 #[derive(Clone, Debug)]
-pub struct Described {
+pub struct OperationInfo {
     /// Names it in clients: `listTeams`.
     pub id: &'static str,
     /// The method.
@@ -57,9 +57,9 @@ pub struct Described {
     /// What a list is filtered by.
     pub filters: &'static [QueryFilter],
     /// The body that it takes.
-    pub body: Option<Shape>,
+    pub body: Option<SchemaOf>,
     /// What it answers with.
-    pub answer: Answer,
+    pub answer: SuccessResponse,
     /// Whether the answer has an `ETag`, which an edit can hold on to.
     pub tagged: bool,
     /// Whether it can be repeated safely with an `Idempotency-Key`.
@@ -69,16 +69,16 @@ pub struct Described {
 /// An operation: its description, and what carries it out.
 #[derive(Debug)]
 pub struct Operation<S> {
-    told: Described,
-    handler: Answers<S>,
+    told: OperationInfo,
+    handler: Route<S>,
 }
 
 /// What carries an operation out, and by which way.
 #[derive(Debug)]
-enum Answers<S> {
+enum Route<S> {
     Usual(Box<MethodRouter<S>>),
     /// By its whole address.
-    Direct(DirectRoutes<S>),
+    Direct(FastPath<S>),
 }
 
 /// The operations of one section.
@@ -93,9 +93,9 @@ pub struct Api<S> {
     /// What answers and can be repeated with an `Idempotency-Key`.
     pub once: Router<S>,
     /// What answers without the layers of the others, by its whole address.
-    pub direct: DirectRoutes<S>,
+    pub direct: FastPath<S>,
     /// What there is to say.
-    pub operations: Vec<Described>,
+    pub operations: Vec<OperationInfo>,
 }
 
 impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Api<S> {
@@ -107,7 +107,7 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Api<S> {
             about,
             router: Router::new(),
             once: Router::new(),
-            direct: DirectRoutes::default(),
+            direct: FastPath::default(),
             operations: Vec::new(),
         }
     }
@@ -117,8 +117,8 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Api<S> {
     pub fn with(mut self, operation: Operation<S>) -> Self {
         let Operation { told, handler } = operation;
         match handler {
-            Answers::Direct(routes) => self.direct = self.direct.merge(routes),
-            Answers::Usual(handler) => {
+            Route::Direct(routes) => self.direct = self.direct.merge(routes),
+            Route::Usual(handler) => {
                 let router = if told.once { &mut self.once } else { &mut self.router };
                 *router = std::mem::take(router).route(&told.path, *handler);
             }
@@ -143,7 +143,7 @@ macro_rules! method {
             S: Clone + Send + Sync + 'static,
         {
             Operation {
-                told: Described {
+                told: OperationInfo {
                     id,
                     method: Method::$method,
                     path: path.into(),
@@ -153,11 +153,11 @@ macro_rules! method {
                     only: &[],
                     filters: &[],
                     body: None,
-                    answer: Answer::Nothing,
+                    answer: SuccessResponse::Nothing,
                     tagged: false,
                     once: $once,
                 },
-                handler: Answers::Usual(Box::new(on(MethodFilter::$method, handler))),
+                handler: Route::Usual(Box::new(on(MethodFilter::$method, handler))),
             }
         }
     };
@@ -182,8 +182,8 @@ where
     S: AsRef<Context> + Clone + Send + Sync + 'static,
 {
     let path = path.into();
-    let routes = DirectRoutes::default().route(&format!("{BASE}{path}"), Method::GET, handler.clone());
-    Operation { handler: Answers::Direct(routes), ..get(id, path, handler, summary) }
+    let routes = FastPath::default().route(&format!("{BASE}{path}"), Method::GET, handler.clone());
+    Operation { handler: Route::Direct(routes), ..get(id, path, handler, summary) }
 }
 
 impl<S> Operation<S> {
@@ -225,28 +225,28 @@ impl<S> Operation<S> {
     /// 200 with one.
     #[must_use]
     pub fn gives<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = Answer::One(shape::<T>);
+        self.told.answer = SuccessResponse::One(shape::<T>);
         self
     }
 
     /// 200 with a page of them.
     #[must_use]
     pub fn lists<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = Answer::Page(shape::<T>);
+        self.told.answer = SuccessResponse::Page(shape::<T>);
         self
     }
 
     /// 200 with all of them.
     #[must_use]
     pub fn lists_all<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = Answer::All(shape::<T>);
+        self.told.answer = SuccessResponse::All(shape::<T>);
         self
     }
 
     /// 201 with what it made.
     #[must_use]
     pub fn makes<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = Answer::Made(shape::<T>);
+        self.told.answer = SuccessResponse::Made(shape::<T>);
         self
     }
 

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 
-use super::envelope::Arrival;
+use super::envelope::RequestMeta;
 use super::idempotency::IdempotencyKey;
 use crate::platform::Label;
 
@@ -38,7 +38,7 @@ impl RequestContext {
     /// Reads it from a request.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
-        let arrival = Arrival::of(&parts.extensions);
+        let arrival = RequestMeta::of(&parts.extensions);
         Self {
             ip: arrival.from.0,
             user_agent: user_agent(&parts.headers),

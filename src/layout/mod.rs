@@ -10,7 +10,7 @@ use crate::callers::ConsoleCaller;
 use crate::callers::SignedIn;
 use crate::config::OrganizationCreation;
 use crate::platform::web::html;
-use crate::platform::{Error, Mistakes, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
 
 /// A link of the sidebar.
@@ -78,7 +78,7 @@ pub const ACCOUNT: &[NavLink] = &[
 
 /// What the layout shows around a page.
 #[derive(Clone, Debug, Default)]
-pub struct Shell {
+pub struct Layout {
     /// The page's own title; `Error: ` goes before it where there are mistakes.
     pub title: String,
     /// The label of its link in the sidebar.
@@ -107,7 +107,7 @@ pub struct Shell {
     pub creates_organizations: bool,
 }
 
-impl Shell {
+impl Layout {
     /// Around a page of an organization.
     ///
     /// # Errors
@@ -211,13 +211,13 @@ impl Shell {
 ///
 /// # Errors
 /// Those.
-pub fn refused(error: Error) -> Result<(StatusCode, Mistakes)> {
+pub fn refused(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
         Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
             Ok((StatusCode::UNPROCESSABLE_ENTITY, mistakes))
         }
-        Error::Stale(text) => Ok((StatusCode::UNPROCESSABLE_ENTITY, Mistakes::one("", text))),
-        Error::Forbidden(reason) => Ok((StatusCode::FORBIDDEN, Mistakes::one("", reason))),
+        Error::Stale(text) => Ok((StatusCode::UNPROCESSABLE_ENTITY, ValidationErrors::one("", text))),
+        Error::Forbidden(reason) => Ok((StatusCode::FORBIDDEN, ValidationErrors::one("", reason))),
         other => Err(other),
     }
 }

@@ -1,11 +1,11 @@
 //! Lists that no index narrows: a page looks through a part of them, and the next
 //! one goes on from there.
 
-use super::{Cursor, Page};
+use super::{Cursor, PageRequest};
 
 /// The part of a list that a page looks through; both ends belong to it.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub struct ScanLimit {
     /// Its lowest row.
     pub low: Cursor,
     /// Its highest row.
@@ -15,11 +15,11 @@ pub struct Window {
     upwards: bool,
 }
 
-impl Window {
+impl ScanLimit {
     /// What a page can hold of a list with the newest first, sorted by id, of
     /// which these are the lowest and the highest.
     #[must_use]
-    pub fn newest(page: &Page, (lowest, highest): (String, String)) -> Self {
+    pub fn newest(page: &PageRequest, (lowest, highest): (String, String)) -> Self {
         let mut window = Self::of(page, page.is_backwards(), (lowest.clone(), highest.clone()));
         // A cursor from outside of it is where it ends.
         window.low.id = window.low.id.max(lowest);
@@ -29,11 +29,11 @@ impl Window {
 
     /// What a page can hold of a list that is sorted by a moment, then an id.
     #[must_use]
-    pub fn timed(page: &Page, (lowest, highest): (String, String)) -> Self {
+    pub fn timed(page: &PageRequest, (lowest, highest): (String, String)) -> Self {
         Self::of(page, !page.is_backwards(), (lowest, highest))
     }
 
-    fn of(page: &Page, upwards: bool, (lowest, highest): (String, String)) -> Self {
+    fn of(page: &PageRequest, upwards: bool, (lowest, highest): (String, String)) -> Self {
         let mut low = Cursor { key: i64::MIN.to_string(), id: lowest };
         let mut high = Cursor { key: i64::MAX.to_string(), id: highest };
         if let Some(start) = page.before.as_ref().or(page.after.as_ref()) {
@@ -45,7 +45,7 @@ impl Window {
     /// The same, or up to another row where looking stops, whichever is nearer:
     /// in a list that is sorted by id.
     #[must_use]
-    pub fn as_far_as(self, stop: Option<Cursor>) -> Self {
+    pub fn limited_to(self, stop: Option<Cursor>) -> Self {
         match (&self.stop, &stop) {
             (_, None) => self,
             (Some(known), Some(other)) if (other.id < known.id) != self.upwards => self,
@@ -87,13 +87,13 @@ impl Window {
 /// what is looked for; `$1` and `$2` are taken.
 macro_rules! stop {
     ($page:expr, $select:expr, $onwards:literal, $backwards:literal) => {{
-        let page: &$crate::platform::web::paging::Page = $page;
+        let page: &$crate::platform::web::pagination::PageRequest = $page;
         if page.is_backwards() {
             $crate::platform::sql(concat!($select, " ORDER BY ", $backwards, " LIMIT $1 OFFSET $2"))
         } else {
             $crate::platform::sql(concat!($select, " ORDER BY ", $onwards, " LIMIT $1 OFFSET $2"))
         }
-        .planned_anew()
+        .planned_each_time()
         .bind(1_i64)
         .bind(page.looks_through())
     }};

@@ -1,16 +1,16 @@
 //! Pages of a list by keyset: a cursor says after (or before) which row to go
 //! on, so a page costs the same wherever it lies.
 
-mod window;
+mod scan_limit;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::form::Form;
-use crate::platform::{Error, Mistakes, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 
-pub use window::Window;
-pub(crate) use window::stop;
+pub use scan_limit::ScanLimit;
+pub(crate) use scan_limit::stop;
 
 /// Rows on a page of the console.
 pub const ROWS: i64 = 50;
@@ -54,13 +54,13 @@ impl Cursor {
             let (id, key) = text.split_once('\n')?;
             Some(Self { key: key.to_owned(), id: id.to_owned() })
         })
-        .ok_or_else(|| Error::Invalid(Mistakes::one(field, "is not a cursor that this list gave")))
+        .ok_or_else(|| Error::Invalid(ValidationErrors::one(field, "is not a cursor that this list gave")))
     }
 }
 
 /// Which page is asked for.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct PageRequest {
     /// How many rows.
     pub limit: i64,
     /// Rows after this one.
@@ -69,12 +69,12 @@ pub struct Page {
     pub before: Option<Cursor>,
 }
 
-impl Page {
+impl PageRequest {
     /// Of a console's list.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor that is none.
-    pub fn of_console(query: &Form) -> Result<Self> {
+    pub fn for_console(query: &Form) -> Result<Self> {
         Self::read(query, ROWS)
     }
 
@@ -82,14 +82,12 @@ impl Page {
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the field.
-    pub fn of_api(query: &Form) -> Result<Self> {
+    pub fn for_api(query: &Form) -> Result<Self> {
         let limit = match query.filled("limit") {
             None => ROWS,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=200).contains(limit))
-                .ok_or_else(|| Error::Invalid(Mistakes::one("limit", "must be a number from 1 to 200")))?,
+            Some(text) => text.parse().ok().filter(|limit| (1..=200).contains(limit)).ok_or_else(|| {
+                Error::Invalid(ValidationErrors::one("limit", "must be a number from 1 to 200"))
+            })?,
         };
         Self::read(query, limit)
     }
@@ -120,11 +118,11 @@ impl Page {
 
     /// From where, and which way.
     #[must_use]
-    pub const fn way(&self) -> Way {
+    pub const fn way(&self) -> Direction {
         match (&self.before, &self.after) {
-            (Some(_), _) => Way::Before,
-            (None, Some(_)) => Way::After,
-            (None, None) => Way::Start,
+            (Some(_), _) => Direction::Before,
+            (None, Some(_)) => Direction::After,
+            (None, None) => Direction::Start,
         }
     }
 
@@ -149,23 +147,28 @@ impl Page {
     /// Makes a page of the rows that the statement gave: it was asked for one
     /// more than `limit`, in the direction of the page.
     #[must_use]
-    pub fn cut<T>(&self, rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Slice<T> {
-        self.cut_of(rows, None, cursor)
+    pub fn into_page<T>(&self, rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
+        self.page_of(rows, None, cursor)
     }
 
     /// The same of a list that was looked through: if the page is not full, the
     /// next one goes on where looking stopped.
     #[must_use]
-    pub fn cut_in<T>(&self, rows: Vec<T>, window: &Window, cursor: impl Fn(&T) -> Cursor) -> Slice<T> {
-        self.cut_of(rows, Some(window), cursor)
+    pub fn into_scanned_page<T>(
+        &self,
+        rows: Vec<T>,
+        window: &ScanLimit,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Page<T> {
+        self.page_of(rows, Some(window), cursor)
     }
 
-    fn cut_of<T>(
+    fn page_of<T>(
         &self,
         mut rows: Vec<T>,
-        window: Option<&Window>,
+        window: Option<&ScanLimit>,
         cursor: impl Fn(&T) -> Cursor,
-    ) -> Slice<T> {
+    ) -> Page<T> {
         let full = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > full;
         rows.truncate(full);
@@ -181,7 +184,7 @@ impl Page {
         };
         let (previous, next) =
             if self.is_backwards() { (ahead(first), back(last)) } else { (back(first), ahead(last)) };
-        Slice {
+        Page {
             rows,
             previous: previous.map(|at| at.encode()),
             next: next.map(|at| at.encode()),
@@ -192,7 +195,7 @@ impl Page {
 
 /// From where a page goes, and which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From the first row.
     Start,
     /// Onwards from a cursor.
@@ -206,11 +209,11 @@ pub enum Way {
 /// placeholders begin with `$4`.
 macro_rules! paged {
     ($page:expr, $select:expr, $key:literal, $id:literal) => {{
-        use $crate::platform::web::paging::Way;
-        let page: &$crate::platform::web::paging::Page = $page;
+        use $crate::platform::web::pagination::Direction;
+        let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (key, id) = page.start();
         match page.way() {
-            Way::Start => $crate::platform::sql(concat!(
+            Direction::Start => $crate::platform::sql(concat!(
                 $select,
                 " AND ($1 = '' OR $2 = '') ORDER BY ",
                 $key,
@@ -218,7 +221,7 @@ macro_rules! paged {
                 $id,
                 " LIMIT $3"
             )),
-            Way::After => $crate::platform::sql(concat!(
+            Direction::After => $crate::platform::sql(concat!(
                 $select,
                 " AND (",
                 $key,
@@ -230,7 +233,7 @@ macro_rules! paged {
                 $id,
                 " LIMIT $3"
             )),
-            Way::Before => $crate::platform::sql(concat!(
+            Direction::Before => $crate::platform::sql(concat!(
                 $select,
                 " AND (",
                 $key,
@@ -243,7 +246,7 @@ macro_rules! paged {
                 " DESC LIMIT $3"
             )),
         }
-        .planned_anew()
+        .planned_each_time()
         .bind(key)
         .bind(id)
         .bind(page.limit + 1)
@@ -255,11 +258,11 @@ pub(crate) use paged;
 /// a number for the cursor's key.
 macro_rules! timed {
     ($page:expr, $select:expr, $key:literal, $id:literal) => {{
-        use $crate::platform::web::paging::Way;
-        let page: &$crate::platform::web::paging::Page = $page;
+        use $crate::platform::web::pagination::Direction;
+        let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (key, id) = page.start();
         match page.way() {
-            Way::Start => $crate::platform::sql(concat!(
+            Direction::Start => $crate::platform::sql(concat!(
                 $select,
                 " AND (CAST($1 AS BIGINT) = 0 OR $2 = '') ORDER BY ",
                 $key,
@@ -267,7 +270,7 @@ macro_rules! timed {
                 $id,
                 " LIMIT $3"
             )),
-            Way::After => $crate::platform::sql(concat!(
+            Direction::After => $crate::platform::sql(concat!(
                 $select,
                 " AND (",
                 $key,
@@ -279,7 +282,7 @@ macro_rules! timed {
                 $id,
                 " LIMIT $3"
             )),
-            Way::Before => $crate::platform::sql(concat!(
+            Direction::Before => $crate::platform::sql(concat!(
                 $select,
                 " AND (",
                 $key,
@@ -292,7 +295,7 @@ macro_rules! timed {
                 " DESC LIMIT $3"
             )),
         }
-        .planned_anew()
+        .planned_each_time()
         .bind(key.parse::<i64>().unwrap_or(0))
         .bind(id)
         .bind(page.limit + 1)
@@ -305,14 +308,14 @@ pub(crate) use timed;
 /// or a macro that makes one.
 macro_rules! newest {
     ($page:expr, $select:expr, $id:literal) => {{
-        use $crate::platform::web::paging::Way;
-        let page: &$crate::platform::web::paging::Page = $page;
+        use $crate::platform::web::pagination::Direction;
+        let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (_, id) = page.start();
         match page.way() {
-            Way::Start => {
+            Direction::Start => {
                 $crate::platform::sql(concat!($select, " AND $1 = '' ORDER BY ", $id, " DESC LIMIT $2"))
             }
-            Way::After => $crate::platform::sql(concat!(
+            Direction::After => $crate::platform::sql(concat!(
                 $select,
                 " AND ",
                 $id,
@@ -320,11 +323,11 @@ macro_rules! newest {
                 $id,
                 " DESC LIMIT $2"
             )),
-            Way::Before => {
+            Direction::Before => {
                 $crate::platform::sql(concat!($select, " AND ", $id, " > $1 ORDER BY ", $id, " LIMIT $2"))
             }
         }
-        .planned_anew()
+        .planned_each_time()
         .bind(id)
         .bind(page.limit + 1)
     }};
@@ -333,7 +336,7 @@ pub(crate) use newest;
 
 /// One page of a list.
 #[derive(Clone, Debug)]
-pub struct Slice<T> {
+pub struct Page<T> {
     /// Its rows.
     pub rows: Vec<T>,
     /// The cursor of the page before, if there is one.
@@ -342,10 +345,10 @@ pub struct Slice<T> {
     pub next: Option<String>,
     /// The way in which looking stopped before the page was full: what lies
     /// beyond was not looked at.
-    pub stopped: Option<Way>,
+    pub stopped: Option<Direction>,
 }
 
-impl<T> Slice<T> {
+impl<T> Page<T> {
     /// Nothing, and no other page.
     #[must_use]
     pub const fn empty() -> Self {
@@ -354,15 +357,15 @@ impl<T> Slice<T> {
 
     /// The same page, with other rows.
     #[must_use]
-    pub fn map<U>(self, row: impl FnMut(T) -> U) -> Slice<U> {
+    pub fn map<U>(self, row: impl FnMut(T) -> U) -> Page<U> {
         let Self { rows, previous, next, stopped } = self;
-        Slice { rows: rows.into_iter().map(row).collect(), previous, next, stopped }
+        Page { rows: rows.into_iter().map(row).collect(), previous, next, stopped }
     }
 
     /// Whether looking stopped on the way back to the list's start.
     #[must_use]
     pub fn stopped_before(&self) -> bool {
-        self.stopped == Some(Way::Before)
+        self.stopped == Some(Direction::Before)
     }
 
     /// Whether looking stopped on the way to the list's end.
@@ -382,17 +385,18 @@ mod tests {
 
     #[test]
     fn a_page_knows_what_lies_before_and_after_it() {
-        let first = Page { limit: 2, after: None, before: None }.cut(vec![1, 2, 3], cursor);
+        let first = PageRequest { limit: 2, after: None, before: None }.into_page(vec![1, 2, 3], cursor);
         assert_eq!(
             (first.rows.as_slice(), first.previous.is_some(), first.next.is_some()),
             (&[1, 2][..], false, true)
         );
-        let last = Page { limit: 2, after: Some(cursor(&2)), before: None }.cut(vec![3], cursor);
+        let last = PageRequest { limit: 2, after: Some(cursor(&2)), before: None }.into_page(vec![3], cursor);
         assert_eq!(
             (last.rows.as_slice(), last.previous.is_some(), last.next.is_some()),
             (&[3][..], true, false)
         );
-        let back = Page { limit: 2, after: None, before: Some(cursor(&4)) }.cut(vec![3, 2, 1], cursor);
+        let back =
+            PageRequest { limit: 2, after: None, before: Some(cursor(&4)) }.into_page(vec![3, 2, 1], cursor);
         assert_eq!(
             (back.rows.as_slice(), back.previous.is_some(), back.next.is_some()),
             (&[2, 3][..], true, true)
