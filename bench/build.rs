@@ -8,9 +8,10 @@ use tessera::access::{TeamRole, Visibility, authorize_write};
 use tessera::audit::{Action, Actor, ActorKind, Change, Channel, Event};
 use tessera::callers::Caller;
 use tessera::config::{Config, Sources};
-use tessera::organizations::actions::bootstrap;
-use tessera::organizations::model::{FirstRun, NewPerson};
-use tessera::organizations::store as organizations;
+use tessera::directory::model::NewPerson;
+use tessera::directory::store as directory;
+use tessera::organizations::bootstrap::bootstrap;
+use tessera::organizations::model::FirstRun;
 use tessera::platform::Context;
 use tessera::platform::clock::DAY;
 use tessera::platform::db::migrate;
@@ -275,12 +276,8 @@ async fn people(app: &AppState, olive: &Caller, size: &Size, person: impl Fn(Str
         for number in made..(made + 5_000).min(size.people) {
             let checked = person(format!("p{number}")).check(&mut ValidationErrors::default()).expect("good");
             let id = PersonId::new(now, &app.context.random);
-            organizations::insert_person(change.tx(), id, &checked, hash.clone(), now)
-                .await
-                .expect("inserted");
-            organizations::insert_member(&mut change, olive.organization.id, id, "member")
-                .await
-                .expect("joined");
+            directory::insert_person(change.tx(), id, &checked, hash.clone(), now).await.expect("inserted");
+            directory::insert_member(&mut change, olive.organization.id, id, "member").await.expect("joined");
         }
         change.commit(Event::new(Action::InvitationAccepted, "person", "", "many")).await.expect("committed");
         made += 5_000;

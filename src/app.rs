@@ -34,7 +34,7 @@ pub fn sections() -> Vec<Api<AppState>> {
     vec![
         sign_in::api::routes(),
         account::api::routes(),
-        organizations::settings_api::routes(),
+        organizations::api::routes(),
         organizations::token_api::routes(),
         people::api::routes(),
         teams::api::routes(),
@@ -54,10 +54,10 @@ pub fn sections() -> Vec<Api<AppState>> {
 pub fn app_service(app: AppState) -> AppService<AppState> {
     let context = Context::clone(&app.context);
     let pages = Router::new()
-        .merge(organizations::pages::routes())
+        .merge(organizations::setup_pages::routes())
         .merge(sign_in::pages::routes())
         .merge(organizations::token_pages::routes())
-        .merge(organizations::settings_pages::routes())
+        .merge(organizations::pages::routes())
         .merge(teams::pages::routes())
         .merge(teams::token_pages::routes())
         .merge(projects::pages::routes())

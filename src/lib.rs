@@ -13,10 +13,10 @@ pub mod callers;
 pub mod cleanup;
 pub mod cli;
 pub mod config;
-pub mod filters;
+pub mod directory;
 pub mod grants;
 pub mod identity_providers;
-pub mod layout;
+
 pub mod organizations;
 pub mod overview;
 pub mod people;
@@ -33,4 +33,5 @@ pub mod sign_in;
 pub mod state;
 pub mod teams;
 pub mod tokens;
+pub mod ui;
 pub mod verification;

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod built_in;
+mod catalog;
 mod decide;
 mod delegation;
 mod permission;
@@ -13,6 +14,7 @@ mod subject;
 mod visibility;
 
 pub use addresses::IpAllowList;
+pub use catalog::{Sets, built_in, built_in_sets};
 pub use decide::{
     Decision, Refusal, Via, accounts_seen, anywhere, decide, effective, holds_groups, knows_team,
     reaches_organization,
@@ -22,7 +24,7 @@ pub use delegation::{
     ensure_holds_set, gained,
 };
 pub use permission::{Level, Permission, Permissions, Resource, Verb};
-pub use permission_set::{PermissionSet, Sets, built_in, built_in_sets};
+pub use permission_set::PermissionSet;
 pub use permit::{Guarded, Permit, authorize, authorize_read, authorize_write, can_write};
 pub use policy::{LifetimeRule, PLANS, Policy};
 pub use subject::{

@@ -5,7 +5,7 @@ use crate::access::{
     Target, Via, authorize_read, decide, knows_team,
 };
 use crate::callers::Caller;
-use crate::organizations::settings::Settings;
+use crate::organizations::model::Settings;
 use crate::people::store as people;
 use crate::platform::Context;
 use crate::platform::{Error, Result, ValidationErrors};

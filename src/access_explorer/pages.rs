@@ -10,8 +10,6 @@ use axum::routing::get;
 use super::actions::{self, Answer, Who};
 use crate::access::{Permission, Resource};
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, refused};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::{Query, html};
 use crate::platform::{Error, Result, ValidationErrors};
@@ -19,6 +17,8 @@ use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::projects::store::Filter;
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, refused};
 
 /// The routes of this section.
 pub fn routes() -> Router<AppState> {

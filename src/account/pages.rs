@@ -13,12 +13,12 @@ use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::session::flash;
 use crate::authn::throttle::retry_message;
 use crate::callers::SignedIn;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::RequestContext;
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 /// The routes of this part.
 pub fn routes() -> Router<AppState> {

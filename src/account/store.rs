@@ -1,6 +1,6 @@
 //! The SQL of a person's own account.
 
-use crate::organizations::search::Members;
+use crate::directory::search::Members;
 use crate::platform::id::PersonId;
 use crate::platform::search::Searched as _;
 use crate::platform::text::casefold;

@@ -11,8 +11,6 @@ use super::tokens::{self, Bounds};
 use crate::access::TokenKind;
 use crate::authn::session::flash;
 use crate::callers::SignedIn;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::RequestContext;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
@@ -23,6 +21,8 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const BASE: &str = "/account/tokens";
 

@@ -14,10 +14,10 @@ use tower_http::compression::CompressionLayer;
 
 use super::words::{kinds, parts};
 use super::{Reference, Section};
-use crate::filters;
 use crate::platform::web::operation::{OperationInfo, SuccessResponse};
 use crate::platform::web::{html, mount};
 use crate::state::AppState;
+use crate::ui::filters;
 
 /// The routes of this part. Anyone may read them: they tell of no installation.
 pub(super) fn routes(reference: Arc<Reference>) -> Router<AppState> {

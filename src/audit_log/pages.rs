@@ -13,13 +13,13 @@ use super::store::{Entry, Filter};
 use crate::access::authorize_read;
 use crate::audit::Action;
 use crate::callers::{Caller, ConsoleCaller};
-use crate::filters;
-use crate::layout::{Layout, refused};
 use crate::platform::id::EventId;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::web::{BodyWriter, Query, html, streamed_body};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, refused};
 
 const SECTION: &str = "Audit log";
 

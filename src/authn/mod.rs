@@ -3,6 +3,7 @@
 
 mod authenticator;
 pub mod known_browser;
+pub mod known_network;
 pub mod password;
 pub mod password_queue;
 pub mod refused_sign_ins;

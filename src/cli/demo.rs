@@ -9,11 +9,13 @@ use super::setup::operator;
 use crate::access::{Policy, Resource, TokenKind};
 use crate::audit::{Actor, ActorKind, Change, Channel};
 use crate::callers::Caller;
-use crate::organizations::actions::bootstrap;
-use crate::organizations::model::{FirstRun, NewPerson};
-use crate::organizations::settings::{self, SettingsEdit};
+use crate::directory::model::NewPerson;
+use crate::organizations::actions;
+use crate::organizations::bootstrap::bootstrap;
+use crate::organizations::model::FirstRun;
+use crate::organizations::model::SettingsEdit;
 use crate::organizations::token as organization_token;
-use crate::people::actions::{Invitee, accept, invite};
+use crate::people::invitations::{Invitee, accept, invite};
 use crate::people::model::{NewInvitation, TeamPlace};
 use crate::permission_sets::actions as sets;
 use crate::permission_sets::model::NewSet;
@@ -38,7 +40,8 @@ use crate::state::AppState;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
 use crate::teams::token as team_token;
-use crate::tokens::access::{AccessTokenGrant, LONGEST, issue};
+use crate::tokens::access::{LONGEST, issue};
+use crate::tokens::access_grant::AccessTokenGrant;
 use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
@@ -170,7 +173,7 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
     let rule = crate::access::LifetimeRule { default_days: Some(90), max_days: Some(365) };
     policy.lifetimes.insert(TokenKind::Personal, rule);
     let edit = SettingsEdit { name: None, policy: Some(policy) };
-    settings::edit(&app.context, &olive, &edit, None).await?;
+    actions::edit(&app.context, &olive, &edit, None).await?;
     let open = NewInvitation {
         email: "farah@acme.test".to_owned(),
         role: "member".to_owned(),

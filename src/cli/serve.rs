@@ -8,8 +8,8 @@ use super::{Outcome, demo, limits, open};
 use crate::app::app_service;
 use crate::cleanup;
 use crate::config::{Config, Listen};
+use crate::directory::search::Members;
 use crate::organizations;
-use crate::organizations::search::Members;
 use crate::platform::db::listen;
 use crate::platform::search::renew;
 use crate::platform::server::Listener;
@@ -44,7 +44,7 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
         _ => println!("Tessera listens on {}", app.context.config.public_url),
     }
     if !organizations::store::is_set_up(&app.context.db).await.map_err(|error| error.to_string())? {
-        let code = organizations::actions::setup_code(&app.context);
+        let code = organizations::bootstrap::setup_code(&app.context);
         println!("Set up the first owner at {}/setup?code={code}", app.context.config.public_url);
     }
     let keeper = tokio::spawn(run_periodic_work(app.clone()));

@@ -9,8 +9,9 @@ use clap::ArgMatches;
 use super::{Outcome, open};
 use crate::audit::{Actor, ActorKind, Channel};
 use crate::config::Config;
-use crate::organizations::actions;
-use crate::organizations::model::{FirstRun, NewPerson};
+use crate::directory::model::NewPerson;
+use crate::organizations::bootstrap;
+use crate::organizations::model::FirstRun;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, private_file};
 
@@ -45,14 +46,18 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
                 password,
             },
         };
-        actions::bootstrap(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| match error
-        {
-            Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
-                let lines: Vec<String> =
-                    mistakes.all().iter().map(|mistake| mistake.sentence().replacen('_', "-", 1)).collect();
-                lines.join("\n  ")
+        bootstrap::bootstrap(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| {
+            match error {
+                Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
+                    let lines: Vec<String> = mistakes
+                        .all()
+                        .iter()
+                        .map(|mistake| mistake.sentence().replacen('_', "-", 1))
+                        .collect();
+                    lines.join("\n  ")
+                }
+                other => other.to_string(),
             }
-            other => other.to_string(),
         })
     }
     .await;

@@ -12,11 +12,11 @@ use super::model::{IdentityProvider, IdentityProviders, NewProvider, ProviderEdi
 use crate::access::{authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "Identity providers";
 type Named = Path<(String, String)>;

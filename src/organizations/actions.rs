@@ -1,96 +1,223 @@
-//! First run: the organization, its owners team, its first owner, at once.
+//! An organization's name and policies; making and ending organizations.
 
 use serde_json::json;
 
-use super::model::{FirstRun, plain_code};
+use super::model::{AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
 use super::store;
-use crate::access::TeamRole;
-use crate::audit::{Action, Actor, Change, Event};
+use crate::access::{Policy, TeamRole, TokenKind, authorize_read, authorize_write};
+use crate::audit::idempotency::find_or_record_outcome;
+use crate::audit::{Action, Actor, ActorKind, Change, Event};
+use crate::callers::Caller;
+use crate::callers::{all_memberships, ensure_personal_tokens_allowed};
+use crate::config::OrganizationCreation;
+use crate::directory::store as directory;
 use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
+use crate::platform::text::{name, slug};
+use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
+use crate::quotas::{Quota, ensure_room};
 use crate::state::AppState;
-use crate::tokens::lifecycle;
-use crate::tokens::model::{Holder, NewToken};
-use crate::tokens::one_time_secret::SecretDelivery;
-use crate::verification::PlainToken;
+use crate::verification::VerifiedToken;
+use crate::verification::principal::Principal;
 
-/// The code that proves that who sets up has read the log. Derived from the
-/// key, so that every node knows it and nothing is stored.
-#[must_use]
-pub fn setup_code(context: &Context) -> String {
-    let bytes = context.key.derive("setup code", b"");
-    let alphabet = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let letters: Vec<u8> = bytes.iter().take(20).map(|byte| alphabet[usize::from(byte % 32)]).collect();
-    let parts: Vec<String> =
-        letters.chunks(5).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
-    parts.join("-")
-}
-
-/// Checks the code, in time that tells nothing.
+/// The organization that the caller belongs to.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is another.
-pub fn check_code(context: &Context, code: &str) -> Result<()> {
-    let digest = |text: &str| context.key.derive("compare", plain_code(text).as_bytes());
-    if digest(code) == digest(&setup_code(context)) {
-        Ok(())
-    } else {
-        Err(Error::Invalid(ValidationErrors::one("code", "is not the one that the log shows")))
+/// When the database cannot.
+pub async fn get(context: &Context, caller: &Caller) -> Result<Organization> {
+    store::find(&context.db, caller.organization.id).await
+}
+
+/// Whether the caller may see the policies.
+///
+/// # Errors
+/// [`Error::Forbidden`] without `settings:read`.
+pub fn see_policies(caller: &Caller) -> Result<()> {
+    authorize_read(&caller.subject, Settings).map(drop)
+}
+
+/// The organizations that a token reaches, by slug: those that a person belongs
+/// to and that take their token from where it comes, or the one of a machine.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) -> Result<Page<Organization>> {
+    let person = match &bearer.principal {
+        Principal::Person { id, .. } => *id,
+        Principal::Machine(machine) => {
+            let one = store::find(&app.context.db, machine.organization.id).await?;
+            return Ok(page.into_page(vec![one], |it| Cursor { key: it.slug.clone(), id: it.id.to_string() }));
+        }
+    };
+    let open: Vec<OrganizationId> = all_memberships(app, person)
+        .await?
+        .iter()
+        .filter(|place| ensure_personal_tokens_allowed(&place.organization, &bearer.request).is_ok())
+        .map(|place| place.organization.id)
+        .collect();
+    let rows = store::of_person(&app.context.db, person, page).await?;
+    let mut slice = page.into_page(rows, |it| Cursor { key: it.slug.clone(), id: it.id.to_string() });
+    slice.rows.retain(|organization| open.contains(&organization.id));
+    Ok(slice)
+}
+
+fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationErrors) {
+    for (kind, rule) in &policy.lifetimes {
+        let field = |which: &str| format!("policy.lifetimes.{kind}.{which}");
+        for (which, days) in [("default_days", rule.default_days), ("max_days", rule.max_days)] {
+            if days.is_some_and(|days| days == 0 || days > 3650) {
+                mistakes.add(&field(which), "must be 1 to 3650 days, or empty for no limit");
+            }
+        }
+        if let (Some(default), Some(most)) = (rule.default_days, rule.max_days)
+            && default > most
+        {
+            mistakes.add(&field("default_days"), format!("must be at most the maximum, {most} days"));
+        }
+        if !TokenKind::PRESENTED.contains(kind) || *kind == TokenKind::Access {
+            mistakes.add("policy.lifetimes", format!("cannot limit {kind}"));
+        }
+    }
+    for set in policy.service_token_sets.iter().flatten() {
+        if caller.organization.sets.find(set).is_none() {
+            let message = format!("“{set}” is not a permission set of this organization");
+            mistakes.add("policy.service_token_sets", message);
+        }
+    }
+    if !policy.ip_allowed(caller.actor.address) {
+        let from = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
+        let message = format!("would shut you out: your own address{from} is not let in");
+        mistakes.add("policy.allowed_addresses", message);
     }
 }
 
-/// What a first run made.
-#[derive(Debug)]
-pub struct Bootstrapped {
-    /// The first owner.
-    pub person: PersonId,
-    /// Their organization.
-    pub organization: OrganizationId,
-    /// Its slug.
-    pub slug: String,
-    /// Their personal token, where one was asked for.
-    pub token: Option<PlainToken>,
-}
-
-/// Makes organization, owners team and first owner; optionally a personal token.
+/// Edits name and policies. With `version`, only over that version.
 ///
 /// # Errors
-/// [`Error::Invalid`] with all mistakes; [`Error::Conflict`] once it was done.
-pub async fn bootstrap(
+/// [`Error::Forbidden`], [`Error::Invalid`]; [`Error::Conflict`] when somebody
+/// else edited them meanwhile.
+pub async fn edit(
+    context: &Context,
+    caller: &Caller,
+    input: &SettingsEdit,
+    version: Option<i64>,
+) -> Result<Organization> {
+    let (mut change, caller) = caller.begin(context).await?;
+    let was = store::find(change.tx(), caller.organization.id).await?;
+    let before: Policy = serde_json::from_str(&was.policy_text).map_err(Error::internal)?;
+    let mut mistakes = ValidationErrors::default();
+    let new_name = mistakes.check("name", name(input.name.as_deref().unwrap_or(&was.name)));
+    let policy = input.policy.clone().unwrap_or_else(|| before.clone());
+    let limits = |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
+    let (old, new) = (limits(&before), limits(&policy));
+    let same_limits = old == new;
+    if !same_limits {
+        authorize_write(&caller.subject, AddressLimits)?;
+    }
+    let rest = Policy { allowed_addresses: old.0, blocked_addresses: old.1, ..policy.clone() };
+    if rest != before || new_name.as_ref().is_some_and(|name| *name != was.name) || same_limits {
+        authorize_write(&caller.subject, Settings)?;
+    }
+    check_policy(&policy, &caller, &mut mistakes);
+    let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else {
+        return Err(Error::Invalid(mistakes));
+    };
+    let text = serde_json::to_string(&policy).map_err(Error::internal)?;
+    let fresh = version.is_none_or(|version| version == was.version);
+    if !fresh || !store::update(change.tx(), &was, &new_name, &text).await? {
+        return Err(Error::Stale(
+            "Somebody else changed these settings, or who belongs to the organization, meanwhile. \
+             Look at them again, then save."
+                .to_owned(),
+        ));
+    }
+    let after = store::find(change.tx(), was.id).await?;
+    let event = Event::new(Action::OrganizationEdited, "organization", was.id, &after.name)
+        .before(json!({ "name": was.name, "policy": before }))
+        .after(json!({ "name": after.name, "policy": policy }));
+    change.commit(event).await?;
+    Ok(after)
+}
+
+/// Whether a person may create organizations: the setting
+/// `organization_creation` says so.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn may_create(app: &AppState, person: PersonId) -> Result<bool> {
+    Ok(match app.context.config.organization_creation {
+        OrganizationCreation::Anyone => true,
+        OrganizationCreation::Administrators => app.founder().await? == Some(person),
+    })
+}
+
+async fn ensure_may_create(app: &AppState, actor: &Actor, owner: PersonId) -> Result<()> {
+    // Whoever runs the installation decides on its command line.
+    if actor.kind == ActorKind::Operator || may_create(app, owner).await? {
+        return Ok(());
+    }
+    Err(Error::Forbidden(
+        "Only whoever set up this installation can create organizations. Ask them, or the operator for the \
+         setting organization_creation."
+            .to_owned(),
+    ))
+}
+
+/// Makes an organization; the person who makes it owns it.
+///
+/// # Errors
+/// [`Error::Invalid`]; [`Error::Conflict`] for a taken slug.
+pub async fn create(
     app: &AppState,
     actor: &Actor,
-    input: &FirstRun,
-    with_token: bool,
-) -> Result<Bootstrapped> {
-    let (slug, name, person) = input.check()?;
-    let hash = app.authenticator.passwords.hash(input.person.password.clone()).await?;
+    owner: PersonId,
+    input: &NewOrganization,
+) -> Result<Organization> {
+    ensure_may_create(app, actor, owner).await?;
+    let mut mistakes = ValidationErrors::default();
+    let new_name = mistakes.check("name", name(&input.name));
+    let new_slug = mistakes.check("slug", slug(&input.slug));
+    let (Some(new_name), Some(new_slug)) = (new_name, new_slug) else { return Err(Error::Invalid(mistakes)) };
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.without_caller();
     let now = change.now;
-    let (id, team, owner) = (
-        OrganizationId::new(now, &app.context.random),
-        TeamId::new(now, &app.context.random),
-        PersonId::new(now, &app.context.random),
-    );
-    if !store::take_first_run(change.tx(), now).await? {
-        return Err(Error::conflict("This installation has its first owner already."));
+    let (id, team) = (OrganizationId::new(now, &app.context.random), TeamId::new(now, &app.context.random));
+    if let Some(first) = find_or_record_outcome(&mut change, "organization", &id).await? {
+        return store::find(change.tx(), first).await;
     }
-    store::insert_person(change.tx(), owner, &person, hash, now).await?;
-    store::set_founder(change.tx(), owner).await?;
-    store::insert_organization(change.tx(), id, &slug, &name, now).await?;
+    ensure_room(&mut change, Quota::Organization(owner)).await?;
+    store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(
+        |error| match error {
+            Error::Conflict(_) => Error::Conflict(ValidationErrors::one("slug", "is taken")),
+            other => other,
+        },
+    )?;
     change.within(id);
     store::insert_owners(&mut change, team, id).await?;
-    store::insert_member(&mut change, id, owner, "member").await?;
-    store::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
-    let token = if with_token {
-        let holder = Holder::oneself(owner);
-        let token = NewToken { name: "set-up".to_owned(), ..NewToken::default() };
-        lifecycle::issue(&mut change, holder, &token, &SecretDelivery::Answer).await?.value
-    } else {
-        None
-    };
-    let after = json!({ "slug": slug, "name": name, "owner": person.username });
-    change.commit(Event::new(Action::OrganizationCreated, "organization", id, &name).after(after)).await?;
-    Ok(Bootstrapped { person: owner, organization: id, slug, token })
+    directory::insert_member(&mut change, id, owner, "member").await?;
+    directory::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
+    let made = store::find(change.tx(), id).await?;
+    let event = Event::new(Action::OrganizationCreated, "organization", id, &made.name).after(json!(made));
+    change.commit(event).await?;
+    Ok(made)
+}
+
+/// Deletes the organization and everything in it. `typed` is its name, typed again.
+///
+/// # Errors
+/// [`Error::Forbidden`] for everyone but owners; [`Error::Invalid`] for another name.
+pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> Result<()> {
+    authorize_write(&caller.subject, Itself)?;
+    let organization = &caller.organization;
+    if typed.is_some_and(|typed| typed.trim() != organization.name) {
+        let message = format!("must be the organization's name: {}", organization.name);
+        return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
+    }
+    // The event outlives the organization: it belongs to the installation.
+    let mut change = Change::begin(context, &caller.actor, None).await?;
+    change.of_installation();
+    store::delete(change.tx(), organization.id).await?;
+    let event = Event::new(Action::OrganizationDeleted, "organization", organization.id, &organization.name);
+    change.commit(event).await
 }

@@ -1,11 +1,14 @@
 //! What making an organization takes.
 
-use crate::authn::password;
-use crate::platform::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Guarded, Policy, Resource, Target};
+use crate::directory::model::{CheckedPerson, NewPerson};
+use crate::platform::id::OrganizationId;
 use crate::platform::text::{casefold, name, slug};
 
 pub use crate::platform::text::email;
-use crate::platform::{Result, ValidationErrors};
+use crate::platform::{Result, Timestamp, ValidationErrors};
 
 /// The first owner and their organization, as typed.
 #[derive(Clone, Debug, Default)]
@@ -16,43 +19,6 @@ pub struct FirstRun {
     pub organization_name: String,
     /// Who the first owner is.
     pub person: NewPerson,
-}
-
-/// A person to be made, as typed.
-#[derive(Clone, Debug, Default)]
-pub struct NewPerson {
-    /// Unique in the installation.
-    pub username: String,
-    /// Unique in the installation.
-    pub email: String,
-    /// For people.
-    pub name: String,
-    /// Never shown again.
-    pub password: Secret,
-}
-
-/// A person whose fields were checked.
-#[derive(Clone, Debug)]
-pub struct CheckedPerson {
-    /// A slug.
-    pub username: String,
-    /// As typed.
-    pub email: String,
-    /// Trimmed.
-    pub name: String,
-}
-
-impl NewPerson {
-    /// Checks every field.
-    pub fn check(&self, mistakes: &mut ValidationErrors) -> Option<CheckedPerson> {
-        let username = mistakes.check("username", slug(&self.username));
-        let person_name = mistakes.check("name", name(&self.name));
-        let address = mistakes.check("email", email(&self.email));
-        let local = self.email.split('@').next().unwrap_or_default();
-        let own = [self.username.as_str(), local, self.name.as_str()];
-        mistakes.check("password", password::check(&self.password, &own));
-        Some(CheckedPerson { username: username?, email: address?, name: person_name? })
-    }
 }
 
 impl FirstRun {
@@ -76,4 +42,82 @@ impl FirstRun {
 #[must_use]
 pub fn plain_code(text: &str) -> String {
     casefold(text).chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// The organization's name and policies.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings;
+
+impl Guarded for Settings {
+    const RESOURCE: Resource = Resource::Settings;
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+}
+
+/// The organization's address limits.
+#[derive(Clone, Copy, Debug)]
+pub struct AddressLimits;
+
+impl Guarded for AddressLimits {
+    const RESOURCE: Resource = Resource::IpRestrictions;
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+}
+
+/// The organization as a whole: ending it.
+#[derive(Clone, Copy, Debug)]
+pub struct Itself;
+
+impl Guarded for Itself {
+    const RESOURCE: Resource = Resource::Settings;
+    fn target(&self) -> Target {
+        Target::OrganizationItself
+    }
+}
+
+/// An organization as the API shows it.
+#[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Counts its edits.
+    #[serde(skip)]
+    pub version: i64,
+    /// Its policies, as JSON.
+    #[serde(skip)]
+    #[sqlx(rename = "policy")]
+    pub policy_text: String,
+}
+
+/// What an edit changes; what is missing stays.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsEdit {
+    /// A new name.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: Option<String>,
+    /// New policies, whole.
+    pub policy: Option<Policy>,
+}
+
+/// An organization to be made, as typed or sent.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOrganization {
+    /// Its slug.
+    #[serde(default)]
+    #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9](-?[a-z0-9])*$"))]
+    pub slug: String,
+    /// Its name.
+    #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 255))]
+    pub name: String,
 }

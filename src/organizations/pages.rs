@@ -1,104 +1,283 @@
-//! Set-up, the way home, the overview.
+//! *General*: the organization's name and policies for people; new organizations.
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use tower_sessions::Session;
 
-use super::model::{FirstRun, NewPerson};
-use super::{actions, store};
-use crate::audit::Actor;
-use crate::authn::known_browser::KnownBrowsers;
-use crate::authn::{session, throttle};
+use super::actions;
+use super::model::{AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
+use crate::access::{
+    IpAllowList, LifetimeRule, PLANS, PermissionSet, Policy, TokenKind, authorize_write, can_write,
+};
+use crate::authn::session::flash;
+use crate::callers::ConsoleCaller;
 use crate::callers::SignedIn;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::RequestContext;
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
-/// The routes of this section.
+const SECTION: &str = "General";
+
+/// The routes of this part.
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/", get(home)).route("/setup", get(setup).post(set_up))
+    Router::new()
+        .route("/orgs/new", get(new).post(create))
+        .route("/orgs/{org}/settings", get(home))
+        .route("/orgs/{org}/settings/general", get(general).post(save))
+        .route("/orgs/{org}/settings/general/delete", get(ask_delete).post(delete))
+}
+
+/// The kinds whose lifetimes a policy limits.
+const LIMITED: [TokenKind; 5] = [
+    TokenKind::Organization,
+    TokenKind::Team,
+    TokenKind::ServiceAccount,
+    TokenKind::ServiceToken,
+    TokenKind::Personal,
+];
+
+/// A line of the lifetimes: the kind, the default, the maximum, as typed.
+#[derive(Clone, Debug)]
+struct Line {
+    kind: TokenKind,
+    default: String,
+    most: String,
+}
+
+/// What was typed, to be shown again.
+#[derive(Clone, Debug, Default)]
+struct Typed {
+    name: String,
+    lines: Vec<Line>,
+    personal_tokens: bool,
+    team_admins: bool,
+    /// The number of a plan, or `own`.
+    plan: String,
+    sets: Vec<String>,
+    allowed: String,
+    blocked: String,
+    version: String,
+}
+
+impl Typed {
+    fn of(organization: &Organization, policy: &Policy) -> Self {
+        let days = |days: Option<u32>| days.map(|days| days.to_string()).unwrap_or_default();
+        let line = |kind: TokenKind| {
+            let rule = policy.lifetime(kind);
+            Line { kind, default: days(rule.default_days), most: days(rule.max_days) }
+        };
+        let same = |sets: Option<&[&str]>| match (sets, &policy.service_token_sets) {
+            (None, None) => true,
+            (Some(plan), Some(own)) => plan.iter().copied().eq(own.iter().map(String::as_str)),
+            _ => false,
+        };
+        let plan = PLANS.iter().position(|(_, sets)| same(*sets));
+        Self {
+            name: organization.name.clone(),
+            lines: LIMITED.into_iter().map(line).collect(),
+            personal_tokens: policy.personal_tokens,
+            team_admins: policy.team_admins_create_accounts,
+            plan: plan.map_or_else(|| "own".to_owned(), |plan| plan.to_string()),
+            sets: policy.service_token_sets.clone().unwrap_or_default(),
+            allowed: policy.allowed_addresses.lines(),
+            blocked: policy.blocked_addresses.lines(),
+            version: organization.version.to_string(),
+        }
+    }
+
+    fn read(form: &Form) -> Self {
+        let line = |kind: TokenKind| Line {
+            kind,
+            default: form.text(&format!("default_{kind}")),
+            most: form.text(&format!("max_{kind}")),
+        };
+        Self {
+            name: form.text("name"),
+            lines: LIMITED.into_iter().map(line).collect(),
+            personal_tokens: form.has("personal_tokens"),
+            team_admins: form.has("team_admins"),
+            plan: form.text("plan"),
+            sets: form.all("set").map(str::to_owned).collect(),
+            allowed: form.text("allowed_addresses"),
+            blocked: form.text("blocked_addresses"),
+            version: form.text("version"),
+        }
+    }
+
+    /// Whether a set is among those that were ticked.
+    fn carries(&self, slug: &str) -> bool {
+        self.sets.iter().any(|each| each == slug)
+    }
+
+    /// The policy that was typed.
+    fn policy(&self, mistakes: &mut ValidationErrors) -> Policy {
+        let mut policy = Policy {
+            personal_tokens: self.personal_tokens,
+            team_admins_create_accounts: self.team_admins,
+            ..Policy::default()
+        };
+        for line in &self.lines {
+            let mut days = |which: &str, text: &str| match text.trim() {
+                "" => None,
+                text => mistakes.check(
+                    &format!("policy.lifetimes.{}.{which}", line.kind),
+                    text.parse::<u32>().map_err(|_| "must be a number of days, or empty".to_owned()),
+                ),
+            };
+            let rule = LifetimeRule {
+                default_days: days("default_days", &line.default),
+                max_days: days("max_days", &line.most),
+            };
+            if rule != LifetimeRule::default() {
+                policy.lifetimes.insert(line.kind, rule);
+            }
+        }
+        let plan = self.plan.parse::<usize>().ok().and_then(|plan| PLANS.get(plan));
+        policy.service_token_sets = match plan {
+            Some((_, sets)) => sets.map(|sets| sets.iter().map(|slug| (*slug).to_owned()).collect()),
+            None => Some(self.sets.clone()),
+        };
+        let mut ranges =
+            |field: &str, text: &str| mistakes.check(field, IpAllowList::parse(text)).unwrap_or_default();
+        policy.allowed_addresses = ranges("policy.allowed_addresses", &self.allowed);
+        policy.blocked_addresses = ranges("policy.blocked_addresses", &self.blocked);
+        policy
+    }
 }
 
 #[derive(Template)]
-#[template(path = "organizations/setup.html")]
-struct SetupPage {
-    code: String,
-    form: FirstRun,
+#[template(path = "organizations/general.html")]
+struct GeneralPage {
+    shell: Layout,
+    form: Typed,
+    sets: Vec<PermissionSet>,
+    may_edit: bool,
+    may_delete: bool,
     mistakes: ValidationErrors,
 }
 
 #[derive(Template)]
-#[template(path = "organizations/home.html")]
-struct HomePage {
+#[template(path = "organizations/delete.html")]
+struct DeletePage {
     shell: Layout,
+    mistakes: ValidationErrors,
 }
 
-async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Result<Response> {
-    if !store::is_set_up(&app.context.db).await? {
-        return Ok(redirect("/setup"));
-    }
-    let signed_in = signed_in?;
-    if let [(slug, _)] = signed_in.organizations.as_slice() {
-        return Ok(redirect(&format!("/orgs/{slug}")));
-    }
-    Ok(page(&HomePage { shell: Layout::personal(&app, &signed_in, "Your organizations").await? }))
+#[derive(Template)]
+#[template(path = "organizations/new.html")]
+struct NewPage {
+    shell: Layout,
+    form: NewOrganization,
+    mistakes: ValidationErrors,
 }
 
-async fn setup(State(app): State<AppState>, query: Query) -> Result<Response> {
-    if store::is_set_up(&app.context.db).await? {
-        return Ok(redirect("/sign-in"));
-    }
-    Ok(page(&SetupPage {
-        code: query.text("code"),
-        form: FirstRun::default(),
-        mistakes: ValidationErrors::default(),
-    }))
+async fn home(caller: ConsoleCaller) -> Response {
+    redirect(&format!("/orgs/{}/settings/general", caller.organization.slug))
 }
 
-async fn set_up(
-    State(app): State<AppState>,
-    request: RequestContext,
-    devices: KnownBrowsers,
-    session: Session,
-    form: Form,
+async fn general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+    actions::see_policies(&caller)?;
+    let organization = actions::get(&app.context, &caller).await?;
+    let form = Typed::of(&organization, &caller.organization.policy);
+    general_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
+}
+
+async fn general_page(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    form: Typed,
+    mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let input = FirstRun {
-        organization: form.text("organization"),
-        organization_name: form.text("organization_name"),
-        person: NewPerson {
-            username: form.text("username"),
-            email: form.text("email"),
-            name: form.text("name"),
-            password: form.secret("password"),
-        },
+    let page = GeneralPage {
+        shell: Layout::of(app, caller, SECTION, "General").await?,
+        form,
+        sets: caller.organization.sets.all().cloned().collect(),
+        may_edit: can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits),
+        may_delete: can_write(&caller.subject, &Itself),
+        mistakes,
     };
-    let code = form.text("code");
-    let done = match actions::check_code(&app.context, &code) {
-        Ok(()) => {
-            actions::bootstrap(&app, &Actor::anonymous(&request, &input.person.name), &input, false).await
-        }
-        Err(error) => {
-            throttle::delay_attempt(&app.context, "set-up code", request.ip).await?;
-            Err(error)
-        }
+    Ok(html(status, &page))
+}
+
+async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let typed = Typed::read(&form);
+    let mut mistakes = ValidationErrors::default();
+    let policy = typed.policy(&mut mistakes);
+    let done = if mistakes.is_empty() {
+        let input = SettingsEdit { name: Some(typed.name.clone()), policy: Some(policy) };
+        actions::edit(&app.context, &caller, &input, typed.version.parse().ok()).await
+    } else if can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits) {
+        Err(Error::Invalid(mistakes))
+    } else {
+        Err(authorize_write(&caller.subject, Settings).map_or_else(|error| error, |_| Error::NotFound))
     };
     match done {
-        Ok(founded) => {
-            session::sign_in(&session, founded.person).await?;
-            let mut response = redirect(&format!("/orgs/{}", founded.slug));
-            devices.remember(&app.context, request.ip, founded.person, &mut response).await?;
-            Ok(response)
+        Ok(_) => {
+            flash(&caller.signed_in.session, "The settings are saved.").await?;
+            Ok(redirect(&format!("/orgs/{}/settings/general", caller.organization.slug)))
         }
-        Err(Error::Conflict(_)) if store::is_set_up(&app.context.db).await? => Ok(redirect("/sign-in")),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            Ok(html(status, &SetupPage { code, form: input, mistakes }))
+            general_page(&app, &caller, status, typed, mistakes).await
+        }
+    }
+}
+
+async fn ask_delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+    delete_page(&app, &caller, StatusCode::OK, ValidationErrors::default()).await
+}
+
+async fn delete_page(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    status: StatusCode,
+    mistakes: ValidationErrors,
+) -> Result<Response> {
+    authorize_write(&caller.subject, Itself)?;
+    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
+    Ok(html(status, &DeletePage { shell, mistakes }))
+}
+
+async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    match actions::delete(&app.context, &caller, Some(&form.text("confirm"))).await {
+        Ok(()) => {
+            let text = format!("The organization {} is deleted.", caller.organization.name);
+            flash(&caller.signed_in.session, text).await?;
+            Ok(redirect("/"))
+        }
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            delete_page(&app, &caller, status, mistakes).await
+        }
+    }
+}
+
+async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
+    let shell = Layout::personal(&app, &signed_in, "New organization").await?;
+    Ok(page(&NewPage { shell, form: NewOrganization::default(), mistakes: ValidationErrors::default() }))
+}
+
+async fn create(
+    State(app): State<AppState>,
+    request: RequestContext,
+    signed_in: SignedIn,
+    form: Form,
+) -> Result<Response> {
+    let input = NewOrganization { slug: form.text("slug"), name: form.text("name") };
+    let actor = signed_in.actor(&request);
+    match actions::create(&app, &actor, signed_in.person.id, &input).await {
+        Ok(made) => Ok(redirect(&format!("/orgs/{}", made.slug))),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            let shell = Layout::personal(&app, &signed_in, "New organization").await?;
+            Ok(html(status, &NewPage { shell, form: input, mistakes }))
         }
     }
 }

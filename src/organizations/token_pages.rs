@@ -11,8 +11,6 @@ use super::token::{self, TokenOf};
 use crate::access::{TokenKind, authorize_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, refused};
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
@@ -20,6 +18,8 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Card, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
+use crate::ui::filters;
+use crate::ui::{Layout, refused};
 
 const SECTION: &str = "API token";
 

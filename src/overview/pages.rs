@@ -10,14 +10,14 @@ use super::store::{self, Counts, Row};
 use crate::access::{Resource, TokenKind, authorize_read, effective};
 use crate::audit::{self, EventSummary};
 use crate::callers::ConsoleCaller;
-use crate::layout::{Layout, page};
-use crate::organizations::settings::Settings;
+use crate::organizations::model::Settings;
 use crate::organizations::store::{Progress, progress};
 use crate::platform::clock::DAY;
 use crate::platform::web::Query;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
+use crate::ui::{Layout, page};
 
 /// The routes of this section.
 pub fn routes() -> Router<AppState> {

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::members::{self, Profile};
+use super::actions;
+use super::actions::Profile;
+use super::invitations;
 use super::model::{Invitation, InvitationEdit, NewInvitation, TeamPlace};
-use super::{actions, store};
 use crate::callers::ApiCaller;
 use crate::platform::id::{InvitationId, PersonId};
 use crate::platform::secret::Secret;
@@ -101,7 +102,7 @@ struct Person {
     /// A permission set's slug.
     role: String,
     /// The teams that the caller may know of.
-    teams: Vec<store::Place>,
+    teams: Vec<crate::directory::model::TeamMembership>,
     /// Whether they are in the owners team.
     owner: bool,
 }
@@ -130,13 +131,13 @@ fn answer(profile: Profile) -> Response {
 async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
     let page = PageRequest::for_api(&query)?;
-    let (profiles, next) = members::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
+    let (profiles, next) = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
     let items: Vec<Person> = profiles.into_iter().map(Person::from).collect();
     Ok(Answer(json!({ "items": items, "next": next })).into_response())
 }
 
 async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, named)): Named) -> Result<Response> {
-    Ok(answer(members::get(&app.context, &caller, &named).await?))
+    Ok(answer(actions::get(&app.context, &caller, &named).await?))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -153,9 +154,9 @@ async fn edit(
     held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
-    let was = members::get(&app.context, &caller, &named).await?;
+    let was = actions::get(&app.context, &caller, &named).await?;
     let role = body.role.unwrap_or(was.member.role);
-    let edited = members::edit(&app.context, &caller, &named, &role, held.tag()).await;
+    let edited = actions::edit(&app.context, &caller, &named, &role, held.tag()).await;
     Ok(answer(held.settle(edited)?))
 }
 
@@ -164,7 +165,7 @@ async fn remove(
     caller: ApiCaller,
     Path((_, named)): Named,
 ) -> Result<StatusCode> {
-    members::remove(&app.context, &caller, &named, None).await?;
+    actions::remove(&app.context, &caller, &named, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -175,7 +176,7 @@ struct Invited {
     email: Option<String>,
     role: String,
     /// The teams that it puts somebody into, as far as the caller may know.
-    teams: Vec<store::Place>,
+    teams: Vec<crate::directory::model::TeamMembership>,
     created_by: String,
     created_by_id: String,
     expires_at: Timestamp,
@@ -206,7 +207,7 @@ struct InvitedWithLink {
 
 async fn open(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
     crate::access::authorize_read(&caller.subject, super::model::Invitations)?;
-    let all = actions::invitations(&app.context, &caller).await?;
+    let all = invitations::invitations(&app.context, &caller).await?;
     let items: Vec<Invited> = all.into_iter().map(Invited::from).collect();
     Ok(Answer(json!({ "items": items, "next": null })).into_response())
 }
@@ -239,7 +240,7 @@ async fn invite(
         teams: body.teams,
         lifetime: body.expires_at.into(),
     };
-    let made = actions::invite(&app.context, &caller, &input).await?;
+    let made = invitations::invite(&app.context, &caller, &input).await?;
     let address = |code: &Secret| format!("{}/invitations/{}", app.context.config.public_url, code.expose());
     let (invitation, link) = (made.invitation.into(), made.code.as_ref().map(address));
     Ok((StatusCode::CREATED, Answer(InvitedWithLink { invitation, link })).into_response())
@@ -250,7 +251,7 @@ async fn show_invitation(
     caller: ApiCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
-    let invitation = actions::invitation(&app.context, &caller, &id).await?;
+    let invitation = invitations::invitation(&app.context, &caller, &id).await?;
     Ok(Answer(Invited::from(invitation)).into_response())
 }
 
@@ -260,11 +261,11 @@ async fn edit_invitation(
     Path((_, id)): Named,
     Json(body): Json<InvitationEdit>,
 ) -> Result<Response> {
-    let invitation = actions::edit_invitation(&app.context, &caller, &id, &body).await?;
+    let invitation = invitations::edit_invitation(&app.context, &caller, &id, &body).await?;
     Ok(Answer(Invited::from(invitation)).into_response())
 }
 
 async fn revoke(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
-    actions::revoke(&app.context, &caller, &id).await?;
+    invitations::revoke(&app.context, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,7 +2,7 @@
 
 pub mod actions;
 pub mod api;
-pub mod members;
+pub mod invitations;
 pub mod model;
 pub mod pages;
 pub mod store;

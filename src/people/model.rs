@@ -47,7 +47,7 @@ pub struct Invitation {
     pub expires_at: Timestamp,
     /// The teams that it puts somebody into, as far as the caller may know.
     #[sqlx(skip)]
-    pub teams: Vec<super::store::Place>,
+    pub teams: Vec<crate::directory::model::TeamMembership>,
 }
 
 /// An invitation that somebody holds the link of.
@@ -136,7 +136,7 @@ impl InvitationEdit {
     /// Over what the invitation has.
     #[must_use]
     pub fn over(&self, was: &Invitation) -> NewInvitation {
-        let place = |place: &super::store::Place| TeamPlace {
+        let place = |place: &crate::directory::model::TeamMembership| TeamPlace {
             slug: place.slug.clone(),
             role: place.role.to_string(),
         };

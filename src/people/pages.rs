@@ -8,8 +8,10 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tower_sessions::Session;
 
-use super::actions::{self, Invitee};
-use super::members::{self, Profile};
+use super::actions;
+use super::actions::Profile;
+use super::invitations;
+use super::invitations::Invitee;
 use super::model::{Invitation, InvitationDetails, Invitations, Member, NewInvitation, People, TeamPlace};
 use super::store::Orphaned;
 use crate::access::{PermissionSet, TeamRole, authorize_write, can_write};
@@ -18,9 +20,7 @@ use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::session;
 use crate::authn::session::{Person, flash};
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
-use crate::organizations::model::NewPerson;
+use crate::directory::model::NewPerson;
 use crate::platform::clock::DAY;
 use crate::platform::web::RequestContext;
 use crate::platform::web::pagination::{Page, PageRequest};
@@ -34,6 +34,8 @@ use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "People";
 
@@ -102,8 +104,8 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
     let (slice, invitations, accounts, shell) = tokio::try_join!(
-        actions::list(&app.context, &caller, (&search, &role), &which),
-        actions::invitations(&app.context, &caller),
+        actions::list_members(&app.context, &caller, (&search, &role), &which),
+        invitations::invitations(&app.context, &caller),
         accounts::list(&app.context, &caller, &filter, &first),
         Layout::of(&app, &caller, SECTION, "People"),
     )?;
@@ -176,7 +178,7 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         teams: form.all("team").filter(|slug| !slug.is_empty()).map(place).collect(),
         lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
     };
-    match actions::invite(&app.context, &caller, &input).await {
+    match invitations::invite(&app.context, &caller, &input).await {
         Ok(made) => {
             // The link is in this answer and nowhere else.
             let link = format!(
@@ -240,7 +242,7 @@ async fn show_person(
     role: Option<String>,
     mistakes: ValidationErrors,
 ) -> Result<Response> {
-    let profile = members::get(&app.context, caller, named).await?;
+    let profile = actions::get(&app.context, caller, named).await?;
     let mut teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
     teams.retain(|team| {
         can_write(&caller.subject, &MembersOf(team.clone()))
@@ -266,7 +268,7 @@ async fn save(
     form: Form,
 ) -> Result<Response> {
     let role = form.text("role");
-    match members::edit(&app.context, &caller, &named, &role, None).await {
+    match actions::edit(&app.context, &caller, &named, &role, None).await {
         Ok(profile) => {
             flash(&caller.signed_in.session, format!("{} saved.", profile.member.name)).await?;
             Ok(redirect(&address(&caller, &format!("/{}", profile.member.username))))
@@ -338,8 +340,8 @@ async fn remove_page(
     mistakes: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, People)?;
-    let profile = members::get(&app.context, caller, named).await?;
-    let left = members::orphaned_by(&app.context, caller, &profile).await?;
+    let profile = actions::get(&app.context, caller, named).await?;
+    let left = actions::orphaned_by(&app.context, caller, &profile).await?;
     let shell = Layout::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
     Ok(html(status, &RemovePage { shell, profile, left, heir, mistakes }))
 }
@@ -351,7 +353,7 @@ async fn remove(
     form: Form,
 ) -> Result<Response> {
     let heir = form.text("heir");
-    match members::remove(&app.context, &caller, &named, Some(&heir)).await {
+    match actions::remove(&app.context, &caller, &named, Some(&heir)).await {
         Ok(member) => {
             flash(&caller.signed_in.session, format!("{} is removed.", member.name)).await?;
             let own = member.id == caller.signed_in.person.id;
@@ -369,7 +371,7 @@ async fn revoke(
     caller: ConsoleCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    actions::revoke(&app.context, &caller, &id).await?;
+    invitations::revoke(&app.context, &caller, &id).await?;
     flash(&caller.signed_in.session, "The invitation is revoked.").await?;
     Ok(redirect(&format!("/orgs/{}/settings/people", caller.organization.slug)))
 }
@@ -380,7 +382,7 @@ async fn offered(
     session: Session,
     Path(code): Path<String>,
 ) -> Result<Response> {
-    let offer = actions::offer(&app.context, &Actor::anonymous(&request, ""), &code).await?;
+    let offer = invitations::offer(&app.context, &Actor::anonymous(&request, ""), &code).await?;
     let signed_in = session::person(&session, &app.context).await?;
     let form = NewPerson { email: offer.email.clone().unwrap_or_default(), ..NewPerson::default() };
     Ok(page(&AcceptPage { offer, code, signed_in, form, mistakes: ValidationErrors::default() }))
@@ -407,7 +409,7 @@ async fn accept(
         }
         None => (Actor::anonymous(&request, &person.name), Invitee::New(person.clone())),
     };
-    match actions::accept(&app, &actor, &code, guest).await {
+    match invitations::accept(&app, &actor, &code, guest).await {
         Ok((id, offer)) => {
             session::sign_in(&session, id).await?;
             let mut response = redirect(&format!("/orgs/{}", offer.organization_slug));
@@ -416,7 +418,7 @@ async fn accept(
         }
         Err(error) => {
             let (status, mistakes) = refused(error)?;
-            let offer = actions::offer(&app.context, &actor, &code).await?;
+            let offer = invitations::offer(&app.context, &actor, &code).await?;
             Ok(html(status, &AcceptPage { offer, code, signed_in, form: person, mistakes }))
         }
     }

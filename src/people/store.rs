@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::model::{CheckedInvitation, Invitation, InvitationDetails, Invitations, Member, People};
 use crate::access::{Permit, PrincipalId, TeamRole};
 use crate::audit::Change;
-use crate::organizations::search::Members;
+use crate::directory::model::TeamMembership;
+use crate::directory::search::Members;
 use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
 use crate::platform::search::{self, Search, Searched as _};
@@ -111,7 +112,7 @@ pub async fn invitations(
         .bind(now)
         .all(source)
         .await?;
-    let mut by_invitation: HashMap<InvitationId, Vec<Place>> = HashMap::new();
+    let mut by_invitation: HashMap<InvitationId, Vec<TeamMembership>> = HashMap::new();
     for row in teams {
         by_invitation.entry(row.invitation_id).or_default().push(row.place);
     }
@@ -125,7 +126,7 @@ pub async fn invitations(
 struct InvitedPlace {
     invitation_id: InvitationId,
     #[sqlx(flatten)]
-    place: Place,
+    place: TeamMembership,
 }
 
 /// Whether an address belongs to a member of the organization.
@@ -279,24 +280,6 @@ pub async fn find(
     found.ok_or(Error::NotFound)
 }
 
-/// A person's place in a team.
-#[derive(Clone, Debug, sqlx::FromRow, serde::Serialize, schemars::JsonSchema)]
-pub struct Place {
-    /// The team's slug.
-    pub slug: String,
-    /// What they are there.
-    pub role: TeamRole,
-    /// The team's name.
-    #[serde(skip)]
-    pub name: String,
-    /// Whether it is secret.
-    #[serde(skip)]
-    pub secret: bool,
-    /// The team.
-    #[serde(skip)]
-    pub id: TeamId,
-}
-
 /// The teams of a person in the organization, by slug.
 ///
 /// # Errors
@@ -305,7 +288,7 @@ pub async fn places(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
     person: PersonId,
-) -> Result<Vec<Place>> {
+) -> Result<Vec<TeamMembership>> {
     Ok(sql("SELECT t.slug, m.role, t.name, t.visibility = 'secret' AS secret, t.id FROM team_members m \
          JOIN teams t ON t.id = m.team_id WHERE t.organization_id = $1 AND m.person_id = $2 ORDER BY t.slug")
     .bind(organization)
@@ -318,7 +301,7 @@ pub async fn places(
 struct PlaceRow {
     person_id: PersonId,
     #[sqlx(flatten)]
-    place: Place,
+    place: TeamMembership,
 }
 
 /// The teams of several people in the organization, each by slug.
@@ -329,14 +312,14 @@ pub async fn places_of(
     db: &Db,
     organization: OrganizationId,
     people: impl Iterator<Item = PersonId>,
-) -> Result<HashMap<PersonId, Vec<Place>>> {
+) -> Result<HashMap<PersonId, Vec<TeamMembership>>> {
     let rows: Vec<PlaceRow> =
         sql("SELECT m.person_id, t.slug, m.role, t.name, t.visibility = 'secret' AS secret, t.id \
             FROM (VALUES ($1, $2)) AS v JOIN team_members m ON m.person_id = v.column1 \
             JOIN teams t ON t.id = m.team_id AND t.organization_id = v.column2 ORDER BY t.slug")
         .fetch_batch(db, people.map(|person| vec![person.into(), organization.into()]).collect())
         .await?;
-    let mut places: HashMap<PersonId, Vec<Place>> = HashMap::new();
+    let mut places: HashMap<PersonId, Vec<TeamMembership>> = HashMap::new();
     for row in rows {
         places.entry(row.person_id).or_default().push(row.place);
     }

@@ -13,12 +13,12 @@ use super::store::SetHolders;
 use crate::access::{Level, Permissions, Resource, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::principals;
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "Permission sets";
 type Named = Path<(String, String)>;

@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{OrganizationFacts, load_subject};
+use super::organization::OrganizationFacts;
+use super::subject::load_subject;
 use crate::access::{
     AccountOwner, Kind, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Subject, TeamFacts,
     TeamRole, Visibility,

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{OrganizationFacts, OrganizationRow, SetRow, held, place};
+use super::grants::{grant_of_set, projects_of};
+use super::organization::{OrganizationFacts, OrganizationRow, SetRow};
 use crate::access::{GrantSource, Kind, PermissionSet, Projects, Sets, Subject, TeamRole};
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, TeamId};
 use crate::platform::{Result, db, sql};
@@ -124,10 +125,15 @@ pub async fn memberships<'a>(
             continue;
         };
         let source = row.team.map_or(GrantSource::Named, GrantSource::Team);
-        subject.grants.extend(held(&organization.sets, &row.permission_set, place(row.project_id), source));
+        subject.grants.extend(grant_of_set(
+            &organization.sets,
+            &row.permission_set,
+            projects_of(row.project_id),
+            source,
+        ));
     }
     for (role, Membership { organization, subject }) in &mut places {
-        subject.grants.extend(held(&organization.sets, role, Projects::All, GrantSource::Role));
+        subject.grants.extend(grant_of_set(&organization.sets, role, Projects::All, GrantSource::Role));
     }
     for row in teams {
         let Some((_, Membership { organization, subject })) =
@@ -139,7 +145,8 @@ pub async fn memberships<'a>(
             *owner |= row.is_owners;
             teams.push((row.team_id, row.role));
         }
-        let grant = held(&organization.sets, &row.team_set, Projects::All, GrantSource::Team(row.slug));
+        let grant =
+            grant_of_set(&organization.sets, &row.team_set, Projects::All, GrantSource::Team(row.slug));
         subject.grants.extend(grant);
     }
     Ok(places.into_iter().map(|(_, membership)| membership).collect())

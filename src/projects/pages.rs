@@ -13,14 +13,14 @@ use super::{actions, grants};
 use crate::access::{Level, PermissionSet, Visibility, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "Projects";
 type Of = Path<(String, String)>;

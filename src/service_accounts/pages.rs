@@ -15,9 +15,7 @@ use crate::access::{PermissionSet, TokenKind, authorize_write, can_write};
 use crate::audit::{self, EventSummary};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
 use crate::grants::store as grants;
-use crate::layout::{Layout, page, refused};
 use crate::platform::id::TokenId;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
@@ -29,6 +27,8 @@ use crate::teams::model::Team;
 use crate::tokens::model::usual;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store::{self as tokens, Attributed, Calls};
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;

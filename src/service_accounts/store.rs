@@ -10,6 +10,7 @@ use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceA
 use crate::platform::search::{self, Entry, Indexed, Place, Search, Searched};
 use crate::platform::text::casefold;
 use crate::platform::web::pagination::{PageRequest, paged};
+use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -25,6 +26,17 @@ pub struct Filter {
     pub team: String,
     /// `active`, `disabled` or `expired`.
     pub status: String,
+}
+
+impl ListFilter for Filter {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        vec![
+            ("q", self.search.as_str()),
+            ("scope", self.scope.as_str()),
+            ("team", self.team.as_str()),
+            ("status", self.status.as_str()),
+        ]
+    }
 }
 
 impl Filter {

@@ -14,8 +14,6 @@ use super::pages::{address, to_reveal};
 use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, refused};
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
@@ -24,6 +22,8 @@ use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, u
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_end, renewal, reveal_route, show, stops};
 use crate::tokens::store::{access_of_account, has_revoked};
+use crate::ui::filters;
+use crate::ui::{Layout, refused};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;

@@ -14,8 +14,6 @@ use super::store::Filter;
 use crate::access::{Sets, TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
@@ -24,6 +22,8 @@ use crate::tokens::model::{LifetimeChoice, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_regenerate, renewal, reveal_route, show, stops};
 use crate::tokens::store::{self as tokens, Calls};
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "Service tokens";
 type Named = Path<(String, String)>;

@@ -5,6 +5,7 @@ use crate::platform::db::{Source, Statement};
 use crate::platform::id::{OrganizationId, TokenId};
 use crate::platform::text::contains_pattern;
 use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop};
+use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
 /// What a list is filtered by; empty means any.
@@ -18,6 +19,17 @@ pub struct Filter {
     pub set: String,
     /// A project's slug.
     pub project: String,
+}
+
+impl ListFilter for Filter {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        vec![
+            ("q", self.search.as_str()),
+            ("status", self.status.as_str()),
+            ("permission_set", self.set.as_str()),
+            ("project", self.project.as_str()),
+        ]
+    }
 }
 
 impl Filter {

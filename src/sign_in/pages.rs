@@ -14,8 +14,6 @@ use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::session;
 use crate::authn::session::{THEME, Theme};
 use crate::authn::throttle::retry_message;
-use crate::filters;
-use crate::layout::{page, refused};
 use crate::platform::clock::DAY;
 use crate::platform::web::RequestContext;
 use crate::platform::web::client::is_local_host;
@@ -23,6 +21,8 @@ use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, Query, html, redirect, safe_next};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{page, refused};
 
 /// The routes of this section.
 pub fn routes() -> Router<AppState> {

@@ -12,12 +12,12 @@ use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
 use crate::access::{PermissionSet, TeamRole, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, page, refused};
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "Teams";
 

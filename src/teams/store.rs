@@ -3,7 +3,7 @@
 use super::model::{Checked, Member, MembersOf, Team, Teams};
 use crate::access::{Permit, PrincipalId, TeamRole};
 use crate::audit::Change;
-use crate::organizations::store::set_team_member;
+use crate::directory::store::set_team_member;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::contains_pattern;

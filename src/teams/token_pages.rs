@@ -12,8 +12,6 @@ use super::token::{self, TokenOf};
 use crate::access::{TokenKind, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::filters;
-use crate::layout::{Layout, refused};
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
@@ -21,6 +19,8 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Card, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
+use crate::ui::filters;
+use crate::ui::{Layout, refused};
 
 const SECTION: &str = "Teams";
 type Named = Path<(String, String)>;

@@ -1,6 +1,7 @@
 //! Tokens: one table, one lifecycle, one reveal, whatever the kind.
 
 pub mod access;
+pub mod access_grant;
 pub mod api;
 pub mod lifecycle;
 pub mod model;

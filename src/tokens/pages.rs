@@ -18,14 +18,14 @@ use super::one_time_secret;
 use super::one_time_secret::PageVisitor;
 use super::store::{self, Calls};
 use crate::access::{Policy, TokenKind};
-use crate::filters;
-use crate::layout::Layout;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, html};
 use crate::platform::{Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
+use crate::ui::Layout;
+use crate::ui::filters;
 
 /// What the page says around the value.
 #[derive(Debug)]

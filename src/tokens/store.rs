@@ -1,6 +1,6 @@
 //! The SQL of tokens and their values.
 
-use super::access::AccessTokenGrant;
+use super::access_grant::AccessTokenGrant;
 use super::model::{Holder, NewToken, Status, Token};
 use crate::access::PrincipalId;
 use crate::audit::Change;

@@ -4,7 +4,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::{Resource, TeamRole};
-use tessera::people::actions::{Invitee, accept};
+use tessera::people::invitations::{Invitee, accept};
 use tessera::platform::id::{PersonId, ServiceAccountId};
 use tessera::platform::{Error, sql};
 use tessera::teams::actions as teams;

@@ -18,7 +18,8 @@ use tessera::audit::Change;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
 use tessera::platform::{Error, sql};
-use tessera::tokens::access::{AccessTokenGrant, USUAL, issue};
+use tessera::tokens::access::{USUAL, issue};
+use tessera::tokens::access_grant::AccessTokenGrant;
 use tessera::verification::assertion::Presented;
 
 use crate::harness::{Answer, TestApp};

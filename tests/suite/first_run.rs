@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use tessera::organizations::actions::setup_code;
+use tessera::organizations::bootstrap::setup_code;
 use tessera::platform::clock::DAY;
 
 use crate::harness::{PASSWORD, TestApp};

@@ -1,5 +1,5 @@
-//! The house itself: imports run one way, every statement runs on both
-//! databases, both schemas are the same.
+//! The sources themselves: every statement runs on both databases, both schemas
+//! are the same, and writes that can give access name their effect.
 
 use std::path::{Path, PathBuf};
 
@@ -7,43 +7,7 @@ use sqlx::Executor as _;
 use tessera::platform::Db;
 use tessera::platform::db::migrate;
 
-/// In the order in which they may use one another.
-const ORDER: &[&str] = &[
-    "config",
-    "platform",
-    "access",
-    "principals",
-    "audit",
-    "quotas",
-    "authn",
-    "verification",
-    "state",
-    "callers",
-    "cleanup",
-    "layout",
-    "grants",
-    "tokens",
-    "organizations",
-    "teams",
-    "projects",
-    "permission_sets",
-    "identity_providers",
-    "service_accounts",
-    "service_tokens",
-    "services",
-    "people",
-    "audit_log",
-    "access_explorer",
-    "account",
-    "overview",
-    "sign_in",
-    "protocols",
-    "api_reference",
-    "filters",
-    "app",
-    "cli",
-];
-
+/// Every source file of the library.
 pub fn sources() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -58,29 +22,6 @@ pub fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     found
-}
-
-#[test]
-fn imports_run_one_way() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let place = |module: &str| ORDER.iter().position(|known| *known == module);
-    for path in sources() {
-        let inside =
-            path.strip_prefix(&root).expect("inside").iter().next().expect("a name").to_string_lossy();
-        let module = inside.trim_end_matches(".rs");
-        if matches!(module, "main" | "lib") {
-            continue;
-        }
-        let own = place(module).unwrap_or_else(|| panic!("{module} is not in the order"));
-        let text = std::fs::read_to_string(&path).expect("a source");
-        for used in text.split("crate::").skip(1) {
-            let name: String = used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            // Filters are found by templates.
-            let allowed = name == "filters";
-            let Some(theirs) = place(&name) else { continue };
-            assert!(theirs <= own || allowed, "{}: {module} uses {name}", path.display());
-        }
-    }
 }
 
 /// The string literal that a text starts with, its line continuations undone.

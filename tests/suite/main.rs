@@ -23,6 +23,7 @@ mod first_run;
 mod guard;
 mod harness;
 mod house;
+mod imports;
 mod lifecycle;
 mod lists;
 mod logs;

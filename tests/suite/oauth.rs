@@ -8,7 +8,8 @@ use tessera::audit::Change;
 use tessera::platform::Error;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
-use tessera::tokens::access::{AccessTokenGrant, USUAL, issue};
+use tessera::tokens::access::{USUAL, issue};
+use tessera::tokens::access_grant::AccessTokenGrant;
 use tessera::verification::PlainToken;
 use tessera::verification::verify;
 

@@ -15,7 +15,7 @@ use tessera::access::{
     AccountOwner, Kind, Level, Permission, Permissions, PrincipalId, ProjectFacts, Resource, Subject, Target,
     TeamFacts, Visibility, decide, effective,
 };
-use tessera::people::actions::{Invitee, accept};
+use tessera::people::invitations::{Invitee, accept};
 use tessera::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
 use tessera::platform::sql;
 use tessera::platform::web::RequestContext;

@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
-use tessera::organizations::search::Members;
+use tessera::directory::search::Members;
 use tessera::platform::search::{Entry, Search, add, renew};
 use tessera::platform::sql;
 use tessera::service_accounts::model::ServiceAccount;

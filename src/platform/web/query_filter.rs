@@ -11,3 +11,15 @@ pub struct QueryFilter {
     /// The words that it takes; any text where there are none.
     pub words: &'static [&'static str],
 }
+
+/// The filter of a list in the console, as the fields of its address.
+pub trait ListFilter {
+    /// Each field with its value; empty where it does not filter.
+    fn fields(&self) -> Vec<(&'static str, &str)>;
+}
+
+impl<T: ListFilter> ListFilter for &T {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        (**self).fields()
+    }
+}

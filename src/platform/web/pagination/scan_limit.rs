@@ -1,7 +1,7 @@
 //! Lists that no index narrows: a page looks through a part of them, and the next
 //! one goes on from there.
 
-use super::{Cursor, PageRequest};
+use super::request::{Cursor, PageRequest};
 
 /// The part of a list that a page looks through; both ends belong to it.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //! Filters of the templates: small ways of saying things. (askama finds them
 //! under this name.)
 
-use crate::service_accounts::store::Filter;
+use crate::platform::web::query_filter::ListFilter;
 
 fn encoded(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
@@ -60,28 +60,10 @@ pub fn query(value: impl std::fmt::Display, _: &dyn askama::Values, name: &str) 
     Ok(if value.is_empty() { String::new() } else { format!("{name}={}&", encoded(&value)) })
 }
 
-/// The same for the filter of service accounts.
+/// The same for all fields of a list's filter.
 #[askama::filter_fn]
-pub fn filter_query(filter: &Filter, _: &dyn askama::Values) -> askama::Result<String> {
-    let all =
-        [("q", &filter.search), ("scope", &filter.scope), ("team", &filter.team), ("status", &filter.status)];
-    let kept = all.into_iter().filter(|(_, value)| !value.is_empty());
-    Ok(kept.map(|(name, value)| format!("{name}={}&", encoded(value))).collect())
-}
-
-/// The same for the filter of service tokens.
-#[askama::filter_fn]
-pub fn token_filter_query(
-    filter: &crate::service_tokens::store::Filter,
-    _: &dyn askama::Values,
-) -> askama::Result<String> {
-    let all = [
-        ("q", &filter.search),
-        ("status", &filter.status),
-        ("permission_set", &filter.set),
-        ("project", &filter.project),
-    ];
-    let kept = all.into_iter().filter(|(_, value)| !value.is_empty());
+pub fn filter_query(filter: impl ListFilter, _: &dyn askama::Values) -> askama::Result<String> {
+    let kept = filter.fields().into_iter().filter(|(_, value)| !value.is_empty());
     Ok(kept.map(|(name, value)| format!("{name}={}&", encoded(value))).collect())
 }
 

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::settings::{self, NewOrganization, Organization, SettingsEdit};
+use super::actions;
+use super::model::{NewOrganization, Organization, SettingsEdit};
 use crate::access::Policy;
 use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
@@ -69,13 +70,13 @@ struct View {
 }
 
 fn view(caller: &ApiCaller, organization: Organization) -> Response {
-    let may_see = settings::see_policies(caller).is_ok();
+    let may_see = actions::see_policies(caller).is_ok();
     let policy = serde_json::from_str(&organization.policy_text).ok().filter(|_| may_see);
     tagged(organization.version, View { organization, policy })
 }
 
 async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
-    let slice = settings::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
+    let slice = actions::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
 
@@ -90,12 +91,12 @@ async fn create(
             "People make organizations. Use a personal token that is not narrowed.".to_owned(),
         ));
     };
-    let made = settings::create(&app, &actor, id, &input).await?;
+    let made = actions::create(&app, &actor, id, &input).await?;
     Ok((StatusCode::CREATED, Answer(made)).into_response())
 }
 
 async fn show(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
-    let organization = settings::get(&app.context, &caller).await?;
+    let organization = actions::get(&app.context, &caller).await?;
     Ok(view(&caller, organization))
 }
 
@@ -105,11 +106,11 @@ async fn edit(
     held: IfMatch,
     Json(input): Json<SettingsEdit>,
 ) -> Result<Response> {
-    let organization = held.settle(settings::edit(&app.context, &caller, &input, held.version()).await)?;
+    let organization = held.settle(actions::edit(&app.context, &caller, &input, held.version()).await)?;
     Ok(view(&caller, organization))
 }
 
 async fn delete(State(app): State<AppState>, caller: ApiCaller) -> Result<StatusCode> {
-    settings::delete(&app.context, &caller, None).await?;
+    actions::delete(&app.context, &caller, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,105 @@
+//! Set-up, the way home, the overview.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use tower_sessions::Session;
+
+use super::model::FirstRun;
+use super::{bootstrap, store};
+use crate::audit::Actor;
+use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::{session, throttle};
+use crate::callers::SignedIn;
+use crate::directory::model::NewPerson;
+use crate::platform::web::RequestContext;
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Result, ValidationErrors};
+use crate::state::AppState;
+use crate::ui::filters;
+use crate::ui::{Layout, page, refused};
+
+/// The routes of this section.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/", get(home)).route("/setup", get(setup).post(set_up))
+}
+
+#[derive(Template)]
+#[template(path = "organizations/setup.html")]
+struct SetupPage {
+    code: String,
+    form: FirstRun,
+    mistakes: ValidationErrors,
+}
+
+#[derive(Template)]
+#[template(path = "organizations/home.html")]
+struct HomePage {
+    shell: Layout,
+}
+
+async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Result<Response> {
+    if !store::is_set_up(&app.context.db).await? {
+        return Ok(redirect("/setup"));
+    }
+    let signed_in = signed_in?;
+    if let [(slug, _)] = signed_in.organizations.as_slice() {
+        return Ok(redirect(&format!("/orgs/{slug}")));
+    }
+    Ok(page(&HomePage { shell: Layout::personal(&app, &signed_in, "Your organizations").await? }))
+}
+
+async fn setup(State(app): State<AppState>, query: Query) -> Result<Response> {
+    if store::is_set_up(&app.context.db).await? {
+        return Ok(redirect("/sign-in"));
+    }
+    Ok(page(&SetupPage {
+        code: query.text("code"),
+        form: FirstRun::default(),
+        mistakes: ValidationErrors::default(),
+    }))
+}
+
+async fn set_up(
+    State(app): State<AppState>,
+    request: RequestContext,
+    devices: KnownBrowsers,
+    session: Session,
+    form: Form,
+) -> Result<Response> {
+    let input = FirstRun {
+        organization: form.text("organization"),
+        organization_name: form.text("organization_name"),
+        person: NewPerson {
+            username: form.text("username"),
+            email: form.text("email"),
+            name: form.text("name"),
+            password: form.secret("password"),
+        },
+    };
+    let code = form.text("code");
+    let done = match bootstrap::check_code(&app.context, &code) {
+        Ok(()) => {
+            bootstrap::bootstrap(&app, &Actor::anonymous(&request, &input.person.name), &input, false).await
+        }
+        Err(error) => {
+            throttle::delay_attempt(&app.context, "set-up code", request.ip).await?;
+            Err(error)
+        }
+    };
+    match done {
+        Ok(founded) => {
+            session::sign_in(&session, founded.person).await?;
+            let mut response = redirect(&format!("/orgs/{}", founded.slug));
+            devices.remember(&app.context, request.ip, founded.person, &mut response).await?;
+            Ok(response)
+        }
+        Err(Error::Conflict(_)) if store::is_set_up(&app.context.db).await? => Ok(redirect("/sign-in")),
+        Err(error) => {
+            let (status, mistakes) = refused(error)?;
+            Ok(html(status, &SetupPage { code, form: input, mistakes }))
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What can be done with people: list, invite, accept.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::model::{Invitation, InvitationDetails, InvitationEdit, Invitations, NewInvitation};
+use super::store;
+use crate::access::{PrincipalId, TeamRole, authorize_read, authorize_write, knows_team};
+use crate::audit::idempotency::find_or_record_outcome;
+use crate::audit::{Action, Actor, Change, Event};
+use crate::callers::Caller;
+use crate::directory::model::NewPerson;
+use crate::directory::store as directory;
+use crate::platform::Context;
+use crate::platform::id::{InvitationId, PersonId, TeamId};
+use crate::platform::secret::Secret;
+use crate::platform::{Error, Result, ValidationErrors};
+use crate::principals::Effect;
+use crate::state::AppState;
+use crate::teams;
+use crate::teams::model::MembersOf;
+use crate::tokens::store as tokens;
+
+/// The invitations that can still be accepted; none for who may not see them.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn invitations(context: &Context, caller: &Caller) -> Result<Vec<Invitation>> {
+    if authorize_read(&caller.subject, Invitations).is_err() {
+        return Ok(Vec::new());
+    }
+    let mut all = store::invitations(&context.db, caller.organization.id, context.clock.now()).await?;
+    for invitation in &mut all {
+        invitation.teams.retain(|team| knows(caller, team));
+    }
+    Ok(all)
+}
+
+/// One invitation that can still be accepted.
+///
+/// # Errors
+/// [`Error::NotFound`] for one that is over; [`Error::Forbidden`] without `invitations:read`.
+pub async fn invitation(context: &Context, caller: &Caller, id: &str) -> Result<Invitation> {
+    authorize_read(&caller.subject, Invitations)?;
+    let all = invitations(context, caller).await?;
+    all.into_iter().find(|invitation| invitation.id.to_string() == id).ok_or(Error::NotFound)
+}
+
+/// The teams that an invitation names: those that the caller sees, and may put
+/// people into.
+async fn named_teams(
+    change: &mut Change<'_>,
+    caller: &Caller,
+    named: &[(String, TeamRole)],
+) -> Result<Vec<(TeamId, TeamRole)>> {
+    let mut teams = Vec::new();
+    for (slug, role) in named {
+        let found = teams::store::find(change.tx(), caller.organization.id, slug).await;
+        let team = found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|_| {
+            Error::Invalid(ValidationErrors::one(
+                "teams",
+                format!("“{slug}” is not a team of this organization"),
+            ))
+        })?;
+        let team = authorize_write(&caller.subject, MembersOf(team))?.into_inner().0;
+        teams.push((team.id, *role));
+    }
+    Ok(teams)
+}
+
+/// Changes what an open invitation gives. Whoever changes it answers for it
+/// from then on.
+///
+/// # Errors
+/// [`Error::NotFound`] for one that is over; as [`invite`].
+pub async fn edit_invitation(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    input: &InvitationEdit,
+) -> Result<Invitation> {
+    let (mut change, caller) = caller.begin(context).await?;
+    let permit = authorize_write(&caller.subject, Invitations)?;
+    let (now, organization) = (change.now, caller.organization.id);
+    let all = store::invitations(change.tx(), organization, now).await?;
+    let was = all.into_iter().find(|it| it.id.to_string() == id).ok_or(Error::NotFound)?;
+    let checked = input.over(&was).check(&caller.organization.sets, now)?;
+    let teams = named_teams(&mut change, &caller, &checked.teams).await?;
+    if !store::update_invitation(&mut change, &permit, was.id, &checked, &teams).await? {
+        return Err(Error::NotFound);
+    }
+    let told = |role: &str, teams: &[String]| json!({ "email": was.email, "role": role, "teams": teams });
+    let before: Vec<String> = was.teams.iter().map(|team| team.slug.clone()).collect();
+    let after: Vec<String> = checked.teams.iter().map(|(slug, _)| slug.clone()).collect();
+    let name = was.email.clone().unwrap_or_else(|| "whoever has the link".to_owned());
+    let event = Event::new(Action::InvitationEdited, "invitation", was.id, name);
+    change.commit(event.before(told(&was.role, &before)).after(told(&checked.role, &after))).await?;
+    invitation(context, &caller, id).await
+}
+
+fn hash(code: &str) -> Vec<u8> {
+    Sha256::digest(code.as_bytes()).to_vec()
+}
+
+/// An invitation that was just made, and its code, this once.
+#[derive(Debug)]
+pub struct Invited {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// Its code, which is stored as a hash only; none where the same request was
+    /// carried out before.
+    pub code: Option<Secret>,
+}
+
+/// Makes an invitation.
+///
+/// # Errors
+/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
+pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Invited> {
+    let (mut change, caller) = caller.begin(context).await?;
+    let permit = authorize_write(&caller.subject, Invitations)?;
+    let now = change.now;
+    let checked = input.check(&caller.organization.sets, now)?;
+    let organization = caller.organization.id;
+    if let Some(email) = &checked.email
+        && store::is_member(change.tx(), organization, email).await?
+    {
+        let message = "belongs to somebody who is in this organization already";
+        return Err(Error::Conflict(ValidationErrors::one("email", message)));
+    }
+    let teams = named_teams(&mut change, &caller, &checked.teams).await?;
+    let id = InvitationId::new(now, &context.random);
+    if let Some(first) = find_or_record_outcome(&mut change, "invitation", &id).await? {
+        let open = store::invitations(change.tx(), organization, now).await?;
+        let invitation = open.into_iter().find(|invitation| invitation.id == first).ok_or(Error::NotFound)?;
+        return Ok(Invited { invitation, code: None });
+    }
+    let code = Secret::new(context.random.characters(b"0123456789abcdefghjkmnpqrstvwxyz", 32));
+    store::insert(&mut change, &permit, organization, id, hash(code.expose()), &checked, &teams).await?;
+    let slugs: Vec<&String> = checked.teams.iter().map(|(slug, _)| slug).collect();
+    let after = json!({ "email": checked.email, "role": checked.role, "teams": slugs });
+    let name = checked.email.clone().unwrap_or_else(|| "whoever has the link".to_owned());
+    change.commit(Event::new(Action::InvitationCreated, "invitation", id, name).after(after)).await?;
+    let all = store::invitations(&context.db, organization, now).await?;
+    let invitation = all.into_iter().find(|invitation| invitation.id == id).ok_or(Error::NotFound)?;
+    Ok(Invited { invitation, code: Some(code) })
+}
+
+/// Whether the caller may know that somebody is in this team.
+#[must_use]
+pub fn knows(caller: &Caller, team: &crate::directory::model::TeamMembership) -> bool {
+    knows_team(&caller.subject, team.id, team.secret)
+}
+
+/// Takes an invitation back.
+///
+/// # Errors
+/// [`Error::NotFound`] for one that is over.
+pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<()> {
+    let (mut change, caller) = caller.begin(context).await?;
+    let permit = authorize_write(&caller.subject, Invitations)?;
+    let now = change.now;
+    if !store::revoke(change.tx(), &permit, caller.organization.id, id, now).await? {
+        return Err(Error::NotFound);
+    }
+    change.commit(Event::new(Action::InvitationRevoked, "invitation", id, id)).await
+}
+
+/// What the holder of a code is offered.
+///
+/// # Errors
+/// [`Error::NotFound`] for a code that is none, or over.
+pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<InvitationDetails> {
+    // A code that is none costs no transaction.
+    let found = store::offer(&context.db, hash(code), context.clock.now()).await?;
+    found.ok_or(Error::NotFound)?;
+    let mut change = Change::begin(context, actor, None).await?;
+    let (offer, _) = backed_offer(&mut change, code).await?;
+    change.verify().await.map_err(ended)?;
+    Ok(offer)
+}
+
+/// An offer with its teams, inside a change that is made in the name of whoever
+/// made it: an invitation ends when they leave, or no longer hold what it gives.
+async fn backed_offer(
+    change: &mut Change<'_>,
+    code: &str,
+) -> Result<(InvitationDetails, Vec<(TeamId, TeamRole)>)> {
+    let now = change.now;
+    let offer = store::offer(change.tx(), hash(code), now).await?.ok_or(Error::NotFound)?;
+    let inviter: PrincipalId = offer.created_by.parse().map_err(|_| Error::NotFound)?;
+    change.within(offer.organization_id);
+    change.on_behalf_of(inviter);
+    change.load_caller().await.map_err(ended)?;
+    if !tokens::has_living_token(change.tx(), offer.organization_id, inviter, now).await? {
+        return Err(Error::NotFound);
+    }
+    let teams = store::teams_of(change.tx(), offer.id).await?;
+    change.affects(Effect::Invitation(offer.role.clone(), teams.clone())).await.map_err(ended)?;
+    Ok((offer, teams))
+}
+
+/// To whoever holds its link, an invitation that gives what its maker no longer
+/// holds is over.
+fn ended(error: Error) -> Error {
+    match error {
+        Error::Forbidden(_) | Error::Unauthenticated { .. } => Error::NotFound,
+        other => other,
+    }
+}
+
+/// Who accepts.
+#[derive(Debug)]
+pub enum Invitee {
+    /// Somebody with an account: their id and address.
+    Known(PersonId, String),
+    /// Somebody without one.
+    New(NewPerson),
+}
+
+/// Accepts an invitation: the person, the membership, the team, at once.
+///
+/// # Errors
+/// [`Error::NotFound`] for a code that is over; [`Error::Invalid`] for a new
+/// person's mistakes; [`Error::Forbidden`] when it is for another address.
+pub async fn accept(
+    app: &AppState,
+    actor: &Actor,
+    code: &str,
+    guest: Invitee,
+) -> Result<(PersonId, InvitationDetails)> {
+    let new = match &guest {
+        Invitee::Known(..) => None,
+        Invitee::New(person) => {
+            let mut mistakes = ValidationErrors::default();
+            let checked = person.check(&mut mistakes);
+            mistakes.none()?;
+            let checked = checked.ok_or_else(|| Error::internal("checked without a mistake, yet nothing"))?;
+            // The code is looked at first, so that a wrong one costs no hashing.
+            offer(&app.context, actor, code).await?;
+            Some((checked, app.authenticator.passwords.hash(person.password.clone()).await?))
+        }
+    };
+    let mut change = Change::begin(&app.context, actor, None).await?;
+    let now = change.now;
+    let (offer, teams) = backed_offer(&mut change, code).await?;
+    let (person, email) = match (&guest, &new) {
+        (Invitee::Known(id, email), _) => (*id, email.clone()),
+        (Invitee::New(_), Some((checked, _))) => {
+            (PersonId::new(now, &app.context.random), checked.email.clone())
+        }
+        (Invitee::New(_), None) => return Err(Error::NotFound),
+    };
+    if !offer.is_for(&email) {
+        return Err(Error::Invalid(ValidationErrors::one(
+            "email",
+            "must be the address that the invitation is for",
+        )));
+    }
+    if let Some((checked, hash)) = new {
+        directory::insert_person(change.tx(), person, &checked, hash, now).await?;
+    }
+    if !store::accept(change.tx(), offer.id, now).await? {
+        return Err(Error::NotFound);
+    }
+    directory::insert_member(&mut change, offer.organization_id, person, &offer.role).await?;
+    for (team, role) in teams {
+        directory::set_team_member(&mut change, team, person, role).await?;
+    }
+    let after = json!({ "role": offer.role });
+    let event = Event::new(Action::InvitationAccepted, "person", person, email).after(after);
+    change.commit(event).await.map_err(ended)?;
+    Ok((person, offer))
+}

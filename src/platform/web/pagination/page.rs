@@ -1,0 +1,124 @@
+//! A page of a list, made of the rows that a statement gave.
+
+use super::request::{Cursor, Direction, PageRequest};
+use super::scan_limit::ScanLimit;
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// The cursor of the page before, if there is one.
+    pub previous: Option<String>,
+    /// The cursor of the page after, if there is one.
+    pub next: Option<String>,
+    /// The way in which looking stopped before the page was full: what lies
+    /// beyond was not looked at.
+    pub stopped: Option<Direction>,
+}
+
+impl<T> Page<T> {
+    /// Nothing, and no other page.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { rows: Vec::new(), previous: None, next: None, stopped: None }
+    }
+
+    /// The same page, with other rows.
+    #[must_use]
+    pub fn map<U>(self, row: impl FnMut(T) -> U) -> Page<U> {
+        let Self { rows, previous, next, stopped } = self;
+        Page { rows: rows.into_iter().map(row).collect(), previous, next, stopped }
+    }
+
+    /// Whether looking stopped on the way back to the list's start.
+    #[must_use]
+    pub fn stopped_before(&self) -> bool {
+        self.stopped == Some(Direction::Before)
+    }
+
+    /// Whether looking stopped on the way to the list's end.
+    #[must_use]
+    pub fn stopped_after(&self) -> bool {
+        self.stopped.is_some() && !self.stopped_before()
+    }
+}
+
+impl PageRequest {
+    /// Makes a page of the rows that the statement gave: it was asked for one
+    /// more than `limit`, in the direction of the page.
+    #[must_use]
+    pub fn into_page<T>(&self, rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
+        self.page_of(rows, None, cursor)
+    }
+
+    /// The same of a list that was looked through: if the page is not full, the
+    /// next one goes on where looking stopped.
+    #[must_use]
+    pub fn into_scanned_page<T>(
+        &self,
+        rows: Vec<T>,
+        window: &ScanLimit,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Page<T> {
+        self.page_of(rows, Some(window), cursor)
+    }
+
+    fn page_of<T>(
+        &self,
+        mut rows: Vec<T>,
+        window: Option<&ScanLimit>,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Page<T> {
+        let full = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > full;
+        rows.truncate(full);
+        if self.is_backwards() {
+            rows.reverse();
+        }
+        let stop = window.filter(|_| !more).and_then(|window| window.stop.clone());
+        let (first, last) = (rows.first().map(&cursor), rows.last().map(&cursor));
+        let ahead = |row: Option<Cursor>| stop.clone().or(row.filter(|_| more));
+        let back = |row: Option<Cursor>| {
+            let start = self.before.as_ref().or(self.after.as_ref())?;
+            row.or_else(|| window.map(|window| window.back_to(start)))
+        };
+        let (previous, next) =
+            if self.is_backwards() { (ahead(first), back(last)) } else { (back(first), ahead(last)) };
+        Page {
+            rows,
+            previous: previous.map(|at| at.encode()),
+            next: next.map(|at| at.encode()),
+            stopped: stop.map(|_| self.way()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(number: &i64) -> Cursor {
+        Cursor { key: number.to_string(), id: "x".to_owned() }
+    }
+
+    #[test]
+    fn a_page_knows_what_lies_before_and_after_it() {
+        let first = PageRequest { limit: 2, after: None, before: None }.into_page(vec![1, 2, 3], cursor);
+        assert_eq!(
+            (first.rows.as_slice(), first.previous.is_some(), first.next.is_some()),
+            (&[1, 2][..], false, true)
+        );
+        let last = PageRequest { limit: 2, after: Some(cursor(&2)), before: None }.into_page(vec![3], cursor);
+        assert_eq!(
+            (last.rows.as_slice(), last.previous.is_some(), last.next.is_some()),
+            (&[3][..], true, false)
+        );
+        let back =
+            PageRequest { limit: 2, after: None, before: Some(cursor(&4)) }.into_page(vec![3, 2, 1], cursor);
+        assert_eq!(
+            (back.rows.as_slice(), back.previous.is_some(), back.next.is_some()),
+            (&[2, 3][..], true, true)
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! Grants as they are stored, made into what `decide` compares.
+
+use crate::access::{Grant, GrantSource, Projects, Sets};
+use crate::platform::db;
+use crate::platform::id::{OrganizationId, ProjectId};
+use crate::platform::{Result, sql};
+
+/// A grant from the name of its set; nothing for a set that is gone.
+pub(super) fn grant_of_set(sets: &Sets, set: &str, projects: Projects, source: GrantSource) -> Option<Grant> {
+    sets.find(set).map(|set| Grant { set: set.clone(), projects, source })
+}
+
+/// The grants that name a principal.
+pub(super) async fn load_named_grants(
+    source: impl Into<db::Source<'_>>,
+    sets: &Sets,
+    organization: OrganizationId,
+    principal: &str,
+) -> Result<Vec<Grant>> {
+    let rows: Vec<(String, Option<ProjectId>)> = sql("SELECT permission_set, project_id FROM grants \
+         WHERE principal_id = $1 AND organization_id = $2 ORDER BY id")
+    .bind(principal)
+    .bind(organization)
+    .all(source)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(set, project)| grant_of_set(sets, &set, projects_of(project), GrantSource::Named))
+        .collect())
+}
+
+pub(super) fn projects_of(project: Option<ProjectId>) -> Projects {
+    project.map_or(Projects::All, Projects::One)
+}

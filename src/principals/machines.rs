@@ -1,0 +1,62 @@
+//! What teams, service accounts, service tokens and the organization token hold.
+
+use super::grants::{grant_of_set, load_named_grants};
+use super::organization::OrganizationFacts;
+use crate::access::{AccountOwner, Grant, GrantSource, Kind, Projects, Subject};
+use crate::platform::Result;
+use crate::platform::db;
+use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
+
+/// The subject that a team's token acts as: what its people hold through it.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_team(
+    source: impl Into<db::Source<'_>>,
+    organization: &OrganizationFacts,
+    team: TeamId,
+    role: &str,
+) -> Result<Subject> {
+    let sets = &organization.sets;
+    let mut grants: Vec<Grant> =
+        grant_of_set(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
+    grants.extend(load_named_grants(source, sets, organization.id, &team.to_string()).await?);
+    Ok(Subject { kind: Kind::Team(team), grants, narrowed: None })
+}
+
+/// The subject that a service account's keys act as.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_account(
+    source: impl Into<db::Source<'_>>,
+    organization: &OrganizationFacts,
+    id: ServiceAccountId,
+    home: AccountOwner,
+    role: &str,
+) -> Result<Subject> {
+    let sets = &organization.sets;
+    let mut grants: Vec<Grant> =
+        grant_of_set(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
+    grants.extend(load_named_grants(source, sets, organization.id, &id.to_string()).await?);
+    Ok(Subject { kind: Kind::ServiceAccount { id, home }, grants, narrowed: None })
+}
+
+/// The subject that a service token is.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn of_service_token(
+    source: impl Into<db::Source<'_>>,
+    organization: &OrganizationFacts,
+    id: TokenId,
+) -> Result<Subject> {
+    let grants = load_named_grants(source, &organization.sets, organization.id, &id.to_string()).await?;
+    Ok(Subject { kind: Kind::ServiceToken(id), grants, narrowed: None })
+}
+
+/// The subject that the organization token acts as.
+#[must_use]
+pub const fn of_organization() -> Subject {
+    Subject { kind: Kind::Organization, grants: Vec::new(), narrowed: None }
+}

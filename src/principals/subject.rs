@@ -1,0 +1,62 @@
+//! Any principal of an organization, by its id.
+
+use super::machines::{of_account, of_organization, of_service_token, of_team};
+use super::organization::OrganizationFacts;
+use super::people::load_person;
+use crate::access::{AccountOwner, PrincipalId, Subject};
+use crate::platform::db;
+use crate::platform::id::{TeamId, TokenId};
+use crate::platform::{Result, sql};
+
+/// A principal of an organization, with what it holds; nothing where it does
+/// not exist or can no longer act. A disabled account can be enabled again, so
+/// it is loaded, too.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn load_subject<'a>(
+    source: impl Into<db::Source<'a>>,
+    organization: &OrganizationFacts,
+    principal: PrincipalId,
+) -> Result<Option<Subject>> {
+    let mut source = source.into();
+    match principal {
+        PrincipalId::Organization => Ok(Some(of_organization())),
+        PrincipalId::Person(id) => load_person(source, organization, id).await,
+        PrincipalId::Team(id) => {
+            let role: Option<(String,)> =
+                sql("SELECT role FROM teams WHERE id = $1 AND organization_id = $2")
+                    .bind(id)
+                    .bind(organization.id)
+                    .optional(source.reborrow())
+                    .await?;
+            let Some((role,)) = role else { return Ok(None) };
+            of_team(source, organization, id, &role).await.map(Some)
+        }
+        PrincipalId::ServiceAccount(id) => {
+            let row: Option<(String, Option<TeamId>)> =
+                sql("SELECT role, team_id FROM service_accounts WHERE id = $1 AND organization_id = $2 \
+                     AND deleted_at IS NULL")
+                .bind(id)
+                .bind(organization.id)
+                .optional(source.reborrow())
+                .await?;
+            let Some((role, team)) = row else { return Ok(None) };
+            let home = team.map_or(AccountOwner::Organization, AccountOwner::Team);
+            of_account(source, organization, id, home, &role).await.map(Some)
+        }
+        PrincipalId::ServiceToken(id) => {
+            let row: Option<(TokenId,)> =
+                sql("SELECT id FROM tokens WHERE id = $1 AND organization_id = $2 \
+                 AND kind = 'service_token' AND revoked_at IS NULL")
+                .bind(id)
+                .bind(organization.id)
+                .optional(source.reborrow())
+                .await?;
+            if row.is_none() {
+                return Ok(None);
+            }
+            of_service_token(source, organization, id).await.map(Some)
+        }
+    }
+}
