@@ -1,4 +1,6 @@
-//! Limits by address: which peers a token may come from.
+//! IP allow-lists: the addresses from which a token can be used. A token, a
+//! service account and the organization can each have one. This module parses
+//! and compares them; `verification` enforces them on every request.
 
 use std::net::IpAddr;
 
@@ -6,30 +8,31 @@ use ipnet::IpNet;
 
 use crate::config::parse_ip_range;
 
-/// Ranges of addresses (CIDR, IPv4 and IPv6). Stored and shown as text, a
-/// range a line.
+/// Ranges of IP addresses (CIDR, IPv4 and IPv6), sorted and without
+/// duplicates. Stored and shown as text with one range per line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct IpAllowList(Vec<IpNet>);
 
-/// How many ranges one list may have.
-const MOST: usize = 100;
+/// The largest number of ranges in one list.
+const MAX_RANGES: usize = 100;
 
 impl IpAllowList {
-    /// Reads ranges that are separated by spaces, commas or line breaks; a bare
-    /// address is a range of one.
+    /// Parses ranges that are separated by spaces, commas or line breaks. An
+    /// address without a prefix length is a range with one address.
     ///
     /// # Errors
-    /// A sentence that names the first text that is no range.
+    /// A message that names the first text that is not a range, or that says
+    /// how many ranges a list may have.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parts = text.split(|c: char| c.is_whitespace() || c == ',').filter(|part| !part.is_empty());
-        Self::of(parts)
+        Self::parse_all(parts)
     }
 
-    /// Reads one range from each text.
+    /// Parses one range from each text.
     ///
     /// # Errors
     /// As [`IpAllowList::parse`].
-    pub fn of<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Self, String> {
+    pub fn parse_all<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let mut ranges = Vec::new();
         for part in parts {
             let range = parse_ip_range(part).ok_or_else(|| {
@@ -39,56 +42,58 @@ impl IpAllowList {
         }
         ranges.sort_unstable();
         ranges.dedup();
-        if ranges.len() > MOST {
-            return Err(format!("may have at most {MOST} ranges"));
+        if ranges.len() > MAX_RANGES {
+            return Err(format!("may have at most {MAX_RANGES} ranges"));
         }
         Ok(Self(ranges))
     }
 
-    /// Whether there are none.
+    /// Whether the list has no range. An empty list allows every address.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A range a line.
+    /// The ranges as text, one per line.
     #[must_use]
     pub fn lines(&self) -> String {
         self.list().join("\n")
     }
 
-    /// Each as text.
+    /// Each range in CIDR notation.
     #[must_use]
     pub fn list(&self) -> Vec<String> {
         self.0.iter().map(ToString::to_string).collect()
     }
 
-    /// Whether a list of allowed addresses lets this one in: an empty list lets
-    /// all in, a list with ranges nobody whose address is not known.
+    /// Whether this list allows the address. An empty list allows every
+    /// address; a list with ranges never allows an unknown address (`None`).
     #[must_use]
-    pub fn allows(&self, address: Option<IpAddr>) -> bool {
-        self.0.is_empty() || address.is_some_and(|address| self.narrowest(address).is_some())
+    pub fn allows(&self, ip: Option<IpAddr>) -> bool {
+        self.0.is_empty() || ip.is_some_and(|ip| self.narrowest_prefix(ip).is_some())
     }
 
-    /// Whether every range lies within one of the other list's.
+    /// Whether each range of this list lies within a range of `other`.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.iter().all(|range| other.0.iter().any(|wide| wide.contains(range)))
     }
 
-    /// The length of the narrowest range around an address.
-    fn narrowest(&self, address: IpAddr) -> Option<u8> {
-        let address = address.to_canonical();
-        self.0.iter().filter(|range| range.contains(&address)).map(IpNet::prefix_len).max()
+    /// The prefix length of the narrowest range that contains the address;
+    /// `None` if no range does.
+    fn narrowest_prefix(&self, ip: IpAddr) -> Option<u8> {
+        let ip = ip.to_canonical();
+        self.0.iter().filter(|range| range.contains(&ip)).map(IpNet::prefix_len).max()
     }
 }
 
-/// Whether the lists of an organization let an address in: of two ranges
-/// around it the narrower one wins, of two that are alike the block.
+/// Whether the organization's two lists allow an address. If both have a range
+/// that contains it, the narrower range takes precedence; with equal prefix
+/// lengths the address is blocked.
 #[must_use]
-pub fn ip_allowed(allow: &IpAllowList, block: &IpAllowList, address: Option<IpAddr>) -> bool {
-    let Some(address) = address else { return allow.is_empty() };
-    match (allow.narrowest(address), block.narrowest(address)) {
+pub fn ip_allowed(allow: &IpAllowList, block: &IpAllowList, ip: Option<IpAddr>) -> bool {
+    let Some(ip) = ip else { return allow.is_empty() };
+    match (allow.narrowest_prefix(ip), block.narrowest_prefix(ip)) {
         (Some(allowed), Some(blocked)) => allowed > blocked,
         (Some(_), None) => true,
         (None, Some(_)) => false,
@@ -104,7 +109,7 @@ impl schemars::JsonSchema for IpAllowList {
         true
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "array", "items": { "type": "string" }, "maxItems": MOST })
+        schemars::json_schema!({ "type": "array", "items": { "type": "string" }, "maxItems": MAX_RANGES })
     }
 }
 
@@ -117,7 +122,7 @@ impl serde::Serialize for IpAllowList {
 impl<'de> serde::Deserialize<'de> for IpAllowList {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parts = Vec::<String>::deserialize(deserializer)?;
-        Self::of(parts.iter().map(String::as_str)).map_err(serde::de::Error::custom)
+        Self::parse_all(parts.iter().map(String::as_str)).map_err(serde::de::Error::custom)
     }
 }
 
@@ -130,8 +135,8 @@ mod tests {
         let list = |count: usize| {
             (0..count).map(|number| format!("10.0.{}.{}\n", number / 250, number % 250)).collect::<String>()
         };
-        assert!(IpAllowList::parse(&list(MOST)).is_ok());
-        assert!(IpAllowList::parse(&list(MOST + 1)).expect_err("too many").contains("at most"));
+        assert!(IpAllowList::parse(&list(MAX_RANGES)).is_ok());
+        assert!(IpAllowList::parse(&list(MAX_RANGES + 1)).expect_err("too many").contains("at most"));
     }
 
     #[test]

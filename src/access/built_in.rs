@@ -1,8 +1,7 @@
-//! The built-in permission sets. `writes` includes reading.
-//!
-//! The matrix of the role model that they follow has a third value, "read, and
-//! write where a list of environments grants it"; Tessera has no such list, so
-//! it stands here as reading.
+//! The built-in permission sets, which every organization has. They follow the
+//! role matrix of dbt Cloud, extended by Tessera's own resources. The matrix
+//! also has the value "write where a list of environments grants it"; Tessera
+//! has no such list, so these permissions are read permissions here.
 
 use std::borrow::Cow;
 
@@ -16,7 +15,8 @@ use super::permission::Resource::{
 use super::permission::{Level, Permissions, Resource};
 use super::permission_set::PermissionSet;
 
-/// In the order in which lists show them.
+/// All built-in sets, in display order. In each set, the first list of
+/// resources can be written (and read), the second only read.
 pub(super) static SETS: &[PermissionSet] = &[
     set(
         "member",

@@ -1,114 +1,125 @@
-//! The one function that decides, for pages, API, verification and explorer.
+//! `decide`, the only function that makes access decisions. Pages, the API, the
+//! verification endpoints and the access explorer all call it.
+//!
+//! It checks two gates: gate 1, whether the principal holds the permission, and
+//! gate 2, whether the principal reaches the project (`visibility`). The other
+//! functions here answer questions about several permissions or objects with
+//! the same rules, for lists and summaries.
 
 use super::permission::{Level, Permission, Permissions, Resource, Verb};
 use super::subject::{AccountOwner, Grant, Kind, Projects, Subject, TeamRole};
 use super::visibility::{
-    ProjectFacts, Target, TeamFacts, may_be_named, organization_wide, reaches, record_only,
+    ProjectFacts, Target, TeamFacts, can_be_named, is_closed_to_organization_token, is_organization_wide,
+    reaches_project,
 };
 use crate::platform::id::TeamId;
 
-/// What comes out.
+/// The result of [`decide`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision<'a> {
-    /// Yes, and through what.
-    Allowed(Via<'a>),
-    /// No, and why. The caller may know that the thing is there.
+    /// The operation is allowed, for this reason.
+    Allowed(AllowedBy<'a>),
+    /// The operation is refused. The caller can see the object: 403.
     Refused(Refusal),
-    /// No, and the caller may not know that the thing is there.
+    /// The caller is not allowed to know that the object exists: 404.
     Hidden,
 }
 
-/// What a yes comes from.
+/// Why an operation is allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Via<'a> {
-    /// Owners may everything.
+pub enum AllowedBy<'a> {
+    /// The principal is an owner, who holds every permission.
     Owner,
-    /// The organization token's own rule.
+    /// The principal is the organization token, and the permission is one that
+    /// it holds without a grant.
     OrganizationToken,
-    /// This grant.
+    /// The principal holds this grant.
     Grant(&'a Grant),
-    /// Being an admin of the team.
+    /// The person is an admin of the team that the object belongs to.
     TeamAdmin,
-    /// Being in the team.
-    InTeam,
-    /// Every member of the organization sees this.
-    Member,
-    /// A service account sees itself.
+    /// The person is a member of the team that the object belongs to.
+    TeamMember,
+    /// The person is a member of the organization, and every member sees this.
+    OrganizationMember,
+    /// The object is the principal itself, or the person's own credentials.
     Itself,
 }
 
-/// What a no comes from. Its text names what is missing and who can change it.
+/// Why an operation is refused. The text of the error names what is missing
+/// and who can change that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
-    /// No grant holds the permission here.
+    /// The principal holds the permission through no grant.
     #[error("This needs the permission {0}. An owner of the organization can give it.")]
     Missing(Permission),
-    /// The principal holds it, the token was made without it.
+    /// The token is narrowed to permissions that do not include this one.
     #[error("This token is narrowed and does not carry {0}.")]
     Narrowed(Permission),
-    /// Owners alone; no permission stands for it.
+    /// Only owners can do this; no permission replaces that.
     #[error("Only members of the owners team may do this.")]
     OwnersOnly,
-    /// The same, told to a token that is no person's.
+    /// As [`Self::OwnersOnly`], for a caller that is not a person.
     #[error("Only members of the owners team may do this. Use a personal token of one.")]
     OwnersOnlyByPersonalToken,
-    /// Owners alone, and this token of one carries only a part of what they may.
+    /// Only owners can do this, and the token of this owner is narrowed.
     #[error("This token is narrowed: what only owners may do takes a whole personal token.")]
     OwnersOnlyWhole,
-    /// What organization tokens cannot do.
+    /// An organization token cannot do this.
     #[error("Organization tokens cannot be used for {0}. Use a personal token or a team token.")]
     OrganizationToken(Permission),
-    /// The project does not let the caller write.
+    /// The caller can read the project but does not reach it for writing.
     #[error(
         "This project lets the caller read, not write: {0} is refused. Its team or an owner can add the caller."
     )]
     NoReach(Permission),
-    /// A permission of a project, asked about the organization.
+    /// The permission is at project level, but the target is not a project.
     #[error("{0} holds in a project. Name the project.")]
     NeedsProject(Permission),
-    /// A permission of the organization, asked about a project.
+    /// The permission is at organization level, but the target is a project.
     #[error("{0} holds in the organization, not in a project.")]
     NeedsOrganization(Permission),
-    /// A change that would give somebody a permission that the caller does not hold.
+    /// The change would grant a permission that the caller does not hold.
     #[error("This change would grant {0}, and nobody can grant access that they do not hold. Ask an owner.")]
     Delegation(Permission),
-    /// The same, in a project, team or organization that the caller does not reach.
+    /// The change would grant a permission that the caller holds, but on an
+    /// object for which the caller cannot use it.
     #[error(
         "This change would grant {0} where you do not hold it, and nobody can grant access that they do not hold. \
          Ask an owner."
     )]
     DelegationReach(Permission),
-    /// What owners alone may do by the organization's policy.
+    /// The organization's policy reserves this for owners.
     #[error("The organization's policy lets only owners create service accounts.")]
     OwnersOnlyByPolicy,
-    /// A credential of somebody else.
+    /// The credentials belong to another person.
     #[error("Only the person themselves can manage their personal tokens.")]
     OthersCredentials,
 }
 
 impl Decision<'_> {
-    /// Whether it is a yes.
+    /// Whether the operation is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
     }
 }
 
-/// Whether `subject` may do `permission` to `target`, and why.
+/// Decides whether `subject` may use `permission` on `target`, and why.
 ///
-/// Gate 1: the permission is held, through a grant for all projects or for
-/// this one. Gate 2: the project lets the principal in. What the principal may
-/// not see is hidden before either is told.
+/// Gate 1: the subject holds the permission, through a grant for all projects
+/// or for this project. Gate 2: the subject reaches the project. Objects that
+/// the subject cannot see are hidden before any refusal, so that a refusal
+/// never reveals that an object exists.
 #[must_use]
 pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target) -> Decision<'a> {
-    if !sees(subject, target) {
+    if !can_see(subject, target) {
         return Decision::Hidden;
     }
     let level = if matches!(target, Target::Project(_)) { Level::Project } else { Level::Organization };
     let refusal = match (permission.resource.level(), level) {
         (Level::Project, Level::Organization) => Some(Refusal::NeedsProject(permission)),
         (Level::Organization, Level::Project) => Some(Refusal::NeedsOrganization(permission)),
-        _ if !narrowed_to(subject, permission) => Some(Refusal::Narrowed(permission)),
+        _ if !narrowing_allows(subject, permission) => Some(Refusal::Narrowed(permission)),
         _ => None,
     };
     if let Some(refusal) = refusal {
@@ -129,7 +140,7 @@ pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target)
         Target::Team(team) | Target::TeamMembers(team) | Target::TeamToken(team) => team.owners && writes,
         _ => false,
     };
-    // What owners alone may do has no permission that a token could be narrowed to.
+    // No permission corresponds to an owner-only operation, so no narrowed token can carry it.
     if owners_only && writes && subject.is_owner() && subject.narrowed.is_some() {
         return Decision::Refused(Refusal::OwnersOnlyWhole);
     }
@@ -141,13 +152,13 @@ pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target)
         });
     }
     if let Target::Project(project) = target
-        && (record_only(&subject.kind, project, permission.resource)
-            || (matches!(subject.kind, Kind::Organization) && !organization_token(permission)))
+        && (is_closed_to_organization_token(&subject.kind, project, permission.resource)
+            || (matches!(subject.kind, Kind::Organization) && !organization_token_holds(permission)))
     {
         return Decision::Refused(Refusal::OrganizationToken(permission));
     }
-    let Some(via) =
-        standing(subject, permission, target).or_else(|| holds(subject, permission, target.project()))
+    let Some(via) = allowed_without_grant(subject, permission, target)
+        .or_else(|| holds(subject, permission, target.project()))
     else {
         return Decision::Refused(if matches!(target, Target::Credentials(_)) {
             Refusal::OthersCredentials
@@ -156,7 +167,7 @@ pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target)
         });
     };
     match target {
-        Target::Project(project) if !reaches(subject, project, permission.verb) => {
+        Target::Project(project) if !reaches_project(subject, project, permission.verb) => {
             Decision::Refused(Refusal::NoReach(permission))
         }
         _ => Decision::Allowed(via),
@@ -169,67 +180,77 @@ impl Target {
     }
 }
 
-/// Gate 1 by grants: with no project, only grants for all projects count.
+/// Gate 1 without team roles: whether the subject holds the permission as an
+/// owner, as the organization token, or through a grant. Without a project,
+/// only grants for all projects count.
 pub(super) fn holds<'a>(
     subject: &'a Subject,
     permission: Permission,
     project: Option<&ProjectFacts>,
-) -> Option<Via<'a>> {
-    if !narrowed_to(subject, permission) {
+) -> Option<AllowedBy<'a>> {
+    if !narrowing_allows(subject, permission) {
         return None;
     }
     match &subject.kind {
         _ if permission.resource == Resource::Credentials => None,
-        Kind::Person { owner: true, .. } => Some(Via::Owner),
-        Kind::Organization => organization_token(permission).then_some(Via::OrganizationToken),
-        kind => {
-            subject.grants.iter().find(|grant| given_by(kind, grant, project).has(permission)).map(Via::Grant)
-        }
+        Kind::Person { owner: true, .. } => Some(AllowedBy::Owner),
+        Kind::Organization => organization_token_holds(permission).then_some(AllowedBy::OrganizationToken),
+        kind => subject
+            .grants
+            .iter()
+            .find(|grant| permissions_of_grant(kind, grant, project).has(permission))
+            .map(AllowedBy::Grant),
     }
 }
 
-/// What one grant gives a principal of this kind: in the organization and all
-/// projects (`None`), or in one project.
-fn given_by(kind: &Kind, grant: &Grant, project: Option<&ProjectFacts>) -> Permissions {
+/// The permissions that a grant gives to a principal of this kind: everywhere
+/// if `project` is `None`, otherwise in that project.
+fn permissions_of_grant(kind: &Kind, grant: &Grant, project: Option<&ProjectFacts>) -> Permissions {
     match (grant.projects, project) {
-        (Projects::All, _) => masked(kind, grant.set.permissions),
-        (Projects::One(id), Some(project)) if id == project.id && may_be_named(kind, project) => {
-            grant.set.permissions.only(Permissions::PROJECT)
+        (Projects::All, _) => limit_to_kind(kind, grant.set.permissions),
+        (Projects::One(id), Some(project)) if id == project.id && can_be_named(kind, project) => {
+            grant.set.permissions.intersection(Permissions::PROJECT)
         }
         (Projects::One(_), _) => Permissions::NONE,
     }
 }
 
-/// A team-scoped account never holds writes of the organization's level.
-pub(super) fn masked(kind: &Kind, permissions: Permissions) -> Permissions {
+/// Limits permissions to those that a principal of this kind can hold: a
+/// team-scoped account never holds write permissions at organization level.
+pub(super) fn limit_to_kind(kind: &Kind, permissions: Permissions) -> Permissions {
     if matches!(kind, Kind::ServiceAccount { home: AccountOwner::Team(_), .. }) {
-        permissions.only(Permissions::PROJECT.and(Permissions::READS))
+        permissions.intersection(Permissions::PROJECT.union(Permissions::READS))
     } else {
         permissions
     }
 }
 
-/// Organization tokens start no runs and create no configuration versions, and
-/// have nothing to do with people's own credentials.
-pub(super) fn organization_token(permission: Permission) -> bool {
+/// Whether organization tokens hold the permission: all but starting runs,
+/// creating configuration versions, and people's own credentials.
+pub(super) fn organization_token_holds(permission: Permission) -> bool {
     permission != Resource::Runs.write()
         && permission != Resource::ConfigurationVersions.write()
         && permission.resource != Resource::Credentials
 }
 
-fn narrowed_to(subject: &Subject, permission: Permission) -> bool {
+fn narrowing_allows(subject: &Subject, permission: Permission) -> bool {
     subject.narrowed.is_none_or(|to| to.has(permission))
 }
 
-/// What comes from being somebody, without any grant.
-fn standing<'a>(subject: &'a Subject, permission: Permission, target: &Target) -> Option<Via<'a>> {
+/// Gate 1 without grants: what the subject may do because of its team role, as
+/// a member of the organization, or to itself.
+fn allowed_without_grant<'a>(
+    subject: &'a Subject,
+    permission: Permission,
+    target: &Target,
+) -> Option<AllowedBy<'a>> {
     let reads = permission.verb == Verb::Read;
-    let of_team = |team| match subject.in_team(team) {
-        Some(TeamRole::Admin) => Some(Via::TeamAdmin),
-        Some(TeamRole::Member) if reads => Some(Via::InTeam),
+    let of_team = |team| match subject.role_in_team(team) {
+        Some(TeamRole::Admin) => Some(AllowedBy::TeamAdmin),
+        Some(TeamRole::Member) if reads => Some(AllowedBy::TeamMember),
         _ => None,
     };
-    let member = subject.is_person().then_some(Via::Member);
+    let member = subject.is_person().then_some(AllowedBy::OrganizationMember);
     match (target, permission.resource) {
         (Target::Organization, Resource::Groups | Resource::Members) if reads => member,
         (Target::Team(team) | Target::TeamMembers(team), Resource::Groups) if reads => {
@@ -237,14 +258,14 @@ fn standing<'a>(subject: &'a Subject, permission: Permission, target: &Target) -
         }
         (Target::TeamMembers(team), Resource::Groups) => of_team(team.id),
         (Target::TeamToken(team), Resource::Groups) if subject.is_person() => {
-            if subject.in_team(team.id).is_some() && team.members_manage_token {
-                Some(Via::InTeam)
+            if subject.role_in_team(team.id).is_some() && team.members_manage_token {
+                Some(AllowedBy::TeamMember)
             } else {
                 of_team(team.id)
             }
         }
         (Target::ServiceAccount(id, _), Resource::ServiceAccounts) if reads && is_itself(subject, *id) => {
-            Some(Via::Itself)
+            Some(AllowedBy::Itself)
         }
         (
             Target::ServiceAccounts(AccountOwner::Team(team))
@@ -253,13 +274,13 @@ fn standing<'a>(subject: &'a Subject, permission: Permission, target: &Target) -
             Resource::ServiceAccounts,
         ) if subject.is_person() => of_team(*team),
         (Target::NewProject(team), Resource::ProjectCreate) => {
-            of_team(*team).filter(|via| *via == Via::TeamAdmin)
+            of_team(*team).filter(|via| *via == AllowedBy::TeamAdmin)
         }
         (Target::Credentials(person), Resource::Credentials) => {
-            matches!(&subject.kind, Kind::Person { id, .. } if id == person).then_some(Via::Itself)
+            matches!(&subject.kind, Kind::Person { id, .. } if id == person).then_some(AllowedBy::Itself)
         }
         (Target::Project(project), Resource::Projects | Resource::ProjectPermissions) => {
-            of_team(project.team).filter(|via| *via == Via::TeamAdmin)
+            of_team(project.team).filter(|via| *via == AllowedBy::TeamAdmin)
         }
         _ => None,
     }
@@ -269,60 +290,65 @@ fn is_itself(subject: &Subject, account: crate::platform::id::ServiceAccountId) 
     matches!(subject.kind, Kind::ServiceAccount { id, .. } if id == account)
 }
 
-/// Whether the principal may know that the thing is there.
-fn sees(subject: &Subject, target: &Target) -> bool {
-    let sees_team = |team: &TeamFacts| knows_team(subject, team.id, team.secret);
+/// Whether the subject may know that the target exists.
+fn can_see(subject: &Subject, target: &Target) -> bool {
+    let sees_team = |team: &TeamFacts| can_see_team(subject, team.id, team.secret);
     match target {
         Target::Team(team) | Target::TeamMembers(team) | Target::TeamToken(team) => sees_team(team),
         Target::ServiceAccount(..) => {
             let read = Resource::ServiceAccounts.read();
-            standing(subject, read, target).is_some() || holds(subject, read, None).is_some()
+            allowed_without_grant(subject, read, target).is_some() || holds(subject, read, None).is_some()
         }
-        Target::Project(project) => reaches(subject, project, Verb::Read),
+        Target::Project(project) => reaches_project(subject, project, Verb::Read),
         _ => true,
     }
 }
 
-/// What the principal holds for all projects and in the organization: what
-/// `whoami` tells. Grants for single projects come on top.
+/// The permissions that the subject holds at organization level and in all
+/// projects, as `whoami` lists them. Grants that name a project add to these.
 #[must_use]
-pub fn effective(subject: &Subject) -> Permissions {
-    together(subject, |kind, grant| given_by(kind, grant, None))
+pub fn effective_permissions(subject: &Subject) -> Permissions {
+    collect_permissions(subject, |kind, grant| permissions_of_grant(kind, grant, None))
 }
 
-/// What the principal holds somewhere: for all projects, in the organization,
-/// or in any one project. What a token of its can be narrowed to.
+/// The permissions that the subject holds at organization level, in all
+/// projects, or in at least one project. A token of the principal can be
+/// narrowed to a subset of these.
 #[must_use]
-pub fn anywhere(subject: &Subject) -> Permissions {
-    together(subject, |kind, grant| match grant.projects {
-        Projects::All => masked(kind, grant.set.permissions),
-        Projects::One(_) => grant.set.permissions.only(Permissions::PROJECT),
+pub fn permissions_held_anywhere(subject: &Subject) -> Permissions {
+    collect_permissions(subject, |kind, grant| match grant.projects {
+        Projects::All => limit_to_kind(kind, grant.set.permissions),
+        Projects::One(_) => grant.set.permissions.intersection(Permissions::PROJECT),
     })
 }
 
-/// As [`holds`] goes about it, for all permissions at once.
-fn together(subject: &Subject, given: impl Fn(&Kind, &Grant) -> Permissions) -> Permissions {
+/// Collects permissions by the rules of [`holds`]; `given` says what one grant
+/// gives. Credentials are left out: they do not belong to the organization.
+fn collect_permissions(subject: &Subject, given: impl Fn(&Kind, &Grant) -> Permissions) -> Permissions {
     let own = match &subject.kind {
         Kind::Person { owner: true, .. } => Permissions::ALL,
         Kind::Organization => {
-            Permission::all().filter(|permission| organization_token(*permission)).collect()
+            Permission::all().filter(|permission| organization_token_holds(*permission)).collect()
         }
-        kind => subject.grants.iter().fold(Permissions::NONE, |all, grant| all.and(given(kind, grant))),
+        kind => subject.grants.iter().fold(Permissions::NONE, |all, grant| all.union(given(kind, grant))),
     };
     // A person's own credentials are no matter of the organization.
-    let own = own.without(Permissions::of(Resource::Credentials.write()));
-    subject.narrowed.map_or(own, |to| own.only(to))
+    let own = own.without(Permissions::from_permission(Resource::Credentials.write()));
+    subject.narrowed.map_or(own, |to| own.intersection(to))
 }
 
-/// Whose service accounts the principal sees in a list.
+/// Which service accounts the subject can see in a list: all, or those of its
+/// teams.
 ///
 /// # Errors
-/// [`Refusal::Missing`] for a machine without the permission.
-pub fn accounts_seen(subject: &Subject) -> Result<super::Audience, Refusal> {
+/// [`Refusal::Narrowed`] if the token is narrowed and does not carry
+/// `service_accounts:read`; [`Refusal::Missing`] for a machine principal
+/// without that permission.
+pub fn visible_service_accounts(subject: &Subject) -> Result<super::Audience, Refusal> {
     let read = Resource::ServiceAccounts.read();
     match &subject.kind {
         _ if holds(subject, read, None).is_some() => Ok(super::Audience::All),
-        Kind::Person { teams, .. } if narrowed_to(subject, read) => {
+        Kind::Person { teams, .. } if narrowing_allows(subject, read) => {
             Ok(super::Audience::Teams(teams.iter().map(|(id, _)| *id).collect()))
         }
         _ => Err(if subject.narrowed.is_some_and(|to| !to.has(read)) {
@@ -333,21 +359,22 @@ pub fn accounts_seen(subject: &Subject) -> Result<super::Audience, Refusal> {
     }
 }
 
-/// Whether the principal reaches every project that is not restricted.
+/// Whether the subject reaches every project that is not restricted,
+/// whichever team owns it.
 #[must_use]
-pub fn reaches_organization(subject: &Subject) -> bool {
-    subject.is_owner() || organization_wide(&subject.kind)
+pub fn reaches_unrestricted_projects(subject: &Subject) -> bool {
+    subject.is_owner() || is_organization_wide(&subject.kind)
 }
 
-/// Whether the principal may know that a team is there: a secret one is known
-/// to its members and to those who manage teams.
+/// Whether the subject may know that a team exists. A secret team is visible to
+/// its members and to principals that can manage teams.
 #[must_use]
-pub fn knows_team(subject: &Subject, team: TeamId, is_secret: bool) -> bool {
-    !is_secret || subject.in_team(team).is_some() || holds_groups(subject)
+pub fn can_see_team(subject: &Subject, team: TeamId, is_secret: bool) -> bool {
+    !is_secret || subject.role_in_team(team).is_some() || can_manage_teams(subject)
 }
 
-/// Whether the principal manages teams, and so sees the secret ones.
+/// Whether the subject holds `groups:write`, and so can see secret teams.
 #[must_use]
-pub fn holds_groups(subject: &Subject) -> bool {
+pub fn can_manage_teams(subject: &Subject) -> bool {
     holds(subject, Resource::Groups.write(), None).is_some()
 }

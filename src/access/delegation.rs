@@ -1,7 +1,9 @@
-//! Nobody grants access that they do not hold. A change is described by what
-//! a principal can do before and after it; whatever it gains must be something
-//! that the caller could do. The comparison asks `decide` at every place where
-//! access can differ, so it knows no rule of its own.
+//! The check that nobody grants access that they do not hold. A change is
+//! described by what a principal can do before and after it; the caller must
+//! hold whatever the principal gains.
+//!
+//! The comparison calls `decide` for every permission and every target where
+//! access can differ. It has no access rules of its own.
 
 use super::decide::{Refusal, decide, holds};
 use super::permission::{Level, Permission, Resource};
@@ -10,76 +12,79 @@ use super::subject::{AccountOwner, Grant, GrantSource, Kind, PrincipalId, Projec
 use super::visibility::{ProjectFacts, Target, TeamFacts, Visibility};
 use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId};
 
-/// A project that a change or a grant names, as it is before and after.
+/// A project before and after a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProjectChange {
-    /// Nothing where the change creates it.
+    /// `None` if the change creates the project.
     pub before: Option<ProjectFacts>,
-    /// Nothing where the change deletes it.
+    /// `None` if the change deletes the project.
     pub after: Option<ProjectFacts>,
 }
 
 impl ProjectChange {
-    /// A project that the change leaves as it is.
+    /// A project that the change does not edit.
     #[must_use]
     pub const fn unchanged(project: ProjectFacts) -> Self {
         Self { before: Some(project), after: Some(project) }
     }
 }
 
-/// The teams and projects where the access of a principal can differ from that
-/// of others. Teams that it is not in and projects that no grant names are
-/// alike, so one of each kind stands for all of them.
+/// The teams and projects for which a principal's access must be compared one
+/// by one. For all other teams and projects `decide` gives the same answers, so
+/// the comparison uses one example of each kind.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
-    /// The teams that the principal is in.
+pub struct ProbeScope {
+    /// The teams to which the principal belongs.
     pub teams: Vec<TeamFacts>,
-    /// The projects that its grants name, and those that the change edits.
+    /// The projects that the principal's grants name, and the projects that the
+    /// change edits.
     pub projects: Vec<ProjectChange>,
 }
 
-/// Stands for every team that the principal is not in.
+/// The example of a team to which the principal does not belong.
 const ANY_TEAM: TeamId = TeamId::sample(u128::MAX);
-/// Stands for every project that no grant names.
+/// The example of a project that no grant names.
 const ANY_PROJECT: ProjectId = ProjectId::sample(u128::MAX);
 
-/// What a principal gains by a change that the caller does not hold: the
-/// refusal names the first such permission. Nothing where the change is fine.
+/// Finds a permission that a principal gains by a change and that the caller
+/// does not hold. Returns the refusal for the first one, or `None` if the
+/// caller may make the change.
 ///
-/// `before` is missing for a new principal, and where the change hands the
-/// principal's access to somebody new (a credential).
+/// `before` is `None` for a new principal, and for a change that gives the
+/// principal's access to somebody else, such as a new credential.
 #[must_use]
-pub fn gained(
+pub fn find_privilege_gain(
     (before, after): (Option<&Subject>, &Subject),
     caller: &Subject,
-    places: &Places,
+    places: &ProbeScope,
 ) -> Option<Refusal> {
     let allowed = |subject: &Subject, permission, target: Option<Target>| {
         target.is_some_and(|target| decide(subject, permission, &target).is_allowed())
     };
-    let found = probes(places).find(|(permission, was, is)| {
+    let found = build_probes(places).find(|(permission, was, is)| {
         allowed(after, *permission, *is)
             && !before.is_some_and(|before| allowed(before, *permission, *was))
             && !can_delegate(caller, *permission, was.as_ref().or(is.as_ref()))
     });
-    found.map(|(permission, ..)| refusal(caller, permission))
+    found.map(|(permission, ..)| delegation_refusal(caller, permission))
 }
 
-/// Whether the caller may grant a permission at a place: it holds it there.
+/// Whether the caller may grant a permission on a target.
 fn can_delegate(caller: &Subject, permission: Permission, target: Option<&Target>) -> bool {
-    sets_up(caller, permission)
+    organization_token_can_delegate(caller, permission)
         || target.is_some_and(|target| decide(caller, permission, target).is_allowed())
 }
 
-/// The organization token counts as holding every project permission, because
-/// its purpose is to set up access for others.
-fn sets_up(caller: &Subject, permission: Permission) -> bool {
+/// Whether the caller is the organization token and may grant the permission as
+/// such. It counts as holding every project permission, because its purpose is
+/// to set up access for others.
+fn organization_token_can_delegate(caller: &Subject, permission: Permission) -> bool {
     matches!(caller.kind, Kind::Organization)
         && permission.resource.level() == Level::Project
         && caller.narrowed.is_none_or(|to| to.has(permission))
 }
 
-fn refusal(caller: &Subject, permission: Permission) -> Refusal {
+fn delegation_refusal(caller: &Subject, permission: Permission) -> Refusal {
     if holds(caller, permission, None).is_some() {
         Refusal::DelegationReach(permission)
     } else {
@@ -87,21 +92,22 @@ fn refusal(caller: &Subject, permission: Permission) -> Refusal {
     }
 }
 
-/// What a permission set gives wherever it will be granted: the caller must
-/// hold each of its permissions for all projects.
+/// Checks that the caller holds each permission of a set for all projects. This
+/// is required to create or extend the set, because it can be granted anywhere.
 ///
 /// # Errors
-/// The first permission that the caller does not hold.
+/// [`Refusal::Delegation`] with the first permission that the caller does not
+/// hold.
 pub fn ensure_holds_set(caller: &Subject, set: &PermissionSet) -> Result<(), Refusal> {
-    let missing = set
-        .permissions
-        .strongest()
-        .find(|permission| !sets_up(caller, *permission) && holds(caller, *permission, None).is_none());
+    let missing = set.permissions.strongest().find(|permission| {
+        !organization_token_can_delegate(caller, *permission) && holds(caller, *permission, None).is_none()
+    });
     missing.map_or(Ok(()), |permission| Err(Refusal::Delegation(permission)))
 }
 
-/// Every question that is asked: a permission, and the place before and after.
-fn probes(places: &Places) -> impl Iterator<Item = (Permission, Option<Target>, Option<Target>)> {
+/// All questions for `decide`: a permission with its target before and after
+/// the change. The target is `None` where the project does not exist.
+fn build_probes(places: &ProbeScope) -> impl Iterator<Item = (Permission, Option<Target>, Option<Target>)> {
     let same = |permission, target| (permission, Some(target), Some(target));
     let of_level = |level| {
         Resource::ALL
@@ -140,7 +146,7 @@ fn probes(places: &Places) -> impl Iterator<Item = (Permission, Option<Target>, 
 }
 
 impl Subject {
-    /// The projects that its grants name.
+    /// The projects that the subject's grants name, with duplicates.
     pub fn named_projects(&self) -> impl Iterator<Item = ProjectId> {
         self.grants.iter().filter_map(|grant| match grant.projects {
             Projects::One(project) => Some(project),
@@ -148,7 +154,7 @@ impl Subject {
         })
     }
 
-    /// The teams that it is in.
+    /// The teams to which the subject belongs.
     #[must_use]
     pub fn teams(&self) -> Vec<TeamId> {
         match &self.kind {
@@ -158,13 +164,14 @@ impl Subject {
         }
     }
 
-    /// Whether nothing is beyond it: an owner without a narrowed token.
+    /// Whether the subject is an owner whose token is not narrowed, so that it
+    /// holds every permission and no comparison is needed.
     #[must_use]
     pub fn holds_everything(&self) -> bool {
         self.is_owner() && self.narrowed.is_none()
     }
 
-    /// Which principal it is.
+    /// The id of the principal, with its kind.
     #[must_use]
     pub fn principal(&self) -> PrincipalId {
         match &self.kind {
@@ -176,7 +183,7 @@ impl Subject {
         }
     }
 
-    /// A principal of this kind that holds this set by its role, and no more.
+    /// A subject of this kind whose only grant is the set as its role.
     #[must_use]
     pub fn with_role(kind: Kind, set: &PermissionSet) -> Self {
         let role = Grant { set: set.clone(), projects: Projects::All, source: GrantSource::Role };
@@ -184,22 +191,24 @@ impl Subject {
     }
 }
 
-/// Whether a form may offer a role for a new service account of this home.
+/// Whether the caller may create a service account with this role and owner,
+/// so that a form can offer the role.
 #[must_use]
 pub fn can_give_account_role(caller: &Subject, set: &PermissionSet, home: AccountOwner) -> bool {
     let kind = Kind::ServiceAccount { id: ServiceAccountId::sample(u128::MAX), home };
-    offers(caller, &Subject::with_role(kind, set), Vec::new())
+    can_create_subject(caller, &Subject::with_role(kind, set), Vec::new())
 }
 
-/// Whether a form may offer a role for a person who joins without a team.
+/// Whether the caller may give this role to a new member without teams, so that
+/// a form can offer the role.
 #[must_use]
 pub fn can_give_person_role(caller: &Subject, set: &PermissionSet) -> bool {
     let kind = Kind::Person { id: PersonId::sample(u128::MAX), owner: false, teams: Vec::new() };
-    offers(caller, &Subject::with_role(kind, set), Vec::new())
+    can_create_subject(caller, &Subject::with_role(kind, set), Vec::new())
 }
 
-/// Whether a form may offer a set for a new service token: for all projects,
-/// or in one.
+/// Whether the caller may create a service token with a grant of this set, for
+/// all projects (`None`) or for one, so that a form can offer the grant.
 #[must_use]
 pub fn can_give_token_grant(caller: &Subject, set: &PermissionSet, project: Option<ProjectFacts>) -> bool {
     let kind = Kind::ServiceToken(crate::platform::id::TokenId::sample(u128::MAX));
@@ -207,11 +216,12 @@ pub fn can_give_token_grant(caller: &Subject, set: &PermissionSet, project: Opti
     if let Some(project) = project {
         token.grants[0].projects = Projects::One(project.id);
     }
-    offers(caller, &token, project.map(ProjectChange::unchanged).into_iter().collect())
+    can_create_subject(caller, &token, project.map(ProjectChange::unchanged).into_iter().collect())
 }
 
-fn offers(caller: &Subject, after: &Subject, projects: Vec<ProjectChange>) -> bool {
+/// Whether the caller holds everything that a new principal would hold.
+fn can_create_subject(caller: &Subject, after: &Subject, projects: Vec<ProjectChange>) -> bool {
     let member = |id| TeamFacts { id, owners: false, secret: false, members_manage_token: true };
     let teams = after.teams().into_iter().map(member).collect();
-    gained((None, after), caller, &Places { teams, projects }).is_none()
+    find_privilege_gain((None, after), caller, &ProbeScope { teams, projects }).is_none()
 }

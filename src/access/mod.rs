@@ -1,5 +1,9 @@
-//! Who may do what. Pure rules: loaded facts in, a decision out; no I/O, no
-//! HTTP, no SQL.
+//! The access rules: who may do what. `decide` is the only function that makes
+//! a decision; `delegation` compares what principals hold before and after a
+//! change; `permit` turns a decision into the proof that a write needs.
+//!
+//! Everything here is pure. The callers load the principal (`principals`) and
+//! the object, and pass them in. There is no I/O, no HTTP and no SQL.
 
 mod addresses;
 mod built_in;
@@ -16,12 +20,12 @@ mod visibility;
 pub use addresses::IpAllowList;
 pub use catalog::{Sets, built_in, built_in_sets};
 pub use decide::{
-    Decision, Refusal, Via, accounts_seen, anywhere, decide, effective, holds_groups, knows_team,
-    reaches_organization,
+    AllowedBy, Decision, Refusal, can_manage_teams, can_see_team, decide, effective_permissions,
+    permissions_held_anywhere, reaches_unrestricted_projects, visible_service_accounts,
 };
 pub use delegation::{
-    Places, ProjectChange, can_give_account_role, can_give_person_role, can_give_token_grant,
-    ensure_holds_set, gained,
+    ProbeScope, ProjectChange, can_give_account_role, can_give_person_role, can_give_token_grant,
+    ensure_holds_set, find_privilege_gain,
 };
 pub use permission::{Level, Permission, Permissions, Resource, Verb};
 pub use permission_set::PermissionSet;
@@ -30,4 +34,4 @@ pub use policy::{LifetimeRule, PLANS, Policy};
 pub use subject::{
     AccountOwner, Grant, GrantSource, Kind, PrincipalId, Projects, Subject, TeamRole, TokenKind,
 };
-pub use visibility::{Audience, ProjectFacts, Target, TeamFacts, Visibility, reaches};
+pub use visibility::{Audience, ProjectFacts, Target, TeamFacts, Visibility, reaches_project};

@@ -1,13 +1,16 @@
-//! Permissions: `resource:read` and `resource:write`, and sets of them as bits.
+//! Permissions: `resource:read` and `resource:write`, and collections of them
+//! as bit sets. Write includes read. Each resource belongs to the organization
+//! level or to the project level.
 
 use std::sync::LazyLock;
 
 use crate::platform::text::string_enum;
 
 string_enum! {
-    /// What a permission is about. The names of the first 27 are those of the
-    /// role matrix that the built-in sets follow: `groups` are teams,
-    /// `members` people, `auth_provider` sign-on.
+    /// The resources that permissions refer to. The names follow the role
+    /// matrix of the built-in sets: `groups` are teams, `members` are people,
+    /// `auth_provider` is sign-on. All resources before [`Self::EnvCredentials`]
+    /// are at organization level, so the order matters.
     Resource {
         /// The organization's name and policies.
         Settings = "settings",
@@ -23,7 +26,7 @@ string_enum! {
         Groups = "groups",
         /// Invitations.
         Invitations = "invitations",
-        /// Address limits.
+        /// The IP addresses from which tokens can be used.
         IpRestrictions = "ip_restrictions",
         /// Licenses.
         Licenses = "licenses",
@@ -31,7 +34,7 @@ string_enum! {
         MarketplaceApp = "marketplace_app",
         /// People.
         Members = "members",
-        /// Making projects.
+        /// Creating projects.
         ProjectCreate = "project_create",
         /// Public models.
         PublicModels = "public_models",
@@ -47,8 +50,8 @@ string_enum! {
         Services = "services",
         /// Identity providers.
         IdentityProviders = "identity_providers",
-        /// A person's own credentials: their personal tokens. It is no part of
-        /// any permission set; a narrowed token has it only if it was selected.
+        /// A person's own credentials: their personal tokens. No permission set
+        /// contains it; a narrowed token carries it only if it was selected.
         Credentials = "credentials",
         /// Credentials of environments.
         EnvCredentials = "env_credentials",
@@ -64,9 +67,9 @@ string_enum! {
         Jobs = "jobs",
         /// Metadata queries.
         MetadataGraphql = "metadata_graphql",
-        /// Who may do what in a project.
+        /// The grants that name a project, and its visibility.
         ProjectPermissions = "permissions",
-        /// The project's own record.
+        /// The project itself: its name and description.
         Projects = "projects",
         /// Repositories.
         Repositories = "repositories",
@@ -80,74 +83,75 @@ string_enum! {
 }
 
 string_enum! {
-    /// Reading, or writing, which includes reading.
+    /// What a permission allows with its resource.
     Verb {
-        /// See it.
+        /// See the resource.
         Read = "read",
-        /// Change it.
+        /// Create, change and delete the resource. Includes reading.
         Write = "write",
     }
 }
 
 string_enum! {
-    /// Where a permission holds.
+    /// Whether a permission applies to the organization or to projects.
     Level {
-        /// Of the organization as a whole.
+        /// Applies to the organization as a whole.
         Organization = "organization",
-        /// Of one project.
+        /// Applies to what is inside a project.
         Project = "project",
     }
 }
 
 impl Resource {
-    /// Whether it is the organization's or lies in a project.
+    /// The level at which this resource exists.
     #[must_use]
     pub const fn level(self) -> Level {
         if (self as u8) < (Self::EnvCredentials as u8) { Level::Organization } else { Level::Project }
     }
 
-    /// The resources that permission sets are made of.
+    /// The resources that a permission set can contain: all but
+    /// [`Self::Credentials`].
     pub fn grantable() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|resource| *resource != Self::Credentials)
     }
 
-    /// The permission to see it.
+    /// The permission to see this resource.
     #[must_use]
     pub const fn read(self) -> Permission {
         Permission { resource: self, verb: Verb::Read }
     }
 
-    /// The permission to change it.
+    /// The permission to change this resource.
     #[must_use]
     pub const fn write(self) -> Permission {
         Permission { resource: self, verb: Verb::Write }
     }
 }
 
-/// `resource:read` or `resource:write`.
+/// One permission, written as `resource:read` or `resource:write`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Permission {
-    /// About what.
+    /// The left part of the written form.
     pub resource: Resource,
-    /// To do what.
+    /// The right part of the written form.
     pub verb: Verb,
 }
 
 impl Permission {
-    /// Every permission there is.
+    /// All permissions that exist, for each resource read before write.
     pub fn all() -> impl Iterator<Item = Self> {
         Resource::ALL.iter().flat_map(|resource| [resource.read(), resource.write()])
     }
 }
 
-/// The words of all permissions, by resource: reading, writing.
+/// The written form of all permissions, indexed by resource and then by verb.
 static WORDS: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| {
     let word = |resource: &Resource, verb: Verb| format!("{resource}:{verb}");
     Resource::ALL.iter().map(|it| [word(it, Verb::Read), word(it, Verb::Write)]).collect()
 });
 
 impl Permission {
-    /// As it is written: `runs:read`.
+    /// The written form, like `runs:read`.
     #[must_use]
     pub fn word(self) -> &'static str {
         &WORDS[self.resource as usize][self.verb as usize]
@@ -169,8 +173,8 @@ impl std::str::FromStr for Permission {
     }
 }
 
-/// A set of permissions: one bit a resource for reading, one for writing.
-/// Who has the bit for writing has the one for reading.
+/// A collection of permissions: for each resource one bit for read and one for
+/// write. Adding a write permission also adds the read permission.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Permissions {
     read: u64,
@@ -178,77 +182,79 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// None.
+    /// No permission.
     pub const NONE: Self = Self { read: 0, write: 0 };
 
-    /// All that are.
+    /// All permissions that exist.
     pub const ALL: Self = {
         let bits = (1 << Resource::ALL.len()) - 1;
         Self { read: bits, write: bits }
     };
 
-    /// Those of the organization's level.
+    /// The permissions at organization level.
     pub const ORGANIZATION: Self = {
         let bits = (1 << Resource::EnvCredentials as u8) - 1;
         Self { read: bits, write: bits }
     };
 
-    /// Those of the project level.
+    /// The permissions at project level.
     pub const PROJECT: Self = Self::ALL.without(Self::ORGANIZATION);
 
-    /// Reading alone, of everything.
+    /// The read permission of every resource.
     pub const READS: Self = Self { read: Self::ALL.read, write: 0 };
 
-    /// Just this one (and reading, where it is to write).
+    /// A collection with this permission, and for a write also the read.
     #[must_use]
-    pub const fn of(permission: Permission) -> Self {
+    pub const fn from_permission(permission: Permission) -> Self {
         let bit = 1 << permission.resource as u8;
         Self { read: bit, write: if matches!(permission.verb, Verb::Write) { bit } else { 0 } }
     }
 
-    /// Writes of the first, reads of the second.
+    /// Write (and read) permission for the resources of `writes`, read
+    /// permission for those of `reads`.
     #[must_use]
     pub const fn from_lists(writes: &[Resource], reads: &[Resource]) -> Self {
         let mut set = Self::NONE;
         let mut place = 0;
         while place < writes.len() {
-            set = set.and(Self::of(writes[place].write()));
+            set = set.union(Self::from_permission(writes[place].write()));
             place += 1;
         }
         place = 0;
         while place < reads.len() {
-            set = set.and(Self::of(reads[place].read()));
+            set = set.union(Self::from_permission(reads[place].read()));
             place += 1;
         }
         set
     }
 
-    /// These and those.
+    /// The permissions that are in either collection.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self { read: self.read | other.read, write: self.write | other.write }
     }
 
-    /// Only what is in both.
+    /// The permissions that are in both collections.
     #[must_use]
-    pub const fn only(self, other: Self) -> Self {
+    pub const fn intersection(self, other: Self) -> Self {
         Self { read: self.read & other.read, write: self.write & other.write }
     }
 
-    /// Without those of `other`, bit by bit: taking away a write that was not
-    /// named as a read leaves the read.
+    /// The permissions that are not in `other`. Reads and writes are removed
+    /// independently of each other.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self { read: self.read & !other.read, write: self.write & !other.write }
     }
 
-    /// These, but no writing of `resource`; reading stays.
+    /// This collection without the write permission of `resource`. The read
+    /// permission stays.
     #[must_use]
     pub const fn without_write(self, resource: Resource) -> Self {
         Self { read: self.read, write: self.write & !(1 << resource as u8) }
     }
 
-    /// Whether `permission` is one of them.
+    /// Whether the collection contains this permission.
     #[must_use]
     pub const fn has(self, permission: Permission) -> bool {
         let bits = match permission.verb {
@@ -258,25 +264,26 @@ impl Permissions {
         bits & (1 << permission.resource as u8) != 0
     }
 
-    /// Whether all of `other` are among them.
+    /// Whether the collection contains all permissions of `other`.
     #[must_use]
-    pub const fn include(self, other: Self) -> bool {
+    pub const fn contains_all(self, other: Self) -> bool {
         other.read & !self.read == 0 && other.write & !self.write == 0
     }
 
-    /// Whether there are none.
+    /// Whether the collection contains no permission.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.read == 0 && self.write == 0
     }
 
-    /// Each of them, a read and its write apart.
+    /// All permissions of the collection. A write yields its read as well.
     pub fn each(self) -> impl Iterator<Item = Permission> {
         Permission::all().filter(move |permission| self.has(*permission))
     }
 
-    /// As OAuth's `scope` says it: each word, a write and its read, because who
-    /// reads it compares words.
+    /// The value of OAuth's `scope` (RFC 6749, section 3.3): all permissions,
+    /// separated by spaces. A write is listed with its read, because clients
+    /// compare the words and do not know that write includes read.
     #[must_use]
     pub fn scope(self) -> String {
         let mut scope = String::with_capacity(1024);
@@ -289,7 +296,8 @@ impl Permissions {
         scope
     }
 
-    /// The strongest of each resource: `runs:write` stands for its read too.
+    /// The strongest permission for each resource: the write, or the read where
+    /// the collection has no write.
     pub fn strongest(self) -> impl Iterator<Item = Permission> {
         Resource::ALL.iter().filter_map(move |resource| {
             [resource.write(), resource.read()].into_iter().find(|permission| self.has(*permission))
@@ -305,7 +313,7 @@ impl std::fmt::Debug for Permissions {
 
 impl FromIterator<Permission> for Permissions {
     fn from_iter<I: IntoIterator<Item = Permission>>(all: I) -> Self {
-        all.into_iter().fold(Self::NONE, |set, permission| set.and(Self::of(permission)))
+        all.into_iter().fold(Self::NONE, |set, permission| set.union(Self::from_permission(permission)))
     }
 }
 

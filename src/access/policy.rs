@@ -1,5 +1,7 @@
-//! What an organization allows its members to make: lifetimes, kinds, sets,
-//! addresses.
+//! The policies of an organization: the lifetimes of tokens, who can create
+//! service accounts, which permission sets a service token can carry, and from
+//! which IP addresses its tokens work. They are stored as one JSON document;
+//! a rule that is missing in it limits nothing.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -50,8 +52,8 @@ impl Default for Policy {
     }
 }
 
-/// The presets of which sets service tokens may carry: the plans of the system
-/// that this rule comes from. Name, and the sets (`None`: all).
+/// Presets for [`Policy::service_token_sets`], one for each dbt Cloud plan: the
+/// display name and the slugs of the sets (`None` means all sets).
 pub const PLANS: &[(&str, Option<&[&str]>)] = &[
     ("Enterprise", None),
     ("Developer and Starter", Some(&["semantic_layer_only"])),
@@ -70,22 +72,23 @@ pub const PLANS: &[(&str, Option<&[&str]>)] = &[
 ];
 
 impl Policy {
-    /// The lifetimes of a kind.
+    /// The default and the maximum lifetime for tokens of this kind.
     #[must_use]
     pub fn lifetime(&self, kind: TokenKind) -> LifetimeRule {
         self.lifetimes.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Whether service tokens may carry the set of this slug.
+    /// Whether a service token may carry the set with this slug.
     #[must_use]
     pub fn carries(&self, set: &str) -> bool {
         self.service_token_sets.as_ref().is_none_or(|sets| sets.iter().any(|slug| slug == set))
     }
 
-    /// Whether tokens of the organization are taken from this address.
+    /// Whether tokens of the organization can be used from this IP address
+    /// (`None` if it is not known).
     #[must_use]
-    pub fn ip_allowed(&self, address: Option<IpAddr>) -> bool {
-        ip_allowed(&self.allowed_addresses, &self.blocked_addresses, address)
+    pub fn ip_allowed(&self, ip: Option<IpAddr>) -> bool {
+        ip_allowed(&self.allowed_addresses, &self.blocked_addresses, ip)
     }
 }
 

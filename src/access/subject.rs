@@ -1,4 +1,5 @@
-//! Who asks: a principal with everything that `decide` must know of it.
+//! The subject of a decision: a principal in one organization with everything
+//! that `decide` needs to know about it. `principals` loads subjects.
 
 use super::permission::Permissions;
 use super::permission_set::PermissionSet;
@@ -6,17 +7,17 @@ use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId
 use crate::platform::text::string_enum;
 
 string_enum! {
-    /// What a person is in a team.
+    /// The role of a person in a team.
     TeamRole {
-        /// Manages its members, projects and service accounts.
+        /// Manages the team's members, projects and service accounts.
         Admin = "admin",
-        /// Works in it.
+        /// Sees the team and holds its grants.
         Member = "member",
     }
 }
 
 string_enum! {
-    /// The kinds of token.
+    /// The kinds of token. The prefix of a token's value tells its kind.
     TokenKind {
         /// `tsro_`: acts as the organization.
         Organization = "organization",
@@ -30,13 +31,15 @@ string_enum! {
         Personal = "personal",
         /// `tsrx_`: short-lived, exchanged for another credential.
         Access = "access",
-        /// `tsrr_`: a registered service, to verify tokens and for nothing else.
+        /// `tsrr_`: authenticates a registered service at the verification
+        /// endpoints, and nowhere else.
         ServiceSecret = "service_secret",
     }
 }
 
 impl TokenKind {
-    /// The kinds that a service can accept: all but its own secret.
+    /// The kinds that a service can be configured to accept: all kinds except
+    /// service secrets.
     pub const PRESENTED: &'static [Self] = &[
         Self::Organization,
         Self::Team,
@@ -46,13 +49,14 @@ impl TokenKind {
         Self::Access,
     ];
 
-    /// Reads kinds as they are stored: words with spaces between.
+    /// Parses the stored form of a list: words separated by spaces. Unknown
+    /// words are ignored.
     #[must_use]
-    pub fn list(text: &str) -> Vec<Self> {
+    pub fn parse_list(text: &str) -> Vec<Self> {
         text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
     }
 
-    /// As pages say it.
+    /// The name of the kind on pages.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -67,61 +71,62 @@ impl TokenKind {
     }
 }
 
-/// Where a service account belongs.
+/// What a service account belongs to: its scope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccountOwner {
-    /// To the organization.
+    /// An organization-scoped account.
     Organization,
-    /// To one team.
+    /// An account that is scoped to this team.
     Team(TeamId),
 }
 
-/// What kind of principal it is.
+/// The kind of a principal, with what the rules need to know about each kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A member of the organization.
     Person {
-        /// Which.
+        /// The person's id in the installation.
         id: PersonId,
-        /// Whether they are in the `owners` team.
+        /// Whether the person is in the `owners` team.
         owner: bool,
-        /// Their teams and what they are there.
+        /// The person's teams in this organization, `owners` included, with
+        /// the role in each.
         teams: Vec<(TeamId, TeamRole)>,
     },
-    /// The organization itself, by its token.
+    /// The organization itself, represented by its token.
     Organization,
-    /// A team, by its token.
+    /// A team, represented by its token.
     Team(TeamId),
     /// A service account.
     ServiceAccount {
-        /// Its UID.
+        /// The account's UID.
         id: ServiceAccountId,
-        /// Where it belongs.
+        /// The organization or the team that the account belongs to.
         home: AccountOwner,
     },
     /// A service token, which acts as itself.
     ServiceToken(TokenId),
 }
 
-/// Which principal something is about.
+/// Identifies a principal of any kind within one organization.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PrincipalId {
     /// A person.
     Person(PersonId),
-    /// The organization, which its token acts as.
+    /// The organization: the principal that its token acts as.
     Organization,
-    /// A team.
+    /// A team: the principal that its token acts as.
     Team(TeamId),
     /// A service account.
     ServiceAccount(ServiceAccountId),
-    /// A service token.
+    /// A service token, which acts as itself.
     ServiceToken(TokenId),
 }
 
 impl std::str::FromStr for PrincipalId {
     type Err = crate::platform::id::NotAnId;
 
-    /// Reads an id with its prefix, as grants store it.
+    /// Parses an id with its prefix, as the table of grants stores it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('_').map(|(prefix, _)| prefix) {
             Some("person") => text.parse().map(Self::Person),
@@ -133,67 +138,71 @@ impl std::str::FromStr for PrincipalId {
     }
 }
 
-/// Where a grant holds.
+/// The projects in which a grant applies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Projects {
-    /// In all projects, those made later too, and in the organization.
+    /// All projects, also those that are created later, and the organization
+    /// level.
     All,
-    /// In this one.
+    /// One project. Such a grant gives no permission at organization level.
     One(ProjectId),
 }
 
-/// How a grant came to the principal.
+/// How a principal obtained a grant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum GrantSource {
-    /// It is the principal's role.
+    /// The grant is the principal's role.
     Role,
-    /// It names the principal.
+    /// The grant names the principal.
     Named,
-    /// It came with a team (its slug).
+    /// The grant belongs to the team with this slug, of which the principal is
+    /// a member.
     Team(String),
-    /// It came with a team that the reader may not know.
+    /// The grant belongs to a team that the caller cannot see.
     SecretTeam,
 }
 
-/// A permission set that a principal holds, and where.
+/// A permission set that a principal holds in all projects or in one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Grant {
-    /// Which set.
+    /// The permission set that is granted.
     pub set: PermissionSet,
-    /// Where.
+    /// Where the grant applies.
     pub projects: Projects,
-    /// Through what.
+    /// How the principal obtained the grant.
     pub source: GrantSource,
 }
 
 /// A principal in one organization, with its grants.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Subject {
-    /// What it is.
+    /// The kind of the principal, with its id.
     pub kind: Kind,
-    /// What it holds, from every source.
+    /// The grants of the principal from every source: its role, its teams, and
+    /// the grants that name it.
     pub grants: Vec<Grant>,
-    /// What the token that it came with is narrowed to, if it is.
+    /// The permissions that the presented token is narrowed to. `None` if the
+    /// token carries everything that the principal holds, or in a session.
     pub narrowed: Option<Permissions>,
 }
 
 impl Subject {
-    /// Whether it is an owner.
+    /// Whether the principal is a person in the `owners` team.
     #[must_use]
     pub fn is_owner(&self) -> bool {
         matches!(self.kind, Kind::Person { owner: true, .. })
     }
 
-    /// Whether it is a person.
+    /// Whether the principal is a person, as opposed to a machine principal.
     #[must_use]
     pub fn is_person(&self) -> bool {
         matches!(self.kind, Kind::Person { .. })
     }
 
-    /// What it is in a team: a person's team role; a team's own token and
-    /// accounts are in it too, but manage nothing.
+    /// The role of the principal in a team; `None` if it does not belong to the
+    /// team. The team's own token and service accounts count as members.
     #[must_use]
-    pub fn in_team(&self, team: TeamId) -> Option<TeamRole> {
+    pub fn role_in_team(&self, team: TeamId) -> Option<TeamRole> {
         match &self.kind {
             Kind::Person { teams, .. } => teams.iter().find(|(id, _)| *id == team).map(|(_, role)| *role),
             Kind::Team(id) if *id == team => Some(TeamRole::Member),
@@ -204,7 +213,7 @@ impl Subject {
         }
     }
 
-    /// The token without its narrowing: what the principal could do at most.
+    /// The same principal as if its token were not narrowed.
     #[must_use]
     pub fn unnarrowed(&self) -> Self {
         Self { narrowed: None, ..self.clone() }

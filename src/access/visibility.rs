@@ -1,4 +1,5 @@
-//! What is asked about, and gate 2: which principals a project lets in.
+//! The targets of decisions, and gate 2: which principals can reach a project.
+//! Gate 1, the permission, is in `decide`, which calls [`reaches_project`].
 
 use super::permission::{Resource, Verb};
 use super::subject::{AccountOwner, Kind, Projects, Subject};
@@ -6,108 +7,115 @@ use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId};
 use crate::platform::text::string_enum;
 
 string_enum! {
-    /// Whom a project lets in.
+    /// Which principals can reach a project.
     Visibility {
-        /// Everyone of the organization reads and writes.
+        /// Every principal of the organization can read and write.
         Open = "open",
-        /// Everyone of the organization reads; the team writes.
+        /// Every principal of the organization can read. Writing is as for
+        /// [`Self::Team`].
         Public = "public",
-        /// The team, organization-scoped accounts, and who is named.
+        /// The owning team with its token and accounts, organization-scoped
+        /// principals, owners, and principals that a grant names.
         Team = "team",
-        /// Who is named, and owners.
+        /// Owners and principals that a grant names. The organization token
+        /// reaches only the project's record and grants.
         Restricted = "restricted",
     }
 }
 
-/// What the rules must know of a project.
+/// What the rules need to know about a project.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProjectFacts {
-    /// Which.
+    /// The project's id.
     pub id: ProjectId,
-    /// The team that owns it.
+    /// The team that owns the project.
     pub team: TeamId,
-    /// Whom it lets in.
+    /// Which principals can reach the project.
     pub visibility: Visibility,
 }
 
-/// What the rules must know of a team.
+/// What the rules need to know about a team.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TeamFacts {
-    /// Which.
+    /// The team's id.
     pub id: TeamId,
-    /// Whether it is the `owners` team.
+    /// Whether this is the `owners` team.
     pub owners: bool,
-    /// Whether only its people and those who manage teams see it.
+    /// Whether only the team's members, and principals that can manage teams,
+    /// can see it.
     pub secret: bool,
-    /// Whether its members may manage its API token.
+    /// Whether members without the team role `admin` may manage its API token.
     pub members_manage_token: bool,
 }
 
-/// What a decision is about.
+/// The object of a decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// The organization and what belongs to it as a whole.
+    /// The organization and everything at organization level that has no
+    /// target of its own.
     Organization,
-    /// Ending the organization.
+    /// The existence of the organization: deleting it.
     OrganizationItself,
-    /// The organization's token.
+    /// The organization token.
     OrganizationToken,
-    /// A team's record.
+    /// A team's record: its name, description, visibility and role.
     Team(TeamFacts),
-    /// Who is in a team, and as what.
+    /// The memberships of a team.
     TeamMembers(TeamFacts),
     /// A team's token.
     TeamToken(TeamFacts),
-    /// The service accounts of this home.
+    /// The list of service accounts of this owner.
     ServiceAccounts(AccountOwner),
     /// Creating a service account.
     NewServiceAccount {
-        /// Where it will belong.
+        /// What the new account will belong to.
         home: AccountOwner,
-        /// Whether the organization's policy lets no other person than owners do it.
+        /// Whether the organization's policy reserves this for owners. It binds
+        /// people only, not machine principals.
         owners_only: bool,
     },
-    /// One service account.
+    /// One service account, with what it belongs to.
     ServiceAccount(ServiceAccountId, AccountOwner),
-    /// Making projects of this team.
+    /// Creating a project of this team.
     NewProject(TeamId),
-    /// A project and what lies in it.
+    /// A project and everything inside it.
     Project(ProjectFacts),
-    /// A person's own credentials.
+    /// The credentials of this person.
     Credentials(PersonId),
 }
 
-/// Whose things of a kind a caller sees in a list.
+/// Which objects of a kind a caller can see in a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Audience {
-    /// Everyone's.
+    /// All objects of the organization.
     All,
-    /// Those of these teams.
+    /// The objects of these teams.
     Teams(Vec<TeamId>),
 }
 
-/// Gate 2: whether a project lets the principal in, to read or to write.
+/// Gate 2: whether a principal can reach a project to read or to write.
 #[must_use]
-pub fn reaches(subject: &Subject, project: &ProjectFacts, verb: Verb) -> bool {
+pub fn reaches_project(subject: &Subject, project: &ProjectFacts, verb: Verb) -> bool {
     let team = || {
         subject.is_owner()
-            || subject.in_team(project.team).is_some()
-            || organization_wide(&subject.kind)
-            || named(subject, project)
+            || subject.role_in_team(project.team).is_some()
+            || is_organization_wide(&subject.kind)
+            || is_named_in(subject, project)
     };
     match project.visibility {
         Visibility::Open => true,
         Visibility::Public => matches!(verb, Verb::Read) || team(),
         Visibility::Team => team(),
-        // The organization token is let in to the project's record and grants; `record_only` keeps it there.
+        // The organization token reaches the project's record and grants; `is_closed_to_organization_token` refuses the rest.
         Visibility::Restricted => {
-            subject.is_owner() || named(subject, project) || matches!(subject.kind, Kind::Organization)
+            subject.is_owner() || is_named_in(subject, project) || matches!(subject.kind, Kind::Organization)
         }
     }
 }
 
-/// Whether the principal works in every project that is not restricted.
-pub(super) fn organization_wide(kind: &Kind) -> bool {
+/// Whether a principal of this kind reaches every project that is not
+/// restricted, whichever team owns it.
+pub(super) fn is_organization_wide(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::Organization
@@ -116,15 +124,16 @@ pub(super) fn organization_wide(kind: &Kind) -> bool {
     )
 }
 
-/// Whether a grant that counts names the project.
-fn named(subject: &Subject, project: &ProjectFacts) -> bool {
-    may_be_named(&subject.kind, project)
+/// Whether the principal has a grant that names the project and is in effect.
+fn is_named_in(subject: &Subject, project: &ProjectFacts) -> bool {
+    can_be_named(&subject.kind, project)
         && subject.grants.iter().any(|grant| grant.projects == Projects::One(project.id))
 }
 
-/// A team-scoped account cannot be named in another team's team or restricted
-/// project, and a grant from before the project became one no longer counts.
-pub(super) fn may_be_named(kind: &Kind, project: &ProjectFacts) -> bool {
+/// Whether a grant that names the project is in effect for a principal of this
+/// kind. A team-scoped account cannot be named in a team or restricted project
+/// of another team. An older grant has no effect once the project becomes one.
+pub(super) fn can_be_named(kind: &Kind, project: &ProjectFacts) -> bool {
     match kind {
         Kind::ServiceAccount { home: AccountOwner::Team(team), .. } => {
             *team == project.team || matches!(project.visibility, Visibility::Open | Visibility::Public)
@@ -133,9 +142,13 @@ pub(super) fn may_be_named(kind: &Kind, project: &ProjectFacts) -> bool {
     }
 }
 
-/// Of a restricted project the organization token may change the record and
-/// the grants, nothing else.
-pub(super) fn record_only(kind: &Kind, project: &ProjectFacts, resource: Resource) -> bool {
+/// Whether the resource is closed to the organization token: in a restricted
+/// project it can change the project's record and grants, and nothing else.
+pub(super) fn is_closed_to_organization_token(
+    kind: &Kind,
+    project: &ProjectFacts,
+    resource: Resource,
+) -> bool {
     matches!(kind, Kind::Organization)
         && project.visibility == Visibility::Restricted
         && !matches!(resource, Resource::Projects | Resource::ProjectPermissions)

@@ -1,8 +1,8 @@
 //! Asking `decide` about anybody.
 
 use crate::access::{
-    Decision, Grant, GrantSource, Level, Permission, Permissions, Projects, Refusal, Resource, Subject,
-    Target, Via, authorize_read, decide, knows_team,
+    AllowedBy, Decision, Grant, GrantSource, Level, Permission, Permissions, Projects, Refusal, Resource,
+    Subject, Target, authorize_read, can_see_team, decide,
 };
 use crate::callers::Caller;
 use crate::organizations::model::Settings;
@@ -79,7 +79,7 @@ async fn conceal_teams(context: &Context, caller: &Caller, subject: &mut Subject
     let mut hidden: Vec<String> = Vec::new();
     for team in subject.teams() {
         let team = crate::teams::store::find(&context.db, caller.organization.id, &team.to_string()).await?;
-        if !knows_team(&caller.subject, team.id, team.facts().secret) {
+        if !can_see_team(&caller.subject, team.id, team.facts().secret) {
             hidden.push(team.slug);
         }
     }
@@ -123,7 +123,7 @@ pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Ve
     let target = project.map_or(Target::Organization, |project| Target::Project(project.facts()));
     let level = if project.is_some() { Level::Project } else { Level::Organization };
     let all: Permissions = match what {
-        Some(one) => Permissions::of(one),
+        Some(one) => Permissions::from_permission(one),
         None => Permissions::ALL,
     };
     let asked = Permission::all().filter(|permission| match what {
@@ -147,13 +147,15 @@ pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Ve
 pub fn reason(decision: &Decision<'_>) -> String {
     match decision {
         Decision::Allowed(via) => match via {
-            Via::Owner => "Owners may everything.".to_owned(),
-            Via::OrganizationToken => "The organization token administers everything but runs.".to_owned(),
-            Via::Grant(grant) => grant_text(grant),
-            Via::TeamAdmin => "An admin of the team that owns it may.".to_owned(),
-            Via::InTeam => "Whoever is in the team may.".to_owned(),
-            Via::Member => "Every member of the organization may.".to_owned(),
-            Via::Itself => "A service account may see itself.".to_owned(),
+            AllowedBy::Owner => "Owners may everything.".to_owned(),
+            AllowedBy::OrganizationToken => {
+                "The organization token administers everything but runs.".to_owned()
+            }
+            AllowedBy::Grant(grant) => grant_text(grant),
+            AllowedBy::TeamAdmin => "An admin of the team that owns it may.".to_owned(),
+            AllowedBy::TeamMember => "Whoever is in the team may.".to_owned(),
+            AllowedBy::OrganizationMember => "Every member of the organization may.".to_owned(),
+            AllowedBy::Itself => "A service account may see itself.".to_owned(),
         },
         Decision::Refused(refusal @ Refusal::Missing(_)) => format!("No grant gives it. {refusal}"),
         Decision::Refused(refusal) => refusal.to_string(),

@@ -115,7 +115,7 @@ pub async fn create(
     }
     if let Some(bound) = bounds.permissions {
         let asked = token.permissions.unwrap_or(bound);
-        if !bound.include(asked) {
+        if !bound.contains_all(asked) {
             let message = "may hold only what the token that makes it carries";
             return Err(Error::Invalid(ValidationErrors::one("permissions", message)));
         }

@@ -1,37 +1,40 @@
-//! The check for privilege gain, in the one place that every change passes.
+//! The check for privilege gain, which every change passes at commit.
 //!
-//! A change records its effects as it writes. The principals that they affect
-//! are loaded before the first write that affects them and again at commit,
-//! inside the transaction; what they gained must be something that the caller
-//! could do when the change began. Owners can do everything, so nothing is
-//! loaded for them.
+//! A change records the effects of its writes. The principals that an effect
+//! concerns are loaded before the write and again at commit, both inside the
+//! transaction. What they gained must be something that the caller could do
+//! when the change began. Owners can do everything, so nothing is loaded for
+//! them.
 
 use std::collections::HashMap;
 
 use super::event::{Actor, ActorKind};
 use crate::access::{Grant, Refusal};
 use crate::access::{
-    GrantSource, Kind, PermissionSet, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts,
-    Projects, Subject, ensure_holds_set, gained,
+    GrantSource, Kind, PermissionSet, Permissions, PrincipalId, ProbeScope, ProjectChange, ProjectFacts,
+    Projects, Subject, ensure_holds_set, find_privilege_gain,
 };
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TokenId};
 use crate::platform::{Error, Result, Timestamp, Tx, sql};
 use crate::principals::{
-    self, Affected, Effect, OrganizationFacts, load_affected, load_places, load_representatives, load_subject,
+    self, Affected, Effect, OrganizationFacts, load_affected, load_probe_scope, load_representatives,
+    load_subject,
 };
 
-/// Who must hold what a change gives.
+/// Who must hold the access that a change grants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
-    /// Whoever makes the change.
+    /// The actor of the change.
     Actor,
-    /// This principal, in whose name it is made.
+    /// This principal, on whose behalf the change is made (the inviter when an
+    /// invitation is accepted).
     Principal(PrincipalId),
-    /// Nobody: the product itself gives it.
+    /// Nobody: the product itself makes the change, and no check is done.
     System,
 }
 
-/// What a change gives, and who answers for it.
+/// The recorded effects of a change, and the caller with which they are
+/// compared.
 #[derive(Debug)]
 pub(super) struct Privileges {
     authority: Authority,
@@ -77,7 +80,9 @@ impl Privileges {
         Ok(caller)
     }
 
-    /// Remembers an effect, and what the principals that it affects hold now.
+    /// Records an effect before its write, with what the affected principals
+    /// hold at this moment. Credentials for the caller's own principal are
+    /// checked here at once.
     pub(super) async fn record(
         &mut self,
         tx: &mut Tx,
@@ -129,7 +134,7 @@ impl Privileges {
 /// The projects that a change edits, as they were.
 type Edited = HashMap<ProjectId, ProjectFacts>;
 
-/// What of an effect is more than the caller can give.
+/// Finds what an effect grants that the caller does not hold.
 async fn refused(
     tx: &mut Tx,
     (was, now): (&OrganizationFacts, &OrganizationFacts),
@@ -164,7 +169,7 @@ async fn refused(
         let Some(subject) = subject else { continue };
         let known = before.subjects.iter().find(|(id, _)| *id == principal);
         let held = known.and_then(|(_, held)| held.as_ref()).filter(|_| !is_credential);
-        // A team without a past has no projects yet: what it will reach there, nobody reaches.
+        // A new team owns no projects yet, so its reach inside its own projects grants nothing.
         let own_team_is_new = held.is_none() && matches!(subject.kind, Kind::Team(_));
         let subject = if own_team_is_new { without_team(subject) } else { subject };
         if let Some(refusal) = compare(tx, (held, &subject), caller, edited).await? {
@@ -174,7 +179,8 @@ async fn refused(
     Ok(None)
 }
 
-/// What those gain whom an edited project lets in.
+/// Finds what principals gain that reach an edited project only after the
+/// change, and that the caller does not hold.
 async fn refused_project(
     tx: &mut Tx,
     (was, now): (&OrganizationFacts, &OrganizationFacts),
@@ -189,8 +195,8 @@ async fn refused_project(
     let mut subjects = load_representatives(&mut *tx, was, &teams).await?;
     subjects.extend(before.subjects.iter().filter_map(|(_, subject)| subject.clone()));
     for subject in &subjects {
-        let places = Places { teams: Vec::new(), projects: vec![change] };
-        if let Some(refusal) = gained((Some(subject), subject), caller, &places) {
+        let places = ProbeScope { teams: Vec::new(), projects: vec![change] };
+        if let Some(refusal) = find_privilege_gain((Some(subject), subject), caller, &places) {
             return Ok(Some(refusal));
         }
     }
@@ -203,15 +209,15 @@ async fn compare(
     caller: &Subject,
     edited: &Edited,
 ) -> Result<Option<Refusal>> {
-    let mut places = load_places(tx, after).await?;
+    let mut places = load_probe_scope(tx, after).await?;
     for place in &mut places.projects {
         let was = place.after.and_then(|is| edited.get(&is.id));
         place.before = was.copied().or(place.before);
     }
-    Ok(gained((before, after), caller, &places))
+    Ok(find_privilege_gain((before, after), caller, &places))
 }
 
-/// Somebody as they will be once they have accepted an invitation.
+/// The subject that a person will be after accepting an invitation.
 async fn invitee(
     tx: &mut Tx,
     facts: &OrganizationFacts,
@@ -242,8 +248,8 @@ fn without_team(subject: Subject) -> Subject {
     Subject { kind, ..subject }
 }
 
-/// A principal makes itself another credential: it carries no more than the
-/// one that asks for it.
+/// Checks a credential that a principal creates for itself: it may carry no
+/// more permissions than the credential of the request.
 fn ensure_own_credential(own: Option<Permissions>, limit: Option<Permissions>) -> Result<()> {
     let Some(own) = own else { return Ok(()) };
     let more = limit.unwrap_or(Permissions::ALL).without(own);
@@ -275,7 +281,8 @@ async fn is_active(tx: &mut Tx, account: ServiceAccountId, now: Timestamp) -> Re
     Ok(row.is_some())
 }
 
-/// What the token that the caller came with is limited to.
+/// Loads the permissions to which the caller's token is narrowed; `None` for no
+/// narrowing or no token. Refuses a token that has ended in the meantime.
 async fn load_narrowing(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<Option<Permissions>> {
     let Some(token) = actor.token else { return Ok(None) };
     let row: Option<(Option<String>,)> =

@@ -1,11 +1,14 @@
-//! The audit log's SQL.
+//! The SQL of the audit log: the one insert, which `Change` calls, and the
+//! short lists of recent events on the pages of other sections. Searching the
+//! whole log is in `audit_log::store`.
 
 use super::event::{Actor, Event, EventSummary};
 use crate::platform::Context;
 use crate::platform::id::{EventId, OrganizationId, PersonId};
 use crate::platform::{Db, Result, Timestamp, Tx, sql};
 
-/// Appends an event inside the transaction of its change.
+/// Inserts an event inside the transaction of its change. `position` orders the
+/// events of one change.
 pub(super) async fn append(
     tx: &mut Tx,
     context: &Context,
@@ -41,8 +44,8 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// The organizations that a person belongs to: what concerns the person stands
-/// in the log of each.
+/// The organizations that a person belongs to. An event about the person
+/// appears in the log of each.
 pub(super) async fn organizations_of(tx: &mut Tx, person: PersonId) -> Result<Vec<OrganizationId>> {
     let rows: Vec<(OrganizationId,)> =
         sql("SELECT organization_id FROM memberships WHERE person_id = $1 ORDER BY organization_id")
@@ -65,7 +68,8 @@ pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result
     .await?)
 }
 
-/// The latest events about a thing that others made, newest first.
+/// The latest events about an object, newest first, without those of which the
+/// object itself is the actor.
 ///
 /// # Errors
 /// When the database cannot.
@@ -84,7 +88,7 @@ pub async fn about(
     .await?)
 }
 
-/// The latest events that a principal made, newest first.
+/// The latest events of which a principal is the actor, newest first.
 ///
 /// # Errors
 /// When the database cannot.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::store::{self, Counts, Row};
-use crate::access::{Resource, TokenKind, authorize_read, effective};
+use crate::access::{Resource, TokenKind, authorize_read, effective_permissions};
 use crate::audit::{self, EventSummary};
 use crate::callers::ConsoleCaller;
 use crate::organizations::model::Settings;
@@ -41,7 +41,7 @@ struct OverviewPage {
 
 async fn overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let organization = caller.organization.id;
-    let held = effective(&caller.subject);
+    let held = effective_permissions(&caller.subject);
     let (counts, events, progress) = tokio::try_join!(
         async {
             if held.has(Resource::Settings.read()) {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::model::{Invitation, InvitationDetails, InvitationEdit, Invitations, NewInvitation};
 use super::store;
-use crate::access::{PrincipalId, TeamRole, authorize_read, authorize_write, knows_team};
+use crate::access::{PrincipalId, TeamRole, authorize_read, authorize_write, can_see_team};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, Change, Event};
 use crate::callers::Caller;
@@ -149,7 +149,7 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
 /// Whether the caller may know that somebody is in this team.
 #[must_use]
 pub fn knows(caller: &Caller, team: &crate::directory::model::TeamMembership) -> bool {
-    knows_team(&caller.subject, team.id, team.secret)
+    can_see_team(&caller.subject, team.id, team.secret)
 }
 
 /// Takes an invitation back.

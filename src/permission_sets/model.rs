@@ -188,7 +188,7 @@ fn permissions_of(words: &[String], mistakes: &mut ValidationErrors) -> Permissi
                 let message = format!("“{word}” belongs to people and cannot be part of a permission set");
                 mistakes.add("permissions", message);
             }
-            Ok(permission) => all = all.and(Permissions::of(permission)),
+            Ok(permission) => all = all.union(Permissions::from_permission(permission)),
             Err(message) => mistakes.add("permissions", format!("“{word}” is no permission: it {message}")),
         }
     }

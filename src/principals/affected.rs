@@ -1,59 +1,61 @@
 //! Whom a write concerns. Every write that can give somebody access names an
 //! [`Effect`]; the principals that it affects are loaded before and after, so
-//! that `access::gained` can compare what they hold.
+//! that `access::find_privilege_gain` can compare what they hold.
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::organization::OrganizationFacts;
 use super::subject::load_subject;
 use crate::access::{
-    AccountOwner, Kind, Permissions, Places, PrincipalId, ProjectChange, ProjectFacts, Subject, TeamFacts,
-    TeamRole, Visibility,
+    AccountOwner, Kind, Permissions, PrincipalId, ProbeScope, ProjectChange, ProjectFacts, Subject,
+    TeamFacts, TeamRole, Visibility,
 };
 use crate::platform::id::{IdentityProviderId, PersonId, ProjectId, ServiceAccountId, TeamId};
 use crate::platform::{Error, Result, Tx, sql};
 
-/// What a write changes about who can do what.
+/// How a write changes what principals can do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// Nobody gains anything: the write takes access away, or has nothing to
-    /// do with access.
+    /// Nobody gains access: the write removes access or is unrelated to it.
     None,
-    /// What this principal holds is another: a role, a grant, a membership.
-    /// What a team holds, its members hold.
+    /// The role, grants or memberships of this principal change. For a team
+    /// this affects its members as well.
     Principal(PrincipalId),
-    /// A credential of this principal is issued, revived, or usable for longer
-    /// or from more places: whoever has it can do what the principal can. It
-    /// is limited to these permissions, if at all.
+    /// A credential of this principal is issued or revived, or becomes usable
+    /// for longer or from more IP addresses. Its holder can do what the
+    /// principal can, within these permissions if the credential is narrowed.
     Credential(PrincipalId, Option<Permissions>),
-    /// Whoever controls this identity provider can act as the accounts that
-    /// are bound to it.
+    /// The issuer, audience or keys of this identity provider change. Whoever
+    /// controls it can act as the service accounts that are bound to it.
     IdentityProvider(IdentityProviderId),
-    /// A permission set, by slug, gives these permissions on top.
+    /// The permission set with this slug gains these permissions.
     PermissionSet(String, Permissions),
-    /// A project lets in others: another team or visibility.
+    /// The team or the visibility of this project changes, so that other
+    /// principals reach it.
     Project(ProjectId),
-    /// Whoever accepts an invitation joins with this role and these teams.
+    /// The person who accepts an invitation joins with this role and these
+    /// teams.
     Invitation(String, Vec<(TeamId, TeamRole)>),
 }
 
-/// Principals that a write affects, as they are at one moment.
+/// The principals that a write affects, as they are at the time of loading.
 #[derive(Clone, Debug, Default)]
 pub struct Affected {
-    /// Each with what it holds; nothing where it does not exist.
+    /// Each principal with what it holds; `None` if it does not exist.
     pub subjects: Vec<(PrincipalId, Option<Subject>)>,
-    /// The project that the write edits.
+    /// The project, for [`Effect::Project`].
     pub project: Option<ProjectFacts>,
 }
 
-/// So many principals one change may affect, if the caller is no owner: all of
-/// them are compared while others wait to write.
+/// The largest number of principals that a change of a caller who is not an
+/// owner may affect. All of them are compared inside the transaction, while
+/// other writers wait.
 const MAX_AFFECTED: u16 = 500;
-/// So many are read of each kind: one more than may be, so that too many are noticed.
+/// The limit of each query: one more than allowed, to notice too many.
 const LOOKED_AT: i64 = MAX_AFFECTED as i64 + 1;
 
-/// Loads the principals that an effect concerns. An owner can do everything, so
-/// nobody asks for their changes.
+/// Loads the principals that an effect concerns. Not called for owners, who can
+/// do everything.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for more than [`MAX_AFFECTED`]; when the database cannot.
@@ -101,7 +103,7 @@ pub async fn load_affected(
     Ok(affected)
 }
 
-/// A team, and the people who hold with it what it holds.
+/// A team and its members, who hold the team's grants.
 async fn with_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
     let members: Vec<(PersonId,)> =
         sql("SELECT person_id FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT $2")
@@ -113,7 +115,7 @@ async fn with_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
     Ok(std::iter::once(PrincipalId::Team(team)).chain(members).collect())
 }
 
-/// Everybody who holds a permission set, through a role, a team or a grant.
+/// All principals that hold a permission set through a role, a team or a grant.
 async fn holders(tx: &mut Tx, organization: &OrganizationFacts, slug: &str) -> Result<Vec<PrincipalId>> {
     let mut found = BTreeSet::new();
     // In the order of an index: without one, PostgreSQL hopes to find enough
@@ -156,12 +158,13 @@ async fn load_project(tx: &mut Tx, project: ProjectId) -> Result<Option<ProjectF
     Ok(row.map(|(id, team, visibility)| ProjectFacts { id, team, visibility }))
 }
 
-/// The teams that a principal is in and the projects that its grants name.
+/// Loads the teams of a principal and the projects that its grants name, for a
+/// comparison in which no project changes.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn load_places(tx: &mut Tx, subject: &Subject) -> Result<Places> {
-    let mut places = Places::default();
+pub async fn load_probe_scope(tx: &mut Tx, subject: &Subject) -> Result<ProbeScope> {
+    let mut places = ProbeScope::default();
     for team in subject.teams() {
         let row: Option<(bool, bool, bool)> =
             sql("SELECT is_owners, visibility = 'secret' AS secret, members_manage_token FROM teams WHERE id = $1")
@@ -185,9 +188,10 @@ pub async fn load_places(tx: &mut Tx, subject: &Subject) -> Result<Places> {
     Ok(places)
 }
 
-/// Principals as there can be in the organization, who stand for all that the
-/// edit of a project could let in: of each kind one with each permission set
-/// that somebody holds for all projects.
+/// Example principals that represent everybody who could reach an edited
+/// project: one of each kind for each permission set that some principal of the
+/// organization holds for all projects. `teams` are the project's teams before
+/// and after the change.
 ///
 /// # Errors
 /// When the database cannot.

@@ -1,16 +1,17 @@
-//! Grants as they are stored, made into what `decide` compares.
+//! Converts stored grants, which name their permission set by slug, to the
+//! grants that `decide` compares.
 
 use crate::access::{Grant, GrantSource, Projects, Sets};
 use crate::platform::db;
 use crate::platform::id::{OrganizationId, ProjectId};
 use crate::platform::{Result, sql};
 
-/// A grant from the name of its set; nothing for a set that is gone.
+/// The grant of the set with this slug; `None` if the set no longer exists.
 pub(super) fn grant_of_set(sets: &Sets, set: &str, projects: Projects, source: GrantSource) -> Option<Grant> {
     sets.find(set).map(|set| Grant { set: set.clone(), projects, source })
 }
 
-/// The grants that name a principal.
+/// Loads the grants that name a principal (an id with its prefix).
 pub(super) async fn load_named_grants(
     source: impl Into<db::Source<'_>>,
     sets: &Sets,

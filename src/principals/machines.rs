@@ -1,4 +1,5 @@
-//! What teams, service accounts, service tokens and the organization token hold.
+//! Loads machine principals: teams, service accounts, service tokens and the
+//! organization itself, as the subjects that their tokens act as.
 
 use super::grants::{grant_of_set, load_named_grants};
 use super::organization::OrganizationFacts;
@@ -7,7 +8,8 @@ use crate::platform::Result;
 use crate::platform::db;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
 
-/// The subject that a team's token acts as: what its people hold through it.
+/// Loads the subject that a team's token acts as. Its grants are those that the
+/// team's members hold through the team.
 ///
 /// # Errors
 /// When the database cannot.
@@ -24,7 +26,7 @@ pub async fn of_team(
     Ok(Subject { kind: Kind::Team(team), grants, narrowed: None })
 }
 
-/// The subject that a service account's keys act as.
+/// Loads the subject that the keys of a service account act as.
 ///
 /// # Errors
 /// When the database cannot.
@@ -42,7 +44,7 @@ pub async fn of_account(
     Ok(Subject { kind: Kind::ServiceAccount { id, home }, grants, narrowed: None })
 }
 
-/// The subject that a service token is.
+/// Loads the subject of a service token, which acts as itself.
 ///
 /// # Errors
 /// When the database cannot.

@@ -1,35 +1,36 @@
-//! An organization as every request about it needs it: its policy and its
-//! permission sets.
+//! Loads an organization with its policies and permission sets, which every
+//! request in the organization needs.
 
 use crate::access::{PermissionSet, Permissions, Policy, Sets};
 use crate::platform::db;
 use crate::platform::id::OrganizationId;
 use crate::platform::{Error, Result, sql};
 
-/// An organization, as far as every request about it must know it.
+/// An organization with the data that access decisions in it need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OrganizationFacts {
-    /// Its id.
+    /// The organization's id.
     pub id: OrganizationId,
-    /// Its name in addresses.
+    /// Identifies the organization in URLs. It never changes.
     pub slug: String,
-    /// Its name for people.
+    /// The display name.
     pub name: String,
-    /// What it allows.
+    /// The policies that its owners set.
     pub policy: Policy,
-    /// Its permission sets.
+    /// The catalog of its permission sets, the built-in ones included.
     pub sets: Sets,
 }
 
 impl OrganizationFacts {
-    /// Whether an address names it, by slug or id.
+    /// Whether `name` is the slug or the id of this organization.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         self.slug == name || self.id.to_string() == name
     }
 }
 
-/// An organization's row, before its sets are read.
+/// The columns of an organization, before its permission sets are loaded. Can
+/// be flattened into the row of a join.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct OrganizationRow {
     pub(super) organization_id: OrganizationId,
@@ -39,7 +40,7 @@ pub struct OrganizationRow {
 }
 
 impl OrganizationRow {
-    /// Reads its sets, too.
+    /// Loads the permission sets of the organization and completes the row.
     ///
     /// # Errors
     /// When the database cannot.
@@ -59,10 +60,11 @@ impl OrganizationRow {
     }
 }
 
-/// The facts of an organization.
+/// Loads an organization with its policies and permission sets.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is no such organization; when the database
+/// cannot.
 pub async fn organization<'a>(
     source: impl Into<db::Source<'a>>,
     id: OrganizationId,
@@ -86,7 +88,7 @@ pub(super) struct SetRow {
     permissions: String,
 }
 
-/// The permission sets of an organization.
+/// Loads the permission sets of an organization.
 ///
 /// # Errors
 /// When the database cannot.
@@ -111,14 +113,14 @@ impl From<SetRow> for PermissionSet {
     }
 }
 
-/// Reads permissions as they are stored: words with spaces between. A word
-/// that is none (of a later release) gives nothing.
+/// Parses the stored form of permissions: words separated by spaces. Unknown
+/// words, such as those of a newer release, are ignored.
 #[must_use]
 pub fn permissions(text: &str) -> Permissions {
     text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
-/// Permissions as they are stored.
+/// The stored form of permissions, as [`parse_permissions`] reads it.
 #[must_use]
 pub fn stored(permissions: Permissions) -> String {
     permissions.strongest().map(|permission| permission.to_string()).collect::<Vec<_>>().join(" ")

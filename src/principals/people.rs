@@ -1,4 +1,6 @@
-//! People as principals: in one organization, or in all of theirs.
+//! Loads people as principals: in one organization, or in all organizations
+//! that they belong to. A person holds their role, the grants of their teams and
+//! the grants that name them.
 
 use std::collections::HashMap;
 
@@ -8,12 +10,13 @@ use crate::access::{GrantSource, Kind, PermissionSet, Projects, Sets, Subject, T
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, TeamId};
 use crate::platform::{Result, db, sql};
 
-/// A person's place in an organization.
+/// A person's membership of an organization, with the access that comes with
+/// it.
 #[derive(Clone, Debug)]
 pub struct Membership {
-    /// Where.
+    /// The organization.
     pub organization: OrganizationFacts,
-    /// What they are and hold there.
+    /// The person as a subject in this organization.
     pub subject: Subject,
 }
 
@@ -49,8 +52,9 @@ struct OwnedSetRow {
     set: SetRow,
 }
 
-/// A person's memberships: in the organization of this slug or id, or in all.
-/// It takes four statements, however many there are.
+/// Loads the memberships of a person, sorted by the organization's name: the
+/// one in the organization with this slug or id, or all. This takes four
+/// statements, however many memberships there are.
 ///
 /// # Errors
 /// When the database cannot.
@@ -72,7 +76,7 @@ pub async fn memberships<'a>(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    // Where one organization was asked for, nothing of others is read.
+    // If there is only one membership, the other statements read nothing of other organizations.
     let only = match rows.as_slice() {
         [row] => row.organization.organization_id.to_string(),
         _ => String::new(),
@@ -152,7 +156,8 @@ pub async fn memberships<'a>(
     Ok(places.into_iter().map(|(_, membership)| membership).collect())
 }
 
-/// A member of an organization whose facts are known; nothing for anybody else.
+/// Loads a person as a subject in an organization; `None` if the person is not
+/// a member.
 ///
 /// # Errors
 /// When the database cannot.

@@ -1,4 +1,4 @@
-//! Any principal of an organization, by its id.
+//! Loads any principal of an organization by its id.
 
 use super::machines::{of_account, of_organization, of_service_token, of_team};
 use super::organization::OrganizationFacts;
@@ -8,9 +8,9 @@ use crate::platform::db;
 use crate::platform::id::{TeamId, TokenId};
 use crate::platform::{Result, sql};
 
-/// A principal of an organization, with what it holds; nothing where it does
-/// not exist or can no longer act. A disabled account can be enabled again, so
-/// it is loaded, too.
+/// Loads a principal with what it holds; `None` if it does not exist or can
+/// never act again. A disabled or expired account can be enabled again, so it
+/// is loaded, too.
 ///
 /// # Errors
 /// When the database cannot.

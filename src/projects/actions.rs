@@ -6,7 +6,7 @@ use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf};
 use super::store::{self, Filter, ReachCounts, Reached};
 use crate::access::{
     Kind, Level, PermissionSet, Permissions, PrincipalId, ProjectFacts, Projects, Resource, Subject, Target,
-    Visibility, authorize_read, authorize_write, can_write, decide, effective,
+    Visibility, authorize_read, authorize_write, can_write, decide, effective_permissions,
 };
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
@@ -83,7 +83,7 @@ pub fn may_create(caller: &Caller) -> bool {
         }
         _ => false,
     };
-    own || effective(&caller.subject).has(Resource::ProjectCreate.write())
+    own || effective_permissions(&caller.subject).has(Resource::ProjectCreate.write())
 }
 
 /// Makes a project.
@@ -135,10 +135,10 @@ async fn keep_caller(change: &mut Change<'_>, caller: &Caller, before: &Project)
     }
     let held = held_in(&caller.subject.unnarrowed(), before.facts());
     let fits = |set: &&PermissionSet| {
-        let gives = set.permissions.only(Permissions::PROJECT);
-        set.level == Level::Project && !gives.is_empty() && held.include(gives)
+        let gives = set.permissions.intersection(Permissions::PROJECT);
+        set.level == Level::Project && !gives.is_empty() && held.contains_all(gives)
     };
-    let size = |set: &&PermissionSet| set.permissions.only(Permissions::PROJECT).each().count();
+    let size = |set: &&PermissionSet| set.permissions.intersection(Permissions::PROJECT).each().count();
     let largest = caller.organization.sets.all().filter(fits).max_by_key(size);
     let own = caller.subject.grants.iter().find(|grant| grant.projects == Projects::All);
     let set = largest.map(|set| &set.slug).or_else(|| own.map(|grant| &grant.set.slug));

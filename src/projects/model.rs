@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Guarded, ProjectFacts, Resource, Subject, Target, Visibility, knows_team};
+use crate::access::{Guarded, ProjectFacts, Resource, Subject, Target, Visibility, can_see_team};
 use crate::platform::id::{ProjectId, TeamId};
 use crate::platform::text::{UpTo, multiline_text, name, slug};
 use crate::platform::web::nullable::cleared;
@@ -48,7 +48,7 @@ impl Project {
     /// As this reader may know it.
     #[must_use]
     pub fn seen_by(mut self, reader: &Subject) -> Self {
-        if !knows_team(reader, self.team_id, self.team_is_secret) {
+        if !can_see_team(reader, self.team_id, self.team_is_secret) {
             self.team = None;
             SECRET_TEAM.clone_into(&mut self.team_name);
         }

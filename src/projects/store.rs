@@ -1,7 +1,7 @@
 //! The SQL of projects.
 
 use super::model::{Checked, Project, ProjectsOf};
-use crate::access::{AccountOwner, Kind, Permit, Subject, knows_team, reaches_organization};
+use crate::access::{AccountOwner, Kind, Permit, Subject, can_see_team, reaches_unrestricted_projects};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
@@ -38,7 +38,7 @@ impl Reached {
             Kind::ServiceToken(id) => (id.to_string(), None),
         };
         let all = subject.is_owner() || matches!(subject.kind, Kind::Organization);
-        Self { all, wide: reaches_organization(subject), principal, team }
+        Self { all, wide: reaches_unrestricted_projects(subject), principal, team }
     }
 }
 
@@ -241,7 +241,7 @@ impl Named {
     /// As this reader may know it.
     #[must_use]
     pub fn seen_by(mut self, reader: &Subject) -> Self {
-        let known = self.principal_id.parse().is_ok_and(|team| knows_team(reader, team, self.is_secret));
+        let known = self.principal_id.parse().is_ok_and(|team| can_see_team(reader, team, self.is_secret));
         if self.is_secret && !known {
             SECRET_TEAM.clone_into(&mut self.name);
             self.principal.clone_from(&self.principal_id);

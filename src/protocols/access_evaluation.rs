@@ -212,16 +212,16 @@ fn answer(decision: &Decision<'_>) -> Value {
 
 /// The rule or the permission set that a yes comes from.
 fn via(decision: &Decision<'_>) -> Option<String> {
-    use crate::access::Via;
+    use crate::access::AllowedBy;
     let Decision::Allowed(via) = decision else { return None };
     Some(match via {
-        Via::Owner => "owner".to_owned(),
-        Via::OrganizationToken => "organization_token".to_owned(),
-        Via::Grant(grant) => format!("permission_set:{}", grant.set.slug),
-        Via::TeamAdmin => "team_admin".to_owned(),
-        Via::InTeam => "team".to_owned(),
-        Via::Member => "member".to_owned(),
-        Via::Itself => "itself".to_owned(),
+        AllowedBy::Owner => "owner".to_owned(),
+        AllowedBy::OrganizationToken => "organization_token".to_owned(),
+        AllowedBy::Grant(grant) => format!("permission_set:{}", grant.set.slug),
+        AllowedBy::TeamAdmin => "team_admin".to_owned(),
+        AllowedBy::TeamMember => "team".to_owned(),
+        AllowedBy::OrganizationMember => "member".to_owned(),
+        AllowedBy::Itself => "itself".to_owned(),
     })
 }
 

@@ -16,7 +16,7 @@ use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 
 use super::verified::{self, VerificationQuery, Verified};
-use crate::access::{Decision, Permission, Target, decide, effective};
+use crate::access::{Decision, Permission, Target, decide, effective_permissions};
 use crate::platform::server::FastPath;
 use crate::platform::web::RequestContext;
 use crate::platform::web::{Query, headers};
@@ -174,7 +174,8 @@ async fn check(
         response.headers_mut().insert(name, value);
     }
     response.headers_mut().insert(KIND, HeaderValue::from_static(principal.kind().word()));
-    let scope = app.verifier.cache.encoded_permissions(effective(&verified.subject))?.scope.clone();
+    let scope =
+        app.verifier.cache.encoded_permissions(effective_permissions(&verified.subject))?.scope.clone();
     response.headers_mut().insert(SCOPE, scope);
     Ok(response)
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::oauth_error::{Code, OAuthError, needed, once, refuse};
 use super::verified::{self, VerificationQuery, Verified};
-use crate::access::effective;
+use crate::access::effective_permissions;
 use crate::callers::AuthenticatedService;
 use crate::platform::id::ServiceId;
 use crate::platform::server::FastPath;
@@ -90,7 +90,7 @@ fn active<'a>(
     verified: &'a Verified,
 ) -> Result<ActiveToken<'a>> {
     let Verified { bearer, subject, default_team, attribution } = verified;
-    let scope = &app.verifier.cache.encoded_permissions(effective(subject))?.scope;
+    let scope = &app.verifier.cache.encoded_permissions(effective_permissions(subject))?.scope;
     Ok(ActiveToken {
         active: true,
         sub: bearer.principal.id(),

@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::oauth_error::{Code, OAuthError, check_client, client, look, needed, once, refuse, sent};
-use crate::access::{IpAllowList, Permission, Permissions, Subject, TokenKind, anywhere};
+use crate::access::{IpAllowList, Permission, Permissions, Subject, TokenKind, permissions_held_anywhere};
 use crate::audit::{Actor, ActorKind, Change};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
@@ -100,7 +100,7 @@ async fn token(
     };
     let held = match (permissions.or(exchange.access.bounds()), &exchange.subject) {
         (Some(narrowed), _) => narrowed,
-        (None, Some(subject)) => anywhere(subject),
+        (None, Some(subject)) => permissions_held_anywhere(subject),
         (None, None) => Permissions::NONE,
     };
     let answer = Answer {
@@ -130,12 +130,12 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthE
     let mut asked = Permissions::NONE;
     for word in text.split_whitespace() {
         match word.parse::<Permission>() {
-            Ok(permission) => asked = asked.and(Permissions::of(permission)),
+            Ok(permission) => asked = asked.union(Permissions::from_permission(permission)),
             Err(_) => return refuse(Code::InvalidScope, format!("{word} is no permission")),
         }
     }
     let held = match &exchange.subject {
-        Some(subject) => anywhere(subject),
+        Some(subject) => permissions_held_anywhere(subject),
         None => exchange.access.bounds().unwrap_or(Permissions::ALL),
     };
     if let Some(more) = asked.each().find(|permission| !held.has(*permission)) {

@@ -7,7 +7,8 @@ use super::model::{
 };
 use super::store::{self, Filter, IdentityBinding};
 use crate::access::{
-    AccountOwner, Audience, Kind, Permit, Subject, accounts_seen, authorize_read, authorize_write, can_write,
+    AccountOwner, Audience, Kind, Permit, Subject, authorize_read, authorize_write, can_write,
+    visible_service_accounts,
 };
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
@@ -37,7 +38,7 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<ServiceAccount>> {
-    let seen_by = match (accounts_seen(&caller.subject)?, &caller.subject.kind) {
+    let seen_by = match (visible_service_accounts(&caller.subject)?, &caller.subject.kind) {
         (Audience::Teams(_), Kind::Person { id, .. }) => Some(*id),
         _ => None,
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{
-    AccountOwner, Guarded, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, knows_team,
+    AccountOwner, Guarded, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, can_see_team,
 };
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
 use crate::platform::text::{UpTo, multiline_text, name, string_enum};
@@ -179,7 +179,7 @@ impl ServiceAccount {
     #[must_use]
     pub fn seen_by(mut self, reader: &Subject) -> Self {
         let hidden = |team: Option<TeamId>, secret: Option<bool>| {
-            team.is_some_and(|team| !knows_team(reader, team, secret == Some(true)))
+            team.is_some_and(|team| !can_see_team(reader, team, secret == Some(true)))
         };
         if hidden(self.team_id, self.team_is_secret) {
             self.team = None;

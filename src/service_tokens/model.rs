@@ -164,7 +164,7 @@ impl Listed {
         for grant in self.grants() {
             let inside = sets
                 .find(&grant.permission_set)
-                .is_some_and(|set| !set.permissions.only(Permissions::PROJECT).is_empty());
+                .is_some_and(|set| !set.permissions.intersection(Permissions::PROJECT).is_empty());
             match grant.projects {
                 _ if !inside => {}
                 Where::All => is_everywhere = true,

@@ -44,7 +44,7 @@ impl Service {
     /// The kinds of token that it accepts.
     #[must_use]
     pub fn kinds(&self) -> Vec<TokenKind> {
-        TokenKind::list(&self.accepted_kinds)
+        TokenKind::parse_list(&self.accepted_kinds)
     }
 
     /// As JSON.

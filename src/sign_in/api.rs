@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::access::{Permissions, Subject, TokenKind, effective};
+use crate::access::{Permissions, Subject, TokenKind, effective_permissions};
 use crate::audit::Change;
 use crate::callers::{all_memberships, ensure_personal_tokens_allowed};
 use crate::platform::id::TokenId;
@@ -133,7 +133,7 @@ async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -
     let (attribution, permissions) = match known {
         Some((organization, subject)) => {
             let settled = attribute(&app.context.db, organization.id, (&bearer, subject), &claimed).await?;
-            (settled, effective(subject))
+            (settled, effective_permissions(subject))
         }
         None => (Attribution::default(), Permissions::NONE),
     };
@@ -166,7 +166,7 @@ fn several<'a>(all: &'a [Membership], bearer: &VerifiedToken) -> Vec<OwnOrganiza
     open.map(|place| OwnOrganization {
         slug: &place.organization.slug,
         name: &place.organization.name,
-        permissions: effective(&Subject { narrowed: bearer.narrowed, ..place.subject.clone() }),
+        permissions: effective_permissions(&Subject { narrowed: bearer.narrowed, ..place.subject.clone() }),
     })
     .collect()
 }

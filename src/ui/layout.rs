@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::access::{Resource, effective};
+use crate::access::{Resource, effective_permissions};
 use crate::authn::session::{Theme, take_flash};
 use crate::callers::ConsoleCaller;
 use crate::callers::SignedIn;
@@ -122,7 +122,7 @@ impl Layout {
         shell.section = section;
         shell.slug.clone_from(&caller.organization.slug);
         shell.organization.clone_from(&caller.organization.name);
-        let held = effective(&caller.subject);
+        let held = effective_permissions(&caller.subject);
         let opens = |link: &&NavLink| match link.shown {
             Shown::Everyone => true,
             Shown::Readers(resource) => held.has(resource.read()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName};
 
 use super::principal::{Principal, VerifiedToken};
-use crate::access::{Kind, Subject, knows_team};
+use crate::access::{Kind, Subject, can_see_team};
 use crate::platform::id::{OrganizationId, TeamId};
 use crate::platform::text::{casefold, string_enum};
 use crate::platform::{Db, Result, sql};
@@ -128,8 +128,8 @@ async fn team(
         .optional(db)
         .await?;
     let known = |(id, slug, secret): &(TeamId, String, bool)| {
-        let own = subject.in_team(*id).is_some() || usual == Some(slug.as_str());
-        own || (!subject.is_person() && knows_team(subject, *id, *secret))
+        let own = subject.role_in_team(*id).is_some() || usual == Some(slug.as_str());
+        own || (!subject.is_person() && can_see_team(subject, *id, *secret))
     };
     Ok(row.filter(known).map(|(_, slug, _)| slug))
 }

@@ -107,7 +107,7 @@ async fn load_service(verifier: &Verifier, hash: TokenHash) -> Result<Option<Arc
         service: Arc::new(ServiceCaller {
             id: row.service_id,
             name: row.service_name.into(),
-            kinds: TokenKind::list(&row.accepted_kinds),
+            kinds: TokenKind::parse_list(&row.accepted_kinds),
             organization: Arc::new(row.organization.facts(&verifier.context.db).await?),
         }),
     });

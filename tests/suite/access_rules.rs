@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 use tessera::access::{
     AccountOwner, Audience, Decision, Grant, GrantSource, Kind, Level, Permission, PermissionSet,
-    Permissions, Places, ProjectFacts, Projects, Refusal, Resource, Subject, Target, TeamFacts, TeamRole,
-    Verb, Visibility, accounts_seen, built_in, built_in_sets, can_give_account_role, can_give_person_role,
-    can_give_token_grant, decide, effective, ensure_holds_set, gained, knows_team, reaches_organization,
+    Permissions, ProbeScope, ProjectFacts, Projects, Refusal, Resource, Subject, Target, TeamFacts, TeamRole,
+    Verb, Visibility, built_in, built_in_sets, can_give_account_role, can_give_person_role,
+    can_give_token_grant, can_see_team, decide, effective_permissions, ensure_holds_set, find_privilege_gain,
+    reaches_unrestricted_projects, visible_service_accounts,
 };
 use tessera::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
 
@@ -169,13 +170,13 @@ fn a_team_is_managed_by_its_admins_and_its_token_by_its_members_while_it_allows(
 
 #[test]
 fn a_team_scoped_account_never_holds_writes_of_the_organization() {
-    let held = effective(&holder(account(AccountOwner::Team(OWN)), "account_admin"));
+    let held = effective_permissions(&holder(account(AccountOwner::Team(OWN)), "account_admin"));
     assert!(
         held.strongest()
             .all(|permission| permission.resource.level() == Level::Project || permission.verb == Verb::Read)
     );
     assert!(
-        effective(&holder(account(AccountOwner::Organization), "account_admin"))
+        effective_permissions(&holder(account(AccountOwner::Organization), "account_admin"))
             .has(Resource::Groups.write())
     );
 }
@@ -186,7 +187,7 @@ fn a_grant_that_names_a_project_gives_project_permissions_there_only() {
         grants: vec![grant("admin", Projects::One(PROJECT))],
         ..holder(person(false, &[]), "member")
     };
-    assert!(effective(&named).is_empty());
+    assert!(effective_permissions(&named).is_empty());
     assert!(decide(&named, Resource::Jobs.write(), &Target::Project(project(Visibility::Team))).is_allowed());
     let elsewhere = ProjectFacts { id: ProjectId::sample(99), ..project(Visibility::Open) };
     assert!(!decide(&named, Resource::Jobs.read(), &Target::Project(elsewhere)).is_allowed());
@@ -214,7 +215,7 @@ fn nobody_gives_more_than_they_hold_nor_further_than_they_reach() {
     let billing = built_in("billing_admin").expect("a set");
     assert!(can_give_account_role(&account_admin, billing, AccountOwner::Organization));
     assert!(can_give_account_role(&founder, member, AccountOwner::Organization));
-    let narrow = Subject { narrowed: Some(Permissions::of(Resource::Jobs.read())), ..owner };
+    let narrow = Subject { narrowed: Some(Permissions::from_permission(Resource::Jobs.read())), ..owner };
     assert!(!can_give_person_role(&narrow, member));
 }
 
@@ -223,7 +224,7 @@ fn nothing(kind: Kind) -> Subject {
 }
 
 fn narrowed(subject: Subject, to: Permission) -> Subject {
-    Subject { narrowed: Some(Permissions::of(to)), ..subject }
+    Subject { narrowed: Some(Permissions::from_permission(to)), ..subject }
 }
 
 #[test]
@@ -347,14 +348,17 @@ fn admins_of_a_team_manage_its_projects_and_members_have_no_permission_by_being_
 fn a_list_of_service_accounts_shows_whose_the_reader_may_know() {
     let read = Resource::ServiceAccounts.read();
     let member = holder(person(false, &[(OWN, TeamRole::Member)]), "member");
-    assert_eq!(accounts_seen(&member), Ok(Audience::Teams(vec![OWN])));
-    assert_eq!(accounts_seen(&narrowed(member, Resource::Jobs.read())), Err(Refusal::Narrowed(read)));
-    assert_eq!(accounts_seen(&holder(person(false, &[]), "account_admin")), Ok(Audience::All));
+    assert_eq!(visible_service_accounts(&member), Ok(Audience::Teams(vec![OWN])));
+    assert_eq!(
+        visible_service_accounts(&narrowed(member, Resource::Jobs.read())),
+        Err(Refusal::Narrowed(read))
+    );
+    assert_eq!(visible_service_accounts(&holder(person(false, &[]), "account_admin")), Ok(Audience::All));
     let program = || Kind::ServiceToken(TokenId::sample(1));
-    assert_eq!(accounts_seen(&nothing(program())), Err(Refusal::Missing(read)));
-    assert_eq!(accounts_seen(&narrowed(nothing(program()), read)), Err(Refusal::Missing(read)));
+    assert_eq!(visible_service_accounts(&nothing(program())), Err(Refusal::Missing(read)));
+    assert_eq!(visible_service_accounts(&narrowed(nothing(program()), read)), Err(Refusal::Missing(read)));
     let limited = narrowed(holder(program(), "account_admin"), Resource::Jobs.read());
-    assert_eq!(accounts_seen(&limited), Err(Refusal::Narrowed(read)));
+    assert_eq!(visible_service_accounts(&limited), Err(Refusal::Narrowed(read)));
 }
 
 #[test]
@@ -364,9 +368,9 @@ fn a_limited_token_knows_no_secret_team_that_its_owner_manages() {
     let read = Resource::Groups.read();
     assert!(decide(&owner(), read, &Target::Team(secret)).is_allowed());
     assert_eq!(decide(&narrowed(owner(), read), read, &Target::Team(secret)), Decision::Hidden);
-    assert!(knows_team(&owner(), OTHER, true));
-    assert!(!knows_team(&narrowed(owner(), read), OTHER, true));
-    assert!(knows_team(&narrowed(owner(), read), OTHER, false));
+    assert!(can_see_team(&owner(), OTHER, true));
+    assert!(!can_see_team(&narrowed(owner(), read), OTHER, true));
+    assert!(can_see_team(&narrowed(owner(), read), OTHER, false));
 }
 
 #[test]
@@ -380,7 +384,7 @@ fn every_project_that_is_not_restricted_is_reached_by_owners_and_by_programs_of_
         (Kind::Organization, true),
         (Kind::Team(OWN), false),
     ] {
-        assert_eq!(reaches_organization(&nothing(kind.clone())), expected, "{kind:?}");
+        assert_eq!(reaches_unrestricted_projects(&nothing(kind.clone())), expected, "{kind:?}");
     }
 }
 
@@ -400,7 +404,7 @@ fn a_form_offers_what_the_caller_can_give() {
 #[test]
 fn the_organization_token_sets_up_what_it_may_not_do_but_no_more_than_it_is_limited_to() {
     let of = |permission| PermissionSet {
-        permissions: Permissions::of(permission),
+        permissions: Permissions::from_permission(permission),
         ..built_in("member").expect("a set").clone()
     };
     let (runs, jobs) = (of(Resource::Runs.write()), of(Resource::Jobs.read()));
@@ -425,7 +429,7 @@ fn a_refusal_says_whether_the_permission_is_missing_or_the_reach() {
             grants: vec![grant("member", Projects::All)],
             ..nothing(Kind::ServiceToken(TokenId::sample(9)))
         };
-        gained((None, &after), caller, &Places::default())
+        find_privilege_gain((None, &after), caller, &ProbeScope::default())
     };
     let nobody = gains(&nothing(person(false, &[]))).expect("refused");
     assert!(matches!(nobody, Refusal::Delegation(_)), "{nobody:?}");
@@ -562,14 +566,14 @@ proptest! {
             prop_assert!(decide(&subject.unnarrowed(), permission, &target).is_allowed());
             prop_assert!(subject.narrowed.is_none_or(|to| to.has(permission)));
         }
-        prop_assert!(effective(&subject.unnarrowed()).include(effective(&subject)));
+        prop_assert!(effective_permissions(&subject.unnarrowed()).contains_all(effective_permissions(&subject)));
     }
 
     #[test]
     fn what_is_told_as_held_is_what_is_decided(subject in any_subject(), permission in any_permission()) {
         if !subject.is_person() && permission.resource.level() == Level::Organization {
             let decided = decide(&subject, permission, &Target::Organization).is_allowed();
-            prop_assert_eq!(effective(&subject).has(permission), decided);
+            prop_assert_eq!(effective_permissions(&subject).has(permission), decided);
         }
     }
 

@@ -13,7 +13,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tessera::access::{
     AccountOwner, Kind, Level, Permission, Permissions, PrincipalId, ProjectFacts, Resource, Subject, Target,
-    TeamFacts, Visibility, decide, effective,
+    TeamFacts, Visibility, decide, effective_permissions,
 };
 use tessera::people::invitations::{Invitee, accept};
 use tessera::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TeamId, TokenId};
@@ -442,7 +442,7 @@ impl Run {
                 continue;
             };
             let strength = |subject: &Subject| {
-                if subject.holds_everything() { 0 } else { effective(subject).each().count() }
+                if subject.holds_everything() { 0 } else { effective_permissions(subject).each().count() }
             };
             if chosen.as_ref().is_none_or(|(_, best)| strength(best) < strength(&subject)) {
                 chosen = Some((at, subject));
