@@ -28,7 +28,7 @@ pub async fn purge_expired(context: &Context) -> Result<()> {
     sql("DELETE FROM token_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
     sql("DELETE FROM account_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
     sql("DELETE FROM attributions WHERE day < $1").bind(oldest_day(now)).execute(&mut tx).await?;
-    // Access tokens are many and short-lived: the audit log remembers them.
+    // Access tokens are many and short-lived. The audit log keeps a record of them.
     sql("DELETE FROM tokens WHERE kind = 'access' AND expires_at < $1")
         .bind(now.minus(DAY))
         .execute(&mut tx)

@@ -1,5 +1,6 @@
-//! Tessera: a self-hosted console for machine accounts. Which module may use
-//! which, a test states and holds them to (`tests/suite/house.rs`).
+//! Tessera: a self-hosted console for machine accounts. Modules may import only
+//! from lower layers; a test defines the layers and enforces this
+//! (`tests/suite/imports.rs`).
 
 pub mod access;
 pub mod access_explorer;

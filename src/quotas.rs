@@ -1,55 +1,58 @@
-//! How many things of a kind there can be. Whoever may create something could
-//! create it without end, and make lists, lookups and the database slow for
-//! everybody; so each kind has a limit, a setting `limits.*`.
+//! Quotas: the largest number of objects of each kind, from the settings
+//! `limits.*`. Without them, anybody who can create objects could slow down
+//! lists, lookups and the database for everybody else.
 //!
 //! A quota is checked by the store function that inserts, inside its
-//! transaction and after the organization's row was locked, so that of two at
-//! once the second counts the first. Counting stops at the limit.
+//! transaction and after the organization's row was locked. Of two concurrent
+//! inserts, the second therefore counts the first. Counting stops at the limit.
 
 use crate::audit::Change;
 use crate::platform::db::Value;
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TokenId};
 use crate::platform::{Error, Result, sql};
 
-/// What is about to be created, and whose it will be.
+/// A kind of object that is about to be created, with the holder for which
+/// such objects are counted.
 #[derive(Clone, Copy, Debug)]
 pub enum Quota {
-    /// A membership of a person.
+    /// Memberships of a person.
     Membership(PersonId),
-    /// An organization that a person owns.
+    /// Organizations that a person owns.
     Organization(PersonId),
-    /// A personal token.
+    /// Active personal tokens of a person.
     PersonalToken(PersonId),
-    /// A person of an organization.
+    /// Members of an organization.
     Person(OrganizationId),
-    /// A team.
+    /// Teams of an organization.
     Team(OrganizationId),
-    /// A project.
+    /// Projects of an organization.
     Project(OrganizationId),
-    /// A grant that names a project.
+    /// Grants that name a project.
     ProjectGrant(ProjectId),
-    /// A service account.
+    /// Existing service accounts of an organization.
     ServiceAccount(OrganizationId),
-    /// A key of a service account.
+    /// Active keys of a service account.
     Key(ServiceAccountId),
-    /// A service token.
+    /// Active service tokens of an organization.
     ServiceToken(OrganizationId),
-    /// An access token that is exchanged for another token.
+    /// Active access tokens that were exchanged for this token.
     AccessTokenOf(TokenId),
-    /// An access token that is exchanged for an external identity.
+    /// Active access tokens that were exchanged for an external identity of
+    /// this account.
     FederatedAccessToken(ServiceAccountId),
-    /// A permission set.
+    /// Custom permission sets of an organization.
     PermissionSet(OrganizationId),
-    /// A registered service.
+    /// Registered services of an organization.
     Service(OrganizationId),
-    /// An identity provider.
+    /// Identity providers of an organization.
     IdentityProvider(OrganizationId),
-    /// An invitation.
+    /// Open invitations of an organization.
     Invitation(OrganizationId),
 }
 
 impl Quota {
-    /// The setting, without `limits.`, and what there are too many of.
+    /// The setting without its prefix `limits.`, and the beginning of the error
+    /// message; `{}` stands for the limit.
     const fn name(self) -> (&'static str, &'static str) {
         match self {
             Self::Membership(_) => ("memberships_per_person", "The person belongs to {} organizations"),
@@ -73,7 +76,7 @@ impl Quota {
         }
     }
 
-    fn holder(self) -> Value {
+    fn holder_id(self) -> Value {
         match self {
             Self::Membership(id) | Self::Organization(id) | Self::PersonalToken(id) => id.into(),
             Self::ProjectGrant(id) => id.into(),
@@ -92,10 +95,12 @@ impl Quota {
     }
 }
 
-/// Checks that there is room for one more.
+/// Checks that one more object can be created. Call this inside the transaction
+/// of the insert, with the organization's row locked.
 ///
 /// # Errors
-/// [`Error::Conflict`] that names the limit; when the database cannot.
+/// [`Error::Conflict`] that names the limit and the setting; when the database
+/// cannot.
 pub async fn ensure_room(change: &mut Change<'_>, quota: Quota) -> Result<()> {
     let (setting, text) = quota.name();
     let limit = change.context().config.limits.get(setting);
@@ -152,8 +157,8 @@ pub async fn ensure_room(change: &mut Change<'_>, quota: Quota) -> Result<()> {
              AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3 LIMIT $2) counted")
         }
     };
-    let mut statement = statement.bind(quota.holder()).bind(i64::from(limit));
-    let by_time = matches!(
+    let mut statement = statement.bind(quota.holder_id()).bind(i64::from(limit));
+    let counts_active = matches!(
         quota,
         Quota::PersonalToken(_)
             | Quota::Key(_)
@@ -162,7 +167,7 @@ pub async fn ensure_room(change: &mut Change<'_>, quota: Quota) -> Result<()> {
             | Quota::FederatedAccessToken(_)
             | Quota::Invitation(_)
     );
-    if by_time {
+    if counts_active {
         statement = statement.bind(change.now);
     }
     let (count,): (i64,) = statement.one(change.tx()).await?;

@@ -1,5 +1,6 @@
-//! The state that every handler is given: the context of the process and the
-//! parts that live as long as it.
+//! The application state, which axum passes to every handler: the context of the
+//! process (database, clock, settings), authentication, verification and the rate
+//! limits. There is one per process.
 
 use std::num::NonZeroU32;
 use std::ops::Deref;
@@ -12,31 +13,30 @@ use crate::platform::rate_limits::{RateLimits, Rates};
 use crate::platform::{Context, Result, sql};
 use crate::verification::Verifier;
 
-/// The application's state. Cheap to clone: every handler of every request is
-/// given a copy.
+/// The application state. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AppState(Arc<Inner>);
 
-/// What an [`AppState`] points to.
+/// The shared part of [`AppState`].
 #[derive(Debug)]
 pub struct Inner {
     /// Database, clock, randomness, settings and key.
     pub context: Context,
-    /// How people prove who they are.
+    /// Authentication of people.
     pub authenticator: Authenticator,
-    /// How programs prove who they are.
+    /// Authentication of programs: verification of tokens.
     pub verifier: Verifier,
-    /// How often a person, token or network may ask.
+    /// Rate limits for people, tokens and networks.
     pub rate_limits: RateLimits,
-    /// Who set up the installation, once that is known: it never changes.
+    /// The person who set up the installation, cached because it never changes.
     founder: OnceLock<PersonId>,
 }
 
 impl AppState {
-    /// The state of a process with this context.
+    /// Creates the state of a process with this context.
     ///
     /// # Errors
-    /// When the client for requests to identity providers cannot be made.
+    /// If the HTTP client for identity providers cannot be created.
     pub fn new(context: Context) -> Result<Self> {
         let rate = |name| NonZeroU32::new(context.config.limits.get(name)).unwrap_or(NonZeroU32::MIN);
         let rates = Rates {
@@ -59,7 +59,8 @@ impl AppState {
 }
 
 impl Inner {
-    /// The person who set up the installation, if that is known.
+    /// The person who set up the installation; `None` before the set-up, or if
+    /// that person was deleted.
     ///
     /// # Errors
     /// When the database cannot.

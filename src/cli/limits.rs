@@ -1,16 +1,17 @@
-//! The limit of open files, and what it leaves for connections.
+//! The limits of the process: open files, the number of connections that they
+//! allow, and the priority of threads.
 //!
-//! A connection takes a file. The soft limit is raised to the hard one at the
-//! start; some files are kept for the database, the log and requests to others.
+//! Each connection uses an open file. At the start, the soft limit of open files
+//! is raised to the hard limit. Some files are reserved for the database, the log
+//! and outgoing requests.
 
 use crate::config::Config;
 use crate::platform::server::ConnectionLimits;
 
-/// Files that are not for connections.
+/// The number of files that connections cannot use.
 const RESERVED_FILES: u64 = 256;
 
-/// Raises the soft limit of open files as far as this process may. Gives the
-/// limit that holds then.
+/// Raises the soft limit of open files as far as possible. Returns the new limit.
 pub(super) fn raise_open_files() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => limit,
@@ -22,22 +23,23 @@ pub(super) fn raise_open_files() -> u64 {
     }
 }
 
-/// How much less of a core a thread for pages and management gets than one
-/// that verifies tokens, where both want it (the `nice` value: about a tenth).
+/// The `nice` value of threads for pages and management. If both compete for a
+/// core, they get about a tenth of the time of threads that verify tokens.
 const NICENESS: i32 = 10;
 
-/// Lets verification go first: pages, management and passwords are computed by
-/// threads of a lower priority than those that attend to connections and verify
-/// tokens. Whoever asks for them without end takes little from verification.
+/// Lowers the priority of the current thread. Pages, management and password
+/// hashing run on such threads, so that many of these requests do not slow down
+/// connections and verification, which run on threads with normal priority.
 pub(super) fn lower_priority() {
-    // Elsewhere it would be the priority of the whole process.
+    // On other systems this would change the priority of the whole process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "a thread keeps its priority");
     }
 }
 
-/// The limits of connections with so many open files.
+/// The limits of connections from the settings, lowered to what the limit of open
+/// files allows.
 pub(super) fn connections(config: &Config, open_files: u64) -> ConnectionLimits {
     let reserved = RESERVED_FILES.min(open_files / 2);
     let room = usize::try_from(open_files.saturating_sub(reserved)).unwrap_or(usize::MAX).max(1);
@@ -48,7 +50,7 @@ pub(super) fn connections(config: &Config, open_files: u64) -> ConnectionLimits 
     }
 }
 
-/// For the log and `doctor`.
+/// The limits in words, for the log and for `doctor`.
 pub(super) fn describe(limits: &ConnectionLimits, open_files: u64) -> String {
     format!(
         "{} connections, {} from one network, {open_files} open files",

@@ -1,25 +1,24 @@
-//! The writer of the log: one event is one line.
+//! The log writer, which ensures that one event is one line.
 //!
-//! Texts of requests reach the log, in errors and in spans. A line break in one
-//! could forge an event, and a control character could change what a terminal
-//! shows. So the writer, which all events pass, replaces every control character
-//! inside an event by its escape. What sets a colour stays where the formatter
-//! colours its lines.
+//! Errors and spans contain text from requests. A line break in such a text could
+//! forge a log event, and a control character could change what a terminal shows.
+//! The writer therefore escapes all control characters inside an event, except
+//! the colour codes of the formatter.
 
 use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Makes writers on which one event is one line.
+/// Creates [`Line`] writers for `tracing_subscriber`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OneLine<M> {
-    /// Makes what is written to.
+    /// Creates the underlying writers.
     pub(super) writer: M,
-    /// Whether the formatter colours its lines.
+    /// Whether the formatter writes colour codes.
     pub(super) colours: bool,
 }
 
-/// A writer on which what is written at once is one line.
+/// A writer that turns each call of `write` into one line.
 #[derive(Debug)]
 pub(super) struct Line<W> {
     writer: W,
@@ -35,7 +34,8 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLine<M> {
 }
 
 impl<W: Write> Write for Line<W> {
-    /// The formatter writes each event whole, with the line's end.
+    /// Writes one event. The formatter passes each event in one call, with its
+    /// line break.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let (text, end) = match event.split_last() {
             Some((b'\n', text)) => (text, true),
@@ -69,12 +69,13 @@ impl<W: Write> Write for Line<W> {
     }
 }
 
-/// Control characters, and the two that some readers take for a line's end.
+/// Whether a character is a control character, or one of the two Unicode
+/// separators that some readers treat as a line break.
 fn must_be_escaped(c: char) -> bool {
     (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a text begins with what sets a colour: `ESC [ numbers m`.
+/// Whether a text begins with a colour code: `ESC [ numbers m`.
 fn is_colour(text: &str) -> bool {
     let numbers = |c: char| c.is_ascii_digit() || c == ';';
     text.strip_prefix("\u{1b}[").is_some_and(|rest| rest.trim_start_matches(numbers).starts_with('m'))

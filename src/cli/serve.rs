@@ -1,4 +1,6 @@
-//! `tessera serve`.
+//! `tessera serve`: starts the server and the background tasks (flushing usage,
+//! clean-up, the search index, invalidation from other nodes), and stops them in
+//! order after SIGTERM or SIGINT.
 
 use std::time::Duration;
 
@@ -18,9 +20,9 @@ use crate::platform::{Db, Error};
 use crate::service_accounts::model::ServiceAccount;
 use crate::state::AppState;
 
-/// How often uses of tokens are written.
+/// How often the usage of tokens is written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
-/// How often what has ended is forgotten.
+/// How often expired data is deleted.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
@@ -47,16 +49,16 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
         let code = organizations::bootstrap::setup_code(&app.context);
         println!("Set up the first owner at {}/setup?code={code}", app.context.config.public_url);
     }
-    let keeper = tokio::spawn(run_periodic_work(app.clone()));
+    let periodic_work = tokio::spawn(run_periodic_work(app.clone()));
     let indexing = tokio::spawn(build_search_index(app.context.db.clone()));
-    let hearing = tokio::spawn(listen(app.context.db.clone(), app.context.clock.clone()));
+    let listening = tokio::spawn(listen(app.context.db.clone(), app.context.clock.clone()));
     let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
     serve(listener, app_service(app.clone()), connections, stop)
         .await
         .map_err(|error| format!("threads: {error}"))?;
-    keeper.abort();
+    periodic_work.abort();
     indexing.abort();
-    hearing.abort();
+    listening.abort();
     if let Err(error) = app.verifier.usage.flush(&app.context).await {
         tracing::warn!(%error, "the last uses of tokens were not written");
     }
@@ -65,7 +67,7 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     Ok(())
 }
 
-/// Ends with the first SIGTERM or SIGINT; requests under way are finished.
+/// A future that completes with the first SIGTERM or SIGINT.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
@@ -77,7 +79,8 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Lets people and service accounts be found as an older release wrote them.
+/// Brings the search index of people and service accounts up to date, for rows
+/// that an older release wrote.
 async fn build_search_index(db: Db) {
     let added = async { Ok::<_, Error>(renew::<Members>(&db).await? + renew::<ServiceAccount>(&db).await?) };
     match added.await {
@@ -91,7 +94,8 @@ async fn build_search_index(db: Db) {
     }
 }
 
-/// What has to be done now and then.
+/// Flushes usage and deletes expired data at intervals. Errors are logged, and
+/// the work is tried again at the next interval.
 async fn run_periodic_work(app: AppState) {
     let mut flush = tokio::time::interval(FLUSH_INTERVAL);
     let mut cleanup = tokio::time::interval(CLEANUP_INTERVAL);

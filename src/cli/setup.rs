@@ -1,4 +1,6 @@
-//! `tessera setup`: the first owner without a browser.
+//! `tessera setup`: creates the first organization with its owner without a
+//! browser, for automated installations. It can write a personal token of the
+//! owner to a new file.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -22,7 +24,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
         .and_then(|()| std::fs::read_to_string(&password_file))
         .map_err(|error| format!("--password-file {password_file}: {error}"))?;
     let password = Secret::new(password.trim_end_matches(['\r', '\n']).to_owned());
-    // The file is made first: a token that cannot be kept is not made.
+    // Create the file first, so that no token is created that cannot be saved.
     let token_file = matches.get_one::<String>("personal-token-file");
     let mut file = token_file
         .map(|path| {
@@ -34,7 +36,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
                 .map_err(|error| format!("--personal-token-file {path}: {error}"))
         })
         .transpose()?;
-    let founded = async {
+    let created = async {
         let app = open(config).await?;
         let input = FirstRun {
             organization: text("organization"),
@@ -61,23 +63,23 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
         })
     }
     .await;
-    let founded = match founded {
-        Ok(founded) => founded,
+    let created = match created {
+        Ok(created) => created,
         Err(message) => {
             drop(token_file.map(std::fs::remove_file));
             return Err(message);
         }
     };
-    if let (Some(file), Some(token)) = (&mut file, &founded.token) {
+    if let (Some(file), Some(token)) = (&mut file, &created.token) {
         writeln!(file, "{}", token.reveal())
             .and_then(|()| file.sync_all())
             .map_err(|error| format!("--personal-token-file: {error}"))?;
     }
-    println!("The organization {} has its first owner.", founded.slug);
+    println!("The organization {} has its first owner.", created.slug);
     Ok(())
 }
 
-/// Whoever runs the installation.
+/// The actor of changes on the command line.
 pub(super) fn operator() -> Actor {
     Actor {
         kind: ActorKind::Operator,

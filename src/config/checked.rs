@@ -1,5 +1,5 @@
-//! The checked settings of a process. Every mistake in them is reported at once,
-//! by the name under which it was written.
+//! The typed and checked settings of a process. All errors are reported at once,
+//! each with the flag, variable or key that contains it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,12 +14,12 @@ use super::listen::Listen;
 use super::settings::SETTINGS;
 use super::sources::Sources;
 
-/// Who can create organizations.
+/// Who can create organizations: the setting `organization_creation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrganizationCreation {
-    /// Whoever set up the installation.
+    /// The person who set up the installation.
     Administrators,
-    /// Everybody who can sign in.
+    /// Every person who can sign in.
     Anyone,
 }
 
@@ -33,78 +33,81 @@ impl OrganizationCreation {
     }
 }
 
-/// How much there can be at once: the settings `limits.*`, by name.
+/// The settings `limits.*`, by name without this prefix.
 #[derive(Clone, Debug, Default)]
 pub struct Limits(BTreeMap<&'static str, u32>);
 
 impl Limits {
-    /// The limit of this name, without `limits.`.
+    /// The limit with this name (without `limits.`), at least 1. A name that is
+    /// not a setting has no limit.
     #[must_use]
     pub fn get(&self, name: &str) -> u32 {
         self.0.get(name).copied().unwrap_or(u32::MAX)
     }
 
-    fn read(sources: &Sources, mistakes: &mut Vec<String>) -> Self {
+    fn read(sources: &Sources, errors: &mut Vec<String>) -> Self {
         let mut limits = BTreeMap::new();
         for setting in SETTINGS {
             let Some(name) = setting.name.strip_prefix("limits.") else { continue };
             let (value, from) = sources.find(setting);
             match value.parse::<u32>() {
                 Ok(limit) if limit > 0 => drop(limits.insert(name, limit)),
-                _ => mistakes.push(format!("{from}: must be a whole number of at least 1, not “{value}”")),
+                _ => errors.push(format!("{from}: must be a whole number of at least 1, not “{value}”")),
             }
         }
         Self(limits)
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text, with colours on a terminal.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The settings, checked.
+/// The checked settings of a process.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// Where the server listens.
     pub listen: Listen,
-    /// Where data lives.
+    /// The folder of the SQLite database and the key, unless these are set.
     pub data_dir: PathBuf,
-    /// Which database.
+    /// The database: from `database_url`, or `tessera.db` in `data_dir`.
     pub database: DatabaseUrl,
-    /// The key's file.
+    /// The file of the installation's key: by default `key` in `data_dir`.
     pub key_file: PathBuf,
-    /// Scheme and authority that people use, without a slash at the end.
+    /// The URL that people use: scheme, authority and an optional path, without
+    /// a slash at the end.
     pub public_url: String,
-    /// Whether `public_url` was set, and is not only derived from `listen`.
+    /// Whether `public_url` was set. Otherwise it is derived from `listen`.
     pub public_url_is_set: bool,
-    /// Proxies whose word about a request's address is believed.
+    /// Proxies whose `X-Forwarded-For` or `Forwarded` header is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether identity providers may be on private addresses or plain http.
+    /// Whether identity providers may have private IP addresses or plain http.
     pub allow_private_issuers: bool,
-    /// Requests a second that one token may make of the JSON API.
+    /// Requests per second that one token may make to the JSON API; `None` for no
+    /// limit.
     pub api_rate_limit: Option<NonZeroU32>,
     /// Who can create organizations.
     pub organization_creation: OrganizationCreation,
-    /// How many things of a kind there can be.
+    /// The limits of numbers and rates.
     pub limits: Limits,
-    /// The log filter.
+    /// The log filter, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: String,
-    /// The log format.
+    /// The format of log lines.
     pub log_format: LogFormat,
 }
 
 impl Config {
-    /// Checks everything.
+    /// Checks and converts the values of all settings.
     ///
     /// # Errors
-    /// Every mistake, a line each: where it was written, and what is allowed.
+    /// One line for each error: where the value was set, and what is allowed.
     pub fn from_sources(sources: &Sources) -> Result<Self, Vec<String>> {
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         let setting = |name: &str| -> (String, String) {
             SETTINGS
                 .iter()
@@ -124,23 +127,23 @@ impl Config {
         let (log_format, from_format) = setting("log_format");
 
         let listen = Listen::parse(&listen).unwrap_or_else(|| {
-            mistakes.push(format!(
+            errors.push(format!(
                 "{from_listen}: must be an address and port like 127.0.0.1:8080, a host name and port like \
                  localhost:8080, or unix:PATH, not “{listen}”"
             ));
             Listen::Address(SocketAddr::from(([127, 0, 0, 1], 8080)))
         });
         let data_dir = PathBuf::from(data_dir);
-        let database = database(&database_url, &data_dir).unwrap_or_else(|message| {
+        let database = parse_database_url(&database_url, &data_dir).unwrap_or_else(|message| {
             // The value may hold a password, so it is not repeated.
-            mistakes.push(format!("{from_database}: {message}"));
+            errors.push(format!("{from_database}: {message}"));
             DatabaseUrl::Sqlite(data_dir.join("tessera.db"))
         });
         let key_file = if key_file.is_empty() { data_dir.join("key") } else { PathBuf::from(key_file) };
         let public_url_is_set = !public_url.is_empty();
         let public_url = if public_url_is_set {
-            public_address(&public_url).unwrap_or_else(|| {
-                mistakes.push(format!(
+            parse_public_url(&public_url).unwrap_or_else(|| {
+                errors.push(format!(
                     "{from_public}: must be scheme and host, and a path if the installation is below one, like \
                      https://id.example.com or https://example.com/tessera, not “{public_url}”"
                 ));
@@ -148,33 +151,33 @@ impl Config {
             })
         } else {
             match &listen {
-                // Nobody reaches it by an address of its own.
+                // A Unix socket has no URL; a proxy in front of it usually has one.
                 Listen::Unix(_) => "http://localhost".to_owned(),
                 listen => format!("http://{listen}"),
             }
         };
-        let trusted_proxies = trusted_proxies(&proxies, &from_proxies, &mut mistakes);
+        let trusted_proxies = parse_trusted_proxies(&proxies, &from_proxies, &mut errors);
         let allow_private_issuers = match private_issuers.as_str() {
             "true" => true,
             "false" => false,
             other => {
-                mistakes.push(format!("{from_private}: must be true or false, not “{other}”"));
+                errors.push(format!("{from_private}: must be true or false, not “{other}”"));
                 false
             }
         };
         let api_rate_limit = rate.parse::<u32>().unwrap_or_else(|_| {
-            mistakes.push(format!(
+            errors.push(format!(
                 "{from_rate}: must be a whole number of requests a second, 0 for no limit, not “{rate}”"
             ));
             0
         });
         let organization_creation = OrganizationCreation::parse(&creation).unwrap_or_else(|| {
-            mistakes.push(format!("{from_creation}: must be administrators or anyone, not “{creation}”"));
+            errors.push(format!("{from_creation}: must be administrators or anyone, not “{creation}”"));
             OrganizationCreation::Administrators
         });
-        let limits = Limits::read(sources, &mut mistakes);
+        let limits = Limits::read(sources, &mut errors);
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
-            mistakes.push(format!(
+            errors.push(format!(
                 "{from_log}: must be error, warn, info, debug, trace or a filter, not “{log}”"
             ));
         }
@@ -182,11 +185,11 @@ impl Config {
             "pretty" => LogFormat::Pretty,
             "json" => LogFormat::Json,
             other => {
-                mistakes.push(format!("{from_format}: must be pretty or json, not “{other}”"));
+                errors.push(format!("{from_format}: must be pretty or json, not “{other}”"));
                 LogFormat::Pretty
             }
         };
-        if mistakes.is_empty() {
+        if errors.is_empty() {
             Ok(Self {
                 listen,
                 data_dir,
@@ -203,31 +206,31 @@ impl Config {
                 log_format,
             })
         } else {
-            Err(mistakes)
+            Err(errors)
         }
     }
 
-    /// Whether people reach this over https.
+    /// Whether `public_url` is an https URL, so that cookies can be Secure.
     #[must_use]
     pub fn https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
 }
 
-fn trusted_proxies(text: &str, from: &str, mistakes: &mut Vec<String>) -> Vec<IpNet> {
+fn parse_trusted_proxies(text: &str, from: &str, errors: &mut Vec<String>) -> Vec<IpNet> {
     let mut found = Vec::new();
     for part in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
         match parse_ip_range(part) {
             Some(range) => found.push(range),
             None => {
-                mistakes.push(format!("{from}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"));
+                errors.push(format!("{from}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"));
             }
         }
     }
     found
 }
 
-fn database(url: &str, data_dir: &Path) -> Result<DatabaseUrl, &'static str> {
+fn parse_database_url(url: &str, data_dir: &Path) -> Result<DatabaseUrl, &'static str> {
     if url.is_empty() {
         return Ok(DatabaseUrl::Sqlite(data_dir.join("tessera.db")));
     }
@@ -245,9 +248,9 @@ fn database(url: &str, data_dir: &Path) -> Result<DatabaseUrl, &'static str> {
     Err("must be postgres://user@host/database or sqlite:PATH")
 }
 
-/// Scheme, host, port and path of an address that has nothing else, without a
-/// slash at the end.
-fn public_address(url: &str) -> Option<String> {
+/// Checks that a URL consists only of scheme, host, port and path, and removes
+/// the slash at its end.
+fn parse_public_url(url: &str) -> Option<String> {
     let url = url.strip_suffix('/').unwrap_or(url);
     let uri: axum::http::Uri = url.parse().ok()?;
     let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
@@ -300,15 +303,11 @@ mod tests {
             ],
             &[("log_format", "xml"), ("log", "a=b=c")],
         );
-        let mistakes = Config::from_sources(&all).expect_err("refused");
-        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
-        for (mistake, name) in mistakes.iter().zip([
-            "--listen",
-            "TESSERA_DATABASE_URL",
-            "TESSERA_PUBLIC_URL",
-            "log",
-            "log_format",
-        ]) {
+        let errors = Config::from_sources(&all).expect_err("refused");
+        assert_eq!(errors.len(), 5, "{errors:?}");
+        for (mistake, name) in
+            errors.iter().zip(["--listen", "TESSERA_DATABASE_URL", "TESSERA_PUBLIC_URL", "log", "log_format"])
+        {
             assert!(mistake.starts_with(name), "{mistake}");
             assert!(!mistake.contains("hunter2"));
         }
@@ -343,17 +342,17 @@ mod tests {
             read_file(Path::new("t"), "[limits]\nconnection = 1\n[other]\nx = 1").expect_err("refused");
         assert!(refused[0].contains("limits.connection") && refused[1].contains("other"), "{refused:?}");
         let zero = sources(&[("limits.connections", "0")], &[], &[]);
-        let mistakes = Config::from_sources(&zero).expect_err("refused");
-        assert!(mistakes[0].starts_with("--limits-connections: must be a whole number"), "{mistakes:?}");
+        let errors = Config::from_sources(&zero).expect_err("refused");
+        assert!(errors[0].starts_with("--limits-connections: must be a whole number"), "{errors:?}");
     }
 
     #[test]
     fn the_public_address_is_scheme_host_and_perhaps_a_path() {
         for good in ["https://id.acme.test", "https://id.acme.test/", "http://localhost:8080"] {
-            assert!(public_address(good).is_some(), "{good}");
+            assert!(parse_public_url(good).is_some(), "{good}");
         }
         for good in ["https://acme.test/tessera", "https://acme.test/tessera/", "https://ACME.test/tessera"] {
-            assert_eq!(public_address(good).as_deref(), Some("https://acme.test/tessera"), "{good}");
+            assert_eq!(parse_public_url(good).as_deref(), Some("https://acme.test/tessera"), "{good}");
         }
         for bad in [
             "id.acme.test",
@@ -365,7 +364,7 @@ mod tests {
             "https://x?y",
             "https://x#y",
         ] {
-            assert!(public_address(bad).is_none(), "{bad}");
+            assert!(parse_public_url(bad).is_none(), "{bad}");
         }
     }
 

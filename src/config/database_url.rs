@@ -1,21 +1,22 @@
-//! Where the data is: the setting `database_url`, or a file in `data_dir`.
+//! The type of the database's location: the setting `database_url`, or a file in
+//! `data_dir`. `platform::db` opens it.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// Where the data is: the setting `database_url`, or the file in `data_dir`.
+/// The location of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// The path of an SQLite file.
     Sqlite(PathBuf),
-    /// A `postgres://` address, which may hold a password: not to be logged.
+    /// A `postgres://` URL. It can contain a password, so it must not be logged.
     Postgres(String),
 }
 
 impl DatabaseUrl {
-    /// For logs: the file, or the server without its password.
+    /// The file, or the server without user and password, for logs and messages.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {

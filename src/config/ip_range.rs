@@ -1,39 +1,41 @@
-//! Ranges of IP addresses (CIDR) as people write them: in settings, and in the
-//! limits of organizations, accounts and tokens. This is the one place that
-//! reads them. Clients' addresses are compared in their canonical form, in which
-//! an IPv4-mapped IPv6 address (`::ffff:203.0.113.7`) is an IPv4 address, so the
-//! ranges have to be in that form too.
+//! Parses ranges of IP addresses (CIDR), in settings and in IP allow-lists.
+//! Clients' addresses are compared in their canonical form, in which an
+//! IPv4-mapped IPv6 address (`::ffff:203.0.113.7`) is an IPv4 address. Ranges
+//! must therefore be converted to that form, too.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The length of the prefix `::ffff:0:0/96`, under which IPv6 writes IPv4 addresses.
-const MAPPED: u8 = 96;
-/// The length of the zeros before it.
-const ZEROS: u8 = 80;
+/// The prefix length of `::ffff:0:0/96`, the range of IPv4-mapped addresses
+/// (RFC 4291, 2.5.5.2).
+const MAPPED_PREFIX: u8 = 96;
+/// The number of zero bits at its beginning.
+const ZERO_BITS: u8 = 80;
 
-/// Reads a range, or an address as a range of one. Host bits are cleared.
+/// Parses a range, or an IP address as a range with one address. Host bits are
+/// cleared. `None` if the text is neither.
 ///
-/// A range of IPv4-mapped addresses becomes the IPv4 range that it stands for;
-/// one that reaches beyond them, but not beyond `::/80`, becomes all of IPv4:
-/// there are no other addresses in it. Wider ranges, such as `::/0`, are of
-/// IPv6 addresses, and hold no IPv4 address.
+/// A range of IPv4-mapped addresses becomes the corresponding IPv4 range. A
+/// range that is wider, but not as wide as `::/80`, becomes all of IPv4, because
+/// it contains no other addresses in use. Wider ranges, such as `::/0`, stay IPv6
+/// ranges and contain no IPv4 address.
 #[must_use]
 pub fn parse_ip_range(text: &str) -> Option<IpNet> {
     let range = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
-    Some(canonical(range.trunc()))
+    Some(canonical_form(range.trunc()))
 }
 
-fn canonical(range: IpNet) -> IpNet {
+fn canonical_form(range: IpNet) -> IpNet {
     let IpNet::V6(v6) = range else { return range };
-    if v6.prefix_len() >= MAPPED {
-        let v4 = v6.addr().to_ipv4_mapped().and_then(|v4| Ipv4Net::new(v4, v6.prefix_len() - MAPPED).ok());
+    if v6.prefix_len() >= MAPPED_PREFIX {
+        let v4 =
+            v6.addr().to_ipv4_mapped().and_then(|v4| Ipv4Net::new(v4, v6.prefix_len() - MAPPED_PREFIX).ok());
         return v4.map_or(range, IpNet::V4);
     }
     let mapped = std::net::Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
-    let covers = Ipv6Net::new(mapped, MAPPED).is_ok_and(|all| v6.contains(&all));
-    if covers && v6.prefix_len() > ZEROS { IpNet::V4(Ipv4Net::default()) } else { range }
+    let covers = Ipv6Net::new(mapped, MAPPED_PREFIX).is_ok_and(|all| v6.contains(&all));
+    if covers && v6.prefix_len() > ZERO_BITS { IpNet::V4(Ipv4Net::default()) } else { range }
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
-//! The setting `listen`.
+//! The setting `listen`: an IP address and port, a host name and port, or the
+//! path of a Unix socket.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where to listen.
+/// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// An address and a port.
+    /// An IP address and a port; port 0 selects a free port.
     Address(SocketAddr),
-    /// A host name and a port; the name is looked up at the start.
+    /// A host name and a port. The name is resolved at the start.
     Name(String, u16),
     /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
 impl Listen {
-    /// `None` for what is none of these.
+    /// Parses the setting; `None` if it has none of these forms.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix("unix:") {
             return (!path.is_empty()).then(|| Self::Unix(path.into()));
@@ -26,7 +27,7 @@ impl Listen {
         let (name, port) = text.rsplit_once(':')?;
         let is_name = !name.is_empty()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
-            // What looks like an address and is none is a slip of the pen.
+            // A name without letters is a mistyped IP address.
             && name.bytes().any(|byte| byte.is_ascii_alphabetic());
         is_name.then_some(())?;
         Some(Self::Name(name.to_owned(), port.parse().ok()?))

@@ -1,5 +1,7 @@
-//! Settings: each is a flag, an environment variable `TESSERA_*` and a key of
-//! `tessera.toml`, in that order of precedence.
+//! The settings of a process. Each setting can be given as a flag, as an
+//! environment variable `TESSERA_*` and as a key of `tessera.toml`, in this order
+//! of precedence. `settings` lists them, `sources` reads their values, and
+//! `checked` converts them to the typed [`Config`] and reports all errors at once.
 
 mod checked;
 mod database_url;

@@ -1,5 +1,5 @@
-//! Every setting in one table: its name, default and a line of help. The
-//! command line, the environment and the file all read this table.
+//! The table of all settings: name, default and help text. Command line,
+//! environment, settings file and documentation use this table.
 
 /// One setting: its name (flag `--data-dir`, variable `TESSERA_DATA_DIR`, key
 /// `data_dir`), its default, and a line for the help. A dot in the name is a
@@ -7,15 +7,16 @@
 /// `TESSERA_LIMITS_CONNECTIONS`, and `connections` below `[limits]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Snake case.
+    /// In snake case, as in the settings file.
     pub name: &'static str,
-    /// As it would be written; empty if derived from others.
+    /// As a user would write it; empty if there is none or if it is derived from
+    /// other settings.
     pub default: &'static str,
-    /// One line.
+    /// One line for `--help`.
     pub help: &'static str,
 }
 
-/// Every setting.
+/// All settings, in the order of the help.
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "listen",

@@ -1,28 +1,29 @@
-//! Where the values of settings come from: flags, environment variables and
-//! the file, in this order of precedence.
+//! The sources of settings: flags, environment variables and the settings file,
+//! in this order of precedence. Values are still unchecked text here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::settings::{SETTINGS, Setting, flag, variable};
 
-/// Where values come from, in order of precedence.
+/// The values of all sources, in order of precedence.
 #[derive(Debug, Default, Clone)]
 pub struct Sources {
-    /// From the command line, by setting name.
+    /// Values from the command line, by the name of the setting.
     pub flags: BTreeMap<String, String>,
-    /// The environment.
+    /// All environment variables of the process, by their own names.
     pub environment: BTreeMap<String, String>,
-    /// From the file, by key.
+    /// Values from the settings file, by the name of the setting.
     pub file: BTreeMap<String, String>,
 }
 
 impl Sources {
-    /// Flags as given, this process's environment, and the file that flag or
-    /// environment name, or `./tessera.toml` if there is one.
+    /// Reads the environment of this process and the settings file: the one that
+    /// `--config` or `TESSERA_CONFIG` names, or `./tessera.toml` if it exists.
     ///
     /// # Errors
-    /// When the file cannot be read or is not a table of simple values.
+    /// If the file cannot be read, is not valid TOML, or contains an unknown
+    /// setting.
     pub fn gather(flags: BTreeMap<String, String>) -> Result<Self, Vec<String>> {
         let environment: BTreeMap<_, _> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -37,7 +38,8 @@ impl Sources {
         Ok(Self { flags, environment, file })
     }
 
-    /// Names of `TESSERA_*` variables that are no setting: to be warned about.
+    /// The names of variables `TESSERA_*` that are not settings. They are ignored
+    /// with a warning.
     #[must_use]
     pub fn unknown_variables(&self) -> Vec<String> {
         self.environment
@@ -48,7 +50,7 @@ impl Sources {
             .collect()
     }
 
-    /// The value of a setting and, for messages, where it came from.
+    /// The value of a setting, and the flag, variable or key that contains it.
     pub(super) fn find(&self, setting: &Setting) -> (String, String) {
         let name = setting.name;
         if let Some(value) = self.flags.get(name) {
@@ -68,7 +70,7 @@ pub(super) fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, Stri
     let at = path.display();
     let table: toml::Table = text.parse().map_err(|error| vec![format!("{at}: not valid TOML: {error}")])?;
     let mut values = BTreeMap::new();
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     let entries = table.into_iter().flat_map(|(key, value)| match value {
         // Settings with a dot in their names stand in a table.
         toml::Value::Table(inner) if SETTINGS.iter().any(|it| it.name.split('.').next() == Some(&key)) => {
@@ -79,13 +81,13 @@ pub(super) fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, Stri
     for (key, value) in entries {
         match value {
             _ if SETTINGS.iter().all(|setting| setting.name != key) => {
-                mistakes.push(format!("{at}: {key}: no such setting"));
+                errors.push(format!("{at}: {key}: no such setting"));
             }
             toml::Value::String(text) => drop(values.insert(key, text)),
             toml::Value::Integer(number) => drop(values.insert(key, number.to_string())),
             toml::Value::Boolean(flag) => drop(values.insert(key, flag.to_string())),
-            other => mistakes.push(format!("{at}: {key}: takes a text, not {}", other.type_str())),
+            other => errors.push(format!("{at}: {key}: takes a text, not {}", other.type_str())),
         }
     }
-    if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
+    if errors.is_empty() { Ok(values) } else { Err(errors) }
 }

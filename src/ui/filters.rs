@@ -1,27 +1,28 @@
 #![allow(missing_docs, clippy::unnecessary_wraps, reason = "askama makes public items of each filter")]
-//! Filters of the templates: small ways of saying things. (askama finds them
-//! under this name.)
+//! The filters of the templates: they convert values to parts of sentences, URLs
+//! and HTML. askama finds a filter in a module with the name `filters`.
 
 use crate::platform::web::query_filter::ListFilter;
 
-fn encoded(value: &str) -> String {
+fn form_encode(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-/// A sentence that begins with a field's name, as a person says it:
-/// `grants[0].permission_set is needed` is `Permission 1: permission set is needed`.
+/// Replaces the field name at the beginning of an error message by words:
+/// `grants[0].permission_set is needed` becomes
+/// `Permission 1: permission set is needed`.
 #[askama::filter_fn]
 pub fn label(sentence: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(spoken(&sentence.to_string()))
+    Ok(replace_field_name(&sentence.to_string()))
 }
 
-fn spoken(sentence: &str) -> String {
+fn replace_field_name(sentence: &str) -> String {
     let (field, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
     let mut words = Vec::new();
     for part in field.split('.') {
         match part.strip_prefix("grants[").and_then(|part| part.strip_suffix(']')?.parse::<usize>().ok()) {
             Some(place) => words.push(format!("permission {}:", place + 1)),
-            // Where a form of one page puts them, not what they are called there.
+            // The name of a group of fields, which the form does not show.
             None if matches!(part, "policy" | "lifetimes" | "identity") => {}
             None => words.push(part.replace('_', " ")),
         }
@@ -31,19 +32,20 @@ fn spoken(sentence: &str) -> String {
     chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
 }
 
-/// A field's name as the part of an address behind `#`.
+/// Encodes a field's name as the fragment of a URL, to link to the field.
 #[askama::filter_fn]
 pub fn fragment(field: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
     Ok(field.to_string().replace('[', "%5B").replace(']', "%5D"))
 }
 
-/// A name as the part of an address behind `#`: lower case, hyphens for spaces.
+/// Converts a name to an id for a fragment: lower case, hyphens for spaces.
 #[askama::filter_fn]
 pub fn anchor(name: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
     Ok(name.to_string().to_lowercase().replace(' ', "-"))
 }
 
-/// A text of ours as HTML, with what stands between backticks as code.
+/// Converts a text to HTML: escapes it, and marks the parts between backticks as
+/// code.
 #[askama::filter_fn]
 pub fn ticks(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
     let plain = text.to_string().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -53,18 +55,19 @@ pub fn ticks(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Re
         .collect())
 }
 
-/// `name=value&`, or nothing: the part of an address that keeps a filter.
+/// The query part `name=value&` that keeps a filter in a link; empty without a
+/// value.
 #[askama::filter_fn]
 pub fn query(value: impl std::fmt::Display, _: &dyn askama::Values, name: &str) -> askama::Result<String> {
     let value = value.to_string();
-    Ok(if value.is_empty() { String::new() } else { format!("{name}={}&", encoded(&value)) })
+    Ok(if value.is_empty() { String::new() } else { format!("{name}={}&", form_encode(&value)) })
 }
 
-/// The same for all fields of a list's filter.
+/// The query part that keeps all fields of a list's filter in a link.
 #[askama::filter_fn]
 pub fn filter_query(filter: impl ListFilter, _: &dyn askama::Values) -> askama::Result<String> {
     let kept = filter.fields().into_iter().filter(|(_, value)| !value.is_empty());
-    Ok(kept.map(|(name, value)| format!("{name}={}&", encoded(value))).collect())
+    Ok(kept.map(|(name, value)| format!("{name}={}&", form_encode(value))).collect())
 }
 
 #[cfg(test)]
@@ -78,7 +81,7 @@ mod tests {
             ("key.expires_at must lie in the future", "Key expires at must lie in the future"),
             ("service_account", "Service account"),
         ] {
-            assert_eq!(super::spoken(sentence), expected);
+            assert_eq!(super::replace_field_name(sentence), expected);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The frame of every page of the console: who is signed in, where they are,
-//! where they can go.
+//! The layout around every page of the console: the signed-in person, the
+//! organization, the sidebar, and the message of the previous request. The
+//! sidebar shows only the links that the person may open.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,27 +14,27 @@ use crate::platform::web::html;
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
 
-/// A link of the sidebar.
+/// A link in the sidebar.
 #[derive(Clone, Debug)]
 pub struct NavLink {
-    /// The heading that it opens, where it opens one.
+    /// The heading above the link, for the first link of a group.
     pub group: Option<&'static str>,
-    /// What it says.
+    /// The text of the link.
     pub label: &'static str,
-    /// Its icon.
+    /// The id of the icon in the sprite.
     pub icon: &'static str,
-    /// The last part of its address.
+    /// The path below [`Layout::root`].
     pub path: &'static str,
-    /// Whom it is shown to: those who may open it.
+    /// Who sees the link: those who may open it.
     pub shown: Shown,
 }
 
-/// Whom a link is shown to.
+/// Who sees a link.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown {
-    /// Everyone of the organization.
+    /// All members of the organization.
     Everyone,
-    /// Who holds the permission to read this in the organization.
+    /// Members who hold the read permission for this resource.
     Readers(Resource),
     /// Owners.
     Owners,
@@ -43,7 +44,7 @@ const fn link(label: &'static str, icon: &'static str, path: &'static str, shown
     NavLink { group: None, label, icon, path, shown }
 }
 
-/// The sidebar, in its order.
+/// The sidebar of an organization.
 pub const NAV: &[NavLink] = &[
     link("Overview", "layout-dashboard", "", Shown::Everyone),
     NavLink { group: Some("Who"), ..link("Teams", "users", "/settings/teams", Shown::Everyone) },
@@ -76,39 +77,39 @@ pub const ACCOUNT: &[NavLink] = &[
     link("Personal tokens", "key", "/account/tokens", Shown::Everyone),
 ];
 
-/// What the layout shows around a page.
+/// The data that the layout shows around a page.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    /// The page's own title; `Error: ` goes before it where there are mistakes.
+    /// The title of the page. The template adds `Error: ` if the form has errors.
     pub title: String,
-    /// The label of its link in the sidebar.
+    /// The label of the active link in the sidebar.
     pub section: &'static str,
-    /// The organization's slug.
+    /// The organization's slug; empty on pages without an organization.
     pub slug: String,
-    /// The organization's name.
+    /// The organization's name; empty on pages without an organization.
     pub organization: String,
-    /// The person's other organizations: slug and name.
+    /// The slugs and names of the person's other organizations.
     pub others: Vec<(String, String)>,
-    /// The person's name.
+    /// The person's display name.
     pub person: String,
-    /// Their email address.
+    /// The person's email address.
     pub email: String,
-    /// What the page before left to say.
+    /// The message that the previous request left for this page.
     pub flash: Option<String>,
-    /// The theme that they chose.
+    /// The theme that the person chose; `None` to follow the system.
     pub theme: Option<Theme>,
-    /// Now, for relative times.
+    /// The current time, to which relative times refer.
     pub now: Option<Timestamp>,
-    /// The address people use, for examples.
+    /// The URL of the installation, for examples.
     pub public_url: String,
-    /// The links of the sidebar that the person may open.
+    /// The links in the sidebar that the person may open.
     pub nav: Vec<NavLink>,
     /// Whether the person may create organizations.
     pub creates_organizations: bool,
 }
 
 impl Layout {
-    /// Around a page of an organization.
+    /// The layout of a page in an organization.
     ///
     /// # Errors
     /// When the database cannot.
@@ -118,22 +119,22 @@ impl Layout {
         section: &'static str,
         title: impl Into<String>,
     ) -> Result<Self> {
-        let mut shell = Self::personal(app, &caller.signed_in, title).await?;
-        shell.section = section;
-        shell.slug.clone_from(&caller.organization.slug);
-        shell.organization.clone_from(&caller.organization.name);
+        let mut layout = Self::personal(app, &caller.signed_in, title).await?;
+        layout.section = section;
+        layout.slug.clone_from(&caller.organization.slug);
+        layout.organization.clone_from(&caller.organization.name);
         let held = effective_permissions(&caller.subject);
-        let opens = |link: &&NavLink| match link.shown {
+        let can_open = |link: &&NavLink| match link.shown {
             Shown::Everyone => true,
             Shown::Readers(resource) => held.has(resource.read()),
             Shown::Owners => caller.subject.is_owner(),
         };
-        shell.nav = NAV.iter().filter(opens).cloned().collect();
-        shell.others.retain(|(slug, _)| *slug != caller.organization.slug);
-        Ok(shell)
+        layout.nav = NAV.iter().filter(can_open).cloned().collect();
+        layout.others.retain(|(slug, _)| *slug != caller.organization.slug);
+        Ok(layout)
     }
 
-    /// Around a page that belongs to the person alone.
+    /// The layout of a page that belongs to no organization, without a sidebar.
     ///
     /// # Errors
     /// When the database cannot.
@@ -155,19 +156,21 @@ impl Layout {
         })
     }
 
-    /// Around a page of the person's own account; its title is its section.
+    /// The layout of a page of the person's own account. The link with the label
+    /// `title` is the active one.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn account(app: &AppState, signed_in: &SignedIn, title: impl Into<String>) -> Result<Self> {
-        let mut shell = Self::personal(app, signed_in, title).await?;
-        let own = ACCOUNT.iter().find(|link| link.label == shell.title);
-        shell.section = own.map_or("Account", |link| link.label);
-        shell.nav = ACCOUNT.to_vec();
-        Ok(shell)
+        let mut layout = Self::personal(app, signed_in, title).await?;
+        let own = ACCOUNT.iter().find(|link| link.label == layout.title);
+        layout.section = own.map_or("Account", |link| link.label);
+        layout.nav = ACCOUNT.to_vec();
+        Ok(layout)
     }
 
-    /// What the addresses of the sidebar begin with.
+    /// The beginning of the paths in the sidebar: `/orgs/<slug>`, or empty on
+    /// pages without an organization.
     #[must_use]
     pub fn root(&self) -> String {
         if self.slug.is_empty() { String::new() } else { format!("/orgs/{}", self.slug) }
@@ -181,36 +184,37 @@ impl Layout {
         first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
     }
 
-    /// `3 min ago`, `in 9 days`.
+    /// A moment relative to now: `3 min ago`, `in 9 days`.
     #[must_use]
     pub fn ago(&self, at: &Timestamp) -> String {
         self.now.map_or_else(|| at.minute(), |now| at.relative(now))
     }
 
-    /// Whether a moment has passed.
+    /// Whether a moment is in the past.
     #[must_use]
     pub fn passed(&self, at: &Timestamp) -> bool {
         self.now.is_some_and(|now| *at <= now)
     }
 
-    /// Whether a moment lies within the next fourteen days.
+    /// Whether a moment is in the future, within the next 14 days.
     #[must_use]
     pub fn soon(&self, at: &Timestamp) -> bool {
         self.now.is_some_and(|now| *at > now && *at <= now.plus(14 * crate::platform::clock::DAY))
     }
 
-    /// The nonce of a form, so that its second submit finds the first's outcome.
+    /// A new idempotency key for a form, so that submitting it twice has the
+    /// effect of submitting it once.
     #[must_use]
     pub fn nonce(app: &AppState) -> String {
         app.context.random.characters(b"0123456789abcdefghijklmnopqrstuvwxyz", 24)
     }
 }
 
-/// What a form shows after a refusal: the status and the mistakes. Errors that
-/// are not about the form go on as they are.
+/// Converts an error of an action to the status and the messages with which the
+/// form is shown again.
 ///
 /// # Errors
-/// Those.
+/// Errors that the form cannot show, unchanged.
 pub fn refused(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
         Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
@@ -222,7 +226,7 @@ pub fn refused(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     }
 }
 
-/// A page of 200.
+/// A page with status 200.
 pub fn page(template: &impl askama::Template) -> Response {
     html(StatusCode::OK, template)
 }

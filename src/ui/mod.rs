@@ -1,5 +1,5 @@
-//! What the pages of all sections share: the layout around a page, and the
-//! filters of the templates.
+//! What the pages of all sections share: the data of the layout around a page,
+//! the conversion of errors to form errors, and the filters of the templates.
 
 pub mod filters;
 mod layout;
