@@ -1,4 +1,6 @@
-//! Time as an argument: a [`Clock`] is handed to whoever needs the time.
+//! Time as an argument. Code that needs the time gets a [`Clock`], so that tests
+//! can set it. [`Timestamp`] is the only type for moments, in the database, in
+//! JSON and on pages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Seconds in a day, for lifetimes that are given in days.
+/// The duration of a day, for lifetimes in days.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A moment: microseconds since the Unix epoch, UTC. Stored as a 64-bit
@@ -51,7 +53,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time since `earlier`; zero if this moment is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -69,10 +71,10 @@ impl Timestamp {
         whole.format(&Rfc3339).unwrap_or_default()
     }
 
-    /// Reads RFC 3339, any offset.
+    /// Parses RFC 3339 with any offset.
     ///
     /// # Errors
-    /// A sentence for the person who wrote it, when it is no such time.
+    /// The message for the form or API field.
     pub fn parse(text: &str) -> Result<Self, String> {
         OffsetDateTime::parse(text, &Rfc3339)
             .ok()
@@ -115,8 +117,8 @@ impl Timestamp {
         Ok((start, start.plus(length)))
     }
 
-    /// As browsers write a moment in UTC: `2027-02-20T14:05`, with seconds where
-    /// it has some.
+    /// The value of `<input type="datetime-local">` in UTC: `2027-02-20T14:05`,
+    /// with seconds unless they are zero.
     #[must_use]
     pub fn datetime_local(self) -> String {
         let mut text = self.rfc3339();
@@ -127,14 +129,14 @@ impl Timestamp {
         text
     }
 
-    /// For people: `20 February 2027`.
+    /// The day in words: `20 February 2027`.
     #[must_use]
     pub fn day(self) -> String {
         let at = self.calendar();
         format!("{} {} {}", at.day(), at.month(), at.year())
     }
 
-    /// For people: `20 Feb 2027, 14:05 UTC`.
+    /// The day and minute: `20 Feb 2027, 14:05 UTC`.
     #[must_use]
     pub fn minute(self) -> String {
         let at = self.calendar();
@@ -142,7 +144,7 @@ impl Timestamp {
         format!("{} {} {}, {:02}:{:02} UTC", at.day(), &month[..3], at.year(), at.hour(), at.minute())
     }
 
-    /// For people, relative to `now`: `3 min ago`, `in 9 days`, `just now`.
+    /// The moment relative to `now`: `3 min ago`, `in 9 days`, `just now`.
     #[must_use]
     pub fn relative(self, now: Self) -> String {
         let ahead = self > now;
@@ -152,7 +154,7 @@ impl Timestamp {
             0..60 => return if ahead { "in a moment" } else { "just now" }.to_owned(),
             60..3_600 => format!("{} min", seconds / 60),
             3_600..86_400 => format!("{} h", seconds / 3_600),
-            // What lies ahead is rounded: 90 days do not read as 89 a moment later.
+            // Future days are rounded, so that 90 days do not become 89 a moment later.
             _ => match (seconds + if ahead { 43_200 } else { 0 }) / 86_400 {
                 1 => "1 day".to_owned(),
                 days => format!("{days} days"),
@@ -187,23 +189,23 @@ impl schemars::JsonSchema for Timestamp {
     }
 }
 
-/// Where the time comes from.
+/// A source of the current time.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's clock.
     System,
-    /// A clock that stands still until it is set, for tests.
+    /// A clock that does not run, for tests and the demo. Clones share the time.
     Fixed(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `at` until it is moved.
+    /// A clock that shows `at` until it is advanced.
     #[must_use]
     pub fn fixed(at: Timestamp) -> Self {
         Self::Fixed(Arc::new(AtomicI64::new(at.micros())))
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
     pub fn now(&self) -> Timestamp {
@@ -217,7 +219,7 @@ impl Clock {
         }
     }
 
-    /// Moves a fixed clock; the machine's clock is not moved.
+    /// Advances a fixed clock. Does nothing to the machine's clock.
     pub fn advance(&self, by: Duration) {
         if let Self::Fixed(at) = self {
             at.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);

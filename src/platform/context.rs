@@ -1,4 +1,5 @@
-//! What every section is handed.
+//! The context of the process: the dependencies that every section needs. All of
+//! them are arguments, so that tests can replace them.
 
 use std::sync::Arc;
 
@@ -11,12 +12,12 @@ use crate::platform::{Clock, Db, Random};
 pub struct Context {
     /// The database.
     pub db: Db,
-    /// Where the time comes from.
+    /// The source of the current time.
     pub clock: Clock,
-    /// Where randomness comes from.
+    /// The source of randomness.
     pub random: Random,
-    /// The settings that the process was started with.
+    /// The settings with which the process was started.
     pub config: Arc<Config>,
-    /// Seals what must be readable again.
+    /// The installation's key: encrypts values and derives others.
     pub key: Key,
 }

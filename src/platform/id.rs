@@ -1,7 +1,8 @@
-//! Ids: a prefix that names the kind, and a ULID in lower case.
+//! The id types. An id is a prefix that names its kind, and a ULID in lower case
+//! (48 bits of time in milliseconds, 80 random bits), so that ids sort by
+//! creation. The types cannot be mixed up.
 
-/// Makes an id type: `Copy`, ordered by creation, shown and stored as
-/// `prefix_01k9x2…`; a text of any other form is not an id of this kind.
+/// Defines an id type, which is displayed and stored as `prefix_01k9x2…`.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -9,14 +10,14 @@ macro_rules! id {
         pub struct $name(ulid::Ulid);
 
         impl $name {
-            /// A new id, made at `now`.
+            /// Generates an id with the time `now`.
             #[must_use]
             pub fn new(now: $crate::platform::Timestamp, random: &$crate::platform::Random) -> Self {
                 let bits = u128::from_be_bytes(random.bytes());
                 Self(ulid::Ulid::from_parts(now.millis(), bits))
             }
 
-            /// One of several ids that are made at the same moment: they sort by
+            /// Generates one of several ids with the same time, which sort by
             /// `place`.
             #[must_use]
             pub fn in_order(
@@ -28,38 +29,38 @@ macro_rules! id {
                 Self(ulid::Ulid::from_parts(now.millis(), u128::from(place) << 72 | bits))
             }
 
-            /// The lowest id that is made at a moment.
+            /// The lowest possible id with this time.
             #[must_use]
             pub fn first_of(at: $crate::platform::Timestamp) -> Self {
                 Self(ulid::Ulid::from_parts(at.millis().min((1 << 48) - 1), 0))
             }
 
-            /// The highest id that is made at a moment.
+            /// The highest possible id with this time.
             #[must_use]
             pub fn last_of(at: $crate::platform::Timestamp) -> Self {
                 Self(ulid::Ulid::from_parts(at.millis().min((1 << 48) - 1), u128::MAX))
             }
 
-            /// The lowest and the highest id that there can be.
+            /// The lowest and the highest possible id, as text.
             #[must_use]
             pub fn all() -> (String, String) {
                 (Self(ulid::Ulid(0)).to_string(), Self(ulid::Ulid(u128::MAX)).to_string())
             }
 
-            /// When it was made, to the millisecond.
+            /// The time at which the id was generated, in milliseconds.
             #[must_use]
             pub fn made_at(self) -> $crate::platform::Timestamp {
                 let millis = i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX);
                 $crate::platform::Timestamp::from_micros(millis.saturating_mul(1000))
             }
 
-            /// As a number: its low 80 bits are random.
+            /// The id without its prefix as a number. The low 80 bits are random.
             #[must_use]
             pub const fn number(self) -> u128 {
                 self.0.0
             }
 
-            /// An id made of `number`, for tests and samples.
+            /// A fixed id from a number, for tests and example principals.
             #[must_use]
             pub const fn sample(number: u128) -> Self {
                 Self(ulid::Ulid::from_parts(1_700_000_000_000, number))
@@ -116,7 +117,7 @@ macro_rules! id {
     };
 }
 
-/// The text is not an id of the kind that was asked for.
+/// The text is not an id of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]
 pub struct NotAnId;

@@ -1,7 +1,6 @@
-//! What may be logged. The setting `log` chooses, but libraries never log at
-//! the level trace: there some of them write paths and headers, which hold
-//! set-up codes, invitation codes and tokens. Tessera's own events are written
-//! with that in mind at every level.
+//! The log filter: the setting `log`, without the level `trace` of libraries. At
+//! that level some libraries log paths and headers, which contain set-up codes,
+//! invitation codes and tokens. Tessera's own events contain none at any level.
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Subscriber};
@@ -18,7 +17,7 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
 
 /// The filter for the setting `log`.
 pub fn filter<S: Subscriber + for<'a> LookupSpan<'a>>(setting: &str) -> impl Filter<S> + use<S> {
-    // The hint leaves it to the setting which levels cost anything.
+    // With this hint, the setting alone decides which levels are enabled.
     let safe = filter_fn(may_be_logged).with_max_level_hint(LevelFilter::TRACE);
     EnvFilter::new(setting).and(safe)
 }

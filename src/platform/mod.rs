@@ -1,5 +1,6 @@
-//! What every section stands on: database, clock, randomness, ids, secrets,
-//! errors and the web. Knows nothing of the product.
+//! The platform on which the product is built: database, clock, randomness, ids,
+//! secrets, errors, rate limits, search, the web layer and the HTTP server. It
+//! knows nothing about the product and imports only from `config`.
 
 pub mod clock;
 pub mod context;

@@ -1,5 +1,7 @@
-//! Requests to others: the one way out. No redirects, a time and a size limit,
-//! and only to public addresses over https unless the settings allow others.
+//! The HTTP client for all outgoing requests. It follows no redirects, limits the
+//! time and the size of responses, and connects only to public IP addresses over
+//! https, unless the setting `allow_private_issuers` allows others. This prevents
+//! server-side request forgery.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,21 +14,22 @@ use serde::de::DeserializeOwned;
 
 use super::{Error, Result};
 
-/// The longest answer that is read, in bytes.
-const MOST: usize = 512 * 1024;
+/// The longest response body, in bytes.
+const MAX_RESPONSE_BYTES: usize = 512 * 1024;
+/// How long connecting, and the whole request, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest address, in bytes: some are stored, and PostgreSQL refuses index
-/// entries of more than 2,704.
-const LONGEST: usize = 1024;
+/// The longest URL, in bytes. Some are stored, and PostgreSQL refuses index
+/// entries of more than 2,704 bytes.
+const MAX_URL_BYTES: usize = 1024;
 
-/// Asks other servers. Cheap to clone.
+/// Makes requests to other servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Outbound {
     client: Client,
     private: bool,
 }
 
-/// Resolves names to public addresses only.
+/// A resolver that returns public IP addresses only.
 #[derive(Debug)]
 struct PublicOnly;
 
@@ -44,7 +47,7 @@ impl Resolve for PublicOnly {
     }
 }
 
-/// Whether an address is one of the internet at large.
+/// Whether an IP address is globally reachable (IANA special-purpose registries).
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -74,11 +77,10 @@ fn is_public(address: IpAddr) -> bool {
 }
 
 impl Outbound {
-    /// With the machine's certificates. `private`: plain http and private
-    /// addresses too.
+    /// Creates a client. `private` also allows plain http and private addresses.
     ///
     /// # Errors
-    /// When the client cannot be made.
+    /// If the HTTP client cannot be created.
     pub fn new(private: bool) -> Result<Self> {
         // Another part of the process may have chosen the same one before.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -95,11 +97,11 @@ impl Outbound {
         Ok(Self { client: builder.build().map_err(Error::internal)?, private })
     }
 
-    /// Checks the address of an issuer: scheme, host and path, to which the
-    /// address of its metadata is added.
+    /// Checks the URL of an issuer, which must have no query, because the path of
+    /// the metadata is appended.
     ///
     /// # Errors
-    /// A sentence: what is wrong with it.
+    /// The message for the form or API field.
     pub fn check(&self, address: &str) -> std::result::Result<Url, String> {
         let url = self.check_document(address)?;
         if url.query().is_some() {
@@ -108,14 +110,14 @@ impl Outbound {
         Ok(url)
     }
 
-    /// Checks the address of a document before it is fetched. It may have a
-    /// query, as the `jwks_uri` of some issuers has.
+    /// Checks the URL of a document before it is fetched. It may have a query,
+    /// as the `jwks_uri` of some issuers has.
     ///
     /// # Errors
-    /// A sentence: what is wrong with it.
+    /// A message that says what is wrong.
     pub fn check_document(&self, address: &str) -> std::result::Result<Url, String> {
-        if address.len() > LONGEST {
-            return Err(format!("may have at most {LONGEST} bytes"));
+        if address.len() > MAX_URL_BYTES {
+            return Err(format!("may have at most {MAX_URL_BYTES} bytes"));
         }
         let url: Url =
             address.parse().map_err(|_| "must be an address like https://idp.example.com".to_owned())?;
@@ -133,21 +135,21 @@ impl Outbound {
         Ok(url)
     }
 
-    /// Fetches JSON.
+    /// Fetches a JSON document.
     ///
     /// # Errors
-    /// A sentence that goes on after the address: `answered 404`.
+    /// A message that continues a sentence after the URL: `answered 404`.
     pub async fn json<T: DeserializeOwned>(&self, address: &str) -> std::result::Result<T, String> {
         let url = self.check_document(address)?;
-        let mut answer = self.client.get(url).send().await.map_err(|error| told(&error))?;
+        let mut answer = self.client.get(url).send().await.map_err(|error| describe_error(&error))?;
         if !answer.status().is_success() {
             return Err(format!("answered {}", answer.status().as_u16()));
         }
         let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(|error| told(&error))? {
+        while let Some(part) = answer.chunk().await.map_err(|error| describe_error(&error))? {
             body.extend_from_slice(&part);
-            if body.len() > MOST {
-                return Err(format!("answered more than {} KB", MOST / 1024));
+            if body.len() > MAX_RESPONSE_BYTES {
+                return Err(format!("answered more than {} KB", MAX_RESPONSE_BYTES / 1024));
             }
         }
         serde_json::from_slice(&body)
@@ -155,8 +157,8 @@ impl Outbound {
     }
 }
 
-/// The innermost cause says what a person can act on.
-fn told(error: &reqwest::Error) -> String {
+/// Describes an error by its innermost cause, which is the most helpful one.
+fn describe_error(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("did not answer within {} s", TIMEOUT.as_secs());
     }
@@ -227,6 +229,6 @@ mod tests {
         ] {
             assert_eq!(strict.check_document(address).is_ok(), good, "{address}");
         }
-        assert!(lenient.check(&format!("https://idp.example.com/{}", "a".repeat(LONGEST))).is_err());
+        assert!(lenient.check(&format!("https://idp.example.com/{}", "a".repeat(MAX_URL_BYTES))).is_err());
     }
 }

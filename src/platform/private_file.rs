@@ -1,18 +1,19 @@
-//! Files and folders that nobody but their owner may read: the database, the
-//! key, files with passwords. SQLite gives `-wal` and `-shm` the mode of the
-//! database, so that file is made with its mode before SQLite opens it. What an
-//! older release made for others to read is corrected at start. A file that
-//! somebody else wrote (a key, a password) is refused with the command that
-//! corrects it, because whoever read it may have kept it.
+//! Permissions of private files: the database, the key, and files with passwords
+//! must not be readable by other users.
+//!
+//! SQLite gives its `-wal` and `-shm` files the mode of the database, so the
+//! database file is created with mode 0600 before SQLite opens it; wrong modes are
+//! corrected at the start. A key or password file that others can read is refused
+//! instead, because it may already have been read.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// What its owner may do with a private file.
+/// The mode of a private file.
 const PRIVATE: u32 = 0o600;
-/// What others than the owner may do.
+/// The mode bits of the group and of others.
 const OTHERS: u32 = 0o077;
 
 fn mode(path: &Path) -> Result<u32> {
@@ -28,11 +29,11 @@ fn database_files(path: &Path) -> [PathBuf; 3] {
     })
 }
 
-/// Makes the file of a database where there is none, and takes from others what
-/// they may do with it and with the files beside it.
+/// Creates the file of an SQLite database if it does not exist, and removes the
+/// permissions of others from it and from its `-wal` and `-shm` files.
 ///
 /// # Errors
-/// When the file cannot be made, or belongs to another user and others may read it.
+/// If the file cannot be created, or its mode cannot be changed.
 pub fn protect_database(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
@@ -50,10 +51,11 @@ pub fn protect_database(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a file that others than its owner may read or write.
+/// Checks that only the owner has permissions on a file.
 ///
 /// # Errors
-/// When it cannot be looked at, or others may: with the command that corrects it.
+/// If others have permissions, with the command that corrects it; if the file
+/// does not exist or cannot be inspected.
 pub fn ensure_private(path: &Path) -> Result<()> {
     let mode = mode(path)?;
     if mode & OTHERS == 0 {
@@ -62,7 +64,8 @@ pub fn ensure_private(path: &Path) -> Result<()> {
     Err(Error::other(format!("others may read it (mode {mode:o}); run: chmod 600 {}", path.display())))
 }
 
-/// What is wrong with the modes of a database's files, if anything.
+/// Describes a file of an SQLite database on which others have permissions, if
+/// there is one.
 #[must_use]
 pub fn exposed_database(path: &Path) -> Option<String> {
     let exposed = database_files(path).into_iter().find_map(|file| {
@@ -77,7 +80,7 @@ pub fn exposed_database(path: &Path) -> Option<String> {
     })
 }
 
-/// What is wrong with a folder that others may enter, if anything.
+/// Describes the folder if others have permissions on it.
 #[must_use]
 pub fn exposed_folder(path: &Path) -> Option<String> {
     let mode = mode(path).ok().filter(|mode| mode & OTHERS != 0)?;

@@ -1,4 +1,5 @@
-//! Randomness as an argument: a [`Random`] is handed to whoever needs it.
+//! Randomness as an argument. Code that needs randomness gets a [`Random`], so
+//! that tests can seed it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
-/// A cryptographically secure generator: seeded by the operating system in
-/// production, by a number in tests, so that those can be repeated.
+/// A cryptographically secure generator. Seeded by the operating system in
+/// production, and by a number in tests. Cheap to clone.
 #[derive(Clone)]
 pub struct Random(Arc<Source>);
 
@@ -16,8 +17,8 @@ struct Source {
     labels: Labels,
 }
 
-/// Numbers that this process gives once each, without a lock: a random start,
-/// moved on by a random odd step.
+/// A sequence of numbers without repetition, generated without a lock: it starts
+/// at a random number and adds a random odd step.
 struct Labels {
     process: u64,
     step: u64,
@@ -31,16 +32,16 @@ impl std::fmt::Debug for Random {
 }
 
 impl Random {
-    /// Seeded by the operating system.
+    /// A generator that is seeded by the operating system.
     ///
     /// # Errors
-    /// When the operating system has no randomness to give.
+    /// If the operating system provides no randomness.
     pub fn system() -> std::io::Result<Self> {
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(std::io::Error::other)?;
         Ok(Self::of(rng))
     }
 
-    /// The same values every time, for tests.
+    /// A generator with the same values every time, for tests.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self::of(StdRng::seed_from_u64(seed))
@@ -56,8 +57,8 @@ impl Random {
         Self(Arc::new(Source { secret: Mutex::new(secret), labels }))
     }
 
-    /// A label that this process gives once, and other processes as good as
-    /// never: for what must be told apart and need not be secret.
+    /// Generates a unique label, for identifiers that need not be secret, such as
+    /// request ids.
     #[must_use]
     pub fn label(&self) -> Label {
         const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -79,8 +80,8 @@ impl Random {
         bytes
     }
 
-    /// `length` characters of `alphabet` (at most 256 of them), each as likely
-    /// as any other: bytes that would favour the first ones are thrown away.
+    /// `length` random characters from `alphabet` (at most 256 ASCII characters),
+    /// uniformly distributed by rejection sampling.
     #[must_use]
     pub fn characters(&self, alphabet: &[u8], length: usize) -> String {
         let fair = 256 - 256 % alphabet.len();
@@ -96,12 +97,12 @@ impl Random {
     }
 }
 
-/// Twenty characters, digits and small letters; the default is empty.
+/// A unique label of 20 digits and lower-case letters. The default is empty.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Label([u8; 20]);
 
 impl Label {
-    /// Its characters.
+    /// The label as text; empty for the default.
     #[must_use]
     pub fn as_str(&self) -> &str {
         if self.0[0] == 0 { "" } else { std::str::from_utf8(&self.0).unwrap_or_default() }

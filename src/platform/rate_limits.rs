@@ -1,7 +1,7 @@
-//! How often may be asked: failed authentication by address, always; requests
-//! of one person, of one token and of one network, as the settings say. Counted
-//! in memory, by each node. What comes faster from a person or a network waits
-//! for its turn, a second at most; what finds no place among those is refused.
+//! Rate limits, counted in memory by each node: failed authentications per
+//! network, and requests per person, per token and per network, as the settings
+//! say. Requests of a person or a network above the limit are delayed by at most
+//! one second; if too many are delayed already, they are refused.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -21,16 +21,18 @@ use tokio::time::sleep;
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::{Clock, Error, Result};
 
-/// So many failures are free at once, and as many come back in a minute. Enough
-/// for programs that retry, too few to search for anything.
+/// Failed authentications per minute and network, and as many at once. Enough for
+/// programs that retry, too few to guess tokens.
 const MAX_FAILURES: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
-/// How long a refusal is held back: at once it would be the next request at once.
+/// How long a refusal is delayed, so that a client that retries immediately makes
+/// at most one request per second on each connection.
 const REFUSAL_DELAY: Duration = Duration::from_secs(1);
-/// So many refusals are held back at a time; others are given at once.
+/// The number of refusals that are delayed at the same time. Others are sent
+/// immediately.
 const MAX_DELAYED_REFUSALS: usize = 4096;
 
-/// The installation's clock, as the limiter reads one.
+/// Adapts our clock to the rate limiter.
 #[derive(Clone, Debug)]
 struct InstallationClock(Clock);
 
@@ -41,28 +43,30 @@ impl GovernorClock for InstallationClock {
     }
 }
 
-type KeyedLimiter<K, Told = NoOpMiddleware<Duration>> =
-    RateLimiter<K, DashMapStateStore<K>, InstallationClock, Told>;
+type KeyedLimiter<K, Middleware = NoOpMiddleware<Duration>> =
+    RateLimiter<K, DashMapStateStore<K>, InstallationClock, Middleware>;
 
-/// So many requests a second of each, and those that wait for their turn.
+/// A limit of requests per second for each key, with a number of requests that
+/// may be delayed.
 struct Rate<K: Clone + Eq + Hash> {
     per_second: NonZeroU32,
-    /// How many may wait.
+    /// How many requests of one key may be delayed at the same time.
     waiting: u32,
     requests: KeyedLimiter<K, StateInformationMiddleware>,
 }
 
-/// Whether a request waited for its turn: what it rests on may have ended since.
+/// Whether an admitted request was delayed. If so, its credential may have ended
+/// in the meantime and must be verified again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Admission {
-    /// It went on at once.
+    /// The request was not delayed.
     AtOnce,
-    /// It waited, up to a second.
+    /// The request was delayed, by at most one second.
     Waited,
 }
 
 impl<K: Clone + Eq + Hash> Rate<K> {
-    /// As many more wait as there are in a second.
+    /// A limit that delays as many requests as it allows per second.
     fn with_waiting(per_second: NonZeroU32, clock: &InstallationClock) -> Self {
         Self::new(per_second, per_second.get(), clock)
     }
@@ -76,8 +80,8 @@ impl<K: Clone + Eq + Hash> Rate<K> {
         }
     }
 
-    /// Counts a request, and waits for its turn; nothing, and how long until
-    /// there is a place, where too many wait.
+    /// Counts a request and delays it if it is above the limit. Fails with
+    /// [`Error::TooMany`] if too many requests are delayed already.
     async fn admit(&self, clock: &InstallationClock, who: &K) -> Result<Admission> {
         match self.requests.check_key(who) {
             Ok(left) => match self.waiting.saturating_sub(left.remaining_burst_capacity()) {
@@ -97,21 +101,21 @@ fn wait(clock: &InstallationClock, earliest: Duration) -> Error {
     Error::TooMany { retry_after: wait.into() }
 }
 
-/// Requests a second.
+/// The configured rates, in requests per second.
 #[derive(Clone, Debug)]
 pub struct Rates {
-    /// Of one person, with all that they have.
+    /// For one person, through pages and with all personal tokens together.
     pub person: NonZeroU32,
-    /// Of one token, if that is limited.
+    /// For one token; `None` for no limit.
     pub token: Option<NonZeroU32>,
-    /// Of one network, whoever asks.
+    /// For one network.
     pub network: NonZeroU32,
-    /// Proxies, which ask for many: what cannot be told apart behind them has no
-    /// limit as a network.
+    /// The trusted proxies, which have no limit as a network, because they make
+    /// requests for many clients.
     pub proxies: Vec<IpNet>,
 }
 
-/// The limits. Cheap to clone.
+/// The rate limits of one process. Cheap to clone.
 #[derive(Clone)]
 pub struct RateLimits(Arc<LimiterState>);
 
@@ -131,7 +135,9 @@ impl std::fmt::Debug for RateLimits {
     }
 }
 
-/// Who has one IPv6 address has all of its network.
+/// The network of a client: its IPv4 address, or the /64 of its IPv6 address,
+/// because one client usually controls a whole /64. Clients without a known
+/// address share one network.
 #[must_use]
 pub fn network(address: Option<IpAddr>) -> IpAddr {
     match address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) {
@@ -141,7 +147,7 @@ pub fn network(address: Option<IpAddr>) -> IpAddr {
 }
 
 impl RateLimits {
-    /// With these rates.
+    /// Creates the limiters with these rates.
     #[must_use]
     pub fn new(clock: &Clock, rates: Rates) -> Self {
         let clock = InstallationClock(clock.clone());
@@ -156,8 +162,8 @@ impl RateLimits {
         }))
     }
 
-    /// Holds a refusal back, so that who repeats at once what was refused asks
-    /// once a second on each connection.
+    /// Delays a result if it is a refusal ([`Error::TooMany`] or [`Error::Busy`]),
+    /// by [`REFUSAL_DELAY`].
     pub async fn delay_refusal<T>(&self, answer: Result<T>) -> Result<T> {
         if let Err(Error::TooMany { .. } | Error::Busy { .. }) = answer
             && let Ok(_place) = self.0.delayed_refusals.try_acquire()
@@ -167,9 +173,10 @@ impl RateLimits {
         answer
     }
 
-    /// Counts an authentication that failed, and turns its refusal into “wait”
-    /// after too many from one address. A good credential is never made to wait
-    /// by the bad ones of others.
+    /// Counts a failed authentication, and replaces its error by
+    /// [`Error::TooMany`] after too many failures from one network. Other errors
+    /// are returned unchanged. Only failures are limited, so that valid credentials
+    /// always work.
     #[must_use]
     pub fn count_failure(&self, address: Option<IpAddr>, error: Error) -> Error {
         if !matches!(error, Error::Unauthenticated { presented: true }) {
@@ -181,10 +188,11 @@ impl RateLimits {
         }
     }
 
-    /// Counts a request of a person, through a page or with a token.
+    /// Counts a request of a person, through a page or with a token, and delays it
+    /// above the limit.
     ///
     /// # Errors
-    /// [`Error::TooMany`] where too many wait for their turn.
+    /// [`Error::TooMany`] if too many requests are delayed already.
     pub async fn admit_person(&self, person: PersonId) -> Result<Admission> {
         self.delay_refusal(self.0.people.admit(&self.0.clock, &person).await).await
     }
@@ -200,10 +208,10 @@ impl RateLimits {
         }
     }
 
-    /// Counts a request from a network.
+    /// Counts a request from a network, and delays it above the limit.
     ///
     /// # Errors
-    /// [`Error::TooMany`] where too many wait for their turn.
+    /// [`Error::TooMany`] if too many requests are delayed already.
     pub async fn admit_network(&self, address: Option<IpAddr>) -> Result<()> {
         let Some(own) = address else { return Ok(()) };
         if self.0.proxies.iter().any(|range| range.contains(&own)) {
@@ -212,7 +220,7 @@ impl RateLimits {
         self.delay_refusal(self.0.networks.admit(&self.0.clock, &network(address)).await).await.map(drop)
     }
 
-    /// Forgets who has not asked for a while.
+    /// Deletes the counters that no longer have an effect.
     pub fn purge_idle(&self) {
         self.0.failures.retain_recent();
         self.0.people.requests.retain_recent();

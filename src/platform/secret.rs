@@ -1,5 +1,6 @@
-//! Secrets by type: no `Display`, no `Serialize`, no SQL, a `Debug` that says
-//! nothing, and memory that is wiped on drop.
+//! The type of secrets such as passwords. It has no `Display`, no `Serialize` and
+//! no conversion to SQL, its `Debug` shows nothing, and its memory is wiped on
+//! drop. Token values have a type of their own, `verification::PlainToken`.
 
 use zeroize::Zeroizing;
 
@@ -8,13 +9,13 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text into custody.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself, for the one who must have it.
+    /// The text, for the code that must process it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,7 +1,9 @@
-//! Small types over text: closed lists of words, slugs, names. What people type
-//! is brought into one form (NFC) and refused where it could be mistaken for
-//! something else: invisible names, characters that change the direction of the
-//! text around them, look-alikes of words that stand for access.
+//! Validation of text: slugs, names, email addresses and longer texts; and
+//! `string_enum!`, which defines enums with a fixed word for each value.
+//!
+//! Text from people is normalized to NFC. Text that could be mistaken for
+//! something else is refused: invisible names, characters that change the
+//! direction of text, and look-alikes of words such as `owners`.
 
 use std::borrow::Cow;
 
@@ -9,8 +11,8 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 use unicode_security::confusable_detection::skeleton;
 
-/// Makes an enum whose values are words: in the database, in JSON, in forms
-/// and on pages alike.
+/// Defines an enum with a word for each value, which is used in the database, in
+/// JSON, in forms and on pages.
 macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $value:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -21,7 +23,7 @@ macro_rules! string_enum {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$value),+];
 
-            /// The word that stands for it everywhere.
+            /// The word for this value, as stored and in JSON.
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$value => $word),+ }
@@ -36,7 +38,7 @@ macro_rules! string_enum {
 
         impl std::str::FromStr for $name {
             type Err = String;
-            /// A word that is none of these is answered with the list of them.
+            /// Parses a word. The error lists the allowed words.
             fn from_str(text: &str) -> Result<Self, String> {
                 Self::ALL.iter().copied().find(|value| value.word() == text).ok_or_else(|| {
                     format!("must be one of: {}", [$($word),+].join(", "))
@@ -75,18 +77,17 @@ macro_rules! string_enum {
 }
 pub(crate) use string_enum;
 
-/// Words that are part of addresses and so cannot name anything.
+/// Words that are part of URLs and therefore cannot be slugs.
 const RESERVED: &[&str] = &["new", "edit", "delete", "owner", "admin-api", "api", "settings"];
 
-/// Words that stand for all access. What looks like one of them would be taken
-/// for the owners team or for the role of its people.
+/// Words that people associate with full access. A slug or name that looks like
+/// one of them could be mistaken for the owners team.
 const PRIVILEGED: [&str; 2] = ["owner", "owners"];
 
-/// Characters that nobody sees and that change how the text around them is read,
-/// or that make two texts which look alike differ: direction overrides,
-/// embeddings and isolates; zero-width spaces, joiners of words and byte order
-/// marks; soft hyphens; annotations. Joiners and selectors that emoji and
-/// scripts need are not among them.
+/// Whether a character is invisible and changes how the text around it is read, or
+/// makes texts differ that look equal: direction overrides, embeddings and
+/// isolates; zero-width spaces, word joiners and byte order marks; soft hyphens;
+/// annotations. Joiners and selectors that emoji and scripts need are allowed.
 const fn is_deceptive(c: char) -> bool {
     matches!(
         c,
@@ -100,8 +101,8 @@ const fn is_deceptive(c: char) -> bool {
     )
 }
 
-/// Whether a character leaves ink: letters, digits, punctuation and symbols,
-/// without those that are blank.
+/// Whether a character is visible: a letter, digit, punctuation mark or symbol
+/// that is not blank.
 fn is_visible(c: char) -> bool {
     let is_blank = matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
     let group = c.general_category_group();
@@ -115,18 +116,17 @@ fn is_visible(c: char) -> bool {
         )
 }
 
-/// The normalization form C of a text, so that the same characters are the same
-/// bytes, whatever keyboard they come from.
+/// Normalizes a text to NFC, so that equal characters are equal bytes.
 fn nfc(text: &str) -> Cow<'_, str> {
     if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
-/// The word that a text looks like, though it is another one: in other case, with
-/// other separators, or with letters of other scripts and digits that look like
-/// its letters (UTS 39, skeletons). The word itself looks like itself.
+/// Finds the first of `words` that the text looks like: ignoring case and
+/// separators, and with letters of other scripts and digits that look like its
+/// letters (skeletons of UTS 39). A word also looks like itself.
 pub fn looks_like<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).collect() };
-    // A capital may look like another small letter than its own small form does: I and l.
+    // A capital can look like a different lower-case letter, as I looks like l.
     let shapes = |text: &str| -> [String; 3] {
         [text.to_owned(), text.to_lowercase(), text.to_uppercase()]
             .map(|form| plain(&skeleton(&plain(&form)).collect::<String>()).to_lowercase())
@@ -138,10 +138,10 @@ pub fn looks_like<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> O
     })
 }
 
-/// Checks that a name is not one that people would take for a privileged word.
+/// Checks that a text does not look like a privileged word ([`PRIVILEGED`]).
 ///
 /// # Errors
-/// A sentence for the person who typed it.
+/// The message for the form or API field.
 pub fn check_unprivileged(text: &str) -> Result<(), String> {
     match looks_like(text, PRIVILEGED) {
         Some(word) => Err(format!("looks like “{word}”, which stands for all access")),
@@ -149,11 +149,12 @@ pub fn check_unprivileged(text: &str) -> Result<(), String> {
     }
 }
 
-/// Checks a slug: `[a-z0-9](-?[a-z0-9])*`, at most 64, not reserved, and no
-/// look-alike of a reserved word.
+/// Checks a slug: `[a-z0-9](-?[a-z0-9])*`, at most 64 characters, not a reserved
+/// word, and not a look-alike of a privileged word. Surrounding white space is
+/// removed.
 ///
 /// # Errors
-/// A sentence for the person who typed it.
+/// The message for the form or API field.
 pub fn slug(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -178,11 +179,11 @@ pub fn slug(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Checks a name: 1 to 255 characters after trimming and normalization, of which
-/// one can be seen; on one line; without characters that deceive.
+/// Checks a name: 1 to 255 characters after trimming and normalization, at least
+/// one of them visible, no line breaks, no deceptive characters.
 ///
 /// # Errors
-/// A sentence for the person who typed it.
+/// The message for the form or API field.
 pub fn name(text: &str) -> Result<String, String> {
     let text = nfc(text);
     let text = text.trim();
@@ -200,7 +201,7 @@ pub fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Unicode's own line and paragraph separator.
+/// Whether a character is Unicode's line or paragraph separator.
 const fn is_line_separator(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -208,15 +209,15 @@ const fn is_line_separator(c: char) -> bool {
 const DECEPTIVE: &str =
     "cannot hold invisible characters that change the direction of text or separate letters unseen";
 
-/// The longest address of a mailbox, in bytes (RFC 5321, 4.5.3.1.3).
-const LONGEST_EMAIL: usize = 254;
+/// The longest email address, in bytes (RFC 5321, 4.5.3.1.3).
+const MAX_EMAIL_BYTES: usize = 254;
 
-/// Checks that a text is exactly one address of a mailbox: no name beside it, no
-/// list, no quoted part and no address of a machine in brackets. Whether
-/// somebody reads it is known only when mail to it arrives.
+/// Checks that a text is exactly one email address: without a display name, a
+/// list, a quoted part or an IP address in brackets. It does not check that the
+/// mailbox exists.
 ///
 /// # Errors
-/// A sentence for the person who typed it.
+/// The message for the form or API field.
 pub fn email(text: &str) -> Result<String, String> {
     let text = nfc(text);
     let text = text.trim();
@@ -227,7 +228,7 @@ pub fn email(text: &str) -> Result<String, String> {
     let is_plain = !text.chars().any(|c| {
         c.is_whitespace() || c.is_control() || is_deceptive(c) || matches!(c, ',' | ';' | '"' | '<' | '>')
     });
-    let is_address = text.len() <= LONGEST_EMAIL
+    let is_address = text.len() <= MAX_EMAIL_BYTES
         && is_plain
         && email_address::EmailAddress::parse_with_options(text, options).is_ok();
     if is_address {
@@ -237,12 +238,12 @@ pub fn email(text: &str) -> Result<String, String> {
     }
 }
 
-/// Checks a longer text: at most `limit` characters after trimming; may be
-/// empty; line breaks allowed, other control characters and characters that
-/// deceive not.
+/// Checks a text of several lines: at most `limit` characters after trimming,
+/// possibly none; no control characters except line breaks and tabs, and no
+/// deceptive characters. Line breaks become `\n`.
 ///
 /// # Errors
-/// A sentence for the person who typed it.
+/// The message for the form or API field.
 pub fn multiline_text(text: &str, limit: usize) -> Result<String, String> {
     let text = nfc(text).trim().replace("\r\n", "\n").replace(is_line_separator, "\n");
     let count = text.chars().count();
@@ -258,18 +259,19 @@ pub fn multiline_text(text: &str, limit: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// Counts of what may be many stop here: what is above it reads `1,000+`.
+/// The largest count that pages show. Statements count to one more, which pages
+/// show as `1,000+`.
 pub const MOST: i64 = 1_000;
 
-/// A count that stops at [`MOST`], as it is read.
+/// A count in words, limited to [`MOST`].
 #[must_use]
 pub fn count(count: i64) -> String {
     if count > MOST { "1,000+".to_owned() } else { count.to_string() }
 }
 
-/// A count in a row of a list, whose statement counts up to one more than `MOST`
-/// (`LIMIT 101`): a page of fifty rows does not count all that each of them has.
-/// It reads `100+` there; where one thing is read alone, all of it is counted.
+/// A count in a row of a list, limited to `MOST`. The statement counts to one more
+/// (`LIMIT 101`), so that a page of fifty rows does not count everything, and the
+/// page shows `100+`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct UpTo<const MOST: i64>(pub i64);
@@ -280,7 +282,7 @@ impl<const MOST: i64> std::fmt::Display for UpTo<MOST> {
     }
 }
 
-/// The form in which names are compared: normalized, trimmed, case folded.
+/// The form in which names are compared: normalized, trimmed and in lower case.
 #[must_use]
 pub fn casefold(text: &str) -> String {
     nfc(text).trim().to_lowercase()
