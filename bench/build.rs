@@ -19,7 +19,7 @@ use tessera::platform::id::PersonId;
 use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
 use tessera::platform::{Clock, Db, Random, ValidationErrors};
-use tessera::principals::memberships;
+use tessera::principals::load_memberships;
 use tessera::projects::model::NewProject;
 use tessera::service_accounts::model::NewAccount;
 use tessera::service_tokens::model::{GrantInput, NewServiceToken, Where};
@@ -101,7 +101,7 @@ fn operator() -> Actor {
 
 async fn caller(app: &AppState, person: PersonId) -> Caller {
     let place =
-        memberships(&app.context.db, person, Some("acme")).await.expect("read").pop().expect("a member");
+        load_memberships(&app.context.db, person, Some("acme")).await.expect("read").pop().expect("a member");
     let actor = Actor { id: person.to_string(), kind: ActorKind::Person, ..operator() };
     Caller { actor, subject: place.subject, organization: place.organization }
 }

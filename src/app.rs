@@ -1,5 +1,7 @@
-//! What answers: each section's routes, the layers around them, and before
-//! them the few addresses that wear none.
+//! The HTTP application: the routes of all sections, the middleware around them,
+//! and the fast path for verification, which bypasses the router. Pages have
+//! sessions and cross-site protection; the API and the protocols have neither,
+//! because they read the `Authorization` header only.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -20,7 +22,8 @@ use crate::platform::server::AppService;
 use crate::platform::web::operation::Api;
 use crate::platform::web::same_origin;
 use crate::platform::web::{
-    CustomBody, RequestMeta, assets, body, cookie, envelope, method_not_allowed, not_found, panicked,
+    CustomBody, RequestMeta, assets, body, cookie, handle_panic, method_not_allowed, not_found,
+    response_middleware,
 };
 use crate::state::AppState;
 use crate::{
@@ -49,7 +52,7 @@ pub fn sections() -> Vec<Api<AppState>> {
     ]
 }
 
-/// Everything that answers.
+/// Builds the service that answers all requests.
 #[must_use]
 pub fn app_service(app: AppState) -> AppService<AppState> {
     let context = Context::clone(&app.context);
@@ -75,10 +78,10 @@ pub fn app_service(app: AppState) -> AppService<AppState> {
         .merge(account::token_pages::routes())
         .layer(from_fn_with_state(context.clone(), tokens::pages::unmark))
         .layer(session::layer(&context))
-        .layer(from_fn_with_state(context.clone(), cookie::complete))
-        .layer(from_fn(same_origin::demand_origin))
+        .layer(from_fn_with_state(context.clone(), cookie::add_missing_attributes))
+        .layer(from_fn(same_origin::require_origin))
         .layer(same_origin::layer())
-        // Pages are made anew each time: quality 4, the usual one, took two milliseconds of a large one.
+        // Pages are compressed for each response: the default quality 4 took 2 ms for a large page.
         .layer(CompressionLayer::new().quality(CompressionLevel::Precise(1)));
     let ApiRouter { api, direct, reference } = api_reference::assemble(sections());
     let rest = Router::new()
@@ -93,14 +96,14 @@ pub fn app_service(app: AppState) -> AppService<AppState> {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), limit_network_rate))
-        // Whoever watches over the process is answered whatever others ask.
+        // Health checks are not rate limited, so that monitoring works under load.
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        // One layer of three: each one on its own is a boxed copy of the route for every request.
+        // Three layers in one `ServiceBuilder`: separate layers would each box the route for every request.
         .layer(
             ServiceBuilder::new()
-                .layer(from_fn_with_state(context, envelope))
-                .layer(CatchPanicLayer::custom(panicked))
+                .layer(from_fn_with_state(context, response_middleware))
+                .layer(CatchPanicLayer::custom(handle_panic))
                 .layer(RequestBodyLimitLayer::new(body::MAX_BODY_BYTES)),
         );
     direct
@@ -110,21 +113,22 @@ pub fn app_service(app: AppState) -> AppService<AppState> {
         .before(rest, app)
 }
 
-/// Lets a network ask for pages and management no faster than the settings say.
+/// Middleware that limits the rate of requests for pages and management per
+/// network (`limits.requests_per_network`).
 async fn limit_network_rate(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    let arrival = RequestMeta::of(request.extensions());
+    let arrival = RequestMeta::from_extensions(request.extensions());
     match app.rate_limits.admit_network(arrival.from.0).await {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-/// The process answers.
+/// Liveness: the process answers.
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The process answers, reaches its database, and can write to it.
+/// Readiness: the process reaches its database and can write to it.
 async fn readyz(State(app): State<AppState>) -> Response {
     let reason = if organizations::store::is_set_up(&app.context.db).await.is_err() {
         "the database does not answer".to_owned()

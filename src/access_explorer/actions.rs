@@ -10,7 +10,7 @@ use crate::people::store as people;
 use crate::platform::Context;
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::principals;
-use crate::principals::memberships;
+use crate::principals::load_memberships;
 use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::service_accounts::actions as accounts;
@@ -47,18 +47,18 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
         ("You".to_owned(), caller.subject.clone())
     } else if named == "organization" || named.starts_with("org_") {
         authorize_read(&caller.subject, Settings)?;
-        (format!("The organization token of {}", organization.name), principals::of_organization())
+        (format!("The organization token of {}", organization.name), principals::organization_subject())
     } else if named.starts_with("sa_") {
         let (account, subject) = accounts::standing(context, caller, named).await.map_err(known)?;
         (account.name, subject)
     } else if named.starts_with("tok_") {
         authorize_read(&caller.subject, Settings)?;
         let token = service_tokens::get(context, caller, named).await.map_err(known)?.token;
-        let subject = principals::of_service_token(&context.db, organization, token.id).await?;
+        let subject = principals::load_service_token_subject(&context.db, organization, token.id).await?;
         (token.name, subject)
     } else if let Some(team) = named.strip_prefix("team:") {
         let team = teams::get(context, caller, team).await.map_err(known)?;
-        let subject = principals::of_team(&context.db, organization, team.id, &team.role).await?;
+        let subject = principals::load_team_subject(&context.db, organization, team.id, &team.role).await?;
         (format!("The token of {}", team.name), subject)
     } else {
         let username = named.strip_prefix("person:").unwrap_or(named);
@@ -66,7 +66,7 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
         if member.id.to_string() != caller.actor.id {
             authorize_read(&caller.subject, Settings)?;
         }
-        let place = memberships(&context.db, member.id, Some(&organization.slug)).await?.pop();
+        let place = load_memberships(&context.db, member.id, Some(&organization.slug)).await?.pop();
         let mut subject = place.ok_or_else(nobody)?.subject;
         conceal_teams(context, caller, &mut subject).await?;
         (member.name, subject)

@@ -8,7 +8,7 @@ use crate::audit::{Action, Actor, Change, Event};
 use crate::authn::known_browser::{BrowserId, KnownBrowsers};
 use crate::authn::password;
 use crate::authn::session::Person;
-use crate::authn::session_store::{IDLE_TIMEOUT, hash};
+use crate::authn::session_store::{IDLE_TIMEOUT, hash_session_id};
 use crate::authn::throttle;
 use crate::authn::throttle::Attempt;
 use crate::organizations::model::email;
@@ -40,7 +40,7 @@ async fn confirm(
     typed: Secret,
 ) -> Result<()> {
     let account = casefold(&person.email);
-    let of_session = || BrowserId::of_session(&own_hash(browser.session));
+    let of_session = || BrowserId::from_session(&own_hash(browser.session));
     let attempt = Attempt {
         account: &account,
         person: Some(person.id),
@@ -99,8 +99,8 @@ pub async fn change_password(
     let local = person.email.split('@').next().unwrap_or_default();
     let own = [person.username.as_str(), local, person.name.as_str()];
     let mut mistakes = ValidationErrors::default();
-    mistakes.check("password", password::check(&new, &own));
-    mistakes.none()?;
+    mistakes.check("password", password::check_new(&new, &own));
+    mistakes.into_result()?;
     confirm(app, actor, person, browser, current).await?;
     let new = app.authenticator.passwords.hash(new).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
@@ -116,7 +116,7 @@ pub async fn change_password(
 /// The hash of this session's id.
 #[must_use]
 pub fn own_hash(session: &Session) -> Vec<u8> {
-    session.id().map(hash).unwrap_or_default()
+    session.id().map(hash_session_id).unwrap_or_default()
 }
 
 /// The person's sessions that live.

@@ -93,7 +93,7 @@ fn narrowed(words: &[String]) -> Result<Permissions> {
     let mut mistakes = ValidationErrors::default();
     let all: Vec<Permission> =
         words.iter().filter_map(|word| mistakes.check("permissions", word.parse())).collect();
-    mistakes.none()?;
+    mistakes.into_result()?;
     Ok(all.into_iter().collect())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::directory::search::Members;
 use crate::platform::id::PersonId;
-use crate::platform::search::Searched as _;
+use crate::platform::search::SearchableList as _;
 use crate::platform::text::casefold;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 

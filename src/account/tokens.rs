@@ -8,7 +8,7 @@ use crate::audit::{Actor, Change};
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
-use crate::principals::memberships;
+use crate::principals::load_memberships;
 use crate::state::AppState;
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Holder, Lifetime, Renewal, Token, TokenInput};
@@ -46,7 +46,7 @@ pub fn authorize_credentials(person: PersonId, narrowed: Option<Permissions>, ve
 /// When the database cannot.
 pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<String>)> {
     let (mut rule, mut closed) = (LifetimeRule::default(), Vec::new());
-    for place in memberships(&app.context.db, person, None).await? {
+    for place in load_memberships(&app.context.db, person, None).await? {
         let policy = &place.organization.policy;
         if !policy.personal_tokens {
             closed.push(place.organization.name);
@@ -68,7 +68,7 @@ pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<Str
 /// When the database cannot.
 pub async fn list(app: &AppState, person: PersonId, dead: bool, page: &PageRequest) -> Result<Page<Token>> {
     let rows = store::of_person(&app.context.db, person, (app.context.clock.now(), dead), page).await?;
-    Ok(page.into_page(rows, |token| Cursor::of_id(token.id)))
+    Ok(page.into_page(rows, |token| Cursor::from_id(token.id)))
 }
 
 /// One of the person's tokens.

@@ -38,7 +38,7 @@ const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 fn document(reference: &Reference, public_url: &str) -> Response {
     let json = reference.json.get_or_init(|| {
         let mut document = reference.document().clone();
-        document["servers"][0]["url"] = Value::from(format!("{}/api/v1", mount::path_of(public_url)));
+        document["servers"][0]["url"] = Value::from(format!("{}/api/v1", mount::base_path_of(public_url)));
         Bytes::from(document.to_string())
     });
     let kind = HeaderValue::from_static("application/json");

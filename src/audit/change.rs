@@ -164,7 +164,7 @@ impl<'a> Change<'a> {
         };
         let mut logs = vec![None];
         if let Some(person) = person {
-            logs.extend(store::organizations_of(&mut self.tx, person).await?.into_iter().map(Some));
+            logs.extend(store::list_organizations_of(&mut self.tx, person).await?.into_iter().map(Some));
         }
         Ok(logs)
     }
@@ -204,7 +204,7 @@ impl<'a> Change<'a> {
     pub async fn also(&mut self, event: &Event) -> Result<()> {
         for log in self.logs().await? {
             let at = (self.now, self.told);
-            store::append(&mut self.tx, self.context, self.actor, log, at, event).await?;
+            store::insert_event(&mut self.tx, self.context, self.actor, log, at, event).await?;
             self.told = self.told.saturating_add(1);
         }
         Ok(())

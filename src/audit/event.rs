@@ -1,4 +1,6 @@
-//! What an event says: who, what, to what, through what, from where.
+//! The types of an audit event: who did what to which object, through which
+//! channel and from which IP address, with the values before and after. Events
+//! never contain a secret.
 
 use std::net::IpAddr;
 
@@ -10,7 +12,7 @@ use crate::platform::text::string_enum;
 use crate::platform::web::{IdempotencyKey, RequestContext};
 
 string_enum! {
-    /// What kind of principal acted.
+    /// The kind of principal that acted.
     ActorKind {
         /// A person.
         Person = "person",
@@ -24,17 +26,17 @@ string_enum! {
         ServiceToken = "service_token",
         /// Whoever runs the installation, on its command line.
         Operator = "operator",
-        /// Somebody who is not signed in.
+        /// A caller without valid credentials.
         Nobody = "nobody",
     }
 }
 
 string_enum! {
-    /// Through which door.
+    /// The interface that the actor used.
     Channel {
         /// The pages.
         Console = "console",
-        /// The JSON API.
+        /// The JSON API and the protocols (OAuth, verification).
         Api = "api",
         /// The command line.
         CommandLine = "cli",
@@ -42,7 +44,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What was done: the thing and the verb.
+    /// What was done. The value is the kind of object, a dot and the verb.
     Action {
         /// An organization was made.
         OrganizationCreated = "organization.created",
@@ -150,7 +152,7 @@ string_enum! {
 }
 
 impl Action {
-    /// As a sentence says it between actor and target: `created the team`.
+    /// The part of a sentence between actor and target: `created the team`.
     #[must_use]
     pub fn sentence(self) -> String {
         match self {
@@ -164,39 +166,41 @@ impl Action {
     }
 }
 
-/// Who acts, with what, from where.
+/// Who makes a change, with the data of the request that the log records.
 #[derive(Clone, Debug)]
 pub struct Actor {
     /// The kind of principal.
     pub kind: ActorKind,
-    /// Its id.
+    /// The principal's id with its prefix; empty for operators and for callers
+    /// without credentials.
     pub id: String,
-    /// Its name at that moment.
+    /// The principal's name at the time of the change.
     pub name: String,
-    /// The token that it came with, if it came with one.
+    /// The token that authenticated the request; `None` in a session.
     pub token: Option<TokenId>,
-    /// The door.
+    /// The interface that the request used.
     pub through: Channel,
-    /// The peer's address.
+    /// The client's IP address, if it is known.
     pub address: Option<IpAddr>,
-    /// The request's id, as in the log.
+    /// The request's id, as in the process log and in `X-Request-Id`.
     pub request_id: String,
-    /// The username of the person for whom a service account acts.
+    /// The username of the person to whom the request is attributed.
     pub on_behalf_of: Option<String>,
     /// The slug of the team that the request named.
     pub for_team: Option<String>,
-    /// The request's `Idempotency-Key`: what it does is done once.
+    /// The request's idempotency key: a second request with this key does not
+    /// repeat the change.
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl Actor {
-    /// Somebody in the console who is not signed in.
+    /// A visitor of the console who is not signed in.
     #[must_use]
     pub fn anonymous(request: &RequestContext, name: &str) -> Self {
         Self::of(request, Channel::Console, ActorKind::Nobody, String::new(), name.to_owned())
     }
 
-    /// A person in the console.
+    /// A signed-in person in the console.
     #[must_use]
     pub fn person(request: &RequestContext, id: PersonId, name: &str) -> Self {
         Self::of(request, Channel::Console, ActorKind::Person, id.to_string(), name.to_owned())
@@ -234,25 +238,25 @@ impl Actor {
     }
 }
 
-/// What a change did.
+/// What a change did to one object. [`Actor`] says who made the change.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// What was done.
     pub action: Action,
-    /// The kind of thing that it was done to: `team`, `service_account`, …
+    /// The kind of the object: `team`, `service_account`, …
     pub target_kind: &'static str,
-    /// Its id.
+    /// The object's id with its prefix.
     pub target_id: String,
-    /// Its name.
+    /// The object's name at the time of the change.
     pub target_name: String,
-    /// What it was before. Never a secret.
+    /// The changed values before the change. Never a secret.
     pub before: Option<Value>,
-    /// What it is after. Never a secret.
+    /// The changed values after the change. Never a secret.
     pub after: Option<Value>,
 }
 
 impl Event {
-    /// An event about a thing, with nothing said of before and after yet.
+    /// An event about an object, without values before and after.
     #[must_use]
     pub fn new(
         action: Action,
@@ -270,14 +274,14 @@ impl Event {
         }
     }
 
-    /// With what it was before.
+    /// Sets the values before the change.
     #[must_use]
     pub fn before(mut self, before: Value) -> Self {
         self.before = Some(before);
         self
     }
 
-    /// With what it is after.
+    /// Sets the values after the change.
     #[must_use]
     pub fn after(mut self, after: Value) -> Self {
         self.after = Some(after);
@@ -285,21 +289,21 @@ impl Event {
     }
 }
 
-/// An event as it is read back.
+/// A stored event, as short lists of recent activity show it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct EventSummary {
-    /// Its id.
+    /// Sorts by time.
     pub id: EventId,
-    /// When.
+    /// When the change was committed.
     pub at: Timestamp,
-    /// Who.
+    /// The actor's name at the time of the event.
     pub actor_name: String,
-    /// For whom: a username.
+    /// The username of the person to whom the request was attributed.
     pub on_behalf_of: Option<String>,
-    /// What.
+    /// What was done.
     pub action: Action,
-    /// The kind of thing.
+    /// The kind of the object: `team`, `service_account`, …
     pub target_kind: String,
-    /// The thing.
+    /// The object's name at the time of the event.
     pub target_name: String,
 }

@@ -62,7 +62,7 @@ impl Privileges {
             .bind(organization)
             .execute(&mut *tx)
             .await?;
-        let facts = principals::organization(&mut *tx, organization).await?;
+        let facts = principals::load_organization(&mut *tx, organization).await?;
         let (principal, narrowed) = match self.authority {
             Authority::Principal(principal) => (principal, None),
             _ => (principal_of(actor)?, load_narrowing(tx, actor, now).await?),
@@ -118,12 +118,17 @@ impl Privileges {
             return Ok(());
         }
         // Sets as they are now: one that the change edits gives what it will give.
-        let now = OrganizationFacts { sets: principals::sets(&mut *tx, facts.id).await?, ..facts.clone() };
+        let now = OrganizationFacts {
+            sets: principals::load_permission_sets(&mut *tx, facts.id).await?,
+            ..facts.clone()
+        };
         let recorded = std::mem::take(&mut self.recorded);
         let edited: Edited =
             recorded.iter().filter_map(|(_, before)| before.project).map(|was| (was.id, was)).collect();
         for (effect, before) in recorded {
-            if let Some(refusal) = refused(tx, (facts, &now), caller, (&effect, &before), &edited).await? {
+            if let Some(refusal) =
+                find_refusal(tx, (facts, &now), caller, (&effect, &before), &edited).await?
+            {
                 return Err(refusal.into());
             }
         }
@@ -135,7 +140,7 @@ impl Privileges {
 type Edited = HashMap<ProjectId, ProjectFacts>;
 
 /// Finds what an effect grants that the caller does not hold.
-async fn refused(
+async fn find_refusal(
     tx: &mut Tx,
     (was, now): (&OrganizationFacts, &OrganizationFacts),
     caller: &Subject,
@@ -145,12 +150,12 @@ async fn refused(
     match effect {
         Effect::None => return Ok(None),
         Effect::Invitation(role, teams) => {
-            let invitee = invitee(tx, now, role, teams).await?;
-            return compare(tx, (None, &invitee), caller, edited).await;
+            let load_invitee = load_invitee(tx, now, role, teams).await?;
+            return find_gain(tx, (None, &load_invitee), caller, edited).await;
         }
         Effect::Credential(principal, limit) => {
             let Some(subject) = load_subject(&mut *tx, now, *principal).await? else { return Ok(None) };
-            return compare(tx, (None, &Subject { narrowed: *limit, ..subject }), caller, edited).await;
+            return find_gain(tx, (None, &Subject { narrowed: *limit, ..subject }), caller, edited).await;
         }
         Effect::PermissionSet(slug, added) => {
             if let Some(set) = now.sets.find(slug) {
@@ -160,7 +165,7 @@ async fn refused(
                 }
             }
         }
-        Effect::Project(_) => return refused_project(tx, (was, now), caller, before).await,
+        Effect::Project(_) => return find_project_refusal(tx, (was, now), caller, before).await,
         Effect::Principal(_) | Effect::IdentityProvider(_) => {}
     }
     let is_credential = matches!(effect, Effect::IdentityProvider(_));
@@ -172,7 +177,7 @@ async fn refused(
         // A new team owns no projects yet, so its reach inside its own projects grants nothing.
         let own_team_is_new = held.is_none() && matches!(subject.kind, Kind::Team(_));
         let subject = if own_team_is_new { without_team(subject) } else { subject };
-        if let Some(refusal) = compare(tx, (held, &subject), caller, edited).await? {
+        if let Some(refusal) = find_gain(tx, (held, &subject), caller, edited).await? {
             return Ok(Some(refusal));
         }
     }
@@ -181,7 +186,7 @@ async fn refused(
 
 /// Finds what principals gain that reach an edited project only after the
 /// change, and that the caller does not hold.
-async fn refused_project(
+async fn find_project_refusal(
     tx: &mut Tx,
     (was, now): (&OrganizationFacts, &OrganizationFacts),
     caller: &Subject,
@@ -203,7 +208,7 @@ async fn refused_project(
     Ok(None)
 }
 
-async fn compare(
+async fn find_gain(
     tx: &mut Tx,
     (before, after): (Option<&Subject>, &Subject),
     caller: &Subject,
@@ -218,7 +223,7 @@ async fn compare(
 }
 
 /// The subject that a person will be after accepting an invitation.
-async fn invitee(
+async fn load_invitee(
     tx: &mut Tx,
     facts: &OrganizationFacts,
     role: &str,
@@ -294,5 +299,5 @@ async fn load_narrowing(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<Op
         .optional(tx)
         .await?;
     let (permissions,) = row.ok_or(Error::Unauthenticated { presented: true })?;
-    Ok(permissions.as_deref().map(principals::permissions))
+    Ok(permissions.as_deref().map(principals::parse_permissions))
 }

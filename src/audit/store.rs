@@ -9,7 +9,7 @@ use crate::platform::{Db, Result, Timestamp, Tx, sql};
 
 /// Inserts an event inside the transaction of its change. `position` orders the
 /// events of one change.
-pub(super) async fn append(
+pub(super) async fn insert_event(
     tx: &mut Tx,
     context: &Context,
     actor: &Actor,
@@ -46,7 +46,7 @@ pub(super) async fn append(
 
 /// The organizations that a person belongs to. An event about the person
 /// appears in the log of each.
-pub(super) async fn organizations_of(tx: &mut Tx, person: PersonId) -> Result<Vec<OrganizationId>> {
+pub(super) async fn list_organizations_of(tx: &mut Tx, person: PersonId) -> Result<Vec<OrganizationId>> {
     let rows: Vec<(OrganizationId,)> =
         sql("SELECT organization_id FROM memberships WHERE person_id = $1 ORDER BY organization_id")
             .bind(person)
@@ -59,7 +59,11 @@ pub(super) async fn organizations_of(tx: &mut Tx, person: PersonId) -> Result<Ve
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result<Vec<EventSummary>> {
+pub async fn list_latest_events(
+    db: &Db,
+    organization: OrganizationId,
+    limit: i64,
+) -> Result<Vec<EventSummary>> {
     Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
             WHERE organization_id = $1 ORDER BY id DESC LIMIT $2")
     .bind(organization)
@@ -73,7 +77,7 @@ pub async fn latest(db: &Db, organization: OrganizationId, limit: i64) -> Result
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn about(
+pub async fn list_events_about(
     db: &Db,
     organization: OrganizationId,
     target: &str,
@@ -92,7 +96,12 @@ pub async fn about(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn by(db: &Db, organization: OrganizationId, actor: &str, limit: i64) -> Result<Vec<EventSummary>> {
+pub async fn list_events_by(
+    db: &Db,
+    organization: OrganizationId,
+    actor: &str,
+    limit: i64,
+) -> Result<Vec<EventSummary>> {
     Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
             WHERE actor_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT $3")
     .bind(actor)

@@ -57,7 +57,7 @@ fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
     if !filter.action.is_empty() && !Action::ALL.iter().any(is_action) {
         mistakes.add("action", "must be an action like team.created, or the part before the dot, like team");
     }
-    mistakes.none()?;
+    mistakes.into_result()?;
     Ok((from, until))
 }
 
@@ -74,7 +74,7 @@ pub async fn list(
     authorize_read(&caller.subject, AuditLog)?;
     let (rows, window) =
         store::list(&context.db, caller.organization.id, filter, check(filter)?, page).await?;
-    Ok(page.into_scanned_page(rows, &window, |entry| Cursor::of_id(entry.id)))
+    Ok(page.into_scanned_page(rows, &window, |entry| Cursor::from_id(entry.id)))
 }
 
 /// An event as a line of CSV. A cell that a spreadsheet would take for a

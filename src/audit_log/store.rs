@@ -295,7 +295,7 @@ async fn one(
             By::Nothing => stop!(page, events!("e.id", "$6 = ''"), "e.id DESC", "e.id"),
         };
         let stop: Option<(EventId,)> = narrowed(statement, &window).optional(db).await?;
-        window = window.up_to(stop.map(|(id,)| Cursor::of_id(id)));
+        window = window.up_to(stop.map(|(id,)| Cursor::from_id(id)));
     }
     let statement = match by {
         By::Target => newest!(page, filtered!("e.target_id = $6"), "e.id"),

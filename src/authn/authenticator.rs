@@ -1,17 +1,17 @@
-//! What verifying a person's password works with: the database, the password
-//! hasher and the limits on attempts.
+//! The dependencies of authentication: the database, the password hasher and
+//! the rate limits. The application state holds one [`Authenticator`].
 
 use super::password::Passwords;
 use crate::platform::Context;
 use crate::platform::rate_limits::RateLimits;
 
-/// The parts that signing in needs.
+/// The dependencies of the functions that authenticate people.
 #[derive(Debug)]
 pub struct Authenticator {
     /// Database, clock, randomness, settings and key.
     pub context: Context,
     /// Hashes and verifies passwords, a bounded number at a time.
     pub passwords: Passwords,
-    /// How often a person or network may ask.
+    /// Rate limits for people and networks.
     pub rate_limits: RateLimits,
 }

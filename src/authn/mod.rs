@@ -1,5 +1,7 @@
-//! How people prove who they are: passwords, the limits on guessing them, the
-//! browsers and networks that an account knows, and sessions.
+//! Authentication of people: passwords, protection against guessing them
+//! (`throttle`, `password_queue`, known browsers and networks), the audit events
+//! of refused sign-ins, and sessions. The section `sign_in` has the pages and
+//! actions. Programs authenticate through `verification`.
 
 mod authenticator;
 pub mod known_browser;

@@ -1,6 +1,7 @@
-//! Passwords of people: argon2id, away from the async threads, a bounded
-//! number at a time. Who waits for it, and how long, is the queue's matter
-//! (`password_queue`); how often may be tried is `throttle`'s.
+//! Passwords: hashing and verification with argon2id, and the rules for new
+//! passwords. Hashing is expensive, so it runs on blocking threads, and
+//! `password_queue` limits how many hashes are computed at once. `throttle`
+//! limits how often a password can be tried.
 
 use std::time::Duration;
 
@@ -13,16 +14,17 @@ use crate::platform::secret::Secret;
 use crate::platform::text::casefold;
 use crate::platform::{Error, Random, Result};
 
-/// What OWASP's Password Storage Cheat Sheet asks of argon2id: 19 MiB, twice.
+/// The memory of argon2id (OWASP Password Storage Cheat Sheet).
 const MEMORY_KIB: u32 = 19 * 1024;
+/// The iterations of argon2id (the same source).
 const PASSES: u32 = 2;
 
-/// Hash of nothing that anybody knows, verified for unknown users so that they
-/// take as long as known ones.
+/// The hash that is verified for unknown users, so that the duration does not
+/// reveal whether an account exists. No password is known for it.
 const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IHNvbWU$\
      bm8gcGFzc3dvcmQgaGFzaGVzIHRvIHRoaXMgdmFsdWU";
 
-/// Hashes and verifies. Cheap to clone.
+/// Hashes and verifies passwords. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     random: Random,
@@ -30,19 +32,19 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// With this randomness for salts.
+    /// A hasher with an empty queue. `random` generates the salts.
     #[must_use]
     pub fn new(random: &Random) -> Self {
         Self { random: random.clone(), queue: Queue::default() }
     }
 
-    /// The PHC string to store.
+    /// Hashes a new password. Returns the PHC string to store.
     ///
     /// # Errors
-    /// [`Error::Busy`] where too many wait already.
+    /// [`Error::Busy`] if the queue is full or the wait exceeds [`MAX_WAIT`].
     pub async fn hash(&self, password: Secret) -> Result<String> {
         let salt: [u8; 16] = self.random.bytes();
-        let turn = self.join(Lane::NEW_PASSWORDS)?.turn(MAX_WAIT).await?;
+        let turn = self.join(Lane::NEW_PASSWORDS)?.wait_for_turn(MAX_WAIT).await?;
         run_blocking(turn, move || {
             let hash = argon2id()?.hash_password_with_salt(password.expose().as_bytes(), &salt);
             Ok(hash.map_err(Error::internal)?.to_string())
@@ -50,20 +52,20 @@ impl Passwords {
         .await
     }
 
-    /// A place among those who wait to have a password verified.
+    /// Reserves a place in the queue for [`Passwords::verify`].
     ///
     /// # Errors
-    /// [`Error::Busy`] where too many wait already.
+    /// [`Error::Busy`] if the lane or the queue is full.
     pub fn join(&self, lane: Lane) -> Result<QueuePlace> {
         self.queue.join(lane)
     }
 
-    /// Whether the password is the one that was hashed. With no hash (there is
-    /// no such person) it takes as long, and the answer is no.
+    /// Verifies a password after the given delay. Without a hash (there is no
+    /// such person) it takes equally long and returns false.
     ///
     /// # Errors
-    /// [`Error::Busy`] where the delay and the wait in the queue together would
-    /// be longer than [`MAX_WAIT`].
+    /// [`Error::Busy`] if the delay and the wait in the queue together exceed
+    /// [`MAX_WAIT`].
     pub async fn verify(
         &self,
         place: QueuePlace,
@@ -74,20 +76,20 @@ impl Passwords {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let turn = place.turn(MAX_WAIT.saturating_sub(delay)).await?;
+        let turn = place.wait_for_turn(MAX_WAIT.saturating_sub(delay)).await?;
         run_blocking(turn, move || {
             let known = hash.is_some();
             let text = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
             let parsed = PasswordHash::new(&text).map_err(Error::internal)?;
-            let fits = argon2id()?.verify_password(password.expose().as_bytes(), &parsed).is_ok();
-            Ok(known && fits)
+            let is_correct = argon2id()?.verify_password(password.expose().as_bytes(), &parsed).is_ok();
+            Ok(known && is_correct)
         })
         .await
     }
 }
 
-/// Runs where blocking is allowed; the turn ends with the work, also where
-/// nobody waits for it any more.
+/// Runs work on a blocking thread. The turn ends with the work, even if the
+/// caller has stopped waiting for the result.
 async fn run_blocking<T: Send + 'static>(
     turn: Turn,
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -106,13 +108,14 @@ fn argon2id() -> Result<Argon2<'static>> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Checks a new password: 15 to 128 characters of any kind, no composition
-/// rules, but nothing that stands at the head of every guesser's list: the
-/// person's own names, one short piece over and over, a walk along the keyboard.
+/// Checks a new password: 15 to 128 characters of any kind, without composition
+/// rules (NIST SP 800-63B-4). Rejected are passwords that contain one of the
+/// person's own names (`own`, of four characters or more), repeat one short
+/// piece, or follow the keyboard.
 ///
 /// # Errors
-/// A sentence for the person who typed it.
-pub fn check(password: &Secret, own: &[&str]) -> std::result::Result<(), String> {
+/// The message for the form field.
+pub fn check_new(password: &Secret, own: &[&str]) -> std::result::Result<(), String> {
     let text = password.expose();
     let count = text.chars().count();
     if count < 15 {
@@ -125,20 +128,21 @@ pub fn check(password: &Secret, own: &[&str]) -> std::result::Result<(), String>
     if own.iter().map(|own| casefold(own)).any(|own| own.chars().count() >= 4 && folded.contains(&own)) {
         return Err("must not contain your name, username or email address".to_owned());
     }
-    if is_repetition(&folded) || is_walk(&folded) {
+    if is_repetition(&folded) || follows_keyboard(&folded) {
         return Err("is easy to guess: it repeats one piece or follows the keyboard".to_owned());
     }
     Ok(())
 }
 
-/// One piece of up to eight characters (`password`, `abc123`), over and over.
+/// Whether the text repeats one piece of at most eight characters.
 fn is_repetition(text: &str) -> bool {
     let all: Vec<char> = text.chars().collect();
     (1..=8).any(|piece| all.iter().enumerate().all(|(place, c)| *c == all[place % piece]))
 }
 
-/// More than half of its steps go along a row of the keyboard or the alphabet.
-fn is_walk(text: &str) -> bool {
+/// Whether more than three quarters of the steps from one character to the next
+/// stay on a key or go to a neighbour in a row of the keyboard or the alphabet.
+fn follows_keyboard(text: &str) -> bool {
     const ROWS: [&str; 5] =
         ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz"];
     let step = |a: char, b: char| {
@@ -191,7 +195,7 @@ mod tests {
             &"aB3$".repeat(3).repeat(2)[..15],
         ] {
             // The last two are poor, but only what guessers try first is refused.
-            let verdict = check(&secret(good), &own);
+            let verdict = check_new(&secret(good), &own);
             assert!(
                 verdict.is_ok() || good.starts_with("aB3$") || good.starts_with(' '),
                 "{good}: {verdict:?}"
@@ -206,7 +210,7 @@ mod tests {
             "my name is olive ok",
             &"x y".repeat(43),
         ] {
-            assert!(check(&secret(bad), &own).is_err(), "{bad}");
+            assert!(check_new(&secret(bad), &own).is_err(), "{bad}");
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The queue before password hashing. Hashing takes memory on purpose, so few
-//! run at once and the others wait here. Waiting is bounded in total and for
-//! each lane (a network, or a browser or network that the account knows), and
-//! lanes take turns, so that many attempts from one place do not hold up the
-//! others. Known lanes, networks without a recent failure, and networks with
-//! some are counted apart from each other and take turns too. Whoever finds no
-//! place, or waits too long, is told to come back.
+//! The queue for password hashing. Hashing takes much memory on purpose, so only
+//! a few hashes are computed at once, and other attempts wait here.
+//!
+//! Attempts wait in lanes: one for each network, and one for each browser or
+//! network that an account knows. Lanes take turns, so that many attempts from
+//! one network do not delay the others. Lanes belong to three classes (known,
+//! without a recent failure, with a recent failure), which take turns as well.
+//! Waiting is limited for each lane and for each class; an attempt that finds no
+//! place or waits too long is refused with 503.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -16,36 +18,38 @@ use tokio::time::timeout;
 
 use crate::platform::{Error, Result};
 
-/// So many hash at once: with 19 MiB each, at most 38 MiB are in use for
-/// passwords at any moment.
+/// The number of hashes that are computed at once. With 19 MiB each, passwords
+/// use at most 38 MiB.
 const MAX_RUNNING: usize = 2;
-/// So many of known lanes wait at once, and so many of one of them.
+/// How many attempts may wait in all known lanes together, and in one of them.
 const MAX_KNOWN: (usize, usize) = (512, 64);
-/// So many wait at once from networks without a recent failure, and so many of
-/// one of them: all who work behind one address may come in the same moment.
+/// How many attempts may wait from all networks without a recent failure
+/// together, and from one of them. Many people may sign in behind one IP
+/// address at the same time.
 const MAX_FRESH: (usize, usize) = (512, 256);
-/// So many wait at once from networks with one, and so many of one of them.
+/// How many attempts may wait from all networks with a recent failure together,
+/// and from one of them.
 const MAX_FAILING: (usize, usize) = (512, 16);
-/// The longest wait, from the moment that an attempt is accepted.
+/// The longest wait, counted from the moment when an attempt is accepted.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
-/// When to come back for whoever finds no place.
+/// The `Retry-After` of an attempt that is refused here.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Who waits together.
+/// The lane in which an attempt waits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Lane {
-    /// A browser or network that the account knows, or whoever proved
-    /// otherwise that they may set a password.
+    /// A browser or network that the account knows, by the key of its counter;
+    /// also a person who is already authorized to set a password.
     Known([u8; 32]),
-    /// A network that the account does not know, without a recent failure: an
+    /// A network without a recent failure that the account does not know: an
     /// IPv4 address, or an IPv6 network of 64 bits.
     Fresh(IpAddr),
-    /// Such a network with a recent failure.
+    /// A network with a recent failure that the account does not know.
     Failing(IpAddr),
 }
 
 impl Lane {
-    /// Where people wait who set a new password.
+    /// The lane of people who set a new password.
     pub const NEW_PASSWORDS: Self = Self::Known([0; 32]);
 
     const fn class(self) -> usize {
@@ -56,7 +60,7 @@ impl Lane {
         }
     }
 
-    const fn bounds(self) -> (usize, usize) {
+    const fn limits(self) -> (usize, usize) {
         match self {
             Self::Known(_) => MAX_KNOWN,
             Self::Fresh(_) => MAX_FRESH,
@@ -78,13 +82,16 @@ struct State {
     next_class: usize,
 }
 
-/// The lanes that share a bound.
+/// The lanes that share a limit.
 #[derive(Default, Debug)]
 struct Class {
+    /// The places that are taken in all lanes.
     waiting: usize,
+    /// The places that are taken in each lane.
     lanes: HashMap<Lane, usize>,
+    /// The attempts that wait for their turn, in each lane in order of arrival.
     ready: HashMap<Lane, VecDeque<oneshot::Sender<Turn>>>,
-    /// The lanes of `ready`; the next one first.
+    /// The lanes of `ready`, in the order of their turns.
     order: VecDeque<Lane>,
 }
 
@@ -124,23 +131,23 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place among those who wait. The fuller the queue is, the fewer
+    /// Reserves a place in the queue. The fuller a class is, the fewer places
     /// one lane may have, so that a lane without any still finds one.
     ///
     /// # Errors
-    /// [`Error::Busy`] where the lane or the queue is full.
+    /// [`Error::Busy`] if the lane or its class is full.
     pub fn join(&self, lane: Lane) -> Result<QueuePlace> {
-        let (most, most_of_lane) = lane.bounds();
+        let (max_in_class, max_in_lane) = lane.limits();
         let mut state = self.lock();
         let class = &mut state.classes[lane.class()];
-        let most_of_lane = match class.waiting {
-            waiting if waiting >= most => 0,
-            waiting if waiting >= most / 4 * 3 => 1,
-            waiting if waiting >= most / 2 => most_of_lane.min(4),
-            _ => most_of_lane,
+        let max_in_lane = match class.waiting {
+            waiting if waiting >= max_in_class => 0,
+            waiting if waiting >= max_in_class / 4 * 3 => 1,
+            waiting if waiting >= max_in_class / 2 => max_in_lane.min(4),
+            _ => max_in_lane,
         };
         let own = class.lanes.entry(lane).or_default();
-        if *own >= most_of_lane {
+        if *own >= max_in_lane {
             if *own == 0 {
                 class.lanes.remove(&lane);
             }
@@ -152,7 +159,7 @@ impl Queue {
         Ok(QueuePlace { queue: self.clone(), lane })
     }
 
-    /// Gives turns to those who are next.
+    /// Gives turns to the next attempts until [`MAX_RUNNING`] is reached.
     fn dispatch(&self) {
         loop {
             let mut state = self.lock();
@@ -163,7 +170,7 @@ impl Queue {
             state.running += 1;
             drop(state);
             if let Err(mut turn) = sender.send(Turn { queue: Some(self.clone()) }) {
-                // Whoever waited is gone. Not by dropping the turn, which would come back here.
+                // The attempt was cancelled. Dropping the turn would call this function again.
                 turn.queue = None;
                 self.lock().running -= 1;
             }
@@ -171,7 +178,7 @@ impl Queue {
     }
 }
 
-/// A place among those who wait; dropping it gives it back.
+/// A reserved place in the queue. Dropping it frees the place.
 #[derive(Debug)]
 pub struct QueuePlace {
     queue: Queue,
@@ -179,11 +186,11 @@ pub struct QueuePlace {
 }
 
 impl QueuePlace {
-    /// Waits for the lane's turn, at most this long.
+    /// Waits until it is this attempt's turn.
     ///
     /// # Errors
-    /// [`Error::Busy`] after that.
-    pub async fn turn(self, patience: Duration) -> Result<Turn> {
+    /// [`Error::Busy`] after `max_wait`.
+    pub async fn wait_for_turn(self, max_wait: Duration) -> Result<Turn> {
         let (sender, receiver) = oneshot::channel();
         {
             let mut state = self.queue.lock();
@@ -195,7 +202,7 @@ impl QueuePlace {
             queue.push_back(sender);
         }
         self.queue.dispatch();
-        match timeout(patience, receiver).await {
+        match timeout(max_wait, receiver).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => Err(Error::Busy { retry_after: RETRY_AFTER }),
         }
@@ -213,7 +220,7 @@ impl Drop for QueuePlace {
                 class.lanes.remove(&self.lane);
             }
         }
-        // Nobody stands in the queue who has left.
+        // Remove attempts that were cancelled while waiting.
         if let Some(queue) = class.ready.get_mut(&self.lane) {
             queue.retain(|sender| !sender.is_closed());
             if queue.is_empty() {
@@ -224,7 +231,8 @@ impl Drop for QueuePlace {
     }
 }
 
-/// The right to hash; dropping it passes it on.
+/// The permission to compute one hash. Dropping it gives the turn to the next
+/// attempt.
 #[derive(Debug)]
 pub struct Turn {
     queue: Option<Queue>,
@@ -251,7 +259,8 @@ mod tests {
     async fn busy(queue: &Queue) -> Vec<Turn> {
         let mut turns = Vec::new();
         for _ in 0..MAX_RUNNING {
-            turns.push(queue.join(lane(255)).expect("a place").turn(MAX_WAIT).await.expect("a turn"));
+            turns
+                .push(queue.join(lane(255)).expect("a place").wait_for_turn(MAX_WAIT).await.expect("a turn"));
         }
         turns
     }
@@ -264,7 +273,7 @@ mod tests {
         let wait = |lane: Lane, name: &'static str| {
             let (place, told) = (queue.join(lane).expect("a place"), told.clone());
             tokio::spawn(async move {
-                let turn = place.turn(MAX_WAIT).await.expect("a turn");
+                let turn = place.wait_for_turn(MAX_WAIT).await.expect("a turn");
                 told.send(name).expect("heard");
                 drop(turn);
             })
@@ -325,15 +334,15 @@ mod tests {
     async fn who_leaves_or_waits_too_long_holds_up_nobody() {
         let queue = Queue::default();
         let turns = busy(&queue).await;
-        let late = queue.join(lane(1)).expect("a place").turn(Duration::from_millis(10)).await;
+        let late = queue.join(lane(1)).expect("a place").wait_for_turn(Duration::from_millis(10)).await;
         assert!(matches!(late, Err(Error::Busy { .. })));
         let place = queue.join(lane(1)).expect("a place");
-        let gone = tokio::spawn(place.turn(MAX_WAIT));
+        let gone = tokio::spawn(place.wait_for_turn(MAX_WAIT));
         tokio::task::yield_now().await;
         gone.abort();
         assert!(gone.await.is_err());
         drop(turns);
-        let turn = queue.join(lane(1)).expect("a place").turn(MAX_WAIT).await.expect("a turn");
+        let turn = queue.join(lane(1)).expect("a place").wait_for_turn(MAX_WAIT).await.expect("a turn");
         drop(turn);
         let state = queue.lock();
         assert_eq!(state.running, 0);

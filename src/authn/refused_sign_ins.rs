@@ -1,8 +1,8 @@
-//! Refused sign-ins in the audit log. The first of an account and network is
-//! written at once; those that follow within ten minutes are counted, and
-//! written as one event with their number, so that somebody who guesses does not
-//! fill the log. Attempts on accounts that do not exist are counted together for
-//! each network.
+//! Audit events for refused sign-ins. The first refusal for an account and a
+//! network is written at once. Refusals that follow within ten minutes are only
+//! counted, and then written as one event with their number, so that guessing
+//! does not fill the log. Attempts on accounts that do not exist are counted
+//! together for each network.
 
 use std::time::Duration;
 
@@ -15,12 +15,14 @@ use crate::platform::rate_limits::network;
 use crate::platform::text::casefold;
 use crate::platform::{Result, Timestamp, sql};
 
+/// How long refusals are counted before they are written as one event.
 const WINDOW: Duration = Duration::from_secs(600);
-/// So many are written in one transaction after another before others have a turn.
-const AT_ONCE: i64 = 200;
+/// The largest number of events that one clean-up run writes.
+const MAX_EVENTS_PER_RUN: i64 = 200;
 
+/// The refusals for one account and network since the last event.
 #[derive(sqlx::FromRow)]
-struct Counted {
+struct RefusalCount {
     key: Vec<u8>,
     account: String,
     address: String,
@@ -29,23 +31,23 @@ struct Counted {
     last_at: Timestamp,
 }
 
-impl Counted {
+impl RefusalCount {
     fn event(&self, person: Option<PersonId>) -> Event {
         let after = json!({
             "failures": self.failures, "since": self.since.rfc3339(), "until": self.last_at.rfc3339(),
         });
-        refused(person, &self.account).after(after)
+        refusal_event(person, &self.account).after(after)
     }
 }
 
-fn refused(person: Option<PersonId>, account: &str) -> Event {
+fn refusal_event(person: Option<PersonId>, account: &str) -> Event {
     let id = person.map(|person| person.to_string()).unwrap_or_default();
     Event::new(Action::SignInRefused, "person", id, account)
 }
 
-/// Whose the typed address is; what is told of them stands in the logs of their
-/// organizations.
-async fn person_of(change: &mut Change<'_>, account: &str) -> Result<Option<PersonId>> {
+/// Finds the person with this email address. The event then appears in the logs
+/// of the person's organizations.
+async fn find_person(change: &mut Change<'_>, account: &str) -> Result<Option<PersonId>> {
     let row: Option<(PersonId,)> = sql("SELECT id FROM people WHERE email_folded = $1")
         .bind(casefold(account))
         .optional(change.tx())
@@ -57,17 +59,17 @@ async fn person_of(change: &mut Change<'_>, account: &str) -> Result<Option<Pers
     Ok(person)
 }
 
-/// Records a refused sign-in: the address that was typed, and whether it is
-/// anybody's.
+/// Records a refused sign-in. `typed` is the email address as it was typed;
+/// `is_known` says whether a person has this address.
 ///
 /// # Errors
 /// When the database cannot.
 pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: bool) -> Result<()> {
     let account: String = typed.chars().filter(|c| !c.is_control()).take(254).collect();
-    let counted_as = if is_known { casefold(&account) } else { String::new() };
+    let counted_account = if is_known { casefold(&account) } else { String::new() };
     let place = network(actor.address);
-    let key = context.key.derive("refused sign-ins", format!("{counted_as}\n{place}").as_bytes());
-    // Of two first ones at once, the second finds nothing to tell and counts.
+    let key = context.key.derive("refused sign-ins", format!("{counted_account}\n{place}").as_bytes());
+    // If two first refusals arrive at once, the insert of the second one fails; it then counts itself.
     for _ in 0..3 {
         let now = context.clock.now();
         let mut tx = context.db.begin().await?;
@@ -85,14 +87,15 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         drop(tx);
         let mut change = Change::begin(context, actor, None).await?;
         change.no_invalidation();
-        let before: Option<Counted> = sql("DELETE FROM refused_sign_ins WHERE key = $1 AND since <= $2 \
+        let before: Option<RefusalCount> =
+            sql("DELETE FROM refused_sign_ins WHERE key = $1 AND since <= $2 \
              RETURNING key, account, address, failures, since, last_at")
-        .bind(key.as_slice())
-        .bind(now.minus(WINDOW))
-        .optional(change.tx())
-        .await?;
+            .bind(key.as_slice())
+            .bind(now.minus(WINDOW))
+            .optional(change.tx())
+            .await?;
         if let Some(before) = before.filter(|before| before.failures > 0) {
-            let person = person_of(&mut change, &before.account).await?;
+            let person = find_person(&mut change, &before.account).await?;
             change.also(&before.event(person)).await?;
         }
         let first = sql("INSERT INTO refused_sign_ins (key, account, address, failures, since, last_at) \
@@ -104,17 +107,17 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         .execute(change.tx())
         .await?;
         if first == 1 {
-            let person = person_of(&mut change, &account).await?;
-            return change.commit(refused(person, &account)).await;
+            let person = find_person(&mut change, &account).await?;
+            return change.commit(refusal_event(person, &account)).await;
         }
     }
     Ok(())
 }
 
-/// Writes what was counted in windows that are over.
+/// Writes the events of windows that have ended, at most [`MAX_EVENTS_PER_RUN`].
 ///
 /// # Errors
-/// When the database cannot; what was not written is written next time.
+/// When the database cannot; the remaining events are written next time.
 pub async fn write_counted(context: &Context) -> Result<()> {
     let over = context.clock.now().minus(WINDOW);
     let mut tx = context.db.begin().await?;
@@ -123,11 +126,11 @@ pub async fn write_counted(context: &Context) -> Result<()> {
         .execute(&mut tx)
         .await?;
     tx.commit().await?;
-    let all: Vec<Counted> =
+    let all: Vec<RefusalCount> =
         sql("SELECT key, account, address, failures, since, last_at FROM refused_sign_ins \
          WHERE since <= $1 ORDER BY since LIMIT $2")
         .bind(over)
-        .bind(AT_ONCE)
+        .bind(MAX_EVENTS_PER_RUN)
         .all(&context.db)
         .await?;
     for counted in all {
@@ -145,15 +148,15 @@ pub async fn write_counted(context: &Context) -> Result<()> {
         };
         let mut change = Change::begin(context, &actor, None).await?;
         change.no_invalidation();
-        // Of several nodes, one takes it.
-        let taken: Option<Counted> = sql("DELETE FROM refused_sign_ins WHERE key = $1 AND since = $2 \
+        // If several nodes do this at once, only one deletes the row and writes the event.
+        let taken: Option<RefusalCount> = sql("DELETE FROM refused_sign_ins WHERE key = $1 AND since = $2 \
              RETURNING key, account, address, failures, since, last_at")
         .bind(&counted.key[..])
         .bind(counted.since)
         .optional(change.tx())
         .await?;
         if let Some(taken) = taken {
-            let person = person_of(&mut change, &taken.account).await?;
+            let person = find_person(&mut change, &taken.account).await?;
             change.commit(taken.event(person)).await?;
         }
     }

@@ -1,4 +1,7 @@
-//! A signed-in person, and the little that a session carries.
+//! Sessions of the console: the middleware that loads them, signing in, and the
+//! two values that they contain, the person's id and the message for the next
+//! page. `session_store` stores sessions in the database. The theme is a cookie
+//! of its own.
 
 use axum::http::request::Parts;
 use tower_sessions::Session;
@@ -14,41 +17,41 @@ use crate::platform::{Error, Result, sql};
 
 const FLASH: &str = "flash";
 
-/// A person, as sessions and pages need one.
+/// A person with the data that pages show.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Person {
-    /// Their id.
+    /// The person's id in the installation.
     pub id: PersonId,
-    /// Unique in the installation.
+    /// Unique in the installation. It never changes.
     pub username: String,
     /// Unique in the installation.
     pub email: String,
-    /// For people.
+    /// The display name.
     pub name: String,
 }
 
 string_enum! {
-    /// Light or dark, where the person does not follow the system.
+    /// A colour theme that the person chose instead of the system's.
     Theme {
-        /// Light.
+        /// Dark text on a light background.
         Light = "light",
-        /// Dark.
+        /// Light text on a dark background.
         Dark = "dark",
     }
 }
 
-/// The cookie that keeps the theme.
+/// The name of the cookie that contains the theme.
 pub const THEME: &str = "theme";
 
-/// The theme of the request's cookie.
+/// The theme from the request's cookie; `None` to follow the system.
 #[must_use]
 pub fn theme(parts: &Parts) -> Option<Theme> {
     cookie::get(&parts.headers, THEME)?.parse().ok()
 }
 
-/// The layer that gives requests their session. The cookie is `__Host-` and
-/// Secure on https; on plain http (loopback) it has another name, because
-/// browsers refuse Secure there.
+/// The middleware that loads the session of a request. On https the cookie has
+/// the prefix `__Host-` and the attribute Secure. On plain http (loopback) it
+/// has another name, because browsers reject Secure cookies there.
 #[must_use]
 pub fn layer(context: &Context) -> SessionManagerLayer<Store> {
     let https = context.config.https();
@@ -59,7 +62,8 @@ pub fn layer(context: &Context) -> SessionManagerLayer<Store> {
         .with_same_site(SameSite::Lax)
 }
 
-/// Signs the person in: a new session id, whatever was there before.
+/// Signs the person in. The session gets a new id, against session fixation,
+/// and loses its previous data.
 ///
 /// # Errors
 /// When the store cannot.
@@ -69,7 +73,7 @@ pub async fn sign_in(session: &Session, person: PersonId) -> Result<()> {
     session.insert(PERSON, person.to_string()).await.map_err(Error::internal)
 }
 
-/// The id of the person that the session belongs to.
+/// The id of the signed-in person; `None` if nobody is signed in.
 ///
 /// # Errors
 /// When the store cannot.
@@ -78,16 +82,17 @@ pub async fn person_id(session: &Session) -> Result<Option<PersonId>> {
     Ok(id.and_then(|id| id.parse().ok()))
 }
 
-/// Who the session says it is, if anybody.
+/// Loads the signed-in person; `None` if nobody is signed in or the person no
+/// longer exists.
 ///
 /// # Errors
 /// When the store cannot.
-pub async fn person(session: &Session, context: &Context) -> Result<Option<Person>> {
+pub async fn load_signed_in_person(session: &Session, context: &Context) -> Result<Option<Person>> {
     let Some(id) = person_id(session).await? else { return Ok(None) };
     Ok(load_person(context, id).await?.map(|(person, _)| person))
 }
 
-/// A person beside one of their organizations, if they have any.
+/// A person with one of their organizations, or with none.
 #[derive(sqlx::FromRow)]
 struct PersonRow {
     #[sqlx(flatten)]
@@ -96,7 +101,8 @@ struct PersonRow {
     organization_name: Option<String>,
 }
 
-/// A person with their organizations: slug and name, in the order of the names.
+/// Loads a person with the slugs and names of their organizations, sorted by
+/// name.
 ///
 /// # Errors
 /// When the database cannot.
@@ -113,7 +119,7 @@ pub async fn load_person(context: &Context, id: PersonId) -> Result<Option<(Pers
     Ok(Some((person, organizations.collect())))
 }
 
-/// Leaves a sentence for the next page.
+/// Stores a message that the next page shows once.
 ///
 /// # Errors
 /// When the store cannot.
@@ -121,12 +127,12 @@ pub async fn flash(session: &Session, text: impl Into<String>) -> Result<()> {
     session.insert(FLASH, text.into()).await.map_err(Error::internal)
 }
 
-/// Takes the sentence that the page before left.
+/// Removes and returns the message that the previous request stored.
 ///
 /// # Errors
 /// When the store cannot.
 pub async fn take_flash(session: &Session) -> Result<Option<String>> {
-    // Removing marks the session as changed, so look first: most pages have none.
+    // Removing marks the session as changed and causes a write, so check first: most pages have no message.
     if session.get_value(FLASH).await.map_err(Error::internal)?.is_none() {
         return Ok(None);
     }

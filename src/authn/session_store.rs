@@ -1,5 +1,7 @@
-//! Where sessions are kept: on our own database, by the hash of their id, with
-//! the person in a column so that a person's sessions can be found and ended.
+//! The session store of `tower_sessions` on our own database. A session is
+//! stored under the SHA-256 hash of its id, so that the database contains no
+//! usable session. The person's id is in a column, so that a person's sessions
+//! can be listed and ended.
 
 use std::time::Duration;
 
@@ -12,30 +14,30 @@ use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::{Timestamp, sql};
 
-/// Without a request for this long a session ends.
+/// A session ends after this time without a request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// After this long it ends in any case.
+/// A session ends this long after it was created, even if it is used.
 pub const ABSOLUTE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-/// `last_seen_at` is written at most this often.
+/// `last_seen_at` is updated at most this often.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
-/// The key under which a session names its person.
+/// The key of the person's id in the data of a session.
 pub const PERSON: &str = "person";
 
-/// The store.
+/// The session store. It uses the database and the clock of the context.
 #[derive(Clone, Debug)]
 pub struct Store(Context);
 
 impl Store {
-    /// On this database and clock.
+    /// A store on the database of this context.
     #[must_use]
     pub const fn new(context: Context) -> Self {
         Self(context)
     }
 }
 
-/// What is stored of a session's id: who reads the database cannot use it.
+/// The stored form of a session's id: its SHA-256 hash.
 #[must_use]
-pub fn hash(id: Id) -> Vec<u8> {
+pub fn hash_session_id(id: Id) -> Vec<u8> {
     Sha256::digest(id.0.to_be_bytes()).to_vec()
 }
 
@@ -43,14 +45,14 @@ fn backend(error: impl std::fmt::Display) -> Error {
     Error::Backend(error.to_string())
 }
 
-fn parts(record: &Record) -> Result<(Option<PersonId>, String)> {
+fn person_and_data(record: &Record) -> Result<(Option<PersonId>, String)> {
     let person = record.data.get(PERSON).and_then(|value| value.as_str()?.parse().ok());
     let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
     Ok((person, data))
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+struct SessionRow {
     data: String,
     created_at: Timestamp,
     last_seen_at: Timestamp,
@@ -59,11 +61,11 @@ struct Row {
 #[async_trait::async_trait]
 impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let (person, data) = parts(record)?;
+        let (person, data) = person_and_data(record)?;
         let now = self.0.clock.now();
         let mut tx = self.0.db.begin().await.map_err(backend)?;
         sql("INSERT INTO sessions (hash, person_id, data, created_at, last_seen_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(hash(record.id))
+            .bind(hash_session_id(record.id))
             .bind(person)
             .bind(data)
             .bind(now)
@@ -75,13 +77,13 @@ impl SessionStore for Store {
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        let (person, data) = parts(record)?;
+        let (person, data) = person_and_data(record)?;
         let mut tx = self.0.db.begin().await.map_err(backend)?;
-        // A session that was ended meanwhile stays ended: no row, nothing saved.
+        // A session that was ended in the meantime has no row, and stays ended.
         sql("UPDATE sessions SET person_id = $1, data = $2 WHERE hash = $3")
             .bind(person)
             .bind(data)
-            .bind(hash(record.id))
+            .bind(hash_session_id(record.id))
             .execute(&mut tx)
             .await
             .map_err(backend)?;
@@ -90,11 +92,12 @@ impl SessionStore for Store {
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         let now = self.0.clock.now();
-        let row: Option<Row> = sql("SELECT data, created_at, last_seen_at FROM sessions WHERE hash = $1")
-            .bind(hash(*id))
-            .optional(&self.0.db)
-            .await
-            .map_err(backend)?;
+        let row: Option<SessionRow> =
+            sql("SELECT data, created_at, last_seen_at FROM sessions WHERE hash = $1")
+                .bind(hash_session_id(*id))
+                .optional(&self.0.db)
+                .await
+                .map_err(backend)?;
         let Some(row) = row else { return Ok(None) };
         let idle = now.since(row.last_seen_at);
         if idle >= IDLE_TIMEOUT || now.since(row.created_at) >= ABSOLUTE_TIMEOUT {
@@ -105,14 +108,14 @@ impl SessionStore for Store {
             let mut tx = self.0.db.begin().await.map_err(backend)?;
             sql("UPDATE sessions SET last_seen_at = $1 WHERE hash = $2")
                 .bind(now)
-                .bind(hash(*id))
+                .bind(hash_session_id(*id))
                 .execute(&mut tx)
                 .await
                 .map_err(backend)?;
             tx.commit().await.map_err(backend)?;
         }
         let data = serde_json::from_str(&row.data).map_err(|error| Error::Decode(error.to_string()))?;
-        // The crate's own expiry follows the machine's clock; ours was checked above.
+        // The crate compares this with the machine's clock. The expiry by our own clock was checked above.
         let expiry_date = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(365 * 1000);
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
@@ -120,7 +123,7 @@ impl SessionStore for Store {
     async fn delete(&self, id: &Id) -> Result<()> {
         let mut tx = self.0.db.begin().await.map_err(backend)?;
         sql("DELETE FROM sessions WHERE hash = $1")
-            .bind(hash(*id))
+            .bind(hash_session_id(*id))
             .execute(&mut tx)
             .await
             .map_err(backend)?;

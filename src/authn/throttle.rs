@@ -1,14 +1,16 @@
-//! Slows down guessing of passwords without locking anybody out. Every attempt
-//! is counted in the database before the password is verified, in one statement,
-//! so that any number at once on any number of nodes are counted right. A browser
-//! or network that signed in to the account before has counters of its own: what
-//! others get wrong never stands in its way, and it is delayed by two seconds at
-//! most. From elsewhere, attempts on one account are spaced out for each network
-//! and refused for a few seconds at a time when they come faster; attempts on one
-//! account from everywhere, and on all accounts from one network, are delayed by
-//! two seconds at most. Only after many attempts with the right password,
-//! which nobody else can make, are all attempts on the account delayed, by three
-//! seconds at most, and refused for a few seconds after very many of them.
+//! Rate limits for sign-in attempts: they slow down the guessing of passwords
+//! without locking anybody out. Every attempt is counted in the database before
+//! the password is verified, in one statement per counter (GCRA), so that the
+//! counts are correct with concurrent attempts on several nodes.
+//!
+//! - A known browser or network has counters of its own. Failures of others
+//!   never affect it; it is delayed by at most two seconds.
+//! - From an unknown network, fast attempts on one account are refused for a few
+//!   seconds. Attempts on one account from all unknown networks, and attempts on
+//!   all accounts from one network, are delayed by at most two seconds.
+//! - Many attempts with the correct password, which only the account's owner can
+//!   make, delay all attempts on the account by at most three seconds; very many
+//!   are refused for a few seconds.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use axum::http::StatusCode;
 use super::authenticator::Authenticator;
 use super::known_browser::BrowserId;
 use super::known_network;
-use super::known_network::knows_network;
+use super::known_network::is_known_network;
 use super::password_queue::Lane;
 use crate::platform::Context;
 use crate::platform::id::PersonId;
@@ -26,56 +28,63 @@ use crate::platform::rate_limits::network;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 
-/// How attempts under one key are counted: so many at once, then one each
-/// interval. What comes faster waits, up to the longest delay.
+/// The limit of a counter: `burst` attempts at once, then one per interval.
+/// Faster attempts are delayed, up to `max_delay`; what would wait longer is not
+/// admitted by the counter.
 #[derive(Debug)]
 struct Rule {
-    free: u32,
+    burst: u32,
     interval: Duration,
-    longest: Duration,
+    max_delay: Duration,
 }
 
-/// Of a browser that the account knows. A cookie that was stolen guesses five
-/// times, then once a minute; beyond that it counts as no cookie.
-const KNOWN_BROWSER: Rule = Rule { free: 5, interval: Duration::from_secs(60), longest: Duration::ZERO };
-/// Of an account from a network that it knows. Beyond it, attempts are delayed.
+/// For a browser that the account knows. A stolen cookie allows five guesses,
+/// then one per minute; beyond that, the attempt counts as one without a cookie.
+const KNOWN_BROWSER: Rule = Rule { burst: 5, interval: Duration::from_secs(60), max_delay: Duration::ZERO };
+/// For an account from a network that it knows. Beyond it, attempts are delayed.
 const KNOWN_NETWORK: Rule =
-    Rule { free: 10, interval: Duration::from_millis(500), longest: Duration::from_secs(2) };
-/// Of an account from a network that it does not know. Beyond it, attempts are refused.
+    Rule { burst: 10, interval: Duration::from_millis(500), max_delay: Duration::from_secs(2) };
+/// For an account from one network that it does not know. Beyond it, attempts
+/// are refused.
 const UNKNOWN_NETWORK: Rule =
-    Rule { free: 5, interval: Duration::from_secs(2), longest: Duration::from_secs(4) };
-/// Of an account from all networks that it does not know together. Beyond it,
+    Rule { burst: 5, interval: Duration::from_secs(2), max_delay: Duration::from_secs(4) };
+/// For an account from all networks together that it does not know. Beyond it,
 /// attempts are delayed.
-const ACCOUNT: Rule = Rule { free: 20, interval: Duration::from_secs(1), longest: Duration::from_secs(2) };
-/// Of a network, whatever accounts are tried that do not know it. Beyond it,
+const ACCOUNT: Rule = Rule { burst: 20, interval: Duration::from_secs(1), max_delay: Duration::from_secs(2) };
+/// For a network, on all accounts together that do not know it. Beyond it,
 /// attempts are delayed.
 const NETWORK: Rule =
-    Rule { free: 30, interval: Duration::from_millis(500), longest: Duration::from_secs(2) };
+    Rule { burst: 30, interval: Duration::from_millis(500), max_delay: Duration::from_secs(2) };
 
-/// Of an account, with the right password: hashing is the most that a request can
-/// cost. Beyond it, attempts are delayed, and refused where that would take longer
-/// than [`MAX_SUCCESS_DELAY`]. Only who knows the password can bring that about.
-const SUCCESSES: Rule = Rule { free: 10, interval: Duration::from_secs(1), longest: Duration::from_secs(10) };
+/// For an account, with the correct password: hashing is the most expensive part
+/// of a request. Beyond it, attempts are delayed, or refused if the delay would
+/// exceed [`MAX_SUCCESS_DELAY`]. Only somebody who knows the password can cause
+/// this.
+const SUCCESSES: Rule =
+    Rule { burst: 10, interval: Duration::from_secs(1), max_delay: Duration::from_secs(10) };
+/// The longest delay after many attempts with the correct password.
 const MAX_SUCCESS_DELAY: Duration = Duration::from_secs(3);
 
-/// A network with a failure within this time is a failing one: others that the
-/// account does not know go before it.
+/// How long counters, and with them the failures of a network, are kept after
+/// their last attempt. A network with a failure waits in a lane of its own class
+/// (see `password_queue`).
 const FAILURE_WINDOW: Duration = Duration::from_secs(600);
 
-/// An attempt to prove who one is by a password.
+/// An attempt to authenticate with a password.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// The email address as it was typed, folded: all spellings are one account.
+    /// The email address as it was typed, case folded, so that all spellings
+    /// count for one account.
     pub account: &'a str,
-    /// Whose account it is, if it is anybody's.
+    /// The person with this email address; `None` if nobody has it.
     pub person: Option<PersonId>,
-    /// Where it comes from.
+    /// The client's IP address, if it is known.
     pub address: Option<IpAddr>,
-    /// The browser, if the account knows it.
+    /// The browser's id, if the account knows the browser.
     pub browser: Option<BrowserId>,
 }
 
-/// What is counted, and how.
+/// A counter of attempts: a row of the table `throttles`.
 #[derive(Debug)]
 struct Counter {
     key: [u8; 32],
@@ -83,17 +92,17 @@ struct Counter {
 }
 
 impl Counter {
-    /// Under these texts, none of which holds a line break.
+    /// The counter for these texts, which must not contain line breaks.
     fn new(context: &Context, rule: &'static Rule, parts: [&str; 3]) -> Self {
         Self { key: *context.key.derive("sign-in attempts", parts.join("\n").as_bytes()), rule }
     }
 
-    /// Counts an attempt and says how long it is to wait; nothing, and counts
-    /// nothing, where it would wait longer than the rule allows.
+    /// Counts an attempt and returns its delay. Returns `None`, and counts
+    /// nothing, if the delay would exceed the rule's `max_delay`.
     async fn reserve(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Duration>> {
-        let Rule { free, interval, longest } = *self.rule;
-        // `until`: when all attempts so far have had their interval (GCRA).
-        let free_for = interval * free;
+        let Rule { burst, interval, max_delay } = *self.rule;
+        // `until` is the theoretical arrival time of GCRA: when all attempts so far have had their interval.
+        let burst_time = interval * burst;
         let row: Option<(Timestamp,)> =
             sql("INSERT INTO throttles (key, failures, until) VALUES ($1, 0, $2) \
              ON CONFLICT (key) DO UPDATE SET \
@@ -103,24 +112,24 @@ impl Counter {
             .bind(now.plus(interval))
             .bind(now)
             .bind(i64::try_from(interval.as_micros()).unwrap_or(0))
-            .bind(now.plus(free_for + longest).minus(interval))
+            .bind(now.plus(burst_time + max_delay).minus(interval))
             .optional(tx)
             .await?;
-        Ok(row.map(|(until,)| until.since(now.plus(free_for))))
+        Ok(row.map(|(until,)| until.since(now.plus(burst_time))))
     }
 
-    /// How long the next attempt would wait. Counts nothing.
+    /// How long the next attempt would be delayed. Counts nothing.
     async fn delay(&self, context: &Context, now: Timestamp) -> Result<Duration> {
         let row: Option<(Timestamp,)> = sql("SELECT until FROM throttles WHERE key = $1")
             .bind(self.key.as_slice())
             .optional(&context.db)
             .await?;
-        let at_once = now.plus(self.rule.interval * self.rule.free);
+        let at_once = now.plus(self.rule.interval * self.rule.burst);
         Ok(row.map_or(Duration::ZERO, |(until,)| until.plus(self.rule.interval).since(at_once)))
     }
 
-    /// Notes that an attempt failed, which is known when the password was verified.
-    async fn fail(&self, tx: &mut Tx) -> Result<()> {
+    /// Records that an attempt failed, after the password was verified.
+    async fn record_failure(&self, tx: &mut Tx) -> Result<()> {
         sql("UPDATE throttles SET failures = failures + 1 WHERE key = $1")
             .bind(self.key.as_slice())
             .execute(tx)
@@ -128,8 +137,8 @@ impl Counter {
         Ok(())
     }
 
-    /// Whether an attempt of the last minutes failed.
-    async fn failed(&self, context: &Context) -> Result<bool> {
+    /// Whether the counter has a failure (kept for [`FAILURE_WINDOW`]).
+    async fn has_failure(&self, context: &Context) -> Result<bool> {
         let row: Option<(i64,)> = sql("SELECT failures FROM throttles WHERE key = $1")
             .bind(self.key.as_slice())
             .optional(&context.db)
@@ -137,13 +146,13 @@ impl Counter {
         Ok(row.is_some_and(|(failures,)| failures > 0))
     }
 
-    /// Forgets all attempts.
+    /// Deletes the counter.
     async fn clear(&self, tx: &mut Tx) -> Result<()> {
         sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx).await?;
         Ok(())
     }
 
-    /// Takes one attempt back.
+    /// Undoes the counting of one attempt.
     async fn release(&self, tx: &mut Tx) -> Result<()> {
         let interval = i64::try_from(self.rule.interval.as_micros()).unwrap_or(0);
         sql("UPDATE throttles SET until = until - $1 WHERE key = $2")
@@ -155,11 +164,12 @@ impl Counter {
     }
 }
 
-/// Verifies the password of an attempt, or refuses to for now. Without a hash
-/// (there is no such person) it takes as long, and the answer is no.
+/// Verifies the password of an attempt, within the rate limits. Without a hash
+/// (there is no such person) it takes equally long and returns false.
 ///
 /// # Errors
-/// [`Error::TooMany`] and [`Error::Busy`], each with a few seconds to wait.
+/// [`Error::TooMany`] above a limit, [`Error::Busy`] if the password queue is
+/// full, each with a few seconds to wait; when the database cannot.
 pub async fn verify(
     authenticator: &Authenticator,
     attempt: &Attempt<'_>,
@@ -169,15 +179,15 @@ pub async fn verify(
     let context = &authenticator.context;
     let now = context.clock.now();
     let success_counter = Counter::new(context, &SUCCESSES, ["success", attempt.account, ""]);
-    let least = success_counter.delay(context, now).await?;
-    if least > MAX_SUCCESS_DELAY {
+    let success_delay = success_counter.delay(context, now).await?;
+    if success_delay > MAX_SUCCESS_DELAY {
         return authenticator
             .rate_limits
             .delay_refusal(Err(Error::TooMany { retry_after: SUCCESSES.interval }))
             .await;
     }
-    let place = network(attempt.address);
-    let text = place.to_string();
+    let network_ip = network(attempt.address);
+    let text = network_ip.to_string();
     if let Some(browser) = &attempt.browser {
         let counter = Counter::new(context, &KNOWN_BROWSER, ["browser", attempt.account, browser.as_str()]);
         let queued = authenticator
@@ -187,11 +197,11 @@ pub async fn verify(
         let mut tx = context.db.begin().await?;
         if counter.reserve(&mut tx, now).await?.is_some() {
             tx.commit().await?;
-            let fits = authenticator.passwords.verify(queued, least, password, hash).await?;
-            return record_outcome(context, fits, &success_counter, &[&counter], &[]).await;
+            let is_correct = authenticator.passwords.verify(queued, success_delay, password, hash).await?;
+            return record_outcome(context, is_correct, &success_counter, &[&counter], &[]).await;
         }
     }
-    if knows_network(context, attempt.person, place).await? {
+    if is_known_network(context, attempt.person, network_ip).await? {
         let counter = Counter::new(context, &KNOWN_NETWORK, ["known network", attempt.account, &text]);
         let queued = authenticator
             .rate_limits
@@ -200,51 +210,54 @@ pub async fn verify(
         let mut tx = context.db.begin().await?;
         let delay = counter.reserve(&mut tx, now).await?;
         tx.commit().await?;
-        let delay = delay.unwrap_or(KNOWN_NETWORK.longest).max(least);
-        let fits = authenticator.passwords.verify(queued, delay, password, hash).await?;
-        return record_outcome(context, fits, &success_counter, &[&counter], &[]).await;
+        let delay = delay.unwrap_or(KNOWN_NETWORK.max_delay).max(success_delay);
+        let is_correct = authenticator.passwords.verify(queued, delay, password, hash).await?;
+        return record_outcome(context, is_correct, &success_counter, &[&counter], &[]).await;
     }
     let network = Counter::new(context, &NETWORK, ["network", "", &text]);
-    let lane = if network.failed(context).await? { Lane::Failing(place) } else { Lane::Fresh(place) };
+    let lane =
+        if network.has_failure(context).await? { Lane::Failing(network_ip) } else { Lane::Fresh(network_ip) };
     let queued = authenticator.rate_limits.delay_refusal(authenticator.passwords.join(lane)).await?;
-    let pair = Counter::new(context, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
+    let account_and_network =
+        Counter::new(context, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(context, &ACCOUNT, ["account", attempt.account, ""]);
     let mut tx = context.db.begin().await?;
-    let Some(mut delay) = pair.reserve(&mut tx, now).await? else {
+    let Some(mut delay) = account_and_network.reserve(&mut tx, now).await? else {
         drop((tx, queued));
         return authenticator
             .rate_limits
             .delay_refusal(Err(Error::TooMany { retry_after: UNKNOWN_NETWORK.interval }))
             .await;
     };
-    delay = delay.max(least);
+    delay = delay.max(success_delay);
     let mut shared = Vec::new();
     for counter in [&account, &network] {
         let own = counter.reserve(&mut tx, now).await?;
-        // What waits the longest is not counted, so there is nothing to take back.
+        // An attempt beyond the limit was not counted, so a success has nothing to undo.
         shared.extend(own.map(|_| counter));
-        delay = delay.max(own.unwrap_or(counter.rule.longest));
+        delay = delay.max(own.unwrap_or(counter.rule.max_delay));
     }
     tx.commit().await?;
-    let fits = authenticator.passwords.verify(queued, delay, password, hash).await?;
-    if !fits {
+    let is_correct = authenticator.passwords.verify(queued, delay, password, hash).await?;
+    if !is_correct {
         let mut tx = context.db.begin().await?;
-        network.fail(&mut tx).await?;
+        network.record_failure(&mut tx).await?;
         tx.commit().await?;
     }
-    record_outcome(context, fits, &success_counter, &[&pair], &shared).await
+    record_outcome(context, is_correct, &success_counter, &[&account_and_network], &shared).await
 }
 
-/// A success is counted as one. It clears its own counters and leaves those that
-/// it shares as if it had not been counted.
+/// Records the outcome of an attempt. A success counts for [`SUCCESSES`],
+/// deletes the counters in `own`, and is no longer counted by those in `shared`,
+/// which other attempts share.
 async fn record_outcome(
     context: &Context,
-    fits: bool,
+    is_correct: bool,
     success_counter: &Counter,
     own: &[&Counter],
     shared: &[&Counter],
 ) -> Result<bool> {
-    if fits {
+    if is_correct {
         let mut tx = context.db.begin().await?;
         success_counter.reserve(&mut tx, context.clock.now()).await?;
         for counter in own {
@@ -255,11 +268,12 @@ async fn record_outcome(
         }
         tx.commit().await?;
     }
-    Ok(fits)
+    Ok(is_correct)
 }
 
-/// Delays what is tried too often from one network, by two seconds at most: for
-/// secrets that are too long to be guessed, such as the set-up code.
+/// Delays fast attempts from one network by at most two seconds. Used for
+/// secrets that are too long to be guessed, such as the set-up code; `what` names
+/// the kind of secret.
 ///
 /// # Errors
 /// When the database cannot.
@@ -268,12 +282,12 @@ pub async fn delay_attempt(context: &Context, what: &str, address: Option<IpAddr
     let mut tx = context.db.begin().await?;
     let delay = counter.reserve(&mut tx, context.clock.now()).await?;
     tx.commit().await?;
-    tokio::time::sleep(delay.unwrap_or(NETWORK.longest)).await;
+    tokio::time::sleep(delay.unwrap_or(NETWORK.max_delay)).await;
     Ok(())
 }
 
-/// Forgets counters that count nothing any more, and networks that were not used
-/// for long.
+/// Deletes counters that no longer have an effect, and networks that are no
+/// longer known.
 ///
 /// # Errors
 /// When the database cannot.
@@ -283,11 +297,11 @@ pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// What a page says to whoever is to wait, with the seconds for `Retry-After`;
-/// any other error is given back.
+/// The status, the seconds for `Retry-After` and the message of a page that
+/// asks the person to wait.
 ///
 /// # Errors
-/// Those others.
+/// Any other error than [`Error::TooMany`] and [`Error::Busy`], unchanged.
 pub fn retry_message(error: Error) -> Result<(StatusCode, u64, ValidationErrors)> {
     let (status, retry_after, why) = match error {
         Error::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, retry_after, "Too many attempts."),

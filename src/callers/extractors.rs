@@ -1,4 +1,6 @@
-//! The callers of pages and of the API, as axum extracts them from a request.
+//! The axum extractors of callers. Pages read the session only and the API reads
+//! the `Authorization` header only, so that neither accepts the credentials of the
+//! other.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -22,25 +24,27 @@ use crate::verification::principal::{Principal, ServiceCaller};
 use crate::verification::service::authenticate;
 use crate::verification::{VerifiedToken, ensure_ip_allowed, verify_request};
 
-/// A caller of the pages: signed in, and a member of the organization.
+/// The caller of a page: a signed-in member of the organization. For others the
+/// rejection is a redirect to the sign-in, or 404.
 #[derive(Clone, Debug)]
 pub struct ConsoleCaller {
-    /// The caller.
+    /// The person as a caller in the organization.
     pub caller: Caller,
     /// The person and their session.
     pub signed_in: SignedIn,
 }
 
-/// A caller of the API: with a token of the organization or of a member.
+/// The caller of the API: the principal of a token that belongs to the
+/// organization or to one of its members.
 #[derive(Clone, Debug)]
 pub struct ApiCaller(pub Caller);
 
 impl ConsoleCaller {
-    /// The caller for a form that is to be carried out once, however often it is
-    /// submitted.
+    /// The caller with the idempotency key of a form, so that submitting the form
+    /// twice makes the change once.
     #[must_use]
     pub fn submitting(mut self, form: &Form) -> Self {
-        self.caller.actor.idempotency_key = IdempotencyKey::of_form(form);
+        self.caller.actor.idempotency_key = IdempotencyKey::from_form(form);
         self
     }
 }
@@ -59,13 +63,13 @@ impl Deref for ApiCaller {
     }
 }
 
-async fn organization_in(parts: &mut Parts) -> Result<String> {
+async fn organization_name_in(parts: &mut Parts) -> Result<String> {
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Error::NotFound)?;
     let named = params.iter().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned());
     named.filter(|named| !named.is_empty()).ok_or(Error::NotFound)
 }
 
-/// The service whose secret is a request's `Authorization`.
+/// The registered service whose secret is in the `Authorization` header.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedService(pub Arc<ServiceCaller>);
 
@@ -73,12 +77,13 @@ impl FromRequestParts<AppState> for ConsoleCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let named = organization_in(parts).await;
-        let (signed_in, place) =
-            SignedIn::beside(parts, app, async |person| membership_for_page(app, person, &named?).await)
+        let named = organization_name_in(parts).await;
+        let (signed_in, membership) =
+            SignedIn::load_with(parts, app, async |person| membership_for_page(app, person, &named?).await)
                 .await?;
-        let Membership { organization, subject } = Membership::clone(&place);
-        let actor = Actor::person(&RequestContext::of(parts), signed_in.person.id, &signed_in.person.name);
+        let Membership { organization, subject } = Membership::clone(&membership);
+        let actor =
+            Actor::person(&RequestContext::from_parts(parts), signed_in.person.id, &signed_in.person.name);
         Ok(Self { caller: Caller { actor, subject, organization }, signed_in })
     }
 }
@@ -90,20 +95,20 @@ impl FromRequestParts<AppState> for ApiCaller {
         let bearer = verify_request(&app.verifier, parts).await?;
         let (organization, subject) = match &bearer.principal {
             Principal::Person { id, .. } => {
-                let place = membership_in(app, *id, &organization_in(parts).await?).await?;
-                ensure_personal_tokens_allowed(&place.organization, &bearer.request)?;
-                let subject = Subject { narrowed: bearer.narrowed, ..place.subject.clone() };
-                (place.organization.clone(), subject)
+                let membership = membership_in(app, *id, &organization_name_in(parts).await?).await?;
+                ensure_personal_tokens_allowed(&membership.organization, &bearer.request)?;
+                let subject = Subject { narrowed: bearer.narrowed, ..membership.subject.clone() };
+                (membership.organization.clone(), subject)
             }
             Principal::Machine(machine) => {
-                if !machine.organization.is_named(&organization_in(parts).await?) {
+                if !machine.organization.is_named(&organization_name_in(parts).await?) {
                     return Err(Error::NotFound);
                 }
                 (OrganizationFacts::clone(&machine.organization), Subject::clone(&machine.subject))
             }
         };
         let mut actor = bearer.actor();
-        let claimed = AttributionClaim::of(&parts.headers);
+        let claimed = AttributionClaim::from_headers(&parts.headers);
         let attribution = attribute(&app.context.db, organization.id, (&bearer, &subject), &claimed).await?;
         app.verifier.usage.record(&bearer, None, attribution.usage_key());
         actor.on_behalf_of = attribution.person.map(|person| person.username);
@@ -112,10 +117,11 @@ impl FromRequestParts<AppState> for ApiCaller {
     }
 }
 
-/// Whether an organization takes personal tokens, from this address.
+/// Checks that an organization's policy allows personal tokens, from the
+/// request's IP address.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it does not.
+/// [`Error::Forbidden`] if it does not.
 pub fn ensure_personal_tokens_allowed(
     organization: &OrganizationFacts,
     request: &RequestContext,
@@ -143,7 +149,7 @@ impl FromRequestParts<AppState> for AuthenticatedService {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let facts = RequestContext::of(parts);
+        let facts = RequestContext::from_parts(parts);
         authenticate(&app.verifier, &facts, &parts.headers, &AUTHORIZATION).await.map(Self)
     }
 }
@@ -152,6 +158,6 @@ impl FromRequestParts<AppState> for KnownBrowsers {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts, &app.context))
+        Ok(Self::from_request(parts, &app.context))
     }
 }

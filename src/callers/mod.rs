@@ -1,6 +1,7 @@
-//! Who makes a request: a person in the console, or a token of the API, in the
-//! organization that the path names. Handlers take these as extractors and give
-//! them to actions; what a caller may do is decided anew each time.
+//! The callers of requests, as axum extractors: a signed-in person in the
+//! console, or the principal of a token in the API, each in the organization that
+//! the path names. Handlers extract a caller and pass it to an action. A caller
+//! contains data, not decisions; the action asks `access` what the caller may do.
 
 mod caller;
 mod extractors;

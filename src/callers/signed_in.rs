@@ -1,4 +1,5 @@
-//! A person who is signed in.
+//! The extractor of the signed-in person, for pages that belong to no
+//! organization and as a part of `ConsoleCaller`.
 
 use axum::extract::FromRequestParts;
 use axum::http::Method;
@@ -13,26 +14,28 @@ use crate::platform::web::RequestContext;
 use crate::platform::{Error, Result};
 use crate::state::AppState;
 
-/// A request with a session of a person. A page without one is answered with
-/// a redirect to the sign-in.
+/// The person of a session. Without a session, the rejection is a redirect to the
+/// sign-in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// Who.
+    /// The signed-in person.
     pub person: Person,
-    /// Their organizations: slug and name, in the order of their names.
+    /// The slugs and names of the person's organizations, sorted by name.
     pub organizations: Vec<(String, String)>,
-    /// Their session.
+    /// The session of the request.
     pub session: Session,
-    /// The theme that they chose over the system's.
+    /// The theme that the person chose; `None` to follow the system.
     pub theme: Option<Theme>,
 }
 
 impl SignedIn {
-    /// Who signed in, beside what `read` tells of them at the same time.
+    /// Loads the signed-in person and, concurrently, what `read` loads for the
+    /// person's id.
     ///
     /// # Errors
-    /// [`Error::SignInFirst`] where nobody did; those of `read`; when the store cannot.
-    pub(super) async fn beside<T, F: Future<Output = Result<T>>>(
+    /// [`Error::SignInFirst`] if nobody is signed in; those of `read`;
+    /// [`Error::TooMany`] above the rate limit; when the session store cannot.
+    pub(super) async fn load_with<T, F: Future<Output = Result<T>>>(
         parts: &mut Parts,
         app: &AppState,
         read: impl FnOnce(PersonId) -> F,
@@ -48,15 +51,15 @@ impl SignedIn {
         };
         if let Some(id) = person_id(&session).await? {
             if app.rate_limits.admit_person(id).await? == Admission::Waited {
-                // The session may have ended meanwhile.
+                // The session may have ended while the request waited.
                 session.load().await.map_err(Error::internal)?;
                 if person_id(&session).await? != Some(id) {
                     return Err(sign_in_first());
                 }
             }
-            let (known, told) = tokio::join!(load_person(&app.context, id), read(id));
+            let (known, loaded) = tokio::join!(load_person(&app.context, id), read(id));
             if let Some((person, organizations)) = known? {
-                return Ok((Self { person, organizations, session, theme: theme(parts) }, told?));
+                return Ok((Self { person, organizations, session, theme: theme(parts) }, loaded?));
             }
         }
         Err(sign_in_first())
@@ -64,7 +67,7 @@ impl SignedIn {
 }
 
 impl SignedIn {
-    /// The person as the audit log names them.
+    /// The actor for the audit log: this person.
     #[must_use]
     pub fn actor(&self, request: &RequestContext) -> Actor {
         Actor::person(request, self.person.id, &self.person.name)
@@ -75,6 +78,6 @@ impl FromRequestParts<AppState> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        Ok(Self::beside(parts, app, |_| async { Ok(()) }).await?.0)
+        Ok(Self::load_with(parts, app, |_| async { Ok(()) }).await?.0)
     }
 }

@@ -1,5 +1,6 @@
-//! `tessera serve --demo`: a throw-away installation with a believable
-//! organization.
+//! `tessera serve --demo`: an installation in a temporary folder with an example
+//! organization. The data is created with the product's own actions, on a clock
+//! that moves through the last ninety days. The folder is deleted at the end.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
 use crate::platform::web::RequestContext;
 use crate::platform::{Clock, Error, Random, Timestamp, sql};
-use crate::principals::memberships;
+use crate::principals::load_memberships;
 use crate::projects::actions as projects;
 use crate::projects::grants;
 use crate::projects::model::NewProject;
@@ -51,7 +52,7 @@ use crate::verification::verify;
 const EMAIL: &str = "olive@acme.test";
 const PASSWORD: &str = "demo mosaic lantern";
 
-/// A folder that goes with the process.
+/// A temporary folder that is deleted on drop.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
@@ -61,7 +62,7 @@ impl Drop for Folder {
     }
 }
 
-/// Makes the folder and points the settings at it.
+/// Creates the folder and changes the settings to use it.
 pub(super) fn folder(flags: &mut BTreeMap<String, String>) -> Result<Folder, String> {
     let random = Random::system().map_err(|error| format!("no randomness: {error}"))?;
     let path = std::env::temp_dir().join(format!("tessera-demo-{:016x}", u64::from_be_bytes(random.bytes())));
@@ -72,8 +73,7 @@ pub(super) fn folder(flags: &mut BTreeMap<String, String>) -> Result<Folder, Str
     Ok(Folder(path))
 }
 
-/// Fills it, with the product's own actions, on a clock that walks through the
-/// last ninety days.
+/// Creates the example data, and prints how to sign in.
 pub(super) async fn fill(app: &AppState) -> Result<(), String> {
     let now = app.context.clock.now();
     let context = Context { clock: Clock::fixed(now.minus(90 * DAY)), ..app.context.clone() };
@@ -95,9 +95,9 @@ fn person(username: &str, name: &str) -> NewPerson {
     }
 }
 
-/// A member, as one who signed in from a desk.
+/// The caller for a member who uses the console.
 async fn caller(app: &AppState, id: PersonId, name: &str) -> Result<Caller, Error> {
-    let place = memberships(&app.context.db, id, None).await?.pop().ok_or(Error::NotFound)?;
+    let place = load_memberships(&app.context.db, id, None).await?.pop().ok_or(Error::NotFound)?;
     let actor = Actor {
         id: id.to_string(),
         name: name.to_owned(),
@@ -109,7 +109,7 @@ async fn caller(app: &AppState, id: PersonId, name: &str) -> Result<Caller, Erro
     Ok(Caller { actor, subject: place.subject, organization: place.organization })
 }
 
-/// Lets time pass.
+/// Moves the clock of the demo forward.
 fn wait(app: &AppState, hours: u64) {
     app.context.clock.advance(Duration::from_secs(hours * 3600));
 }
@@ -417,7 +417,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
             .await?;
         sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
              SELECT id, $1, $2, $3 FROM service_accounts WHERE name = $4")
-        .bind(crate::verification::usage::day(at))
+        .bind(crate::verification::usage::day_number(at))
         .bind(address)
         .bind(calls)
         .bind(name)
@@ -432,7 +432,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         .await?;
         sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $1, $2, $3 FROM tokens WHERE name = $4 \
              OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $4))")
-        .bind(crate::verification::usage::day(at))
+        .bind(crate::verification::usage::day_number(at))
         .bind(address)
         .bind(calls)
         .bind(name)
@@ -445,7 +445,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         let at = now.minus(Duration::from_secs(hours * 3600));
         sql("INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) \
              SELECT id, $1, $2, $3, $4, $5 FROM service_accounts WHERE name = $6")
-        .bind(crate::verification::usage::day(at))
+        .bind(crate::verification::usage::day_number(at))
         .bind(username)
         .bind(team)
         .bind(calls)

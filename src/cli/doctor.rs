@@ -1,16 +1,18 @@
-//! `tessera doctor`: says what is well and what is not, changing nothing.
+//! `tessera doctor`: checks settings, key, database and limits, and prints one
+//! line for each. It creates no data folder and no SQLite database, and it runs
+//! no migrations.
 
 use super::{Outcome, limits};
 use crate::config::DatabaseUrl;
 use crate::config::{Config, Listen};
-use crate::platform::db::pending;
+use crate::platform::db::count_pending;
 use crate::platform::key::Key;
 use crate::platform::web::client::is_local_host;
 use crate::platform::{Db, Random, private_file};
 
 pub(super) async fn run(config: Config) -> Outcome {
     let mut healthy = true;
-    let mut tell = |name: &str, verdict: Result<String, String>| {
+    let mut report = |name: &str, verdict: Result<String, String>| {
         healthy &= verdict.is_ok();
         let (mark, text) = match verdict {
             Ok(text) => ("ok  ", text),
@@ -18,7 +20,7 @@ pub(super) async fn run(config: Config) -> Outcome {
         };
         println!("{mark}  {name}: {text}");
     };
-    tell(
+    report(
         "data_dir",
         if config.data_dir.is_dir() {
             Ok(config.data_dir.display().to_string())
@@ -26,19 +28,19 @@ pub(super) async fn run(config: Config) -> Outcome {
             Err(format!("{} is not there; serve makes it", config.data_dir.display()))
         },
     );
-    // What lies in it is private all the same.
+    // Only a warning, because the files in the folder are private themselves.
     if let Some(exposed) = private_file::exposed_folder(&config.data_dir) {
         println!("warn  data_dir: {exposed}");
     }
-    tell("key_file", key(&config));
-    tell("database", database(&config).await);
-    tell("public_url", public_url(&config));
+    report("key_file", check_key(&config));
+    report("database", check_database(&config).await);
+    report("public_url", check_public_url(&config));
     let open_files = limits::raise_open_files();
-    tell("limits", Ok(limits::describe(&limits::connections(&config, open_files), open_files)));
+    report("limits", Ok(limits::describe(&limits::connections(&config, open_files), open_files)));
     if healthy { Ok(()) } else { Err("not everything is well".to_owned()) }
 }
 
-fn key(config: &Config) -> Result<String, String> {
+fn check_key(config: &Config) -> Result<String, String> {
     let path = &config.key_file;
     if !path.exists() {
         return Err(format!("{} is not there; serve makes it", path.display()));
@@ -49,7 +51,7 @@ fn key(config: &Config) -> Result<String, String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-async fn database(config: &Config) -> Result<String, String> {
+async fn check_database(config: &Config) -> Result<String, String> {
     let place = config.database.describe();
     if let DatabaseUrl::Sqlite(path) = &config.database
         && !path.exists()
@@ -62,7 +64,7 @@ async fn database(config: &Config) -> Result<String, String> {
         return Err(exposed);
     }
     let db = Db::open(&config.database).await.map_err(|error| format!("{place}: {error}"))?;
-    let behind = pending(&db).await.map_err(|error| format!("{place}: {error}"))?;
+    let behind = count_pending(&db).await.map_err(|error| format!("{place}: {error}"))?;
     db.close().await;
     match behind {
         0 => Ok(format!("{place}, schema up to date")),
@@ -70,8 +72,8 @@ async fn database(config: &Config) -> Result<String, String> {
     }
 }
 
-fn public_url(config: &Config) -> Result<String, String> {
-    // Who listens on a Unix socket is behind a proxy, or for this machine alone.
+fn check_public_url(config: &Config) -> Result<String, String> {
+    // A Unix socket is reached through a proxy or from this machine only.
     let is_local = match &config.listen {
         Listen::Address(address) => address.ip().is_loopback(),
         Listen::Name(name, _) => is_local_host(name),

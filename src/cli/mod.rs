@@ -1,4 +1,6 @@
-//! The command line.
+//! The command line: the commands `serve`, `setup`, `doctor` and `version`. This
+//! file parses the arguments, loads the settings, starts logging and opens the
+//! application state; each command has a file of its own.
 
 mod demo;
 mod doctor;
@@ -24,10 +26,10 @@ use crate::platform::key::Key;
 use crate::platform::{Clock, Db, Random, db, log, private_file};
 use crate::state::AppState;
 
-/// What a command ends with: nothing more to say, or why it failed.
+/// The result of a command: an error is the message for standard error.
 type Outcome = Result<(), String>;
 
-/// The command line's grammar.
+/// The definition of the command line, with a flag for each setting.
 #[must_use]
 pub fn command() -> Command {
     let text = |name: &'static str, help: &'static str| {
@@ -89,7 +91,7 @@ pub fn command() -> Command {
         .subcommand(Command::new("version").about("Print the version"))
 }
 
-/// Runs the program.
+/// Parses the arguments (the first one is the program) and runs the command.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(args) {
         Ok(matches) => matches,
@@ -149,7 +151,7 @@ fn config(flags: BTreeMap<String, String>, demo: bool) -> Result<Config, String>
     };
     let mut sources = Sources::gather(flags).map_err(all)?;
     if demo {
-        // The demo leaves the real installation alone, whatever the settings say.
+        // The demo must not touch a real installation that the settings name.
         for name in ["data_dir", "database_url", "key_file"] {
             sources.environment.remove(&variable(name));
             sources.file.remove(name);
@@ -176,7 +178,8 @@ fn log_to_stderr(config: &Config) {
     drop(tracing_subscriber::registry().with(lines.with_filter(log::filter(&config.log))).try_init());
 }
 
-/// Folder, key and database, in that order, with the schema up to date.
+/// Opens the application state: creates the data folder, loads the key, opens the
+/// database and runs its migrations.
 async fn open(config: Config) -> Result<AppState, String> {
     let random = Random::system().map_err(|error| format!("no randomness: {error}"))?;
     make_folder(&config.data_dir)?;

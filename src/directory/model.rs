@@ -39,7 +39,7 @@ impl NewPerson {
         let address = mistakes.check("email", email(&self.email));
         let local = self.email.split('@').next().unwrap_or_default();
         let own = [self.username.as_str(), local, self.name.as_str()];
-        mistakes.check("password", password::check(&self.password, &own));
+        mistakes.check("password", password::check_new(&self.password, &own));
         Some(CheckedPerson { username: username?, email: address?, name: person_name? })
     }
 }

@@ -1,7 +1,7 @@
 //! How members are found by a part of their names.
 
 use crate::platform::id::{OrganizationId, PersonId};
-use crate::platform::search::{self, Entry, Indexed, Place, Searched};
+use crate::platform::search::{self, Entry, Indexed, Place, SearchableList};
 use crate::platform::{Db, Result, Tx, sql};
 
 #[derive(sqlx::FromRow)]
@@ -39,7 +39,7 @@ macro_rules! members_indexed {
 #[derive(Clone, Copy, Debug)]
 pub struct Members;
 
-impl Searched for Members {
+impl SearchableList for Members {
     const LIST: &'static str = "people";
 
     async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {

@@ -5,7 +5,7 @@ use super::search::Members;
 use crate::access::{PrincipalId, TeamRole};
 use crate::audit::Change;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::search::Searched as _;
+use crate::platform::search::SearchableList as _;
 use crate::platform::text::casefold;
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 use crate::principals::Effect;

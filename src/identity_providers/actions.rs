@@ -12,7 +12,7 @@ use crate::platform::id::IdentityProviderId;
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
 use crate::state::AppState;
-use crate::verification::issuers::try_out;
+use crate::verification::issuers::check_issuer;
 
 /// The identity providers of the organization.
 ///
@@ -34,7 +34,7 @@ pub async fn get(app: &AppState, caller: &Caller, named: &str) -> Result<Identit
 
 /// Asks the issuer before it is trusted.
 async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
-    try_out(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
+    check_issuer(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
         Error::Invalid(ValidationErrors::one("issuer", format!("was tried and does not work: {told}")))
     })
 }

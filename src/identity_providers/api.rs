@@ -77,7 +77,7 @@ async fn edit(
     held: IfMatch,
     Json(input): Json<ProviderEdit>,
 ) -> Result<Response> {
-    let provider = held.settle(actions::edit(&app, &caller, &idp, &input, held.version()).await)?;
+    let provider = held.map_stale_error(actions::edit(&app, &caller, &idp, &input, held.version()).await)?;
     Ok(tagged(provider.version, provider))
 }
 

@@ -106,7 +106,8 @@ async fn edit(
     held: IfMatch,
     Json(input): Json<SettingsEdit>,
 ) -> Result<Response> {
-    let organization = held.settle(actions::edit(&app.context, &caller, &input, held.version()).await)?;
+    let organization =
+        held.map_stale_error(actions::edit(&app.context, &caller, &input, held.version()).await)?;
     Ok(view(&caller, organization))
 }
 

@@ -51,7 +51,7 @@ async fn overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<
         },
         async {
             if held.has(Resource::AuditLogs.read()) {
-                return audit::latest(&app.context.db, organization, 10).await;
+                return audit::list_latest_events(&app.context.db, organization, 10).await;
             }
             Ok(Vec::new())
         },

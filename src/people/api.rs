@@ -157,7 +157,7 @@ async fn edit(
     let was = actions::get(&app.context, &caller, &named).await?;
     let role = body.role.unwrap_or(was.member.role);
     let edited = actions::edit(&app.context, &caller, &named, &role, held.tag()).await;
-    Ok(answer(held.settle(edited)?))
+    Ok(answer(held.map_stale_error(edited)?))
 }
 
 async fn remove(

@@ -234,7 +234,7 @@ pub async fn accept(
         Invitee::New(person) => {
             let mut mistakes = ValidationErrors::default();
             let checked = person.check(&mut mistakes);
-            mistakes.none()?;
+            mistakes.into_result()?;
             let checked = checked.ok_or_else(|| Error::internal("checked without a mistake, yet nothing"))?;
             // The code is looked at first, so that a wrong one costs no hashing.
             offer(&app.context, actor, code).await?;

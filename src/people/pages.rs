@@ -383,7 +383,7 @@ async fn offered(
     Path(code): Path<String>,
 ) -> Result<Response> {
     let offer = invitations::offer(&app.context, &Actor::anonymous(&request, ""), &code).await?;
-    let signed_in = session::person(&session, &app.context).await?;
+    let signed_in = session::load_signed_in_person(&session, &app.context).await?;
     let form = NewPerson { email: offer.email.clone().unwrap_or_default(), ..NewPerson::default() };
     Ok(page(&AcceptPage { offer, code, signed_in, form, mistakes: ValidationErrors::default() }))
 }
@@ -396,7 +396,7 @@ async fn accept(
     Path(code): Path<String>,
     form: Form,
 ) -> Result<Response> {
-    let signed_in = session::person(&session, &app.context).await?;
+    let signed_in = session::load_signed_in_person(&session, &app.context).await?;
     let person = NewPerson {
         username: form.text("username"),
         email: form.text("email"),

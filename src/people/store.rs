@@ -9,7 +9,7 @@ use crate::directory::model::TeamMembership;
 use crate::directory::search::Members;
 use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
-use crate::platform::search::{self, Search, Searched as _};
+use crate::platform::search::{self, Search, SearchableList as _};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;

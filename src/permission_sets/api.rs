@@ -75,7 +75,8 @@ async fn edit(
     held: IfMatch,
     Json(input): Json<SetEdit>,
 ) -> Result<Response> {
-    let own = held.settle(actions::edit(&app.context, &caller, &set, &input, held.version()).await)?;
+    let own =
+        held.map_stale_error(actions::edit(&app.context, &caller, &set, &input, held.version()).await)?;
     Ok(tagged(own.version, SetView::from(&own)))
 }
 

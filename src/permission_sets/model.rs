@@ -84,7 +84,7 @@ impl From<&OwnSet> for SetView {
             name: set.name.clone(),
             description: set.description.clone(),
             level: set.level,
-            permissions: principals::permissions(&set.permissions),
+            permissions: principals::parse_permissions(&set.permissions),
             built_in: false,
         }
     }
@@ -237,7 +237,7 @@ impl SetEdit {
         let description = mistakes.check("description", multiline_text(description, 500));
         let permissions = match &self.permissions {
             Some(words) => permissions_of(words, &mut mistakes),
-            None => principals::permissions(&set.permissions),
+            None => principals::parse_permissions(&set.permissions),
         };
         match (name, description) {
             (Some(name), Some(description)) if mistakes.is_empty() => {

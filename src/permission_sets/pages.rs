@@ -152,7 +152,7 @@ async fn form_page(
     mistakes: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, PermissionSets)?;
-    let chosen = principals::permissions(&form.permissions.join(" "));
+    let chosen = principals::parse_permissions(&form.permissions.join(" "));
     let title = if edits.is_some() { format!("Edit {}", form.name) } else { "New permission set".to_owned() };
     let page = FormPage {
         shell: Layout::of(app, caller, SECTION, title).await?,
@@ -207,7 +207,7 @@ fn typed(own: &OwnSet) -> NewSet {
         name: own.name.clone(),
         description: own.description.clone(),
         level: own.level.to_string(),
-        permissions: words(principals::permissions(&own.permissions)),
+        permissions: words(principals::parse_permissions(&own.permissions)),
     }
 }
 
@@ -241,7 +241,7 @@ async fn edit(
     if let (Some(own), false) = (&own, form.has("confirmed"))
         && let Ok(checked) = input.check(own)
     {
-        let was = principals::permissions(&own.permissions);
+        let was = principals::parse_permissions(&own.permissions);
         let (gained, lost) = (checked.permissions.without(was), was.without(checked.permissions));
         if holders.total() > 0 && !(gained.is_empty() && lost.is_empty()) {
             let shell = Layout::of(&app, &caller, SECTION, format!("Change {}?", own.name)).await?;

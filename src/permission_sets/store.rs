@@ -59,7 +59,7 @@ pub(super) async fn insert(
     .bind(&set.name)
     .bind(&set.description)
     .bind(set.level)
-    .bind(principals::stored(set.permissions))
+    .bind(principals::format_permissions(set.permissions))
     .bind(change.now);
     let effect = Effect::PermissionSet(set.slug.clone(), set.permissions);
     change
@@ -83,10 +83,10 @@ pub(super) async fn update(
     )
     .bind(&set.name)
     .bind(&set.description)
-    .bind(principals::stored(set.permissions))
+    .bind(principals::format_permissions(set.permissions))
     .bind(was.id)
     .bind(was.version);
-    let added = set.permissions.without(principals::permissions(&was.permissions));
+    let added = set.permissions.without(principals::parse_permissions(&was.permissions));
     let effect = Effect::PermissionSet(was.slug.clone(), added);
     Ok(change.write(effect, statement).await? == 1)
 }

@@ -1,73 +1,77 @@
-//! The one error. Handlers and actions return it; `web::envelope` renders it
-//! as a page or as problem+json, whichever the address speaks.
+//! The error type of the whole program. Stores, actions and handlers return it;
+//! `web::response_middleware` renders it as a page or as problem+json, depending on the path
+//! of the request. Each variant names its HTTP status.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What goes wrong, in the terms of the one who asked.
+/// Why a request fails, from the caller's point of view.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// 422: fields that are wrong, each with what is allowed.
+    /// 422: some fields are invalid.
     #[error("the input is invalid: {0}")]
     Invalid(ValidationErrors),
-    /// 409: the input is well formed but does not fit what is there.
+    /// 409: the input is valid but conflicts with existing data.
     #[error("conflict: {0}")]
     Conflict(ValidationErrors),
-    /// 409: somebody else edited the thing after the editor read it.
+    /// 409: somebody else changed the object after the caller read it.
     #[error("{0}")]
     Stale(String),
-    /// 412: the thing is not, or no longer, what the request holds on to.
+    /// 412: the object does not have the version in the request's `If-Match`.
     #[error("{0}")]
     Precondition(String),
-    /// 400: not a form, not JSON, not a cursor.
+    /// 400: the request cannot be parsed.
     #[error("bad request: {0}")]
     Malformed(String),
-    /// 404: not there, or not for the caller to see: the same answer.
+    /// 404: the object does not exist, or the caller may not see it. The response
+    /// is the same.
     #[error("not found")]
     NotFound,
-    /// 403: the caller may see it but not do this.
+    /// 403: the caller can see the object but may not do this.
     #[error("{0}")]
     Forbidden(String),
-    /// 401: no credentials (`presented` is false), or none that are good.
+    /// 401: credentials are missing (`presented` is false) or not valid.
     #[error("credentials are missing or not valid")]
     Unauthenticated {
         /// Whether the request carried any.
         presented: bool,
     },
-    /// A page that needs a sign-in first: 303 to it, and back to `next` after.
+    /// 303 to the sign-in page: the page requires a signed-in person.
     #[error("sign in first")]
     SignInFirst {
-        /// The address to come back to.
+        /// The path to return to after signing in; empty for none.
         next: String,
     },
-    /// 429: too many tries.
+    /// 429: the caller exceeds a rate limit.
     #[error("too many tries")]
     TooMany {
-        /// When to try again.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
     },
-    /// 503: more is asked at once than can be done soon.
+    /// 503: a queue is full.
     #[error("too much is asked at once")]
     Busy {
-        /// When to try again.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
     },
-    /// 500: our fault. Logged with the request id, never shown.
+    /// 500: a failure of the server. The cause is logged with the request id and
+    /// never shown.
     #[error("internal error: {0}")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),
 }
 
-/// The usual result.
+/// A result with [`Error`] as the default error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An internal error with its cause.
+    /// Wraps the cause of a failure of the server.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(Arc::from(cause.into()))
     }
 
-    /// Several errors turn a unique violation into a conflict: at the statement
-    /// that can hit it, because SQLite does not name the constraint.
+    /// Converts a unique violation to a conflict of `field`, and any other error
+    /// to an internal error. Call it at the statement that can violate the
+    /// constraint, because SQLite does not name the constraint.
     #[must_use]
     pub fn unique(error: sqlx::Error, field: &'static str, message: &str) -> Self {
         match error {
@@ -78,7 +82,7 @@ impl Error {
         }
     }
 
-    /// A conflict with what is there, not tied to a field.
+    /// A conflict that belongs to no single field.
     #[must_use]
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::Conflict(ValidationErrors::one("", message))
@@ -100,7 +104,7 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// Everything that is wrong with an input, so that it is told at once.
+/// All validation errors of an input, so that they can be reported at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ValidationErrors(Vec<FieldError>);
 
@@ -115,7 +119,7 @@ impl std::fmt::Display for ValidationErrors {
 }
 
 impl FieldError {
-    /// Field and message as one line.
+    /// The field and the message as one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
         if self.field.is_empty() { self.message.clone() } else { format!("{} {}", self.field, self.message) }
@@ -123,7 +127,7 @@ impl FieldError {
 }
 
 impl ValidationErrors {
-    /// A single mistake.
+    /// A list with one error.
     #[must_use]
     pub fn one(field: &str, message: impl Into<String>) -> Self {
         let mut mistakes = Self::default();
@@ -131,39 +135,40 @@ impl ValidationErrors {
         mistakes
     }
 
-    /// Notes a mistake.
+    /// Adds an error.
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
         self.0.push(FieldError { field: field.to_owned(), message: message.into() });
     }
 
-    /// Takes the value of a check, or notes its complaint and goes on.
+    /// Returns the value of a successful check, or adds the error of a failed one
+    /// and returns `None`.
     pub fn check<T>(&mut self, field: &str, checked: std::result::Result<T, String>) -> Option<T> {
         checked.map_err(|message| self.add(field, message)).ok()
     }
 
-    /// All of them, in the order of the fields.
+    /// All errors, in the order in which they were added.
     #[must_use]
     pub fn all(&self) -> &[FieldError] {
         &self.0
     }
 
-    /// The message for one field.
+    /// The first message for a field.
     #[must_use]
     pub fn of(&self, field: &str) -> Option<&str> {
         self.0.iter().find(|mistake| mistake.field == field).map(|mistake| mistake.message.as_str())
     }
 
-    /// Whether there are none.
+    /// Whether there is no error.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// [`Error::Invalid`] if there are any.
+    /// Ends the validation.
     ///
     /// # Errors
-    /// Then.
-    pub fn none(self) -> Result<()> {
+    /// [`Error::Invalid`] if there are errors.
+    pub fn into_result(self) -> Result<()> {
         if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
     }
 }

@@ -1,5 +1,6 @@
-//! The installation's key: seals what must be readable again, and derives
-//! values that every node must know alike.
+//! The installation's key, which all nodes share. It encrypts values that must be
+//! readable again, and derives MACs and other values that every node can compute
+//! without storing them.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{Random, private_file};
 
-/// 32 random bytes, read from `key_file`, shared by all nodes.
+/// The key: 32 random bytes from `key_file`. Cheap to clone, wiped on drop.
 #[derive(Clone)]
 pub struct Key(Arc<Zeroizing<[u8; 32]>>);
 
@@ -25,18 +26,18 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// A key of these bytes, for tests.
+    /// The key with these bytes.
     #[must_use]
-    pub fn of(bytes: [u8; 32]) -> Self {
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Arc::new(Zeroizing::new(bytes)))
     }
 
-    /// Reads the key, or makes it with mode 0600 where there is none. Of
-    /// several processes that start at once, one makes it and all read it.
+    /// Reads the key, or creates the file with mode 0600 if it does not exist. If
+    /// several processes start at once, one creates it and all read the same key.
     ///
     /// # Errors
-    /// When the file cannot be read or made, is not a key, or may be read by
-    /// others than its owner.
+    /// If the file cannot be read or created, does not contain a key, or can be
+    /// read by others than its owner.
     pub fn load(path: &Path, random: &Random) -> std::io::Result<Self> {
         if !path.exists() {
             let text: Zeroizing<String> =
@@ -46,7 +47,7 @@ impl Key {
                 std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&written)?;
             writeln!(file, "{}", *text)?;
             file.sync_all()?;
-            // A hard link fails where the name exists: whoever comes second reads the first one's key.
+            // A hard link fails if the name exists, so that the second process reads the key of the first.
             let linked = std::fs::hard_link(&written, path);
             std::fs::remove_file(&written)?;
             if let Err(error) = linked
@@ -69,11 +70,11 @@ impl Key {
         for (place, byte) in bytes.iter_mut().enumerate() {
             *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
         }
-        Some(Self::of(bytes))
+        Some(Self::from_bytes(bytes))
     }
 
-    /// HMAC-SHA-256 of `parts` under this key: a value that every node derives
-    /// alike and nobody else can.
+    /// Derives a value: the HMAC-SHA-256 of `purpose` and `secret` under this
+    /// key. Each use must have its own `purpose`.
     #[must_use]
     pub fn derive(&self, purpose: &str, secret: &[u8]) -> Zeroizing<[u8; 32]> {
         // HMAC fills a key up to its block with zeros (RFC 2104, 2), so this is the key itself.
@@ -86,8 +87,9 @@ impl Key {
         Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
-    /// Encrypts `plain` so that only [`Key::open`] with the same `holder`
-    /// (a secret that is not stored, such as a session's id) can read it.
+    /// Encrypts `plain` (XChaCha20-Poly1305) so that only [`Key::open`] with the
+    /// same `holder` can decrypt it: a secret that is not stored, such as a
+    /// session's id. `about` is authenticated but not encrypted.
     #[must_use]
     pub fn seal(&self, random: &Random, holder: &[u8], about: &str, plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; 24] = random.bytes();
@@ -99,7 +101,7 @@ impl Key {
         [&nonce[..], &sealed].concat()
     }
 
-    /// Reads what [`Key::seal`] made, if it is for this `holder` and `about`.
+    /// Decrypts the result of [`Key::seal`]; `None` if `holder` or `about` differ.
     #[must_use]
     pub fn open(&self, holder: &[u8], about: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, body) = sealed.split_at_checked(24)?;
@@ -121,13 +123,13 @@ mod tests {
 
     #[test]
     fn only_the_holder_opens_what_was_sealed() {
-        let key = Key::of([7; 32]);
+        let key = Key::from_bytes([7; 32]);
         let random = Random::seeded(1);
         let sealed = key.seal(&random, b"session", "tok_1", b"value");
         assert_eq!(key.open(b"session", "tok_1", &sealed).as_deref().map(Vec::as_slice), Some(&b"value"[..]));
         assert!(key.open(b"another", "tok_1", &sealed).is_none());
         assert!(key.open(b"session", "tok_2", &sealed).is_none());
-        assert!(Key::of([8; 32]).open(b"session", "tok_1", &sealed).is_none());
+        assert!(Key::from_bytes([8; 32]).open(b"session", "tok_1", &sealed).is_none());
         assert!(key.open(b"session", "tok_1", &sealed[..20]).is_none());
     }
 

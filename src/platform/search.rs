@@ -1,9 +1,10 @@
-//! Search for a part of a text, among many: each entry of a list is indexed by
-//! every three characters in a row that it holds. What is looked for is found
-//! among the entries that hold the rarest three of it, in the order of the
-//! list, so that a page costs the same however many entries there are. It is a
-//! table like any other, so both databases have it and no organization's search
-//! reads another's entries.
+//! Substring search in long lists by trigrams. Each entry of a list is indexed by
+//! every three consecutive characters of its text. A search reads the entries that
+//! contain the rarest trigram of the query, in the order of the list, and compares
+//! their texts, so that a page costs about the same however long the list is.
+//!
+//! The index is an ordinary table. Both databases therefore use the same SQL, and
+//! a search reads only the entries of its organization.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +13,17 @@ use super::id::OrganizationId;
 use super::text::{casefold, contains_pattern};
 use super::{Db, Result, Tx, sql};
 
-/// So many characters in a row are indexed together.
-const GRAM: usize = 3;
-/// So many of what is looked for are compared for how rare they are: the parts of
-/// any text that somebody types.
-const COMPARED: usize = 64;
-/// No more than so many are looked at closely at once.
-const FEW: usize = 12;
-/// Of more, so many are looked at closely that are rare at first sight.
-const SPARSE: usize = 3;
+/// The number of characters in a gram.
+const GRAM_LENGTH: usize = 3;
+/// The largest number of grams of a query whose frequency is compared.
+const MAX_COMPARED: usize = 64;
+/// Up to this number of grams, the frequency of all is measured precisely.
+const MAX_MEASURED: usize = 12;
+/// If there are more, only this number of grams is measured precisely: those that
+/// a cheaper measurement found to be the rarest.
+const MAX_RARE: usize = 3;
 
-/// What can be found in a list of an organization.
+/// An entry of the index: a row of a list that can be found by its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     organization: OrganizationId,
@@ -33,8 +34,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Of the row `id`, which its list sorts by `key`. It is found by any part
-    /// of one of the `texts`, whether written large or small.
+    /// The entry of the row `id`, which its list sorts by `key`. It is found by any
+    /// part of one of the `texts`, compared with case folding.
     #[must_use]
     pub fn new(
         organization: OrganizationId,
@@ -47,7 +48,7 @@ impl Entry {
         Self { organization, list, id: id.to_string(), key: key.to_owned(), content: texts.join("\n") }
     }
 
-    /// A row of the index for each gram.
+    /// The rows of the index: one for each gram.
     fn rows(&self) -> Vec<Vec<Value>> {
         let row = |gram: String| -> Vec<Value> {
             vec![
@@ -62,46 +63,47 @@ impl Entry {
     }
 }
 
-/// Every three characters in a row, each once; none reaches over the end of a line.
+/// The set of grams of a text. A gram does not cross a line break.
 fn grams(text: &str) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for line in text.lines() {
         let characters: Vec<char> = line.chars().collect();
-        all.extend(characters.windows(GRAM).map(|gram| gram.iter().collect::<String>()));
+        all.extend(characters.windows(GRAM_LENGTH).map(|gram| gram.iter().collect::<String>()));
     }
     all
 }
 
 #[derive(sqlx::FromRow)]
-struct Known {
+struct StoredEntry {
     sort_key: String,
     content: String,
 }
 
-/// An entry, and what the index knows of it.
+/// An entry with its state in the index.
 #[derive(Clone, Debug)]
 pub struct Indexed {
-    /// As it is now.
+    /// The entry as it should be.
     pub entry: Entry,
-    /// Key and text in the index, if it is there.
+    /// The sort key and the text that the index contains; `None` if it does not
+    /// contain the entry.
     pub known: Option<(String, String)>,
 }
 
 impl Indexed {
-    /// Whether the index has it as it is now.
+    /// Whether the index contains the entry as it should be.
     fn is_current(&self) -> bool {
         let known = self.known.as_ref().map(|(key, content)| (key.as_str(), content.as_str()));
         known == Some((self.entry.key.as_str(), self.entry.content.as_str()))
     }
 }
 
-/// Writes an entry over what the index knows of it.
+/// Inserts an entry, or replaces it if the index contains another version.
 ///
 /// # Errors
 /// When the database cannot.
 pub async fn put(tx: &mut Tx, indexed: &Indexed) -> Result<()> {
     let entry = &indexed.entry;
-    // Who comes second waits here for the first, and then sees what that one wrote.
+    // Of two concurrent transactions, the second waits here and then sees what the first one wrote.
     if !indexed.is_current() && !add(tx, entry).await? {
         erase(tx, entry.organization, entry.list, &entry.id).await?;
         add(tx, entry).await?;
@@ -109,7 +111,7 @@ pub async fn put(tx: &mut Tx, indexed: &Indexed) -> Result<()> {
     Ok(())
 }
 
-/// Writes an entry that is not there yet; false, and leaves it, where one is.
+/// Inserts an entry. Returns false, and changes nothing, if it exists.
 ///
 /// # Errors
 /// When the database cannot.
@@ -133,7 +135,7 @@ pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
     Ok(added == 1)
 }
 
-/// Takes an entry out, where there is one.
+/// Deletes an entry, if it exists.
 ///
 /// # Errors
 /// When the database cannot.
@@ -144,14 +146,15 @@ pub async fn erase(
     id: &impl ToString,
 ) -> Result<()> {
     let id = id.to_string();
-    let known: Option<Known> = sql("DELETE FROM search_texts WHERE organization_id = $1 AND list = $2 \
+    let known: Option<StoredEntry> =
+        sql("DELETE FROM search_texts WHERE organization_id = $1 AND list = $2 \
          AND entry_id = $3 RETURNING sort_key, content")
-    .bind(organization)
-    .bind(list)
-    .bind(&id)
-    .optional(&mut *tx)
-    .await?;
-    let Some(Known { sort_key: key, content }) = known else { return Ok(()) };
+        .bind(organization)
+        .bind(list)
+        .bind(&id)
+        .optional(&mut *tx)
+        .await?;
+    let Some(StoredEntry { sort_key: key, content }) = known else { return Ok(()) };
     let gone = Entry { organization, list, id, key, content };
     sql("DELETE FROM search_grams WHERE (organization_id, list, gram, sort_key, entry_id) IN \
          (VALUES ($1, $2, $3, $4, $5))")
@@ -160,28 +163,30 @@ pub async fn erase(
     Ok(())
 }
 
-/// What is looked for in a list: `search_texts s`, of which `s.content` is
-/// `LIKE` the pattern. Joined with `CROSS JOIN`, by which SQLite keeps to the
-/// order as it is written: what does not match costs nothing beyond its text.
+/// A search in a list, for the statement of that list. The statement selects from
+/// `search_texts s` where `s.content` is `LIKE` the pattern. It uses `CROSS JOIN`,
+/// so that SQLite keeps the written order of the tables and reads other tables
+/// only for matching entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Search {
-    /// Of the entries of `search_grams g`, by their rarest gram.
+    /// The statement starts from `search_grams g` with this gram.
     Indexed {
-        /// The part of the text that the fewest entries hold.
+        /// The rarest gram of the query.
         gram: String,
-        /// The text anywhere.
+        /// The pattern that finds the query anywhere in the text.
         pattern: String,
     },
-    /// Of all entries: a text too short for the index.
+    /// The query is shorter than a gram, so the statement reads all texts.
     Short {
-        /// The text anywhere.
+        /// The pattern that finds the query anywhere in the text.
         pattern: String,
     },
 }
 
-/// The text of a statement: how far into a list so many entries reach that hold
-/// a gram, and so many more; nothing where there are fewer.
-macro_rules! reach_of {
+/// The text of a statement that measures how rare a gram is: the sort keys of the
+/// entries with this gram at the offsets `$near` and `$far`, NULL if there are
+/// fewer entries.
+macro_rules! measure_gram {
     ($near:literal, $far:literal) => {
         concat!(
             "SELECT v.column3 AS gram, (SELECT g.sort_key FROM search_grams g WHERE g.organization_id = v.column1 \
@@ -196,14 +201,14 @@ macro_rules! reach_of {
 }
 
 #[derive(sqlx::FromRow)]
-struct Reach {
+struct GramReach {
     gram: Option<String>,
     near: Option<String>,
     far: Option<String>,
 }
 
 impl Search {
-    /// Reads what was typed; nothing where that is empty.
+    /// Prepares the search for a query; `None` if the query is empty.
     ///
     /// # Errors
     /// When the database cannot.
@@ -213,7 +218,7 @@ impl Search {
         list: &'static str,
         text: &str,
     ) -> Result<Option<Self>> {
-        // No entry goes over the end of a line.
+        // Grams do not cross line breaks.
         let text = casefold(&text.replace('\n', " "));
         if text.is_empty() {
             return Ok(None);
@@ -221,7 +226,7 @@ impl Search {
         let pattern = contains_pattern(&text);
         let mut all: Vec<String> = grams(&text).into_iter().collect();
         if all.len() > 1 {
-            all = Self::rarest(db, organization, list, &all).await?.into_iter().collect();
+            all = Self::find_rarest(db, organization, list, &all).await?.into_iter().collect();
         }
         Ok(Some(match all.pop() {
             Some(gram) => Self::Indexed { gram, pattern },
@@ -229,9 +234,9 @@ impl Search {
         }))
     }
 
-    /// The gram, of some, that few entries hold; where all are held by many, the
-    /// one whose entries lie farthest apart.
-    async fn rarest(
+    /// The rarest of some grams: one that few entries contain or, if all are
+    /// frequent, the one whose entries are the farthest apart in the list.
+    async fn find_rarest(
         db: &Db,
         organization: OrganizationId,
         list: &'static str,
@@ -239,51 +244,52 @@ impl Search {
     ) -> Result<Option<String>> {
         let by_rarity = async |statement: Statement, some: &[String]| -> Result<Vec<String>> {
             let rows = some.iter().map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
-            let told: Vec<Reach> = statement.fetch_batch(db, rows).await?;
-            let told = told.into_iter().filter_map(|Reach { gram, near, far }| Some((near, far, gram?)));
-            let mut told: Vec<_> =
-                told.map(|(near, far, gram)| (near.is_none(), far.is_none(), far, gram)).collect();
-            told.sort_unstable_by(|one, other| other.cmp(one));
-            Ok(told.into_iter().map(|(.., gram)| gram).collect())
+            let measured: Vec<GramReach> = statement.fetch_batch(db, rows).await?;
+            let measured =
+                measured.into_iter().filter_map(|GramReach { gram, near, far }| Some((near, far, gram?)));
+            let mut measured: Vec<_> =
+                measured.map(|(near, far, gram)| (near.is_none(), far.is_none(), far, gram)).collect();
+            measured.sort_unstable_by(|one, other| other.cmp(one));
+            Ok(measured.into_iter().map(|(.., gram)| gram).collect())
         };
-        let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(COMPARED)).cloned().collect();
-        // Of many, only those that look rarest are read further.
-        if some.len() > FEW {
-            some = by_rarity(sql(reach_of!("50", "100")), &some).await?;
-            some.truncate(SPARSE);
+        let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(MAX_COMPARED)).cloned().collect();
+        // If there are many, measure only those precisely that look the rarest.
+        if some.len() > MAX_MEASURED {
+            some = by_rarity(sql(measure_gram!("50", "100")), &some).await?;
+            some.truncate(MAX_RARE);
         }
-        Ok(by_rarity(sql(reach_of!("50", "250")), &some).await?.into_iter().next())
+        Ok(by_rarity(sql(measure_gram!("50", "250")), &some).await?.into_iter().next())
     }
 }
 
-/// A place in the order of ids, and of the organizations of an id.
+/// A position in the order by id, then organization, in which entries are
+/// checked.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// An entry's id.
+    /// The id of an entry.
     pub id: String,
-    /// Its organization's.
+    /// The id of its organization.
     pub organization: String,
 }
 
-/// A list that is searched.
-pub trait Searched {
-    /// Its name in the index.
+/// A list that can be searched.
+pub trait SearchableList {
+    /// The name of the list in the index.
     const LIST: &'static str;
 
-    /// Some of its entries after a place.
+    /// A batch of entries after a position; empty at the end.
     fn some(db: &Db, after: &Place) -> impl Future<Output = Result<Vec<Indexed>>> + Send;
 
-    /// Writes the entries of an id as they are now.
+    /// Writes the current entries of a row.
     fn renew(tx: &mut Tx, id: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Brings the index up to date: with the entries of before there was one, and
-/// with what a node of an older release wrote or renamed. Gives how many entries
-/// it wrote.
+/// Brings the index of a list up to date, for rows that an older release wrote
+/// without indexing them. Returns the number of written entries.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn renew<S: Searched>(db: &Db) -> Result<usize> {
+pub async fn renew<S: SearchableList>(db: &Db) -> Result<usize> {
     let (mut renewed, mut after) = (0, Place::default());
     loop {
         let some = S::some(db, &after).await?;

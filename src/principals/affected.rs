@@ -1,6 +1,6 @@
-//! Whom a write concerns. Every write that can give somebody access names an
-//! [`Effect`]; the principals that it affects are loaded before and after, so
-//! that `access::find_privilege_gain` can compare what they hold.
+//! The principals that a write affects. Every write that can grant access names
+//! an [`Effect`]. `audit::Change` loads the affected principals before the write
+//! and at commit, and `access::find_privilege_gain` compares what they hold.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -52,7 +52,7 @@ pub struct Affected {
 /// other writers wait.
 const MAX_AFFECTED: u16 = 500;
 /// The limit of each query: one more than allowed, to notice too many.
-const LOOKED_AT: i64 = MAX_AFFECTED as i64 + 1;
+const QUERY_LIMIT: i64 = MAX_AFFECTED as i64 + 1;
 
 /// Loads the principals that an effect concerns. Not called for owners, who can
 /// do everything.
@@ -67,25 +67,25 @@ pub async fn load_affected(
     let mut affected = Affected::default();
     let principals = match effect {
         Effect::None | Effect::Invitation(..) => Vec::new(),
-        Effect::Principal(PrincipalId::Team(team)) => with_members(tx, *team).await?,
+        Effect::Principal(PrincipalId::Team(team)) => list_team_and_members(tx, *team).await?,
         Effect::Principal(principal) | Effect::Credential(principal, _) => vec![*principal],
         Effect::IdentityProvider(provider) => {
             let accounts: Vec<(ServiceAccountId,)> = sql("SELECT id FROM service_accounts \
                  WHERE identity_provider_id = $1 AND deleted_at IS NULL ORDER BY id LIMIT $2")
             .bind(*provider)
-            .bind(LOOKED_AT)
+            .bind(QUERY_LIMIT)
             .all(&mut *tx)
             .await?;
             accounts.into_iter().map(|(id,)| PrincipalId::ServiceAccount(id)).collect()
         }
-        Effect::PermissionSet(slug, _) => holders(tx, organization, slug).await?,
+        Effect::PermissionSet(slug, _) => list_set_holders(tx, organization, slug).await?,
         Effect::Project(project) => {
             affected.project = load_project(tx, *project).await?;
             let named: Vec<(String,)> =
                 sql("SELECT DISTINCT principal_id FROM grants WHERE project_id = $1 \
                  ORDER BY principal_id LIMIT $2")
                 .bind(*project)
-                .bind(LOOKED_AT)
+                .bind(QUERY_LIMIT)
                 .all(&mut *tx)
                 .await?;
             named.iter().filter_map(|(id,)| id.parse().ok()).collect()
@@ -104,11 +104,11 @@ pub async fn load_affected(
 }
 
 /// A team and its members, who hold the team's grants.
-async fn with_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
+async fn list_team_and_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
     let members: Vec<(PersonId,)> =
         sql("SELECT person_id FROM team_members WHERE team_id = $1 ORDER BY person_id LIMIT $2")
             .bind(team)
-            .bind(LOOKED_AT)
+            .bind(QUERY_LIMIT)
             .all(tx)
             .await?;
     let members = members.into_iter().map(|(id,)| PrincipalId::Person(id));
@@ -116,7 +116,11 @@ async fn with_members(tx: &mut Tx, team: TeamId) -> Result<Vec<PrincipalId>> {
 }
 
 /// All principals that hold a permission set through a role, a team or a grant.
-async fn holders(tx: &mut Tx, organization: &OrganizationFacts, slug: &str) -> Result<Vec<PrincipalId>> {
+async fn list_set_holders(
+    tx: &mut Tx,
+    organization: &OrganizationFacts,
+    slug: &str,
+) -> Result<Vec<PrincipalId>> {
     let mut found = BTreeSet::new();
     // In the order of an index: without one, PostgreSQL hopes to find enough
     // rows soon, and reads the table from its beginning.
@@ -133,13 +137,13 @@ async fn holders(tx: &mut Tx, organization: &OrganizationFacts, slug: &str) -> R
              ORDER BY principal_id LIMIT $3"),
     ] {
         let rows: Vec<(String,)> =
-            statement.bind(organization.id).bind(slug).bind(LOOKED_AT).all(&mut *tx).await?;
+            statement.bind(organization.id).bind(slug).bind(QUERY_LIMIT).all(&mut *tx).await?;
         found.extend(rows.into_iter().map(|(id,)| id));
     }
     let mut all: Vec<PrincipalId> = Vec::new();
     for principal in found.iter().filter_map(|id| id.parse().ok()) {
         match principal {
-            PrincipalId::Team(team) => all.extend(with_members(tx, team).await?),
+            PrincipalId::Team(team) => all.extend(list_team_and_members(tx, team).await?),
             principal => all.push(principal),
         }
     }
@@ -148,10 +152,6 @@ async fn holders(tx: &mut Tx, organization: &OrganizationFacts, slug: &str) -> R
     Ok(all)
 }
 
-/// What the rules must know of a project.
-///
-/// # Errors
-/// When the database cannot.
 async fn load_project(tx: &mut Tx, project: ProjectId) -> Result<Option<ProjectFacts>> {
     let row: Option<(ProjectId, TeamId, Visibility)> =
         sql("SELECT id, team_id, visibility FROM projects WHERE id = $1").bind(project).optional(tx).await?;

@@ -7,7 +7,12 @@ use crate::platform::id::{OrganizationId, ProjectId};
 use crate::platform::{Result, sql};
 
 /// The grant of the set with this slug; `None` if the set no longer exists.
-pub(super) fn grant_of_set(sets: &Sets, set: &str, projects: Projects, source: GrantSource) -> Option<Grant> {
+pub(super) fn resolve_grant(
+    sets: &Sets,
+    set: &str,
+    projects: Projects,
+    source: GrantSource,
+) -> Option<Grant> {
     sets.find(set).map(|set| Grant { set: set.clone(), projects, source })
 }
 
@@ -26,10 +31,11 @@ pub(super) async fn load_named_grants(
     .await?;
     Ok(rows
         .into_iter()
-        .filter_map(|(set, project)| grant_of_set(sets, &set, projects_of(project), GrantSource::Named))
+        .filter_map(|(set, project)| resolve_grant(sets, &set, grant_scope(project), GrantSource::Named))
         .collect())
 }
 
-pub(super) fn projects_of(project: Option<ProjectId>) -> Projects {
+/// Converts the stored column: a grant without a project is for all projects.
+pub(super) fn grant_scope(project: Option<ProjectId>) -> Projects {
     project.map_or(Projects::All, Projects::One)
 }

@@ -1,7 +1,7 @@
 //! Loads machine principals: teams, service accounts, service tokens and the
 //! organization itself, as the subjects that their tokens act as.
 
-use super::grants::{grant_of_set, load_named_grants};
+use super::grants::{load_named_grants, resolve_grant};
 use super::organization::OrganizationFacts;
 use crate::access::{AccountOwner, Grant, GrantSource, Kind, Projects, Subject};
 use crate::platform::Result;
@@ -13,7 +13,7 @@ use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn of_team(
+pub async fn load_team_subject(
     source: impl Into<db::Source<'_>>,
     organization: &OrganizationFacts,
     team: TeamId,
@@ -21,7 +21,7 @@ pub async fn of_team(
 ) -> Result<Subject> {
     let sets = &organization.sets;
     let mut grants: Vec<Grant> =
-        grant_of_set(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
+        resolve_grant(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
     grants.extend(load_named_grants(source, sets, organization.id, &team.to_string()).await?);
     Ok(Subject { kind: Kind::Team(team), grants, narrowed: None })
 }
@@ -30,7 +30,7 @@ pub async fn of_team(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn of_account(
+pub async fn load_account_subject(
     source: impl Into<db::Source<'_>>,
     organization: &OrganizationFacts,
     id: ServiceAccountId,
@@ -39,7 +39,7 @@ pub async fn of_account(
 ) -> Result<Subject> {
     let sets = &organization.sets;
     let mut grants: Vec<Grant> =
-        grant_of_set(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
+        resolve_grant(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
     grants.extend(load_named_grants(source, sets, organization.id, &id.to_string()).await?);
     Ok(Subject { kind: Kind::ServiceAccount { id, home }, grants, narrowed: None })
 }
@@ -48,7 +48,7 @@ pub async fn of_account(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn of_service_token(
+pub async fn load_service_token_subject(
     source: impl Into<db::Source<'_>>,
     organization: &OrganizationFacts,
     id: TokenId,
@@ -59,6 +59,6 @@ pub async fn of_service_token(
 
 /// The subject that the organization token acts as.
 #[must_use]
-pub const fn of_organization() -> Subject {
+pub const fn organization_subject() -> Subject {
     Subject { kind: Kind::Organization, grants: Vec::new(), narrowed: None }
 }

@@ -13,7 +13,12 @@ mod people;
 mod subject;
 
 pub use affected::{Affected, Effect, load_affected, load_probe_scope, load_representatives};
-pub use machines::{of_account, of_organization, of_service_token, of_team};
-pub use organization::{OrganizationFacts, OrganizationRow, organization, permissions, sets, stored};
-pub use people::{Membership, load_person, memberships};
+pub use machines::{
+    load_account_subject, load_service_token_subject, load_team_subject, organization_subject,
+};
+pub use organization::{
+    OrganizationFacts, OrganizationRow, format_permissions, load_organization, load_permission_sets,
+    parse_permissions,
+};
+pub use people::{Membership, load_member_subject, load_memberships};
 pub use subject::load_subject;

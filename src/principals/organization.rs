@@ -44,12 +44,12 @@ impl OrganizationRow {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn facts<'a>(self, source: impl Into<db::Source<'a>>) -> Result<OrganizationFacts> {
-        let sets = sets(source, self.organization_id).await?;
-        self.with(sets)
+    pub async fn load_facts<'a>(self, source: impl Into<db::Source<'a>>) -> Result<OrganizationFacts> {
+        let sets = load_permission_sets(source, self.organization_id).await?;
+        self.with_sets(sets)
     }
 
-    pub(super) fn with(self, sets: Sets) -> Result<OrganizationFacts> {
+    pub(super) fn with_sets(self, sets: Sets) -> Result<OrganizationFacts> {
         Ok(OrganizationFacts {
             id: self.organization_id,
             slug: self.organization_slug,
@@ -65,7 +65,7 @@ impl OrganizationRow {
 /// # Errors
 /// [`Error::NotFound`] if there is no such organization; when the database
 /// cannot.
-pub async fn organization<'a>(
+pub async fn load_organization<'a>(
     source: impl Into<db::Source<'a>>,
     id: OrganizationId,
 ) -> Result<OrganizationFacts> {
@@ -76,7 +76,7 @@ pub async fn organization<'a>(
         .bind(id)
         .optional(source.reborrow())
         .await?;
-    row.ok_or(Error::NotFound)?.facts(source).await
+    row.ok_or(Error::NotFound)?.load_facts(source).await
 }
 
 #[derive(sqlx::FromRow)]
@@ -92,7 +92,10 @@ pub(super) struct SetRow {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn sets(source: impl Into<db::Source<'_>>, organization: OrganizationId) -> Result<Sets> {
+pub async fn load_permission_sets(
+    source: impl Into<db::Source<'_>>,
+    organization: OrganizationId,
+) -> Result<Sets> {
     let rows: Vec<SetRow> = sql("SELECT slug, name, description, level, permissions FROM permission_sets \
          WHERE organization_id = $1 ORDER BY slug")
     .bind(organization)
@@ -104,7 +107,7 @@ pub async fn sets(source: impl Into<db::Source<'_>>, organization: OrganizationI
 impl From<SetRow> for PermissionSet {
     fn from(row: SetRow) -> Self {
         Self {
-            permissions: permissions(&row.permissions),
+            permissions: parse_permissions(&row.permissions),
             slug: row.slug.into(),
             name: row.name.into(),
             description: row.description.into(),
@@ -116,12 +119,12 @@ impl From<SetRow> for PermissionSet {
 /// Parses the stored form of permissions: words separated by spaces. Unknown
 /// words, such as those of a newer release, are ignored.
 #[must_use]
-pub fn permissions(text: &str) -> Permissions {
+pub fn parse_permissions(text: &str) -> Permissions {
     text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// The stored form of permissions, as [`parse_permissions`] reads it.
 #[must_use]
-pub fn stored(permissions: Permissions) -> String {
+pub fn format_permissions(permissions: Permissions) -> String {
     permissions.strongest().map(|permission| permission.to_string()).collect::<Vec<_>>().join(" ")
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::grants::{grant_of_set, projects_of};
+use super::grants::{grant_scope, resolve_grant};
 use super::organization::{OrganizationFacts, OrganizationRow, SetRow};
 use crate::access::{GrantSource, Kind, PermissionSet, Projects, Sets, Subject, TeamRole};
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, TeamId};
@@ -58,7 +58,7 @@ struct OwnedSetRow {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn memberships<'a>(
+pub async fn load_memberships<'a>(
     source: impl Into<db::Source<'a>>,
     person: PersonId,
     named: Option<&str>,
@@ -111,37 +111,37 @@ pub async fn memberships<'a>(
     for row in sets {
         sets_of.entry(row.organization_id).or_default().push(row.set.into());
     }
-    let mut places = Vec::with_capacity(rows.len());
+    let mut memberships = Vec::with_capacity(rows.len());
     let mut index = HashMap::with_capacity(rows.len());
     for row in rows {
         let sets = Sets::with(sets_of.remove(&row.organization.organization_id).unwrap_or_default());
-        let organization = row.organization.with(sets)?;
+        let organization = row.organization.with_sets(sets)?;
         let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };
-        index.insert(organization.id, places.len());
+        index.insert(organization.id, memberships.len());
         let grants = Vec::new();
-        places
+        memberships
             .push((row.role, Membership { organization, subject: Subject { kind, grants, narrowed: None } }));
     }
     for row in grants {
         let Some((_, Membership { organization, subject })) =
-            index.get(&row.organization_id).and_then(|at| places.get_mut(*at))
+            index.get(&row.organization_id).and_then(|at| memberships.get_mut(*at))
         else {
             continue;
         };
         let source = row.team.map_or(GrantSource::Named, GrantSource::Team);
-        subject.grants.extend(grant_of_set(
+        subject.grants.extend(resolve_grant(
             &organization.sets,
             &row.permission_set,
-            projects_of(row.project_id),
+            grant_scope(row.project_id),
             source,
         ));
     }
-    for (role, Membership { organization, subject }) in &mut places {
-        subject.grants.extend(grant_of_set(&organization.sets, role, Projects::All, GrantSource::Role));
+    for (role, Membership { organization, subject }) in &mut memberships {
+        subject.grants.extend(resolve_grant(&organization.sets, role, Projects::All, GrantSource::Role));
     }
     for row in teams {
         let Some((_, Membership { organization, subject })) =
-            index.get(&row.organization_id).and_then(|at| places.get_mut(*at))
+            index.get(&row.organization_id).and_then(|at| memberships.get_mut(*at))
         else {
             continue;
         };
@@ -150,10 +150,10 @@ pub async fn memberships<'a>(
             teams.push((row.team_id, row.role));
         }
         let grant =
-            grant_of_set(&organization.sets, &row.team_set, Projects::All, GrantSource::Team(row.slug));
+            resolve_grant(&organization.sets, &row.team_set, Projects::All, GrantSource::Team(row.slug));
         subject.grants.extend(grant);
     }
-    Ok(places.into_iter().map(|(_, membership)| membership).collect())
+    Ok(memberships.into_iter().map(|(_, membership)| membership).collect())
 }
 
 /// Loads a person as a subject in an organization; `None` if the person is not
@@ -161,11 +161,11 @@ pub async fn memberships<'a>(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn load_person<'a>(
+pub async fn load_member_subject<'a>(
     source: impl Into<db::Source<'a>>,
     organization: &OrganizationFacts,
     person: PersonId,
 ) -> Result<Option<Subject>> {
-    let place = memberships(source, person, Some(&organization.id.to_string())).await?.pop();
-    Ok(place.map(|place| place.subject))
+    let membership = load_memberships(source, person, Some(&organization.id.to_string())).await?.pop();
+    Ok(membership.map(|membership| membership.subject))
 }

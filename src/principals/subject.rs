@@ -1,8 +1,10 @@
 //! Loads any principal of an organization by its id.
 
-use super::machines::{of_account, of_organization, of_service_token, of_team};
+use super::machines::{
+    load_account_subject, load_service_token_subject, load_team_subject, organization_subject,
+};
 use super::organization::OrganizationFacts;
-use super::people::load_person;
+use super::people::load_member_subject;
 use crate::access::{AccountOwner, PrincipalId, Subject};
 use crate::platform::db;
 use crate::platform::id::{TeamId, TokenId};
@@ -21,8 +23,8 @@ pub async fn load_subject<'a>(
 ) -> Result<Option<Subject>> {
     let mut source = source.into();
     match principal {
-        PrincipalId::Organization => Ok(Some(of_organization())),
-        PrincipalId::Person(id) => load_person(source, organization, id).await,
+        PrincipalId::Organization => Ok(Some(organization_subject())),
+        PrincipalId::Person(id) => load_member_subject(source, organization, id).await,
         PrincipalId::Team(id) => {
             let role: Option<(String,)> =
                 sql("SELECT role FROM teams WHERE id = $1 AND organization_id = $2")
@@ -31,7 +33,7 @@ pub async fn load_subject<'a>(
                     .optional(source.reborrow())
                     .await?;
             let Some((role,)) = role else { return Ok(None) };
-            of_team(source, organization, id, &role).await.map(Some)
+            load_team_subject(source, organization, id, &role).await.map(Some)
         }
         PrincipalId::ServiceAccount(id) => {
             let row: Option<(String, Option<TeamId>)> =
@@ -43,7 +45,7 @@ pub async fn load_subject<'a>(
                 .await?;
             let Some((role, team)) = row else { return Ok(None) };
             let home = team.map_or(AccountOwner::Organization, AccountOwner::Team);
-            of_account(source, organization, id, home, &role).await.map(Some)
+            load_account_subject(source, organization, id, home, &role).await.map(Some)
         }
         PrincipalId::ServiceToken(id) => {
             let row: Option<(TokenId,)> =
@@ -56,7 +58,7 @@ pub async fn load_subject<'a>(
             if row.is_none() {
                 return Ok(None);
             }
-            of_service_token(source, organization, id).await.map(Some)
+            load_service_token_subject(source, organization, id).await.map(Some)
         }
     }
 }

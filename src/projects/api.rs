@@ -106,7 +106,7 @@ async fn edit(
     Json(input): Json<ProjectEdit>,
 ) -> Result<Response> {
     let project =
-        held.settle(actions::edit(&app.context, &caller, &project, &input, held.version()).await)?;
+        held.map_stale_error(actions::edit(&app.context, &caller, &project, &input, held.version()).await)?;
     Ok(tagged(project.version, project))
 }
 

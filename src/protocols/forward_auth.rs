@@ -23,7 +23,7 @@ use crate::platform::web::{Query, headers};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::attribution::{Attribution, AttributionClaim};
-use crate::verification::credentials::presented;
+use crate::verification::credentials::read_token;
 use crate::verification::principal::ServiceCaller;
 use crate::verification::service::authenticate;
 
@@ -60,7 +60,7 @@ impl FromRequestParts<AppState> for Asked {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let request = RequestContext::of(parts);
+        let request = RequestContext::from_parts(parts);
         let address = request.ip;
         // A wrong secret is the operator's mistake, not the caller's: no 401, which
         // a proxy would pass on.
@@ -79,8 +79,8 @@ impl FromRequestParts<AppState> for Asked {
             error
         };
         let question = VerificationQuery {
-            token: Some(presented(&parts.headers).map_err(refused)?),
-            claimed: AttributionClaim::of(&parts.headers),
+            token: Some(read_token(&parts.headers).map_err(refused)?),
+            claimed: AttributionClaim::from_headers(&parts.headers),
             address,
             agent: request.user_agent,
         };

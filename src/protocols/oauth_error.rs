@@ -13,7 +13,7 @@ use crate::platform::web::RequestContext;
 use crate::state::AppState;
 use crate::verification::PlainToken;
 use crate::verification::VerifiedToken;
-use crate::verification::credentials::credentials;
+use crate::verification::credentials::read_client_credentials;
 use crate::verification::service::authenticate_as;
 use crate::verification::verify_rate_limited;
 
@@ -136,7 +136,7 @@ pub(super) async fn look(
 pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String, PlainToken)>, OAuthError> {
     let (id, secret) = (once(form, "client_id")?, once(form, "client_secret")?);
     let wrong = "the client's credentials are not those of a service account or service";
-    match (credentials(headers), secret) {
+    match (read_client_credentials(headers), secret) {
         (Some(_), Some(_)) => refuse(Code::InvalidRequest, "authenticate by one way, not by header and form"),
         (Some(Some((user, token))), None) => match id {
             Some(id) if id != user => refuse(Code::InvalidRequest, "client_id is another than in the header"),

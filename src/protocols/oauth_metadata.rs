@@ -32,7 +32,7 @@ async fn metadata(State(app): State<AppState>) -> Response {
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         // Of the JWT that is exchanged (RFC 7523), and the fields that say whose it is.
-        "assertion_signing_alg_values_supported": SignatureAlgorithm::names().split(", ").collect::<Vec<_>>(),
+        "assertion_signing_alg_values_supported": SignatureAlgorithm::list_names().split(", ").collect::<Vec<_>>(),
         "assertion_parameters_supported": ["organization", "client_id"],
         "service_documentation": format!("{base}/api/docs"),
     }))

@@ -19,14 +19,14 @@ use crate::platform::id::OrganizationId;
 use crate::platform::web::Form;
 use crate::platform::web::RequestContext;
 use crate::platform::{Error, Timestamp};
-use crate::principals::{self, of_account};
+use crate::principals::{self, load_account_subject};
 use crate::service_accounts::model::{ServiceAccount, Status};
 use crate::service_accounts::store as accounts;
 use crate::state::AppState;
 use crate::tokens::access::{LONGEST, USUAL, issue};
 use crate::tokens::access_grant::AccessTokenGrant;
 use crate::verification::PlainToken;
-use crate::verification::assertion::{Presented, Proven};
+use crate::verification::assertion::{ParsedAssertion, VerifiedAssertion};
 use crate::verification::principal::Principal;
 use crate::verification::{VerifiedToken, ip_refused};
 
@@ -63,7 +63,7 @@ struct Exchange {
     /// What the principal holds; of a person only what bounds their token is known.
     subject: Option<Subject>,
     /// The external identity that is exchanged.
-    proven: Option<Proven>,
+    proven: Option<VerifiedAssertion>,
 }
 
 async fn token(
@@ -87,7 +87,7 @@ async fn token(
     let mut change = Change::begin(&app.context, &exchange.actor, exchange.organization).await?;
     let now = change.now;
     if let Some(proven) = &exchange.proven
-        && !proven.claim(change.tx()).await?
+        && !proven.mark_used(change.tx()).await?
     {
         return refuse(Code::InvalidGrant, "the assertion was exchanged already: its “jti” is taken once");
     }
@@ -223,7 +223,7 @@ async fn federated(
     check_client(app, facts, headers, form).await?;
     let text = needed(form, "assertion")?;
     let bad = |text: String| OAuthError::Oauth(Code::InvalidGrant, text);
-    let presented = Presented::read(&text).map_err(bad)?;
+    let presented = ParsedAssertion::parse(&text).map_err(bad)?;
     let pair = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
     let (named, at) = (once(form, "client_id")?, once(form, "organization")?);
     let trusted = providers::list_trusted(&app.context.db, pair, at.as_deref(), named.as_deref()).await?;
@@ -245,7 +245,7 @@ async fn federated(
             );
         }
     };
-    let proven = match presented.prove(&app.verifier).await {
+    let proven = match presented.verify(&app.verifier).await {
         Ok(proven) => proven,
         Err(text) => {
             let error = Error::Unauthenticated { presented: true };
@@ -258,13 +258,14 @@ async fn federated(
     let now = app.context.clock.now();
     let candidates = accounts::federated(&app.context.db, provider.id, proven.subject(), now).await?;
     let account = matching(candidates, &proven, named.as_deref(), now)?;
-    let organization = principals::organization(&app.context.db, account.organization_id).await?;
+    let organization = principals::load_organization(&app.context.db, account.organization_id).await?;
     let addresses = IpAllowList::parse(&account.allowed_addresses).map_err(Error::internal)?;
     if !addresses.allows(facts.ip) || !organization.policy.ip_allowed(facts.ip) {
         return refuse(Code::InvalidGrant, ip_refused(facts.ip).to_string());
     }
     let subject =
-        of_account(&app.context.db, &organization, account.id, account.home(), &account.role).await?;
+        load_account_subject(&app.context.db, &organization, account.id, account.home(), &account.role)
+            .await?;
     let actor =
         Actor::program(facts, ActorKind::ServiceAccount, account.id.to_string(), account.name.clone());
     let access = AccessTokenGrant::identity(
@@ -287,14 +288,14 @@ async fn federated(
 /// it names none, and all its conditions hold.
 fn matching(
     mut candidates: Vec<ServiceAccount>,
-    proven: &Proven,
+    proven: &VerifiedAssertion,
     named: Option<&str>,
     now: Timestamp,
 ) -> Result<ServiceAccount, OAuthError> {
     candidates.retain(|account| {
         account.status(now) == Status::Active
             && named.is_none_or(|uid| account.id.to_string() == uid)
-            && account.conditions().iter().all(|(claim, value)| proven.claims(claim, value))
+            && account.conditions().iter().all(|(claim, value)| proven.has_claim(claim, value))
     });
     let Some(account) = candidates.pop() else {
         let text = format!(

@@ -7,7 +7,7 @@ use crate::access::{ProjectFacts, Subject};
 use crate::callers::membership_in;
 use crate::platform::web::RequestContext;
 use crate::platform::{Error, Result};
-use crate::principals::{self, memberships};
+use crate::principals::{self, load_memberships};
 use crate::projects::store as projects;
 use crate::service_accounts::model::Status;
 use crate::service_accounts::store as accounts;
@@ -111,33 +111,41 @@ pub async fn principal(
     match kind {
         "person" => {
             let Ok(person) = id.parse() else { return Ok(None) };
-            let place = memberships(&app.context.db, person, Some(&organization.slug)).await?.pop();
+            let place = load_memberships(&app.context.db, person, Some(&organization.slug)).await?.pop();
             Ok(place.map(|place| place.subject))
         }
         "service_account" => match accounts::find(&app.context.db, organization.id, id, now).await {
             Ok(account) if account.status(now) == Status::Active => {
                 let home = account.home();
-                principals::of_account(&app.context.db, organization, account.id, home, &account.role)
-                    .await
-                    .map(Some)
+                principals::load_account_subject(
+                    &app.context.db,
+                    organization,
+                    account.id,
+                    home,
+                    &account.role,
+                )
+                .await
+                .map(Some)
             }
             Ok(_) => Ok(None),
             Err(error) => known(error),
         },
         "service_token" => match service_tokens::find(&app.context.db, organization.id, id).await {
             Ok(found) if found.token.status(now) == TokenStatus::Active => {
-                principals::of_service_token(&app.context.db, organization, found.token.id).await.map(Some)
+                principals::load_service_token_subject(&app.context.db, organization, found.token.id)
+                    .await
+                    .map(Some)
             }
             Ok(_) => Ok(None),
             Err(error) => known(error),
         },
         "team" => match teams::find(&app.context.db, organization.id, id).await {
-            Ok(team) => {
-                principals::of_team(&app.context.db, organization, team.id, &team.role).await.map(Some)
-            }
+            Ok(team) => principals::load_team_subject(&app.context.db, organization, team.id, &team.role)
+                .await
+                .map(Some),
             Err(error) => known(error),
         },
-        "organization" => Ok(organization.is_named(id).then(principals::of_organization)),
+        "organization" => Ok(organization.is_named(id).then(principals::organization_subject)),
         _ => Ok(None),
     }
 }

@@ -20,7 +20,7 @@ use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
-use crate::principals::of_account;
+use crate::principals::load_account_subject;
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::lifecycle;
@@ -194,7 +194,7 @@ async fn subject_of(
     account: &ServiceAccount,
     role: &str,
 ) -> Result<Subject> {
-    of_account(source, &caller.organization, account.id, account.home(), role).await
+    load_account_subject(source, &caller.organization, account.id, account.home(), role).await
 }
 
 /// What an account holds and what it reaches, for the page *Access*.

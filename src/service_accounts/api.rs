@@ -276,7 +276,7 @@ async fn edit(
         identity: body.identity,
         version: held.version(),
     };
-    let account = held.settle(actions::edit(&app.context, &caller, &id, &input).await)?;
+    let account = held.map_stale_error(actions::edit(&app.context, &caller, &id, &input).await)?;
     Ok(tagged(account.version, account.view(app.context.clock.now())))
 }
 
@@ -368,7 +368,7 @@ async fn edit_key(
         ..TokenInput::default()
     };
     let edited = keys::edit_key(&app.context, &caller, &id, &key, &input, held.version()).await;
-    let token = held.settle(edited)?;
+    let token = held.map_stale_error(edited)?;
     Ok(tagged(token.version, token.view(app.context.clock.now())))
 }
 

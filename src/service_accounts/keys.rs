@@ -31,7 +31,7 @@ pub async fn with_keys(
 ) -> Result<(ServiceAccount, Page<Token>)> {
     let account = get(context, caller, named).await?;
     let keys = tokens::of_account(&context.db, account.id, revoked, page).await?;
-    Ok((account, page.into_page(keys, |key| Cursor::of_id(key.id))))
+    Ok((account, page.into_page(keys, |key| Cursor::from_id(key.id))))
 }
 
 /// One account that the caller sees, with one of its keys.

@@ -252,8 +252,8 @@ async fn activity(
     let (calls, attributed, events, made, shell) = tokio::try_join!(
         tokens::calls_of_account(&app.context, account.id),
         tokens::attributed(&app.context, account.id),
-        audit::about(&app.context.db, organization, &uid, 50),
-        audit::by(&app.context.db, organization, &uid, 50),
+        audit::list_events_about(&app.context.db, organization, &uid, 50),
+        audit::list_events_by(&app.context.db, organization, &uid, 50),
         Layout::of(&app, &caller, SECTION, format!("{} – activity", account.name)),
     )?;
     let status = account.status(app.context.clock.now());

@@ -7,7 +7,7 @@ use crate::access::{Permit, PrincipalId};
 use crate::audit::Change;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
-use crate::platform::search::{self, Entry, Indexed, Place, Search, Searched};
+use crate::platform::search::{self, Entry, Indexed, Place, Search, SearchableList};
 use crate::platform::text::casefold;
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::web::query_filter::ListFilter;
@@ -228,7 +228,7 @@ macro_rules! accounts_indexed {
     };
 }
 
-impl Searched for ServiceAccount {
+impl SearchableList for ServiceAccount {
     const LIST: &'static str = "service_accounts";
 
     async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {

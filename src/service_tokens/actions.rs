@@ -29,7 +29,7 @@ pub async fn list(
 ) -> Result<Page<Listed>> {
     let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     let (rows, window) = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
-    Ok(page.into_scanned_page(rows, &window, |row| Cursor::of_id(row.token.id)))
+    Ok(page.into_scanned_page(rows, &window, |row| Cursor::from_id(row.token.id)))
 }
 
 /// One service token.

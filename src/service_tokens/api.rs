@@ -193,7 +193,8 @@ async fn edit(
         allowed_addresses: body.allowed_addresses.map(|ranges| ranges.join("\n")),
         grants: body.grants,
     };
-    let token = held.settle(actions::edit(&app.context, &caller, &id, &input, held.version()).await)?;
+    let token =
+        held.map_stale_error(actions::edit(&app.context, &caller, &id, &input, held.version()).await)?;
     Ok(tagged(token.token.version, view(&app, &token)))
 }
 

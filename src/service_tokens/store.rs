@@ -104,7 +104,7 @@ pub async fn list(
         stop!(page, tokens_found!("t.id", "", ""), "t.id DESC", "t.id")
     };
     let stop: Option<(TokenId,)> = found(statement, &window).optional(db).await?;
-    window = window.up_to(stop.map(|(id,)| Cursor::of_id(id)));
+    window = window.up_to(stop.map(|(id,)| Cursor::from_id(id)));
     let statement = if living {
         newest!(page, tokens_filtered!(" AND t.revoked_at IS NULL"), "t.id")
     } else {

@@ -130,7 +130,8 @@ async fn edit(
     held: IfMatch,
     Json(input): Json<ServiceEdit>,
 ) -> Result<Response> {
-    let service = held.settle(actions::edit(&app.context, &caller, &id, &input, held.version()).await)?;
+    let service =
+        held.map_stale_error(actions::edit(&app.context, &caller, &id, &input, held.version()).await)?;
     Ok(tagged(service.version, service.view()))
 }
 

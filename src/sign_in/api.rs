@@ -107,7 +107,7 @@ impl FromRequestParts<AppState> for Asker {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         Ok(Self {
             bearer: verify_request(&app.verifier, parts).await?,
-            claimed: AttributionClaim::of(&parts.headers),
+            claimed: AttributionClaim::from_headers(&parts.headers),
         })
     }
 }

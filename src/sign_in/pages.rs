@@ -55,7 +55,7 @@ async fn ask(
     query: Query,
 ) -> Result<Response> {
     let next = query.text("next");
-    if session::person(&session, &app.context).await?.is_some() {
+    if session::load_signed_in_person(&session, &app.context).await?.is_some() {
         return Ok(redirect(&next));
     }
     if !crate::organizations::store::is_set_up(&app.context.db).await? {
@@ -103,7 +103,7 @@ async fn sign_out(
     request: RequestContext,
     session: Session,
 ) -> Result<Response> {
-    if let Some(person) = session::person(&session, &app.context).await? {
+    if let Some(person) = session::load_signed_in_person(&session, &app.context).await? {
         let actor = Actor::person(&request, person.id, &person.name);
         let mut change = Change::begin(&app.context, &actor, None).await?;
         change.no_invalidation();

@@ -100,7 +100,8 @@ async fn edit(
     held: IfMatch,
     Json(input): Json<TeamEdit>,
 ) -> Result<Response> {
-    let team = held.settle(actions::edit(&app.context, &caller, &team, &input, held.version()).await)?;
+    let team =
+        held.map_stale_error(actions::edit(&app.context, &caller, &team, &input, held.version()).await)?;
     Ok(tagged(team.version, team))
 }
 

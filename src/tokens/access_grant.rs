@@ -4,7 +4,7 @@ use crate::access::{Kind, Permissions, PrincipalId, TokenKind};
 use crate::platform::Timestamp;
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::principals::Effect;
-use crate::verification::assertion::Proven;
+use crate::verification::assertion::VerifiedAssertion;
 use crate::verification::principal::Principal;
 use crate::verification::{TokenHash, VerifiedToken};
 
@@ -67,7 +67,7 @@ impl AccessTokenGrant {
     /// For an external identity that proved to be this account's.
     #[must_use]
     pub const fn identity(
-        _proof: &Proven,
+        _proof: &VerifiedAssertion,
         organization: OrganizationId,
         account: (ServiceAccountId, i64),
         provider: (IdentityProviderId, i64),

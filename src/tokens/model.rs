@@ -133,7 +133,7 @@ impl Token {
                 .or(self.team_id.map(PrincipalId::Team))
                 .or(self.person_id.map(PrincipalId::Person)),
         };
-        let limit = self.permissions.as_deref().map(principals::permissions);
+        let limit = self.permissions.as_deref().map(principals::parse_permissions);
         principal.map_or(Effect::None, |principal| Effect::Credential(principal, limit))
     }
 
@@ -174,7 +174,7 @@ impl Token {
             last_used_agent: self.last_used_agent.clone(),
             last_used_service: self.last_used_service.clone(),
             allowed_addresses: self.allowed_addresses.lines().map(str::to_owned).collect(),
-            permissions: self.permissions.as_deref().map(principals::permissions),
+            permissions: self.permissions.as_deref().map(principals::parse_permissions),
             previous: self.overlaps(now).then(|| PreviousView {
                 hint: self.previous_hint.clone(),
                 stops_at: self.previous_stops_at,

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use tower_sessions::Session;
 use zeroize::Zeroizing;
 
-use crate::authn::session_store::hash;
+use crate::authn::session_store::hash_session_id;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Tx, sql};
@@ -84,7 +84,7 @@ pub async fn put(
         context.key.seal(&context.random, &session.0.to_be_bytes(), &about, value.reveal().as_bytes());
     sql("INSERT INTO reveals (session_hash, token_id, sealed, expires_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (session_hash, token_id) DO UPDATE SET sealed = $3, expires_at = $4")
-    .bind(hash(*session))
+    .bind(hash_session_id(*session))
     .bind(token)
     .bind(sealed)
     .bind(context.clock.now().plus(LASTS))
@@ -102,7 +102,7 @@ pub async fn take(context: &Context, session: &Session, token: TokenId) -> Resul
     let mut tx = context.db.begin().await?;
     let row: Option<(Vec<u8>, crate::platform::Timestamp)> =
         sql("DELETE FROM reveals WHERE session_hash = $1 AND token_id = $2 RETURNING sealed, expires_at")
-            .bind(hash(id))
+            .bind(hash_session_id(id))
             .bind(token)
             .optional(&mut tx)
             .await?;

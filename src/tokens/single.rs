@@ -31,7 +31,7 @@ pub async fn generate<T: HoldsTokens>(
     let kind = super::model::Holder::from(holder).kind();
     let mut mistakes = ValidationErrors::default();
     let end = check_lifetime(&mut mistakes, "expires_at", &renewal.lifetime, (policy, kind), change.now);
-    mistakes.none()?;
+    mistakes.into_result()?;
     let token = NewToken { name: name.to_owned(), expires_at: end.flatten(), ..NewToken::default() };
     lifecycle::issue(change, holder.into(), &token, delivery).await
 }

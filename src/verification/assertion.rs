@@ -1,5 +1,8 @@
-//! An identity that an identity provider vouches for: a JWT (RFC 7519), as a
-//! bearer assertion (RFC 7523), checked as RFC 8725 advises.
+//! JWT bearer assertions (RFC 7519, RFC 7523): how an external identity is
+//! proved when it is exchanged for an access token. An assertion is parsed first,
+//! so that its identity provider can be found by issuer and audience, and then
+//! verified with the keys of that issuer. The checks follow RFC 8725; times are
+//! compared with our clock.
 
 use std::time::Duration;
 
@@ -8,63 +11,65 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::issuers::Signed;
+use super::issuers::SignatureCheck;
 use super::signature::{SignatureAlgorithm, VerificationKey};
 use super::verifier::Verifier;
 use crate::platform::{Result, Timestamp, Tx, sql};
 
-/// The longest assertion that is looked at, in bytes.
-const LONGEST: usize = 16 * 1024;
-/// How far the clocks of issuer and installation may differ.
-const SKEW: Duration = Duration::from_secs(60);
-/// How far ahead the end of an assertion may lie.
-const AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest accepted assertion, in bytes.
+const MAX_ASSERTION_BYTES: usize = 16 * 1024;
+/// How far `iat` and `nbf` may lie in the future, because clocks differ. `exp`
+/// gets no such tolerance.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// How far `exp` may lie in the future.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An assertion, read but not yet believed.
+/// A parsed assertion whose signature and times are not verified yet.
 #[derive(Clone, Debug)]
-pub struct Presented {
+pub struct ParsedAssertion {
     text: String,
     algorithm: SignatureAlgorithm,
     kid: Option<String>,
     claims: Map<String, Value>,
 }
 
-/// An identity that is proved: the issuer signed it, for this audience, and it
-/// holds at this moment. Only [`Presented::prove`] makes one.
+/// A verified assertion: its issuer signed it, and it is valid at this moment.
+/// Only [`ParsedAssertion::verify`] creates one, so it serves as a proof.
 #[derive(Clone, Debug)]
-pub struct Proven {
+pub struct VerifiedAssertion {
     claims: Map<String, Value>,
 }
 
-fn object(part: &str) -> Option<Map<String, Value>> {
+fn decode_object(part: &str) -> Option<Map<String, Value>> {
     let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
-impl Presented {
-    /// Reads header and claims, and refuses what can be refused without a key:
-    /// nothing is fetched for it, least of all from where it says.
+impl ParsedAssertion {
+    /// Parses header and claims, and makes the checks that need no key. Nothing
+    /// is fetched here, and headers that point to keys (`jku`, `x5u`) are
+    /// refused.
     ///
     /// # Errors
-    /// A sentence: what is wrong with it.
-    pub fn read(text: &str) -> Result<Self, String> {
-        if text.len() > LONGEST {
-            return Err(format!("the assertion is longer than {} KB", LONGEST / 1024));
+    /// A message for the client that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_ASSERTION_BYTES {
+            return Err(format!("the assertion is longer than {} KB", MAX_ASSERTION_BYTES / 1024));
         }
         let parts: Vec<&str> = text.split('.').collect();
         let [header, claims, _] = parts.as_slice() else {
             return Err("the assertion is no signed JWT: three parts with dots between".to_owned());
         };
-        let header = object(header).ok_or("the header of the assertion is no JSON object")?;
-        let claims = object(claims).ok_or("the claims of the assertion are no JSON object")?;
+        let header = decode_object(header).ok_or("the header of the assertion is no JSON object")?;
+        let claims = decode_object(claims).ok_or("the claims of the assertion are no JSON object")?;
         for name in ["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip", "enc"] {
             if header.contains_key(name) {
                 return Err(format!("the header of the assertion has “{name}”, which is not taken"));
             }
         }
         let alg = header.get("alg").and_then(Value::as_str).unwrap_or_default();
-        let algorithm = SignatureAlgorithm::find(alg).ok_or_else(|| {
-            let known = SignatureAlgorithm::names();
+        let algorithm = SignatureAlgorithm::from_name(alg).ok_or_else(|| {
+            let known = SignatureAlgorithm::list_names();
             format!("the assertion is signed with “{alg}”; only public keys are taken: {known}")
         })?;
         if let Some(kind) = header.get("typ") {
@@ -81,64 +86,68 @@ impl Presented {
         Ok(Self { text: text.to_owned(), algorithm, kid, claims })
     }
 
-    /// The issuer that it claims.
+    /// The claimed issuer (`iss`).
     ///
     /// # Errors
-    /// A sentence, where it claims none.
+    /// A message for the client, if there is none.
     pub fn issuer(&self) -> Result<&str, String> {
-        text(&self.claims, "iss")
+        text_claim(&self.claims, "iss")
     }
 
-    /// The one audience that it is for. One for several could be passed on by
-    /// each of them.
+    /// The only audience (`aud`). An assertion for several audiences is refused,
+    /// because each of them could pass it on.
     ///
     /// # Errors
-    /// A sentence, where it is for none or for several.
+    /// A message for the client, if there is no audience or more than one.
     pub fn audience(&self) -> Result<&str, String> {
         match self.claims.get("aud") {
             Some(Value::Array(all)) => match all.as_slice() {
                 [Value::String(one)] => Ok(one),
                 _ => Err("“aud” of the assertion must be one audience".to_owned()),
             },
-            _ => text(&self.claims, "aud"),
+            _ => text_claim(&self.claims, "aud"),
         }
     }
 
-    /// Checks its signature with the keys of the issuer, and that it holds now.
-    /// Issuer and audience are those of an identity provider that was looked up
-    /// by exactly these.
+    /// Verifies the times and, with the issuer's published keys, the signature.
+    /// The caller must have found an identity provider with exactly this issuer
+    /// and audience before.
     ///
     /// # Errors
-    /// A sentence: what is wrong.
-    pub async fn prove(self, verifier: &Verifier) -> Result<Proven, String> {
+    /// A message for the client that says what is wrong.
+    pub async fn verify(self, verifier: &Verifier) -> Result<VerifiedAssertion, String> {
         let now = verifier.context.clock.now();
-        check(&self.claims, now)?;
+        check_claims(&self.claims, now)?;
         let wanted = (self.kid.as_deref(), self.algorithm);
         let (message, signature) = self.text.rsplit_once('.').unwrap_or_default();
         let verifies = |key: &VerificationKey| key.verifies(message.as_bytes(), signature, self.algorithm);
-        match verifier.issuers.check(&verifier.outbound, self.issuer()?, wanted, now, verifies).await? {
-            Signed::Verified => Ok(Proven { claims: self.claims }),
-            Signed::Wrongly => Err("the assertion's signature is wrong".to_owned()),
-            Signed::Unknown => {
+        match verifier
+            .issuers
+            .check_signature(&verifier.outbound, self.issuer()?, wanted, now, verifies)
+            .await?
+        {
+            SignatureCheck::Verified => Ok(VerifiedAssertion { claims: self.claims }),
+            SignatureCheck::Invalid => Err("the assertion's signature is wrong".to_owned()),
+            SignatureCheck::UnknownKey => {
                 Err("the assertion is signed with a key that its issuer does not publish".to_owned())
             }
         }
     }
 }
 
-impl Proven {
-    /// Claims its id (`jti`), in the transaction that issues a token for it: of
-    /// two exchanges of one assertion, also on two nodes at once, one is refused.
-    /// An id is remembered until the assertion ends, a day at most. No more of
-    /// them are written than access tokens. An assertion without an id is always free.
+impl VerifiedAssertion {
+    /// Marks the assertion's id (`jti`) as used, in the transaction that issues a
+    /// token for it, so that an assertion cannot be replayed. Returns false if the
+    /// id was used before, also on another node. The id is stored until the
+    /// assertion expires. An assertion without an id can be used again.
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn claim(&self, tx: &mut Tx) -> crate::platform::Result<bool> {
+    pub async fn mark_used(&self, tx: &mut Tx) -> crate::platform::Result<bool> {
         let Some(id) = self.claims.get("jti").and_then(Value::as_str) else { return Ok(true) };
-        let end = moment(&self.claims, "exp").ok().flatten().unwrap_or(Timestamp::LAST);
+        let end = time_claim(&self.claims, "exp").ok().flatten().unwrap_or(Timestamp::LAST);
         let mut digest = Sha256::new();
-        for part in [text(&self.claims, "iss").unwrap_or_default(), id] {
+        for part in [text_claim(&self.claims, "iss").unwrap_or_default(), id] {
             digest.update(u64::try_from(part.len()).unwrap_or(0).to_be_bytes());
             digest.update(part);
         }
@@ -152,16 +161,16 @@ impl Proven {
         Ok(rows == 1)
     }
 
-    /// Whom it is about, in the issuer's words.
+    /// The subject (`sub`): the identity as the issuer names it.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Whether a claim has this value, as text. Claims that are lists or objects
-    /// have none.
+    /// Whether a claim has this value, compared as text. Lists and objects never
+    /// match.
     #[must_use]
-    pub fn claims(&self, name: &str, value: &str) -> bool {
+    pub fn has_claim(&self, name: &str, value: &str) -> bool {
         match self.claims.get(name) {
             Some(Value::String(text)) => text == value,
             Some(Value::Bool(flag)) => flag.to_string() == value,
@@ -171,7 +180,7 @@ impl Proven {
     }
 }
 
-fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
+fn text_claim<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
     match claims.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
         Some(_) => Err(format!("“{name}” of the assertion must be text")),
@@ -179,8 +188,9 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, Strin
     }
 }
 
-/// A moment: whole seconds since 1970.
-fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
+/// A claim of type `NumericDate`, in whole seconds since 1970 (RFC 7519, 2);
+/// `None` if the claim is missing.
+fn time_claim(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_i64().filter(|seconds| (0..1 << 40).contains(seconds));
     let seconds =
@@ -188,22 +198,24 @@ fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, 
     Ok(Some(Timestamp::from_micros(seconds * 1_000_000)))
 }
 
-/// Checks the claims that every assertion must have, at `now`.
-fn check(claims: &Map<String, Value>, now: Timestamp) -> Result<(), String> {
-    text(claims, "sub")?;
+/// Checks that `sub`, `exp` and `iat` are present and that the times are valid
+/// at `now`.
+fn check_claims(claims: &Map<String, Value>, now: Timestamp) -> Result<(), String> {
+    text_claim(claims, "sub")?;
     if claims.contains_key("jti") {
-        text(claims, "jti")?;
+        text_claim(claims, "jti")?;
     }
-    let needed = |name: &str| moment(claims, name)?.ok_or_else(|| format!("the assertion has no “{name}”"));
+    let needed =
+        |name: &str| time_claim(claims, name)?.ok_or_else(|| format!("the assertion has no “{name}”"));
     let (end, issued) = (needed("exp")?, needed("iat")?);
     if end <= now {
         return Err("the assertion has expired".to_owned());
     }
-    if end > now.plus(AHEAD) {
+    if end > now.plus(MAX_LIFETIME) {
         return Err("“exp” of the assertion lies more than a day ahead".to_owned());
     }
-    for (name, at) in [("iat", Some(issued)), ("nbf", moment(claims, "nbf")?)] {
-        if at.is_some_and(|at| at > now.plus(SKEW)) {
+    for (name, at) in [("iat", Some(issued)), ("nbf", time_claim(claims, "nbf")?)] {
+        if at.is_some_and(|at| at > now.plus(MAX_CLOCK_SKEW)) {
             return Err(format!("“{name}” of the assertion lies ahead: compare the clocks"));
         }
     }
@@ -222,7 +234,7 @@ mod tests {
     }
 
     fn judged(claims: &Value) -> Result<(), String> {
-        check(claims.as_object().expect("an object"), Timestamp::from_micros(NOW * 1_000_000))
+        check_claims(claims.as_object().expect("an object"), Timestamp::from_micros(NOW * 1_000_000))
     }
 
     #[test]
@@ -277,25 +289,25 @@ mod tests {
             format!("{}.{}.c2ln", part(header), part(claims))
         };
         let plain = json!({ "alg": "RS256", "typ": "JWT", "kid": "1" });
-        assert!(Presented::read(&made(plain.clone(), claims())).is_ok());
+        assert!(ParsedAssertion::parse(&made(plain.clone(), claims())).is_ok());
         for alg in ["none", "None", "HS256", "HS512", "", "RS1", "ES256K"] {
             let header = json!({ "alg": alg });
-            assert!(Presented::read(&made(header, claims())).is_err(), "{alg}");
+            assert!(ParsedAssertion::parse(&made(header, claims())).is_err(), "{alg}");
         }
         for name in ["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip"] {
             let mut header = plain.clone();
             header[name] = json!("https://evil.example");
-            assert!(Presented::read(&made(header, claims())).is_err(), "{name}");
+            assert!(ParsedAssertion::parse(&made(header, claims())).is_err(), "{name}");
         }
         for (name, value) in [("typ", json!("logout+jwt")), ("typ", json!(1)), ("kid", json!(7))] {
             let mut header = plain.clone();
             header[name] = value;
-            assert!(Presented::read(&made(header, claims())).is_err(), "{name}");
+            assert!(ParsedAssertion::parse(&made(header, claims())).is_err(), "{name}");
         }
         for bad in ["", ".", "..", "a.b.c", "a.b.c.d", "e30.e30", "\u{0}"] {
-            assert!(Presented::read(bad).is_err(), "{bad:?}");
+            assert!(ParsedAssertion::parse(bad).is_err(), "{bad:?}");
         }
-        assert!(Presented::read(&"a".repeat(LONGEST + 1)).is_err());
+        assert!(ParsedAssertion::parse(&"a".repeat(MAX_ASSERTION_BYTES + 1)).is_err());
         for (aud, good) in [
             (json!("tessera"), true),
             (json!(["tessera"]), true),
@@ -308,7 +320,7 @@ mod tests {
         ] {
             let mut changed = claims();
             changed["aud"] = aud.clone();
-            let read = Presented::read(&made(plain.clone(), changed)).expect("readable");
+            let read = ParsedAssertion::parse(&made(plain.clone(), changed)).expect("readable");
             assert_eq!(read.audience().is_ok(), good, "{aud}");
         }
     }
@@ -316,7 +328,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in "[A-Za-z0-9._-]{0,80}") {
-            let _ = Presented::read(&text);
+            let _ = ParsedAssertion::parse(&text);
         }
     }
 }

@@ -1,5 +1,7 @@
-//! For whom a service account works, and in which team: named by the request,
-//! believed only of people of the team that it is for. Neither changes access.
+//! Attribution: the person on whose behalf a service account makes a request,
+//! and the team that the request is for. The request names both. A person is
+//! accepted only if they are a member of the team. Attribution is recorded in
+//! the audit log and in usage; it never changes access.
 
 use std::sync::Arc;
 
@@ -11,12 +13,12 @@ use crate::platform::id::{OrganizationId, TeamId};
 use crate::platform::text::{casefold, string_enum};
 use crate::platform::{Db, Result, sql};
 
-/// What a request says of itself.
+/// The unverified attribution that a request states.
 #[derive(Clone, Debug, Default)]
 pub struct AttributionClaim {
-    /// The person for whom the caller works: a username or an address.
+    /// The username or email address of the person.
     pub on_behalf_of: Option<String>,
-    /// The team that the request is for: a slug or an id.
+    /// The slug or id of the team that the request is for.
     pub team: Option<String>,
 }
 
@@ -24,20 +26,20 @@ const ON_BEHALF_OF: HeaderName = HeaderName::from_static("tessera-on-behalf-of")
 const FOR_TEAM: HeaderName = HeaderName::from_static("tessera-for-team");
 
 impl AttributionClaim {
-    /// Of the headers `Tessera-On-Behalf-Of` and `Tessera-For-Team`.
+    /// Reads the headers `Tessera-On-Behalf-Of` and `Tessera-For-Team`.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn from_headers(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Self { on_behalf_of: text(&ON_BEHALF_OF), team: text(&FOR_TEAM) }
     }
 }
 
 string_enum! {
-    /// What came of naming a person.
+    /// Whether the named person was accepted.
     AttributionOutcome {
-        /// They belong to the team: they are told and written down.
+        /// The person is a member of the team. The request is attributed.
         Applied = "applied",
-        /// They do not, or nobody has that name.
+        /// The person is not a member of the team, or does not exist.
         Ignored = "ignored",
     }
 }
@@ -51,19 +53,20 @@ pub struct AttributedPerson {
     pub email: String,
 }
 
-/// The team that a request is for, and for whom it is made.
+/// The verified attribution of a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Attribution {
-    /// The team's slug.
+    /// The slug of the team that the request is for.
     pub team: Option<Arc<str>>,
-    /// What came of naming a person; nothing where nobody was named.
+    /// Whether the named person was accepted; `None` if nobody was named.
     pub outcome: Option<AttributionOutcome>,
-    /// The person, where it was applied.
+    /// The person, if the outcome is `Applied`.
     pub person: Option<AttributedPerson>,
 }
 
 impl Attribution {
-    /// The person and the team, where somebody is attributed: for counting.
+    /// The username and the team's slug for counting attributed requests; `None`
+    /// if no person was accepted.
     #[must_use]
     pub fn usage_key(&self) -> Option<(&str, &str)> {
         let person = self.person.as_ref()?;
@@ -71,9 +74,9 @@ impl Attribution {
     }
 }
 
-/// Settles what a request claims, in an organization. Without a named team an
-/// organization-scoped account works in its default team; a team's own account
-/// and token always work in their team.
+/// Verifies the attribution that a request states. If it names no team, an
+/// organization-scoped account works in its default team. A team-scoped account
+/// and a team token always work in their own team.
 ///
 /// # Errors
 /// When the database cannot.
@@ -83,7 +86,7 @@ pub async fn attribute(
     (bearer, subject): (&VerifiedToken, &Subject),
     claimed: &AttributionClaim,
 ) -> Result<Attribution> {
-    let (own, usual, is_account) = match &bearer.principal {
+    let (own, default_team, is_account) = match &bearer.principal {
         Principal::Machine(machine) => (
             machine.team.as_ref(),
             machine.default_team.as_ref(),
@@ -91,33 +94,36 @@ pub async fn attribute(
         ),
         Principal::Person { .. } => (None, None, false),
     };
-    let team = match filled(&claimed.team) {
+    let team = match non_empty(&claimed.team) {
         Some(named) if own.is_none() => {
-            let usual = usual.map(|slug| &**slug);
-            Box::pin(team(db, organization, subject, usual, named)).await?.map(Arc::from)
+            let default_team = default_team.map(|slug| &**slug);
+            Box::pin(find_team(db, organization, subject, default_team, named)).await?.map(Arc::from)
         }
-        _ => own.or(usual).cloned(),
+        _ => own.or(default_team).cloned(),
     };
-    let person = match (filled(&claimed.on_behalf_of), &team) {
+    let person = match (non_empty(&claimed.on_behalf_of), &team) {
         (None, _) => return Ok(Attribution { team, ..Attribution::default() }),
-        (Some(name), Some(team)) if is_account => Box::pin(member(db, organization, team, name)).await?,
+        (Some(name), Some(team)) if is_account => {
+            Box::pin(find_team_member(db, organization, team, name)).await?
+        }
         _ => None,
     };
     let outcome = if person.is_some() { AttributionOutcome::Applied } else { AttributionOutcome::Ignored };
     Ok(Attribution { team, outcome: Some(outcome), person })
 }
 
-fn filled(text: &Option<String>) -> Option<&str> {
+fn non_empty(text: &Option<String>) -> Option<&str> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// The slug of a team by slug or id: one that the caller may know of, for a
-/// person one of their own. Any other is as good as unknown.
-async fn team(
+/// The slug of the team with this slug or id, if the caller may name it: a
+/// person one of their own teams, a machine principal any team that it can see.
+/// Other teams are treated as unknown.
+async fn find_team(
     db: &Db,
     organization: OrganizationId,
     subject: &Subject,
-    usual: Option<&str>,
+    default_team: Option<&str>,
     named: &str,
 ) -> Result<Option<String>> {
     let row: Option<(TeamId, String, bool)> =
@@ -128,15 +134,15 @@ async fn team(
         .optional(db)
         .await?;
     let known = |(id, slug, secret): &(TeamId, String, bool)| {
-        let own = subject.role_in_team(*id).is_some() || usual == Some(slug.as_str());
+        let own = subject.role_in_team(*id).is_some() || default_team == Some(slug.as_str());
         own || (!subject.is_person() && can_see_team(subject, *id, *secret))
     };
     Ok(row.filter(known).map(|(_, slug, _)| slug))
 }
 
-/// The person of this username or address (the username wins), if they belong
-/// to the team.
-async fn member(
+/// The person with this username or email address (the username takes
+/// precedence), if they are a member of the team.
+async fn find_team_member(
     db: &Db,
     organization: OrganizationId,
     team: &str,

@@ -1,5 +1,7 @@
-//! Values that are not remembered, looked up together: what comes while one
-//! lookup is under way waits for the next, which asks for all of it at once.
+//! Batches the database lookups of tokens that are not in the cache. Lookups
+//! that arrive while a query is running wait for the next query, which fetches
+//! all of them at once. Under load this needs far fewer queries than one per
+//! token.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,16 +14,16 @@ use crate::platform::db::Snapshot;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
-/// So many are asked for at once.
+/// The largest number of tokens in one query.
 const MAX_BATCH: usize = 64;
 
-/// So many lookups are under way at once at most: enough to keep a database
-/// busy, few enough that others join.
+/// The number of queries that run at the same time: enough to keep the database
+/// busy, and few enough that lookups are batched.
 const MAX_BATCHES: usize = 2;
 
-/// A value's token, as it is stored.
+/// A value with the columns of its token.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub(super) struct Row {
+pub(super) struct TokenRow {
     hash: Vec<u8>,
     pub(super) stops_at: Option<Timestamp>,
     pub(super) token_id: TokenId,
@@ -39,107 +41,113 @@ pub(super) struct Row {
     pub(super) organization_id: Option<OrganizationId>,
 }
 
-/// What came of one: the moment before it was asked for, and the row of a token
-/// that is not revoked.
-type Found = Result<(Snapshot, Option<Row>)>;
+/// The result of a lookup: a snapshot from before the query, and the row, if the
+/// value exists and its token is not revoked.
+type LookupResult = Result<(Snapshot, Option<TokenRow>)>;
 
-/// What is asked for, and who waits for it.
-type Asked = (TokenHash, oneshot::Sender<Found>);
+/// A lookup that waits, with the channel for its result.
+type PendingLookup = (TokenHash, oneshot::Sender<LookupResult>);
 
-/// The lookups of one node. Cheap to clone.
+/// Loads tokens in batches. One per process; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BatchLoader(Arc<Mutex<Waiting>>);
+pub(super) struct BatchLoader(Arc<Mutex<BatchState>>);
 
 #[derive(Debug, Default)]
-struct Waiting {
-    asked: Vec<Asked>,
+struct BatchState {
+    pending: Vec<PendingLookup>,
     running: usize,
 }
 
 impl BatchLoader {
-    /// Looks one up.
+    /// Finds the token of a value in the next batch.
     ///
     /// # Errors
     /// When the database cannot.
-    pub(super) async fn find(&self, db: &Db, hash: TokenHash) -> Found {
+    pub(super) async fn find(&self, db: &Db, hash: TokenHash) -> LookupResult {
         let (answer, answered) = oneshot::channel();
-        let another = {
-            let mut waiting = self.waiting();
-            waiting.asked.push((hash, answer));
-            let another = waiting.running < MAX_BATCHES;
-            waiting.running += usize::from(another);
-            another
+        let starts_task = {
+            let mut state = self.state();
+            state.pending.push((hash, answer));
+            let starts_task = state.running < MAX_BATCHES;
+            state.running += usize::from(starts_task);
+            starts_task
         };
-        if another {
-            // A task of its own: who asked first may go away while others wait.
-            tokio::spawn(Admission { lookup: self.clone(), is_over: false }.answer_all(db.clone()));
+        if starts_task {
+            // A separate task, because the request that starts it can be cancelled while others wait.
+            tokio::spawn(BatchTask { loader: self.clone(), is_over: false }.run(db.clone()));
         }
         answered.await.map_err(|_| Error::internal("a lookup was given up"))?
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn state(&self) -> MutexGuard<'_, BatchState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A turn: it asks until nobody waits. Whoever comes after its end begins another.
-struct Admission {
-    lookup: BatchLoader,
+/// A task that runs batches until no lookup waits. The next lookup then starts
+/// another task.
+struct BatchTask {
+    loader: BatchLoader,
     is_over: bool,
 }
 
-impl Admission {
-    /// Those who wait; where nobody does, the turn is over.
-    fn take(&mut self) -> Vec<Asked> {
-        let mut waiting = self.lookup.waiting();
-        let many = waiting.asked.len().min(MAX_BATCH);
-        // Under one lock with looking, so that nobody is left waiting for no one.
+impl BatchTask {
+    /// Takes the lookups of the next batch. If there are none, the task ends.
+    fn take_batch(&mut self) -> Vec<PendingLookup> {
+        let mut state = self.loader.state();
+        let many = state.pending.len().min(MAX_BATCH);
+        // Under the same lock as the check, so that no lookup is added to a task that ends.
         if many == 0 {
-            waiting.running -= 1;
+            state.running -= 1;
             self.is_over = true;
         }
-        waiting.asked.drain(..many).collect()
+        state.pending.drain(..many).collect()
     }
 
-    async fn answer_all(mut self, db: Db) {
+    async fn run(mut self, db: Db) {
         loop {
-            // Whoever is ready to ask at this moment joins.
+            // Let other tasks that are ready add their lookups to this batch.
             tokio::task::yield_now().await;
-            let batch = self.take();
+            let batch = self.take_batch();
             if batch.is_empty() {
                 return;
             }
             let snapshot = db.invalidations().snapshot();
-            let found = rows(&db, batch.iter().map(|(hash, _)| *hash)).await;
+            let found = fetch_tokens(&db, batch.iter().map(|(hash, _)| *hash)).await;
             for (hash, answer) in batch {
                 let row = found.as_ref().map(|rows| (snapshot, rows.get(&hash).cloned()));
-                // Who went away needs no answer.
+                // Sending fails if the request was cancelled.
                 let _ = answer.send(row.map_err(Clone::clone));
             }
         }
     }
 }
 
-impl Drop for Admission {
-    /// A turn that ended before its time: nobody may wait for ever.
+impl Drop for BatchTask {
+    /// If the task ends by a panic, the waiting lookups fail instead of waiting
+    /// for ever.
     fn drop(&mut self) {
         if !self.is_over {
-            let mut waiting = self.lookup.waiting();
-            waiting.running -= 1;
-            waiting.asked.clear();
+            let mut state = self.loader.state();
+            state.running -= 1;
+            state.pending.clear();
         }
     }
 }
 
-async fn rows(db: &Db, hashes: impl Iterator<Item = TokenHash>) -> Result<HashMap<TokenHash, Row>> {
-    let rows: Vec<Row> = sql("SELECT v.hash, v.stops_at, t.id AS token_id, t.name, t.acts_as, t.source_id, \
+async fn fetch_tokens(
+    db: &Db,
+    hashes: impl Iterator<Item = TokenHash>,
+) -> Result<HashMap<TokenHash, TokenRow>> {
+    let rows: Vec<TokenRow> =
+        sql("SELECT v.hash, v.stops_at, t.id AS token_id, t.name, t.acts_as, t.source_id, \
             t.source_value, t.expires_at, t.regenerated_at, t.allowed_addresses, t.permissions, t.person_id, \
             t.service_account_id, t.team_id, t.organization_id \
          FROM (VALUES ($1)) AS asked JOIN token_values v ON v.hash = asked.column1 \
          JOIN tokens t ON t.id = v.token_id WHERE t.revoked_at IS NULL")
-    .fetch_batch(db, hashes.map(|hash| vec![hash.into()]).collect())
-    .await?;
-    Ok(rows.into_iter().filter_map(|row| Some((TokenHash::stored(&row.hash)?, row))).collect())
+        .fetch_batch(db, hashes.map(|hash| vec![hash.into()]).collect())
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((TokenHash::from_stored(&row.hash)?, row))).collect())
 }
 
 #[cfg(test)]
@@ -152,13 +160,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_a_turn_that_was_given_up_is_told_and_another_may_begin() {
-        let lookup = BatchLoader::default();
+        let loader = BatchLoader::default();
         let (answer, answered) = oneshot::channel();
         let hash = PlainToken::generate(TokenKind::Personal, &Random::seeded(4)).hash();
-        *lookup.waiting() = Waiting { asked: vec![(hash, answer)], running: 1 };
-        drop(Admission { lookup: lookup.clone(), is_over: false });
+        *loader.state() = BatchState { pending: vec![(hash, answer)], running: 1 };
+        drop(BatchTask { loader: loader.clone(), is_over: false });
         assert!(answered.await.is_err());
-        assert_eq!(lookup.waiting().running, 0);
+        assert_eq!(loader.state().running, 0);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,22 +175,22 @@ mod tests {
         std::fs::create_dir_all(&folder).expect("a folder");
         let db = Db::open(&DatabaseUrl::Sqlite(folder.join("tessera.db"))).await.expect("opened");
         migrate(&db).await.expect("migrated");
-        let (lookup, random) = (BatchLoader::default(), Random::seeded(3));
+        let (loader, random) = (BatchLoader::default(), Random::seeded(3));
         for _ in 0..50 {
             let asking: Vec<_> = (0..100)
                 .map(|_| PlainToken::generate(TokenKind::Personal, &random).hash())
                 .map(|hash| {
-                    let (lookup, db) = (lookup.clone(), db.clone());
-                    tokio::spawn(async move { lookup.find(&db, hash).await })
+                    let (loader, db) = (loader.clone(), db.clone());
+                    tokio::spawn(async move { loader.find(&db, hash).await })
                 })
                 .collect();
-            for asked in asking {
-                let (_, row) = asked.await.expect("finished").expect("answered");
+            for pending in asking {
+                let (_, row) = pending.await.expect("finished").expect("answered");
                 assert!(row.is_none());
             }
         }
         let over = async {
-            while lookup.waiting().running > 0 {
+            while loader.state().running > 0 {
                 tokio::task::yield_now().await;
             }
         };

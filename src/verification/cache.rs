@@ -1,6 +1,10 @@
-//! What verification remembers: facts that were read, each under the stamp of
-//! what could change them. Nothing here decides anything: ends, addresses and
-//! rights are looked at anew for every request.
+//! The cache of verification: loaded data about tokens, principals,
+//! organizations and memberships. Each entry has the data version
+//! (`platform::db::invalidation`) under which it was loaded, and is not used
+//! once that version is outdated.
+//!
+//! The cache contains no decisions: expiry, IP allow-lists and permissions are
+//! checked for every request.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -20,17 +24,18 @@ use crate::platform::{Error, Result, Timestamp};
 use crate::principals::Membership;
 use crate::principals::OrganizationFacts;
 
-/// So many tokens are remembered: about 30 MB when full.
+/// The largest number of cached tokens: about 30 MB.
 const MAX_TOKENS: u64 = 100_000;
-/// So many principals: accounts, teams, service tokens, organizations.
+/// The largest number of cached machine principals: accounts, teams, service
+/// tokens and organizations.
 const MAX_PRINCIPALS: u64 = 20_000;
-/// So many sets of permissions: each a few kilobytes.
+/// The largest number of cached encodings of permissions, a few kilobytes each.
 const MAX_PERMISSION_SETS: usize = 500;
-/// So many of the rest, each.
+/// The largest number of entries in each of the other caches.
 const MAX_OTHERS: u64 = 20_000;
 
-/// One kind of facts, by key. Remembers at most so many; what is asked for
-/// often stays.
+/// A cache for one kind of data. When it is full, rarely used entries are
+/// evicted.
 pub struct FactCache<K, V>(Cache<K, (DataVersion, Arc<V>)>);
 
 impl<K, V> std::fmt::Debug for FactCache<K, V> {
@@ -40,33 +45,34 @@ impl<K, V> std::fmt::Debug for FactCache<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V> FactCache<K, V> {
-    fn new(most: u64) -> Self {
+    fn new(capacity: u64) -> Self {
         let options = OptionsBuilder::new()
-            .estimated_items_capacity(usize::try_from(most).unwrap_or(1000))
-            .weight_capacity(most)
+            .estimated_items_capacity(usize::try_from(capacity).unwrap_or(1000))
+            .weight_capacity(capacity)
             .build();
         let options = options.unwrap_or_else(|_| unreachable!("both are given"));
         let hasher = DefaultHashBuilder::default();
         Self(Cache::with_options(options, UnitWeighter, hasher, DefaultLifecycle::default()))
     }
 
-    /// What is remembered and still holds.
+    /// The cached value, if its data version is still current.
     #[must_use]
     pub fn get(&self, invalidations: &Invalidations, key: &K, now: Timestamp) -> Option<Arc<V>> {
         let (version, value) = self.0.get(key)?;
         invalidations.is_current(&version, now).then_some(value)
     }
 
-    /// Remembers it, where nothing changed since it began to be read.
+    /// Stores a value. `version` is `None` if the data changed while it was
+    /// loaded; then nothing is stored.
     pub fn put(&self, key: K, version: Option<DataVersion>, value: &Arc<V>) {
         if let Some(version) = version {
             self.0.insert(key, (version, value.clone()));
         }
     }
 
-    /// What is remembered, or what `read` finds, remembered from then on.
-    /// `scope`: whose changes it depends on; `snapshot`: taken before the first
-    /// fact was read that goes into it.
+    /// The cached value, or the result of `read`, which is then stored. A change
+    /// in the organization `scope` invalidates the entry. `snapshot` must have
+    /// been taken before the first data for the value was read.
     ///
     /// # Errors
     /// Those of `read`.
@@ -87,26 +93,27 @@ impl<K: Eq + Hash + Clone, V> FactCache<K, V> {
     }
 }
 
-/// The memory of one node.
+/// All caches of one process.
 #[derive(Debug)]
 pub struct VerificationCache {
-    /// Where what is not remembered is looked up.
+    /// Loads tokens that are not cached.
     pub(super) loader: BatchLoader,
-    /// By the hash of a token's value.
+    /// Tokens by the hash of their value.
     pub(super) tokens: FactCache<TokenHash, TokenFacts>,
-    /// By a principal's id, without its prefix.
+    /// Machine principals by the number of their id, without its prefix.
     pub(super) machines: FactCache<u128, MachinePrincipal>,
-    /// What every principal of an organization shares.
+    /// Organizations. All machine principals of an organization share one entry.
     pub(super) organizations: FactCache<OrganizationId, OrganizationFacts>,
-    /// By the hash of a service's secret.
+    /// Services by the hash of their secret.
     pub(super) services: FactCache<TokenHash, SecretFacts>,
-    /// A person's place in an organization, by the name that it was asked for by.
+    /// A person's membership, by the slug or id with which the request named the
+    /// organization.
     pub(crate) memberships: FactCache<(PersonId, String), Membership>,
     /// All memberships of a person.
-    homes: FactCache<PersonId, Vec<Membership>>,
-    /// Permissions as they are written.
-    words: Cache<Permissions, Arc<EncodedPermissions>>,
-    /// A project, by organization and the name that it was asked for by.
+    person_memberships: FactCache<PersonId, Vec<Membership>>,
+    /// Encoded permissions, which depend on nothing else.
+    encoded: Cache<Permissions, Arc<EncodedPermissions>>,
+    /// Projects by organization and the slug or id that the request used.
     pub projects: FactCache<(OrganizationId, String), ProjectFacts>,
 }
 
@@ -119,39 +126,41 @@ impl Default for VerificationCache {
             organizations: FactCache::new(MAX_OTHERS),
             services: FactCache::new(MAX_OTHERS),
             memberships: FactCache::new(MAX_OTHERS),
-            homes: FactCache::new(MAX_OTHERS),
-            words: Cache::new(MAX_PERMISSION_SETS),
+            person_memberships: FactCache::new(MAX_OTHERS),
+            encoded: Cache::new(MAX_PERMISSION_SETS),
             projects: FactCache::new(MAX_OTHERS),
         }
     }
 }
 
-/// Permissions as answers write them: the same few sets of them, for all tokens.
+/// Permissions in the forms in which responses contain them.
 #[derive(Debug)]
 pub struct EncodedPermissions {
-    /// As a list.
+    /// As a JSON array.
     pub list: Box<RawValue>,
-    /// As OAuth's `scope`.
+    /// As the value of OAuth's `scope`, separated by spaces.
     pub scope: HeaderValue,
 }
 
 impl VerificationCache {
-    /// Permissions as they are written.
+    /// The encoded forms of permissions, from the cache if possible.
     ///
     /// # Errors
-    /// None that can happen: words of permissions are plain.
+    /// [`Error::Internal`] if a permission is not valid in JSON or in a header,
+    /// which does not happen.
     pub fn encoded_permissions(&self, permissions: Permissions) -> Result<Arc<EncodedPermissions>> {
-        if let Some(words) = self.words.get(&permissions) {
-            return Ok(words);
+        if let Some(encoded) = self.encoded.get(&permissions) {
+            return Ok(encoded);
         }
         let list = serde_json::value::to_raw_value(&permissions).map_err(Error::internal)?;
         let scope = HeaderValue::try_from(permissions.scope()).map_err(Error::internal)?;
-        let words = Arc::new(EncodedPermissions { list, scope });
-        self.words.insert(permissions, words.clone());
-        Ok(words)
+        let encoded = Arc::new(EncodedPermissions { list, scope });
+        self.encoded.insert(permissions, encoded.clone());
+        Ok(encoded)
     }
 
-    /// All memberships of a person, or what `read` finds.
+    /// The cached memberships of a person, or the result of `read`, which is then
+    /// stored.
     ///
     /// # Errors
     /// Those of `read`.
@@ -162,13 +171,13 @@ impl VerificationCache {
         now: Timestamp,
         read: impl Future<Output = Result<Vec<Membership>>>,
     ) -> Result<Arc<Vec<Membership>>> {
-        if let Some(known) = self.homes.get(invalidations, &person, now) {
+        if let Some(known) = self.person_memberships.get(invalidations, &person, now) {
             return Ok(known);
         }
         let snapshot = invalidations.snapshot();
-        let home = Arc::new(read.await?);
-        // Any other organization may take them in.
-        self.homes.put(person, invalidations.version_of_all(snapshot), &home);
-        Ok(home)
+        let memberships = Arc::new(read.await?);
+        // The person can join any organization, so a change in any of them invalidates the entry.
+        self.person_memberships.put(person, invalidations.version_of_all(snapshot), &memberships);
+        Ok(memberships)
     }
 }

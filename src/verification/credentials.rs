@@ -10,46 +10,51 @@ use base64::engine::general_purpose::STANDARD;
 use super::token_format::PlainToken;
 use crate::platform::{Error, Result};
 
-/// The credential that a request presents, read from its one `Authorization`
-/// header: `VerifiedToken <token>`, `Token <token>`, or Basic with the token as the
-/// password. Nowhere else: not in the query, not in a cookie.
+/// Reads the token that a request presents in its only `Authorization` header:
+/// `Bearer <token>`, `Token <token>`, or Basic with the token as the password.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] when there is none or none that can be good.
-pub fn presented(headers: &HeaderMap) -> Result<PlainToken> {
-    presented_in(headers, &AUTHORIZATION).map(|(_, token)| token)
+/// [`Error::Unauthenticated`] if there is no header, more than one, or one that
+/// contains no well-formed token.
+pub fn read_token(headers: &HeaderMap) -> Result<PlainToken> {
+    read_token_from(headers, &AUTHORIZATION).map(|(_, token)| token)
 }
 
-/// The same from another header, with the user name of Basic credentials.
+/// Reads a token from another header, with the user name if the credentials are
+/// Basic.
 ///
 /// # Errors
 /// As [`presented`].
-pub(super) fn presented_in(headers: &HeaderMap, name: &HeaderName) -> Result<(Option<String>, PlainToken)> {
+pub(super) fn read_token_from(
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<(Option<String>, PlainToken)> {
     let mut all = headers.get_all(name).iter();
     let Some(header) = all.next() else { return Err(Error::Unauthenticated { presented: false }) };
     let bad = Error::Unauthenticated { presented: true };
     if all.next().is_some() {
         return Err(bad);
     }
-    header.to_str().ok().and_then(credential).ok_or(bad)
+    header.to_str().ok().and_then(parse_credential).ok_or(bad)
 }
 
-/// The Basic credentials of a client in OAuth: `Some(None)` for an
-/// `Authorization` that is anything else.
+/// Reads the client credentials of an OAuth request (RFC 6749, 2.3.1): id and
+/// secret. `None` without an `Authorization` header, `Some(None)` if the header
+/// contains no valid Basic credentials.
 #[must_use]
-pub fn credentials(headers: &HeaderMap) -> Option<Option<(String, PlainToken)>> {
+pub fn read_client_credentials(headers: &HeaderMap) -> Option<Option<(String, PlainToken)>> {
     headers.get(AUTHORIZATION)?;
-    let read = presented_in(headers, &AUTHORIZATION).ok();
+    let read = read_token_from(headers, &AUTHORIZATION).ok();
     Some(read.and_then(|(user, token)| user.map(|user| (user, token))))
 }
 
-/// `%5F` is `_`, as forms encode.
-fn unescaped(text: &str) -> String {
+/// Decodes form encoding: `%5F` becomes `_`.
+fn form_decode(text: &str) -> String {
     let pair = format!("x={text}");
     form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-fn credential(header: &str) -> Option<(Option<String>, PlainToken)> {
+fn parse_credential(header: &str) -> Option<(Option<String>, PlainToken)> {
     let (scheme, rest) = header.split_once(' ')?;
     let rest = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token") {
@@ -58,9 +63,9 @@ fn credential(header: &str) -> Option<(Option<String>, PlainToken)> {
     if scheme.eq_ignore_ascii_case("basic") {
         let decoded = zeroize::Zeroizing::new(STANDARD.decode(rest).ok()?);
         let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        // OAuth's clients encode both as a form does (RFC 6749, 2.3.1); neither
-        // ids nor tokens hold anything that this would change.
-        let plain = |text: &str| zeroize::Zeroizing::new(unescaped(text));
+        // OAuth clients form-encode both values (RFC 6749, 2.3.1). Ids and tokens of
+        // other clients contain no character that decoding would change.
+        let plain = |text: &str| zeroize::Zeroizing::new(form_decode(text));
         return PlainToken::parse(&plain(password)).map(|token| (Some(plain(user).to_string()), token));
     }
     None
@@ -82,7 +87,7 @@ mod tests {
             for value in values {
                 headers.append(AUTHORIZATION, value.parse().expect("a header"));
             }
-            presented(&headers).ok().map(|token| token.hash())
+            read_token(&headers).ok().map(|token| token.hash())
         };
         for good in [
             format!("Bearer {text}"),

@@ -1,5 +1,8 @@
-//! Issuers of identities: what they say of themselves (OpenID Connect Discovery
-//! 1.0, section 4), and their keys (RFC 7517), kept in memory for a while.
+//! The published keys of identity providers: the key set (RFC 7517) that the
+//! issuer's metadata names (OpenID Connect Discovery 1.0, section 4), kept in
+//! memory. Keys are fetched only for issuers that an organization trusts, at
+//! most once a minute when no key verifies a signature, and concurrent requests
+//! wait for one fetch.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,34 +16,34 @@ use crate::platform::Timestamp;
 use crate::platform::outbound::Outbound;
 
 /// How long keys are used before they are fetched again.
-const FRESH: Duration = Duration::from_secs(600);
-/// How long they are still used where the issuer cannot be asked.
-const STALE: Duration = Duration::from_secs(3600);
-/// For signatures that no known key verifies an issuer is asked at most once in
-/// this span, whatever is presented; after a failure as well.
-const WINDOW: Duration = Duration::from_secs(60);
-/// How many usable keys of an issuer are tried. Others, for encryption or of
-/// kinds that are not known here, are left out before they are counted.
-const MOST: usize = 100;
+const MAX_KEY_AGE: Duration = Duration::from_secs(600);
+/// How long keys are used if they cannot be fetched again.
+const MAX_STALE_KEY_AGE: Duration = Duration::from_secs(3600);
+/// The shortest time between two fetches because no key verifies a signature,
+/// and after a failed fetch.
+const REFETCH_INTERVAL: Duration = Duration::from_secs(60);
+/// The largest number of usable keys of an issuer. Keys for encryption or of an
+/// unknown kind do not count.
+const MAX_KEYS: usize = 100;
 
-/// What is read of an issuer's metadata.
+/// The part of an issuer's metadata that is used.
 #[derive(Clone, Debug, Deserialize)]
 struct Metadata {
-    /// Must be the issuer itself.
+    /// Must be equal to the issuer whose metadata was fetched.
     issuer: String,
-    /// Where its keys are.
+    /// The URL of the key set.
     jwks_uri: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Keys {
+struct KeySet {
     keys: Vec<Value>,
 }
 
 /// Fetches an issuer's metadata, then its keys.
 async fn fetch(outbound: &Outbound, issuer: &str) -> Result<Vec<VerificationKey>, String> {
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let found: Metadata = outbound.json(&address).await.map_err(|told| format!("{address} {told}"))?;
+    let found: Metadata = outbound.json(&address).await.map_err(|error| format!("{address} {error}"))?;
     if found.issuer != issuer {
         return Err(format!(
             "{address} says that it is “{}”: write the issuer exactly like that",
@@ -48,10 +51,10 @@ async fn fetch(outbound: &Outbound, issuer: &str) -> Result<Vec<VerificationKey>
         ));
     }
     let address = found.jwks_uri;
-    let keys: Keys =
-        outbound.json(&address).await.map_err(|told| format!("its keys at {address}: it {told}"))?;
-    // A key of a kind that is not known here is no reason to refuse the others.
-    let usable: Vec<_> = keys.keys.iter().filter_map(VerificationKey::from_jwk).take(MOST).collect();
+    let keys: KeySet =
+        outbound.json(&address).await.map_err(|error| format!("its keys at {address}: it {error}"))?;
+    // Keys of an unknown kind are ignored, so that the others can be used.
+    let usable: Vec<_> = keys.keys.iter().filter_map(VerificationKey::from_jwk).take(MAX_KEYS).collect();
     if usable.is_empty() {
         return Err(format!(
             "its keys at {address} hold none that could sign (RSA of 2048 to 4096 bits, EC with P-256, P-384 or P-521, Ed25519)"
@@ -60,27 +63,27 @@ async fn fetch(outbound: &Outbound, issuer: &str) -> Result<Vec<VerificationKey>
     Ok(usable)
 }
 
-/// Tries an issuer: its metadata, and that it has keys to verify with.
+/// Checks that an issuer can be used: fetches its metadata and keys.
 ///
 /// # Errors
-/// A sentence: what was asked and what came back.
-pub async fn try_out(outbound: &Outbound, issuer: &str) -> Result<(), String> {
+/// A message that says what was fetched and what the answer was.
+pub async fn check_issuer(outbound: &Outbound, issuer: &str) -> Result<(), String> {
     fetch(outbound, issuer).await.map(drop)
 }
 
-/// What is known of one issuer.
+/// The keys of one issuer, with the times of their fetches.
 #[derive(Debug, Default)]
-struct Known {
-    /// Another allocation after each fetch, also of the same keys.
+struct IssuerKeys {
+    /// A new allocation after each fetch, so that pointers tell fetches apart.
     keys: Arc<[VerificationKey]>,
     fetched_at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
-    /// When it was last asked because no key verified a signature.
+    /// The last fetch because no key verified a signature.
     searched_at: Option<Timestamp>,
 }
 
-impl Known {
-    /// Asks the issuer for its keys.
+impl IssuerKeys {
+    /// Fetches the issuer's keys and records the outcome.
     async fn fetch(&mut self, outbound: &Outbound, issuer: &str, now: Timestamp) -> Result<(), String> {
         match fetch(outbound, issuer).await {
             Ok(keys) => {
@@ -101,75 +104,80 @@ impl Known {
     }
 }
 
-/// What was found out about a signature.
+/// The result of checking a signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Signed {
-    /// A key of the issuer made it.
+pub enum SignatureCheck {
+    /// A key of the issuer verifies the signature.
     Verified,
-    /// Keys that fit did not make it.
-    Wrongly,
-    /// No key fits.
-    Unknown,
+    /// Keys with the right id and algorithm do not verify the signature.
+    Invalid,
+    /// The issuer publishes no key with the right id and algorithm.
+    UnknownKey,
 }
 
-/// The keys of issuers, in memory. Cheap to clone.
+/// The keys of all issuers that were used since the start. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Issuers(Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>>);
+pub struct Issuers(Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<IssuerKeys>>>>>);
 
 impl Issuers {
-    /// Whether one of the keys of a trusted issuer verifies a signature by `id`
-    /// with `algorithm`, as `verifies` says. If none does, the issuer may have
-    /// replaced its keys, even under the same name: it is asked again, once a
-    /// minute at most. Who comes meanwhile waits for that one answer.
+    /// Checks a signature with the keys of a trusted issuer. `id` and `algorithm`
+    /// select the keys; `verifies` checks the signature with one of them. If no
+    /// key verifies it, the issuer may have replaced its keys, even under the
+    /// same id, so they are fetched again, at most once a minute. Concurrent
+    /// calls wait for that fetch.
     ///
     /// # Errors
-    /// A sentence, where the issuer cannot be asked and nothing recent is known.
-    pub async fn check(
+    /// A message for the client, if the keys cannot be fetched and there are none
+    /// that are younger than an hour.
+    pub async fn check_signature(
         &self,
         outbound: &Outbound,
         issuer: &str,
         (id, algorithm): (Option<&str>, SignatureAlgorithm),
         now: Timestamp,
         verifies: impl Fn(&VerificationKey) -> bool,
-    ) -> Result<Signed, String> {
+    ) -> Result<SignatureCheck, String> {
         let known = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry(issuer.to_owned()).or_default().clone()
         };
-        let mut found = Signed::Unknown;
+        let mut found = SignatureCheck::UnknownKey;
         let mut seen = None;
         loop {
             let keys = {
                 let mut known = known.lock().await;
                 let is_first = seen.is_none();
-                let is_old = !Known::is_within(known.fetched_at, FRESH, now);
+                let is_old = !IssuerKeys::is_within(known.fetched_at, MAX_KEY_AGE, now);
                 // Another request may have fetched them since this one looked.
                 let is_new = seen.as_ref().is_some_and(|seen| !Arc::ptr_eq(seen, &known.keys));
-                let searches = !is_first && !is_new && !Known::is_within(known.searched_at, WINDOW, now);
-                let mut told = None;
-                if ((is_first && is_old) || searches) && !Known::is_within(known.failed_at, WINDOW, now) {
+                let searches =
+                    !is_first && !is_new && !IssuerKeys::is_within(known.searched_at, REFETCH_INTERVAL, now);
+                let mut error = None;
+                if ((is_first && is_old) || searches)
+                    && !IssuerKeys::is_within(known.failed_at, REFETCH_INTERVAL, now)
+                {
                     if searches {
                         known.searched_at = Some(now);
                     }
-                    told = known.fetch(outbound, issuer, now).await.err();
+                    error = known.fetch(outbound, issuer, now).await.err();
                 }
-                if !Known::is_within(known.fetched_at, STALE, now) {
-                    let told = told.unwrap_or_else(|| {
+                if !IssuerKeys::is_within(known.fetched_at, MAX_STALE_KEY_AGE, now) {
+                    let error = error.unwrap_or_else(|| {
                         "it did not answer a moment ago; it is asked again soon".to_owned()
                     });
-                    return Err(format!("the identity provider's keys are not to be had: {told}"));
+                    return Err(format!("the identity provider's keys are not to be had: {error}"));
                 }
                 known.keys.clone()
             };
             if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &keys)) {
                 return Ok(found);
             }
-            // Not under the lock: others need not wait for this computation.
-            for key in keys.iter().filter(|key| key.fits(id, algorithm)) {
+            // Outside the lock, so that other requests do not wait for this computation.
+            for key in keys.iter().filter(|key| key.may_have_signed(id, algorithm)) {
                 if verifies(key) {
-                    return Ok(Signed::Verified);
+                    return Ok(SignatureCheck::Verified);
                 }
-                found = Signed::Wrongly;
+                found = SignatureCheck::Invalid;
             }
             seen = Some(keys);
         }

@@ -1,10 +1,10 @@
-//! Reads what verification must know of a token's value and of its owner, where
-//! the cache does not have it, and puts it there under the version of the data
-//! that it depends on.
+//! Loads what verification needs to know about a token and its principal if it
+//! is not in the cache, and stores it there with the version of the data on
+//! which it depends.
 
 use std::sync::Arc;
 
-use super::batch_loader::Row;
+use super::batch_loader::TokenRow;
 use super::principal::{MachinePrincipal, PersonNames, Principal, PrincipalKind, TokenFacts};
 use super::token_format::{PlainToken, TokenHash};
 use super::verifier::Verifier;
@@ -35,8 +35,9 @@ struct AccountRow {
     default_team_slug: Option<String>,
 }
 
-/// Reads what is known of a value, and remembers it; nothing for one that is
-/// unknown or has ended otherwise than by time.
+/// Loads a token by its value and stores it in the cache. Returns `None` if the
+/// value is unknown, or its token, source or principal is revoked, disabled or
+/// deleted. The caller checks the expiry.
 pub(super) async fn load_token(
     verifier: &Verifier,
     value: &PlainToken,
@@ -45,35 +46,37 @@ pub(super) async fn load_token(
 ) -> Result<Option<Arc<TokenFacts>>> {
     let (snapshot, row) = verifier.cache.loader.find(&verifier.context.db, hash).await?;
     let Some(row) = row else { return Ok(None) };
-    let held = row.source_value.as_deref().and_then(TokenHash::stored);
-    let (source, origin) = match (row.source_id, held) {
+    let source_hash = row.source_value.as_deref().and_then(TokenHash::from_stored);
+    let (source, source_row) = match (row.source_id, source_hash) {
         (Some(id), Some(value)) => {
-            let Some(origin) = load_source(verifier, id, value).await? else { return Ok(None) };
-            (Some(Box::new((id, value))), Some(origin))
+            let Some(source_row) = load_source(verifier, id, value).await? else { return Ok(None) };
+            (Some(Box::new((id, value))), Some(source_row))
         }
         (None, None) => (None, None),
         _ => return Ok(None),
     };
     let acts_as = row.acts_as.unwrap_or(value.kind());
-    let narrowed = row.permissions.as_deref().map(principals::permissions);
+    let narrowed = row.permissions.as_deref().map(principals::parse_permissions);
     let principal =
-        load_principal(verifier, acts_as, &row, origin.as_ref(), narrowed, (snapshot, now)).await?;
+        load_principal(verifier, acts_as, &row, source_row.as_ref(), narrowed, (snapshot, now)).await?;
     let Some(principal) = principal else { return Ok(None) };
     let (scope, own_end, own_list) = match &principal {
         Principal::Person { id, .. } => (Dependency::from(*id), None, None),
-        Principal::Machine(machine) if machine.is_over => return Ok(None),
+        Principal::Machine(machine) if machine.is_inactive => return Ok(None),
         Principal::Machine(machine) => {
             (machine.organization.id.into(), machine.expires_at, machine.addresses.clone())
         }
     };
-    // What becomes of a token alone, or of what it was exchanged for, leaves others as they are.
+    // A change of this token or its source invalidates this entry only, not those of other tokens.
     let scopes = [scope, row.token_id.into(), row.source_id.unwrap_or(row.token_id).into()];
     let version = verifier.context.db.invalidations().version(snapshot, &scopes);
     let (source_end, source_stop) =
-        origin.as_ref().map_or((None, None), |origin| (origin.expires_at, origin.stops_at));
+        source_row.as_ref().map_or((None, None), |source_row| (source_row.expires_at, source_row.stops_at));
     let ends = [row.stops_at, row.expires_at, own_end, source_end, source_stop];
-    let lists = [&row.allowed_addresses].into_iter().chain(origin.as_ref().map(|it| &it.allowed_addresses));
-    let mut addresses = lists.filter_map(|list| limits(list).transpose()).collect::<Result<Vec<_>>>()?;
+    let lists =
+        [&row.allowed_addresses].into_iter().chain(source_row.as_ref().map(|it| &it.allowed_addresses));
+    let mut addresses =
+        lists.filter_map(|list| parse_allow_list(list).transpose()).collect::<Result<Vec<_>>>()?;
     addresses.extend(own_list);
     let facts = Arc::new(TokenFacts {
         token: row.token_id,
@@ -90,13 +93,14 @@ pub(super) async fn load_token(
     Ok(Some(facts))
 }
 
-/// A list of addresses as it is stored; nothing where it lets everybody in.
-fn limits(stored: &str) -> Result<Option<IpAllowList>> {
+/// Parses a stored IP allow-list; `None` if it allows every address.
+fn parse_allow_list(stored: &str) -> Result<Option<IpAllowList>> {
     let list = if stored.is_empty() { return Ok(None) } else { IpAllowList::parse(stored) };
     list.map(Some).map_err(Error::internal)
 }
 
-/// What an access token was exchanged for, while it and that very value of it live.
+/// Loads the token for which an access token was exchanged, if it is not revoked
+/// and the exchanged value of it still exists.
 async fn load_source(verifier: &Verifier, id: TokenId, value: TokenHash) -> Result<Option<SourceRow>> {
     Ok(sql("SELECT t.name, t.expires_at, v.stops_at, t.allowed_addresses \
          FROM tokens t JOIN token_values v ON v.hash = $2 WHERE t.id = $1 AND t.revoked_at IS NULL")
@@ -109,8 +113,8 @@ async fn load_source(verifier: &Verifier, id: TokenId, value: TokenHash) -> Resu
 async fn load_principal(
     verifier: &Verifier,
     token: TokenKind,
-    row: &Row,
-    origin: Option<&SourceRow>,
+    row: &TokenRow,
+    source_row: Option<&SourceRow>,
     narrowed: Option<Permissions>,
     at: (Snapshot, Timestamp),
 ) -> Result<Option<Principal>> {
@@ -130,7 +134,7 @@ async fn load_principal(
         (TokenKind::ServiceToken, ..) => row.source_id.unwrap_or(row.token_id).number(),
         _ => return Ok(None),
     };
-    let read = Box::pin(load_machine(verifier, token, organization, row, (origin, at)));
+    let read = Box::pin(load_machine(verifier, token, organization, row, (source_row, at)));
     let machine = match verifier
         .cache
         .machines
@@ -150,23 +154,23 @@ async fn load_principal(
     })))
 }
 
-/// Reads what a principal is and holds.
+/// Loads a machine principal with its grants.
 async fn load_machine(
     verifier: &Verifier,
     token: TokenKind,
     organization: OrganizationId,
-    row: &Row,
-    (origin, at): (Option<&SourceRow>, (Snapshot, Timestamp)),
+    row: &TokenRow,
+    (source_row, at): (Option<&SourceRow>, (Snapshot, Timestamp)),
 ) -> Result<MachinePrincipal> {
     let db = &verifier.context.db;
-    let read = Box::pin(principals::organization(db, organization));
-    // One of it for all of its machines.
+    let read = Box::pin(principals::load_organization(db, organization));
+    // All machine principals of an organization share one entry of the cache.
     let organization = verifier
         .cache
         .organizations
         .get_or_load(db.invalidations(), organization, organization, at, read)
         .await?;
-    let whole = |kind, id: String, name: String, subject| MachinePrincipal {
+    let base = |kind, id: String, name: String, subject| MachinePrincipal {
         kind,
         id,
         name,
@@ -174,7 +178,7 @@ async fn load_machine(
         team: None,
         default_team: None,
         subject: Arc::new(subject),
-        is_over: false,
+        is_inactive: false,
         expires_at: None,
         addresses: None,
     };
@@ -190,33 +194,34 @@ async fn load_machine(
                 .await?;
             let account = account.ok_or(Error::NotFound)?;
             let home = account.team_id.map_or(AccountOwner::Organization, AccountOwner::Team);
-            let subject = principals::of_account(db, &organization, id, home, &account.role).await?;
+            let subject =
+                principals::load_account_subject(db, &organization, id, home, &account.role).await?;
             Ok(MachinePrincipal {
                 team: account.team_slug.map(Arc::from),
                 default_team: account.default_team_slug.map(Arc::from),
-                is_over: account.disabled_at.is_some() || account.deleted_at.is_some(),
+                is_inactive: account.disabled_at.is_some() || account.deleted_at.is_some(),
                 expires_at: account.expires_at,
-                addresses: limits(&account.allowed_addresses)?,
-                ..whole(PrincipalKind::ServiceAccount, id.to_string(), account.name, subject)
+                addresses: parse_allow_list(&account.allowed_addresses)?,
+                ..base(PrincipalKind::ServiceAccount, id.to_string(), account.name, subject)
             })
         }
         (TokenKind::Team, _, Some(id)) => {
             let team: Option<(String, String, String)> =
                 sql("SELECT slug, name, role FROM teams WHERE id = $1").bind(id).optional(db).await?;
             let (slug, name, role) = team.ok_or(Error::NotFound)?;
-            let subject = principals::of_team(db, &organization, id, &role).await?;
+            let subject = principals::load_team_subject(db, &organization, id, &role).await?;
             let team = Some(slug.into());
-            Ok(MachinePrincipal { team, ..whole(PrincipalKind::Team, id.to_string(), name, subject) })
+            Ok(MachinePrincipal { team, ..base(PrincipalKind::Team, id.to_string(), name, subject) })
         }
         (TokenKind::Organization, ..) => {
             let (id, name) = (organization.id.to_string(), organization.name.clone());
-            Ok(whole(PrincipalKind::Organization, id, name, principals::of_organization()))
+            Ok(base(PrincipalKind::Organization, id, name, principals::organization_subject()))
         }
         _ => {
             let id = row.source_id.unwrap_or(row.token_id);
-            let subject = principals::of_service_token(db, &organization, id).await?;
-            let name = origin.map_or(&row.name, |origin| &origin.name).clone();
-            Ok(whole(PrincipalKind::ServiceToken, id.to_string(), name, subject))
+            let subject = principals::load_service_token_subject(db, &organization, id).await?;
+            let name = source_row.map_or(&row.name, |source_row| &source_row.name).clone();
+            Ok(base(PrincipalKind::ServiceToken, id.to_string(), name, subject))
         }
     }
 }

@@ -1,8 +1,10 @@
 //! How programs prove who they are: the format of tokens, the credentials that
 //! a request presents, the lookup of their owner behind a cache, and what is
-//! recorded of their use. Everything that asks "whose token is this?" comes
-//! here: the API, the verification protocols and the OAuth endpoints. Cached
-//! data are facts; every decision is made anew for each request.
+//! recorded of their use. The API, the verification protocols and the OAuth
+//! endpoints all use [`verify`](mod@verify).
+//!
+//! The cache contains loaded data, never decisions: expiry, IP allow-lists and
+//! permissions are checked for every request.
 
 pub mod assertion;
 pub mod attribution;

@@ -1,5 +1,6 @@
-//! What verification knows of a token and its owner: the facts that are cached,
-//! and the token of one request. Types only; nothing here reads or decides.
+//! The types of verification: the cached data about a token ([`TokenFacts`]) and
+//! its principal, and the verified token of one request ([`VerifiedToken`]).
+//! Nothing here loads data or makes decisions.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,20 +16,19 @@ use crate::platform::text::string_enum;
 use crate::platform::web::RequestContext;
 use crate::principals::OrganizationFacts;
 
-/// A token that is good at this moment: what is known of its value, and how it
-/// came.
+/// The valid token of a request. Only `verify` creates one.
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     pub(super) facts: Arc<TokenFacts>,
-    /// The value that was presented (one of two while an overlap lasts).
+    /// The hash of the presented value (one of two during an overlap).
     pub value: TokenHash,
-    /// When it was looked at.
+    /// When the token was verified.
     pub at: Timestamp,
-    /// Its kind.
+    /// The token's own kind, from its prefix.
     pub kind: TokenKind,
-    /// How it is shown.
+    /// The prefix and the last four characters, for display.
     pub hint: Hint,
-    /// Where the request came from.
+    /// The request that presented the token.
     pub request: RequestContext,
 }
 
@@ -40,7 +40,7 @@ impl Deref for VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// As the audit log names it.
+    /// The actor for the audit log: the principal of the token.
     #[must_use]
     pub fn actor(&self) -> Actor {
         let principal = &self.principal;
@@ -50,84 +50,89 @@ impl VerifiedToken {
     }
 }
 
-/// What is known of a value, whoever asks and from wherever: what is remembered.
+/// The data about a token value that is the same for every request, and is
+/// therefore cached.
 #[derive(Clone, Debug)]
 pub struct TokenFacts {
     /// The token's id.
     pub token: TokenId,
-    /// The kind of token that it stands for: its own, or that of an access
-    /// token's origin.
+    /// The kind of credential that the token stands for: its own kind, or for an
+    /// access token the kind of what it was exchanged for.
     pub acts_as: TokenKind,
-    /// What an access token was exchanged for: the token, and which value of it.
+    /// The token for which an access token was exchanged, and the hash of the
+    /// exchanged value. `None` for other tokens and for external identities.
     pub source: Option<Box<(TokenId, TokenHash)>>,
-    /// When this value stops, whichever of its ends comes first.
+    /// When this value stops working: the earliest of the ends of the value, the
+    /// token, its source and its account. `None` if there is no end.
     pub expires_at: Option<Timestamp>,
-    /// When this value was made.
+    /// When this value was generated.
     pub issued_at: Timestamp,
-    /// What it is narrowed to, if it is.
+    /// The permissions that the token is narrowed to; `None` if it is not.
     pub narrowed: Option<Permissions>,
-    /// Whether the value has a successor, and lives on beside it for a while.
+    /// Whether the token was regenerated and this is the old value, during the
+    /// overlap.
     pub is_old: bool,
-    /// From where it may be used: each list must let a request in. Those that
-    /// let everybody in are left out.
+    /// The IP allow-lists of the token, its source and its account. All of them
+    /// must allow a request. Empty lists are left out.
     pub addresses: Box<[IpAllowList]>,
-    /// Whom it acts as.
+    /// The principal that the token acts as.
     pub principal: Principal,
 }
 
-// A hundred thousand and more are remembered.
+// The cache contains a hundred thousand of these.
 const _: () = assert!(size_of::<TokenFacts>() <= 144);
 
-/// Whom a token acts as.
+/// The principal that a token acts as.
 #[derive(Clone, Debug)]
 pub enum Principal {
     /// A person, in every organization that they belong to.
     Person {
-        /// Their id.
+        /// The person's id.
         id: PersonId,
-        /// Their display name and their username.
+        /// Display name and username.
         names: Arc<PersonNames>,
     },
-    /// Anything else, in its one organization.
+    /// A machine principal, in its only organization.
     Machine(Arc<MachinePrincipal>),
 }
 
-/// What a person is called.
+/// The names of a person.
 #[derive(Clone, Debug)]
 pub struct PersonNames {
-    /// Their display name.
+    /// The display name.
     pub name: String,
-    /// Their username.
+    /// Unique in the installation.
     pub username: String,
 }
 
-/// A principal that is no person.
+/// A service account, service token, team or organization as the owner of a
+/// token.
 #[derive(Clone, Debug)]
 pub struct MachinePrincipal {
-    /// What it is.
+    /// The kind of the principal.
     pub kind: PrincipalKind,
-    /// Its id.
+    /// The principal's id, with its prefix.
     pub id: String,
-    /// Its name.
+    /// The display name.
     pub name: String,
-    /// Its organization.
+    /// The principal's organization.
     pub organization: Arc<OrganizationFacts>,
-    /// Its own team's slug, where it has one.
+    /// The slug of the team that the principal is or is scoped to.
     pub team: Option<Arc<str>>,
-    /// Its default team's slug, where it has one.
+    /// The slug of the default team, for an organization-scoped account.
     pub default_team: Option<Arc<str>>,
-    /// What it is and holds.
+    /// The principal as the subject of decisions.
     pub subject: Arc<Subject>,
-    /// Whether it is disabled or deleted.
-    pub(super) is_over: bool,
-    /// When it ends.
+    /// Whether the account is disabled or deleted.
+    pub(super) is_inactive: bool,
+    /// When the account's lifetime ends.
     pub(super) expires_at: Option<Timestamp>,
-    /// From where it may be used; nothing where from everywhere.
+    /// The account's IP allow-list; `None` if it allows every address.
     pub(super) addresses: Option<IpAllowList>,
 }
 
 string_enum! {
-    /// The kinds of principal.
+    /// The kinds of principal, as responses name them.
     PrincipalKind {
         /// A person.
         Person = "person",
@@ -155,7 +160,7 @@ impl From<PrincipalKind> for ActorKind {
 }
 
 impl Principal {
-    /// What it is.
+    /// The kind of the principal.
     #[must_use]
     pub fn kind(&self) -> PrincipalKind {
         match self {
@@ -164,7 +169,7 @@ impl Principal {
         }
     }
 
-    /// Its id.
+    /// The principal's id, with its prefix.
     #[must_use]
     pub fn id(&self) -> Cow<'_, str> {
         match self {
@@ -173,7 +178,7 @@ impl Principal {
         }
     }
 
-    /// What it is called by a machine: a person's username, else its name.
+    /// A person's username; the name of a machine principal.
     #[must_use]
     pub fn username(&self) -> &str {
         match self {
@@ -182,7 +187,7 @@ impl Principal {
         }
     }
 
-    /// Its name.
+    /// The display name.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -192,29 +197,29 @@ impl Principal {
     }
 }
 
-/// A service that proved who it is.
+/// A registered service that authenticated with its secret.
 #[derive(Clone, Debug)]
 pub struct ServiceCaller {
-    /// Its id.
+    /// The service's id.
     pub id: ServiceId,
-    /// Its name.
+    /// The display name.
     pub name: Arc<str>,
-    /// The kinds of token that it accepts.
+    /// The kinds of token that the service accepts.
     pub kinds: Vec<TokenKind>,
-    /// Its organization: it learns of no other.
+    /// The service's organization. It can verify tokens of this one only.
     pub organization: Arc<OrganizationFacts>,
 }
 
-/// What is remembered of a secret.
+/// The cached data about a service secret.
 #[derive(Clone, Debug)]
 pub struct SecretFacts {
     pub(super) token: TokenId,
-    /// The first of its ends.
+    /// The earlier one of the ends of the value and of the secret.
     pub(super) expires_at: Option<Timestamp>,
     pub(super) service: Arc<ServiceCaller>,
 }
 
-/// Whether a moment has come: at `exp` itself a token is over.
-pub(super) fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
+/// Whether an end has been reached. A token is no longer valid at its end itself.
+pub(super) fn has_ended(end: Option<Timestamp>, now: Timestamp) -> bool {
     end.is_some_and(|end| now >= end)
 }

@@ -1,7 +1,6 @@
-//! Tokens that were presented and work no longer, in the audit log. A program
-//! that goes on with a revoked or expired token, or somebody who found one, is
-//! told by an event: one an hour for each token and node. Values that belong to
-//! no token are not told, because nobody could find them.
+//! Audit events for refused tokens: a program still uses a revoked or expired
+//! token, or somebody found one. At most one event per hour is written for each
+//! value and node. Values that belong to no token are not recorded.
 
 use std::time::Duration;
 
@@ -16,12 +15,13 @@ use crate::platform::id::{OrganizationId, PersonId, TokenId};
 use crate::platform::web::RequestContext;
 use crate::platform::{Result, Timestamp, sql};
 
-/// How long a value is not looked at again.
+/// The shortest time between two events about one value.
 const RECORD_AGAIN_AFTER: Duration = Duration::from_secs(3600);
-/// So many values are remembered.
+/// The largest number of values for which the time is kept.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// The values that were looked at lately, each until it is looked at again.
+/// The values that were recorded recently, each with the time until which it is
+/// not recorded again.
 pub struct RefusedTokens(Cache<TokenHash, Timestamp>);
 
 impl std::fmt::Debug for RefusedTokens {
@@ -37,7 +37,7 @@ impl Default for RefusedTokens {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+struct RefusedTokenRow {
     id: TokenId,
     kind: TokenKind,
     name: String,
@@ -49,7 +49,7 @@ struct Row {
     stops_at: Option<Timestamp>,
 }
 
-impl Row {
+impl RefusedTokenRow {
     fn reason(&self, now: Timestamp) -> &'static str {
         let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
         if self.revoked_at.is_some() {
@@ -59,15 +59,15 @@ impl Row {
         } else if is_over(self.stops_at) {
             "replaced"
         } else {
-            // Its account, its origin, or the service account's own end.
+            // The account or the source of the token has ended.
             "holder ended"
         }
     }
 }
 
 impl RefusedTokens {
-    /// Tells of a value that was refused. What goes wrong is logged: the answer
-    /// is a refusal in any case.
+    /// Records a refused value in the audit log, unless it was recorded recently.
+    /// Errors are only logged, because the request is refused in any case.
     pub(super) async fn record(&self, context: &Context, value: &PlainToken, request: &RequestContext) {
         let (hash, now) = (value.hash(), context.clock.now());
         if self.0.get(&hash).is_some_and(|until| now < until) {
@@ -86,7 +86,7 @@ async fn record_refusal(
     request: &RequestContext,
     now: Timestamp,
 ) -> Result<()> {
-    let row: Option<Row> = sql("SELECT t.id, t.kind, t.name, v.hint, t.organization_id, t.person_id, t.revoked_at, \
+    let row: Option<RefusedTokenRow> = sql("SELECT t.id, t.kind, t.name, v.hint, t.organization_id, t.person_id, t.revoked_at, \
             t.expires_at, v.stops_at FROM token_values v JOIN tokens t ON t.id = v.token_id WHERE v.hash = $1")
     .bind(hash)
     .optional(&context.db)

@@ -1,11 +1,12 @@
-//! A registered service, by its secret: who may ask the verification endpoints.
+//! Authentication of registered services by their secret. Only services can call
+//! the verification endpoints, and a service secret can do nothing else.
 
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName};
 
-use super::credentials::presented_in;
-use super::principal::{SecretFacts, ServiceCaller, passed};
+use super::credentials::read_token_from;
+use super::principal::{SecretFacts, ServiceCaller, has_ended};
 use super::token_format::{PlainToken, TokenHash};
 use super::verifier::Verifier;
 use crate::access::TokenKind;
@@ -15,7 +16,7 @@ use crate::platform::{Error, Result, Timestamp, sql};
 use crate::principals::OrganizationRow;
 
 #[derive(sqlx::FromRow)]
-struct Row {
+struct ServiceRow {
     token_id: TokenId,
     service_id: ServiceId,
     service_name: String,
@@ -26,23 +27,23 @@ struct Row {
     organization: OrganizationRow,
 }
 
-/// Reads the service's secret from a header (`VerifiedToken <secret>`, or Basic with
-/// the service's id and the secret) and looks it up.
+/// Authenticates a service by the secret in a header: `Bearer <secret>`, or Basic
+/// with the service's id and the secret.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] without one or with one that is not good;
-/// [`Error::TooMany`] after many of those.
+/// [`Error::Unauthenticated`] without a valid secret; [`Error::TooMany`] after
+/// many failures from one network; when the database cannot.
 pub async fn authenticate(
     verifier: &Verifier,
     request: &RequestContext,
     headers: &HeaderMap,
     name: &HeaderName,
 ) -> Result<Arc<ServiceCaller>> {
-    let found = find(verifier, request, headers, name).await;
+    let found = authenticate_header(verifier, request, headers, name).await;
     found.map_err(|error| verifier.rate_limits.count_failure(request.ip, error))
 }
 
-/// The same with the service's id and secret.
+/// Authenticates a service by its id and secret, as an OAuth client sends them.
 ///
 /// # Errors
 /// As [`authenticate`].
@@ -56,13 +57,13 @@ pub async fn authenticate_as(
     found.map_err(|error| verifier.rate_limits.count_failure(request.ip, error))
 }
 
-async fn find(
+async fn authenticate_header(
     verifier: &Verifier,
     request: &RequestContext,
     headers: &HeaderMap,
     name: &HeaderName,
 ) -> Result<Arc<ServiceCaller>> {
-    let (user, secret) = presented_in(headers, name)?;
+    let (user, secret) = read_token_from(headers, name)?;
     find_service(verifier, request, user.as_deref(), &secret).await
 }
 
@@ -81,25 +82,27 @@ async fn find_service(
         Some(known) => known,
         None => Box::pin(load_service(verifier, hash)).await?.ok_or_else(|| refused.clone())?,
     };
-    if passed(known.expires_at, now) || user.is_some_and(|user| user != known.service.id.to_string()) {
+    if has_ended(known.expires_at, now) || user.is_some_and(|user| user != known.service.id.to_string()) {
         return Err(refused);
     }
     verifier.usage.record_secret(now, hash, known.token, request);
     Ok(known.service.clone())
 }
 
-/// Reads what is known of a secret, and remembers it.
+/// Loads the service of a secret and stores it in the cache. Returns `None` if
+/// the secret is unknown or revoked, or the service is disabled.
 async fn load_service(verifier: &Verifier, hash: TokenHash) -> Result<Option<Arc<SecretFacts>>> {
     let snapshot = verifier.context.db.invalidations().snapshot();
-    let row: Option<Row> = sql("SELECT t.id AS token_id, s.id AS service_id, s.name AS service_name, \
+    let row: Option<ServiceRow> =
+        sql("SELECT t.id AS token_id, s.id AS service_id, s.name AS service_name, \
             s.accepted_kinds, v.stops_at, t.expires_at, \
             o.id AS organization_id, o.slug AS organization_slug, o.name AS organization_name, o.policy \
          FROM token_values v JOIN tokens t ON t.id = v.token_id AND t.revoked_at IS NULL \
          JOIN services s ON s.id = t.service_id AND s.disabled_at IS NULL \
          JOIN organizations o ON o.id = s.organization_id WHERE v.hash = $1")
-    .bind(hash)
-    .optional(&verifier.context.db)
-    .await?;
+        .bind(hash)
+        .optional(&verifier.context.db)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let known = Arc::new(SecretFacts {
         token: row.token_id,
@@ -108,7 +111,7 @@ async fn load_service(verifier: &Verifier, hash: TokenHash) -> Result<Option<Arc
             id: row.service_id,
             name: row.service_name.into(),
             kinds: TokenKind::parse_list(&row.accepted_kinds),
-            organization: Arc::new(row.organization.facts(&verifier.context.db).await?),
+            organization: Arc::new(row.organization.load_facts(&verifier.context.db).await?),
         }),
     });
     let version = verifier

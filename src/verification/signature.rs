@@ -1,7 +1,8 @@
 //! Signatures of JWTs (RFC 7515, RFC 7518, RFC 8037, RFC 9864) and the public
-//! keys that verify them (RFC 7517). An algorithm is matched with the kind and
-//! the curve of a key before anything is computed, so that no key is used for
-//! what it was not made for. A key that cannot verify anything here is no key.
+//! keys that verify them (RFC 7517). Before a signature is computed, the
+//! algorithm is compared with the kind and the curve of the key, so that a key is
+//! never used with an algorithm for which it was not made. Only asymmetric
+//! algorithms are supported.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,23 +10,23 @@ use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use p521::ecdsa::signature::Verifier as _;
 use serde_json::{Map, Value};
 
-/// The lengths of RSA keys, in bits: the least of RFC 7518, 3.3, and the most
-/// that is verified in reasonable time.
+/// The accepted lengths of RSA keys in bits. RFC 7518, 3.3 requires at least
+/// 2048; more than 4096 would take too long to verify.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
-/// How a JWT is signed: with a private key. With `none` or a shared secret
-/// anybody could sign.
+/// An asymmetric signature algorithm. `none` and algorithms with a shared secret
+/// are not supported, because anybody could sign with them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SignatureAlgorithm {
-    /// One that the JWT library has.
+    /// An algorithm that the JWT library supports.
     Common(Algorithm),
-    /// ECDSA with P-521 and SHA-512.
+    /// ECDSA with P-521 and SHA-512, which the JWT library does not support.
     Es512,
 }
 
-/// The names of the algorithms. `EdDSA` is the older name of `Ed25519`, the one
-/// curve of it that is in use.
-const NAMES: [(&str, SignatureAlgorithm); 11] = [
+/// The values of `alg`. `EdDSA` is the older name of `Ed25519`, the only curve of
+/// it in use (RFC 9864).
+const ALGORITHMS: [(&str, SignatureAlgorithm); 11] = [
     ("RS256", SignatureAlgorithm::Common(Algorithm::RS256)),
     ("RS384", SignatureAlgorithm::Common(Algorithm::RS384)),
     ("RS512", SignatureAlgorithm::Common(Algorithm::RS512)),
@@ -40,16 +41,16 @@ const NAMES: [(&str, SignatureAlgorithm); 11] = [
 ];
 
 impl SignatureAlgorithm {
-    /// The algorithm of this name (`alg`).
+    /// The algorithm with this name (the value of `alg`).
     #[must_use]
-    pub fn find(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
+    pub fn from_name(name: &str) -> Option<Self> {
+        ALGORITHMS.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
     }
 
-    /// All names, for messages.
+    /// All supported names, for error messages.
     #[must_use]
-    pub fn names() -> String {
-        NAMES.map(|(name, _)| name).join(", ")
+    pub fn list_names() -> String {
+        ALGORITHMS.map(|(name, _)| name).join(", ")
     }
 }
 
@@ -66,7 +67,8 @@ enum Material {
 #[derive(Clone)]
 pub struct VerificationKey {
     id: Option<String>,
-    /// The one algorithm that it is for, where it says so.
+    /// The value of `alg` in the JWK: the only algorithm for which the key may be
+    /// used.
     algorithm: Option<SignatureAlgorithm>,
     material: Material,
 }
@@ -81,8 +83,8 @@ impl std::fmt::Debug for VerificationKey {
 }
 
 impl VerificationKey {
-    /// Reads a JWK. None for one that verifies nothing here: of another kind or
-    /// curve, too short, malformed, or meant for something else.
+    /// Parses a JWK. `None` if the key cannot be used here: it has an unsupported
+    /// kind, curve or length, is malformed, or is not for signatures.
     #[must_use]
     pub fn from_jwk(jwk: &Value) -> Option<Self> {
         let jwk = jwk.as_object()?;
@@ -96,17 +98,17 @@ impl VerificationKey {
         }
         let algorithm = match jwk.get("alg") {
             None => None,
-            Some(name) => Some(SignatureAlgorithm::find(name.as_str()?)?),
+            Some(name) => Some(SignatureAlgorithm::from_name(name.as_str()?)?),
         };
         let id = match jwk.get("kid") {
             None => None,
             Some(id) => Some(id.as_str()?.to_owned()),
         };
-        let key = Self { id, algorithm, material: material(jwk)? };
+        let key = Self { id, algorithm, material: parse_material(jwk)? };
         algorithm.is_none_or(|algorithm| key.is_made_for(algorithm)).then_some(key)
     }
 
-    /// Whether kind and curve are those of an algorithm.
+    /// Whether the kind and the curve of the key match the algorithm.
     fn is_made_for(&self, algorithm: SignatureAlgorithm) -> bool {
         use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
         use SignatureAlgorithm::{Common, Es512};
@@ -119,16 +121,16 @@ impl VerificationKey {
         }
     }
 
-    /// Whether a signature with this algorithm, by a key of this id if one is
-    /// named, may be one by this key.
+    /// Whether this key can have made a signature with this algorithm and, if the
+    /// JWT names one, this key id (`kid`).
     #[must_use]
-    pub fn fits(&self, id: Option<&str>, algorithm: SignatureAlgorithm) -> bool {
+    pub fn may_have_signed(&self, id: Option<&str>, algorithm: SignatureAlgorithm) -> bool {
         (id.is_none() || id == self.id.as_deref())
             && self.algorithm.is_none_or(|own| own == algorithm)
             && self.is_made_for(algorithm)
     }
 
-    /// Whether this key made the signature (base64url) of a message.
+    /// Whether this key verifies the signature (base64url) of a message.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &str, algorithm: SignatureAlgorithm) -> bool {
         if !self.is_made_for(algorithm) {
@@ -149,7 +151,7 @@ impl VerificationKey {
     }
 }
 
-fn material(jwk: &Map<String, Value>) -> Option<Material> {
+fn parse_material(jwk: &Map<String, Value>) -> Option<Material> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
     let point = |length: usize| {
@@ -164,7 +166,10 @@ fn material(jwk: &Map<String, Value>) -> Option<Material> {
         ("RSA", _) => {
             let (n, e) = (bytes("n")?, bytes("e")?);
             let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
-            let good = RSA_BITS.contains(&bits(&n)) && odd(&n) && odd(&e) && (2..=33).contains(&bits(&e));
+            let good = RSA_BITS.contains(&bit_length(&n))
+                && odd(&n)
+                && odd(&e)
+                && (2..=33).contains(&bit_length(&e));
             let key =
                 good.then(|| DecodingKey::from_rsa_components(text("n")?, text("e")?).ok()).flatten()?;
             Some(Material::Rsa(key))
@@ -182,8 +187,8 @@ fn material(jwk: &Map<String, Value>) -> Option<Material> {
     }
 }
 
-/// The length of a number in bits, without leading zeros.
-fn bits(number: &[u8]) -> usize {
+/// The length in bits of a big-endian number, without leading zeros.
+fn bit_length(number: &[u8]) -> usize {
     let Some(first) = number.iter().position(|byte| *byte != 0) else { return 0 };
     (number.len() - first) * 8 - number[first].leading_zeros() as usize
 }
@@ -269,20 +274,20 @@ mod tests {
         let key = VerificationKey::from_jwk(&jwk).expect("a key");
         let signature: p521::ecdsa::Signature = signing.sign(b"message");
         let signature = encoded(&signature.to_bytes());
-        let algorithm = SignatureAlgorithm::find("ES512").expect("known");
-        assert!(key.fits(None, algorithm) && key.verifies(b"message", &signature, algorithm));
+        let algorithm = SignatureAlgorithm::from_name("ES512").expect("known");
+        assert!(key.may_have_signed(None, algorithm) && key.verifies(b"message", &signature, algorithm));
         assert!(!key.verifies(b"massage", &signature, algorithm));
         assert!(!key.verifies(b"message", "", algorithm));
-        let other = SignatureAlgorithm::find("ES256").expect("known");
-        assert!(!key.fits(None, other) && !key.verifies(b"message", &signature, other));
+        let other = SignatureAlgorithm::from_name("ES256").expect("known");
+        assert!(!key.may_have_signed(None, other) && !key.verifies(b"message", &signature, other));
     }
 
     #[test]
     fn no_algorithm_takes_a_shared_secret() {
         for name in ["none", "HS256", "HS384", "HS512", "", "ES256K", "Ed448", "RSA-OAEP", "eddsa"] {
-            assert_eq!(SignatureAlgorithm::find(name), None, "{name}");
+            assert_eq!(SignatureAlgorithm::from_name(name), None, "{name}");
         }
-        assert_eq!(SignatureAlgorithm::find("Ed25519"), SignatureAlgorithm::find("EdDSA"));
+        assert_eq!(SignatureAlgorithm::from_name("Ed25519"), SignatureAlgorithm::from_name("EdDSA"));
     }
 
     proptest::proptest! {
@@ -291,7 +296,7 @@ mod tests {
             for (kty, crv) in [("EC", "P-256"), ("EC", "P-521"), ("OKP", "Ed25519"), ("RSA", "")] {
                 let jwk = json!({ "kty": kty, "crv": crv, "x": x, "y": x, "n": x, "e": "AQAB" });
                 if let Some(key) = VerificationKey::from_jwk(&jwk) {
-                    for (_, algorithm) in NAMES {
+                    for (_, algorithm) in ALGORITHMS {
                         let _ = key.verifies(b"message", &signature, algorithm);
                     }
                 }

@@ -1,10 +1,10 @@
-//! What a token looks like, and how it is kept.
+//! The format of token values and of their hashes.
 //!
-//! Prefix, 30 random base62 characters (178 bits), and the CRC-32 (ISO HDLC,
-//! the one of gzip and PNG) of those 30 as 6 base62 characters, most
-//! significant first. Digits are `0-9A-Za-z`. A typo or a truncated copy is
-//! refused by its checksum, before any database work; scanners for leaked
-//! credentials can do the same.
+//! A value consists of the prefix of its kind, 30 random base62 characters
+//! (178 bits), and 6 base62 characters with the CRC-32 (ISO HDLC, as in gzip and
+//! PNG) of the random characters, most significant first. The digits are
+//! `0-9A-Za-z`. A value with a wrong checksum is refused without any database
+//! work, and scanners for leaked credentials can check it, too.
 
 use std::fmt::Write as _;
 
@@ -15,12 +15,12 @@ use crate::access::TokenKind;
 use crate::platform::Random;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const RANDOM: usize = 30;
-const CHECK: usize = 6;
-/// `tsra_` and the like.
-const PREFIX: usize = 5;
+const RANDOM_LENGTH: usize = 30;
+const CHECKSUM_LENGTH: usize = 6;
+/// The length of a prefix like `tsra_`.
+const PREFIX_LENGTH: usize = 5;
 
-/// The prefix of a kind.
+/// The prefix of the values of this kind.
 #[must_use]
 pub const fn prefix(kind: TokenKind) -> &'static str {
     match kind {
@@ -34,8 +34,9 @@ pub const fn prefix(kind: TokenKind) -> &'static str {
     }
 }
 
-/// A token's value. Not shown, not serialized, not stored; wiped on drop. Its
-/// only way out is [`PlainToken::reveal`], its only way into SQL its hash.
+/// The value of a token. It cannot be displayed, serialized or bound to SQL, and
+/// it is wiped on drop. Only [`PlainToken::reveal`] returns the text; only the
+/// hash is stored.
 #[derive(Clone)]
 pub struct PlainToken {
     kind: TokenKind,
@@ -48,8 +49,7 @@ impl std::fmt::Debug for PlainToken {
     }
 }
 
-/// SHA-256 of a value: right for 178 random bits, where a slow hash would only
-/// slow down every call.
+/// The SHA-256 hash of a value. A fast hash is sufficient for 178 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TokenHash([u8; 32]);
 
@@ -66,15 +66,15 @@ impl From<TokenHash> for crate::platform::db::Value {
 }
 
 impl TokenHash {
-    /// As it is stored.
+    /// Converts stored bytes; `None` if there are not 32.
     #[must_use]
-    pub fn stored(bytes: &[u8]) -> Option<Self> {
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 }
 
-/// How a value is shown where it is not to be told: prefix and last four,
-/// `tsra_…x7Qp`.
+/// The part of a value that can be shown after the reveal: prefix and last four
+/// characters, `tsra_…x7Qp`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hint {
     kind: TokenKind,
@@ -95,61 +95,61 @@ impl serde::Serialize for Hint {
 }
 
 impl PlainToken {
-    /// A new value.
+    /// Generates a new value.
     #[must_use]
     pub fn generate(kind: TokenKind, random: &Random) -> Self {
-        let body = Zeroizing::new(random.characters(BASE62, RANDOM));
+        let body = Zeroizing::new(random.characters(BASE62, RANDOM_LENGTH));
         let check = checksum(body.as_bytes());
-        let mut text = Zeroizing::new(String::with_capacity(PREFIX + RANDOM + CHECK));
+        let mut text = Zeroizing::new(String::with_capacity(PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH));
         text.push_str(prefix(kind));
         text.push_str(&body);
         text.extend(check.map(char::from));
         Self { kind, text }
     }
 
-    /// Reads a value that somebody presents. `None` for anything that this
-    /// installation cannot have made: no database is asked about it.
+    /// Parses a presented value. `None` if the length, the prefix or the checksum
+    /// is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != PREFIX + RANDOM + CHECK || !text.is_ascii() {
+        if text.len() != PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH || !text.is_ascii() {
             return None;
         }
-        let (start, rest) = text.split_at(PREFIX);
+        let (start, rest) = text.split_at(PREFIX_LENGTH);
         let kind = TokenKind::ALL.iter().copied().find(|kind| prefix(*kind) == start)?;
-        let (body, check) = rest.split_at(RANDOM);
+        let (body, check) = rest.split_at(RANDOM_LENGTH);
         let whole = body.bytes().all(|byte| byte.is_ascii_alphanumeric());
         (whole && checksum(body.as_bytes()) == check.as_bytes())
             .then(|| Self { kind, text: Zeroizing::new(text.to_owned()) })
     }
 
-    /// Its kind.
+    /// The kind of the token, from its prefix.
     #[must_use]
     pub const fn kind(&self) -> TokenKind {
         self.kind
     }
 
-    /// What is stored of it.
+    /// The hash that is stored and looked up.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.text.as_bytes()).into())
     }
 
-    /// How it is shown afterwards.
+    /// The part that can be shown after the reveal.
     #[must_use]
     pub fn hint(&self) -> Hint {
         Hint { kind: self.kind, end: *self.text.as_bytes().last_chunk().unwrap_or(b"????") }
     }
 
-    /// The value itself, for the one answer that shows it.
+    /// The value as text, for the one response that reveals it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.text
     }
 }
 
-fn checksum(body: &[u8]) -> [u8; CHECK] {
+fn checksum(body: &[u8]) -> [u8; CHECKSUM_LENGTH] {
     let mut rest = crc32fast::hash(body) as usize;
-    let mut digits = [b'0'; CHECK];
+    let mut digits = [b'0'; CHECKSUM_LENGTH];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62[rest % 62];
         rest /= 62;

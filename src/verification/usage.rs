@@ -1,5 +1,7 @@
-//! When, from where, through what and for whom tokens were used: gathered in
-//! memory, written every few seconds, so that no request waits for a write.
+//! The usage of tokens: last use (time, IP address, user agent, service), calls
+//! per day and IP address, and attributed calls. Usage is collected in memory and
+//! written in batches every ten seconds, so that no request waits for a write.
+//! If the process crashes, the usage since the last flush is lost.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -17,32 +19,35 @@ use crate::platform::id::{ServiceAccountId, TokenId};
 use crate::platform::web::RequestContext;
 use crate::platform::{Result, Timestamp, sql};
 
-/// For how many days calls are counted.
-const DAYS: i64 = 30;
+/// For how many days the counts of calls are kept.
+const RETENTION_DAYS: i64 = 30;
 
-/// So many values used since the last flush are reason for another at once.
-const FLUSH_AT: usize = 25_000;
-/// So many are kept at most, where the database cannot keep up: about 12 MB.
-const MAX_KEPT: usize = 50_000;
-/// So many values go into one transaction, so that other writers need not wait
-/// for all.
-const BATCH: usize = 5_000;
-/// The longest rest between two batches.
+/// The number of used values that triggers a flush before its time.
+const FLUSH_THRESHOLD: usize = 25_000;
+/// The largest number of used values that are kept if the database cannot keep
+/// up: about 12 MB.
+const MAX_PENDING: usize = 50_000;
+/// The number of rows that are written in one transaction, so that other writers
+/// do not have to wait for all of them.
+const BATCH_SIZE: usize = 5_000;
+/// The longest pause between two batches.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// The last use of a value, and the calls with it from there. There are many of
-/// these: what is rare is behind a pointer.
+/// The last use of a value since the last flush, and the number of calls from
+/// that IP address. There can be many of these, so rare data is boxed.
 #[derive(Clone, Debug)]
 struct TokenUse {
     token: TokenId,
-    /// What an access token was exchanged for.
+    /// The token for which an access token was exchanged, and its value.
     source: Option<Box<(TokenId, TokenHash)>>,
     account: Option<ServiceAccountId>,
     at: Timestamp,
     address: Option<IpAddr>,
-    /// Whether the value has a successor: then its own last use is told.
+    /// Whether this is the old value during an overlap, whose last use is stored
+    /// separately.
     is_old: bool,
-    /// Whether calls with it are counted for the token, or for its source.
+    /// Whether calls are counted for the token or its source. False for access
+    /// tokens of external identities.
     is_counted: bool,
     calls: u32,
     agent: Option<Box<str>>,
@@ -51,45 +56,51 @@ struct TokenUse {
 
 const _: () = assert!(size_of::<TokenUse>() <= 128);
 
-/// Whose calls are counted: a token's, or an account's, whatever it came with.
+/// What calls are counted for: a token, or an account with all its credentials.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-enum Counted {
+enum CallOwner {
     Token(TokenId),
     Account(ServiceAccountId),
 }
 
-/// Account, username, team.
-type Attributed = (ServiceAccountId, String, String);
-type Calls = HashMap<(Counted, Option<IpAddr>), i64>;
+/// The account, the username and the team's slug of attributed calls.
+type AttributionKey = (ServiceAccountId, String, String);
+type Calls = HashMap<(CallOwner, Option<IpAddr>), i64>;
 
-/// What came together since the last flush.
+/// The usage since the last flush.
 #[derive(Debug, Default)]
 struct PendingUsage {
     uses: HashMap<TokenHash, TokenUse>,
-    /// Calls from other addresses than the last.
+    /// Calls from other IP addresses than the last one of each value.
     calls: Calls,
-    /// How often, and when last.
-    attributed: HashMap<Attributed, (i64, Timestamp)>,
-    /// Values that there was no room for.
+    /// The number of attributed calls and the time of the last one.
+    attributed: HashMap<AttributionKey, (i64, Timestamp)>,
+    /// Uses of values beyond [`MAX_PENDING`], which are not recorded.
     lost: usize,
 }
 
 impl TokenUse {
-    /// Adds the calls from the last address. Those with an access token count
-    /// for what it was exchanged for.
-    fn count(&self, calls: &mut Calls) {
+    /// Adds the calls from the last IP address to `calls`. Those with an access
+    /// token count for its source.
+    fn add_calls_to(&self, calls: &mut Calls) {
         let token = self.source.as_ref().map_or(self.token, |source| source.0);
-        let token = self.is_counted.then_some(Counted::Token(token));
-        let account = self.account.map(Counted::Account);
-        for counted in token.into_iter().chain(account).filter(|_| self.calls > 0) {
-            *calls.entry((counted, self.address)).or_default() += i64::from(self.calls);
+        let token = self.is_counted.then_some(CallOwner::Token(token));
+        let account = self.account.map(CallOwner::Account);
+        for owner in token.into_iter().chain(account).filter(|_| self.calls > 0) {
+            *calls.entry((owner, self.address)).or_default() += i64::from(self.calls);
         }
     }
 
-    /// The same value is used again.
-    fn again(&mut self, calls: &mut Calls, last: &RequestContext, at: Timestamp, service: Option<&Arc<str>>) {
+    /// Records another use of the same value.
+    fn record_another(
+        &mut self,
+        calls: &mut Calls,
+        last: &RequestContext,
+        at: Timestamp,
+        service: Option<&Arc<str>>,
+    ) {
         if self.address != last.ip {
-            self.count(calls);
+            self.add_calls_to(calls);
             (self.address, self.calls) = (last.ip, 0);
         }
         self.calls = self.calls.saturating_add(1);
@@ -104,8 +115,8 @@ impl TokenUse {
 }
 
 impl PendingUsage {
-    fn note(&mut self, value: TokenHash, first: impl FnOnce() -> TokenUse) {
-        if self.uses.len() < MAX_KEPT {
+    fn insert_use(&mut self, value: TokenHash, first: impl FnOnce() -> TokenUse) {
+        if self.uses.len() < MAX_PENDING {
             self.uses.insert(value, first());
         } else {
             self.lost += 1;
@@ -113,19 +124,20 @@ impl PendingUsage {
     }
 }
 
-/// The uses since the last flush. Cheap to clone.
+/// Collects usage until it is flushed. One per process; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Usage(Arc<Waiting>);
+pub struct Usage(Arc<UsageState>);
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct UsageState {
     pending: Mutex<PendingUsage>,
-    many: Notify,
+    flush_needed: Notify,
 }
 
 impl Usage {
-    /// Notes a use of a token: asked about by a service, or here (`None`), and
-    /// on behalf of whom, in which team.
+    /// Records a use of a token: at a service, or at Tessera's own API (`None`).
+    /// `attributed` is the username and the team's slug, if the request is
+    /// attributed to a person.
     pub fn record(
         &self,
         token: &VerifiedToken,
@@ -143,9 +155,9 @@ impl Usage {
         let mut pending = self.pending();
         let PendingUsage { uses, calls, .. } = &mut *pending;
         if let Some(known) = uses.get_mut(&token.value) {
-            known.again(calls, &token.request, at, service);
+            known.record_another(calls, &token.request, at, service);
         } else {
-            pending.note(token.value, || TokenUse {
+            pending.insert_use(token.value, || TokenUse {
                 token: token.token,
                 source: token.source.clone(),
                 account,
@@ -160,20 +172,20 @@ impl Usage {
         }
         if let (Some(account), Some((username, team))) = (account, attributed) {
             let key = (account, username.to_owned(), team.to_owned());
-            let told = pending.attributed.entry(key).or_insert((0, at));
-            *told = (told.0 + 1, at);
+            let count = pending.attributed.entry(key).or_insert((0, at));
+            *count = (count.0 + 1, at);
         }
-        self.look(&pending);
+        self.notify_if_full(&pending);
     }
 
-    /// Notes a call of a service with its secret.
+    /// Records a call of a service with its secret.
     pub fn record_secret(&self, at: Timestamp, value: TokenHash, token: TokenId, request: &RequestContext) {
         let mut pending = self.pending();
         let PendingUsage { uses, calls, .. } = &mut *pending;
         if let Some(known) = uses.get_mut(&value) {
-            known.again(calls, request, at, None);
+            known.record_another(calls, request, at, None);
         } else {
-            pending.note(value, || TokenUse {
+            pending.insert_use(value, || TokenUse {
                 token,
                 source: None,
                 account: None,
@@ -186,26 +198,26 @@ impl Usage {
                 service: None,
             });
         }
-        self.look(&pending);
+        self.notify_if_full(&pending);
     }
 
     fn pending(&self) -> MutexGuard<'_, PendingUsage> {
         self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look(&self, pending: &PendingUsage) {
-        if pending.uses.len() == FLUSH_AT {
-            self.0.many.notify_one();
+    fn notify_if_full(&self, pending: &PendingUsage) {
+        if pending.uses.len() == FLUSH_THRESHOLD {
+            self.0.flush_needed.notify_one();
         }
     }
 
-    /// Waits until there is much to write.
+    /// Waits until [`FLUSH_THRESHOLD`] values have been used since the last flush.
     pub async fn needs_flush(&self) {
-        self.0.many.notified().await;
+        self.0.flush_needed.notified().await;
     }
 
-    /// Writes what was gathered, and rests as long as it wrote after each batch,
-    /// so that changes and verification find room between them.
+    /// Writes the collected usage. After each batch it pauses as long as the batch
+    /// took, so that other writers get their turn.
     ///
     /// # Errors
     /// When the database cannot.
@@ -213,8 +225,8 @@ impl Usage {
         self.write_all(context, true).await
     }
 
-    /// Writes what was gathered, many rows in a statement. What cannot be
-    /// written now is kept for the next time.
+    /// Writes the collected usage without pauses. Batches that cannot be written
+    /// are kept for the next flush.
     ///
     /// # Errors
     /// When the database cannot.
@@ -222,18 +234,18 @@ impl Usage {
         self.write_all(context, false).await
     }
 
-    async fn write_all(&self, context: &Context, at_leisure: bool) -> Result<()> {
+    async fn write_all(&self, context: &Context, pausing: bool) -> Result<()> {
         let pending = std::mem::take(&mut *self.pending());
         if pending.lost > 0 {
             tracing::warn!(lost = pending.lost, "uses were not noted: the database cannot keep up");
         }
         let mut unwritten = Unwritten { usage: self, batches: pending.batches() };
         while let Some(batch) = unwritten.batches.last() {
-            let begun = context.clock.now();
-            write(context, batch).await?;
-            let took = context.clock.now().since(begun);
+            let started = context.clock.now();
+            write_batch(context, batch).await?;
+            let took = context.clock.now().since(started);
             unwritten.batches.pop();
-            if at_leisure && !unwritten.batches.is_empty() {
+            if pausing && !unwritten.batches.is_empty() {
                 tokio::time::sleep(took.min(MAX_PAUSE)).await;
             }
         }
@@ -241,8 +253,8 @@ impl Usage {
     }
 }
 
-/// What is still to be written. What is not, however that comes, is kept for the
-/// next time.
+/// The batches that are not written yet. On drop, also after an error or a
+/// cancellation, they are put back for the next flush.
 struct Unwritten<'a> {
     usage: &'a Usage,
     batches: Vec<Batch>,
@@ -257,23 +269,23 @@ impl Drop for Unwritten<'_> {
     }
 }
 
-/// What is written in one transaction.
+/// The usage that is written in one transaction.
 #[derive(Debug, Default)]
 struct Batch {
     uses: Vec<(TokenHash, TokenUse)>,
-    calls: Vec<((Counted, Option<IpAddr>), i64)>,
-    attributed: Vec<(Attributed, (i64, Timestamp))>,
+    calls: Vec<((CallOwner, Option<IpAddr>), i64)>,
+    attributed: Vec<(AttributionKey, (i64, Timestamp))>,
 }
 
 impl PendingUsage {
-    /// In the order of their keys, so that neighbours are written together and
-    /// nodes that write at once wait for one another in the same order.
+    /// Splits the usage into batches, sorted by key, so that several nodes lock
+    /// rows in the same order and cannot deadlock.
     fn batches(mut self) -> Vec<Batch> {
         let mut batches = Vec::new();
         let mut uses: Vec<_> = self.uses.drain().collect();
         uses.sort_unstable_by_key(|(_, last)| last.token);
         for (_, last) in &mut uses {
-            last.count(&mut self.calls);
+            last.add_calls_to(&mut self.calls);
             last.calls = 0;
         }
         let mut calls: Vec<_> = self.calls.drain().collect();
@@ -282,9 +294,9 @@ impl PendingUsage {
         attributed.sort_unstable();
         while !(uses.is_empty() && calls.is_empty() && attributed.is_empty()) {
             batches.push(Batch {
-                uses: uses.split_off(uses.len().saturating_sub(BATCH)),
-                calls: calls.split_off(calls.len().saturating_sub(BATCH)),
-                attributed: attributed.split_off(attributed.len().saturating_sub(BATCH)),
+                uses: uses.split_off(uses.len().saturating_sub(BATCH_SIZE)),
+                calls: calls.split_off(calls.len().saturating_sub(BATCH_SIZE)),
+                attributed: attributed.split_off(attributed.len().saturating_sub(BATCH_SIZE)),
             });
         }
         batches
@@ -304,32 +316,32 @@ impl PendingUsage {
     }
 }
 
-/// The day of a moment, counted from 1970, UTC.
+/// The number of days from 1970-01-01 to a moment, in UTC.
 #[must_use]
-pub fn day(at: Timestamp) -> i64 {
+pub fn day_number(at: Timestamp) -> i64 {
     at.micros().div_euclid(86_400_000_000)
 }
 
-/// The oldest day whose calls still count.
+/// The oldest day whose calls are kept, as the number of a day.
 #[must_use]
 pub fn oldest_day(now: Timestamp) -> i64 {
-    day(now) - DAYS
+    day_number(now) - RETENTION_DAYS
 }
 
-/// An address as it is stored; empty where it is not known.
-fn stored(address: Option<IpAddr>) -> String {
+/// The stored form of an IP address in a key; empty if it is not known.
+fn ip_key(address: Option<IpAddr>) -> String {
     address.map(|address| address.to_string()).unwrap_or_default()
 }
 
-async fn write(context: &Context, batch: &Batch) -> Result<()> {
-    let today = day(context.clock.now());
+async fn write_batch(context: &Context, batch: &Batch) -> Result<()> {
+    let today = day_number(context.clock.now());
     let (mut values, mut tokens, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (value, last) in &batch.uses {
         if last.is_old {
             values.insert(*value, last.at);
         }
         keep_last(&mut tokens, last.token, last);
-        // Using what it was exchanged into uses a token too.
+        // Using an access token also uses the token for which it was exchanged.
         if let Some(source) = &last.source {
             let at = values.entry(source.1).or_insert(last.at);
             *at = last.at.max(*at);
@@ -346,7 +358,7 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
     .await?;
     let rows = tokens.into_iter().map(|(token, last)| {
         let (agent, service) = (last.agent.as_deref(), last.service.as_deref());
-        vec![token.into(), last.at.into(), told(last.address), agent.into(), service.into()]
+        vec![token.into(), last.at.into(), ip_value(last.address), agent.into(), service.into()]
     });
     sql("UPDATE tokens SET last_used_at = v.column2, last_used_address = v.column3, last_used_agent = v.column4, \
             last_used_service = v.column5 FROM (VALUES ($1, $2, $3, $4, $5)) AS v \
@@ -354,21 +366,21 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
     .execute_batch(&mut tx, rows.collect())
     .await?;
     let rows = accounts.into_iter();
-    let rows = rows.map(|(account, last)| vec![account.into(), last.at.into(), told(last.address)]);
+    let rows = rows.map(|(account, last)| vec![account.into(), last.at.into(), ip_value(last.address)]);
     sql("UPDATE service_accounts SET last_used_at = v.column2, last_used_address = v.column3 \
          FROM (VALUES ($1, $2, $3)) AS v \
          WHERE service_accounts.id = v.column1 AND COALESCE(service_accounts.last_used_at, 0) <= v.column2")
     .execute_batch(&mut tx, rows.collect())
     .await?;
     let (mut of_tokens, mut of_accounts) = (Vec::new(), Vec::new());
-    for ((counted, address), calls) in &batch.calls {
-        let row = |id| vec![id, today.into(), stored(*address).into(), (*calls).into()];
-        match counted {
-            Counted::Token(token) => of_tokens.push(row((*token).into())),
-            Counted::Account(account) => of_accounts.push(row((*account).into())),
+    for ((owner, address), calls) in &batch.calls {
+        let row = |id| vec![id, today.into(), ip_key(*address).into(), (*calls).into()];
+        match owner {
+            CallOwner::Token(token) => of_tokens.push(row((*token).into())),
+            CallOwner::Account(account) => of_accounts.push(row((*account).into())),
         }
     }
-    // What is gone meanwhile has no calls.
+    // The join leaves out what was deleted in the meantime.
     sql("INSERT INTO token_calls (token_id, day, address, calls) \
             SELECT t.id, v.column2, v.column3, v.column4 FROM (VALUES ($1, $2, $3, $4)) AS v \
             JOIN tokens t ON t.id = v.column1 WHERE TRUE \
@@ -396,8 +408,8 @@ async fn write(context: &Context, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// An address that may be unknown.
-fn told(address: Option<IpAddr>) -> Value {
+/// The stored form of an IP address in a column; NULL if it is not known.
+fn ip_value(address: Option<IpAddr>) -> Value {
     address.map(|address| address.to_string()).into()
 }
 

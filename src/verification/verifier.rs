@@ -1,6 +1,6 @@
-//! What verification works with: the database, the cache in front of it, the
-//! limits on requests, and what is recorded of tokens' use. There is one of it
-//! for each process, in the application's state.
+//! The dependencies of verification: the database, the cache in front of it, the
+//! rate limits, and the recording of usage. The application state holds one
+//! [`Verifier`] per process.
 
 use super::cache::VerificationCache;
 use super::issuers::Issuers;
@@ -10,18 +10,18 @@ use crate::platform::Context;
 use crate::platform::outbound::Outbound;
 use crate::platform::rate_limits::RateLimits;
 
-/// The parts that verifying tokens and service secrets needs.
+/// The dependencies of verifying tokens and service secrets.
 #[derive(Debug)]
 pub struct Verifier {
     /// Database, clock, randomness, settings and key.
     pub context: Context,
-    /// Facts about tokens and principals that were read lately.
+    /// Cached data about tokens and principals.
     pub cache: VerificationCache,
-    /// When tokens were last used, gathered until it is written.
+    /// The usage of tokens that is not written yet.
     pub usage: Usage,
-    /// How often a person, token or network may ask.
+    /// Rate limits for people, tokens and networks.
     pub rate_limits: RateLimits,
-    /// Refused tokens that were recorded in the audit log lately.
+    /// Refused tokens that were recently recorded in the audit log.
     pub refused_tokens: RefusedTokens,
     /// The published keys of identity providers.
     pub issuers: Issuers,
@@ -30,7 +30,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// With nothing cached and nothing recorded.
+    /// A verifier with empty caches.
     #[must_use]
     pub fn new(context: Context, rate_limits: RateLimits, outbound: Outbound) -> Self {
         Self {

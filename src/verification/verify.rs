@@ -1,15 +1,15 @@
-//! The hot path: from the value of a token to a [`VerifiedToken`] with everything
-//! that `decide` must know. A wrong checksum costs no database work; a right one
-//! is looked up in the cache first. Ends, IP addresses and policies are checked
-//! anew for every request.
+//! Verification, the hot path: from the value of a token to a [`VerifiedToken`]
+//! with everything that `decide` needs. A value with a wrong checksum is refused
+//! without database work; others are looked up in the cache first. Expiry, IP
+//! allow-lists and policies are checked for every request.
 
 use std::net::IpAddr;
 
 use axum::http::request::Parts;
 
-use super::credentials::presented;
+use super::credentials::read_token;
 use super::loader;
-use super::principal::{Principal, VerifiedToken, passed};
+use super::principal::{Principal, VerifiedToken, has_ended};
 use super::token_format::PlainToken;
 use super::verifier::Verifier;
 use crate::access::{Policy, TokenKind};
@@ -19,36 +19,37 @@ use crate::platform::{Error, Result};
 
 const REFUSED: Error = Error::Unauthenticated { presented: true };
 
-/// Refuses a value, and records that in the audit log where it belongs to a token.
+/// Refuses a value. If it belongs to a token, the audit log records the refusal.
 async fn refuse(verifier: &Verifier, value: &PlainToken, request: &RequestContext) -> Result<VerifiedToken> {
     Box::pin(verifier.refused_tokens.record(&verifier.context, value, request)).await;
     Err(REFUSED)
 }
 
-/// Looks a value up, and refuses it if anything that it depends on has ended.
+/// Verifies a value: its token, source and principal must exist and be active,
+/// and all IP allow-lists must allow the request.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] for one that is not good, [`Error::Forbidden`]
-/// for one that is used from outside its IP allow-list; when the database cannot.
+/// [`Error::Unauthenticated`] for an invalid value, [`Error::Forbidden`] for an
+/// IP address that is not allowed; when the database cannot.
 pub async fn verify(
     verifier: &Verifier,
     value: &PlainToken,
     request: RequestContext,
 ) -> Result<VerifiedToken> {
-    // A service secret opens the verification endpoints and nothing else.
+    // A service secret authenticates at the verification endpoints only.
     if value.kind() == TokenKind::ServiceSecret {
         return Err(REFUSED);
     }
     let (hash, now) = (value.hash(), verifier.context.clock.now());
     let facts = match verifier.cache.tokens.get(verifier.context.db.invalidations(), &hash, now) {
         Some(facts) => facts,
-        // On the heap: a cache hit needs no room for the way to the database.
+        // Boxed, so that the future of a cache hit stays small.
         None => match Box::pin(loader::load_token(verifier, value, hash, now)).await? {
             Some(facts) => facts,
             None => return refuse(verifier, value, &request).await,
         },
     };
-    if passed(facts.expires_at, now) {
+    if has_ended(facts.expires_at, now) {
         return refuse(verifier, value, &request).await;
     }
     if !facts.addresses.iter().all(|list| list.allows(request.ip)) {
@@ -61,10 +62,11 @@ pub async fn verify(
     Ok(VerifiedToken { facts, value: hash, at: now, kind, hint, request })
 }
 
-/// [`verify`] for what counts as a request with the token.
+/// Verifies a value, and counts the request for the rate limits of the token and
+/// its person.
 ///
 /// # Errors
-/// As [`verify`]; [`Error::TooMany`] above the limits.
+/// As [`verify`]; [`Error::TooMany`] above a limit.
 pub async fn verify_rate_limited(
     verifier: &Verifier,
     value: &PlainToken,
@@ -73,49 +75,50 @@ pub async fn verify_rate_limited(
     let token = verify(verifier, value, request).await?;
     match admit(verifier, &token).await? {
         Admission::AtOnce => Ok(token),
-        // It may have ended meanwhile.
+        // The token may have been revoked while the request waited.
         Admission::Waited => verify(verifier, value, token.request).await,
     }
 }
 
-/// Counts a request with a token, for its person and for the token itself. An
-/// access token counts as what it was exchanged for.
+/// Counts a request for the token's person and for the token. A request with an
+/// access token counts for the token for which it was exchanged.
 async fn admit(verifier: &Verifier, token: &VerifiedToken) -> Result<Admission> {
     let person = match &token.principal {
         Principal::Person { id, .. } => verifier.rate_limits.admit_person(*id).await?,
         Principal::Machine(_) => Admission::AtOnce,
     };
     let counted = token.source.as_ref().map_or(token.token, |source| source.0);
-    let own = verifier.rate_limits.admit_token(counted).await?;
-    Ok(if own == Admission::Waited { own } else { person })
+    let token_admission = verifier.rate_limits.admit_token(counted).await?;
+    Ok(if token_admission == Admission::Waited { token_admission } else { person })
 }
 
-/// Verifies the token of a request to the API. The caller records its use.
+/// Verifies the token in the `Authorization` header of a request to the API. The
+/// caller must record the usage.
 ///
 /// # Errors
 /// As [`verify_rate_limited`]; [`Error::Invalid`] for an `Idempotency-Key` that
-/// cannot be read.
+/// is malformed.
 pub async fn verify_request(verifier: &Verifier, parts: &Parts) -> Result<VerifiedToken> {
-    let request = RequestContext::of(parts);
+    let request = RequestContext::from_parts(parts);
     let ip = request.ip;
-    let verified = match presented(&parts.headers) {
+    let verified = match read_token(&parts.headers) {
         Ok(value) => verify_rate_limited(verifier, &value, request).await,
         Err(error) => Err(error),
     };
     let mut token = verified.map_err(|error| verifier.rate_limits.count_failure(ip, error))?;
-    token.request.idempotency_key = IdempotencyKey::of(parts)?;
+    token.request.idempotency_key = IdempotencyKey::from_request(parts)?;
     Ok(token)
 }
 
-/// Checks an IP address against what an organization's policy allows.
+/// Checks that the organization's policy allows an IP address.
 ///
 /// # Errors
-/// [`Error::Forbidden`] from elsewhere.
+/// [`Error::Forbidden`] if it does not.
 pub fn ensure_ip_allowed(policy: &Policy, ip: Option<IpAddr>) -> Result<()> {
     if policy.ip_allowed(ip) { Ok(()) } else { Err(ip_refused(ip)) }
 }
 
-/// The error for a token that is used from outside its IP allow-list.
+/// The error for a token that is used from an IP address that is not allowed.
 #[must_use]
 pub fn ip_refused(ip: Option<IpAddr>) -> Error {
     let ip = ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());

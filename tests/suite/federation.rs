@@ -20,7 +20,7 @@ use tessera::platform::web::RequestContext;
 use tessera::platform::{Error, sql};
 use tessera::tokens::access::{USUAL, issue};
 use tessera::tokens::access_grant::AccessTokenGrant;
-use tessera::verification::assertion::Presented;
+use tessera::verification::assertion::ParsedAssertion;
 
 use crate::harness::{Answer, TestApp};
 
@@ -345,9 +345,9 @@ async fn what_a_federated_account_got_ends_with_the_account_its_identity_and_its
 async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_meanwhile() {
     let world = world().await;
     let app = &world.house.app;
-    let proven = Presented::read(&signed_by("one", &world.claims()))
+    let proven = ParsedAssertion::parse(&signed_by("one", &world.claims()))
         .expect("read")
-        .prove(&app.verifier)
+        .verify(&app.verifier)
         .await
         .expect("proved");
     let actor = Actor::anonymous(&RequestContext::default(), "test");

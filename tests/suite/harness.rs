@@ -30,7 +30,7 @@ use tessera::platform::key::Key;
 use tessera::platform::secret::Secret;
 use tessera::platform::server::AppService;
 use tessera::platform::{Clock, Db, Random, Timestamp};
-use tessera::principals::memberships;
+use tessera::principals::load_memberships;
 use tessera::state::AppState;
 use tessera::verification::PlainToken;
 use tower::ServiceExt as _;
@@ -167,7 +167,7 @@ impl TestApp {
             clock: Clock::fixed(Timestamp::parse("2027-01-01T00:00:00Z").expect("a time")),
             random: Random::seeded(number),
             config: Arc::new(Config::from_sources(&sources).expect("settings")),
-            key: Key::of([1; 32]),
+            key: Key::from_bytes([1; 32]),
         };
         let app = AppState::new(context).expect("an app");
         Self { router: tessera::app::app_service(app.clone()), app, address, folder }
@@ -202,7 +202,7 @@ impl TestApp {
             .one(&self.app.context.db)
             .await
             .expect("a person");
-        let place = memberships(&self.app.context.db, row.0, Some("acme"))
+        let place = load_memberships(&self.app.context.db, row.0, Some("acme"))
             .await
             .expect("read")
             .pop()

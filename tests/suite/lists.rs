@@ -107,7 +107,7 @@ async fn looking_goes_back_as_it_goes_on() {
         found.reverse();
         let [actor, action, target] = [actor, action, target].map(str::to_owned);
         let filter = EventFilter { actor, action, target, ..EventFilter::default() };
-        let (mut seen, mut pages, mut before) = (Vec::new(), 0, Cursor::of_id(""));
+        let (mut seen, mut pages, mut before) = (Vec::new(), 0, Cursor::from_id(""));
         loop {
             let page = PageRequest { limit: 1, after: None, before: Some(before.clone()) };
             let slice = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read");
@@ -167,7 +167,7 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
         }
         assert_eq!(found, 1, "{target}");
         // On from it to one of nothing, and round: it lies behind.
-        let own = Cursor::of_id(slice.rows[0].id).encode();
+        let own = Cursor::from_id(slice.rows[0].id).encode();
         let after = look(&filter, None, Some(&own)).await;
         assert!(after.rows.is_empty() && after.previous.is_some(), "{target}");
         assert_eq!(to_the_end(&filter, after.previous, true).await, 1, "{target}");
@@ -181,7 +181,7 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
     let page = all(None, None);
     let only = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read").rows;
     for backwards in [true, false] {
-        let own = Some(Cursor::of_id(only[0].id));
+        let own = Some(Cursor::from_id(only[0].id));
         let page = if backwards { all(own, None) } else { all(None, own) };
         let empty = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read");
         let way = if backwards { empty.next } else { empty.previous }.expect("a way back");
@@ -254,7 +254,7 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
                     let mut page = PageRequest { limit, after: None, before: None };
                     if backwards {
                         page.before = Some(match state {
-                            State::Live | State::Endless => Cursor::of_id(""),
+                            State::Live | State::Endless => Cursor::from_id(""),
                             _ => Cursor { key: i64::MAX.to_string(), id: "zzzz".to_owned() },
                         });
                     }
@@ -330,7 +330,7 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
                         service_tokens::list(&house.app.context.db, organization, &filter, &page, now)
                             .await
                             .expect("read");
-                    let slice = page.into_scanned_page(rows, &window, |row| Cursor::of_id(row.token.id));
+                    let slice = page.into_scanned_page(rows, &window, |row| Cursor::from_id(row.token.id));
                     all.extend(slice.rows.iter().map(|row| row.token.name.clone()));
                     let Some(next) = slice.next else { return all };
                     page.after = Some(Cursor::decode("after", &next).expect("a cursor"));

@@ -2,7 +2,7 @@
 //! reaches, it answers as the others would.
 
 use axum::http::StatusCode;
-use tessera::platform::db::{listen, migrate, pending};
+use tessera::platform::db::{count_pending, listen, migrate};
 use tessera::platform::{Db, sql};
 
 use crate::harness::{PASSWORD, TestApp, new_database};
@@ -105,7 +105,7 @@ async fn of_nodes_that_start_at_once_one_migrates_and_the_others_wait() {
         tokio::spawn(async move {
             let db = Db::open(&address).await.expect("opened");
             migrate(&db).await.expect("migrated");
-            assert_eq!(pending(&db).await.expect("counted"), 0);
+            assert_eq!(count_pending(&db).await.expect("counted"), 0);
             db.close().await;
         })
     });

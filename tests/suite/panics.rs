@@ -58,7 +58,7 @@ async fn a_panic_that_is_turned_into_an_answer_fails_the_test() {
     let house = TestApp::empty().await;
     let layered = axum::Router::new()
         .route("/", axum::routing::get(fails))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(tessera::platform::web::panicked));
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(tessera::platform::web::handle_panic));
     let request = axum::http::Request::get("/").body(axum::body::Body::empty()).expect("a request");
     let answer = tower::ServiceExt::oneshot(layered, request).await.expect("infallible");
     assert_eq!(answer.status(), axum::http::StatusCode::INTERNAL_SERVER_ERROR);

@@ -267,7 +267,7 @@ impl Run {
     }
 
     async fn facts(&self) -> OrganizationFacts {
-        principals::organization(&self.house.app.context.db, self.organization).await.expect("read")
+        principals::load_organization(&self.house.app.context.db, self.organization).await.expect("read")
     }
 
     /// A founded organization with people of several roles, teams, projects,

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::audit::{Actor, ActorKind};
-use tessera::authn::password::check;
+use tessera::authn::password::check_new;
 use tessera::callers::Caller;
 use tessera::directory::model::NewPerson;
 use tessera::organizations::bootstrap::bootstrap;
@@ -18,7 +18,7 @@ use tessera::platform::clock::DAY;
 use tessera::platform::id::{ServiceAccountId, TokenId};
 use tessera::platform::secret::Secret;
 use tessera::platform::{Error, sql};
-use tessera::principals::of_account;
+use tessera::principals::load_account_subject;
 use tessera::teams::actions as teams;
 use tessera::teams::model::NewTeam;
 
@@ -125,7 +125,7 @@ async fn a_service_is_known_by_its_own_secret_while_that_is_good() {
 
 #[test]
 fn a_password_has_fifteen_to_a_hundred_and_twenty_eight_characters() {
-    let checked = |text: &str| check(&Secret::new(text.to_owned()), &[]);
+    let checked = |text: &str| check_new(&Secret::new(text.to_owned()), &[]);
     let long = |count: usize| {
         "plum ocean seven quiet mosaics walk home ".chars().cycle().take(count).collect::<String>()
     };
@@ -257,7 +257,7 @@ async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
         let home = AccountOwner::Organization("platform");
         let (id, key, _) = house.account(&olive, &format!("ci{number}"), home, "account_admin").await;
         let account: ServiceAccountId = id.parse().expect("an id");
-        let subject = of_account(
+        let subject = load_account_subject(
             &house.app.context.db,
             &organization,
             account,

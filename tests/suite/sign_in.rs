@@ -221,7 +221,7 @@ async fn a_network_without_a_failure_is_not_held_up_by_many_that_failed() {
     let mut turns = Vec::new();
     for _ in 0..2 {
         let place = house.app.authenticator.passwords.join(Lane::NEW_PASSWORDS).expect("a place");
-        turns.push(place.turn(SOON).await.expect("a turn"));
+        turns.push(place.wait_for_turn(SOON).await.expect("a turn"));
     }
     let done = std::sync::Mutex::new(0);
     let many = join_all((0..20).map(async |number| {

@@ -1,10 +1,10 @@
-//! Whether the database takes writes, and which of its connections can be used.
+//! The health of the database: whether writes succeed, and which connections must
+//! be discarded.
 //!
-//! Every transaction reports here how it ended. A fault of the database (a full
-//! disk, a server that became read-only, a lost connection) is told apart from
-//! an error of a statement, such as a unique violation: only after a fault is a
-//! connection discarded. The readiness check asks here, and writes one row where
-//! nothing was written lately, so that it never reports an old state.
+//! Every transaction reports its outcome here. A fault of the database (a full
+//! disk, a server that became read-only, a lost connection) is distinguished from
+//! an error of a statement, such as a unique violation. Only after a fault is the
+//! connection discarded. The readiness check (`write_probe`) uses the last outcome.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
-/// For how long a write that succeeded proves that writes succeed.
+/// How long after a successful write the readiness check makes none of its own.
 const SUCCESS_HOLDS: Duration = Duration::from_secs(5);
-/// For how long a write that failed is reported before another one is tried.
+/// How long after a failed write the readiness check makes none of its own.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 
 /// Why writes fail.
@@ -48,15 +48,15 @@ impl fmt::Display for WriteFault {
 }
 
 impl WriteFault {
-    /// The fault that an error tells of; none where a statement was at fault,
-    /// and the connection is as good as before.
-    pub(super) fn of(error: &sqlx::Error) -> Option<Self> {
+    /// The fault of the database that an error reports; `None` for an error of the
+    /// statement, after which the connection can still be used.
+    pub(super) fn from_error(error: &sqlx::Error) -> Option<Self> {
         match error {
             sqlx::Error::Database(error) => {
                 if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-                    Self::of_postgres(error.code())
+                    Self::from_sqlstate(error.code())
                 } else if error.try_downcast_ref::<SqliteError>().is_some() {
-                    Self::of_sqlite(error.code()?.parse().ok()?)
+                    Self::from_result_code(error.code()?.parse().ok()?)
                 } else {
                     None
                 }
@@ -73,11 +73,11 @@ impl WriteFault {
     }
 
     /// By SQLSTATE (PostgreSQL's documentation, appendix A).
-    fn of_postgres(state: &str) -> Option<Self> {
+    fn from_sqlstate(state: &str) -> Option<Self> {
         match state {
             "25006" => Some(Self::ReadOnly),
             "53100" => Some(Self::Full),
-            // The server stops, stopped, starts, or ended the session.
+            // The server is stopping or starting, crashed, or closed the idle session.
             "57P01" | "57P02" | "57P03" | "57P05" => Some(Self::Unreachable),
             state if state.starts_with("08") => Some(Self::Unreachable),
             state if state.starts_with("53") => Some(Self::Busy),
@@ -87,7 +87,7 @@ impl WriteFault {
     }
 
     /// By result code; the low byte is the primary one.
-    fn of_sqlite(code: u32) -> Option<Self> {
+    fn from_result_code(code: u32) -> Option<Self> {
         match code & 0xff {
             13 => Some(Self::Full),
             8 => Some(Self::ReadOnly),
@@ -106,17 +106,17 @@ struct Outcome {
     result: Result<(), WriteFault>,
 }
 
-/// What is known of a database, shared by its pools and transactions.
+/// The state of a database, shared by its pools and transactions.
 #[derive(Debug)]
 pub struct Health {
     started: Instant,
-    /// Connections that were opened before this, in microseconds after
-    /// `started`, are closed instead of used. Zero: none.
+    /// Connections that were opened before this time, in microseconds after
+    /// `started`, are closed instead of used. Zero for none.
     usable_since: AtomicU64,
-    /// How many connections for writing were opened (SQLite).
+    /// The number of writing connections that were opened (SQLite).
     opened: AtomicI64,
     last_write: Mutex<Option<Outcome>>,
-    /// Held while a write is tried, so that checks do not add up.
+    /// Locked during a probe, so that concurrent checks make only one.
     pub(super) probing: tokio::sync::Mutex<()>,
 }
 
@@ -135,37 +135,38 @@ impl Health {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Has every connection that is open now closed before its next use: they
-    /// may lead to a server that is no longer the one that takes writes.
+    /// Marks all open connections to be closed before their next use. After a
+    /// failover they may lead to a server that is no longer the primary.
     pub(super) fn discard_connections(&self) {
         self.usable_since.fetch_max(self.micros().max(1), Ordering::SeqCst);
     }
 
-    /// Whether a connection of this age is to be closed instead of used.
+    /// Whether a connection of this age must be closed instead of used.
     pub(super) fn is_discarded(&self, age: Duration) -> bool {
         let since = self.usable_since.load(Ordering::SeqCst);
         since != 0 && self.micros().saturating_sub(micros(age)) < since
     }
 
-    /// A connection for writing was opened.
+    /// Counts a writing connection that was opened.
     pub(super) fn count_opened(&self) {
         self.opened.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many connections for writing were opened.
+    /// The number of writing connections that were opened.
     pub(super) fn opened(&self) -> i64 {
         self.opened.load(Ordering::SeqCst)
     }
 
-    /// A write was committed, or failed for this reason.
+    /// Records the outcome of a write.
     pub(super) fn record(&self, result: Result<(), WriteFault>) {
         let mut last = self.last_write.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some(Outcome { at: monotonic_now(), result });
     }
 
-    /// Notes the fault that an error tells of, if it tells of one.
+    /// Records the fault that an error reports, and returns it. Does nothing for
+    /// an error of a statement.
     pub(super) fn record_error(&self, error: &sqlx::Error) -> Option<WriteFault> {
-        let fault = WriteFault::of(error)?;
+        let fault = WriteFault::from_error(error)?;
         self.record(Err(fault));
         if matches!(fault, WriteFault::ReadOnly | WriteFault::Unreachable) {
             self.discard_connections();
@@ -173,7 +174,7 @@ impl Health {
         Some(fault)
     }
 
-    /// How the last write ended, where that is not too long ago.
+    /// The outcome of the last write, if it is recent.
     pub(super) fn recent(&self) -> Option<Result<(), WriteFault>> {
         let last = (*self.last_write.lock().unwrap_or_else(PoisonError::into_inner))?;
         let holds = if last.result.is_ok() { SUCCESS_HOLDS } else { FAILURE_HOLDS };
@@ -181,7 +182,7 @@ impl Health {
     }
 }
 
-/// The driver measures the ages of connections on this clock, which nobody sets.
+/// The monotonic clock, with which the driver measures the age of connections.
 #[expect(clippy::disallowed_methods, reason = "the context's clock can be set, and fixed")]
 fn monotonic_now() -> Instant {
     Instant::now()
@@ -207,7 +208,7 @@ mod tests {
             ("40001", None),
             ("57014", None),
         ] {
-            assert_eq!(WriteFault::of_postgres(state), fault, "{state}");
+            assert_eq!(WriteFault::from_sqlstate(state), fault, "{state}");
         }
         for (code, fault) in [
             (13, Some(WriteFault::Full)),
@@ -217,9 +218,9 @@ mod tests {
             (0x813, None),
             (1, None),
         ] {
-            assert_eq!(WriteFault::of_sqlite(code), fault, "{code}");
+            assert_eq!(WriteFault::from_result_code(code), fault, "{code}");
         }
-        assert_eq!(WriteFault::of(&sqlx::Error::RowNotFound), None);
+        assert_eq!(WriteFault::from_error(&sqlx::Error::RowNotFound), None);
     }
 
     #[test]

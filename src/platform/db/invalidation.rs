@@ -1,6 +1,12 @@
-//! What changed, as far as memory must know: counters that are moved on after a
-//! commit and before it is acknowledged. What was remembered under an older
-//! count is not used again.
+//! Cache invalidation by version counters. Every commit increments the counters of
+//! the organization, person or token that it changes, before it is acknowledged.
+//! A cache entry stores the counters under which it was loaded
+//! ([`DataVersion`]) and is not used once they differ.
+//!
+//! A [`Snapshot`] from before loading ensures that data that changes while it is
+//! loaded is not cached. With several nodes (PostgreSQL), a node uses its cache
+//! only while it is known to receive the changes of the others
+//! (`invalidation_listener`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -9,25 +15,28 @@ use std::time::Duration;
 use crate::platform::Timestamp;
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
 
-/// So many counters share all scopes; two that meet only forget more than they
-/// must.
+/// The number of counters. Dependencies are distributed over them by their id; if
+/// two share a counter, only more entries than necessary are invalidated.
 const COUNTERS: u16 = 16_384;
 
-/// So many scopes may a fact depend on, and no more.
-const SCOPES: usize = 3;
+/// The largest number of dependencies of a cache entry.
+const MAX_DEPENDENCIES: usize = 3;
 
-/// How long a node is trusted to hear of all changes after it was last known to.
+/// How long a node may use its cache after it last confirmed that it receives all
+/// changes.
 pub(super) const SYNC_TIMEOUT: Duration = Duration::from_millis(800);
+/// [`SYNC_TIMEOUT`] in microseconds.
 const SYNC_TIMEOUT_MICROS: i64 = 800_000;
-/// Until when a node is trusted that has no others to hear.
+/// The value of `synced_until` if there are no other nodes.
 const ALWAYS: i64 = i64::MAX;
 
-/// Whose facts they are that a change touches.
+/// The organization, person or token on whose data a cache entry depends, by the
+/// number of its id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dependency(u128);
 
 impl Dependency {
-    /// Its counter: the low bits of an id are random.
+    /// The index of its counter. The low bits of an id are random.
     fn counter(self) -> u16 {
         u16::try_from(self.0 % u128::from(COUNTERS)).unwrap_or(0)
     }
@@ -51,19 +60,19 @@ impl From<PersonId> for Dependency {
     }
 }
 
-/// What a change touches of that which is remembered.
+/// The cache entries that a change invalidates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InvalidationScope {
-    /// Nothing: it only adds what nobody can have remembered.
+    /// None: the change affects no data that is cached.
     Nothing,
-    /// What belongs to these; the second where there are two.
+    /// The entries that depend on one or two organizations, people or tokens.
     These(Dependency, Option<Dependency>),
-    /// Nobody looked closer.
+    /// All entries. The default for changes that name no scope.
     Everything,
 }
 
 impl InvalidationScope {
-    /// As other nodes are told.
+    /// The payload of the notification to other nodes; `None` for nothing.
     pub(super) fn encode(self) -> Option<String> {
         match self {
             Self::Nothing => None,
@@ -73,7 +82,8 @@ impl InvalidationScope {
         }
     }
 
-    /// What another node told; what cannot be read counts as everything.
+    /// Parses the payload from another node. A malformed payload counts as
+    /// everything.
     pub(super) fn decode(text: &str) -> Self {
         let scope = |word: &str| u128::from_str_radix(word, 16).ok().map(Dependency);
         let mut words = text.split(' ');
@@ -87,48 +97,53 @@ impl InvalidationScope {
     }
 }
 
-/// The counts under which something was remembered.
+/// The version under which a cache entry was loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DataVersion {
-    /// It depends on changes of these scopes.
+    /// The version of an entry with one to three dependencies.
     Of {
-        /// Their counters; one several times where there are fewer.
-        counters: [u16; SCOPES],
-        /// Changes that touched everything.
+        /// The indexes of their counters. With fewer than three dependencies, an
+        /// index is repeated.
+        counters: [u16; MAX_DEPENDENCIES],
+        /// The number of changes with the scope [`InvalidationScope::Everything`].
         all: u64,
-        /// Changes of their own, all together: no counter ever goes back.
+        /// The sum of these counters. It identifies their values, because counters
+        /// only grow.
         own: u64,
     },
-    /// It depends on any change.
+    /// The version of an entry that any change invalidates: the number of changes.
     Any(u64),
 }
 
-// There is one with everything that is remembered.
+// Every cache entry contains one.
 const _: () = assert!(size_of::<DataVersion>() <= 24);
 
 #[derive(Debug)]
 struct Counts {
-    /// Moved on by every change, before the others.
+    /// The number of all changes. Incremented before the other counters.
     any: AtomicU64,
+    /// The number of changes with the scope [`InvalidationScope::Everything`].
     all: AtomicU64,
+    /// The counters of dependencies.
     own: Box<[AtomicU64]>,
-    /// Until when this node knows that it hears of all changes.
+    /// Until when the caches of this node may be used, in microseconds since the
+    /// Unix epoch; [`ALWAYS`] without other nodes.
     synced_until: AtomicI64,
 }
 
-/// The counters of one database, as this process knows it. Cheap to clone.
+/// The version counters of one database in this process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Invalidations(Arc<Counts>);
 
-/// A moment before facts are read, so that a change meanwhile is noticed.
+/// The number of changes before data is loaded, to notice changes during loading.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot(u64);
 
 impl Invalidations {
-    /// `trusted`: nobody else writes unheard (SQLite); otherwise only once it
-    /// is said by [`Invalidations::mark_synced`].
-    pub(super) fn new(trusted: bool) -> Self {
-        let until = if trusted { ALWAYS } else { i64::MIN };
+    /// `is_single_node` says that no other node writes (SQLite). Otherwise caches
+    /// are used only after [`Invalidations::mark_synced`].
+    pub(super) fn new(is_single_node: bool) -> Self {
+        let until = if is_single_node { ALWAYS } else { i64::MIN };
         Self(Arc::new(Counts {
             any: AtomicU64::new(0),
             all: AtomicU64::new(0),
@@ -141,42 +156,43 @@ impl Invalidations {
         &self.0.own[usize::from(counter)]
     }
 
-    fn sum(&self, counters: [u16; SCOPES]) -> u64 {
+    fn sum(&self, counters: [u16; MAX_DEPENDENCIES]) -> u64 {
         counters
             .into_iter()
             .map(|counter| self.own(counter).load(Ordering::SeqCst))
             .fold(0, u64::wrapping_add)
     }
 
-    /// Call this before facts are read.
+    /// Call this before the first data for a cache entry is loaded.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.0.any.load(Ordering::SeqCst))
     }
 
-    /// The stamp for facts that depend on these scopes (one to three) and were
-    /// read since `snapshot`; nothing where anything changed meanwhile.
+    /// The version for a cache entry with these dependencies (one to three) that
+    /// was loaded since `snapshot`. `None` if anything changed in the meantime; then
+    /// the data must not be cached.
     #[must_use]
     pub fn version(&self, snapshot: Snapshot, scopes: &[Dependency]) -> Option<DataVersion> {
-        let first = scopes.first().filter(|_| scopes.len() <= SCOPES)?;
-        let mut counters = [first.counter(); SCOPES];
+        let first = scopes.first().filter(|_| scopes.len() <= MAX_DEPENDENCIES)?;
+        let mut counters = [first.counter(); MAX_DEPENDENCIES];
         for (counter, scope) in counters.iter_mut().zip(scopes) {
             *counter = scope.counter();
         }
         let version =
             DataVersion::Of { counters, all: self.0.all.load(Ordering::SeqCst), own: self.sum(counters) };
-        // A change moves `any` on before the others: unchanged, no stamp is too new.
+        // A change increments `any` first. If it is unchanged, the counters read above belong to the data.
         (self.0.any.load(Ordering::SeqCst) == snapshot.0).then_some(version)
     }
 
-    /// The stamp for facts of several scopes, or of none in particular: any
-    /// change ends it.
+    /// The version for a cache entry that any change invalidates. `None` as for
+    /// [`Invalidations::version`].
     #[must_use]
     pub fn version_of_all(&self, snapshot: Snapshot) -> Option<DataVersion> {
         (self.0.any.load(Ordering::SeqCst) == snapshot.0).then_some(DataVersion::Any(snapshot.0))
     }
 
-    /// Whether facts of this stamp still hold.
+    /// Whether a cache entry with this version can be used.
     #[must_use]
     pub fn is_current(&self, version: &DataVersion, now: Timestamp) -> bool {
         let unchanged = match version {
@@ -188,22 +204,22 @@ impl Invalidations {
         unchanged && self.is_synced(now)
     }
 
-    /// Whether no other node writes: so it is with SQLite. A change by another
-    /// process on the file is heard late, as `hear` tells.
+    /// Whether there are no other nodes, as with SQLite. Changes by another process
+    /// on the same file are noticed late (see `invalidation_listener`).
     #[must_use]
     pub fn is_single_node(&self) -> bool {
         self.0.synced_until.load(Ordering::SeqCst) == ALWAYS
     }
 
-    /// Whether this node hears of all changes. A clock that was set back does
-    /// not make the span longer: before its beginning is outside of it, too.
+    /// Whether this node receives all changes. Times before the beginning of the
+    /// span do not count, so that setting the clock back does not extend it.
     fn is_synced(&self, now: Timestamp) -> bool {
         let until = self.0.synced_until.load(Ordering::SeqCst);
         let now = now.micros();
         until == ALWAYS || (now < until && now >= until.saturating_sub(SYNC_TIMEOUT_MICROS))
     }
 
-    /// Something changed, and is committed.
+    /// Increments the counters for a committed change.
     pub fn invalidate(&self, touched: InvalidationScope) {
         if touched == InvalidationScope::Nothing {
             return;
@@ -219,12 +235,12 @@ impl Invalidations {
         }
     }
 
-    /// This node hears of all changes of other nodes until then.
+    /// Records that this node receives all changes of other nodes until then.
     pub(super) fn mark_synced(&self, until: Timestamp) {
         self.0.synced_until.store(until.micros(), Ordering::SeqCst);
     }
 
-    /// It no longer does, and has missed who knows what.
+    /// Records that this node may have missed changes of other nodes.
     pub(super) fn mark_stale(&self) {
         self.0.synced_until.store(i64::MIN, Ordering::SeqCst);
         self.invalidate(InvalidationScope::Everything);

@@ -1,4 +1,5 @@
-//! Migrations, embedded for both databases, run at start.
+//! The schema migrations, embedded in the binary for both databases and run at the
+//! start. A test checks that both databases have the same tables.
 
 use std::time::Duration;
 
@@ -10,21 +11,22 @@ use super::statement::sql;
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// How often another process may be in the way, and how long each time.
+/// How often a migration of an SQLite file is retried because another process
+/// migrates it.
 const MAX_ATTEMPTS: usize = 10;
+/// The time between two attempts.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// Brings the schema up to date. Of several nodes that start at once on
-/// PostgreSQL, or of several processes on one SQLite file, one migrates and the
-/// others wait for it.
+/// Runs all pending migrations. If several nodes start at once, one migrates and
+/// the others wait.
 ///
 /// # Errors
-/// When a migration fails (then that one is undone), or when the database was
-/// made by a newer release than this one.
+/// If a migration fails (it is rolled back), or if a newer release has migrated
+/// the database.
 pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     match db {
         Db::Sqlite { write, .. } => {
-            // Nothing holds others off on an SQLite file: who loses the race looks again.
+            // There is no migration lock on SQLite. A process that loses the race tries again.
             let mut lost = 0;
             loop {
                 match SQLITE.run(write).await {
@@ -42,11 +44,11 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     }
 }
 
-/// How many migrations of this release the database has not had yet.
+/// The number of pending migrations.
 ///
 /// # Errors
 /// What the driver says.
-pub async fn pending(db: &Db) -> sqlx::Result<usize> {
+pub async fn count_pending(db: &Db) -> sqlx::Result<usize> {
     let known = match db {
         Db::Sqlite { .. } => SQLITE.iter().count(),
         Db::Postgres { .. } => POSTGRES.iter().count(),

@@ -1,6 +1,10 @@
-//! The database: SQLite embedded, or PostgreSQL, behind one statement type.
-//! Every write goes through a transaction ([`Tx`]); every commit tells the
-//! caches of all nodes what it may have changed before it is acknowledged.
+//! The database: embedded SQLite or PostgreSQL, behind one statement type, so that
+//! both run the same SQL.
+//!
+//! Every write goes through a transaction ([`Tx`]). Before a commit is
+//! acknowledged, it invalidates the affected cache entries of all nodes
+//! (`invalidation`). A connection on which the database failed is closed and not
+//! returned to its pool (`transaction`, `health`).
 
 mod health;
 mod invalidation;
@@ -15,7 +19,7 @@ mod write_probe;
 pub use health::{Health, WriteFault};
 pub use invalidation::{DataVersion, Dependency, InvalidationScope, Invalidations, Snapshot};
 pub use invalidation_listener::listen;
-pub use migrate::{migrate, pending};
+pub use migrate::{count_pending, migrate};
 pub use pool::{Db, Tx};
 pub use statement::{Record, Source, Statement, sql};
 pub use transaction::Transaction;

@@ -1,7 +1,6 @@
-//! The connection pools of the two databases, and the transactions on them.
-//! SQLite has one connection that writes and several that only read;
-//! PostgreSQL has one pool for both. Nothing outside this folder asks which of
-//! the two a database is, except where it opens or migrates it.
+//! The connection pools of the two databases, and the transactions on them. SQLite
+//! has one writing connection and several read-only ones; PostgreSQL has one pool.
+//! Only this folder distinguishes the two databases.
 
 use std::path::Path;
 use std::str::FromStr as _;
@@ -29,35 +28,37 @@ pub enum Db {
         read: SqlitePool,
         /// A single connection, so that writers queue here and not in the file.
         write: SqlitePool,
-        /// What changed.
+        /// The version counters for cache invalidation.
         invalidations: Invalidations,
-        /// Whether it takes writes.
+        /// Whether writes succeed.
         health: Arc<Health>,
     },
     /// PostgreSQL.
     Postgres {
-        /// Its connections.
+        /// At most 16 connections, for reading and writing.
         pool: PgPool,
-        /// What changed, here and on other nodes.
+        /// The version counters for cache invalidation.
         invalidations: Invalidations,
-        /// Whether it takes writes.
+        /// Whether writes succeed, and which connections are discarded.
         health: Arc<Health>,
     },
 }
 
-/// What SQLite keeps of its file for each connection, in kibibytes: enough for
-/// the upper levels of the indexes of a million tokens.
+/// The page cache of each SQLite connection: 4 MiB (`PRAGMA cache_size`; negative
+/// numbers are KiB). Enough for the upper levels of the indexes of a million
+/// tokens.
 const SQLITE_CACHE: &str = "-4096";
 
-/// A connection to PostgreSQL that was used within this time is believed to work.
+/// A connection to PostgreSQL that was idle for longer is checked before its use.
 const PING_AFTER: Duration = Duration::from_secs(1);
-/// One that does not answer within this time is closed.
+/// A connection that does not answer the check within this time is closed.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The PostgreSQL channel on which nodes tell one another what changed.
+/// The PostgreSQL channel of the notifications between nodes.
 pub(super) const CHANNEL: &str = "tessera_changes";
 
-/// A transaction. Every write goes through one; dropping it undoes it.
+/// A transaction. Every write needs one. Dropping it without a commit rolls it
+/// back.
 #[derive(Debug)]
 pub enum Tx {
     /// Begun with `BEGIN IMMEDIATE`: it holds the write lock from the start.
@@ -67,10 +68,10 @@ pub enum Tx {
 }
 
 impl Db {
-    /// Opens the pools. An SQLite file is made where there is none.
+    /// Opens the connection pools. Creates an SQLite file that does not exist.
     ///
     /// # Errors
-    /// When the database cannot be reached or opened.
+    /// If the database cannot be reached or opened.
     pub async fn open(address: &DatabaseUrl) -> sqlx::Result<Self> {
         match address {
             DatabaseUrl::Sqlite(path) => Self::open_sqlite(path).await,
@@ -80,7 +81,7 @@ impl Db {
                 let pool = PgPoolOptions::new()
                     .max_connections(16)
                     .acquire_timeout(Duration::from_secs(5))
-                    // One that just answered is not asked first whether it still does.
+                    // `before_acquire` checks only connections that were idle for some time.
                     .test_before_acquire(false)
                     .before_acquire(move |connection, met| {
                         let health = known.clone();
@@ -94,7 +95,7 @@ impl Db {
                             let answer = timeout(PING_TIMEOUT, sqlx::Connection::ping(connection)).await;
                             let works = matches!(answer, Ok(Ok(())));
                             if !works {
-                                // The others lead to the same server.
+                                // The other connections lead to the same server.
                                 health.discard_connections();
                             }
                             Ok(works)
@@ -118,7 +119,7 @@ impl Db {
             // `LOWER(… COLLATE "default")`: on PostgreSQL, where columns compare as bytes, the database's
             // own collation says what is upper and lower case. Here the name alone has to be known.
             .collation("default", str::cmp)
-            // A list of fifty rows does not wait in its middle for who reads it.
+            // Large enough that the worker thread does not wait for the reader within a list of fifty rows.
             .row_buffer_size(512)
             .busy_timeout(Duration::from_secs(5));
         let health = Arc::new(Health::new());
@@ -130,7 +131,7 @@ impl Db {
                 known.count_opened();
                 Box::pin(std::future::ready(Ok(())))
             })
-            // A rollback that failed leaves the driver in a transaction that SQLite is not in.
+            // After a failed rollback, the driver counts a transaction that SQLite does not have.
             .after_release(|connection, _| {
                 Box::pin(async move {
                     sqlx::Connection::ping(connection).await?;
@@ -139,7 +140,7 @@ impl Db {
             })
             .connect_with(options.clone().create_if_missing(true).pragma("cache_size", SQLITE_CACHE))
             .await?;
-        // One for each core, and one for whoever takes long. More are slower: each keeps what it read for itself.
+        // One for each core, and one more for slow reads. More are slower, because each has its own page cache.
         let cores = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
         let read = SqlitePoolOptions::new()
             .max_connections(u32::try_from(cores).unwrap_or(2) + 1)
@@ -149,10 +150,10 @@ impl Db {
         Ok(Self::Sqlite { read, write, invalidations: Invalidations::new(true), health })
     }
 
-    /// Begins a transaction that may write.
+    /// Begins a transaction.
     ///
     /// # Errors
-    /// When no connection is to be had.
+    /// If there is no connection within five seconds, or the database fails.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         match self {
             Self::Sqlite { write, health, .. } => {
@@ -170,7 +171,7 @@ impl Db {
         }
     }
 
-    /// What changed in it.
+    /// The version counters for cache invalidation.
     #[must_use]
     pub const fn invalidations(&self) -> &Invalidations {
         match self {
@@ -178,12 +179,12 @@ impl Db {
         }
     }
 
-    /// Commits a change, and tells everybody who remembers what it touches
-    /// before this returns. Goes on to its end even where nobody waits any more:
-    /// a caller who hung up must not leave a change that memory does not know of.
+    /// Commits a transaction, and invalidates the affected cache entries on all
+    /// nodes before it returns. This runs in a task of its own, so that a cancelled
+    /// request cannot leave a commit without its invalidation.
     ///
     /// # Errors
-    /// When the database cannot; then nothing was written.
+    /// When the database cannot commit.
     pub async fn commit(&self, tx: Tx, invalidation: InvalidationScope) -> sqlx::Result<()> {
         let invalidations = self.invalidations().clone();
         let committed = tokio::spawn(async move {
@@ -194,7 +195,7 @@ impl Db {
         committed.await.unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error))))
     }
 
-    /// Closes the pools after the statements under way.
+    /// Closes the pools when running statements have ended.
     pub async fn close(&self) {
         match self {
             Self::Sqlite { read, write, .. } => {
@@ -207,21 +208,22 @@ impl Db {
 }
 
 impl Tx {
-    /// Tells other nodes with the commit: they hear of it only if it lasts.
+    /// Commits with a notification to the other nodes, which PostgreSQL sends only
+    /// if the commit succeeds.
     async fn commit_and_notify(mut self, invalidation: InvalidationScope) -> sqlx::Result<()> {
         if let (Self::Postgres(tx), Some(payload)) = (&mut self, invalidation.encode()) {
             let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(payload);
             let notified = notify.execute(&mut **tx).await;
-            tx.checked(notified)?;
+            tx.check_result(notified)?;
         }
         self.commit().await
     }
 
-    /// Makes the writes last. Changes that people or programs ask for end in
-    /// `audit::Change::commit`, which calls this with their event written.
+    /// Commits the transaction without invalidating any cache entry. Changes that
+    /// people or programs request use `audit::Change::commit` instead.
     ///
     /// # Errors
-    /// When the database cannot; then nothing was written.
+    /// When the database cannot commit.
     pub async fn commit(self) -> sqlx::Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,

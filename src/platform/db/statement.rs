@@ -1,5 +1,6 @@
-//! One statement type for both databases: the only place that asks which one
-//! it is talking to.
+//! The statement type for both databases. A statement is a literal with `$1`, `$2`,
+//! … as placeholders and is run on the pool (reads) or in a transaction. Values are
+//! always bound, never part of the text.
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -9,17 +10,17 @@ use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
 use super::pool::{Db, Tx};
 use super::value::Value;
 
-/// A row type that both databases can fill: derive `sqlx::FromRow`.
+/// A type that can be read from a row of both databases. Derive `sqlx::FromRow`.
 pub trait Record: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
-/// A statement with its values, to be run on a [`Db`] (reads) or in a [`Tx`].
+/// A statement with its bound values.
 #[derive(Debug)]
 #[must_use = "a statement does nothing until it is run"]
 pub struct Statement {
     text: &'static str,
     values: Vec<Value>,
-    anew: bool,
+    replans: bool,
 }
 
 /// A statement; placeholders are `$1`, `$2`, …
@@ -27,20 +28,20 @@ pub struct Statement {
 /// A test finds every `sql("…")` in the sources and prepares it on both
 /// databases, so the text is written in place.
 pub fn sql(text: &'static str) -> Statement {
-    Statement { text, values: Vec::new(), anew: false }
+    Statement { text, values: Vec::new(), replans: false }
 }
 
-/// Where a statement reads: the pool, or a transaction.
+/// Where a statement reads: on a connection of the pool, or in a transaction.
 #[derive(Debug)]
 pub enum Source<'a> {
-    /// Any connection that reads.
+    /// Any reading connection.
     Pool(&'a Db),
-    /// This transaction, with what it has written.
+    /// This transaction. It sees its own writes.
     Tx(&'a mut Tx),
 }
 
 impl Source<'_> {
-    /// The same source again, for the next of several statements.
+    /// Borrows the source for one of several statements.
     pub const fn reborrow(&mut self) -> Source<'_> {
         match self {
             Self::Pool(db) => Source::Pool(db),
@@ -61,10 +62,10 @@ impl<'a> From<&'a mut Tx> for Source<'a> {
 }
 
 impl Statement {
-    /// For lists with filters that may be empty: PostgreSQL plans it with its
-    /// values, each time, because one plan for all of them would be a bad one.
+    /// Makes PostgreSQL plan the statement for its values each time. For lists with
+    /// optional filters, for which one generic plan would be slow.
     pub const fn planned_each_time(mut self) -> Self {
-        self.anew = true;
+        self.replans = true;
         self
     }
 
@@ -74,49 +75,51 @@ impl Statement {
         self
     }
 
-    /// All rows.
+    /// Reads all rows.
     ///
     /// # Errors
     /// What the driver says.
     pub async fn all<T: Record>(self, source: impl Into<Source<'_>>) -> sqlx::Result<Vec<T>> {
         match source.into() {
-            Source::Pool(Db::Sqlite { read, .. }) => records(&sqlite(self).fetch_all(read).await?),
-            Source::Pool(Db::Postgres { pool, .. }) => records(&postgres(self).fetch_all(pool).await?),
+            Source::Pool(Db::Sqlite { read, .. }) => decode_rows(&sqlite_query(self).fetch_all(read).await?),
+            Source::Pool(Db::Postgres { pool, .. }) => {
+                decode_rows(&postgres_query(self).fetch_all(pool).await?)
+            }
             Source::Tx(Tx::Sqlite(tx)) => {
-                let rows = sqlite(self).fetch_all(&mut **tx).await;
-                records(&tx.checked(rows)?)
+                let rows = sqlite_query(self).fetch_all(&mut **tx).await;
+                decode_rows(&tx.check_result(rows)?)
             }
             Source::Tx(Tx::Postgres(tx)) => {
-                let rows = postgres(self).fetch_all(&mut **tx).await;
-                records(&tx.checked(rows)?)
+                let rows = postgres_query(self).fetch_all(&mut **tx).await;
+                decode_rows(&tx.check_result(rows)?)
             }
         }
     }
 
-    /// The first row, if there is one.
+    /// Reads the first row, if there is one.
     ///
     /// # Errors
     /// What the driver says.
     pub async fn optional<T: Record>(self, source: impl Into<Source<'_>>) -> sqlx::Result<Option<T>> {
         match source.into() {
             Source::Pool(Db::Sqlite { read, .. }) => {
-                sqlite(self).fetch_optional(read).await?.map(|row| T::from_row(&row)).transpose()
+                sqlite_query(self).fetch_optional(read).await?.map(|row| T::from_row(&row)).transpose()
             }
             Source::Pool(Db::Postgres { pool, .. }) => {
-                postgres(self).fetch_optional(pool).await?.map(|row| T::from_row(&row)).transpose()
+                postgres_query(self).fetch_optional(pool).await?.map(|row| T::from_row(&row)).transpose()
             }
             Source::Tx(Tx::Sqlite(tx)) => {
-                let row = sqlite(self).fetch_optional(&mut **tx).await;
-                tx.checked(row)?.map(|row| T::from_row(&row)).transpose()
+                let row = sqlite_query(self).fetch_optional(&mut **tx).await;
+                tx.check_result(row)?.map(|row| T::from_row(&row)).transpose()
             }
             Source::Tx(Tx::Postgres(tx)) => {
-                let row = postgres(self).fetch_optional(&mut **tx).await;
-                tx.checked(row)?.map(|row| T::from_row(&row)).transpose()
+                let row = postgres_query(self).fetch_optional(&mut **tx).await;
+                tx.check_result(row)?.map(|row| T::from_row(&row)).transpose()
             }
         }
     }
 
-    /// The first row.
+    /// Reads the first row.
     ///
     /// # Errors
     /// What the driver says; `RowNotFound` when there is none.
@@ -131,12 +134,12 @@ impl Statement {
     pub async fn execute(self, tx: &mut Tx) -> sqlx::Result<u64> {
         Ok(match tx {
             Tx::Sqlite(tx) => {
-                let done = sqlite(self).execute(&mut **tx).await;
-                tx.checked(done)?.rows_affected()
+                let done = sqlite_query(self).execute(&mut **tx).await;
+                tx.check_result(done)?.rows_affected()
             }
             Tx::Postgres(tx) => {
-                let done = postgres(self).execute(&mut **tx).await;
-                tx.checked(done)?.rows_affected()
+                let done = postgres_query(self).execute(&mut **tx).await;
+                tx.check_result(done)?.rows_affected()
             }
         })
     }
@@ -180,13 +183,13 @@ impl Statement {
                     let mut builder = QueryBuilder::<Sqlite>::new(&before);
                     values!(builder, chunk);
                     let done = builder.push(&after).build().persistent(usual).execute(&mut **tx).await;
-                    tx.checked(done)?.rows_affected()
+                    tx.check_result(done)?.rows_affected()
                 }
                 Tx::Postgres(tx) => {
                     let mut builder = QueryBuilder::<Postgres>::new(&before);
                     values!(builder, chunk);
                     let done = builder.push(&after).build().persistent(usual).execute(&mut **tx).await;
-                    tx.checked(done)?.rows_affected()
+                    tx.check_result(done)?.rows_affected()
                 }
             };
         }
@@ -209,12 +212,12 @@ impl Statement {
             Db::Sqlite { read, .. } => {
                 let mut builder = QueryBuilder::<Sqlite>::new(&before);
                 values!(builder, rows.iter());
-                records(&builder.push(&after).build().fetch_all(read).await?)
+                decode_rows(&builder.push(&after).build().fetch_all(read).await?)
             }
             Db::Postgres { pool, .. } => {
                 let mut builder = QueryBuilder::<Postgres>::new(&before);
                 values!(builder, rows.iter());
-                records(&builder.push(&after).build().fetch_all(pool).await?)
+                decode_rows(&builder.push(&after).build().fetch_all(pool).await?)
             }
         }
     }
@@ -228,7 +231,7 @@ impl Statement {
     }
 }
 
-fn records<R, T>(rows: &[R]) -> sqlx::Result<Vec<T>>
+fn decode_rows<R, T>(rows: &[R]) -> sqlx::Result<Vec<T>>
 where
     R: sqlx::Row,
     T: for<'r> FromRow<'r, R>,
@@ -236,7 +239,7 @@ where
     rows.iter().map(T::from_row).collect()
 }
 
-fn sqlite<'q>(statement: Statement) -> Query<'q, Sqlite, SqliteArguments> {
+fn sqlite_query<'q>(statement: Statement) -> Query<'q, Sqlite, SqliteArguments> {
     statement.values.into_iter().fold(sqlx::query(statement.text), |query, value| match value {
         Value::Text(value) => query.bind(value),
         Value::Number(value) => query.bind(value),
@@ -246,8 +249,8 @@ fn sqlite<'q>(statement: Statement) -> Query<'q, Sqlite, SqliteArguments> {
     })
 }
 
-fn postgres<'q>(statement: Statement) -> Query<'q, Postgres, PgArguments> {
-    let query = sqlx::query(statement.text).persistent(!statement.anew);
+fn postgres_query<'q>(statement: Statement) -> Query<'q, Postgres, PgArguments> {
+    let query = sqlx::query(statement.text).persistent(!statement.replans);
     statement.values.into_iter().fold(query, |query, value| match value {
         Value::Text(value) => query.bind(value),
         Value::Number(value) => query.bind(value),

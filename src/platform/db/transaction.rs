@@ -1,11 +1,9 @@
-//! A transaction on a connection of a pool.
-//!
-//! It does what `sqlx::Transaction` does, and one thing more: a connection on
-//! which begin, commit or a statement met a fault of the database is closed, and
-//! never returned to its pool. A driver that lost count of its transactions, or
-//! a server that became read-only, would otherwise fail every later write.
-//! (A rollback that fails is found when the connection is returned: see
-//! `after_release` in the pools' options.)
+//! A transaction on a pooled connection. It replaces `sqlx::Transaction` for one
+//! reason: if begin, commit or a statement meets a fault of the database, the
+//! connection is closed and not returned to its pool. Otherwise a driver with a
+//! wrong transaction count, or a server that became read-only, would fail every
+//! later write. (A failed rollback is noticed when the connection is returned; see
+//! `after_release` in `pool`.)
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -18,19 +16,20 @@ use tokio::time::timeout;
 
 use super::health::{Health, WriteFault};
 
-/// How long beginning may take, once there is a connection.
+/// How long BEGIN may take, once there is a connection.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
+    /// Begun; it is rolled back on drop.
     Open,
     /// Committed.
     Finished,
-    /// Nobody knows what the connection is in.
+    /// The state of the connection is unknown; it is closed on drop.
     Unknown,
 }
 
-/// A transaction under way. Dropping it undoes it.
+/// An open transaction. Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Transaction<DB: Database> {
     connection: PoolConnection<DB>,
@@ -39,8 +38,9 @@ pub struct Transaction<DB: Database> {
 }
 
 impl<DB: Database> Transaction<DB> {
-    /// Begins one with this statement, or as the database usually does. A
-    /// connection that was lost meanwhile is replaced once: nothing was done on it.
+    /// Begins a transaction with this statement, or with the driver's default. If
+    /// the pooled connection turns out to be lost, this is tried once more with
+    /// another one.
     pub(super) async fn begin(
         pool: &Pool<DB>,
         health: &Arc<Health>,
@@ -52,8 +52,8 @@ impl<DB: Database> Transaction<DB> {
             match &begun {
                 Err(error) => {
                     let fault = health.record_error(error);
-                    let again = fault == Some(WriteFault::Unreachable) && !lost;
-                    if !again || matches!(error, sqlx::Error::PoolClosed) {
+                    let retries = fault == Some(WriteFault::Unreachable) && !lost;
+                    if !retries || matches!(error, sqlx::Error::PoolClosed) {
                         return begun;
                     }
                     lost = true;
@@ -69,7 +69,7 @@ impl<DB: Database> Transaction<DB> {
         statement: Option<&'static str>,
     ) -> sqlx::Result<Self> {
         let connection = pool.acquire().await?;
-        // Until it is known to have begun: given up in between, the connection is closed.
+        // If this is cancelled before BEGIN has succeeded, the connection is closed.
         let mut open = Self { connection, health: health.clone(), state: State::Unknown };
         let statement = statement.map(sqlx::SqlSafeStr::into_sql_str);
         match timeout(BEGIN_TIMEOUT, DB::TransactionManager::begin(&mut open.connection, statement)).await {
@@ -80,7 +80,7 @@ impl<DB: Database> Transaction<DB> {
         Ok(open)
     }
 
-    /// Makes the writes last.
+    /// Commits the transaction.
     pub(super) async fn commit(mut self) -> sqlx::Result<()> {
         self.state = State::Unknown;
         match DB::TransactionManager::commit(&mut self.connection).await {
@@ -96,8 +96,9 @@ impl<DB: Database> Transaction<DB> {
         }
     }
 
-    /// Looks at what a statement came to.
-    pub(super) fn checked<T>(&mut self, result: sqlx::Result<T>) -> sqlx::Result<T> {
+    /// Passes on the result of a statement. After a fault of the database, the
+    /// connection will be closed.
+    pub(super) fn check_result<T>(&mut self, result: sqlx::Result<T>) -> sqlx::Result<T> {
         if let Err(error) = &result
             && self.health.record_error(error).is_some()
         {

@@ -1,25 +1,25 @@
-//! The values that a statement binds, in the types that both databases have.
-//! Times are numbers, ids and closed lists of words are texts.
+//! The values that a statement binds, in the types that both databases have. Times
+//! are numbers (microseconds); ids and `string_enum!` words are texts.
 
 use crate::platform::Timestamp;
 
 /// A value bound to a placeholder.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Text or nothing.
+    /// A text, or NULL.
     Text(Option<String>),
-    /// A number or nothing; times are numbers.
+    /// A 64-bit number or a time, or NULL.
     Number(Option<i64>),
-    /// Yes or no.
+    /// A boolean, never NULL.
     Bool(bool),
-    /// Bytes.
+    /// Bytes, never NULL.
     Bytes(Vec<u8>),
-    /// Bytes or nothing.
+    /// Bytes, or NULL.
     OptionalBytes(Option<Vec<u8>>),
 }
 
 impl Value {
-    /// PostgreSQL has no NUL in texts; nothing that is stored holds one.
+    /// Replaces NUL characters in a text, which PostgreSQL does not allow.
     pub(super) fn without_nul(self) -> Self {
         match self {
             Self::Text(Some(text)) if text.contains('\0') => Self::Text(Some(text.replace('\0', "\u{fffd}"))),
@@ -27,7 +27,7 @@ impl Value {
         }
     }
 
-    /// Nothing, of the same type.
+    /// NULL of the same type (false for booleans).
     pub(super) fn nothing(&self) -> Self {
         match self {
             Self::Text(_) => Self::Text(None),
@@ -78,7 +78,7 @@ impl From<&[u8]> for Value {
         Self::Bytes(value.to_vec())
     }
 }
-/// What is there or not: its own kind of nothing, as PostgreSQL wants it.
+/// An optional value is bound with its type, because PostgreSQL's NULLs have types.
 impl From<Option<Timestamp>> for Value {
     fn from(value: Option<Timestamp>) -> Self {
         Self::Number(value.map(Timestamp::micros))
@@ -93,13 +93,13 @@ where
     }
 }
 
-/// Types that are a text in the database.
+/// A type that is stored as text.
 pub trait StoredAsText {}
 impl StoredAsText for String {}
 impl StoredAsText for &str {}
 impl StoredAsText for &String {}
 
-/// Lets a type with `Display` and `FromStr` be bound and read as text.
+/// Implements binding and reading as text for a type with `Display` and `FromStr`.
 macro_rules! stored_as_text {
     ($name:ident) => {
         impl $crate::platform::db::StoredAsText for $name {}

@@ -1,5 +1,5 @@
-//! The readiness check's question: do writes succeed? It answers from the last
-//! write, and tries one where nothing was written lately.
+//! The readiness check for writes. It reports the outcome of the last write if that
+//! is recent, and otherwise makes a write of its own.
 
 use std::time::Duration;
 
@@ -13,11 +13,10 @@ use super::statement::sql;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Db {
-    /// Whether writes succeed: as the last one did, where that was a moment ago,
-    /// and otherwise as one that is tried now.
+    /// Checks whether writes succeed.
     ///
     /// # Errors
-    /// Why they do not.
+    /// The reason why they do not.
     pub async fn check_writes(&self) -> Result<(), WriteFault> {
         let health = self.health();
         let _only_one = health.probing.lock().await;
@@ -28,7 +27,7 @@ impl Db {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "writes fail");
-                Err(WriteFault::of(&error).unwrap_or(WriteFault::Refused))
+                Err(WriteFault::from_error(&error).unwrap_or(WriteFault::Refused))
             }
             Err(_) => Err(WriteFault::Busy),
         };

@@ -1,13 +1,13 @@
-//! How many connections there may be, and which are closed.
+//! The limits of connections, and the connections that are closed.
 //!
-//! There is a limit for all connections together and one for each network (an
-//! IPv4 address, an IPv6 /64), from which trusted proxies and Unix sockets are
-//! exempt. At a limit the connections that are idle longest are closed to make
-//! room, so that a service that is flooded with silent connections still
-//! answers; a connection with an answer under way is never closed for that. Once
-//! a second, connections are closed whose request head takes too long, or on
-//! which nothing happens. Requests touch only a few counters of their own
-//! connection: the lock is taken when a connection comes and goes.
+//! There is a limit for all connections and one for each network (an IPv4 address
+//! or an IPv6 /64); trusted proxies and Unix sockets are exempt from the second. At
+//! a limit, the connections that have been idle the longest are closed, so that a
+//! flood of silent connections does not block the server. Connections with a
+//! response in progress are never closed for that. Once a second, connections are
+//! closed that are idle or whose request head takes too long. A request only
+//! updates counters of its own connection; the lock is taken when a connection is
+//! opened or closed.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,28 +17,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipnet::IpNet;
 use tokio::task::AbortHandle;
 
-/// Within so many seconds a request's head must have arrived whole, counted
-/// from its first byte; on a new connection from its beginning.
+/// How long a request head may take to arrive, in seconds from its first byte or,
+/// on a new connection, from the beginning.
 const HEAD_TIMEOUT: u32 = 10;
-/// A connection on which nothing happens is closed after so many seconds:
-/// longer than proxies keep theirs.
+/// How long a connection may be idle, in seconds: longer than proxies keep theirs.
 const IDLE_TIMEOUT: u32 = 75;
-/// At a limit, this part of it is closed at once, so that a flood does not have
-/// all connections searched for each of its own.
+/// At a limit, one part in 64 of it is closed at once, so that in a flood not every
+/// new connection causes a search through all connections.
 const EVICTED_FRACTION: usize = 64;
 
-/// How many connections there may be.
+/// The limits of open connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// In all.
+    /// The largest number of all connections.
     pub total: usize,
-    /// From one network.
+    /// The largest number of connections from one network.
     pub per_network: usize,
-    /// From here as many as there may be in all.
+    /// Addresses to which `per_network` does not apply: the trusted proxies.
     pub exempt: Vec<IpNet>,
 }
 
-/// What counts as one peer.
+/// A network for which connections are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Network {
     V4(u32),
@@ -58,14 +57,16 @@ fn upper_half(address: Ipv6Addr) -> u64 {
     u64::try_from(address.to_bits() >> 64).unwrap_or(0)
 }
 
-/// What a connection is doing. Times are seconds on the clock of all connections.
+/// The activity of a connection. Times are seconds on the clock that all
+/// connections share.
 #[derive(Debug)]
 pub(super) struct Activity {
     clock: Arc<AtomicU32>,
-    /// When a request or an answer last made progress.
+    /// When a request or a response last made progress.
     last: AtomicU32,
-    /// When the first byte of a head that is not whole arrived; zero: none did.
+    /// When the first byte of an incomplete request head arrived; zero for none.
     head_since: AtomicU32,
+    /// The number of responses in progress.
     answering: AtomicU32,
 }
 
@@ -84,26 +85,26 @@ impl Activity {
         self.last.store(self.clock.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// Bytes arrived.
-    pub(super) fn received(&self) {
+    /// Records that bytes arrived.
+    pub(super) fn record_received(&self) {
         if self.answering.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.clock.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 
-    /// Bytes could be sent.
-    pub(super) fn sent(&self) {
+    /// Records that bytes were sent.
+    pub(super) fn record_sent(&self) {
         self.touch();
     }
 
-    /// A head arrived whole.
+    /// Records that a request head is complete and its response begins.
     pub(super) fn begin_answer(&self) {
         self.head_since.store(0, Ordering::Relaxed);
         self.answering.fetch_add(1, Ordering::Relaxed);
         self.touch();
     }
 
-    /// The answer is there.
+    /// Records that a response is ready, or was cancelled.
     pub(super) fn end_answer(&self) {
         self.answering.fetch_sub(1, Ordering::Relaxed);
         self.touch();
@@ -113,7 +114,7 @@ impl Activity {
         self.answering.load(Ordering::Relaxed) != 0
     }
 
-    /// For how many seconds nothing was asked or answered.
+    /// The number of seconds without progress of a request or a response.
     fn idle_for(&self, now: u32) -> u32 {
         now.saturating_sub(self.last.load(Ordering::Relaxed))
     }
@@ -124,8 +125,8 @@ impl Activity {
         }
         let idle = self.idle_for(now);
         let since = self.head_since.load(Ordering::Relaxed);
-        let late = since != 0 && now.saturating_sub(since) >= HEAD_TIMEOUT && idle >= HEAD_TIMEOUT;
-        late || idle >= IDLE_TIMEOUT
+        let is_head_late = since != 0 && now.saturating_sub(since) >= HEAD_TIMEOUT && idle >= HEAD_TIMEOUT;
+        is_head_late || idle >= IDLE_TIMEOUT
     }
 }
 
@@ -137,15 +138,15 @@ struct Entry {
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     next: u64,
     entries: HashMap<u64, Entry>,
     by_network: HashMap<Network, usize>,
-    /// When it was last told that a limit was reached.
-    told: Option<u32>,
+    /// When a reached limit was last logged.
+    logged_at: Option<u32>,
 }
 
-impl Open {
+impl OpenConnections {
     fn remove(&mut self, id: u64) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
         if let Some(network) = entry.network
@@ -163,7 +164,7 @@ impl Open {
         let mut closed = 0;
         for entry in ids.into_iter().filter_map(|id| self.remove(id)) {
             closed += 1;
-            // One without it is closed by `set_abort`.
+            // A connection without an abort handle is closed by `set_abort`.
             if let Some(abort) = entry.abort {
                 abort.abort();
             }
@@ -171,10 +172,12 @@ impl Open {
         closed
     }
 
-    /// Closes so many of those that are idle longest, of one network or of all.
+    /// Closes the `count` connections that have been idle the longest, of one network
+    /// or of all. Returns the number of closed connections.
     fn evict(&mut self, network: Option<Network>, count: usize) -> usize {
-        let of_it = |entry: &Entry| network.is_none() || entry.network == network;
-        let idle = self.entries.iter().filter(|(_, entry)| of_it(entry) && !entry.activity.is_answering());
+        let in_network = |entry: &Entry| network.is_none() || entry.network == network;
+        let idle =
+            self.entries.iter().filter(|(_, entry)| in_network(entry) && !entry.activity.is_answering());
         let mut idle: Vec<(u32, u64)> =
             idle.map(|(id, entry)| (entry.activity.last.load(Ordering::Relaxed), *id)).collect();
         let count = count.min(idle.len());
@@ -186,21 +189,21 @@ impl Open {
     }
 }
 
-/// The connections that are open. Cheap to clone.
+/// All open connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     limits: Arc<ConnectionLimits>,
     clock: Arc<AtomicU32>,
-    open: Arc<Mutex<Open>>,
+    open: Arc<Mutex<OpenConnections>>,
 }
 
 impl Connections {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
-        // Zero says of a time that there is none.
+        // The clock starts at one, because zero means that there is no time.
         Self { limits: Arc::new(limits), clock: Arc::new(AtomicU32::new(1)), open: Arc::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -208,8 +211,9 @@ impl Connections {
         self.clock.load(Ordering::Relaxed)
     }
 
-    /// Takes a connection in, where there is room or where room can be made.
-    /// `peer` is nothing for one that no limit of its network concerns.
+    /// Admits a new connection, if necessary by closing idle ones. Returns `None` if
+    /// there is no room. `peer` is `None` for a Unix socket, which has no limit per
+    /// network.
     pub(super) fn admit(&self, peer: Option<IpAddr>) -> Option<ConnectionSlot> {
         let is_exempt = |address: &IpAddr| {
             let address = address.to_canonical();
@@ -220,14 +224,14 @@ impl Connections {
         if let Some(network) = network
             && open.by_network.get(&network).is_some_and(|count| *count >= self.limits.per_network)
         {
-            self.tell(&mut open, "limits.connections_per_network");
-            if open.evict(Some(network), part(self.limits.per_network)) == 0 {
+            self.log_limit(&mut open, "limits.connections_per_network");
+            if open.evict(Some(network), eviction_count(self.limits.per_network)) == 0 {
                 return None;
             }
         }
         if open.entries.len() >= self.limits.total {
-            self.tell(&mut open, "limits.connections");
-            if open.evict(None, part(self.limits.total)) == 0 {
+            self.log_limit(&mut open, "limits.connections");
+            if open.evict(None, eviction_count(self.limits.total)) == 0 {
                 return None;
             }
         }
@@ -241,11 +245,11 @@ impl Connections {
         Some(ConnectionSlot { connections: self.clone(), id, activity })
     }
 
-    /// Once a minute at most.
-    fn tell(&self, open: &mut Open, limit: &str) {
+    /// Logs that a limit is reached, at most once a minute.
+    fn log_limit(&self, open: &mut OpenConnections, limit: &str) {
         let now = self.now();
-        if open.told.is_none_or(|told| now.saturating_sub(told) >= 60) {
-            open.told = Some(now);
+        if open.logged_at.is_none_or(|logged_at| now.saturating_sub(logged_at) >= 60) {
+            open.logged_at = Some(now);
             tracing::warn!(
                 open = open.entries.len(),
                 "{limit} is reached; connections that are idle longest are closed"
@@ -253,7 +257,8 @@ impl Connections {
         }
     }
 
-    /// With this the connection is closed.
+    /// Stores the handle with which the connection can be closed. If the connection
+    /// was removed in the meantime, it is closed now.
     pub(super) fn set_abort(&self, id: u64, abort: AbortHandle) {
         match self.lock().entries.get_mut(&id) {
             Some(entry) => entry.abort = Some(abort),
@@ -262,14 +267,15 @@ impl Connections {
         }
     }
 
-    /// Closes some of those that are idle longest: the system has no more files.
+    /// Closes some idle connections, because the system has no more files.
     pub(super) fn evict_some(&self) {
         let mut open = self.lock();
-        let count = part(open.entries.len());
+        let count = eviction_count(open.entries.len());
         open.evict(None, count);
     }
 
-    /// Moves the clock on by a second, and closes what is overdue.
+    /// Advances the clock by one second, and closes overdue connections. Called once
+    /// a second.
     pub(super) fn sweep(&self) {
         let now = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         let mut open = self.lock();
@@ -282,11 +288,11 @@ impl Connections {
     }
 }
 
-fn part(limit: usize) -> usize {
+fn eviction_count(limit: usize) -> usize {
     (limit / EVICTED_FRACTION).max(1)
 }
 
-/// A connection that was taken in; dropped with it.
+/// An admitted connection. Dropping it removes the connection from the count.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     connections: Connections,
@@ -377,10 +383,10 @@ mod tests {
             each.activity.begin_answer();
             each.activity.end_answer();
         }
-        slow.activity.received();
+        slow.activity.record_received();
         for _ in 0..9 {
             connections.sweep();
-            slow.activity.received();
+            slow.activity.record_received();
         }
         assert!(is_open(&connections, &silent) && is_open(&connections, &slow));
         connections.sweep();

@@ -1,7 +1,7 @@
-//! The way of the few addresses that are asked for every call of every
-//! service: found by their path alone, before the router, with the envelope
-//! around the handler and no layer besides. docs/performance.md tells what each
-//! of these steps is worth.
+//! The fast path: routes for the few endpoints that services call for every request
+//! of theirs (verification and `whoami`). They are found by comparing the path,
+//! before the router, and have only the response middleware (`web::response_middleware`).
+//! docs/performance.md shows how much time this saves.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -21,28 +21,29 @@ use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
 use crate::platform::Context;
-use crate::platform::web::envelope::Envelope;
-use crate::platform::web::{body, method_not_allowed, mount, panicked};
+use crate::platform::web::response_middleware::ResponseMiddleware;
+use crate::platform::web::{body, handle_panic, method_not_allowed, mount};
 
-/// An answer under way.
+/// A response in progress.
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// A handler with the envelope around it. Its log line is one for debugging.
+/// A handler with the response middleware around it. It logs at the level debug.
 #[derive(Clone, Debug)]
 struct FastHandler<H> {
     handler: H,
     body: BodyPolicy,
 }
 
-/// What becomes of a request's body.
+/// How a request's body is treated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum BodyPolicy {
-    Yes,
-    /// It is neither read nor waited for. A proxy that asks about a request may
-    /// send its headers without its body: then `Content-Length` is not true of
-    /// this one, and what follows on the connection is the next request or a
-    /// part of this body. Nobody can tell, so the connection is closed.
-    Ignores,
+    /// The handler may read the body.
+    Read,
+    /// The body is not read. In forward auth, a proxy may send the headers of a
+    /// request without its body, so that `Content-Length` is wrong. It is then
+    /// unknown whether the next bytes are a new request or this body, so the
+    /// connection is closed.
+    Ignore,
 }
 
 impl<H, T, S> Handler<(Self, T), S> for FastHandler<H>
@@ -55,11 +56,11 @@ where
 
     fn call(self, mut request: Request, state: S) -> ResponseFuture {
         Box::pin(async move {
-            let envelope = Envelope::open(state.as_ref(), &mut request);
+            let middleware = ResponseMiddleware::open(state.as_ref(), &mut request);
             let (method, path) = (request.method(), request.uri().path());
-            let span = tracing::debug_span!("request", id = %envelope.id, %method, route = path);
+            let span = tracing::debug_span!("request", id = %middleware.id, %method, route = path);
             let declared_length = declared_length(request.headers());
-            let ignores_body = self.body == BodyPolicy::Ignores
+            let ignores_body = self.body == BodyPolicy::Ignore
                 && (declared_length > 0 || request.headers().contains_key(TRANSFER_ENCODING));
             let response = if declared_length > body::MAX_BODY_BYTES && !ignores_body {
                 StatusCode::PAYLOAD_TOO_LARGE.into_response()
@@ -67,9 +68,9 @@ where
                 let state = state.clone();
                 let answer = async move { self.handler.call(request, state).await };
                 let answer = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
-                answer.unwrap_or_else(panicked)
+                answer.unwrap_or_else(handle_panic)
             };
-            let mut response = envelope.close(state.as_ref(), response);
+            let mut response = middleware.close(state.as_ref(), response);
             if ignores_body {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -79,22 +80,22 @@ where
     }
 }
 
-/// How long a request says that its body is.
+/// The length of the body according to `Content-Length`, in bytes.
 fn declared_length(headers: &HeaderMap) -> usize {
     let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// One of these addresses.
+/// A route of the fast path.
 struct Entry<S> {
-    /// None: every method, and every path below this one.
+    /// `None` for every method and every path below `path`.
     method: Option<Method>,
     path: String,
     answer: Box<dyn Fn(Request, S) -> ResponseFuture + Send + Sync>,
 }
 
 impl<S> Entry<S> {
-    fn answers(&self, method: &Method, path: &str) -> bool {
+    fn matches(&self, method: &Method, path: &str) -> bool {
         match &self.method {
             Some(own) => self.path == path && own == method,
             None => {
@@ -104,11 +105,11 @@ impl<S> Entry<S> {
     }
 }
 
-/// The addresses that are answered this way.
+/// The routes of the fast path.
 pub struct FastPath<S> {
     entries: Vec<Entry<S>>,
-    /// The same for all that is not exactly their method and path: `HEAD`, and
-    /// what is refused.
+    /// The same routes for requests that do not match exactly, such as `HEAD` and
+    /// unsupported methods.
     router: Router<S>,
 }
 
@@ -125,10 +126,10 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Default for FastPath<S> 
 }
 
 impl<S: AsRef<Context> + Clone + Send + Sync + 'static> FastPath<S> {
-    /// With a path, asked by one of the methods that HTTP itself names.
+    /// Adds a route for a path and one of the standard HTTP methods.
     #[must_use]
     pub fn route<H: Handler<T, S>, T: 'static>(mut self, path: &str, method: Method, handler: H) -> Self {
-        let handler = FastHandler { handler, body: BodyPolicy::Yes };
+        let handler = FastHandler { handler, body: BodyPolicy::Read };
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
         self.router = self.router.route(path, on(filter, handler.clone()));
         let answer = Box::new(move |request, state| handler.clone().call(request, state));
@@ -136,16 +137,17 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> FastPath<S> {
         self
     }
 
-    /// With a path and all below it, asked by any method, whatever the body.
+    /// Adds a route for a path and all paths below it, for any method. The body is
+    /// ignored.
     #[must_use]
     pub fn route_any<H: Handler<T, S>, T: 'static>(mut self, path: &str, handler: H) -> Self {
-        let handler = FastHandler { handler, body: BodyPolicy::Ignores };
+        let handler = FastHandler { handler, body: BodyPolicy::Ignore };
         let answer = Box::new(move |request, state| handler.clone().call(request, state));
         self.entries.push(Entry { method: None, path: path.to_owned(), answer });
         self
     }
 
-    /// These and those.
+    /// Combines the routes of both.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.router = self.router.merge(other.router);
@@ -153,26 +155,26 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> FastPath<S> {
         self
     }
 
-    /// In front of a router that answers everything else.
+    /// Builds the service: these routes first, then the router for everything else.
     #[must_use]
     pub fn before(self, rest: Router<S>, state: S) -> AppService<S> {
         let router = self
             .router
-            .method_not_allowed_fallback(FastHandler { handler: method_not_allowed, body: BodyPolicy::Yes })
+            .method_not_allowed_fallback(FastHandler { handler: method_not_allowed, body: BodyPolicy::Read })
             .fallback_service(rest.with_state(state.clone()))
             .with_state(state.clone());
-        let base = Arc::from(mount::path_of(&state.as_ref().config.public_url));
+        let base = Arc::from(mount::base_path_of(&state.as_ref().config.public_url));
         AppService { entries: Arc::from(self.entries), router, state, base }
     }
 }
 
-/// Everything that answers. Cheap to clone.
+/// The service that answers all requests. Cheap to clone.
 #[derive(Clone)]
 pub struct AppService<S> {
     entries: Arc<[Entry<S>]>,
     router: Router,
     state: S,
-    /// The path that the installation is below; empty at the root.
+    /// The path of `public_url`; empty at the root.
     base: Arc<str>,
 }
 
@@ -183,7 +185,7 @@ impl<S> std::fmt::Debug for AppService<S> {
 }
 
 impl<S: Clone> AppService<S> {
-    /// What the handlers are given.
+    /// The state of the handlers.
     pub(super) const fn state(&self) -> &S {
         &self.state
     }
@@ -193,31 +195,31 @@ impl<S: Clone> AppService<S> {
         self.answer_with(request, |answering| answering)
     }
 
-    /// Answers a request; what is not one of the addresses that are asked for
-    /// every call, as `others` has it done.
+    /// Answers a request. `others` decides where requests that are not on the fast
+    /// path are answered.
     pub(super) fn answer_with(
         &self,
         mut request: Request,
         others: impl FnOnce(ResponseFuture) -> ResponseFuture,
     ) -> ResponseFuture {
         if !self.base.is_empty() {
-            mount::take_off(&self.base, &mut request);
+            mount::remove_base_path(&self.base, &mut request);
         }
         let (method, path) = (request.method(), request.uri().path());
-        let found = self.entries.iter().find(|entry| entry.answers(method, path));
+        let found = self.entries.iter().find(|entry| entry.matches(method, path));
         if let Some(entry) = found {
             return (entry.answer)(request, self.state.clone());
         }
         let base = self.base.clone();
         if !base.is_empty() {
-            mount::ask_plain(&mut request);
+            mount::disable_compression(&mut request);
         }
         let answer = self.router.clone().oneshot(request);
         let answer = answer.map(|answer| answer.unwrap_or_else(|never| match never {}));
         others(if base.is_empty() {
             Box::pin(answer)
         } else {
-            Box::pin(answer.then(async move |answer| mount::put_before(&base, answer).await))
+            Box::pin(answer.then(async move |answer| mount::add_base_path(&base, answer).await))
         })
     }
 }

@@ -1,10 +1,10 @@
-//! Where connections come from: a TCP port, a Unix socket, or a socket that
-//! systemd passed on (`LISTEN_FDS`).
+//! The listening socket: a TCP port, a Unix socket, or a socket that systemd passes
+//! (`LISTEN_FDS`).
 //!
-//! A Unix socket has the mode 0660. One that a process left behind is replaced;
-//! one that another process listens on is not. The socket is removed when the
-//! listener is dropped, except where systemd made it. A peer on a Unix socket
-//! counts as 127.0.0.1: it is on this machine, and `trusted_proxies` can name it.
+//! A Unix socket is created with the mode 0660. A stale socket of an earlier process
+//! is replaced; one on which another process listens is not. The socket is removed
+//! on drop, unless systemd created it. A peer on a Unix socket has the address
+//! 127.0.0.1, so that `trusted_proxies` can name it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdTcpStream};
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::config::Listen;
 
-/// Who may connect to the socket: its owner and its group.
+/// The mode of a Unix socket: its owner and its group may connect.
 const SOCKET_MODE: u32 = 0o660;
 
 #[derive(Debug)]
@@ -29,39 +29,40 @@ enum Socket {
     Unix(UnixListener),
 }
 
-/// A socket that connections are taken from.
+/// A listening socket.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// The file to remove in the end.
-    made: Option<PathBuf>,
+    /// The socket file to remove on drop.
+    created_path: Option<PathBuf>,
 }
 
 impl Listener {
-    /// The socket that systemd passed on; otherwise one at this place.
+    /// Opens the socket that systemd passes or, without one, the socket that the
+    /// setting names.
     ///
     /// # Errors
-    /// When the place is taken, or the system refuses it.
+    /// If the address or path is in use, or the system refuses it.
     pub async fn open(listen: &Listen) -> io::Result<Self> {
-        match Self::inherited()? {
+        match Self::from_systemd()? {
             Some(listener) => Ok(listener),
             None => Self::bind(listen).await,
         }
     }
 
-    /// The first socket that systemd passed on to this process, if there is one.
-    fn inherited() -> io::Result<Option<Self>> {
-        let mut passed = ListenFd::from_env();
-        if passed.len() == 0 {
+    /// The first socket that systemd passes to this process, if there is one.
+    fn from_systemd() -> io::Result<Option<Self>> {
+        let mut sockets = ListenFd::from_env();
+        if sockets.len() == 0 {
             return Ok(None);
         }
         // The library refuses a socket of another kind.
-        let socket = match passed.take_tcp_listener(0) {
+        let socket = match sockets.take_tcp_listener(0) {
             Ok(Some(listener)) => {
                 listener.set_nonblocking(true)?;
                 Socket::Tcp(TcpListener::from_std(listener)?)
             }
-            _ => match passed.take_unix_listener(0)? {
+            _ => match sockets.take_unix_listener(0)? {
                 Some(listener) => {
                     listener.set_nonblocking(true)?;
                     Socket::Unix(UnixListener::from_std(listener)?)
@@ -69,23 +70,23 @@ impl Listener {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Self { socket, made: None }))
+        Ok(Some(Self { socket, created_path: None }))
     }
 
     async fn bind(listen: &Listen) -> io::Result<Self> {
         match listen {
             Listen::Address(address) => {
-                Ok(Self { socket: Socket::Tcp(TcpListener::bind(address).await?), made: None })
+                Ok(Self { socket: Socket::Tcp(TcpListener::bind(address).await?), created_path: None })
             }
             Listen::Name(name, port) => {
                 let listener = TcpListener::bind((name.as_str(), *port)).await?;
-                Ok(Self { socket: Socket::Tcp(listener), made: None })
+                Ok(Self { socket: Socket::Tcp(listener), created_path: None })
             }
             Listen::Unix(path) => {
                 remove_stale(path)?;
                 let listener = UnixListener::bind(path)?;
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
-                Ok(Self { socket: Socket::Unix(listener), made: Some(path.clone()) })
+                Ok(Self { socket: Socket::Unix(listener), created_path: Some(path.clone()) })
             }
         }
     }
@@ -103,7 +104,7 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Answers are written whole, so there is nothing to wait for.
+                // Responses are written in one piece, so Nagle's algorithm would only delay them.
                 let _ = stream.set_nodelay(true);
                 Ok(Accepted { stream: StdStream::Tcp(stream.into_std()?), peer, is_local: false })
             }
@@ -118,13 +119,13 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(path) = &self.made {
+        if let Some(path) = &self.created_path {
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// Removes a socket that nobody listens on any more.
+/// Removes the file of a Unix socket on which no process listens.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let kind = match std::fs::symlink_metadata(path) {
         Ok(found) => found.file_type(),
@@ -141,11 +142,11 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A connection that was taken, not yet bound to a thread.
+/// An accepted connection that is not yet registered with a runtime.
 pub(super) struct Accepted {
     stream: StdStream,
     pub(super) peer: SocketAddr,
-    /// Whether it came over a Unix socket.
+    /// Whether the connection is on a Unix socket.
     pub(super) is_local: bool,
 }
 
@@ -155,7 +156,7 @@ enum StdStream {
 }
 
 impl Accepted {
-    /// Registers the connection with the thread that this is called on.
+    /// Registers the connection with the runtime of the current thread.
     pub(super) fn register(self) -> io::Result<Stream> {
         Ok(match self.stream {
             StdStream::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
@@ -164,7 +165,7 @@ impl Accepted {
     }
 }
 
-/// The bytes of a connection.
+/// The byte stream of a connection.
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),

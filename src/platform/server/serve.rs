@@ -1,8 +1,8 @@
-//! The server: takes connections, has each attended to by one thread, and
-//! closes those that waste a place.
+//! The server loop: accepts connections and serves each on one worker thread.
+//! `connections` limits and closes connections.
 //!
-//! A request must have exactly one `Host` header (RFC 9112, 3.2); its head must
-//! be no longer than 32 KB. What else is limited, `connections` says.
+//! A request must have exactly one `Host` header (RFC 9112, 3.2), and its head must
+//! not be longer than 32 KiB.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,29 +30,30 @@ use super::fast_path::AppService;
 use super::listener::{Accepted, Listener, Stream};
 use crate::platform::Context;
 
-/// The longest head of a request, in bytes; 431 for a longer one.
+/// The longest head of a request, in bytes. A longer one is answered with 431.
 const MAX_HEAD: usize = 32 * 1024;
-/// The most that is kept of a connection's bytes in each direction.
+/// The size of the buffers of a connection in each direction, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
-/// How long answers under way may take when the process is to stop.
+/// How long responses in progress may take during a shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long to wait where the machine gives no more connections.
+/// The pause after a failed accept, for example without free files.
 const RETRY_ACCEPT_AFTER: Duration = Duration::from_millis(100);
-/// How often overdue connections are looked for: the clock of `connections`.
+/// How often overdue connections are closed. `connections` counts time in these
+/// intervals, so it must be one second.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Serves until `stop`; answers under way are finished then.
+/// Serves until `stop` completes, and then finishes the responses in progress.
 ///
-/// Connections stay with one thread each, one thread for each core, so that a
-/// token is verified without another thread being woken. Everything else is
-/// answered where this is awaited, so that a page that takes its time holds up
-/// no verification.
+/// There is one worker thread per core, and a connection stays on one thread, so
+/// that a token is verified without waking another thread. Requests that are not on
+/// the fast path are answered on the runtime that awaits this function, so that slow
+/// pages do not delay verification.
 ///
-/// The threads last as long as the process: connections to the database that
-/// they opened are theirs.
+/// The worker threads run until the process ends, because their runtimes own the
+/// database connections that they opened.
 ///
 /// # Errors
-/// When the system gives no threads.
+/// If the system cannot create the threads.
 pub async fn serve<S>(
     listener: Listener,
     app_service: AppService<S>,
@@ -82,8 +83,8 @@ where
         match accepted {
             Ok(accepted) => {
                 let peer = (!accepted.is_local).then_some(accepted.peer.ip());
-                let least = workers.iter().min_by_key(|worker| worker.connections());
-                let (Some(worker), Some(slot)) = (least, connections.admit(peer)) else { continue };
+                let least_loaded = workers.iter().min_by_key(|worker| worker.connections());
+                let (Some(worker), Some(slot)) = (least_loaded, connections.admit(peer)) else { continue };
                 let service = ConnectionService {
                     app_service: app_service.clone(),
                     peer: accepted.peer,
@@ -91,7 +92,7 @@ where
                     activity: slot.activity.clone(),
                 };
                 let id = slot.id;
-                let abort = worker.take(serve_connection(accepted, slot, service, graceful.watcher()));
+                let abort = worker.spawn(serve_connection(accepted, slot, service, graceful.watcher()));
                 connections.set_abort(id, abort);
             }
             Err(error) if is_connection_error(&error) => {}
@@ -109,7 +110,7 @@ where
     Ok(())
 }
 
-/// Whether it was this connection's own failure.
+/// Whether an accept failed because of this connection, and not of the socket.
 fn is_connection_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -117,9 +118,10 @@ fn is_connection_error(error: &io::Error) -> bool {
     )
 }
 
-/// A thread that attends to connections.
+/// A thread that serves connections.
 struct Worker {
     runtime: Handle,
+    /// Each connection owns a clone, so that the reference count counts them.
     connections: Arc<()>,
 }
 
@@ -137,13 +139,13 @@ impl Worker {
         Arc::strong_count(&self.connections)
     }
 
-    fn take(&self, connection: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
-        let held = self.connections.clone();
-        let attended = self.runtime.spawn(async move {
+    fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let counted = self.connections.clone();
+        let task = self.runtime.spawn(async move {
             connection.await;
-            drop(held);
+            drop(counted);
         });
-        attended.abort_handle()
+        task.abort_handle()
     }
 }
 
@@ -154,26 +156,26 @@ async fn serve_connection<S: AsRef<Context> + Clone + Send + Sync + 'static>(
     watcher: Watcher,
 ) {
     let peer = service.peer;
-    // Readiness is told to the thread that registers it: this one.
+    // Register here, so that this thread receives the readiness events.
     let stream = match accepted.register() {
         Ok(stream) => TrackedStream { stream, activity: slot.activity.clone() },
         Err(error) => return tracing::debug!(%error, %peer, "a connection failed"),
     };
     let mut http = http1::Builder::new();
-    // One write for head and body: both are short.
+    // Head and body are short, so they are copied into one buffer and written at once.
     http.writev(false).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
-    // How long a head may take, `connections` knows.
+    // `connections` has its own timeout for heads.
     let connection = http.header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, %peer, "a connection failed");
     }
 }
 
-/// What is asked on one connection.
+/// The service that answers the requests of one connection.
 struct ConnectionService<S> {
     app_service: AppService<S>,
     peer: SocketAddr,
-    /// Where what is no verification is answered.
+    /// The runtime for requests that are not on the fast path.
     main_runtime: Handle,
     activity: Arc<Activity>,
 }
@@ -189,7 +191,7 @@ where
     fn call(&self, request: Request<Incoming>) -> TrackedResponse {
         self.activity.begin_answer();
         if !has_one_host(request.version(), request.headers()) {
-            let response = Box::pin(std::future::ready(wrong_host(self.app_service.state())));
+            let response = Box::pin(std::future::ready(wrong_host_response(self.app_service.state())));
             return TrackedResponse { response, activity: self.activity.clone() };
         }
         let body = |incoming: Incoming| {
@@ -200,7 +202,7 @@ where
         let response = self.app_service.answer_with(request, |response| {
             let mut answer = JoinSet::new();
             answer.spawn_on(response, &self.main_runtime);
-            // Ends with the connection, as what is answered here does.
+            // Dropping the set cancels the request if the connection ends.
             Box::pin(async move {
                 match answer.join_next().await {
                     Some(Ok(response)) => response,
@@ -212,14 +214,15 @@ where
     }
 }
 
-/// Whether a request names its host once. HTTP/1.0 may leave it out.
+/// Whether a request has exactly one `Host` header; HTTP/1.0 may have none.
 fn has_one_host(version: Version, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     (hosts.next().is_some() || version == Version::HTTP_10) && hosts.next().is_none()
 }
 
-/// Ends the connection: who sends such a request may mean two by it.
-fn wrong_host(state: &impl AsRef<Context>) -> Response {
+/// The response to a request with a wrong number of `Host` headers. It closes the
+/// connection, because such a request can be an attempt at request smuggling.
+fn wrong_host_response(state: &impl AsRef<Context>) -> Response {
     let body = "Send exactly one Host header.\n";
     let mut response = (StatusCode::BAD_REQUEST, body).into_response();
     *response.headers_mut() = crate::platform::web::headers(state.as_ref());
@@ -228,7 +231,7 @@ fn wrong_host(state: &impl AsRef<Context>) -> Response {
     response
 }
 
-/// An answer under way on a connection.
+/// A response in progress, which updates the activity of its connection.
 struct TrackedResponse {
     response: super::fast_path::ResponseFuture,
     activity: Arc<Activity>,
@@ -247,7 +250,7 @@ impl Drop for TrackedResponse {
     }
 }
 
-/// A stream that tells of what arrives and of what could be written.
+/// A stream that records the activity of its connection.
 struct TrackedStream {
     stream: Stream,
     activity: Arc<Activity>,
@@ -262,7 +265,7 @@ impl AsyncRead for TrackedStream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(waker, buffer);
         if buffer.filled().len() > before {
-            self.activity.received();
+            self.activity.record_received();
         }
         read
     }
@@ -272,7 +275,7 @@ impl AsyncWrite for TrackedStream {
     fn poll_write(mut self: Pin<&mut Self>, waker: &mut Waker<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(waker, bytes);
         if written.is_ready() {
-            self.activity.sent();
+            self.activity.record_sent();
         }
         written
     }

@@ -1,6 +1,7 @@
-//! Style sheet, script and icons: embedded, compressed when built, under names
-//! that hold a hash of their content, and so cached for good. Served by
-//! tower-http, which picks the encoding.
+//! The static assets: style sheet, script and icons. The build embeds them in the
+//! binary, compresses them and adds a hash of their content to their names, so that
+//! browsers can cache them for ever. tower-http serves them and selects the
+//! encoding.
 
 use std::io::{self, Cursor};
 use std::path::PathBuf;
@@ -19,22 +20,24 @@ use tower_http::services::fs::{Backend, File, Metadata};
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The address of an asset: `asset("app.css")` is `/assets/app.3f2a….css`.
+/// The path of an asset: `asset("app.css")` is `/assets/app.3f2a….css`.
 #[must_use]
 pub fn asset(name: &str) -> &'static str {
     ADDRESSES.iter().find(|(plain, _)| *plain == name).map_or("/assets/missing", |(_, address)| address)
 }
 
-/// Serves all of them.
+/// The route that serves all assets.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let files = ServeDir::with_backend("", Embedded)
         .append_index_html_on_directories(false)
         .precompressed_br()
         .precompressed_gzip();
-    Router::new().nest_service("/assets", get_service(files)).layer(axum::middleware::map_response(keep))
+    Router::new()
+        .nest_service("/assets", get_service(files))
+        .layer(axum::middleware::map_response(set_cache_headers))
 }
 
-async fn keep(mut response: Response) -> Response {
+async fn set_cache_headers(mut response: Response) -> Response {
     if response.status().is_success() {
         let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
         response.headers_mut().insert(CACHE_CONTROL, forever);
@@ -42,7 +45,7 @@ async fn keep(mut response: Response) -> Response {
     response
 }
 
-/// The files that the build put into the binary.
+/// The backend of `ServeDir` for embedded files.
 #[derive(Clone, Copy, Debug)]
 struct Embedded;
 
@@ -64,7 +67,7 @@ impl Metadata for Length {
     }
 }
 
-fn find(path: &std::path::Path) -> io::Result<&'static [u8]> {
+fn find_file(path: &std::path::Path) -> io::Result<&'static [u8]> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let file = FILES.iter().find(|(known, _)| *known == name);
     file.map(|(_, bytes)| *bytes).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -77,10 +80,10 @@ impl Backend for Embedded {
     type MetadataFuture = Ready<io::Result<Length>>;
 
     fn open(&self, path: PathBuf) -> Self::OpenFuture {
-        ready(find(&path).map(|bytes| Bytes(Cursor::new(bytes))))
+        ready(find_file(&path).map(|bytes| Bytes(Cursor::new(bytes))))
     }
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
-        ready(find(&path).map(|bytes| Length(bytes.len() as u64)))
+        ready(find_file(&path).map(|bytes| Length(bytes.len() as u64)))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Bodies: the one place where one is read, as far as is taken.
+//! Reads request bodies, with a limit for their size and a timeout. Forms and JSON
+//! bodies are read here only.
 
 use std::time::Duration;
 
@@ -8,16 +9,16 @@ use tokio::time::timeout;
 
 use crate::platform::{Error, Result};
 
-/// The longest body that is taken, in bytes.
+/// The longest accepted body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How long one may take to arrive.
+/// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The whole of a body.
+/// Reads a whole body.
 ///
 /// # Errors
-/// [`Error::Malformed`] for one that breaks off, takes too long, or is too long.
+/// [`Error::Malformed`] if the body is incomplete, too long or too slow.
 pub async fn read(body: Body) -> Result<Bytes> {
     match timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),

@@ -1,5 +1,6 @@
-//! The address that a request comes from: the peer's, or what proxies that the
-//! settings trust say of it.
+//! The IP address of the client: that of the connection or, behind trusted proxies,
+//! the one in `X-Forwarded-For` or `Forwarded`. Headers from other peers are
+//! ignored, so that a client cannot forge its address.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,29 +8,29 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// Where a request comes from, as far as it is known.
+/// The IP address of the client, if it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
-    /// Of this request.
+    /// Determines the client's IP address; `trusted` are the trusted proxies.
     #[must_use]
-    pub fn of(request: &Request, trusted: &[IpNet]) -> Self {
+    pub fn from_request(request: &Request, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        Self(peer.map(|peer| behind(peer.0.ip().to_canonical(), request.headers(), trusted)))
+        Self(peer.map(|peer| client_ip(peer.0.ip().to_canonical(), request.headers(), trusted)))
     }
 }
 
-/// The nearest address that no trusted proxy has. What stands further out was
-/// said by somebody whom nobody vouches for.
-fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// The nearest address that does not belong to a trusted proxy. Addresses beyond it
+/// were added by somebody who is not trusted.
+fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(&address));
     if !is_trusted(peer) {
         return peer;
     }
     let mut nearest = peer;
-    for hop in hops(headers).into_iter().rev() {
-        // A hop that is no address ends what can be known.
+    for hop in list_hops(headers).into_iter().rev() {
+        // Beyond a hop that is not an IP address, nothing is known.
         let Some(address) = hop else { break };
         nearest = address;
         if !is_trusted(address) {
@@ -39,11 +40,11 @@ fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     nearest
 }
 
-/// The hops that the headers name, the nearest last: `X-Forwarded-For`, else
-/// `Forwarded` (RFC 7239).
-fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+/// The hops in the headers, the nearest one last, from `X-Forwarded-For` or, without
+/// it, `Forwarded` (RFC 7239). `None` for a hop that is not an IP address.
+fn list_hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let all = |name: &str| {
-        // Bytes that are no text make a hop that is not known, not a line that is not there.
+        // A line with invalid UTF-8 must yield unknown hops; it must not be skipped.
         let lines = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let parts = |line: std::borrow::Cow<'_, str>| -> Vec<String> {
             line.split(',').map(|part| part.trim().to_owned()).collect()
@@ -52,28 +53,28 @@ fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     };
     let listed = all("x-forwarded-for");
     if headers.contains_key("x-forwarded-for") {
-        return listed.iter().map(|part| address(part)).collect();
+        return listed.iter().map(|part| parse_ip(part)).collect();
     }
     let named = |part: &String| {
         let pair = part.split(';').find_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
             name.eq_ignore_ascii_case("for").then(|| value.trim_matches('"').to_owned())
         });
-        pair.as_deref().and_then(address)
+        pair.as_deref().and_then(parse_ip)
     };
     all("forwarded").iter().map(named).collect()
 }
 
-/// An address, with or without a port.
-fn address(text: &str) -> Option<IpAddr> {
+/// Parses an IP address, with or without a port.
+fn parse_ip(text: &str) -> Option<IpAddr> {
     let plain = text.trim_start_matches('[').split(']').next().unwrap_or_default();
     let found = plain.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|it| it.ip()));
     found.map(|address| address.to_canonical())
 }
 
-/// Whether a host, with or without a port, is this machine: as a `Host` header or
-/// the settings have it. Names are compared without regard to case, and a dot at
-/// the end says only that they are whole (RFC 9110, 4.2.3; RFC 6761, 6.3).
+/// Whether a host, with or without a port, is this machine: a loopback address or
+/// `localhost` with its subdomains (RFC 6761, 6.3). Case and a dot at the end are
+/// ignored (RFC 9110, 4.2.3).
 #[must_use]
 pub fn is_local_host(host: &str) -> bool {
     let bracketed = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
@@ -134,7 +135,7 @@ mod tests {
         let ask = |peer: &str, name: &'static str, value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().expect("a header"));
-            behind(peer.parse().expect("an address"), &headers, &trusted).to_string()
+            client_ip(peer.parse().expect("an address"), &headers, &trusted).to_string()
         };
         for (peer, name, value, expected) in [
             // Who is not trusted is not believed.
@@ -162,7 +163,7 @@ mod tests {
         let line = axum::http::HeaderValue::from_bytes(b"\xe9, 198.51.100.7").expect("a header");
         headers.insert("x-forwarded-for", line);
         headers.insert("forwarded", "for=10.1.2.3".parse().expect("a header"));
-        let found = behind(IpAddr::from([10, 0, 0, 1]), &headers, &trusted);
+        let found = client_ip(IpAddr::from([10, 0, 0, 1]), &headers, &trusted);
         assert_eq!(found.to_string(), "198.51.100.7");
     }
 
@@ -171,7 +172,7 @@ mod tests {
         fn no_header_makes_the_address_panic(text in "[ -~]{0,60}") {
             let mut headers = HeaderMap::new();
             headers.insert("forwarded", text.parse().expect("a header"));
-            let _ = behind(IpAddr::from([10, 0, 0, 1]), &headers, &["10.0.0.0/8".parse().expect("a range")]);
+            let _ = client_ip(IpAddr::from([10, 0, 0, 1]), &headers, &["10.0.0.0/8".parse().expect("a range")]);
         }
     }
 }

@@ -1,6 +1,5 @@
-//! Cookies other than the session's: the one place that writes and reads them.
-//! Every cookie is HttpOnly and SameSite=Lax, holds for the whole site, and is
-//! Secure where people reach the site over https.
+//! Reads and writes cookies other than the session's. Every cookie is HttpOnly,
+//! SameSite=Lax and valid for the whole site, and Secure if `public_url` is https.
 
 use std::time::Duration;
 
@@ -13,18 +12,18 @@ use axum::response::Response;
 use crate::config::Config;
 use crate::platform::Context;
 
-/// How long a cookie stays.
+/// How long a browser keeps a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieLifetime {
     /// Until the browser is closed.
     Session,
-    /// This long.
+    /// For this duration (`Max-Age`, in seconds).
     For(Duration),
-    /// No longer: the browser forgets it.
+    /// The browser deletes the cookie.
     Gone,
 }
 
-/// Adds a cookie to a response. Name and value are visible ASCII without `;`.
+/// Adds a cookie to a response. Name and value must be visible ASCII without `;`.
 pub fn set(response: &mut Response, config: &Config, (name, value): (&str, &str), lasts: CookieLifetime) {
     let secure = if config.https() { "; Secure" } else { "" };
     let age = match lasts {
@@ -38,10 +37,14 @@ pub fn set(response: &mut Response, config: &Config, (name, value): (&str, &str)
     }
 }
 
-/// Gives every cookie of a response what it lacks of the attributes that all of
-/// them have: a library takes its own cookie away without them, which browsers
-/// do not accept of a `__Host-` cookie.
-pub async fn complete(State(context): State<Context>, request: Request, next: Next) -> Response {
+/// Middleware that adds missing attributes to the cookies of a response. The
+/// session library deletes its cookie without them, which browsers reject for a
+/// `__Host-` cookie.
+pub async fn add_missing_attributes(
+    State(context): State<Context>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     if let Entry::Occupied(mut cookies) = response.headers_mut().entry(SET_COOKIE) {
         for cookie in cookies.iter_mut() {
@@ -60,7 +63,7 @@ pub async fn complete(State(context): State<Context>, request: Request, next: Ne
     response
 }
 
-/// The value of a cookie of the request.
+/// The value of the request's cookie with this name.
 #[must_use]
 pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());

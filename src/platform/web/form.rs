@@ -1,4 +1,5 @@
-//! Forms: the one way in which pages read what a person typed.
+//! Forms and queries: how pages read submitted fields, and how pages and API read
+//! the fields of a query. Values are plain text here; each section checks them.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -10,8 +11,8 @@ use super::query_filter::QueryFilter;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, Result, ValidationErrors};
 
-/// The fields of a submitted form, in their order. Wiped on drop, because some
-/// are passwords.
+/// The fields of a submitted form, in order. The values are wiped on drop, because
+/// some are passwords.
 #[derive(Clone, Default)]
 pub struct Form(Vec<(String, Zeroizing<String>)>);
 
@@ -27,36 +28,36 @@ impl Form {
         Self(pairs.map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned()))).collect())
     }
 
-    /// A field that may be shown again; empty where it is missing.
+    /// The first value of a field; empty if the field is missing.
     #[must_use]
     pub fn text(&self, name: &str) -> String {
         self.get(name).unwrap_or_default().to_owned()
     }
 
-    /// A field that is never shown again.
+    /// The first value of a field that contains a secret.
     #[must_use]
     pub fn secret(&self, name: &str) -> Secret {
         Secret::new(self.text(name))
     }
 
-    /// Whether a checkbox is ticked or a named button was used.
+    /// Whether the field exists: a checkbox is ticked, or a button was used.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// A field, where something was typed.
+    /// The first value of a field, trimmed; `None` if it is missing or empty.
     #[must_use]
     pub fn filled(&self, name: &str) -> Option<String> {
         self.get(name).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
-    /// All values of a name, for lists of checkboxes.
+    /// All values of a field, for lists of checkboxes.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
-    /// All fields, name and value.
+    /// The names and values of all fields.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -80,26 +81,27 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
-/// The longest value of a query and the longest part of a path, in bytes: more
-/// than any name, text to look for or cursor takes, and less than a database
-/// refuses to compare.
+/// The longest value of a query and the longest segment of a path, in bytes: more
+/// than any name, search text or cursor needs, and less than the databases can
+/// compare.
 pub const MAX_VALUE_BYTES: usize = 4096;
 
-/// The fields after the `?` of an address. None is longer than [`MAX_VALUE_BYTES`].
+/// The fields of a URL's query. As an extractor it refuses names and values that
+/// are longer than [`MAX_VALUE_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Query(pub Form);
 
 impl Query {
-    /// The fields of a text like `a=b&c=d`.
+    /// Parses a query like `a=b&c=d`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         Self(Form::parse(text.as_bytes()))
     }
 
-    /// Checks the filters that take certain words.
+    /// Checks the filters that allow only certain words.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for any other.
+    /// [`Error::Invalid`] for any other word.
     pub fn check(&self, filters: &[QueryFilter]) -> Result<()> {
         let mut mistakes = ValidationErrors::default();
         for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
@@ -108,7 +110,7 @@ impl Query {
                 mistakes.add(filter.name, format!("must be one of: {}", filter.words.join(", ")));
             }
         }
-        mistakes.none()
+        mistakes.into_result()
     }
 }
 
@@ -129,7 +131,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
             let name: String = name.chars().take(64).collect();
             mistakes.add(&name, format!("may have at most {MAX_VALUE_BYTES} bytes"));
         }
-        mistakes.none()?;
+        mistakes.into_result()?;
         Ok(query)
     }
 }

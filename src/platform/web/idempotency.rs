@@ -1,6 +1,7 @@
-//! `Idempotency-Key`: a request that is sent twice is carried out once. The key
-//! is read here, with a digest of method, path and body, so that another request
-//! under the same key is noticed. `audit::idempotency` remembers the outcome.
+//! Idempotency keys: a request that is sent twice is carried out once. This module
+//! reads the key from the header `Idempotency-Key` or from a form, with a digest of
+//! the request, so that a different request with the same key can be refused.
+//! `audit::idempotency` stores the outcome.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -16,24 +17,26 @@ use crate::platform::{Error, Result, ValidationErrors};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The longest key, in bytes.
+/// The longest accepted key, in bytes.
 const MAX_LENGTH: usize = 200;
 
-/// The key of a request, and the digest of the request itself.
+/// The idempotency key of a request, with the digest of the request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdempotencyKey {
-    /// As the client chose it.
+    /// The key that the client or the form chose.
     pub key: String,
-    /// Of method, path and body, in hexadecimal.
+    /// The first 16 bytes of a SHA-256 hash in hexadecimal: of method, path and
+    /// body, or of the fields of a form.
     pub digest: String,
 }
 
 impl IdempotencyKey {
-    /// The key of a request to the API; `None` without the header.
+    /// Reads the key of a request to the API; `None` without the header. The
+    /// middleware [`digest_request`] must have run before.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a key that cannot be read or is too long.
-    pub fn of(parts: &Parts) -> Result<Option<Self>> {
+    /// [`Error::Invalid`] for a key that is malformed or too long.
+    pub fn from_request(parts: &Parts) -> Result<Option<Self>> {
         let invalid = |message: &str| Error::Invalid(ValidationErrors::one("Idempotency-Key", message));
         let mut values = parts.headers.get_all(&HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
@@ -49,10 +52,10 @@ impl IdempotencyKey {
         Ok((!key.is_empty()).then(|| Self { key: key.to_owned(), digest }))
     }
 
-    /// The key of a form that a person submits: the page gave it a fresh `nonce`.
+    /// Reads the key of a form: the random `nonce` that the page put into it.
     /// `None` for a form without one.
     #[must_use]
-    pub fn of_form(form: &Form) -> Option<Self> {
+    pub fn from_form(form: &Form) -> Option<Self> {
         let key = form.filled("nonce").filter(|key| key.len() <= MAX_LENGTH)?;
         let mut digest = Sha256::new();
         for part in form.pairs().flat_map(|(name, value)| [name, value]) {
@@ -62,11 +65,11 @@ impl IdempotencyKey {
     }
 }
 
-/// The digest of a request, among its extensions.
+/// The digest of a request, stored in its extensions.
 #[derive(Clone, Debug)]
 struct RequestDigest(String);
 
-/// Middleware that digests requests with an `Idempotency-Key`.
+/// Middleware that computes the digest of requests with an `Idempotency-Key`.
 pub async fn digest_request(request: Request, next: Next) -> Response {
     if !request.headers().contains_key(&HEADER) {
         return next.run(request).await;
@@ -84,7 +87,8 @@ pub async fn digest_request(request: Request, next: Next) -> Response {
     next.run(Request::from_parts(parts, Body::from(bytes))).await
 }
 
-/// Adds a part with its length, so that no two lists of parts look alike.
+/// Hashes a part with its length, so that different lists of parts have different
+/// digests.
 fn add(digest: &mut Sha256, part: &[u8]) {
     digest.update(u64::try_from(part.len()).unwrap_or(0).to_be_bytes());
     digest.update(part);

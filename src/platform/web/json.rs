@@ -1,4 +1,6 @@
-//! JSON bodies: the one way in which the API reads what a program sent.
+//! JSON bodies: the extractor for request bodies of the API, and JSON responses.
+//! Errors of `serde` are converted to messages in terms of JSON, which do not name
+//! the types of the program.
 
 use std::borrow::Cow;
 
@@ -11,8 +13,8 @@ use serde::de::DeserializeOwned;
 use super::body;
 use crate::platform::{Error, Result, ValidationErrors};
 
-/// A body of this shape. Not JSON is 400; JSON of another shape is 422 and
-/// names the field. No body at all reads as `{}`.
+/// The extractor of a JSON body. The rejection is 400 for a body that is not JSON,
+/// and 422 with the field for JSON of another shape. An empty body reads as `{}`.
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
@@ -34,11 +36,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// 200 with this as JSON: what axum's own `Json` answers, written into room
-/// that is enough at once.
+/// A response with status 200 and this value as JSON, as axum's `Json`, but with a
+/// larger initial buffer.
 ///
 /// # Errors
-/// [`Error::Internal`] for what JSON cannot say.
+/// [`Error::Internal`] for a value that cannot be serialized.
 pub fn json_response<T: Serialize>(value: &T) -> Result<Response> {
     let mut body = Vec::with_capacity(1024);
     serde_json::to_writer(&mut body, value).map_err(Error::internal)?;
@@ -46,7 +48,7 @@ pub fn json_response<T: Serialize>(value: &T) -> Result<Response> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    // serde reads the fields of a struct from a list, too, in their order; nobody means that.
+    // serde also reads the fields of a struct from an array, in order, which is never intended.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         let read: std::result::Result<serde::de::IgnoredAny, _> = serde_json::from_slice(bytes);
         return Err(match read {
@@ -59,11 +61,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if inner.is_data() {
-            // Its own place in the text says nothing to who built the body by program.
+            // Line and column do not help clients that generate their JSON.
             let text = inner.to_string();
             let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-            let field = if path == "." { named(message).unwrap_or_default() } else { &path };
-            Error::Invalid(ValidationErrors::one(field, plain(message)))
+            let field = if path == "." { field_in_message(message).unwrap_or_default() } else { &path };
+            Error::Invalid(ValidationErrors::one(field, describe_type_error(message)))
         } else {
             Error::Malformed(format!("The body is not JSON: {inner}."))
         }
@@ -72,9 +74,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     Ok(value)
 }
 
-/// What serde says of a value of the wrong kind, in the words of JSON: serde
-/// names the types of the program, which are nobody's business and no help.
-fn plain(message: &str) -> Cow<'_, str> {
+/// Converts serde's message about a value of the wrong type to terms of JSON.
+fn describe_type_error(message: &str) -> Cow<'_, str> {
     if message.starts_with("data did not match any variant") {
         return Cow::Borrowed("has none of the forms that are allowed here");
     }
@@ -82,7 +83,7 @@ fn plain(message: &str) -> Cow<'_, str> {
     if !is_of_kind.iter().any(|start| message.starts_with(start)) {
         return Cow::Borrowed(message);
     }
-    // The value stands before it and may hold anything.
+    // The text before it contains the value, which can be anything.
     let Some((_, expected)) = message.rsplit_once(", expected ") else {
         return Cow::Borrowed("is of another kind than is allowed here");
     };
@@ -98,15 +99,15 @@ fn plain(message: &str) -> Cow<'_, str> {
         _ if expected.starts_with("struct ") => "an object",
         _ if expected.starts_with("enum ") => "a string",
         _ if expected.starts_with("tuple ") || expected.starts_with("an array ") => "a list",
-        // What a reader of our own says of itself.
+        // The `expecting` text of one of our own deserializers.
         _ if expected.starts_with("a ") || expected.starts_with("an ") => expected,
         _ => return Cow::Borrowed("is of another kind than is allowed here"),
     };
     Cow::Owned(format!("must be {kind}"))
 }
 
-/// The field that serde names in `unknown field` and `missing field`.
-fn named(message: &str) -> Option<&str> {
+/// The field in serde's messages `unknown field` and `missing field`.
+fn field_in_message(message: &str) -> Option<&str> {
     message.split('`').nth(1).filter(|_| message.contains("field `"))
 }
 
@@ -129,15 +130,15 @@ mod tests {
             assert!(!mistakes.to_string().contains("line 1"));
         }
         assert_eq!(
-            plain("invalid type: string \"x, expected u8\", expected struct Sample"),
+            describe_type_error("invalid type: string \"x, expected u8\", expected struct Sample"),
             "must be an object"
         );
         assert_eq!(
-            plain("invalid value: integer `-1`, expected u32"),
+            describe_type_error("invalid value: integer `-1`, expected u32"),
             "must be a whole number, zero or more"
         );
-        assert_eq!(plain("invalid type: map, expected struct variant X"), "must be an object");
-        assert_eq!(plain("missing field `name`"), "missing field `name`");
+        assert_eq!(describe_type_error("invalid type: map, expected struct variant X"), "must be an object");
+        assert_eq!(describe_type_error("missing field `name`"), "missing field `name`");
         for body in ["{", "", "{}{}", "\u{0}"] {
             assert!(matches!(parse::<Sample>(body.as_bytes()), Err(Error::Malformed(_))), "{body}");
         }

@@ -1,9 +1,8 @@
-//! An installation below a path: `public_url` is `https://host/tessera`.
+//! Installations below a path: `public_url` is `https://host/tessera`.
 //!
-//! Everything in the product is written as if it were at the root. Here, at the
-//! edge, the path is taken off the address of a request (a proxy may have done
-//! so already) and put before the addresses of pages and redirects. At the root
-//! nothing of this is done.
+//! All routes and links are written for the root. This module removes the path from
+//! the URL of a request (a proxy may already have removed it), and adds it to the
+//! links of pages and to redirects. An installation at the root skips all of this.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -11,25 +10,25 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderVa
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::response::Response;
 
-/// Attributes that hold an address. `formaction` ends like `action`.
+/// The HTML attributes that contain a path. `action` also matches `formaction`.
 const ATTRIBUTES: [&str; 3] = ["href=\"/", "src=\"/", "action=\"/"];
 
-/// The path of an address like `https://host/tessera`; empty at the root.
+/// The path of a URL like `https://host/tessera`; empty at the root.
 #[must_use]
-pub fn path_of(public_url: &str) -> &str {
+pub fn base_path_of(public_url: &str) -> &str {
     let host = public_url.find("://").map_or(0, |at| at + 3);
     public_url[host..].find('/').map_or("", |at| &public_url[host + at..])
 }
 
-/// Takes the path off a request.
-pub(in crate::platform) fn take_off(base: &str, request: &mut Request) {
+/// Removes the path from the URL of a request.
+pub(in crate::platform) fn remove_base_path(base: &str, request: &mut Request) {
     let uri = request.uri();
     let Some(rest) = uri.path_and_query().and_then(|it| it.as_str().strip_prefix(base)) else { return };
     let rest = match rest.as_bytes().first() {
         None => "/".to_owned(),
         Some(b'/') => rest.to_owned(),
         Some(b'?') => format!("/{rest}"),
-        // `/tesserae` is another address.
+        // `/tesserae` is a different path.
         Some(_) => return,
     };
     let mut parts = uri.clone().into_parts();
@@ -39,16 +38,16 @@ pub(in crate::platform) fn take_off(base: &str, request: &mut Request) {
     }
 }
 
-/// Asks for a page that is not compressed: its addresses are still to change.
-/// The proxy that puts the installation below a path can compress it.
-pub(in crate::platform) fn ask_plain(request: &mut Request) {
+/// Prevents the compression of a page, because its links must still be changed. The
+/// proxy in front of the installation can compress it.
+pub(in crate::platform) fn disable_compression(request: &mut Request) {
     if !request.uri().path().starts_with("/assets/") {
         request.headers_mut().remove(ACCEPT_ENCODING);
     }
 }
 
-/// Puts the path before the addresses of an answer.
-pub(in crate::platform) async fn put_before(base: &str, mut response: Response) -> Response {
+/// Adds the path to the links and the redirect of a response.
+pub(in crate::platform) async fn add_base_path(base: &str, mut response: Response) -> Response {
     let own = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
     if let Some(to) = own
         && to.starts_with('/')
@@ -63,7 +62,7 @@ pub(in crate::platform) async fn put_before(base: &str, mut response: Response) 
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    // Pages are whole strings: there is nothing to wait for.
+    // Pages are complete strings, so this does not wait.
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return Response::from_parts(parts, Body::empty());
     };
@@ -82,9 +81,9 @@ mod tests {
 
     #[test]
     fn the_path_of_an_installation_is_what_follows_the_host() {
-        assert_eq!(path_of("https://id.acme.test"), "");
-        assert_eq!(path_of("https://acme.test:8443/tessera"), "/tessera");
-        assert_eq!(path_of("http://acme.test/a/b"), "/a/b");
+        assert_eq!(base_path_of("https://id.acme.test"), "");
+        assert_eq!(base_path_of("https://acme.test:8443/tessera"), "/tessera");
+        assert_eq!(base_path_of("http://acme.test/a/b"), "/a/b");
     }
 
     #[test]
@@ -98,7 +97,7 @@ mod tests {
             ("/tesserae/x", "/tesserae/x"),
         ] {
             let mut request = Request::get(asked).body(Body::empty()).expect("a request");
-            take_off("/tessera", &mut request);
+            remove_base_path("/tessera", &mut request);
             assert_eq!(request.uri().to_string(), answered);
         }
     }

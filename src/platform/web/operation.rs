@@ -1,6 +1,6 @@
-//! Operations of the JSON API: the route and what there is to say of it, in one
-//! place, so that none answers that is not described and none is described that
-//! does not answer.
+//! The operations of the JSON API. An [`Operation`] is a route together with its
+//! description for the API reference and the OpenAPI document, so that neither can
+//! exist without the other. Each section builds an [`Api`] of its operations.
 
 use axum::Router;
 use axum::handler::Handler;
@@ -12,89 +12,90 @@ use super::query_filter::QueryFilter;
 use crate::platform::Context;
 use crate::platform::server::FastPath;
 
-/// The API's own address.
+/// The beginning of the paths of the API.
 pub const BASE: &str = "/api/v1";
 
-/// How a body looks: asks a generator for the schema of a type.
+/// A function that generates the JSON schema of a type.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-/// What an operation answers with when all is well.
+/// The successful response of an operation.
 #[derive(Clone, Copy, Debug)]
 pub enum SuccessResponse {
-    /// 204.
+    /// 204 without a body.
     Nothing,
-    /// 200 with one of these.
+    /// 200 with one object of this schema.
     One(SchemaOf),
-    /// 200 with a page of these.
+    /// 200 with a page of objects of this schema.
     Page(SchemaOf),
-    /// 200 with all of these at once: there are never many.
+    /// 200 with all objects of this schema, of which there are never many.
     All(SchemaOf),
-    /// 201 with one of these.
+    /// 201 with the created object of this schema.
     Made(SchemaOf),
 }
 
-/// What there is to say of an operation.
+/// The description of an operation.
 #[derive(Clone, Debug)]
 pub struct OperationInfo {
-    /// Names it in clients: `listTeams`.
+    /// The `operationId`, as clients name the operation: `listTeams`.
     pub id: &'static str,
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
-    /// The address below the API's own, with `{names}`.
+    /// The path below [`BASE`], with `{parameters}`.
     pub path: String,
     /// One line.
     pub summary: &'static str,
-    /// More, where there is more to know.
+    /// More details; empty for none.
     pub note: &'static str,
-    /// The permission that it asks for, where it is one and the same.
+    /// The required permission; empty if it depends on the request.
     pub needs: &'static str,
-    /// The kinds of token that can be used; all where there are none.
+    /// The only kinds of token that can be used; empty for all kinds.
     pub only: &'static [&'static str],
-    /// What a list is filtered by.
+    /// The filters of a list.
     pub filters: &'static [QueryFilter],
-    /// The body that it takes.
+    /// The schema of the request's body.
     pub body: Option<SchemaOf>,
-    /// What it answers with.
+    /// The successful response.
     pub answer: SuccessResponse,
-    /// Whether the answer has an `ETag`, which an edit can hold on to.
+    /// Whether the response has an `ETag`, which an edit can send in `If-Match`.
     pub tagged: bool,
-    /// Whether it can be repeated safely with an `Idempotency-Key`.
+    /// Whether the operation reads an `Idempotency-Key`.
     pub once: bool,
 }
 
-/// An operation: its description, and what carries it out.
+/// An operation: its description and its handler.
 #[derive(Debug)]
 pub struct Operation<S> {
-    told: OperationInfo,
+    info: OperationInfo,
     handler: Route<S>,
 }
 
-/// What carries an operation out, and by which way.
+/// How an operation is routed.
 #[derive(Debug)]
 enum Route<S> {
+    /// By the router, below [`BASE`].
     Usual(Box<MethodRouter<S>>),
-    /// By its whole address.
+    /// By the fast path, with its full path.
     Direct(FastPath<S>),
 }
 
 /// The operations of one section.
 #[derive(Debug)]
 pub struct Api<S> {
-    /// The section's name.
+    /// The name of the section in the API reference.
     pub tag: &'static str,
-    /// What it is about, in a sentence.
+    /// One sentence about the section.
     pub about: &'static str,
-    /// What answers.
+    /// The operations that read no `Idempotency-Key`, below [`BASE`].
     pub router: Router<S>,
-    /// What answers and can be repeated with an `Idempotency-Key`.
+    /// The operations that read an `Idempotency-Key`, below [`BASE`].
     pub once: Router<S>,
-    /// What answers without the layers of the others, by its whole address.
+    /// The operations on the fast path, with their full paths.
     pub direct: FastPath<S>,
-    /// What there is to say.
+    /// The descriptions of all operations.
     pub operations: Vec<OperationInfo>,
 }
 
@@ -112,18 +113,18 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> Api<S> {
         }
     }
 
-    /// With one more operation.
+    /// Adds an operation.
     #[must_use]
     pub fn with(mut self, operation: Operation<S>) -> Self {
-        let Operation { told, handler } = operation;
+        let Operation { info, handler } = operation;
         match handler {
             Route::Direct(routes) => self.direct = self.direct.merge(routes),
             Route::Usual(handler) => {
-                let router = if told.once { &mut self.once } else { &mut self.router };
-                *router = std::mem::take(router).route(&told.path, *handler);
+                let router = if info.once { &mut self.once } else { &mut self.router };
+                *router = std::mem::take(router).route(&info.path, *handler);
             }
         }
-        self.operations.push(told);
+        self.operations.push(info);
         self
     }
 }
@@ -143,7 +144,7 @@ macro_rules! method {
             S: Clone + Send + Sync + 'static,
         {
             Operation {
-                told: OperationInfo {
+                info: OperationInfo {
                     id,
                     method: Method::$method,
                     path: path.into(),
@@ -163,13 +164,13 @@ macro_rules! method {
     };
 }
 
-method!(/** Reads. */ get, GET, false);
-method!(/** Makes or does something. */ post, POST, true);
-method!(/** Sets. */ put, PUT, false);
-method!(/** Edits. */ patch, PATCH, false);
-method!(/** Ends. */ delete, DELETE, false);
+method!(/** An operation with GET. */ get, GET, false);
+method!(/** An operation with POST, which reads an `Idempotency-Key`. */ post, POST, true);
+method!(/** An operation with PUT. */ put, PUT, false);
+method!(/** An operation with PATCH. */ patch, PATCH, false);
+method!(/** An operation with DELETE. */ delete, DELETE, false);
 
-/// Reads, for every call of every service: without the layers of the others.
+/// An operation with GET on the fast path, without the middleware of the others.
 pub fn direct<H, T, S>(
     id: &'static str,
     path: impl Into<String>,
@@ -187,80 +188,81 @@ where
 }
 
 impl<S> Operation<S> {
-    /// With more to know.
+    /// Adds details.
     #[must_use]
     pub const fn note(mut self, note: &'static str) -> Self {
-        self.told.note = note;
+        self.info.note = note;
         self
     }
 
-    /// The permission that it asks for.
+    /// States the required permission.
     #[must_use]
     pub const fn needs(mut self, permission: &'static str) -> Self {
-        self.told.needs = permission;
+        self.info.needs = permission;
         self
     }
 
-    /// The only kinds of token that can be used.
+    /// States the only kinds of token that can be used.
     #[must_use]
     pub const fn only(mut self, kinds: &'static [&'static str]) -> Self {
-        self.told.only = kinds;
+        self.info.only = kinds;
         self
     }
 
-    /// What the list is filtered by.
+    /// States the filters of the list.
     #[must_use]
     pub const fn filters(mut self, filters: &'static [QueryFilter]) -> Self {
-        self.told.filters = filters;
+        self.info.filters = filters;
         self
     }
 
-    /// The body that it takes.
+    /// States the type of the request's body.
     #[must_use]
     pub fn takes<T: JsonSchema>(mut self) -> Self {
-        self.told.body = Some(shape::<T>);
+        self.info.body = Some(shape::<T>);
         self
     }
 
-    /// 200 with one.
+    /// States that the response is 200 with one object.
     #[must_use]
     pub fn gives<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = SuccessResponse::One(shape::<T>);
+        self.info.answer = SuccessResponse::One(shape::<T>);
         self
     }
 
-    /// 200 with a page of them.
+    /// States that the response is 200 with a page of objects.
     #[must_use]
     pub fn lists<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = SuccessResponse::Page(shape::<T>);
+        self.info.answer = SuccessResponse::Page(shape::<T>);
         self
     }
 
-    /// 200 with all of them.
+    /// States that the response is 200 with all objects.
     #[must_use]
     pub fn lists_all<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = SuccessResponse::All(shape::<T>);
+        self.info.answer = SuccessResponse::All(shape::<T>);
         self
     }
 
-    /// 201 with what it made.
+    /// States that the response is 201 with the created object.
     #[must_use]
     pub fn makes<T: JsonSchema>(mut self) -> Self {
-        self.told.answer = SuccessResponse::Made(shape::<T>);
+        self.info.answer = SuccessResponse::Made(shape::<T>);
         self
     }
 
-    /// The answer has an `ETag`; an edit takes it in `If-Match`.
+    /// States that the response has an `ETag`, which an edit can send in `If-Match`.
     #[must_use]
     pub const fn tagged(mut self) -> Self {
-        self.told.tagged = true;
+        self.info.tagged = true;
         self
     }
 
-    /// Doing it twice is the same as once: no `Idempotency-Key` is read.
+    /// States that the operation is idempotent by itself and reads no
+    /// `Idempotency-Key`.
     #[must_use]
     pub const fn repeatable(mut self) -> Self {
-        self.told.once = false;
+        self.info.once = false;
         self
     }
 }

@@ -1,4 +1,5 @@
-//! Answers of pages.
+//! The responses of pages: HTML from a template, and redirects, which lead only to
+//! paths of this site.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -7,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::platform::Error;
 
-/// A rendered template.
+/// A response with a rendered template.
 pub fn html(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => {
@@ -18,16 +19,16 @@ pub fn html(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
-/// 303 to an address of this site: the one place that redirects. Anything else
-/// leads home.
+/// A 303 redirect to a path of this site. Any other target is replaced by `/`.
 #[must_use]
 pub fn redirect(to: &str) -> Response {
     let to = HeaderValue::from_str(safe_next(to)).unwrap_or_else(|_| HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
 }
 
-/// The address, if it is a path of this site; `/` otherwise. `//host`,
-/// `/\host` and control characters (which browsers drop) are not paths.
+/// Returns `to` if it is a path of this site, and `/` otherwise, to prevent open
+/// redirects. `//host`, `/\host` and paths with control characters (which browsers
+/// ignore) are not paths of this site.
 #[must_use]
 pub fn safe_next(to: &str) -> &str {
     let path = to.starts_with('/')

@@ -1,20 +1,21 @@
-//! The filters of a list in the API: declared once, for reading them and for
-//! the reference.
+//! The declarations of list filters. A declaration is used for checking the query
+//! and for the API reference.
 
-/// A field after the `?` of an address.
+/// A field of the query that filters a list of the API.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryFilter {
-    /// Its name.
+    /// The name of the field.
     pub name: &'static str,
-    /// What it filters by.
+    /// The description for the API reference.
     pub about: &'static str,
-    /// The words that it takes; any text where there are none.
+    /// The allowed words; empty for any text.
     pub words: &'static [&'static str],
 }
 
-/// The filter of a list in the console, as the fields of its address.
+/// The filter of a list in the console, which links must keep.
 pub trait ListFilter {
-    /// Each field with its value; empty where it does not filter.
+    /// The names and values of the query's fields; a value is empty if the field
+    /// does not filter.
     fn fields(&self) -> Vec<(&'static str, &str)>;
 }
 

@@ -1,5 +1,5 @@
-//! What handlers know of the request that they answer. It carries no time: a
-//! change takes its moment inside its transaction, after it waited for others.
+//! The data about a request that handlers and actions need. It contains no time: a
+//! change takes the time inside its transaction, after waiting for other changes.
 
 use std::net::IpAddr;
 
@@ -8,20 +8,20 @@ use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 
-use super::envelope::RequestMeta;
 use super::idempotency::IdempotencyKey;
+use super::response_middleware::RequestMeta;
 use crate::platform::Label;
 
-/// Who sent a request, from where, and under which id it is logged.
+/// The client of a request, the request's id and its idempotency key.
 #[derive(Clone, Debug, Default)]
 pub struct RequestContext {
-    /// The client's IP address, where it is known.
+    /// The client's IP address, if it is known.
     pub ip: Option<IpAddr>,
     /// The first 120 bytes of `User-Agent`.
     pub user_agent: Option<String>,
     /// The id in the log and in `X-Request-Id`.
     pub request_id: Label,
-    /// The request's `Idempotency-Key`, where its operation reads one.
+    /// The request's idempotency key, if its operation reads one.
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
@@ -30,15 +30,15 @@ const MAX_USER_AGENT: usize = 120;
 
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(USER_AGENT)?.to_str().ok()?;
-    // `to_str` lets visible ASCII through, so any byte ends a character.
+    // `to_str` accepts visible ASCII only, so the text can be cut at any byte.
     text.get(..text.len().min(MAX_USER_AGENT)).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 impl RequestContext {
     /// Reads it from a request.
     #[must_use]
-    pub fn of(parts: &Parts) -> Self {
-        let arrival = RequestMeta::of(&parts.extensions);
+    pub fn from_parts(parts: &Parts) -> Self {
+        let arrival = RequestMeta::from_extensions(&parts.extensions);
         Self {
             ip: arrival.from.0,
             user_agent: user_agent(&parts.headers),
@@ -52,6 +52,6 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts))
+        Ok(Self::from_parts(parts))
     }
 }

@@ -1,5 +1,6 @@
-//! Around every answer: a request id, a log line, the security headers, and
-//! the one place where an [`Error`] becomes a page or problem+json.
+//! The middleware around every response. It assigns a request id, writes a log
+//! line, renders an [`Error`] as a page or as problem+json, and adds the security
+//! headers. The fast path calls [`ResponseMiddleware`] directly, without the router.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -26,66 +27,72 @@ use crate::platform::Context;
 use crate::platform::error::FieldError;
 use crate::platform::{Error, Label, ValidationErrors};
 
-/// What is known of a request as soon as it arrives; handlers find it among
-/// the request's extensions.
+/// The data that the middleware stores in the extensions of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestMeta {
-    /// The request's id: in the log, in `X-Request-Id`, in every problem.
+    /// The request's id, as in the log, in `X-Request-Id` and in problem+json.
     pub id: Label,
-    /// Where it comes from.
+    /// The client's IP address.
     pub from: ClientAddress,
 }
 
 impl RequestMeta {
-    /// Of this request.
+    /// Reads it from the extensions of a request.
     #[must_use]
-    pub fn of(extensions: &Extensions) -> Self {
+    pub fn from_extensions(extensions: &Extensions) -> Self {
         extensions.get::<Self>().copied().unwrap_or_default()
     }
 }
 
-/// What the addresses for programs begin with: their errors are problem+json.
+/// The beginnings of paths whose errors are rendered as problem+json.
 const API_PREFIXES: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
 
-/// What is done alike around every answer.
-pub(in crate::platform) struct Envelope {
+/// The state of the middleware between request and response.
+pub(in crate::platform) struct ResponseMiddleware {
     /// The request's id.
     pub(in crate::platform) id: Label,
-    for_programs: bool,
-    given: Option<HeaderValue>,
+    is_api: bool,
+    client_request_id: Option<HeaderValue>,
 }
 
-impl Envelope {
-    /// Takes no request id from outside, so none is forged.
+impl ResponseMiddleware {
+    /// Prepares a request: assigns its id and determines the client's IP address.
+    /// A request id from the client is not used, so that it cannot be forged.
     pub(in crate::platform) fn open(context: &Context, request: &mut Request) -> Self {
         let path = request.uri().path();
-        let for_programs = API_PREFIXES.iter().any(|start| path.starts_with(start));
+        let is_api = API_PREFIXES.iter().any(|start| path.starts_with(start));
         // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
-        let given = if path.starts_with("/access/") { request.headers().get("x-request-id") } else { None };
-        let given = given.filter(|id| id.len() <= 200 && id.to_str().is_ok()).cloned();
+        let client_request_id =
+            if path.starts_with("/access/") { request.headers().get("x-request-id") } else { None };
+        let client_request_id =
+            client_request_id.filter(|id| id.len() <= 200 && id.to_str().is_ok()).cloned();
         let id = context.random.label();
-        let from = ClientAddress::of(request, &context.config.trusted_proxies);
+        let from = ClientAddress::from_request(request, &context.config.trusted_proxies);
         request.extensions_mut().insert(RequestMeta { id, from });
-        Self { id, for_programs, given }
+        Self { id, is_api, client_request_id }
     }
 
-    /// Gives an error its words, and an answer its headers.
+    /// Completes a response: renders an error, and adds the headers.
     pub(in crate::platform) fn close(self, context: &Context, mut response: Response) -> Response {
-        if let Some(error) = failure(&mut response) {
-            response = render(&error, self.for_programs, self.id.as_str(), &response);
+        if let Some(error) = take_failure(&mut response) {
+            response = render(&error, self.is_api, self.id.as_str(), &response);
         }
-        protect(response.headers_mut(), context, &self);
+        add_headers(response.headers_mut(), context, &self);
         response
     }
 }
 
-/// The outermost layer of pages and API.
-pub async fn envelope(State(context): State<Context>, mut request: Request, next: Next) -> Response {
+/// The outermost middleware of pages and API.
+pub async fn response_middleware(
+    State(context): State<Context>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = context.clock.now();
-    let envelope = Envelope::open(&context, &mut request);
-    // The route, not the address: addresses hold set-up and invitation codes.
+    let middleware = ResponseMiddleware::open(&context, &mut request);
+    // Log the route, not the path: paths contain set-up and invitation codes.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    let span = tracing::info_span!("request", id = %envelope.id, method = %request.method(), route);
+    let span = tracing::info_span!("request", id = %middleware.id, method = %request.method(), route);
     async move {
         let has_long_part = request.uri().path().split('/').any(|part| part.len() > MAX_VALUE_BYTES);
         let response = if has_long_part {
@@ -94,7 +101,7 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
         } else {
             next.run(request).await
         };
-        let response = envelope.close(&context, response);
+        let response = middleware.close(&context, response);
         let took = context.clock.now().since(started);
         tracing::info!(status = response.status().as_u16(), micros = took.as_micros(), "answered");
         response
@@ -103,15 +110,15 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
     .await
 }
 
-/// What an answer that failed says: our own error, or one that a layer or the
-/// router made and that has no words of ours yet.
-fn failure(response: &mut Response) -> Option<Failure> {
+/// The error of a failed response that must be rendered: our own error, or the
+/// status of a library's response without a body of ours.
+fn take_failure(response: &mut Response) -> Option<Failure> {
     if let Some(error) = response.extensions_mut().remove::<Error>() {
-        return Some(Failure::Ours(error));
+        return Some(Failure::App(error));
     }
     let status = response.status();
     if response.extensions().get::<csrf::ProtectionError>().is_some() {
-        return Some(Failure::Ours(Error::Forbidden(
+        return Some(Failure::App(Error::Forbidden(
             "This form was sent from another site, so it was not taken.".to_owned(),
         )));
     }
@@ -119,22 +126,22 @@ fn failure(response: &mut Response) -> Option<Failure> {
         return None;
     }
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let wordless = content_type.is_none_or(|kind| kind.starts_with("text/plain"));
-    ((status.is_client_error() || status.is_server_error()) && wordless).then_some(Failure::Foreign(status))
+    let has_default_body = content_type.is_none_or(|kind| kind.starts_with("text/plain"));
+    ((status.is_client_error() || status.is_server_error()) && has_default_body)
+        .then_some(Failure::Library(status))
 }
 
-/// Put into the extensions of an answer that failed and says in its own words
-/// why: they are left as they are.
+/// An extension of a failed response whose body must not be replaced.
 #[derive(Clone, Copy, Debug)]
 pub struct CustomBody;
 
 enum Failure {
-    Ours(Error),
-    Foreign(StatusCode),
+    App(Error),
+    Library(StatusCode),
 }
 
 impl IntoResponse for Error {
-    /// The status alone; [`envelope`] gives it its words.
+    /// A response with the status only; [`response_middleware`] renders the body.
     fn into_response(self) -> Response {
         let mut response = status(&self).into_response();
         response.extensions_mut().insert(self);
@@ -174,27 +181,27 @@ pub struct Problem<'a> {
 struct ErrorPage<'a> {
     title: &'a str,
     detail: &'a str,
-    /// Told where it helps: with what is our fault.
+    /// Shown for failures of the server only.
     request_id: Option<&'a str>,
 }
 
-fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Response {
+fn render(failure: &Failure, as_json: bool, id: &str, was: &Response) -> Response {
     let (status, detail) = match failure {
-        Failure::Ours(error) => (status(error), detail(error)),
-        Failure::Foreign(status) => (*status, Cow::Borrowed(foreign(*status))),
+        Failure::App(error) => (status(error), detail(error)),
+        Failure::Library(status) => (*status, Cow::Borrowed(default_detail(*status))),
     };
-    if let Failure::Ours(Error::Internal(cause)) = failure {
+    if let Failure::App(Error::Internal(cause)) = failure {
         tracing::error!(%cause, id, "internal error");
     }
-    if let (Failure::Ours(Error::SignInFirst { next }), false) = (failure, speaks_json) {
+    if let (Failure::App(Error::SignInFirst { next }), false) = (failure, as_json) {
         let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
         let to = if next.is_empty() { "/sign-in".to_owned() } else { format!("/sign-in?next={next}") };
         return super::page::redirect(&to);
     }
     let title = title(status);
-    let mut response = if speaks_json {
+    let mut response = if as_json {
         let errors = match failure {
-            Failure::Ours(Error::Invalid(mistakes) | Error::Conflict(mistakes)) => mistakes.all(),
+            Failure::App(Error::Invalid(mistakes) | Error::Conflict(mistakes)) => mistakes.all(),
             _ => &[],
         };
         let code = status.as_u16();
@@ -208,8 +215,8 @@ fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Res
     };
     let headers = response.headers_mut();
     match failure {
-        Failure::Ours(Error::Unauthenticated { presented }) => {
-            // RFC 6750, 3: the error is named only to who presented something.
+        Failure::App(Error::Unauthenticated { presented }) => {
+            // RFC 6750, 3: no error code if the request has no credentials.
             let challenge = if *presented {
                 "Bearer realm=\"tessera\", error=\"invalid_token\", error_description=\"The token is not valid\""
             } else {
@@ -217,19 +224,19 @@ fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Res
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        Failure::Ours(Error::TooMany { retry_after } | Error::Busy { retry_after }) => {
+        Failure::App(Error::TooMany { retry_after } | Error::Busy { retry_after }) => {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
         }
         _ => {}
     }
-    // What a layer had to say besides its status, such as `Allow` with 405.
+    // Keep `Allow`, which the router adds to a 405.
     if let Some(allow) = was.headers().get(header::ALLOW) {
         headers.insert(header::ALLOW, allow.clone());
     }
     response
 }
 
-/// Whole seconds, rounded up, at least one.
+/// A duration for `Retry-After`: whole seconds, rounded up, at least one.
 fn seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(60)
 }
@@ -240,7 +247,7 @@ fn detail(error: &Error) -> Cow<'_, str> {
         Error::Malformed(text) | Error::Forbidden(text) | Error::Stale(text) | Error::Precondition(text) => {
             text
         }
-        Error::NotFound => foreign(StatusCode::NOT_FOUND),
+        Error::NotFound => default_detail(StatusCode::NOT_FOUND),
         Error::Unauthenticated { presented: false } => "Send a token: Authorization: Bearer <token>.",
         Error::Unauthenticated { presented: true } => {
             "The token is not valid: it is unknown, has expired, or was revoked, or its account was \
@@ -256,11 +263,11 @@ fn detail(error: &Error) -> Cow<'_, str> {
                 seconds(*retry_after)
             ));
         }
-        Error::Internal(_) => foreign(StatusCode::INTERNAL_SERVER_ERROR),
+        Error::Internal(_) => default_detail(StatusCode::INTERNAL_SERVER_ERROR),
     })
 }
 
-fn foreign(status: StatusCode) -> &'static str {
+fn default_detail(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_FOUND => "There is nothing here, or nothing that you may see.",
         StatusCode::METHOD_NOT_ALLOWED => "This address does not take that method.",
@@ -283,16 +290,17 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// The headers of every answer, made once: without and with TLS.
-static EVERYWHERE: LazyLock<[HeaderMap; 2]> = LazyLock::new(|| [everywhere(false), everywhere(true)]);
+/// The headers of every response, for http and for https.
+static SECURITY_HEADERS: LazyLock<[HeaderMap; 2]> =
+    LazyLock::new(|| [security_headers(false), security_headers(true)]);
 
-/// One policy for every answer, document or not: what a browser is led to take
-/// for a document is one that may do no more than ours.
+/// The content security policy of every response, also of those that are not
+/// documents, in case a browser treats one as a document.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// ASVS 5.0, 3.4: on every answer alike.
-fn everywhere(https: bool) -> HeaderMap {
+/// The security headers (OWASP ASVS 5.0, 3.4).
+fn security_headers(https: bool) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(24);
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -312,20 +320,21 @@ fn everywhere(https: bool) -> HeaderMap {
     headers
 }
 
-/// The headers of every answer, for one that adds many to them: nothing is done
-/// twice.
+/// The headers of every response, for a handler that adds its own to them. The
+/// middleware then does not add them again.
 #[must_use]
 pub fn headers(context: &Context) -> HeaderMap {
-    EVERYWHERE[usize::from(context.config.https())].clone()
+    SECURITY_HEADERS[usize::from(context.config.https())].clone()
 }
 
-fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
+fn add_headers(headers: &mut HeaderMap, context: &Context, middleware: &ResponseMiddleware) {
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         let own = std::mem::replace(headers, self::headers(context));
-        // What an answer says itself of its caching stands.
+        // The response's own headers take precedence, such as `Cache-Control`.
         headers.extend(own);
     }
-    let id = envelope.given.clone().or_else(|| HeaderValue::from_str(envelope.id.as_str()).ok());
+    let id =
+        middleware.client_request_id.clone().or_else(|| HeaderValue::from_str(middleware.id.as_str()).ok());
     if let Some(id) = id {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
@@ -334,20 +343,20 @@ fn protect(headers: &mut HeaderMap, context: &Context, envelope: &Envelope) {
     }
 }
 
-/// For addresses that lead nowhere.
+/// The handler for unknown paths.
 pub async fn not_found() -> Error {
     Error::NotFound
 }
 
-/// For methods that an address does not take.
+/// The handler for methods that a path does not support.
 pub async fn method_not_allowed() -> StatusCode {
     StatusCode::METHOD_NOT_ALLOWED
 }
 
-/// A panic in a handler is our fault and ends that request only.
+/// Converts a panic in a handler to an internal error of that request.
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "the shape that the layer asks for")]
-pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+pub fn handle_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)

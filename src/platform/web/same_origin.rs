@@ -1,5 +1,5 @@
-//! Pages are changed only from our own pages: every unsafe request must say
-//! that it comes from here, by `Sec-Fetch-Site`, else by `Origin`.
+//! Protection against cross-site request forgery: an unsafe request to a page must
+//! prove by `Sec-Fetch-Site` or `Origin` that it comes from a page of this site.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -8,15 +8,15 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::platform::Error;
 
-/// The library's check. It lets a request pass that has neither header (a
-/// program, not a browser); [`demand_origin`] does not.
+/// The middleware of the library, which checks the two headers. It accepts requests
+/// without them; [`require_origin`] refuses those.
 #[must_use]
 pub fn layer() -> CsrfLayer {
     CsrfLayer::new()
 }
 
-/// Refuses an unsafe request that does not say where it comes from.
-pub async fn demand_origin(request: Request, next: Next) -> Response {
+/// Middleware that refuses unsafe requests without `Sec-Fetch-Site` and `Origin`.
+pub async fn require_origin(request: Request, next: Next) -> Response {
     let headers = request.headers();
     if request.method().is_safe() || headers.contains_key("sec-fetch-site") || headers.contains_key("origin")
     {

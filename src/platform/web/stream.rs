@@ -1,9 +1,10 @@
-//! Bodies that are sent while they are produced, for answers that are too long
-//! for memory. A task writes parts into a bounded channel, as fast as the reader
-//! takes them. An answer is complete only when its writer says so: if the task
-//! fails, panics or is dropped, the connection breaks off, and nobody takes the
-//! part that arrived for the whole. The body may be polled after its end, which
-//! the compression layer does.
+//! Streamed response bodies, for responses that are too long for memory. A task
+//! writes parts into a bounded channel, as fast as the client reads them.
+//!
+//! The writer must call [`BodyWriter::finish`]. If the task fails, panics or is
+//! dropped before, the connection is aborted, so that the client does not mistake a
+//! part for the whole. The body can be polled after its end, as the compression
+//! middleware does.
 
 use axum::body::{Body, Bytes};
 use futures_util::{StreamExt as _, stream};
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::platform::Error;
 
-/// Parts that are produced ahead of the reader.
+/// The number of parts that are produced before the client reads them.
 const AHEAD: usize = 2;
 
 #[derive(Debug)]
@@ -21,7 +22,7 @@ enum Part {
     End,
 }
 
-/// The reader has gone away: nothing more has to be produced.
+/// The client has disconnected, so the writer can stop.
 #[derive(Debug)]
 pub struct ReaderGone;
 
@@ -30,26 +31,26 @@ pub struct ReaderGone;
 pub struct BodyWriter(mpsc::Sender<Part>);
 
 impl BodyWriter {
-    /// Sends a part as soon as the reader takes it.
+    /// Sends a part. Waits if the client is slower.
     ///
     /// # Errors
-    /// [`ReaderGone`].
+    /// [`ReaderGone`] if the client has disconnected.
     pub async fn write(&self, bytes: impl Into<Bytes>) -> Result<(), ReaderGone> {
         self.0.send(Part::Data(bytes.into())).await.map_err(|_| ReaderGone)
     }
 
-    /// Says that the body is complete.
+    /// Marks the body as complete.
     pub async fn finish(self) {
         let _ = self.0.send(Part::End).await;
     }
 
-    /// Breaks the answer off.
+    /// Aborts the response.
     pub async fn fail(self, error: Error) {
         let _ = self.0.send(Part::Failure(error)).await;
     }
 }
 
-/// A body and what writes it.
+/// Creates a streamed body with its writer.
 #[must_use]
 pub fn streamed_body() -> (BodyWriter, Body) {
     let (sender, receiver) = mpsc::channel(AHEAD);
@@ -62,7 +63,7 @@ pub fn streamed_body() -> (BodyWriter, Body) {
             None => Some((Err(Error::internal("the task that produced the answer ended early")), None)),
         }
     });
-    // Without `fuse`, a poll after the end is a panic.
+    // Without `fuse`, polling after the end would panic.
     (BodyWriter(sender), Body::from_stream(parts.fuse()))
 }
 

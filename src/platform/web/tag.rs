@@ -1,5 +1,5 @@
-//! `ETag` and `If-Match` (RFC 9110, 8.8.3 and 13.1.1): an edit holds on to what
-//! its editor saw.
+//! `ETag` and `If-Match` (RFC 9110, 8.8.3 and 13.1.1): a client can make an edit
+//! depend on the version that it read. The version of an object is its tag.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::platform::{Error, Result};
 
-/// 200 with the tag of this version of a thing.
+/// A response with status 200, this body and the `ETag` of this version.
 pub fn tagged(version: impl std::fmt::Display, body: impl Serialize) -> Response {
     let mut response = Json(body).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
@@ -22,30 +22,29 @@ pub fn tagged(version: impl std::fmt::Display, body: impl Serialize) -> Response
     response
 }
 
-/// The tag that an edit holds on to; nothing without one, and for `*`.
+/// The tag in `If-Match`; `None` without the header and for `*`.
 #[derive(Clone, Debug, Default)]
 pub struct IfMatch(Option<String>);
 
 impl IfMatch {
-    /// The version, where versions are counted. A tag that was never given is
-    /// that of no version.
+    /// The tag as a version number. A malformed tag yields -1, which no object has.
     #[must_use]
     pub fn version(&self) -> Option<i64> {
         self.0.as_ref().map(|tag| tag.parse().unwrap_or(-1))
     }
 
-    /// The tag as it stands.
+    /// The tag as text, without quotes.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
-    /// What an edit over another version is answered with: 412 to who held on
-    /// to one, 409 to who came second by chance.
+    /// Converts the error of an edit of another version: 412 if the request has
+    /// `If-Match`, 409 otherwise.
     ///
     /// # Errors
-    /// That of the edit.
-    pub fn settle<T>(&self, edited: Result<T>) -> Result<T> {
+    /// The converted error of the edit.
+    pub fn map_stale_error<T>(&self, edited: Result<T>) -> Result<T> {
         edited.map_err(|error| match error {
             Error::Stale(text) if self.0.is_some() => Error::Precondition(text),
             other => other,
@@ -63,7 +62,7 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
         if text == "*" && all.next().is_none() {
             return Ok(Self(None));
         }
-        // A weak tag never matches, and neither does anything that is no tag.
+        // A weak or malformed tag never matches.
         let tag = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
         Ok(Self(Some(tag.to_owned())))
     }

@@ -1,15 +1,16 @@
-//! The statements of lists: one macro for each kind of order, from one text of
-//! the list.
+//! Macros that build the statements of lists, one for each kind of order. From the
+//! text of the list they make the statements for the first page, the next page and
+//! the previous page. They expand to literals, so that a test can prepare them.
 
-/// A page of a list that is sorted by `$key`, then `$id`. `$select` ends with
-/// a condition; in it `$1` to `$3` are the cursor's and the limit's, its own
-/// placeholders begin with `$4`.
+/// The statement for a page of a list that is sorted by a text `$key`, then `$id`.
+/// `$select` must end with a condition. The placeholders `$1` and `$2` are for the
+/// cursor and `$3` is for the limit; those of `$select` begin with `$4`.
 macro_rules! paged {
     ($page:expr, $select:expr, $key:literal, $id:literal) => {{
         use $crate::platform::web::pagination::Direction;
         let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (key, id) = page.start();
-        match page.way() {
+        match page.direction() {
             Direction::Start => $crate::platform::sql(concat!(
                 $select,
                 " AND ($1 = '' OR $2 = '') ORDER BY ",
@@ -51,14 +52,13 @@ macro_rules! paged {
 }
 pub(crate) use paged;
 
-/// A page of a list that is sorted by a moment, then an id. As [`paged`], with
-/// a number for the cursor's key.
+/// As [`paged`], for a list that is sorted by a time (a number), then `$id`.
 macro_rules! timed {
     ($page:expr, $select:expr, $key:literal, $id:literal) => {{
         use $crate::platform::web::pagination::Direction;
         let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (key, id) = page.start();
-        match page.way() {
+        match page.direction() {
             Direction::Start => $crate::platform::sql(concat!(
                 $select,
                 " AND (CAST($1 AS BIGINT) = 0 OR $2 = '') ORDER BY ",
@@ -100,15 +100,15 @@ macro_rules! timed {
 }
 pub(crate) use timed;
 
-/// A page of a list with the newest first, sorted by `$id` alone, which grows
-/// with time. `$1` is the cursor's, `$2` the limit's. The statement is a literal,
-/// or a macro that makes one.
+/// The statement for a page of a list with the newest row first, sorted by `$id`
+/// alone, which grows with time. The placeholder `$1` is for the cursor and `$2` for
+/// the limit. `$select` is a literal or a macro that expands to one.
 macro_rules! newest {
     ($page:expr, $select:expr, $id:literal) => {{
         use $crate::platform::web::pagination::Direction;
         let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (_, id) = page.start();
-        match page.way() {
+        match page.direction() {
             Direction::Start => {
                 $crate::platform::sql(concat!($select, " AND $1 = '' ORDER BY ", $id, " DESC LIMIT $2"))
             }

@@ -1,6 +1,7 @@
-//! Pages of a list by keyset: a cursor says after (or before) which row to go
-//! on, so a page costs the same wherever it lies. A list that no index narrows is
-//! read in parts: [`ScanLimit`] bounds how many rows one page looks at.
+//! Keyset pagination: a cursor contains the sort key of the row after (or before)
+//! which the page begins, so that a page costs the same wherever it is in the list.
+//! If no index supports a filter, [`ScanLimit`] limits the number of rows that one
+//! page reads.
 
 mod keyset;
 mod page;
@@ -9,6 +10,6 @@ mod scan_limit;
 
 pub(crate) use keyset::{newest, paged, timed};
 pub use page::Page;
-pub use request::{Cursor, Direction, PageRequest, ROWS};
+pub use request::{Cursor, Direction, PageRequest, ROWS_PER_PAGE};
 pub use scan_limit::ScanLimit;
 pub(crate) use scan_limit::stop;

@@ -1,4 +1,5 @@
-//! A page of a list, made of the rows that a statement gave.
+//! A page of a list, built from the rows of a statement, with the cursors of the
+//! pages before and after it.
 
 use super::request::{Cursor, Direction, PageRequest};
 use super::scan_limit::ScanLimit;
@@ -6,38 +7,38 @@ use super::scan_limit::ScanLimit;
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// Its rows.
+    /// The rows, in the order of the list.
     pub rows: Vec<T>,
-    /// The cursor of the page before, if there is one.
+    /// The cursor of the previous page, if there is one.
     pub previous: Option<String>,
-    /// The cursor of the page after, if there is one.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
-    /// The way in which looking stopped before the page was full: what lies
-    /// beyond was not looked at.
+    /// Set if the scan limit was reached before the page was full: the direction in
+    /// which there are rows that were not read.
     pub stopped: Option<Direction>,
 }
 
 impl<T> Page<T> {
-    /// Nothing, and no other page.
+    /// The only page of an empty list.
     #[must_use]
     pub const fn empty() -> Self {
         Self { rows: Vec::new(), previous: None, next: None, stopped: None }
     }
 
-    /// The same page, with other rows.
+    /// Converts the rows of the page.
     #[must_use]
     pub fn map<U>(self, row: impl FnMut(T) -> U) -> Page<U> {
         let Self { rows, previous, next, stopped } = self;
         Page { rows: rows.into_iter().map(row).collect(), previous, next, stopped }
     }
 
-    /// Whether looking stopped on the way back to the list's start.
+    /// Whether the scan limit was reached on the way to the start of the list.
     #[must_use]
     pub fn stopped_before(&self) -> bool {
         self.stopped == Some(Direction::Before)
     }
 
-    /// Whether looking stopped on the way to the list's end.
+    /// Whether the scan limit was reached on the way to the end of the list.
     #[must_use]
     pub fn stopped_after(&self) -> bool {
         self.stopped.is_some() && !self.stopped_before()
@@ -45,15 +46,15 @@ impl<T> Page<T> {
 }
 
 impl PageRequest {
-    /// Makes a page of the rows that the statement gave: it was asked for one
-    /// more than `limit`, in the direction of the page.
+    /// Builds a page from the rows of a statement that reads one row more than
+    /// `limit`, in the direction of the page.
     #[must_use]
     pub fn into_page<T>(&self, rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
         self.page_of(rows, None, cursor)
     }
 
-    /// The same of a list that was looked through: if the page is not full, the
-    /// next one goes on where looking stopped.
+    /// As [`PageRequest::into_page`], for a list with a scan limit. If the page is
+    /// not full, the next page continues where the scan stopped.
     #[must_use]
     pub fn into_scanned_page<T>(
         &self,
@@ -81,7 +82,7 @@ impl PageRequest {
         let ahead = |row: Option<Cursor>| stop.clone().or(row.filter(|_| more));
         let back = |row: Option<Cursor>| {
             let start = self.before.as_ref().or(self.after.as_ref())?;
-            row.or_else(|| window.map(|window| window.back_to(start)))
+            row.or_else(|| window.map(|window| window.cursor_back_to(start)))
         };
         let (previous, next) =
             if self.is_backwards() { (ahead(first), back(last)) } else { (back(first), ahead(last)) };
@@ -89,7 +90,7 @@ impl PageRequest {
             rows,
             previous: previous.map(|at| at.encode()),
             next: next.map(|at| at.encode()),
-            stopped: stop.map(|_| self.way()),
+            stopped: stop.map(|_| self.direction()),
         }
     }
 }

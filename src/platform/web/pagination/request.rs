@@ -1,4 +1,5 @@
-//! Which page of a list a request asks for.
+//! The page of a list that a request asks for: cursor, direction and number of
+//! rows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,41 +7,41 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::platform::web::form::Form;
 use crate::platform::{Error, Result, ValidationErrors};
 
-/// Rows on a page of the console.
-pub const ROWS: i64 = 50;
+/// The number of rows on a page of the console, and the default of the API.
+pub const ROWS_PER_PAGE: i64 = 50;
 
-/// A place in a list: the sort key and the id of a row.
+/// A position in a list: the sort key and the id of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// What the list is sorted by.
+    /// The value by which the list is sorted; empty if it is sorted by id alone.
     pub key: String,
-    /// Tells rows with the same key apart.
+    /// The id of the row, which orders rows with the same key.
     pub id: String,
 }
 
 impl Cursor {
-    /// Of a list that is sorted by id alone.
+    /// The cursor of a row in a list that is sorted by id alone.
     #[must_use]
-    pub fn of_id(id: impl std::fmt::Display) -> Self {
+    pub fn from_id(id: impl std::fmt::Display) -> Self {
         Self { key: String::new(), id: id.to_string() }
     }
 
-    /// The key, where the list is sorted by a moment.
+    /// The key of a list that is sorted by a time, in microseconds.
     #[must_use]
     pub fn moment(&self) -> i64 {
         self.key.parse().unwrap_or(0)
     }
 
-    /// As it stands in addresses: opaque.
+    /// The cursor for URLs, which is opaque to clients.
     #[must_use]
     pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.id, self.key))
     }
 
-    /// Reads what [`Cursor::encode`] wrote.
+    /// Decodes the result of [`Cursor::encode`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] for anything else.
+    /// [`Error::Invalid`] for `field`, if the cursor is malformed.
     pub fn decode(field: &str, text: &str) -> Result<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -52,33 +53,34 @@ impl Cursor {
     }
 }
 
-/// Which page is asked for.
+/// The page that a request asks for.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
-    /// How many rows.
+    /// The largest number of rows on the page.
     pub limit: i64,
-    /// Rows after this one.
+    /// The page contains the rows after this one.
     pub after: Option<Cursor>,
-    /// Rows before this one (the nearest).
+    /// The page contains the rows directly before this one. Takes precedence.
     pub before: Option<Cursor>,
 }
 
 impl PageRequest {
-    /// Of a console's list.
+    /// Reads the page of a list in the console.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a cursor that is none.
+    /// [`Error::Invalid`] for a malformed cursor.
     pub fn for_console(query: &Form) -> Result<Self> {
-        Self::read(query, ROWS)
+        Self::read(query, ROWS_PER_PAGE)
     }
 
-    /// Of the API: `limit` (50, at most 200) and `after`.
+    /// Reads the page of a list in the API: `limit` (1 to 200, by default 50),
+    /// `after` and `before`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the field.
+    /// [`Error::Invalid`] with the field.
     pub fn for_api(query: &Form) -> Result<Self> {
         let limit = match query.filled("limit") {
-            None => ROWS,
+            None => ROWS_PER_PAGE,
             Some(text) => text.parse().ok().filter(|limit| (1..=200).contains(limit)).ok_or_else(|| {
                 Error::Invalid(ValidationErrors::one("limit", "must be a number from 1 to 200"))
             })?,
@@ -92,27 +94,27 @@ impl PageRequest {
         Ok(Self { limit, after: cursor("after")?, before: cursor("before")? })
     }
 
-    /// The first page of a console's list.
+    /// The first page of a list in the console.
     #[must_use]
     pub const fn first() -> Self {
-        Self { limit: ROWS, after: None, before: None }
+        Self { limit: ROWS_PER_PAGE, after: None, before: None }
     }
 
-    /// The first rows, as many as a form offers to choose from.
+    /// The first 500 rows: the options of a select field.
     #[must_use]
     pub const fn choices() -> Self {
         Self { limit: 500, after: None, before: None }
     }
 
-    /// Whether it is asked for backwards.
+    /// Whether the page is read backwards, from its last row.
     #[must_use]
     pub const fn is_backwards(&self) -> bool {
         self.before.is_some()
     }
 
-    /// From where, and which way.
+    /// The direction in which the page is read.
     #[must_use]
-    pub const fn way(&self) -> Direction {
+    pub const fn direction(&self) -> Direction {
         match (&self.before, &self.after) {
             (Some(_), _) => Direction::Before,
             (None, Some(_)) => Direction::After,
@@ -120,7 +122,7 @@ impl PageRequest {
         }
     }
 
-    /// The cursor to start from, for the statement: key and id, empty at the start.
+    /// The cursor for the statement: key and id, both empty for the first page.
     #[must_use]
     pub fn start(&self) -> (String, String) {
         self.before
@@ -130,21 +132,20 @@ impl PageRequest {
             .unwrap_or_default()
     }
 
-    /// How many rows a page looks through where no index finds what is looked
-    /// for: a page costs no more than that, however few rows match. Who wants
-    /// more goes on from there.
+    /// The largest number of rows that one page reads if no index supports the
+    /// filter. It limits the cost of a page, however few rows match.
     #[must_use]
-    pub const fn looks_through(&self) -> i64 {
+    pub const fn max_scanned_rows(&self) -> i64 {
         self.limit * 200
     }
 }
 
-/// From where a page goes, and which way.
+/// Where a page begins, and in which direction it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the first row.
+    /// Forwards from the first row.
     Start,
-    /// Onwards from a cursor.
+    /// Forwards from a cursor.
     After,
     /// Backwards from a cursor.
     Before,

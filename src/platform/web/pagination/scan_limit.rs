@@ -1,33 +1,35 @@
-//! Lists that no index narrows: a page looks through a part of them, and the next
-//! one goes on from there.
+//! Scan limits for filters that no index supports. A page then reads a limited part
+//! of the list, whether it finds enough rows or not, and its cursor lets the next
+//! page continue from there.
 
 use super::request::{Cursor, PageRequest};
 
-/// The part of a list that a page looks through; both ends belong to it.
+/// The part of a list that a page reads, from `low` to `high`, both included.
 #[derive(Clone, Debug)]
 pub struct ScanLimit {
-    /// Its lowest row.
+    /// The lowest row, in ascending order of the sort key.
     pub low: Cursor,
-    /// Its highest row.
+    /// The highest row, in ascending order of the sort key.
     pub high: Cursor,
-    /// Where looking stops, if the list goes on beyond it.
+    /// The row where reading stops, if there are more rows beyond it.
     pub stop: Option<Cursor>,
+    /// Whether the page reads from `low` to `high`.
     upwards: bool,
 }
 
 impl ScanLimit {
-    /// What a page can hold of a list with the newest first, sorted by id, of
-    /// which these are the lowest and the highest.
+    /// The part for a page of a list with the newest row first, sorted by id.
+    /// `lowest` and `highest` are the ends of the list.
     #[must_use]
     pub fn newest(page: &PageRequest, (lowest, highest): (String, String)) -> Self {
         let mut window = Self::of(page, page.is_backwards(), (lowest.clone(), highest.clone()));
-        // A cursor from outside of it is where it ends.
+        // A cursor may lie beyond the ends of the list.
         window.low.id = window.low.id.max(lowest);
         window.high.id = window.high.id.min(highest);
         window
     }
 
-    /// What a page can hold of a list that is sorted by a moment, then an id.
+    /// The part for a page of a list that is sorted by a time, then an id.
     #[must_use]
     pub fn timed(page: &PageRequest, (lowest, highest): (String, String)) -> Self {
         Self::of(page, !page.is_backwards(), (lowest, highest))
@@ -42,8 +44,8 @@ impl ScanLimit {
         Self { low, high, stop: None, upwards }
     }
 
-    /// The same, or up to another row where looking stops, whichever is nearer:
-    /// in a list that is sorted by id.
+    /// Limits the part to another stop, if that is nearer. For a list that is sorted
+    /// by id.
     #[must_use]
     pub fn limited_to(self, stop: Option<Cursor>) -> Self {
         match (&self.stop, &stop) {
@@ -53,15 +55,16 @@ impl ScanLimit {
         }
     }
 
-    /// Whether a row of this id belongs to it: in a list that is sorted by id.
+    /// Whether the part contains the row with this id. For a list that is sorted by
+    /// id.
     #[must_use]
     pub fn holds(&self, id: &str) -> bool {
         self.low.id.as_str() <= id && id <= self.high.id.as_str()
     }
 
-    /// A cursor from which the way back begins with the row of `start`, on which
-    /// the page itself did not.
-    pub(super) fn back_to(&self, start: &Cursor) -> Cursor {
+    /// A cursor for the way back that includes the row of `start`, which this page
+    /// excludes.
+    pub(super) fn cursor_back_to(&self, start: &Cursor) -> Cursor {
         let mut id = start.id.clone();
         if self.upwards {
             id.push('0');
@@ -71,7 +74,7 @@ impl ScanLimit {
         Cursor { key: start.key.clone(), id }
     }
 
-    /// What of it lies before the row where looking stops, and that row.
+    /// Limits the part to the rows up to and including `stop`.
     #[must_use]
     pub fn up_to(mut self, stop: Option<Cursor>) -> Self {
         if let Some(stop) = &stop {
@@ -82,9 +85,9 @@ impl ScanLimit {
     }
 }
 
-/// Where a page that reads through a list stops: the place of the last row that
-/// it looks at, if there are more. The statement is that of the list, without
-/// what is looked for; `$1` and `$2` are taken.
+/// The statement that finds where a page with a scan limit stops: the last row that
+/// it reads, if there are more. `$select` is the list without the filter; its own
+/// placeholders begin with `$3`.
 macro_rules! stop {
     ($page:expr, $select:expr, $onwards:literal, $backwards:literal) => {{
         let page: &$crate::platform::web::pagination::PageRequest = $page;
@@ -95,7 +98,7 @@ macro_rules! stop {
         }
         .planned_each_time()
         .bind(1_i64)
-        .bind(page.looks_through())
+        .bind(page.max_scanned_rows())
     }};
 }
 pub(crate) use stop;
