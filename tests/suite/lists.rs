@@ -14,7 +14,7 @@ use tessera::platform::sql;
 use tessera::platform::web::pagination::{Cursor, PageRequest};
 use tessera::service_tokens::store::{self as service_tokens, Filter};
 
-use crate::harness::{AccountOwner, TestApp, operator};
+use crate::harness::{AccountOwner, ByTest, TestApp, operator};
 
 /// The ids on the pages of the audit log, of so many rows; how many pages; and
 /// the cursor of each page's end.
@@ -231,7 +231,7 @@ async fn with_tokens(many: u32) -> (TestApp, String) {
         .bind(made)
         .bind(end)
         .bind(revoked)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("inserted");
     }
