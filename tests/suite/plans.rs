@@ -8,7 +8,7 @@ use tessera::config::DatabaseUrl;
 use tessera::platform::Db;
 use tessera::platform::db::migrate;
 
-use crate::harness::{ByTest, TestApp};
+use crate::harness::TestApp;
 
 /// Tables that grow with use. The others hold what people set up by hand, a few
 /// hundred rows at most in an organization.
