@@ -152,7 +152,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         person: person("olive".to_owned()),
     };
     let founded = bootstrap(&app, &operator(), &first, true).await.expect("founded");
-    let owner = founded.token.expect("a token").reveal().to_owned();
+    let owner = founded.token.expect("a token").expose().to_owned();
     let olive = caller(&app, founded.person).await;
     for team in 0..50 {
         let team = NewTeam { slug: format!("t{team}"), name: format!("Team {team}"), ..NewTeam::default() };
@@ -173,7 +173,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         tessera::services::actions::create(&app.context, &olive, &service, &SecretDelivery::Answer)
             .await
             .expect("a service");
-    let secret = issued.value.expect("a value").reveal().to_owned();
+    let secret = issued.value.expect("a value").expose().to_owned();
     people(&app, &olive, size, person).await;
     let each = size.tokens.div_ceil(size.accounts);
     let (mut tokens, mut first) = (Vec::with_capacity(size.tokens), String::new());
@@ -200,7 +200,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
             &SecretDelivery::Answer,
         );
         let made = made.await.expect("an account");
-        tokens.push(made.value.expect("a value").reveal().to_owned());
+        tokens.push(made.value.expect("a value").expose().to_owned());
         if number == 0 {
             first = made.account.id.to_string();
         }
@@ -213,7 +213,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
             let token = NewToken { name: format!("key {key}"), ..NewToken::default() };
             let issued =
                 lifecycle::issue(&mut change, (&permit).into(), &token, &SecretDelivery::Answer).await;
-            tokens.push(issued.expect("issued").value.expect("a value").reveal().to_owned());
+            tokens.push(issued.expect("issued").value.expect("a value").expose().to_owned());
         }
         let event = Event::new(Action::ServiceAccountEdited, "service_account", permit.id, &permit.name);
         change.commit(event).await.expect("committed");

@@ -47,7 +47,7 @@ fn refused(person: Option<PersonId>, account: &str) -> Event {
     Event::new(Action::SignInRefused, "person", id, account)
 }
 
-/// TokenOwner the typed address is; what is told of them stands in the logs of their
+/// Whose the typed address is; what is told of them stands in the logs of their
 /// organizations.
 async fn person_of(change: &mut Change<'_>, account: &str) -> Result<Option<PersonId>> {
     let row: Option<(PersonId,)> = sql("SELECT id FROM people WHERE email_folded = $1")

@@ -71,7 +71,7 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(600);
 pub struct Attempt<'a> {
     /// The email address as it was typed, folded: all spellings are one account.
     pub account: &'a str,
-    /// TokenOwner account it is, if it is anybody's.
+    /// Whose account it is, if it is anybody's.
     pub person: Option<PersonId>,
     /// Where it comes from.
     pub address: Option<IpAddr>,

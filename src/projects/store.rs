@@ -12,7 +12,7 @@ use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 use crate::teams::model::SECRET_TEAM;
 
-/// TokenOwner projects a list shows: those that the principal reaches.
+/// Whose projects a list shows: those that the principal reaches.
 #[derive(Clone, Debug)]
 pub struct Reached {
     /// Restricted ones too.
@@ -295,7 +295,7 @@ pub(super) async fn account(
     named: &str,
     folded: &str,
 ) -> Result<Option<(crate::platform::id::ServiceAccountId, String, Option<TeamId>)>> {
-    // TokenOwner name is the UID of another is found by its own UID alone.
+    // Whose name is the UID of another is found by its own UID alone.
     Ok(sql("SELECT a.id, a.name, a.team_id FROM service_accounts a \
          WHERE a.organization_id = $1 AND a.deleted_at IS NULL AND a.id = COALESCE( \
             (SELECT i.id FROM service_accounts i WHERE i.id = $2 AND i.organization_id = $1 AND i.deleted_at IS NULL), \

@@ -18,6 +18,7 @@ use crate::access::{
 use crate::audit::{Actor, ActorKind, Change};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
+use crate::platform::secret::RevealedSecret;
 use crate::platform::web::Form;
 use crate::platform::web::RequestContext;
 use crate::platform::{Error, Timestamp};
@@ -48,7 +49,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// RFC 6749, 5.1; `issued_token_type` of RFC 8693, 2.2.1.
 #[derive(Debug, Serialize)]
 struct Answer {
-    access_token: String,
+    access_token: RevealedSecret,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
     token_type: &'static str,
@@ -106,7 +107,7 @@ async fn token(
         (None, None) => Permissions::NONE,
     };
     let answer = Answer {
-        access_token: value.reveal().to_owned(),
+        access_token: value.reveal(),
         issued_token_type: (grant == TOKEN_EXCHANGE).then_some(ACCESS_TOKEN),
         token_type: "Bearer",
         expires_in: end.since(now).as_secs(),

@@ -17,7 +17,7 @@ use crate::quotas::{Quota, ensure_room};
 pub struct Seen {
     /// Secret ones too.
     pub all: bool,
-    /// TokenOwner own teams count.
+    /// Whose own teams count.
     pub person: Option<PersonId>,
 }
 

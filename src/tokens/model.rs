@@ -10,6 +10,7 @@ use crate::access::{
 };
 use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
+use crate::platform::secret::RevealedSecret;
 use crate::platform::text::{multiline_text, name, string_enum};
 use crate::platform::web::nullable::present;
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
@@ -209,7 +210,7 @@ pub struct TokenView {
     previous: Option<PreviousView>,
     /// The value, in the one answer that makes it; `null` in a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<Option<String>>,
+    pub token: Option<Option<RevealedSecret>>,
 }
 
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -219,7 +220,7 @@ struct PreviousView {
     last_used_at: Option<Timestamp>,
 }
 
-/// TokenOwner tokens a thing holds.
+/// The owner of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenOwner {
     /// A service account's: its keys.
@@ -238,11 +239,12 @@ pub enum TokenOwner {
 
 /// Things that hold tokens.
 pub trait HoldsTokens: Guarded {
-    /// TokenOwner they are.
+    /// The owner of its tokens.
     fn owner(&self) -> TokenOwner;
 }
 
-/// TokenOwner token it is, proved: made from a permit on the holder, or for oneself.
+/// The owner of a token with the proof that it may be managed: made from a permit on
+/// the owner, or by the key that renews itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder {
     owner: TokenOwner,

@@ -85,7 +85,7 @@ pub async fn put(
     let SecretDelivery::Slot(session) = delivery else { return Ok(()) };
     let about = token.to_string();
     let sealed =
-        context.key.seal(&context.random, &session.0.to_be_bytes(), &about, value.reveal().as_bytes());
+        context.key.seal(&context.random, &session.0.to_be_bytes(), &about, value.expose().as_bytes());
     sql("INSERT INTO reveals (session_hash, token_id, sealed, expires_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (session_hash, token_id) DO UPDATE SET sealed = $3, expires_at = $4")
     .bind(hash(*session))

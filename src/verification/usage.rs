@@ -55,7 +55,7 @@ struct TokenUse {
 
 const _: () = assert!(size_of::<TokenUse>() <= 128);
 
-/// TokenOwner calls are counted: a token's, or an account's, whatever it came with.
+/// Whose calls are counted: a token's, or an account's, whatever it came with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Counted {
     Token(TokenId),

@@ -198,7 +198,7 @@ impl TestApp {
             person: person("olive"),
         };
         let created = bootstrap(&house.app, &operator(), &first, true).await.expect("founded");
-        let token = created.token.expect("a token").reveal().to_owned();
+        let token = created.token.expect("a token").expose().to_owned();
         (house, token)
     }
 
@@ -258,7 +258,7 @@ impl TestApp {
             .await
             .expect("inserted");
         tx.commit().await.expect("committed");
-        value.reveal().to_owned()
+        value.expose().to_owned()
     }
 
     pub async fn send(&self, mut request: Request<Body>) -> Answer {
