@@ -314,7 +314,7 @@ fn together(subject: &Subject, given: impl Fn(&Kind, &Grant) -> Permissions) -> 
     subject.narrowed.map_or(own, |to| own.only(to))
 }
 
-/// Whose service accounts the principal sees in a list.
+/// TokenOwner service accounts the principal sees in a list.
 ///
 /// # Errors
 /// [`Refusal::Missing`] for a machine without the permission.

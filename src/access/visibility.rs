@@ -77,7 +77,7 @@ pub enum Target {
     Credentials(PersonId),
 }
 
-/// Whose things of a kind a caller sees in a list.
+/// TokenOwner things of a kind a caller sees in a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Audience {
     /// Everyone's.

@@ -75,7 +75,7 @@ pub struct Row {
     pub name: String,
     /// Prefix and last four.
     pub hint: Option<String>,
-    /// Whose it is.
+    /// TokenOwner it is.
     pub holder: Option<String>,
     /// The account that it is a key of.
     pub service_account_id: Option<ServiceAccountId>,

@@ -12,7 +12,7 @@ use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 use crate::teams::model::SECRET_TEAM;
 
-/// Whose projects a list shows: those that the principal reaches.
+/// TokenOwner projects a list shows: those that the principal reaches.
 #[derive(Clone, Debug)]
 pub struct Reached {
     /// Restricted ones too.
@@ -153,7 +153,7 @@ pub(super) async fn insert(
     .bind(change.now);
     // A grant for all projects is for later ones, too: who holds one gains nothing new.
     change
-        .write_unique(Effect::None, statement, |error| {
+        .write_unique(team, Effect::None, statement, |error| {
             Error::unique(error, "slug", "is taken by another project")
         })
         .await?;
@@ -175,11 +175,11 @@ pub(super) async fn update(
     .bind(checked.visibility)
     .bind(project.id)
     .bind(project.version);
-    Ok(change.write(Effect::Project(project.id), statement).await? == 1)
+    Ok(change.write(project, Effect::Project(project.id), statement).await? == 1)
 }
 
 pub(super) async fn delete(tx: &mut Tx, project: &Permit<Project>) -> Result<()> {
-    sql("DELETE FROM projects WHERE id = $1").bind(project.id).execute(tx).await?;
+    sql("DELETE FROM projects WHERE id = $1").bind(project.id).execute(tx, project).await?;
     Ok(())
 }
 
@@ -295,7 +295,7 @@ pub(super) async fn account(
     named: &str,
     folded: &str,
 ) -> Result<Option<(crate::platform::id::ServiceAccountId, String, Option<TeamId>)>> {
-    // Whose name is the UID of another is found by its own UID alone.
+    // TokenOwner name is the UID of another is found by its own UID alone.
     Ok(sql("SELECT a.id, a.name, a.team_id FROM service_accounts a \
          WHERE a.organization_id = $1 AND a.deleted_at IS NULL AND a.id = COALESCE( \
             (SELECT i.id FROM service_accounts i WHERE i.id = $2 AND i.organization_id = $1 AND i.deleted_at IS NULL), \

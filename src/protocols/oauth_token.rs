@@ -12,7 +12,9 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::oauth_error::{Code, OAuthError, check_client, client, look, needed, once, refuse, sent};
-use crate::access::{IpAllowList, Permission, Permissions, Subject, TokenKind, anywhere};
+use crate::access::{
+    IpAllowList, Permission, Permissions, Subject, System, SystemReason, TokenKind, anywhere,
+};
 use crate::audit::{Actor, ActorKind, Change};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
@@ -87,7 +89,7 @@ async fn token(
     let mut change = Change::begin(&app.context, &exchange.actor, exchange.organization).await?;
     let now = change.now;
     if let Some(proven) = &exchange.proven
-        && !proven.claim(change.tx()).await?
+        && !proven.claim(change.tx(), System::new(SystemReason::TokenExchange)).await?
     {
         return refuse(Code::InvalidGrant, "the assertion was exchanged already: its “jti” is taken once");
     }

@@ -35,7 +35,7 @@ use crate::verification::verify_request;
 pub fn routes() -> Api<AppState> {
     Api::of("Itself", "What any token may ask: who it is, to end, and to be renewed.")
         .with(
-            direct("whoAmI", "/whoami", whoami, "Whose token this is, and what it may do")
+            direct("whoAmI", "/whoami", whoami, "TokenOwner token this is, and what it may do")
                 .note(
                     "`permissions` are those for all projects and in the organization; grants in single projects come \
                      on top. With a person's token of several organizations `organization` is null and `organizations` lists them. \

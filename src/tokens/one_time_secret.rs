@@ -8,11 +8,15 @@ use axum::http::HeaderMap;
 use tower_sessions::Session;
 use zeroize::Zeroizing;
 
+use crate::access::{System, SystemReason};
 use crate::authn::session_store::hash;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Tx, sql};
 use crate::verification::PlainToken;
+
+/// A new value waits for the page that shows it.
+const ONE_TIME_SECRET: System = System::new(SystemReason::OneTimeSecret);
 
 const LASTS: Duration = Duration::from_secs(60);
 
@@ -88,7 +92,7 @@ pub async fn put(
     .bind(token)
     .bind(sealed)
     .bind(context.clock.now().plus(LASTS))
-    .execute(tx)
+    .execute(tx, &ONE_TIME_SECRET)
     .await?;
     Ok(())
 }
@@ -104,7 +108,7 @@ pub async fn take(context: &Context, session: &Session, token: TokenId) -> Resul
         sql("DELETE FROM reveals WHERE session_hash = $1 AND token_id = $2 RETURNING sealed, expires_at")
             .bind(hash(id))
             .bind(token)
-            .optional(&mut tx)
+            .execute_returning(&mut tx, &ONE_TIME_SECRET)
             .await?;
     tx.commit().await?;
     let now = context.clock.now();

@@ -32,7 +32,7 @@ use crate::ui::filters;
 pub struct About {
     /// What the value is called: `API key`.
     pub what: &'static str,
-    /// Whose it is.
+    /// TokenOwner it is.
     pub name: String,
     /// Facts beneath it: label and text.
     pub facts: Vec<(&'static str, String)>,

@@ -22,7 +22,7 @@ const SYNC_TIMEOUT_MICROS: i64 = 800_000;
 /// Until when a node is trusted that has no others to hear.
 const ALWAYS: i64 = i64::MAX;
 
-/// Whose facts they are that a change touches.
+/// TokenOwner facts they are that a change touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dependency(u128);
 
