@@ -38,7 +38,11 @@ struct ExplorePage {
     mistakes: ValidationErrors,
 }
 
-async fn explore(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn explore(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let (who, what, place) = (query.text("who"), query.text("what"), query.text("where"));
     let asked = if query.has("who") { Some(ask(&app, &caller, &who, &what, &place).await) } else { None };
     let (status, asked, mistakes) = match asked.transpose() {

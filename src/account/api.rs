@@ -61,7 +61,7 @@ fn person(bearer: &VerifiedToken) -> Result<PersonId> {
     }
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let person = person(&bearer)?;
     OwnAccount(person).ensure_can_read(bearer.narrowed)?;
     let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;

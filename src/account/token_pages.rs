@@ -59,7 +59,7 @@ struct NewPage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, signed_in: SignedIn, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, signed_in: SignedIn, Query(query): Query) -> Result<Response> {
     let dead = query.has("dead");
     let slice = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
     let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;

@@ -5,7 +5,7 @@ use crate::access::{Guarded, Resource, Target, authorize_read};
 use crate::audit::Action;
 use crate::callers::Caller;
 use crate::platform::Context;
-use crate::platform::web::Query;
+use crate::platform::web::Form;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 
@@ -22,7 +22,7 @@ impl Guarded for AuditLog {
 
 /// Reads a filter from an address.
 #[must_use]
-pub fn filter(query: &Query) -> Filter {
+pub fn filter(query: &Form) -> Filter {
     Filter {
         actor: query.filled("actor").unwrap_or_default(),
         action: query.filled("action").unwrap_or_default(),

@@ -42,7 +42,7 @@ struct ListPage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter = actions::filter(&query);
     let (status, slice, mistakes) =
         match actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await {
@@ -67,7 +67,7 @@ enum Format {
     JsonLines,
 }
 
-async fn export(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn export(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_read(&caller.subject, actions::AuditLog)?;
     let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
     let filter = actions::filter(&query);

@@ -75,7 +75,7 @@ fn view(caller: &Caller, organization: Organization) -> Response {
     tagged(organization.version, View { organization, policy })
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let slice = actions::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }

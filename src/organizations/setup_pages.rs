@@ -51,7 +51,7 @@ async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Resul
     Ok(page(&HomePage { shell: Layout::personal(&app, &signed_in, "Your organizations").await? }))
 }
 
-async fn setup(State(app): State<AppState>, query: Query) -> Result<Response> {
+async fn setup(State(app): State<AppState>, Query(query): Query) -> Result<Response> {
     if store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/sign-in"));
     }

@@ -73,7 +73,7 @@ struct TokensPage {
     query: String,
 }
 
-async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_read(&caller.subject, Settings)?;
     let (search, kind) = (query.text("q"), query.text("kind"));
     let state = query.text("state").parse().unwrap_or(store::State::Live);

@@ -128,7 +128,11 @@ fn answer(profile: Profile) -> Response {
     tagged(person.role.clone(), person)
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
     let page = PageRequest::for_api(&query)?;
     let (profiles, next) = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;

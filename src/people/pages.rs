@@ -99,7 +99,7 @@ struct AcceptPage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let (search, role) = (query.text("q"), query.text("role"));
     let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
@@ -128,7 +128,7 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_write(&caller.subject, Invitations)?;
     let teams = query.filled("team").map(|slug| TeamPlace { slug, role: "member".to_owned() });
     let form = NewInvitation {

@@ -170,7 +170,7 @@ fn words(permissions: Permissions) -> Vec<String> {
     permissions.strongest().map(|permission| permission.to_string()).collect()
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let form = match query.filled("from") {
         None => NewSet { level: Level::Project.to_string(), ..NewSet::default() },
         Some(from) => {

@@ -76,8 +76,12 @@ pub fn routes() -> Api<AppState> {
 
 type Of = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
@@ -153,7 +157,7 @@ async fn named(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
     Path((_, project)): Of,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, slice) = grants::list(&app.context, &caller, &project, &PageRequest::for_api(&query)?).await?;
     let items: Vec<Granted> = slice.rows.into_iter().map(Granted::from).collect();

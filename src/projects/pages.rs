@@ -118,7 +118,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
@@ -132,7 +132,7 @@ async fn of_team(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Of,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
@@ -142,7 +142,7 @@ async fn of_team(
     Ok(page(&TeamPage { shell, team, slice, may_create }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let form =
         NewProject { team: query.text("team"), visibility: Some("team".to_owned()), ..NewProject::default() };
     new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
@@ -193,9 +193,9 @@ async fn access(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, project)): Of,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
-    access_page(&app, &caller, StatusCode::OK, &project, query.0, ValidationErrors::default()).await
+    access_page(&app, &caller, StatusCode::OK, &project, query, ValidationErrors::default()).await
 }
 
 async fn access_page(

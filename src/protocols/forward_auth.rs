@@ -19,7 +19,7 @@ use super::verified::{self, VerificationQuery, Verified};
 use crate::access::{Decision, Permission, Target, decide, effective};
 use crate::platform::server::FastPath;
 use crate::platform::web::RequestContext;
-use crate::platform::web::{Query, headers};
+use crate::platform::web::{Form, Query, headers};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::attribution::{Attribution, AttributionClaim};
@@ -91,8 +91,8 @@ impl FromRequestParts<AppState> for Asked {
 }
 
 /// What the operator asks: in the path where it is there, otherwise in the query.
-fn question(uri: &Uri) -> Result<Query> {
-    let query = Query::parse(uri.query().unwrap_or_default());
+fn question(uri: &Uri) -> Result<Form> {
+    let Query(query) = Query::parse(uri.query().unwrap_or_default());
     let below = uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
     let first = below.split('/').next().unwrap_or_default();
     if !first.contains('=') {
@@ -103,14 +103,14 @@ fn question(uri: &Uri) -> Result<Query> {
     if query.has("permission") {
         return Err(Error::Malformed("The permission is named in the path and in the query.".to_owned()));
     }
-    Ok(if first == NO_PERMISSION { Query::default() } else { Query::parse(first) })
+    Ok(if first == NO_PERMISSION { Form::default() } else { Query::parse(first).0 })
 }
 
 /// The segment of a path that asks for a good token alone.
 const NO_PERMISSION: &str = "permission=";
 
 /// The permission and the project that are asked about.
-struct AskedFor(Query);
+struct AskedFor(Form);
 
 impl FromRequestParts<AppState> for AskedFor {
     type Rejection = Error;

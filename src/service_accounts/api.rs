@@ -202,8 +202,12 @@ struct Editing {
     expires_at: Option<Option<Timestamp>>,
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -311,7 +315,7 @@ async fn keys_of(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();

@@ -94,7 +94,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -110,7 +110,7 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     Ok(page(&ListPage { shell, filter, slice, may_create }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let choices = Choices::of(&app, &caller, None).await?;
     let scope = if choices.organization && !query.has("team") { "organization" } else { "team" };
     let form = Typed {
@@ -180,7 +180,7 @@ async fn of_team(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Named,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };

@@ -86,9 +86,9 @@ async fn tokens(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
-    tokens_page(&app, &caller, StatusCode::OK, &id, query.0, ValidationErrors::default()).await
+    tokens_page(&app, &caller, StatusCode::OK, &id, query, ValidationErrors::default()).await
 }
 
 async fn tokens_page(
@@ -175,7 +175,7 @@ async fn ask_regenerate(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     regenerate_page(&app, &caller, StatusCode::OK, &id, &query, ValidationErrors::default()).await
 }

@@ -117,8 +117,12 @@ async fn with_value(
     Ok((StatusCode::CREATED, Answer(view)).into_response())
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),

@@ -84,7 +84,7 @@ struct RevokePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),
@@ -98,7 +98,7 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     Ok(page(&ListPage { shell, filter, slice, sets, may_manage }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let fresh = Typed {
         lifetime: usual(&caller.organization.policy, TokenKind::ServiceToken),
@@ -266,7 +266,11 @@ async fn stop_old(
     Ok(redirect(&address(&caller, &format!("/{id}"))))
 }
 
-async fn ask_revoke(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn ask_revoke(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let ids: Vec<String> = query.all("token").map(str::to_owned).collect();
     revoke_page(&app, &caller, StatusCode::OK, &ids, ValidationErrors::default()).await
 }

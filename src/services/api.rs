@@ -101,7 +101,11 @@ struct WithSecrets {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();

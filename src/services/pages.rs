@@ -106,7 +106,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let search = query.text("q");
     let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_manage = can_write(&caller.subject, &Services);

@@ -52,7 +52,7 @@ async fn ask(
     State(app): State<AppState>,
     headers: HeaderMap,
     session: Session,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let next = query.text("next");
     if session::person(&session, &app.context).await?.is_some() {

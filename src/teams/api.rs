@@ -69,7 +69,11 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
@@ -117,7 +121,7 @@ async fn members(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, members) = actions::members(&app.context, &caller, &team, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": members.rows, "next": members.next })).into_response())

@@ -85,7 +85,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let search = query.text("q");
     let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_create = can_write(&caller.subject, &Teams);
@@ -142,7 +142,7 @@ async fn members(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let which = PageRequest::for_console(&query)?;
     members_page(&app, &caller, (StatusCode::OK, &which), &team, String::new(), ValidationErrors::default())
