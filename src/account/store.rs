@@ -3,7 +3,7 @@
 use crate::directory::search::Members;
 use crate::platform::id::PersonId;
 use crate::platform::search::Searched as _;
-use crate::platform::text::casefold;
+use crate::platform::text::{casefold, taken};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// A session, as it is listed.
@@ -76,6 +76,6 @@ pub(super) async fn set_profile(tx: &mut Tx, person: PersonId, name: &str, email
         .bind(person)
         .execute(&mut *tx)
         .await
-        .map_err(|error| Error::unique(error, "email", "is taken by another account"))?;
+        .map_err(|error| Error::unique(error, "email", &taken("email address", "account")))?;
     Members::renew(tx, &person.to_string()).await
 }

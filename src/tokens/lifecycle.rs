@@ -113,7 +113,7 @@ pub async fn rotate(
     let is_current = store::lock_current(change.tx(), token.id, presented).await?;
     if !is_current && !repeats_rotation(change, token).await? {
         return Err(Error::conflict(
-            "This value has been replaced by a newer one. Use the new value; if it is lost, regenerate the key.",
+            "This value has been replaced by a newer one. Use the new value. If it is lost, regenerate the key.",
         ));
     }
     regenerate(change, holder, token, renewal, policy, delivery).await
@@ -144,7 +144,7 @@ async fn renew(
     let now = change.now;
     let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
     if !store::renew(change, token.effect(), token.id, expires_at).await? {
-        return Err(Error::conflict("This token is revoked. Make a new one."));
+        return Err(Error::conflict("This token is revoked. Create a new one."));
     }
     Ok(Some((expires_at, overlap)))
 }
@@ -173,7 +173,7 @@ async fn new_value(
 /// [`Error::Conflict`] when there is none; when the database cannot.
 pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
     if store::end_overlap(change.tx(), token.id).await? == 0 {
-        return Err(Error::conflict("The old value has stopped already."));
+        return Err(Error::conflict("The old value no longer works."));
     }
     let before = json!({ "hint": token.previous_hint });
     change.invalidates_token(token.id);
@@ -210,7 +210,7 @@ pub async fn revoke(mut change: Change<'_>, token: &Token) -> Result<()> {
 pub async fn end(change: &mut Change<'_>, token: &Token) -> Result<Event> {
     let now = change.now;
     if !store::revoke(change.tx(), token.id, now).await? {
-        return Err(Error::conflict("This token is revoked already."));
+        return Err(Error::conflict("This token is already revoked."));
     }
     let before = json!({ "kind": token.kind, "hint": token.hint, "status": token.status(now) });
     Ok(Event::new(Action::TokenRevoked, "token", token.id, &token.name).before(before))
@@ -230,7 +230,7 @@ pub async fn describe(
     let fresh = version.is_none_or(|version| version == token.version);
     if !fresh || !store::describe(change, token, to).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this token meanwhile: it is now “{}”. Look at it again, then save.",
+            "Someone else has changed this token. It is now “{}”. Check it, then save again.",
             token.name
         )));
     }
