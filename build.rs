@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=static");
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed=askama.toml");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let mut files: Vec<PathBuf> =
         fs::read_dir("static")?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;

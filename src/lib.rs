@@ -1,5 +1,5 @@
 //! Tessera: a self-hosted console for machine accounts. Which module may use
-//! which, a test states and holds them to (`tests/suite/house.rs`).
+//! which, a test states and holds them to (`tests/suite/imports.rs`).
 
 pub mod access;
 pub mod access_explorer;
@@ -16,7 +16,6 @@ pub mod config;
 pub mod directory;
 pub mod grants;
 pub mod identity_providers;
-
 pub mod organizations;
 pub mod overview;
 pub mod people;

@@ -11,6 +11,7 @@ use crate::authn::session::Person;
 use crate::authn::session_store::{IDLE_TIMEOUT, hash};
 use crate::authn::throttle;
 use crate::authn::throttle::Attempt;
+use crate::directory::own_account::OwnAccount;
 use crate::organizations::model::email;
 use crate::platform::secret::Secret;
 use crate::platform::text::{casefold, name};
@@ -80,7 +81,8 @@ pub async fn edit_profile(
     }
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person.id);
-    store::set_profile(change.tx(), person.id, &new_name, &new_email).await?;
+    let owner = OwnAccount(person.id).authorize(None)?;
+    store::set_profile(change.tx(), &owner, &new_name, &new_email).await?;
     let event = Event::new(Action::ProfileEdited, "person", person.id, &new_name)
         .before(json!({ "name": person.name, "email": person.email }))
         .after(json!({ "name": new_name, "email": new_email }));
@@ -108,8 +110,9 @@ pub async fn change_password(
     let new = app.authenticator.passwords.hash(new).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();
-    store::set_password(change.tx(), person.id, new).await?;
-    let ended = store::end_others(change.tx(), person.id, &own_hash(session)).await?;
+    let owner = OwnAccount(person.id).authorize(None)?;
+    store::set_password(change.tx(), &owner, new).await?;
+    let ended = store::end_others(change.tx(), &owner, &own_hash(session)).await?;
     let event = Event::new(Action::PasswordChanged, "person", person.id, &person.name);
     change.commit(event.after(json!({ "sessions_ended": ended }))).await?;
     session.cycle_id().await.map_err(Error::internal)?;
@@ -150,9 +153,10 @@ pub async fn end_sessions(
     };
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();
+    let owner = OwnAccount(person.id).authorize(None)?;
     let ended = match &found {
-        Some(one) => store::end(change.tx(), person.id, &one.hash).await?,
-        None => store::end_others(change.tx(), person.id, &own_hash(session)).await?,
+        Some(one) => store::end(change.tx(), &owner, &one.hash).await?,
+        None => store::end_others(change.tx(), &owner, &own_hash(session)).await?,
     };
     let event = Event::new(Action::SessionsEnded, "person", person.id, &person.name);
     change.commit(event.after(json!({ "sessions_ended": ended }))).await?;

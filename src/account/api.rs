@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::tokens::{self, Bounds, authorize_credentials};
-use crate::access::{Permission, Permissions, Verb};
+use super::tokens::{self, Bounds};
+use crate::access::{Permission, Permissions};
+use crate::directory::own_account::OwnAccount;
 use crate::platform::id::PersonId;
 use crate::platform::web::nullable::{or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, post};
@@ -62,7 +63,7 @@ fn person(bearer: &VerifiedToken) -> Result<PersonId> {
 
 async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
     let person = person(&bearer)?;
-    authorize_credentials(person, bearer.narrowed, Verb::Read)?;
+    OwnAccount(person).ensure_can_read(bearer.narrowed)?;
     let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
@@ -103,7 +104,7 @@ async fn create(
     Json(body): Json<Creation>,
 ) -> Result<Response> {
     let person = person(&bearer)?;
-    authorize_credentials(person, bearer.narrowed, Verb::Write)?;
+    let owner = OwnAccount(person).authorize(bearer.narrowed)?;
     let input = TokenInput {
         name: body.name,
         description: body.description,
@@ -117,7 +118,7 @@ async fn create(
         addresses: bearer.addresses.to_vec(),
         parent: Some(bearer.token),
     };
-    let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &SecretDelivery::Answer).await?;
+    let made = tokens::create(&app, &bearer.actor(), &owner, &input, bounds, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
@@ -127,7 +128,7 @@ async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
     let person = person(&bearer)?;
-    authorize_credentials(person, bearer.narrowed, Verb::Write)?;
-    tokens::revoke(&app, &bearer.actor(), person, &id).await?;
+    let owner = OwnAccount(person).authorize(bearer.narrowed)?;
+    tokens::revoke(&app, &bearer.actor(), &owner, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

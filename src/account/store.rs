@@ -1,5 +1,7 @@
 //! The SQL of a person's own account.
 
+use crate::access::Permit;
+use crate::directory::own_account::OwnAccount;
 use crate::directory::search::Members;
 use crate::platform::id::PersonId;
 use crate::platform::search::Searched as _;
@@ -39,20 +41,20 @@ pub async fn sessions(db: &Db, person: PersonId, since: Timestamp) -> Result<Vec
 }
 
 /// Ends a session of the person.
-pub(super) async fn end(tx: &mut Tx, person: PersonId, hash: &[u8]) -> Result<u64> {
+pub(super) async fn end(tx: &mut Tx, owner: &Permit<OwnAccount>, hash: &[u8]) -> Result<u64> {
     Ok(sql("DELETE FROM sessions WHERE person_id = $1 AND hash = $2")
-        .bind(person)
+        .bind(owner.0)
         .bind(hash)
-        .execute(tx)
+        .execute(tx, owner)
         .await?)
 }
 
 /// Ends every session of the person but this one.
-pub(super) async fn end_others(tx: &mut Tx, person: PersonId, own: &[u8]) -> Result<u64> {
+pub(super) async fn end_others(tx: &mut Tx, owner: &Permit<OwnAccount>, own: &[u8]) -> Result<u64> {
     Ok(sql("DELETE FROM sessions WHERE person_id = $1 AND hash <> $2")
-        .bind(person)
+        .bind(owner.0)
         .bind(own)
-        .execute(tx)
+        .execute(tx, owner)
         .await?)
 }
 
@@ -63,19 +65,28 @@ pub(super) async fn password_hash(db: &Db, person: PersonId) -> Result<Option<St
     Ok(row.map(|(hash,)| hash))
 }
 
-pub(super) async fn set_password(tx: &mut Tx, person: PersonId, hash: String) -> Result<()> {
-    sql("UPDATE people SET password_hash = $1 WHERE id = $2").bind(hash).bind(person).execute(tx).await?;
+pub(super) async fn set_password(tx: &mut Tx, owner: &Permit<OwnAccount>, hash: String) -> Result<()> {
+    sql("UPDATE people SET password_hash = $1 WHERE id = $2")
+        .bind(hash)
+        .bind(owner.0)
+        .execute(tx, owner)
+        .await?;
     Ok(())
 }
 
-pub(super) async fn set_profile(tx: &mut Tx, person: PersonId, name: &str, email: &str) -> Result<()> {
+pub(super) async fn set_profile(
+    tx: &mut Tx,
+    owner: &Permit<OwnAccount>,
+    name: &str,
+    email: &str,
+) -> Result<()> {
     sql("UPDATE people SET name = $1, email = $2, email_folded = $3 WHERE id = $4")
         .bind(name)
         .bind(email)
         .bind(casefold(email))
-        .bind(person)
-        .execute(&mut *tx)
+        .bind(owner.0)
+        .execute(&mut *tx, owner)
         .await
         .map_err(|error| Error::unique(error, "email", &taken("email address", "account")))?;
-    Members::renew(tx, &person.to_string()).await
+    Members::renew(tx, owner, &owner.0.to_string()).await
 }

@@ -11,6 +11,7 @@ use super::tokens::{self, Bounds};
 use crate::access::TokenKind;
 use crate::authn::session::flash;
 use crate::callers::SignedIn;
+use crate::directory::own_account::OwnAccount;
 use crate::platform::web::RequestContext;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
@@ -99,7 +100,16 @@ async fn create(
     };
     let delivery = SecretDelivery::page(&signed_in.session)?;
     let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
-    match tokens::create(&app, &actor, person, &input, Bounds::default(), &delivery).await {
+    match tokens::create(
+        &app,
+        &actor,
+        &OwnAccount(person).authorize(None)?,
+        &input,
+        Bounds::default(),
+        &delivery,
+    )
+    .await
+    {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -168,7 +178,9 @@ async fn regenerate(
     let delivery = SecretDelivery::page(&signed_in.session)?;
     let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
     let renewal = renewal(&form, app.context.clock.now());
-    match tokens::regenerate(&app, &actor, person, &id, &renewal, &delivery).await {
+    match tokens::regenerate(&app, &actor, &OwnAccount(person).authorize(None)?, &id, &renewal, &delivery)
+        .await
+    {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -196,7 +208,8 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let actor = signed_in.actor(&request);
-    let token = tokens::revoke(&app, &actor, signed_in.person.id, &id).await?;
+    let owner = OwnAccount(signed_in.person.id).authorize(None)?;
+    let token = tokens::revoke(&app, &actor, &owner, &id).await?;
     flash(&signed_in.session, format!("Personal token {} is revoked.", token.name)).await?;
     Ok(redirect(BASE))
 }
@@ -208,7 +221,8 @@ async fn stop_old(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let actor = signed_in.actor(&request);
-    let token = tokens::stop_old(&app, &actor, signed_in.person.id, &id).await?;
+    let owner = OwnAccount(signed_in.person.id).authorize(None)?;
+    let token = tokens::stop_old(&app, &actor, &owner, &id).await?;
     flash(&signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(BASE))
 }

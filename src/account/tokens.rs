@@ -1,17 +1,15 @@
 //! A person's own tokens.
 
-use crate::access::{
-    IpAllowList, Kind, LifetimeRule, Permission, Permissions, Policy, Resource, Subject, Target, TokenKind,
-    Verb, authorize,
-};
+use crate::access::{IpAllowList, LifetimeRule, Permissions, Permit, Policy, TokenKind};
 use crate::audit::{Actor, Change};
+use crate::directory::own_account::OwnAccount;
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::memberships;
 use crate::state::AppState;
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{Holder, Lifetime, Renewal, Token, TokenInput};
+use crate::tokens::model::{Lifetime, Renewal, Token, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store;
 
@@ -26,17 +24,6 @@ pub struct Bounds {
     pub addresses: Vec<IpAllowList>,
     /// The new one ends with this token.
     pub parent: Option<TokenId>,
-}
-
-/// Whether whoever comes with a token that is limited to `narrowed` may see
-/// (`Verb::Read`) or manage the person's credentials.
-///
-/// # Errors
-/// [`Error::Forbidden`] for a limited token without that permission.
-pub fn authorize_credentials(person: PersonId, narrowed: Option<Permissions>, verb: Verb) -> Result<()> {
-    let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };
-    let subject = Subject { kind, grants: Vec::new(), narrowed };
-    authorize(&subject, Permission { resource: Resource::Credentials, verb }, &Target::Credentials(person))
 }
 
 /// What the person's organizations allow together: the strictest of each.
@@ -88,11 +75,12 @@ pub async fn get(app: &AppState, person: PersonId, id: &str) -> Result<Token> {
 pub async fn create(
     app: &AppState,
     actor: &Actor,
-    person: PersonId,
+    owner: &Permit<OwnAccount>,
     input: &TokenInput,
     bounds: Bounds,
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
+    let person = owner.0;
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();
@@ -132,7 +120,7 @@ pub async fn create(
             return Err(Error::Invalid(ValidationErrors::one("allowed_addresses", message)));
         }
     }
-    let issued = lifecycle::issue(&mut change, Holder::oneself(person), &token, delivery).await?;
+    let issued = lifecycle::issue(&mut change, owner.into(), &token, delivery).await?;
     if !issued.is_repeat() {
         change.done().await?;
     }
@@ -146,17 +134,17 @@ pub async fn create(
 pub async fn regenerate(
     app: &AppState,
     actor: &Actor,
-    person: PersonId,
+    owner: &Permit<OwnAccount>,
     id: &str,
     renewal: &Renewal,
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
+    let person = owner.0;
     let token = get(app, person, id).await?;
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person);
-    let holder = Holder::oneself(person);
-    let issued = lifecycle::regenerate(&mut change, holder, &token, renewal, &policy, delivery).await?;
+    let issued = lifecycle::regenerate(&mut change, owner.into(), &token, renewal, &policy, delivery).await?;
     change.done().await?;
     Ok(issued)
 }
@@ -165,11 +153,12 @@ pub async fn regenerate(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Conflict`].
-pub async fn revoke(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+pub async fn revoke(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
+    let person = owner.0;
     let token = get(app, person, id).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person);
-    lifecycle::revoke(change, &token).await?;
+    lifecycle::revoke(change, owner.into(), &token).await?;
     Ok(token)
 }
 
@@ -177,10 +166,11 @@ pub async fn revoke(app: &AppState, actor: &Actor, person: PersonId, id: &str) -
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Conflict`].
-pub async fn stop_old(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+pub async fn stop_old(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
+    let person = owner.0;
     let token = get(app, person, id).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person);
-    lifecycle::stop_old(change, &token).await?;
+    lifecycle::stop_old(change, owner.into(), &token).await?;
     Ok(token)
 }

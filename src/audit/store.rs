@@ -1,6 +1,7 @@
 //! The audit log's SQL.
 
 use super::event::{Actor, Event, EventSummary};
+use crate::access::System;
 use crate::platform::Context;
 use crate::platform::id::{EventId, OrganizationId, PersonId};
 use crate::platform::{Db, Result, Timestamp, Tx, sql};
@@ -8,6 +9,7 @@ use crate::platform::{Db, Result, Timestamp, Tx, sql};
 /// Appends an event inside the transaction of its change.
 pub(super) async fn append(
     tx: &mut Tx,
+    proof: System,
     context: &Context,
     actor: &Actor,
     organization: Option<OrganizationId>,
@@ -36,7 +38,7 @@ pub(super) async fn append(
     .bind(event.after.as_ref().map(ToString::to_string))
     .bind(actor.on_behalf_of.clone())
     .bind(actor.for_team.clone())
-    .execute(tx)
+    .execute(tx, &proof)
     .await?;
     Ok(())
 }

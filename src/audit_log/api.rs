@@ -46,7 +46,7 @@ pub fn routes() -> Api<AppState> {
     )
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &actions::filter(&query), &PageRequest::for_api(&query)?)
             .await?;

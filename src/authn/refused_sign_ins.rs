@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::access::{System, SystemReason};
 use crate::audit::{Action, Actor, ActorKind, Change, Channel, Event};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::text::casefold;
 use crate::platform::{Result, Timestamp, sql};
+
+/// Every refused sign-in is counted.
+const REFUSALS: System = System::new(SystemReason::SignIn);
 
 const WINDOW: Duration = Duration::from_secs(600);
 /// So many are written in one transaction after another before others have a turn.
@@ -76,7 +80,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         .bind(key.as_slice())
         .bind(now)
         .bind(now.minus(WINDOW))
-        .execute(&mut tx)
+        .execute(&mut tx, &REFUSALS)
         .await?;
         if counted == 1 {
             tx.commit().await?;
@@ -89,7 +93,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
              RETURNING key, account, address, failures, since, last_at")
         .bind(key.as_slice())
         .bind(now.minus(WINDOW))
-        .optional(change.tx())
+        .execute_returning(change.tx(), &REFUSALS)
         .await?;
         if let Some(before) = before.filter(|before| before.failures > 0) {
             let person = person_of(&mut change, &before.account).await?;
@@ -101,7 +105,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         .bind(&account)
         .bind(actor.address.map(|address| address.to_string()).unwrap_or_default())
         .bind(now)
-        .execute(change.tx())
+        .execute(change.tx(), &REFUSALS)
         .await?;
         if first == 1 {
             let person = person_of(&mut change, &account).await?;
@@ -120,7 +124,7 @@ pub async fn write_counted(context: &Context) -> Result<()> {
     let mut tx = context.db.begin().await?;
     sql("DELETE FROM refused_sign_ins WHERE since <= $1 AND failures = 0")
         .bind(over)
-        .execute(&mut tx)
+        .execute(&mut tx, &REFUSALS)
         .await?;
     tx.commit().await?;
     let all: Vec<Counted> =
@@ -150,7 +154,7 @@ pub async fn write_counted(context: &Context) -> Result<()> {
              RETURNING key, account, address, failures, since, last_at")
         .bind(&counted.key[..])
         .bind(counted.since)
-        .optional(change.tx())
+        .execute_returning(change.tx(), &REFUSALS)
         .await?;
         if let Some(taken) = taken {
             let person = person_of(&mut change, &taken.account).await?;

@@ -8,9 +8,13 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
+use crate::access::{System, SystemReason};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::{Timestamp, sql};
+
+/// Sessions are kept for whoever has one.
+const SESSIONS: System = System::new(SystemReason::SignIn);
 
 /// Without a request for this long a session ends.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -68,7 +72,7 @@ impl SessionStore for Store {
             .bind(data)
             .bind(now)
             .bind(now)
-            .execute(&mut tx)
+            .execute(&mut tx, &SESSIONS)
             .await
             .map_err(backend)?;
         tx.commit().await.map_err(backend)
@@ -82,7 +86,7 @@ impl SessionStore for Store {
             .bind(person)
             .bind(data)
             .bind(hash(record.id))
-            .execute(&mut tx)
+            .execute(&mut tx, &SESSIONS)
             .await
             .map_err(backend)?;
         tx.commit().await.map_err(backend)
@@ -106,7 +110,7 @@ impl SessionStore for Store {
             sql("UPDATE sessions SET last_seen_at = $1 WHERE hash = $2")
                 .bind(now)
                 .bind(hash(*id))
-                .execute(&mut tx)
+                .execute(&mut tx, &SESSIONS)
                 .await
                 .map_err(backend)?;
             tx.commit().await.map_err(backend)?;
@@ -121,7 +125,7 @@ impl SessionStore for Store {
         let mut tx = self.0.db.begin().await.map_err(backend)?;
         sql("DELETE FROM sessions WHERE hash = $1")
             .bind(hash(*id))
-            .execute(&mut tx)
+            .execute(&mut tx, &SESSIONS)
             .await
             .map_err(backend)?;
         tx.commit().await.map_err(backend)

@@ -20,11 +20,15 @@ use super::known_browser::BrowserId;
 use super::known_network;
 use super::known_network::knows_network;
 use super::password_queue::Lane;
+use crate::access::{System, SystemReason};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
+
+/// Every attempt is counted.
+const ATTEMPTS: System = System::new(SystemReason::SignIn);
 
 /// How attempts under one key are counted: so many at once, then one each
 /// interval. What comes faster waits, up to the longest delay.
@@ -90,7 +94,7 @@ impl Counter {
 
     /// Counts an attempt and says how long it is to wait; nothing, and counts
     /// nothing, where it would wait longer than the rule allows.
-    async fn reserve(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Duration>> {
+    async fn reserve(&self, tx: &mut Tx, proof: System, now: Timestamp) -> Result<Option<Duration>> {
         let Rule { free, interval, longest } = *self.rule;
         // `until`: when all attempts so far have had their interval (GCRA).
         let free_for = interval * free;
@@ -104,7 +108,7 @@ impl Counter {
             .bind(now)
             .bind(i64::try_from(interval.as_micros()).unwrap_or(0))
             .bind(now.plus(free_for + longest).minus(interval))
-            .optional(tx)
+            .execute_returning(tx, &proof)
             .await?;
         Ok(row.map(|(until,)| until.since(now.plus(free_for))))
     }
@@ -120,10 +124,10 @@ impl Counter {
     }
 
     /// Notes that an attempt failed, which is known when the password was verified.
-    async fn fail(&self, tx: &mut Tx) -> Result<()> {
+    async fn fail(&self, tx: &mut Tx, proof: System) -> Result<()> {
         sql("UPDATE throttles SET failures = failures + 1 WHERE key = $1")
             .bind(self.key.as_slice())
-            .execute(tx)
+            .execute(tx, &proof)
             .await?;
         Ok(())
     }
@@ -138,18 +142,18 @@ impl Counter {
     }
 
     /// Forgets all attempts.
-    async fn clear(&self, tx: &mut Tx) -> Result<()> {
-        sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx).await?;
+    async fn clear(&self, tx: &mut Tx, proof: System) -> Result<()> {
+        sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx, &proof).await?;
         Ok(())
     }
 
     /// Takes one attempt back.
-    async fn release(&self, tx: &mut Tx) -> Result<()> {
+    async fn release(&self, tx: &mut Tx, proof: System) -> Result<()> {
         let interval = i64::try_from(self.rule.interval.as_micros()).unwrap_or(0);
         sql("UPDATE throttles SET until = until - $1 WHERE key = $2")
             .bind(interval)
             .bind(self.key.as_slice())
-            .execute(tx)
+            .execute(tx, &proof)
             .await?;
         Ok(())
     }
@@ -185,7 +189,7 @@ pub async fn verify(
             .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
-        if counter.reserve(&mut tx, now).await?.is_some() {
+        if counter.reserve(&mut tx, ATTEMPTS, now).await?.is_some() {
             tx.commit().await?;
             let fits = authenticator.passwords.verify(queued, least, password, hash).await?;
             return record_outcome(context, fits, &success_counter, &[&counter], &[]).await;
@@ -198,7 +202,7 @@ pub async fn verify(
             .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
-        let delay = counter.reserve(&mut tx, now).await?;
+        let delay = counter.reserve(&mut tx, ATTEMPTS, now).await?;
         tx.commit().await?;
         let delay = delay.unwrap_or(KNOWN_NETWORK.longest).max(least);
         let fits = authenticator.passwords.verify(queued, delay, password, hash).await?;
@@ -210,7 +214,7 @@ pub async fn verify(
     let pair = Counter::new(context, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(context, &ACCOUNT, ["account", attempt.account, ""]);
     let mut tx = context.db.begin().await?;
-    let Some(mut delay) = pair.reserve(&mut tx, now).await? else {
+    let Some(mut delay) = pair.reserve(&mut tx, ATTEMPTS, now).await? else {
         drop((tx, queued));
         return authenticator
             .rate_limits
@@ -220,7 +224,7 @@ pub async fn verify(
     delay = delay.max(least);
     let mut shared = Vec::new();
     for counter in [&account, &network] {
-        let own = counter.reserve(&mut tx, now).await?;
+        let own = counter.reserve(&mut tx, ATTEMPTS, now).await?;
         // What waits the longest is not counted, so there is nothing to take back.
         shared.extend(own.map(|_| counter));
         delay = delay.max(own.unwrap_or(counter.rule.longest));
@@ -229,7 +233,7 @@ pub async fn verify(
     let fits = authenticator.passwords.verify(queued, delay, password, hash).await?;
     if !fits {
         let mut tx = context.db.begin().await?;
-        network.fail(&mut tx).await?;
+        network.fail(&mut tx, ATTEMPTS).await?;
         tx.commit().await?;
     }
     record_outcome(context, fits, &success_counter, &[&pair], &shared).await
@@ -246,12 +250,12 @@ async fn record_outcome(
 ) -> Result<bool> {
     if fits {
         let mut tx = context.db.begin().await?;
-        success_counter.reserve(&mut tx, context.clock.now()).await?;
+        success_counter.reserve(&mut tx, ATTEMPTS, context.clock.now()).await?;
         for counter in own {
-            counter.clear(&mut tx).await?;
+            counter.clear(&mut tx, ATTEMPTS).await?;
         }
         for counter in shared {
-            counter.release(&mut tx).await?;
+            counter.release(&mut tx, ATTEMPTS).await?;
         }
         tx.commit().await?;
     }
@@ -266,7 +270,7 @@ async fn record_outcome(
 pub async fn delay_attempt(context: &Context, what: &str, address: Option<IpAddr>) -> Result<()> {
     let counter = Counter::new(context, &NETWORK, ["network", what, &network(address).to_string()]);
     let mut tx = context.db.begin().await?;
-    let delay = counter.reserve(&mut tx, context.clock.now()).await?;
+    let delay = counter.reserve(&mut tx, ATTEMPTS, context.clock.now()).await?;
     tx.commit().await?;
     tokio::time::sleep(delay.unwrap_or(NETWORK.longest)).await;
     Ok(())
@@ -277,9 +281,12 @@ pub async fn delay_attempt(context: &Context, what: &str, address: Option<IpAddr
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(FAILURE_WINDOW)).execute(&mut *tx).await?;
-    known_network::purge_expired(tx, now).await?;
+pub async fn purge_expired(tx: &mut Tx, proof: System, now: Timestamp) -> Result<()> {
+    sql("DELETE FROM throttles WHERE until < $1")
+        .bind(now.minus(FAILURE_WINDOW))
+        .execute(&mut *tx, &proof)
+        .await?;
+    known_network::purge_expired(tx, proof, now).await?;
     Ok(())
 }
 

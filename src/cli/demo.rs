@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::setup::operator;
 use crate::access::{Policy, Resource, TokenKind};
+use crate::access::{System, SystemReason};
 use crate::audit::{Actor, ActorKind, Change, Channel};
 use crate::callers::Caller;
 use crate::directory::model::NewPerson;
@@ -47,6 +48,9 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
 use crate::verification::principal::Principal;
 use crate::verification::verify;
+
+/// The demo makes up how things were used.
+const DEMO: System = System::new(SystemReason::Demo);
 
 const EMAIL: &str = "olive@acme.test";
 const PASSWORD: &str = "demo mosaic lantern";
@@ -413,7 +417,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
             .bind(at)
             .bind(address)
             .bind(name)
-            .execute(&mut tx)
+            .execute(&mut tx, &DEMO)
             .await?;
         sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
              SELECT id, $1, $2, $3 FROM service_accounts WHERE name = $4")
@@ -421,14 +425,14 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         .bind(address)
         .bind(calls)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
         sql("UPDATE tokens SET last_used_at = $1, last_used_address = $2, last_used_agent = 'terraform/1.14' WHERE name = $3 \
              OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $3))")
         .bind(at)
         .bind(address)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
         sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $1, $2, $3 FROM tokens WHERE name = $4 \
              OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $4))")
@@ -436,7 +440,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         .bind(address)
         .bind(calls)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
     }
     for (name, username, team, calls, hours) in
@@ -451,7 +455,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         .bind(calls)
         .bind(at)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
     }
     tx.commit().await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, demo, limits, open};
+use crate::access::{System, SystemReason};
 use crate::app::app_service;
 use crate::cleanup;
 use crate::config::{Config, Listen};
@@ -17,6 +18,9 @@ use crate::platform::server::serve;
 use crate::platform::{Db, Error};
 use crate::service_accounts::model::ServiceAccount;
 use crate::state::AppState;
+
+/// The search index follows the lists.
+const INDEX: System = System::new(SystemReason::SearchIndex);
 
 /// How often uses of tokens are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
@@ -79,7 +83,9 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 
 /// Lets people and service accounts be found as an older release wrote them.
 async fn build_search_index(db: Db) {
-    let added = async { Ok::<_, Error>(renew::<Members>(&db).await? + renew::<ServiceAccount>(&db).await?) };
+    let added = async {
+        Ok::<_, Error>(renew::<Members>(&db, &INDEX).await? + renew::<ServiceAccount>(&db, &INDEX).await?)
+    };
     match added.await {
         Ok(0) => {}
         Ok(renewed) => {

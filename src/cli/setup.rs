@@ -66,7 +66,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
         }
     };
     if let (Some(file), Some(token)) = (&mut file, &founded.token) {
-        writeln!(file, "{}", token.reveal())
+        writeln!(file, "{}", token.expose())
             .and_then(|()| file.sync_all())
             .map_err(|error| format!("--personal-token-file: {error}"))?;
     }

@@ -3,5 +3,6 @@
 //! section says.
 
 pub mod model;
+pub mod own_account;
 pub mod search;
 pub mod store;

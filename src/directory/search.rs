@@ -1,5 +1,6 @@
 //! How members are found by a part of their names.
 
+use crate::platform::db::WriteProof;
 use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::search::{self, Entry, Indexed, Place, Searched};
 use crate::platform::{Db, Result, Tx, sql};
@@ -54,13 +55,13 @@ impl Searched for Members {
         Ok(members.into_iter().map(Found::indexed).collect())
     }
 
-    async fn renew(tx: &mut Tx, id: &str) -> Result<()> {
+    async fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> Result<()> {
         let members: Vec<Found> = sql(members_indexed!("m.person_id = $1 ORDER BY m.organization_id"))
             .bind(id)
             .all(&mut *tx)
             .await?;
         for member in members {
-            search::put(tx, &member.indexed()).await?;
+            search::put(tx, proof, &member.indexed()).await?;
         }
         Ok(())
     }

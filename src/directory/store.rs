@@ -4,6 +4,7 @@ use super::model::CheckedPerson;
 use super::search::Members;
 use crate::access::{PrincipalId, TeamRole};
 use crate::audit::Change;
+use crate::platform::db::WriteProof;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::search::Searched as _;
 use crate::platform::text::{self, casefold};
@@ -17,6 +18,7 @@ use crate::quotas::{Quota, ensure_room};
 /// [`Error::Conflict`] for a username or address that is taken.
 pub async fn insert_person(
     tx: &mut Tx,
+    proof: &impl WriteProof,
     id: PersonId,
     person: &CheckedPerson,
     password_hash: String,
@@ -45,7 +47,7 @@ pub async fn insert_person(
     .bind(&person.name)
     .bind(password_hash)
     .bind(now)
-    .execute(tx)
+    .execute(tx, proof)
     .await
     .map_err(|error| {
         Error::unique(error, "username", &text::taken("username or email address", "account"))
@@ -59,6 +61,7 @@ pub async fn insert_person(
 /// When the database cannot.
 pub async fn insert_member(
     change: &mut Change<'_>,
+    proof: &impl WriteProof,
     organization: OrganizationId,
     person: PersonId,
     role: &str,
@@ -79,8 +82,8 @@ pub async fn insert_member(
     .bind(person)
     .bind(role)
     .bind(change.now);
-    let rows = change.write(Effect::Principal(PrincipalId::Person(person)), statement).await?;
-    Members::renew(change.tx(), &person.to_string()).await?;
+    let rows = change.write(proof, Effect::Principal(PrincipalId::Person(person)), statement).await?;
+    Members::renew(change.tx(), proof, &person.to_string()).await?;
     Ok(rows == 1)
 }
 
@@ -90,6 +93,7 @@ pub async fn insert_member(
 /// When the database cannot.
 pub async fn set_team_member(
     change: &mut Change<'_>,
+    proof: &impl WriteProof,
     team: TeamId,
     person: PersonId,
     role: TeamRole,
@@ -101,6 +105,6 @@ pub async fn set_team_member(
     .bind(person)
     .bind(role)
     .bind(change.now);
-    change.write(Effect::Principal(PrincipalId::Person(person)), statement).await?;
+    change.write(proof, Effect::Principal(PrincipalId::Person(person)), statement).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The SQL of grants.
 
 use crate::audit::Change;
-use crate::platform::db::Source;
+use crate::platform::db::{Source, WriteProof};
 use crate::platform::id::{GrantId, OrganizationId, ProjectId};
 use crate::platform::{Error, Result, sql};
 use crate::principals::Effect;
@@ -36,6 +36,7 @@ pub async fn of_principal(source: impl Into<Source<'_>>, principal: &str) -> Res
 /// When the database cannot.
 pub async fn insert(
     change: &mut Change<'_>,
+    proof: &impl WriteProof,
     organization: OrganizationId,
     (principal, set, project): (&str, &str, Option<ProjectId>),
 ) -> Result<()> {
@@ -51,7 +52,7 @@ pub async fn insert(
     );
     let statement =
         statement.bind(id).bind(organization).bind(principal).bind(set).bind(project).bind(by).bind(now);
-    change.write(effect, statement).await?;
+    change.write(proof, effect, statement).await?;
     Ok(())
 }
 
@@ -63,18 +64,28 @@ fn effect_on(principal: &str) -> Result<Effect> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn clear(change: &mut Change<'_>, organization: OrganizationId, principal: &str) -> Result<u64> {
+pub async fn clear(
+    change: &mut Change<'_>,
+    proof: &impl WriteProof,
+    organization: OrganizationId,
+    principal: &str,
+) -> Result<u64> {
     let statement = sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2");
-    change.write(effect_on(principal)?, statement.bind(organization).bind(principal)).await
+    change.write(proof, effect_on(principal)?, statement.bind(organization).bind(principal)).await
 }
 
 /// Takes the grants of a principal that name a project away.
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn clear_project(change: &mut Change<'_>, project: ProjectId, principal: &str) -> Result<u64> {
+pub async fn clear_project(
+    change: &mut Change<'_>,
+    proof: &impl WriteProof,
+    project: ProjectId,
+    principal: &str,
+) -> Result<u64> {
     // What is gone by now is removed by its id, whatever it was.
     let effect = effect_on(principal).unwrap_or(Effect::None);
     let statement = sql("DELETE FROM grants WHERE project_id = $1 AND principal_id = $2");
-    change.write(effect, statement.bind(project).bind(principal)).await
+    change.write(proof, effect, statement.bind(project).bind(principal)).await
 }

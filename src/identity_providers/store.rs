@@ -123,7 +123,7 @@ async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &
 
 pub(super) async fn insert(
     tx: &mut Tx,
-    _permit: &Permit<IdentityProviders>,
+    permit: &Permit<IdentityProviders>,
     (organization, id): (OrganizationId, IdentityProviderId),
     provider: &Checked,
     (by, now): (&str, Timestamp),
@@ -139,7 +139,7 @@ pub(super) async fn insert(
     .bind(&provider.audience)
     .bind(by)
     .bind(now)
-    .execute(tx)
+    .execute(tx, permit)
     .await
     .map_err(|error| Error::unique(error, "audience", PAIR_IS_TAKEN))?;
     Ok(())
@@ -148,7 +148,7 @@ pub(super) async fn insert(
 /// Writes an edit over the version that was read; false if another came first.
 pub(super) async fn update(
     change: &mut Change<'_>,
-    _permit: &Permit<IdentityProviders>,
+    permit: &Permit<IdentityProviders>,
     organization: OrganizationId,
     was: &IdentityProvider,
     provider: &Checked,
@@ -167,20 +167,20 @@ pub(super) async fn update(
     let same = (&was.issuer, &was.audience) == (&provider.issuer, &provider.audience);
     let effect = if same { Effect::None } else { Effect::IdentityProvider(was.id) };
     let taken = |error| Error::unique(error, "audience", PAIR_IS_TAKEN);
-    Ok(change.write_unique(effect, statement, taken).await? == 1)
+    Ok(change.write_unique(permit, effect, statement, taken).await? == 1)
 }
 
 /// Removes a provider; accounts that were deleted let go of it first.
 pub(super) async fn delete(
     tx: &mut Tx,
-    _permit: &Permit<IdentityProviders>,
+    permit: &Permit<IdentityProviders>,
     id: IdentityProviderId,
 ) -> Result<()> {
     sql("UPDATE service_accounts SET identity_provider_id = NULL WHERE identity_provider_id = $1 AND deleted_at IS NOT NULL")
         .bind(id)
-        .execute(&mut *tx)
+        .execute(&mut *tx, permit)
         .await?;
-    sql("DELETE FROM identity_providers WHERE id = $1").bind(id).execute(tx).await?;
+    sql("DELETE FROM identity_providers WHERE id = $1").bind(id).execute(tx, permit).await?;
     Ok(())
 }
 
@@ -188,7 +188,7 @@ pub(super) async fn delete(
 /// it is another issuer or audience from now on.
 pub(super) async fn end_exchanged(
     tx: &mut Tx,
-    _permit: &Permit<IdentityProviders>,
+    permit: &Permit<IdentityProviders>,
     id: IdentityProviderId,
     now: Timestamp,
 ) -> Result<()> {
@@ -196,7 +196,7 @@ pub(super) async fn end_exchanged(
             (SELECT a.id FROM service_accounts a WHERE a.identity_provider_id = $2)")
     .bind(now)
     .bind(id)
-    .execute(tx)
+    .execute(tx, permit)
     .await?;
     Ok(())
 }

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::model::{AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
 use super::store;
-use crate::access::{Policy, TeamRole, TokenKind, authorize_read, authorize_write};
+use crate::access::{
+    Authorized, Policy, System, SystemReason, TeamRole, TokenKind, authorize_read, authorize_write,
+};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, ActorKind, Change, Event};
 use crate::callers::Caller;
@@ -20,6 +22,9 @@ use crate::quotas::{Quota, ensure_room};
 use crate::state::AppState;
 use crate::verification::VerifiedToken;
 use crate::verification::principal::Principal;
+
+/// Whoever creates an organization becomes its owner.
+const NEW_ORGANIZATION: System = System::new(SystemReason::NewOrganization);
 
 /// The organization that the caller belongs to.
 ///
@@ -131,20 +136,22 @@ pub async fn edit(
     let limits = |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
     let (old, new) = (limits(&before), limits(&policy));
     let same_limits = old == new;
+    let mut proof = None;
     if !same_limits {
-        authorize_write(&caller.subject, AddressLimits)?;
+        proof = Some(Authorized::from(&authorize_write(&caller.subject, AddressLimits)?));
     }
     let rest = Policy { allowed_addresses: old.0, blocked_addresses: old.1, ..policy.clone() };
     if rest != before || new_name.as_ref().is_some_and(|name| *name != was.name) || same_limits {
-        authorize_write(&caller.subject, Settings)?;
+        proof = Some(Authorized::from(&authorize_write(&caller.subject, Settings)?));
     }
+    let Some(proof) = proof else { return Err(Error::internal("an edit that nobody decided about")) };
     check_policy(&policy, &caller, &mut mistakes);
     let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else {
         return Err(Error::Invalid(mistakes));
     };
     let text = serde_json::to_string(&policy).map_err(Error::internal)?;
     let fresh = version.is_none_or(|version| version == was.version);
-    if !fresh || !store::update(change.tx(), &was, &new_name, &text).await? {
+    if !fresh || !store::update(change.tx(), proof, &was, &new_name, &text).await? {
         return Err(Error::Stale(
             "Someone else has changed these settings, or who belongs to the organization. \
              Check them, then save again."
@@ -206,7 +213,7 @@ pub async fn create(
         return store::find(change.tx(), first).await;
     }
     ensure_room(&mut change, Quota::Organization(owner)).await?;
-    store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(
+    store::insert_organization(change.tx(), NEW_ORGANIZATION, id, &new_slug, &new_name, now).await.map_err(
         |error| match error {
             Error::Conflict(_) => {
                 Error::Conflict(ValidationErrors::one("slug", text::taken("slug", "organization")))
@@ -215,9 +222,9 @@ pub async fn create(
         },
     )?;
     change.within(id);
-    store::insert_owners(&mut change, team, id).await?;
-    directory::insert_member(&mut change, id, owner, "member").await?;
-    directory::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
+    store::insert_owners(&mut change, NEW_ORGANIZATION, team, id).await?;
+    directory::insert_member(&mut change, &NEW_ORGANIZATION, id, owner, "member").await?;
+    directory::set_team_member(&mut change, &NEW_ORGANIZATION, team, owner, TeamRole::Admin).await?;
     let made = store::find(change.tx(), id).await?;
     let event = Event::new(Action::OrganizationCreated, "organization", id, &made.name).after(json!(made));
     change.commit(event).await?;
@@ -229,7 +236,7 @@ pub async fn create(
 /// # Errors
 /// [`Error::Forbidden`] for everyone but owners; [`Error::Invalid`] for another name.
 pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> Result<()> {
-    authorize_write(&caller.subject, Itself)?;
+    let permit = authorize_write(&caller.subject, Itself)?;
     let organization = &caller.organization;
     if typed.is_some_and(|typed| typed.trim() != organization.name) {
         let message = text::enter_to_confirm("organization", &organization.name);
@@ -238,7 +245,7 @@ pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> 
     // The event outlives the organization: it belongs to the installation.
     let mut change = Change::begin(context, &caller.actor, None).await?;
     change.of_installation();
-    store::delete(change.tx(), organization.id).await?;
+    store::delete(change.tx(), &permit, organization.id).await?;
     let event = Event::new(Action::OrganizationDeleted, "organization", organization.id, &organization.name);
     change.commit(event).await
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::actions;
 use super::model::{NewOrganization, Organization, SettingsEdit};
 use crate::access::Policy;
-use crate::callers::ApiCaller;
+use crate::callers::{ApiCaller, Caller};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
@@ -69,7 +69,7 @@ struct View {
     policy: Option<Policy>,
 }
 
-fn view(caller: &ApiCaller, organization: Organization) -> Response {
+fn view(caller: &Caller, organization: Organization) -> Response {
     let may_see = actions::see_policies(caller).is_ok();
     let policy = serde_json::from_str(&organization.policy_text).ok().filter(|_| may_see);
     tagged(organization.version, View { organization, policy })
@@ -95,14 +95,14 @@ async fn create(
     Ok((StatusCode::CREATED, Answer(made)).into_response())
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn show(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     let organization = actions::get(&app.context, &caller).await?;
     Ok(view(&caller, organization))
 }
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     held: IfMatch,
     Json(input): Json<SettingsEdit>,
 ) -> Result<Response> {
@@ -110,7 +110,7 @@ async fn edit(
     Ok(view(&caller, organization))
 }
 
-async fn delete(State(app): State<AppState>, caller: ApiCaller) -> Result<StatusCode> {
+async fn delete(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::model::{FirstRun, plain_code};
 use super::store;
-use crate::access::TeamRole;
+use crate::access::{System, SystemReason, TeamRole};
 use crate::audit::{Action, Actor, Change, Event};
+use crate::directory::own_account::OwnAccount;
 use crate::directory::store as directory;
 use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
@@ -15,6 +16,9 @@ use crate::tokens::lifecycle;
 use crate::tokens::model::{Holder, NewToken};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
+
+/// The first owner proves by the set-up code that they run the installation.
+const FIRST_RUN: System = System::new(SystemReason::FirstRun);
 
 /// The code that proves that who sets up has read the log. Derived from the
 /// key, so that every node knows it and nothing is stored.
@@ -74,18 +78,18 @@ pub async fn bootstrap(
         TeamId::new(now, &app.context.random),
         PersonId::new(now, &app.context.random),
     );
-    if !store::take_first_run(change.tx(), now).await? {
+    if !store::take_first_run(change.tx(), FIRST_RUN, now).await? {
         return Err(Error::conflict("This installation already has its first owner."));
     }
-    directory::insert_person(change.tx(), owner, &person, hash, now).await?;
-    store::set_founder(change.tx(), owner).await?;
-    store::insert_organization(change.tx(), id, &slug, &name, now).await?;
+    directory::insert_person(change.tx(), &FIRST_RUN, owner, &person, hash, now).await?;
+    store::set_founder(change.tx(), FIRST_RUN, owner).await?;
+    store::insert_organization(change.tx(), FIRST_RUN, id, &slug, &name, now).await?;
     change.within(id);
-    store::insert_owners(&mut change, team, id).await?;
-    directory::insert_member(&mut change, id, owner, "member").await?;
-    directory::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
+    store::insert_owners(&mut change, FIRST_RUN, team, id).await?;
+    directory::insert_member(&mut change, &FIRST_RUN, id, owner, "member").await?;
+    directory::set_team_member(&mut change, &FIRST_RUN, team, owner, TeamRole::Admin).await?;
     let token = if with_token {
-        let holder = Holder::oneself(owner);
+        let holder = Holder::from(&OwnAccount(owner).authorize(None)?);
         let token = NewToken { name: "set-up".to_owned(), ..NewToken::default() };
         lifecycle::issue(&mut change, holder, &token, &SecretDelivery::Answer).await?.value
     } else {

@@ -1,7 +1,7 @@
 //! The SQL of organizations and people.
 
-use super::model::Organization;
-use crate::access::PrincipalId;
+use super::model::{Itself, Organization};
+use crate::access::{Authorized, Permit, PrincipalId, System};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
@@ -21,22 +21,23 @@ pub async fn is_set_up(db: &Db) -> Result<bool> {
 
 /// Takes the one place of the first owner; false if it is taken. Of two at
 /// once the second waits for the first.
-pub(super) async fn take_first_run(tx: &mut Tx, now: Timestamp) -> Result<bool> {
+pub(super) async fn take_first_run(tx: &mut Tx, proof: System, now: Timestamp) -> Result<bool> {
     let rows = sql("INSERT INTO installation (id, created_at) VALUES (1, $1) ON CONFLICT (id) DO NOTHING")
         .bind(now)
-        .execute(tx)
+        .execute(tx, &proof)
         .await?;
     Ok(rows == 1)
 }
 
 /// Remembers who set up the installation.
-pub(super) async fn set_founder(tx: &mut Tx, person: PersonId) -> Result<()> {
-    sql("UPDATE installation SET person_id = $1 WHERE id = 1").bind(person).execute(tx).await?;
+pub(super) async fn set_founder(tx: &mut Tx, proof: System, person: PersonId) -> Result<()> {
+    sql("UPDATE installation SET person_id = $1 WHERE id = 1").bind(person).execute(tx, &proof).await?;
     Ok(())
 }
 
 pub(super) async fn insert_organization(
     tx: &mut Tx,
+    proof: System,
     id: OrganizationId,
     slug: &str,
     name: &str,
@@ -47,7 +48,7 @@ pub(super) async fn insert_organization(
         .bind(slug)
         .bind(name)
         .bind(now)
-        .execute(tx)
+        .execute(tx, &proof)
         .await
         .map_err(|error| Error::unique(error, "organization", &taken("slug", "organization")))?;
     Ok(())
@@ -55,6 +56,7 @@ pub(super) async fn insert_organization(
 
 pub(super) async fn insert_owners(
     change: &mut Change<'_>,
+    proof: System,
     id: TeamId,
     organization: OrganizationId,
 ) -> Result<()> {
@@ -66,7 +68,7 @@ pub(super) async fn insert_owners(
         .bind(id)
         .bind(organization)
         .bind(change.now);
-    change.write(Effect::Principal(PrincipalId::Team(id)), statement).await?;
+    change.write(&proof, Effect::Principal(PrincipalId::Team(id)), statement).await?;
     Ok(())
 }
 
@@ -133,27 +135,33 @@ pub(super) async fn of_person(db: &Db, person: PersonId, page: &PageRequest) -> 
 
 /// Writes name and policies over the version that was read; false if another
 /// came first.
-pub(super) async fn update(tx: &mut Tx, was: &Organization, name: &str, policy: &str) -> Result<bool> {
+pub(super) async fn update(
+    tx: &mut Tx,
+    proof: Authorized,
+    was: &Organization,
+    name: &str,
+    policy: &str,
+) -> Result<bool> {
     let rows = sql("UPDATE organizations SET name = $1, policy = $2, version = version + 1 \
          WHERE id = $3 AND version = $4")
     .bind(name)
     .bind(policy)
     .bind(was.id)
     .bind(was.version)
-    .execute(tx)
+    .execute(tx, &proof)
     .await?;
     Ok(rows == 1)
 }
 
 /// Deletes an organization. What hangs on its teams goes first.
-pub(super) async fn delete(tx: &mut Tx, id: OrganizationId) -> Result<()> {
+pub(super) async fn delete(tx: &mut Tx, permit: &Permit<Itself>, id: OrganizationId) -> Result<()> {
     for statement in [
         sql("DELETE FROM tokens WHERE organization_id = $1"),
         sql("DELETE FROM service_accounts WHERE organization_id = $1"),
         sql("DELETE FROM projects WHERE organization_id = $1"),
         sql("DELETE FROM organizations WHERE id = $1"),
     ] {
-        statement.bind(id).execute(&mut *tx).await?;
+        statement.bind(id).execute(&mut *tx, permit).await?;
     }
     Ok(())
 }

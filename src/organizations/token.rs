@@ -7,7 +7,7 @@ use crate::platform::Context;
 use crate::platform::id::OrganizationId;
 use crate::platform::{Error, Result};
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{HoldsTokens, Renewal, Token, Whose};
+use crate::tokens::model::{HoldsTokens, Renewal, Token, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
@@ -23,8 +23,8 @@ impl Guarded for TokenOf {
 }
 
 impl HoldsTokens for TokenOf {
-    fn whose(&self) -> Whose {
-        Whose::Organization(self.0)
+    fn owner(&self) -> TokenOwner {
+        TokenOwner::Organization(self.0)
     }
 }
 
@@ -75,8 +75,8 @@ pub async fn generate(
 /// # Errors
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller) -> Result<()> {
-    let (change, _, _, token) = managed(context, caller).await?;
-    lifecycle::stop_old(change, &token.ok_or(Error::NotFound)?).await
+    let (change, _, holder, token) = managed(context, caller).await?;
+    lifecycle::stop_old(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await
 }
 
 /// Ends the organization token.

@@ -37,20 +37,20 @@ pub fn routes() -> Api<AppState> {
         .with(delete("deleteOrganizationToken", path, end, "Deletes the organization token").note("Members of the owners team alone; no permission stands for it.").only(&["personal"]))
 }
 
-async fn one(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn one(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     let token = token::get(&app.context, &caller).await?;
     Ok(view(&app, &token.ok_or(Error::NotFound)?).into_response())
 }
 
 async fn generate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     issued(&app, &token::generate(&app.context, &caller, &body.into(), &SecretDelivery::Answer).await?).await
 }
 
-async fn end(State(app): State<AppState>, caller: ApiCaller) -> Result<StatusCode> {
+async fn end(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<StatusCode> {
     token::delete(&app.context, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

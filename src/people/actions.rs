@@ -147,8 +147,14 @@ pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Optio
                 "Enter the username of another person in this organization.",
             ))
         })?;
-        handed = store::transfer_responsibility(change.tx(), organization, member.id, (heir.id, &heir.name))
-            .await?;
+        handed = store::transfer_responsibility(
+            change.tx(),
+            &permit,
+            organization,
+            member.id,
+            (heir.id, &heir.name),
+        )
+        .await?;
         let event = Event::new(Action::HandedOver, "person", member.id, &member.name)
             .after(json!({ "to": heir.username, "things": handed }));
         change.also(&event).await?;

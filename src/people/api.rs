@@ -14,7 +14,7 @@ use super::invitations;
 use super::model::{Invitation, InvitationEdit, NewInvitation, TeamPlace};
 use crate::callers::ApiCaller;
 use crate::platform::id::{InvitationId, PersonId};
-use crate::platform::secret::Secret;
+use crate::platform::secret::{RevealedSecret, Secret};
 use crate::platform::web::nullable::present;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
@@ -128,7 +128,7 @@ fn answer(profile: Profile) -> Response {
     tagged(person.role.clone(), person)
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
     let page = PageRequest::for_api(&query)?;
     let (profiles, next) = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
@@ -136,7 +136,11 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
     Ok(Answer(json!({ "items": items, "next": next })).into_response())
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, named)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, named)): Named,
+) -> Result<Response> {
     Ok(answer(actions::get(&app.context, &caller, &named).await?))
 }
 
@@ -149,7 +153,7 @@ struct Editing {
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, named)): Named,
     held: IfMatch,
     Json(body): Json<Editing>,
@@ -162,7 +166,7 @@ async fn edit(
 
 async fn remove(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, named)): Named,
 ) -> Result<StatusCode> {
     actions::remove(&app.context, &caller, &named, None).await?;
@@ -202,10 +206,10 @@ struct InvitedWithLink {
     #[serde(flatten)]
     invitation: Invited,
     /// Where it is accepted; null where the same request was carried out before.
-    link: Option<String>,
+    link: Option<RevealedSecret>,
 }
 
-async fn open(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn open(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     crate::access::authorize_read(&caller.subject, super::model::Invitations)?;
     let all = invitations::invitations(&app.context, &caller).await?;
     let items: Vec<Invited> = all.into_iter().map(Invited::from).collect();
@@ -231,7 +235,7 @@ struct Inviting {
 
 async fn invite(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(body): Json<Inviting>,
 ) -> Result<Response> {
     let input = NewInvitation {
@@ -241,14 +245,16 @@ async fn invite(
         lifetime: body.expires_at.into(),
     };
     let made = invitations::invite(&app.context, &caller, &input).await?;
-    let address = |code: &Secret| format!("{}/invitations/{}", app.context.config.public_url, code.expose());
-    let (invitation, link) = (made.invitation.into(), made.code.as_ref().map(address));
+    let link = |code: &Secret| {
+        RevealedSecret::new(format!("{}/invitations/{}", app.context.config.public_url, code.expose()))
+    };
+    let (invitation, link) = (made.invitation.into(), made.code.as_ref().map(link));
     Ok((StatusCode::CREATED, Answer(InvitedWithLink { invitation, link })).into_response())
 }
 
 async fn show_invitation(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
     let invitation = invitations::invitation(&app.context, &caller, &id).await?;
@@ -257,7 +263,7 @@ async fn show_invitation(
 
 async fn edit_invitation(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
     Json(body): Json<InvitationEdit>,
 ) -> Result<Response> {
@@ -265,7 +271,11 @@ async fn edit_invitation(
     Ok(Answer(Invited::from(invitation)).into_response())
 }
 
-async fn revoke(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+async fn revoke(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<StatusCode> {
     invitations::revoke(&app.context, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

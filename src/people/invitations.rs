@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::model::{Invitation, InvitationDetails, InvitationEdit, Invitations, NewInvitation};
 use super::store;
-use crate::access::{PrincipalId, TeamRole, authorize_read, authorize_write, knows_team};
+use crate::access::{
+    PrincipalId, System, SystemReason, TeamRole, authorize_read, authorize_write, knows_team,
+};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, Change, Event};
 use crate::callers::Caller;
@@ -21,6 +23,9 @@ use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::MembersOf;
 use crate::tokens::store as tokens;
+
+/// Whoever accepts an invitation proves it by its code.
+const INVITATION: System = System::new(SystemReason::Invitation);
 
 /// The invitations that can still be accepted; none for who may not see them.
 ///
@@ -260,14 +265,14 @@ pub async fn accept(
         )));
     }
     if let Some((checked, hash)) = new {
-        directory::insert_person(change.tx(), person, &checked, hash, now).await?;
+        directory::insert_person(change.tx(), &INVITATION, person, &checked, hash, now).await?;
     }
-    if !store::accept(change.tx(), offer.id, now).await? {
+    if !store::accept(change.tx(), INVITATION, offer.id, now).await? {
         return Err(Error::NotFound);
     }
-    directory::insert_member(&mut change, offer.organization_id, person, &offer.role).await?;
+    directory::insert_member(&mut change, &INVITATION, offer.organization_id, person, &offer.role).await?;
     for (team, role) in teams {
-        directory::set_team_member(&mut change, team, person, role).await?;
+        directory::set_team_member(&mut change, &INVITATION, team, person, role).await?;
     }
     let after = json!({ "role": offer.role });
     let event = Event::new(Action::InvitationAccepted, "person", person, email).after(after);

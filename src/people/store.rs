@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::model::{CheckedInvitation, Invitation, InvitationDetails, Invitations, Member, People};
-use crate::access::{Permit, PrincipalId, TeamRole};
+use crate::access::{Permit, PrincipalId, System, TeamRole};
 use crate::audit::Change;
 use crate::directory::model::TeamMembership;
 use crate::directory::search::Members;
@@ -144,7 +144,7 @@ pub(super) async fn is_member(tx: &mut Tx, organization: OrganizationId, email: 
 /// on. False if it is over.
 pub(super) async fn update_invitation(
     change: &mut Change<'_>,
-    _permit: &Permit<Invitations>,
+    permit: &Permit<Invitations>,
     id: InvitationId,
     invitation: &CheckedInvitation,
     teams: &[(TeamId, TeamRole)],
@@ -159,15 +159,16 @@ pub(super) async fn update_invitation(
         .bind(actor.id.clone())
         .bind(actor.name.clone())
         .bind(id);
-    let rows = change.write(effect.clone(), statement).await?;
+    let rows = change.write(permit, effect.clone(), statement).await?;
     let clear = sql("DELETE FROM invitation_teams WHERE invitation_id = $1").bind(id);
-    change.write(effect.clone(), clear).await?;
-    insert_teams(change, &effect, id, teams).await?;
+    change.write(permit, effect.clone(), clear).await?;
+    insert_teams(change, permit, &effect, id, teams).await?;
     Ok(rows == 1)
 }
 
 async fn insert_teams(
     change: &mut Change<'_>,
+    permit: &Permit<Invitations>,
     effect: &Effect,
     id: InvitationId,
     teams: &[(TeamId, TeamRole)],
@@ -175,14 +176,14 @@ async fn insert_teams(
     for (team, role) in teams {
         let statement =
             sql("INSERT INTO invitation_teams (invitation_id, team_id, role) VALUES ($1, $2, $3)");
-        change.write(effect.clone(), statement.bind(id).bind(*team).bind(*role)).await?;
+        change.write(permit, effect.clone(), statement.bind(id).bind(*team).bind(*role)).await?;
     }
     Ok(())
 }
 
 pub(super) async fn insert(
     change: &mut Change<'_>,
-    _permit: &Permit<Invitations>,
+    permit: &Permit<Invitations>,
     organization: OrganizationId,
     id: InvitationId,
     code_hash: Vec<u8>,
@@ -206,14 +207,14 @@ pub(super) async fn insert(
     .bind(change.now)
     .bind(invitation.expires_at);
     let effect = Effect::Invitation(invitation.role.clone(), teams.to_vec());
-    change.write(effect.clone(), statement).await?;
-    insert_teams(change, &effect, id, teams).await?;
+    change.write(permit, effect.clone(), statement).await?;
+    insert_teams(change, permit, &effect, id, teams).await?;
     Ok(())
 }
 
 pub(super) async fn revoke(
     tx: &mut Tx,
-    _permit: &Permit<Invitations>,
+    permit: &Permit<Invitations>,
     organization: OrganizationId,
     id: &str,
     now: Timestamp,
@@ -223,7 +224,7 @@ pub(super) async fn revoke(
     .bind(now)
     .bind(id)
     .bind(organization)
-    .execute(tx)
+    .execute(tx, permit)
     .await?;
     Ok(rows == 1)
 }
@@ -246,11 +247,11 @@ pub(super) async fn offer(
 }
 
 /// Marks an invitation as accepted; false if another was faster.
-pub(super) async fn accept(tx: &mut Tx, id: InvitationId, now: Timestamp) -> Result<bool> {
+pub(super) async fn accept(tx: &mut Tx, proof: System, id: InvitationId, now: Timestamp) -> Result<bool> {
     let rows = sql("UPDATE invitations SET accepted_at = $1 WHERE id = $2 AND accepted_at IS NULL AND revoked_at IS NULL")
         .bind(now)
         .bind(id)
-        .execute(tx)
+        .execute(tx, &proof)
         .await?;
     Ok(rows == 1)
 }
@@ -329,14 +330,14 @@ pub async fn places_of(
 /// Writes a member's role.
 pub(super) async fn set_role(
     change: &mut Change<'_>,
-    _permit: &Permit<People>,
+    permit: &Permit<People>,
     organization: OrganizationId,
     person: PersonId,
     role: &str,
 ) -> Result<()> {
     let statement = sql("UPDATE memberships SET role = $1 WHERE organization_id = $2 AND person_id = $3");
     let effect = Effect::Principal(PrincipalId::Person(person));
-    change.write(effect, statement.bind(role).bind(organization).bind(person)).await?;
+    change.write(permit, effect, statement.bind(role).bind(organization).bind(person)).await?;
     Ok(())
 }
 
@@ -344,7 +345,7 @@ pub(super) async fn set_role(
 /// membership, and the invitations that they made.
 pub(super) async fn remove(
     tx: &mut Tx,
-    _permit: &Permit<People>,
+    permit: &Permit<People>,
     organization: OrganizationId,
     person: PersonId,
     now: Timestamp,
@@ -354,24 +355,24 @@ pub(super) async fn remove(
     .bind(now)
     .bind(organization)
     .bind(person)
-    .execute(&mut *tx)
+    .execute(&mut *tx, permit)
     .await?;
     sql("DELETE FROM team_members WHERE person_id = $1 AND team_id IN (SELECT id FROM teams WHERE organization_id = $2)")
         .bind(person)
         .bind(organization)
-        .execute(&mut *tx)
+        .execute(&mut *tx, permit)
         .await?;
     sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2")
         .bind(organization)
         .bind(person)
-        .execute(&mut *tx)
+        .execute(&mut *tx, permit)
         .await?;
     sql("DELETE FROM memberships WHERE organization_id = $1 AND person_id = $2")
         .bind(organization)
         .bind(person)
-        .execute(&mut *tx)
+        .execute(&mut *tx, permit)
         .await?;
-    search::erase(tx, organization, Members::LIST, &person).await
+    search::erase(tx, permit, organization, Members::LIST, &person).await
 }
 
 /// How many owners the organization has.
@@ -419,6 +420,7 @@ pub async fn orphaned_by(
 /// Hands what a person made over to another: from now on it is theirs.
 pub(super) async fn transfer_responsibility(
     tx: &mut Tx,
+    permit: &Permit<People>,
     organization: OrganizationId,
     from: PersonId,
     (to, name): (PersonId, &str),
@@ -429,7 +431,7 @@ pub(super) async fn transfer_responsibility(
     .bind(name)
     .bind(organization)
     .bind(from)
-    .execute(&mut *tx)
+    .execute(&mut *tx, permit)
     .await?;
     let tokens = sql("UPDATE tokens SET created_by = $1, created_by_name = $2 \
          WHERE organization_id = $3 AND created_by = $4")
@@ -437,7 +439,7 @@ pub(super) async fn transfer_responsibility(
     .bind(name)
     .bind(organization)
     .bind(from)
-    .execute(tx)
+    .execute(tx, permit)
     .await?;
     Ok(accounts + tokens)
 }

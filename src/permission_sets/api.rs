@@ -46,13 +46,13 @@ pub fn routes() -> Api<AppState> {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     Ok(Answer(json!({ "items": actions::list(&app.context, &caller).await?, "next": null })).into_response())
 }
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewSet>,
 ) -> Result<Response> {
     Ok((StatusCode::CREATED, Answer(actions::create(&app.context, &caller, &input).await?)).into_response())
@@ -63,14 +63,18 @@ fn version(own: Option<&OwnSet>) -> i64 {
     own.map_or(0, |own| own.version)
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, set)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, set)): Named,
+) -> Result<Response> {
     let (view, own, _) = actions::get(&app.context, &caller, &set).await?;
     Ok(tagged(version(own.as_ref()), view))
 }
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, set)): Named,
     held: IfMatch,
     Json(input): Json<SetEdit>,
@@ -79,7 +83,11 @@ async fn edit(
     Ok(tagged(own.version, SetView::from(&own)))
 }
 
-async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, set)): Named) -> Result<StatusCode> {
+async fn delete(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, set)): Named,
+) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &set).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -46,7 +46,7 @@ pub async fn find(
 
 pub(super) async fn insert(
     change: &mut Change<'_>,
-    _permit: &Permit<PermissionSets>,
+    permit: &Permit<PermissionSets>,
     organization: OrganizationId,
     id: PermissionSetId,
     set: &Checked,
@@ -64,7 +64,7 @@ pub(super) async fn insert(
     .bind(change.now);
     let effect = Effect::PermissionSet(set.slug.clone(), set.permissions);
     change
-        .write_unique(effect, statement, |error| {
+        .write_unique(permit, effect, statement, |error| {
             Error::unique(error, "slug", &taken("slug", "permission set"))
         })
         .await?;
@@ -74,7 +74,7 @@ pub(super) async fn insert(
 /// Writes an edit over the version that was read; false if another came first.
 pub(super) async fn update(
     change: &mut Change<'_>,
-    _permit: &Permit<PermissionSets>,
+    permit: &Permit<PermissionSets>,
     was: &OwnSet,
     set: &Checked,
 ) -> Result<bool> {
@@ -89,11 +89,11 @@ pub(super) async fn update(
     .bind(was.version);
     let added = set.permissions.without(principals::permissions(&was.permissions));
     let effect = Effect::PermissionSet(was.slug.clone(), added);
-    Ok(change.write(effect, statement).await? == 1)
+    Ok(change.write(permit, effect, statement).await? == 1)
 }
 
-pub(super) async fn delete(tx: &mut Tx, _permit: &Permit<PermissionSets>, id: PermissionSetId) -> Result<()> {
-    sql("DELETE FROM permission_sets WHERE id = $1").bind(id).execute(tx).await?;
+pub(super) async fn delete(tx: &mut Tx, permit: &Permit<PermissionSets>, id: PermissionSetId) -> Result<()> {
+    sql("DELETE FROM permission_sets WHERE id = $1").bind(id).execute(tx, permit).await?;
     Ok(())
 }
 

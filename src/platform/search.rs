@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::db::{Statement, Value};
+use super::db::{Statement, Value, WriteProof};
 use super::id::OrganizationId;
 use super::text::{casefold, contains_pattern};
 use super::{Db, Result, Tx, sql};
@@ -99,12 +99,12 @@ impl Indexed {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn put(tx: &mut Tx, indexed: &Indexed) -> Result<()> {
+pub async fn put(tx: &mut Tx, proof: &impl WriteProof, indexed: &Indexed) -> Result<()> {
     let entry = &indexed.entry;
     // Who comes second waits here for the first, and then sees what that one wrote.
-    if !indexed.is_current() && !add(tx, entry).await? {
-        erase(tx, entry.organization, entry.list, &entry.id).await?;
-        add(tx, entry).await?;
+    if !indexed.is_current() && !add(tx, proof, entry).await? {
+        erase(tx, proof, entry.organization, entry.list, &entry.id).await?;
+        add(tx, proof, entry).await?;
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ pub async fn put(tx: &mut Tx, indexed: &Indexed) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
+pub async fn add(tx: &mut Tx, proof: &impl WriteProof, entry: &Entry) -> Result<bool> {
     let added = sql("INSERT INTO search_texts (organization_id, list, entry_id, sort_key, content) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
     .bind(entry.organization)
@@ -121,13 +121,13 @@ pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
     .bind(&entry.id)
     .bind(&entry.key)
     .bind(&entry.content)
-    .execute(&mut *tx)
+    .execute(&mut *tx, proof)
     .await?;
     if added == 1 {
         sql("INSERT INTO search_grams (organization_id, list, gram, sort_key, entry_id) \
              SELECT v.column1, v.column2, v.column3, v.column4, v.column5 \
              FROM (VALUES ($1, $2, $3, $4, $5)) AS v WHERE TRUE ON CONFLICT DO NOTHING")
-        .execute_batch(tx, entry.rows())
+        .execute_batch(tx, proof, entry.rows())
         .await?;
     }
     Ok(added == 1)
@@ -139,6 +139,7 @@ pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
 /// When the database cannot.
 pub async fn erase(
     tx: &mut Tx,
+    proof: &impl WriteProof,
     organization: OrganizationId,
     list: &'static str,
     id: &impl ToString,
@@ -149,13 +150,13 @@ pub async fn erase(
     .bind(organization)
     .bind(list)
     .bind(&id)
-    .optional(&mut *tx)
+    .execute_returning(&mut *tx, proof)
     .await?;
     let Some(Known { sort_key: key, content }) = known else { return Ok(()) };
     let gone = Entry { organization, list, id, key, content };
     sql("DELETE FROM search_grams WHERE (organization_id, list, gram, sort_key, entry_id) IN \
          (VALUES ($1, $2, $3, $4, $5))")
-    .execute_batch(tx, gone.rows())
+    .execute_batch(tx, proof, gone.rows())
     .await?;
     Ok(())
 }
@@ -274,7 +275,7 @@ pub trait Searched {
     fn some(db: &Db, after: &Place) -> impl Future<Output = Result<Vec<Indexed>>> + Send;
 
     /// Writes the entries of an id as they are now.
-    fn renew(tx: &mut Tx, id: &str) -> impl Future<Output = Result<()>> + Send;
+    fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Brings the index up to date: with the entries of before there was one, and
@@ -283,7 +284,7 @@ pub trait Searched {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn renew<S: Searched>(db: &Db) -> Result<usize> {
+pub async fn renew<S: Searched>(db: &Db, proof: &impl WriteProof) -> Result<usize> {
     let (mut renewed, mut after) = (0, Place::default());
     loop {
         let some = S::some(db, &after).await?;
@@ -295,7 +296,7 @@ pub async fn renew<S: Searched>(db: &Db) -> Result<usize> {
         }
         let mut tx = db.begin().await?;
         for one in &stale {
-            S::renew(&mut tx, &one.entry.id).await?;
+            S::renew(&mut tx, proof, &one.entry.id).await?;
         }
         tx.commit().await?;
         renewed += stale.len();

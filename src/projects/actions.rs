@@ -5,8 +5,8 @@ use serde_json::json;
 use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf};
 use super::store::{self, Filter, ReachCounts, Reached};
 use crate::access::{
-    Kind, Level, PermissionSet, Permissions, PrincipalId, ProjectFacts, Projects, Resource, Subject, Target,
-    Visibility, authorize_read, authorize_write, can_write, decide, effective,
+    Kind, Level, PermissionSet, Permissions, Permit, PrincipalId, ProjectFacts, Projects, Resource, Subject,
+    Target, Visibility, authorize_read, authorize_write, can_write, decide, effective,
 };
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
@@ -108,10 +108,10 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
     let mut project = store::find(change.tx(), organization, &id.to_string()).await?;
     if wanted == Visibility::Restricted {
         let permit = authorize_write(&caller.subject, project.clone())?;
-        authorize_write(&caller.subject, GrantsOf(project.clone()))?;
+        let grants = authorize_write(&caller.subject, GrantsOf(project.clone()))?;
         checked.visibility = wanted;
         store::update(&mut change, &permit, &checked, team.id).await?;
-        keep_caller(&mut change, &caller, &project).await?;
+        keep_caller(&mut change, &grants, &caller, &project).await?;
         project = store::find(change.tx(), organization, &id.to_string()).await?;
     }
     let event = Event::new(Action::ProjectCreated, "project", id, &project.name).after(json!(project));
@@ -123,7 +123,12 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
 /// before and no more. Their role reaches the project because they are named,
 /// so the largest set that they hold is enough. The organization token keeps
 /// the record and the grants without that.
-async fn keep_caller(change: &mut Change<'_>, caller: &Caller, before: &Project) -> Result<()> {
+async fn keep_caller(
+    change: &mut Change<'_>,
+    permit: &Permit<GrantsOf>,
+    caller: &Caller,
+    before: &Project,
+) -> Result<()> {
     let principal = match caller.subject.principal() {
         PrincipalId::Organization => return Ok(()),
         _ => caller.actor.id.clone(),
@@ -143,7 +148,7 @@ async fn keep_caller(change: &mut Change<'_>, caller: &Caller, before: &Project)
     let set = largest.map(|set| &set.slug).or_else(|| own.map(|grant| &grant.set.slug));
     let Some(set) = set.cloned() else { return Ok(()) };
     let grant = (principal.as_str(), &*set, Some(before.id));
-    grants::insert(change, caller.organization.id, grant).await
+    grants::insert(change, permit, caller.organization.id, grant).await
 }
 
 /// What a principal can do in a project.
@@ -190,7 +195,8 @@ pub async fn edit(
         )));
     }
     if checked.visibility == Visibility::Restricted && project.visibility != Visibility::Restricted {
-        keep_caller(&mut change, &caller, &project).await?;
+        let grants = authorize_write(&caller.subject, GrantsOf(project.clone()))?;
+        keep_caller(&mut change, &grants, &caller, &project).await?;
     }
     let before = json!(*project);
     let after = store::find(change.tx(), organization, named).await?;

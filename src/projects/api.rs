@@ -76,7 +76,7 @@ pub fn routes() -> Api<AppState> {
 
 type Of = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
     query.check(FILTERS)?;
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
@@ -86,21 +86,25 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewProject>,
 ) -> Result<Response> {
     let project = actions::create(&app.context, &caller, &input).await?;
     Ok((StatusCode::CREATED, Answer(project)).into_response())
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, project)): Of) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, project)): Of,
+) -> Result<Response> {
     let project = actions::get(&app.context, &caller, &project).await?;
     Ok(tagged(project.version, project))
 }
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, project)): Of,
     held: IfMatch,
     Json(input): Json<ProjectEdit>,
@@ -112,7 +116,7 @@ async fn edit(
 
 async fn delete(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, project)): Of,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &project, None).await?;
@@ -147,7 +151,7 @@ impl From<Named> for Granted {
 
 async fn named(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, project)): Of,
     query: Query,
 ) -> Result<Response> {
@@ -167,7 +171,7 @@ struct Grant {
 
 async fn set(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, project, principal)): Path<(String, String, String)>,
     Json(grant): Json<Grant>,
 ) -> Result<Response> {
@@ -177,7 +181,7 @@ async fn set(
 
 async fn remove(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, project, principal)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
     grants::remove(&app.context, &caller, &project, &principal).await?;

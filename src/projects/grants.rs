@@ -134,10 +134,10 @@ pub async fn put(
     }
     let now = change.now;
     let before = before(&mut change, &project, &principal.id).await?;
-    grants::clear_project(&mut change, project.id, &principal.id).await?;
+    grants::clear_project(&mut change, &permit, project.id, &principal.id).await?;
     let grant = (principal.id.as_str(), &*set.slug, Some(project.id));
     let by = caller.actor.name.clone();
-    grants::insert(&mut change, caller.organization.id, grant).await?;
+    grants::insert(&mut change, &permit, caller.organization.id, grant).await?;
     let event = Event::new(Action::ProjectGrantSet, "project", project.id, &project.name)
         .before(json!({ "principal": principal.name, "permission_sets": before }))
         .after(json!({ "principal": principal.name, "id": principal.id, "permission_set": set.slug }));
@@ -175,7 +175,7 @@ pub async fn remove(context: &Context, caller: &Caller, project: &str, named: &s
         Err(error) => return Err(error),
     };
     let before = before(&mut change, project, &principal.0).await?;
-    if grants::clear_project(&mut change, project.id, &principal.0).await? == 0 {
+    if grants::clear_project(&mut change, &permit, project.id, &principal.0).await? == 0 {
         return Err(Error::NotFound);
     }
     let event = Event::new(Action::ProjectGrantRemoved, "project", project.id, &project.name)

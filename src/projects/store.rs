@@ -153,7 +153,7 @@ pub(super) async fn insert(
     .bind(change.now);
     // A grant for all projects is for later ones, too: who holds one gains nothing new.
     change
-        .write_unique(Effect::None, statement, |error| {
+        .write_unique(team, Effect::None, statement, |error| {
             Error::unique(error, "slug", &taken("slug", "project"))
         })
         .await?;
@@ -175,11 +175,11 @@ pub(super) async fn update(
     .bind(checked.visibility)
     .bind(project.id)
     .bind(project.version);
-    Ok(change.write(Effect::Project(project.id), statement).await? == 1)
+    Ok(change.write(project, Effect::Project(project.id), statement).await? == 1)
 }
 
 pub(super) async fn delete(tx: &mut Tx, project: &Permit<Project>) -> Result<()> {
-    sql("DELETE FROM projects WHERE id = $1").bind(project.id).execute(tx).await?;
+    sql("DELETE FROM projects WHERE id = $1").bind(project.id).execute(tx, project).await?;
     Ok(())
 }
 

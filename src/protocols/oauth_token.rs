@@ -12,10 +12,13 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::oauth_error::{Code, OAuthError, check_client, client, look, needed, once, refuse, sent};
-use crate::access::{IpAllowList, Permission, Permissions, Subject, TokenKind, anywhere};
+use crate::access::{
+    IpAllowList, Permission, Permissions, Subject, System, SystemReason, TokenKind, anywhere,
+};
 use crate::audit::{Actor, ActorKind, Change};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
+use crate::platform::secret::RevealedSecret;
 use crate::platform::text::one_of;
 use crate::platform::web::Form;
 use crate::platform::web::RequestContext;
@@ -47,7 +50,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// RFC 6749, 5.1; `issued_token_type` of RFC 8693, 2.2.1.
 #[derive(Debug, Serialize)]
 struct Answer {
-    access_token: String,
+    access_token: RevealedSecret,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
     token_type: &'static str,
@@ -91,7 +94,7 @@ async fn token(
     let mut change = Change::begin(&app.context, &exchange.actor, exchange.organization).await?;
     let now = change.now;
     if let Some(proven) = &exchange.proven
-        && !proven.claim(change.tx()).await?
+        && !proven.claim(change.tx(), System::new(SystemReason::TokenExchange)).await?
     {
         return refuse(
             Code::InvalidGrant,
@@ -114,7 +117,7 @@ async fn token(
         (None, None) => Permissions::NONE,
     };
     let answer = Answer {
-        access_token: value.reveal().to_owned(),
+        access_token: value.reveal(),
         issued_token_type: (grant == TOKEN_EXCHANGE).then_some(ACCESS_TOKEN),
         token_type: "Bearer",
         expires_in: end.since(now).as_secs(),

@@ -250,7 +250,7 @@ pub async fn edit(
     }
     if checked.identity.is_some() {
         // What was exchanged for the identity before is nobody's any more.
-        tokens::end_federated(change.tx(), account.id, now).await?;
+        tokens::end_federated(change.tx(), (&account).into(), account.id, now).await?;
     }
     let before = json!(account.view(now));
     let after = store::find(change.tx(), caller.organization.id, named, now).await?;

@@ -202,7 +202,7 @@ struct Editing {
     expires_at: Option<Option<Timestamp>>,
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
     query.check(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
@@ -218,7 +218,7 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(body): Json<Creation>,
 ) -> Result<Response> {
     let input = NewAccount {
@@ -248,7 +248,7 @@ async fn create(
 
 async fn show(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
@@ -257,7 +257,7 @@ async fn show(
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
     held: IfMatch,
     Json(body): Json<Editing>,
@@ -282,7 +282,7 @@ async fn edit(
 
 async fn disable(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
     let account = actions::disable(&app.context, &caller, &id).await?;
@@ -291,7 +291,7 @@ async fn disable(
 
 async fn enable(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
     let account = actions::enable(&app.context, &caller, &id).await?;
@@ -300,7 +300,7 @@ async fn enable(
 
 async fn delete(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &id, None).await?;
@@ -309,7 +309,7 @@ async fn delete(
 
 async fn keys_of(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
@@ -321,7 +321,7 @@ async fn keys_of(
 
 async fn add_key(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
     Json(body): Json<Key>,
 ) -> Result<Response> {
@@ -332,7 +332,7 @@ async fn add_key(
 
 async fn regenerate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
@@ -355,7 +355,7 @@ struct KeyEditing {
 
 async fn edit_key(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
     held: IfMatch,
     Json(body): Json<KeyEditing>,
@@ -374,7 +374,7 @@ async fn edit_key(
 
 async fn revoke(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
     keys::revoke(&app.context, &caller, &id, &key).await?;

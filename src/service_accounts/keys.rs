@@ -129,7 +129,7 @@ pub async fn edit_key(
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
     let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
     let Some(checked) = checked else { return Err(Error::Invalid(mistakes)) };
-    lifecycle::describe(&mut change, &token, &checked, version).await?;
+    lifecycle::describe(&mut change, (&account).into(), &token, &checked, version).await?;
     let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
     let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
     let event = Event::new(Action::TokenEdited, "token", token.id, &checked.name);
@@ -147,7 +147,7 @@ pub async fn edit_key(
 pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
     let (mut change, _, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
-    lifecycle::stop_old(change, &token).await?;
+    lifecycle::stop_old(change, (&account).into(), &token).await?;
     Ok(token)
 }
 
@@ -158,7 +158,7 @@ pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str
 pub async fn revoke(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
     let (mut change, _, account) = managed(context, caller, named).await?;
     let token = token_of(change.tx(), &account, key).await?;
-    lifecycle::revoke(change, &token).await?;
+    lifecycle::revoke(change, (&account).into(), &token).await?;
     Ok(token)
 }
 

@@ -12,7 +12,7 @@ use crate::platform::text::{UpTo, choose, multiline_text, name, name_of, string_
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::{Effect, OrganizationFacts};
 use crate::teams::model::{SECRET_TEAM, role};
-use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, Whose, check_end};
+use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, TokenOwner, check_end};
 
 string_enum! {
     /// Where an account works.
@@ -235,8 +235,8 @@ impl Guarded for ServiceAccount {
 }
 
 impl HoldsTokens for ServiceAccount {
-    fn whose(&self) -> Whose {
-        Whose::Account(self.organization_id, self.id)
+    fn owner(&self) -> TokenOwner {
+        TokenOwner::Account(self.organization_id, self.id)
     }
 }
 

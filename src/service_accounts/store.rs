@@ -5,6 +5,7 @@ use super::model::{
 };
 use crate::access::{Permit, PrincipalId};
 use crate::audit::Change;
+use crate::platform::db::WriteProof;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::search::{self, Entry, Indexed, Place, Search, Searched};
@@ -237,10 +238,10 @@ impl Searched for ServiceAccount {
         Ok(found.into_iter().map(Found::indexed).collect())
     }
 
-    async fn renew(tx: &mut Tx, id: &str) -> Result<()> {
+    async fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> Result<()> {
         let found: Option<Found> = sql(accounts_indexed!("a.id = $1")).bind(id).optional(&mut *tx).await?;
         match found {
-            Some(found) => search::put(tx, &found.indexed()).await,
+            Some(found) => search::put(tx, proof, &found.indexed()).await,
             None => Ok(()),
         }
     }
@@ -342,8 +343,8 @@ pub(super) async fn insert(
     .bind(anchor.subject.as_deref())
     .bind(&anchor.conditions);
     let effect = Effect::Principal(PrincipalId::ServiceAccount(id));
-    change.write_unique(effect, statement, name_is_taken).await?;
-    ServiceAccount::renew(change.tx(), &id.to_string()).await
+    change.write_unique(creation, effect, statement, name_is_taken).await?;
+    ServiceAccount::renew(change.tx(), creation, &id.to_string()).await
 }
 
 fn name_is_taken(error: sqlx::Error) -> Error {
@@ -384,8 +385,8 @@ pub(super) async fn update(
         .bind(&anchor.conditions)
         .bind(account.id)
         .bind(account.version);
-    let rows = change.write_unique(edit.effect(account), statement, name_is_taken).await?;
-    ServiceAccount::renew(change.tx(), &account.id.to_string()).await?;
+    let rows = change.write_unique(account, edit.effect(account), statement, name_is_taken).await?;
+    ServiceAccount::renew(change.tx(), account, &account.id.to_string()).await?;
     Ok(rows == 1)
 }
 
@@ -401,7 +402,7 @@ pub(super) async fn set_disabled(
         Some(_) => Effect::None,
         None => Effect::Credential(PrincipalId::ServiceAccount(account.id), None),
     };
-    change.write(effect, statement.bind(at).bind(account.id)).await?;
+    change.write(account, effect, statement.bind(at).bind(account.id)).await?;
     Ok(())
 }
 
@@ -410,13 +411,13 @@ pub(super) async fn delete(tx: &mut Tx, account: &Permit<ServiceAccount>, now: T
     sql("UPDATE service_accounts SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
         .bind(now)
         .bind(account.id)
-        .execute(&mut *tx)
+        .execute(&mut *tx, account)
         .await?;
-    sql("DELETE FROM grants WHERE principal_id = $1").bind(account.id).execute(&mut *tx).await?;
-    search::erase(tx, account.organization_id, ServiceAccount::LIST, &account.id).await?;
+    sql("DELETE FROM grants WHERE principal_id = $1").bind(account.id).execute(&mut *tx, account).await?;
+    search::erase(tx, account, account.organization_id, ServiceAccount::LIST, &account.id).await?;
     Ok(sql("UPDATE tokens SET revoked_at = $1 WHERE service_account_id = $2 AND revoked_at IS NULL")
         .bind(now)
         .bind(account.id)
-        .execute(tx)
+        .execute(tx, account)
         .await?)
 }

@@ -117,11 +117,17 @@ async fn check(
     Ok(all)
 }
 
-async fn write(change: &mut Change<'_>, caller: &Caller, token: TokenId, all: &[Checked]) -> Result<()> {
+async fn write(
+    change: &mut Change<'_>,
+    permit: &Permit<ServiceTokens>,
+    caller: &Caller,
+    token: TokenId,
+    all: &[Checked],
+) -> Result<()> {
     let principal = token.to_string();
     for (set, project) in all {
         let grant = (principal.as_str(), &*set.slug, project.as_ref().map(|(facts, _)| facts.id));
-        grants::insert(change, caller.organization.id, grant).await?;
+        grants::insert(change, permit, caller.organization.id, grant).await?;
     }
     Ok(())
 }
@@ -156,7 +162,7 @@ pub async fn create(
     if issued.is_repeat() {
         return Ok(issued);
     }
-    write(&mut change, &caller, issued.id, &all).await?;
+    write(&mut change, &permit, &caller, issued.id, &all).await?;
     let after = json!({ "grants": input.grants, "description": token.description });
     let event = Event::new(Action::ServiceTokenCreated, "token", issued.id, &token.name).after(after);
     change.no_invalidation();
@@ -187,7 +193,7 @@ pub async fn edit(
     input: &ServiceTokenEdit,
     version: Option<i64>,
 ) -> Result<Listed> {
-    let (mut change, caller, _, was) = managed(context, caller, id).await?;
+    let (mut change, caller, permit, was) = managed(context, caller, id).await?;
     if was.token.revoked_at.is_some() {
         return Err(Error::conflict("This token is revoked. Create a new one."));
     }
@@ -207,10 +213,10 @@ pub async fn edit(
         None => None,
     };
     let Some(checked) = checked.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
-    lifecycle::describe(&mut change, token, &checked, version).await?;
+    lifecycle::describe(&mut change, (&permit).into(), token, &checked, version).await?;
     if let Some(all) = &all {
-        grants::clear(&mut change, caller.organization.id, &token.id.to_string()).await?;
-        write(&mut change, &caller, token.id, all).await?;
+        grants::clear(&mut change, &permit, caller.organization.id, &token.id.to_string()).await?;
+        write(&mut change, &permit, &caller, token.id, all).await?;
     }
     let after = store::find(change.tx(), caller.organization.id, id).await?;
     let told = |it: &Listed| {
@@ -253,8 +259,8 @@ pub async fn regenerate(
 /// # Errors
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
-    let (change, _, _, token) = managed(context, caller, id).await?;
-    lifecycle::stop_old(change, &token.token).await?;
+    let (change, _, permit, token) = managed(context, caller, id).await?;
+    lifecycle::stop_old(change, (&permit).into(), &token.token).await?;
     Ok(token)
 }
 
@@ -268,12 +274,12 @@ pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Resul
         return Err(Error::Invalid(ValidationErrors::one("token", "Choose 1 to 50 tokens.")));
     }
     let (mut change, caller) = caller.begin(context).await?;
-    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut ended = Vec::new();
     let mut last = None;
     for id in ids {
         let token = store::find(change.tx(), caller.organization.id, id).await?;
-        let event = lifecycle::end(&mut change, &token.token).await?;
+        let event = lifecycle::end(&mut change, (&permit).into(), &token.token).await?;
         if let Some(before) = last.replace(event) {
             change.also(&before).await?;
         }

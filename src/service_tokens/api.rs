@@ -11,7 +11,8 @@ use serde_json::json;
 use super::actions;
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
 use super::store::Filter;
-use crate::callers::ApiCaller;
+use crate::callers::{ApiCaller, Caller};
+use crate::platform::secret::RevealedSecret;
 use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
@@ -105,13 +106,18 @@ fn view(app: &AppState, listed: &Listed) -> ServiceTokenView {
 
 type Named = Path<(String, String)>;
 
-async fn with_value(app: &AppState, caller: &ApiCaller, id: &str, value: Option<&str>) -> Result<Response> {
+async fn with_value(
+    app: &AppState,
+    caller: &Caller,
+    id: &str,
+    value: Option<RevealedSecret>,
+) -> Result<Response> {
     let mut view = view(app, &actions::get(&app.context, caller, id).await?);
-    view.token.token = Some(value.map(str::to_owned));
+    view.token.token = Some(value);
     Ok((StatusCode::CREATED, Answer(view)).into_response())
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
     query.check(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
@@ -146,7 +152,7 @@ struct Creation {
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(body): Json<Creation>,
 ) -> Result<Response> {
     let input = NewServiceToken {
@@ -161,7 +167,11 @@ async fn create(
     with_value(&app, &caller, &made.id.to_string(), value).await
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
     let token = actions::get(&app.context, &caller, &id).await?;
     Ok(tagged(token.token.version, view(&app, &token)))
 }
@@ -182,7 +192,7 @@ struct Editing {
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
     held: IfMatch,
     Json(body): Json<Editing>,
@@ -199,7 +209,7 @@ async fn edit(
 
 async fn regenerate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
@@ -207,7 +217,11 @@ async fn regenerate(
     with_value(&app, &caller, &id, made.value.as_ref().map(PlainToken::reveal)).await
 }
 
-async fn revoke(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+async fn revoke(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<StatusCode> {
     actions::revoke(&app.context, &caller, &[id]).await?;
     Ok(StatusCode::NO_CONTENT)
 }

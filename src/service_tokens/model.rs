@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Permissions, Resource, Sets, Target};
 use crate::platform::id::OrganizationId;
-use crate::tokens::model::{HoldsTokens, Lifetime, Token, Whose};
+use crate::tokens::model::{HoldsTokens, Lifetime, Token, TokenOwner};
 
 /// The service tokens of the organization.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +20,8 @@ impl Guarded for ServiceTokens {
 }
 
 impl HoldsTokens for ServiceTokens {
-    fn whose(&self) -> Whose {
-        Whose::Itself(self.0)
+    fn owner(&self) -> TokenOwner {
+        TokenOwner::Itself(self.0)
     }
 }
 

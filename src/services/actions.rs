@@ -178,6 +178,6 @@ pub async fn revoke_secret(context: &Context, caller: &Caller, id: &str, secret:
     let secret: TokenId = secret.parse().map_err(|_| Error::NotFound)?;
     let found = tokens::find(change.tx(), secret).await?;
     let token = found.filter(|token| token.service_id == Some(service.id)).ok_or(Error::NotFound)?;
-    lifecycle::revoke(change, &token).await?;
+    lifecycle::revoke(change, (&service).into(), &token).await?;
     Ok(token)
 }

@@ -12,6 +12,7 @@ use super::actions;
 use super::model::{NewService, ServiceEdit, ServiceView};
 use crate::callers::ApiCaller;
 use crate::platform::Result;
+use crate::platform::secret::RevealedSecret;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
@@ -20,6 +21,7 @@ use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::TokenView;
 use crate::tokens::one_time_secret::SecretDelivery;
+use crate::verification::PlainToken;
 
 const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name.", words: &[] }];
 
@@ -86,7 +88,7 @@ struct WithSecret {
     #[serde(flatten)]
     service: ServiceView,
     /// The value, this once; null where the same request was carried out before.
-    secret: Option<String>,
+    secret: Option<RevealedSecret>,
 }
 
 /// A service with the particulars of its secrets.
@@ -99,7 +101,7 @@ struct WithSecrets {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();
@@ -108,15 +110,19 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewService>,
 ) -> Result<Response> {
     let (service, made) = actions::create(&app.context, &caller, &input, &SecretDelivery::Answer).await?;
-    let secret = made.value.as_ref().map(|value| value.reveal().to_owned());
+    let secret = made.value.as_ref().map(PlainToken::reveal);
     Ok((StatusCode::CREATED, Answer(WithSecret { service: service.view(), secret })).into_response())
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
     let (service, secrets) = actions::get(&app.context, &caller, &id).await?;
     let now = app.context.clock.now();
     let secrets = secrets.iter().map(|secret| secret.view(now)).collect();
@@ -125,7 +131,7 @@ async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Nam
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
     held: IfMatch,
     Json(input): Json<ServiceEdit>,
@@ -134,14 +140,18 @@ async fn edit(
     Ok(tagged(service.version, service.view()))
 }
 
-async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+async fn delete(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn add_secret(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
     let (_, made) = actions::add_secret(&app.context, &caller, &id, &SecretDelivery::Answer).await?;
@@ -150,7 +160,7 @@ async fn add_secret(
 
 async fn revoke_secret(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, secret)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
     actions::revoke_secret(&app.context, &caller, &id, &secret).await?;

@@ -6,7 +6,7 @@ use crate::access::{Guarded, Resource, Target, TokenKind};
 use crate::platform::id::{OrganizationId, ServiceId};
 use crate::platform::text::{name, one_of, string_enum};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
-use crate::tokens::model::{HoldsTokens, Whose};
+use crate::tokens::model::{HoldsTokens, TokenOwner};
 
 /// A program that verifies tokens here.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -69,8 +69,8 @@ impl Guarded for Service {
 }
 
 impl HoldsTokens for Service {
-    fn whose(&self) -> Whose {
-        Whose::Service(self.organization_id, self.id)
+    fn owner(&self) -> TokenOwner {
+        TokenOwner::Service(self.organization_id, self.id)
     }
 }
 

@@ -49,7 +49,7 @@ pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, i
 
 pub(super) async fn insert(
     tx: &mut Tx,
-    _permit: &Permit<Services>,
+    permit: &Permit<Services>,
     (organization, id): (OrganizationId, ServiceId),
     service: &Checked,
     (by, now): (&str, Timestamp),
@@ -63,7 +63,7 @@ pub(super) async fn insert(
     .bind(&service.accepted_kinds)
     .bind(by)
     .bind(now)
-    .execute(tx)
+    .execute(tx, permit)
     .await
     .map_err(|error| Error::unique(error, "name", &taken("name", "service")))?;
     Ok(())
@@ -85,13 +85,13 @@ pub(super) async fn update(
         .bind(disabled_at)
         .bind(was.id)
         .bind(was.version)
-        .execute(tx)
+        .execute(tx, was)
         .await
         .map_err(|error| Error::unique(error, "name", &taken("name", "service")))?;
     Ok(rows == 1)
 }
 
 pub(super) async fn delete(tx: &mut Tx, service: &Permit<Service>) -> Result<()> {
-    sql("DELETE FROM services WHERE id = $1").bind(service.id).execute(tx).await?;
+    sql("DELETE FROM services WHERE id = $1").bind(service.id).execute(tx, service).await?;
     Ok(())
 }

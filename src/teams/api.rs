@@ -69,7 +69,7 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
@@ -77,7 +77,7 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewTeam>,
 ) -> Result<Response> {
     let team = actions::create(&app.context, &caller, &input).await?;
@@ -86,7 +86,7 @@ async fn create(
 
 async fn show(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
     let team = actions::get(&app.context, &caller, &team).await?;
@@ -95,7 +95,7 @@ async fn show(
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
     held: IfMatch,
     Json(input): Json<TeamEdit>,
@@ -106,7 +106,7 @@ async fn edit(
 
 async fn delete(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &team, None).await?;
@@ -115,7 +115,7 @@ async fn delete(
 
 async fn members(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response> {
@@ -141,7 +141,7 @@ struct InTeam {
 
 async fn set_member(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team, username)): Path<(String, String, String)>,
     Json(place): Json<Place>,
 ) -> Result<Response> {
@@ -154,7 +154,7 @@ async fn set_member(
 
 async fn remove_member(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team, username)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
     actions::remove_member(&app.context, &caller, &team, &username).await?;

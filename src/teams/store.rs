@@ -87,7 +87,7 @@ pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, n
 
 pub(super) async fn insert(
     change: &mut Change<'_>,
-    _permit: &Permit<Teams>,
+    permit: &Permit<Teams>,
     organization: OrganizationId,
     id: TeamId,
     team: &Checked,
@@ -108,7 +108,7 @@ pub(super) async fn insert(
         .bind(change.now);
     let effect = Effect::Principal(PrincipalId::Team(id));
     change
-        .write_unique(effect, statement, |error| Error::unique(error, "slug", &taken("slug", "team")))
+        .write_unique(permit, effect, statement, |error| Error::unique(error, "slug", &taken("slug", "team")))
         .await?;
     Ok(())
 }
@@ -124,7 +124,7 @@ pub(super) async fn update(change: &mut Change<'_>, team: &Permit<Team>, checked
     .bind(checked.members_manage_token)
     .bind(team.id)
     .bind(team.version);
-    Ok(change.write(Effect::Principal(PrincipalId::Team(team.id)), statement).await? == 1)
+    Ok(change.write(team, Effect::Principal(PrincipalId::Team(team.id)), statement).await? == 1)
 }
 
 /// Names of the projects of a team.
@@ -145,10 +145,10 @@ pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
     // Deleted accounts keep their row for the audit log; only then may they lose their team.
     sql("DELETE FROM service_accounts WHERE (team_id = $1 OR default_team_id = $1) AND deleted_at IS NOT NULL")
         .bind(team.id)
-        .execute(&mut *tx)
+        .execute(&mut *tx, team)
         .await?;
-    sql("DELETE FROM grants WHERE principal_id = $1").bind(team.id).execute(&mut *tx).await?;
-    sql("DELETE FROM teams WHERE id = $1").bind(team.id).execute(tx).await?;
+    sql("DELETE FROM grants WHERE principal_id = $1").bind(team.id).execute(&mut *tx, team).await?;
+    sql("DELETE FROM teams WHERE id = $1").bind(team.id).execute(tx, team).await?;
     Ok(())
 }
 
@@ -193,14 +193,14 @@ pub(super) async fn set_member(
     person: PersonId,
     role: TeamRole,
 ) -> Result<()> {
-    set_team_member(change, team.0.id, person, role).await
+    set_team_member(change, team, team.0.id, person, role).await
 }
 
 pub(super) async fn remove_member(tx: &mut Tx, team: &Permit<MembersOf>, person: PersonId) -> Result<()> {
     sql("DELETE FROM team_members WHERE team_id = $1 AND person_id = $2")
         .bind(team.0.id)
         .bind(person)
-        .execute(tx)
+        .execute(tx, team)
         .await?;
     Ok(())
 }

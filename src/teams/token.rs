@@ -10,7 +10,7 @@ use crate::platform::Context;
 use crate::platform::id::OrganizationId;
 use crate::platform::{Error, Result};
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{HoldsTokens, Renewal, Token, Whose};
+use crate::tokens::model::{HoldsTokens, Renewal, Token, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
@@ -26,8 +26,8 @@ impl Guarded for TokenOf {
 }
 
 impl HoldsTokens for TokenOf {
-    fn whose(&self) -> Whose {
-        Whose::Team(self.0, self.1.id)
+    fn owner(&self) -> TokenOwner {
+        TokenOwner::Team(self.0, self.1.id)
     }
 }
 
@@ -85,7 +85,7 @@ pub async fn generate(
 /// [`Error::Conflict`] when it has stopped.
 pub async fn stop_old(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
     let (change, _, holder, token) = managed(context, caller, named).await?;
-    lifecycle::stop_old(change, &token.ok_or(Error::NotFound)?).await?;
+    lifecycle::stop_old(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await?;
     Ok(holder.into_inner().1)
 }
 

@@ -37,14 +37,18 @@ pub fn routes() -> Api<AppState> {
         .with(delete("deleteTeamToken", path, end, "Deletes a team's token").note("Every member of the team may, while the team lets them."))
 }
 
-async fn one(State(app): State<AppState>, caller: ApiCaller, Path((_, team)): Named) -> Result<Response> {
+async fn one(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, team)): Named,
+) -> Result<Response> {
     let (_, token) = token::get(&app.context, &caller, &team).await?;
     Ok(view(&app, &token.ok_or(Error::NotFound)?).into_response())
 }
 
 async fn generate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Named,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
@@ -53,7 +57,11 @@ async fn generate(
     issued(&app, &made).await
 }
 
-async fn end(State(app): State<AppState>, caller: ApiCaller, Path((_, team)): Named) -> Result<StatusCode> {
+async fn end(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, team)): Named,
+) -> Result<StatusCode> {
     token::delete(&app.context, &caller, &team).await?;
     Ok(StatusCode::NO_CONTENT)
 }

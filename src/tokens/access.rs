@@ -8,11 +8,14 @@ use serde_json::json;
 use super::access_grant::AccessTokenGrant;
 use super::model::NewToken;
 use super::store;
-use crate::access::{Permissions, TokenKind};
+use crate::access::{Permissions, System, SystemReason, TokenKind};
 use crate::audit::{Action, Change, Event};
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Timestamp};
 use crate::verification::PlainToken;
+
+/// What was verified is exchanged, and its owner gains nothing.
+const EXCHANGE: System = System::new(SystemReason::TokenExchange);
 
 /// How long an access token lives unless asked otherwise.
 pub const USUAL: Duration = Duration::from_secs(3600);
@@ -58,8 +61,9 @@ pub async fn issue(
     };
     let id = TokenId::new(now, &context.random);
     let value = PlainToken::generate(TokenKind::Access, &context.random);
-    store::insert_access(&mut change, id, access, &token).await?;
-    store::insert_value(&mut change, access.effect(id, token.permissions), id, &value).await?;
+    store::insert_access(&mut change, EXCHANGE, id, access, &token).await?;
+    store::insert_value(&mut change, EXCHANGE.into(), access.effect(id, token.permissions), id, &value)
+        .await?;
     let after = json!({
         "token": id, "hint": value.hint(), "expires_at": end, "permissions": token.permissions,
         "exchanged_for": access.parent.or(access.source.map(|(source, _)| source)),

@@ -8,6 +8,7 @@ use super::lifecycle::Issued;
 use super::model::{Token, TokenView};
 use super::store;
 use crate::platform::id::TokenId;
+use crate::platform::secret::RevealedSecret;
 use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::PlainToken;
@@ -22,10 +23,10 @@ pub fn view(app: &AppState, token: &Token) -> Json<TokenView> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn with_value(app: &AppState, id: TokenId, value: Option<&str>) -> Result<TokenView> {
+pub async fn with_value(app: &AppState, id: TokenId, value: Option<RevealedSecret>) -> Result<TokenView> {
     let token = store::find(&app.context.db, id).await?.ok_or(Error::NotFound)?;
     let mut view = token.view(app.context.clock.now());
-    view.token = Some(value.map(str::to_owned));
+    view.token = Some(value);
     Ok(view)
 }
 

@@ -7,7 +7,7 @@ use super::model::{Holder, NewToken, Overlap, Renewal, Token};
 use super::one_time_secret;
 use super::one_time_secret::SecretDelivery;
 use super::store;
-use crate::access::{Policy, TokenKind};
+use crate::access::{Authorized, Policy, System, SystemReason, TokenKind};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
 use crate::platform::id::TokenId;
@@ -33,7 +33,7 @@ impl Issued {
 
 /// What a request that makes a token of a holder is remembered for.
 pub(super) fn issue_purpose(holder: Holder) -> String {
-    format!("token of {holder:?}")
+    format!("token of {:?}", holder.owner())
 }
 
 /// Makes a token with its first value.
@@ -54,7 +54,7 @@ pub async fn issue(
     }
     let value = PlainToken::generate(holder.kind(), &context.random);
     store::insert(change, id, holder, token).await?;
-    store::insert_value(change, holder.effect(id, token.permissions), id, &value).await?;
+    store::insert_value(change, holder.proof(), holder.effect(id, token.permissions), id, &value).await?;
     one_time_secret::put(change.tx(), &context, delivery, id, &value).await?;
     let after = json!({
         "kind": holder.kind(), "hint": value.hint(), "expires_at": token.expires_at,
@@ -81,19 +81,31 @@ pub async fn regenerate(
     let Some((expires_at, overlap)) = renew(change, holder, token, renewal, policy).await? else {
         return Ok(Issued { id: token.id, value: None });
     };
-    store::end_overlap(change.tx(), token.id).await?;
+    store::end_overlap(change.tx(), holder.proof(), token.id).await?;
     let now = change.now;
     if token.kind == TokenKind::Personal {
         // Whoever had the old value may have created others with it.
-        store::revoke_created_with(change.tx(), token.id, now).await?;
+        store::revoke_created_with(change.tx(), holder.proof(), token.id, now).await?;
     }
     let stops_at = overlap.map_or(now, |overlap| now.plus(overlap.duration()));
-    store::start_overlap(change.tx(), token.id, token.expires_at.map_or(stops_at, |end| end.min(stops_at)))
-        .await?;
+    store::start_overlap(
+        change.tx(),
+        holder.proof(),
+        token.id,
+        token.expires_at.map_or(stops_at, |end| end.min(stops_at)),
+    )
+    .await?;
     if overlap.is_none() {
-        store::end_overlap(change.tx(), token.id).await?;
+        store::end_overlap(change.tx(), holder.proof(), token.id).await?;
     }
-    new_value(change, token, delivery, json!({ "expires_at": expires_at, "overlap": overlap })).await
+    new_value(
+        change,
+        holder.proof(),
+        token,
+        delivery,
+        json!({ "expires_at": expires_at, "overlap": overlap }),
+    )
+    .await
 }
 
 /// The same for a program that renews itself with the value that it presents.
@@ -143,7 +155,7 @@ async fn renew(
     }
     let now = change.now;
     let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
-    if !store::renew(change, token.effect(), token.id, expires_at).await? {
+    if !store::renew(change, holder.proof(), token.effect(), token.id, expires_at).await? {
         return Err(Error::conflict("This token is revoked. Create a new one."));
     }
     Ok(Some((expires_at, overlap)))
@@ -152,13 +164,14 @@ async fn renew(
 /// Makes the value that a token has from now on, and tells of it.
 async fn new_value(
     change: &mut Change<'_>,
+    proof: Authorized,
     token: &Token,
     delivery: &SecretDelivery,
     mut after: Value,
 ) -> Result<Issued> {
     let context = change.context().clone();
     let value = PlainToken::generate(token.kind, &context.random);
-    store::insert_value(change, token.effect(), token.id, &value).await?;
+    store::insert_value(change, proof, token.effect(), token.id, &value).await?;
     one_time_secret::put(change.tx(), &context, delivery, token.id, &value).await?;
     let before = json!({ "hint": token.hint, "expires_at": token.expires_at });
     after["hint"] = json!(value.hint());
@@ -171,8 +184,8 @@ async fn new_value(
 ///
 /// # Errors
 /// [`Error::Conflict`] when there is none; when the database cannot.
-pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
-    if store::end_overlap(change.tx(), token.id).await? == 0 {
+pub async fn stop_old(mut change: Change<'_>, proof: Authorized, token: &Token) -> Result<()> {
+    if store::end_overlap(change.tx(), proof, token.id).await? == 0 {
         return Err(Error::conflict("The old value no longer works."));
     }
     let before = json!({ "hint": token.previous_hint });
@@ -186,7 +199,8 @@ pub async fn stop_old(mut change: Change<'_>, token: &Token) -> Result<()> {
 /// # Errors
 /// As [`stop_old`] and [`revoke`].
 pub async fn revoke_presented(change: Change<'_>, token: &Token, is_old: bool) -> Result<()> {
-    if is_old { stop_old(change, token).await } else { revoke(change, token).await }
+    let proof = Authorized::from(System::new(SystemReason::PresentedToken));
+    if is_old { stop_old(change, proof, token).await } else { revoke(change, proof, token).await }
 }
 
 /// Ends a token for good; commits. Ending takes nothing but the permission to
@@ -194,8 +208,8 @@ pub async fn revoke_presented(change: Change<'_>, token: &Token, is_old: bool) -
 ///
 /// # Errors
 /// [`Error::Conflict`] when it has ended already; when the database cannot.
-pub async fn revoke(mut change: Change<'_>, token: &Token) -> Result<()> {
-    let event = end(&mut change, token).await?;
+pub async fn revoke(mut change: Change<'_>, proof: Authorized, token: &Token) -> Result<()> {
+    let event = end(&mut change, proof, token).await?;
     // Others may have been created with it, and end with it.
     if !matches!(token.kind, TokenKind::Access | TokenKind::Personal) {
         change.invalidates_token(token.id);
@@ -207,9 +221,9 @@ pub async fn revoke(mut change: Change<'_>, token: &Token) -> Result<()> {
 ///
 /// # Errors
 /// As [`revoke`].
-pub async fn end(change: &mut Change<'_>, token: &Token) -> Result<Event> {
+pub async fn end(change: &mut Change<'_>, proof: Authorized, token: &Token) -> Result<Event> {
     let now = change.now;
-    if !store::revoke(change.tx(), token.id, now).await? {
+    if !store::revoke(change.tx(), proof, token.id, now).await? {
         return Err(Error::conflict("This token is already revoked."));
     }
     let before = json!({ "kind": token.kind, "hint": token.hint, "status": token.status(now) });
@@ -223,12 +237,13 @@ pub async fn end(change: &mut Change<'_>, token: &Token) -> Result<Event> {
 /// [`Error::Stale`] when somebody else edited it meanwhile; when the database cannot.
 pub async fn describe(
     change: &mut Change<'_>,
+    proof: Authorized,
     token: &Token,
     to: &NewToken,
     version: Option<i64>,
 ) -> Result<()> {
     let fresh = version.is_none_or(|version| version == token.version);
-    if !fresh || !store::describe(change, token, to).await? {
+    if !fresh || !store::describe(change, proof, token, to).await? {
         return Err(Error::Stale(format!(
             "Someone else has changed this token. It is now “{}”. Check it, then save again.",
             token.name

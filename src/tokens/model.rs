@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Guarded, IpAllowList, Permissions, Permit, Policy, PrincipalId, TokenKind};
+use crate::access::{
+    Authorized, Guarded, IpAllowList, Permissions, Permit, Policy, PrincipalId, System, SystemReason,
+    TokenKind,
+};
 use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId};
+use crate::platform::secret::RevealedSecret;
 use crate::platform::text::{multiline_text, name, string_enum};
 use crate::platform::web::nullable::present;
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
@@ -206,7 +210,7 @@ pub struct TokenView {
     previous: Option<PreviousView>,
     /// The value, in the one answer that makes it; `null` in a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<Option<String>>,
+    pub token: Option<Option<RevealedSecret>>,
 }
 
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -216,9 +220,9 @@ struct PreviousView {
     last_used_at: Option<Timestamp>,
 }
 
-/// Whose tokens a thing holds.
+/// The owner of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Whose {
+pub enum TokenOwner {
     /// A service account's: its keys.
     Account(OrganizationId, ServiceAccountId),
     /// A team's.
@@ -235,59 +239,70 @@ pub enum Whose {
 
 /// Things that hold tokens.
 pub trait HoldsTokens: Guarded {
-    /// Whose they are.
-    fn whose(&self) -> Whose;
+    /// The owner of its tokens.
+    fn owner(&self) -> TokenOwner;
 }
 
-/// Whose token it is, proved: made from a permit on the holder, or for oneself.
+/// The owner of a token with the proof that it may be managed: made from a permit on
+/// the owner, or by the key that renews itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Holder(Whose);
+pub struct Holder {
+    owner: TokenOwner,
+    proof: Authorized,
+}
 
 impl<T: HoldsTokens> From<&Permit<T>> for Holder {
     fn from(permit: &Permit<T>) -> Self {
-        Self(permit.whose())
+        Self { owner: HoldsTokens::owner(&**permit), proof: permit.into() }
     }
 }
 
 impl Holder {
-    /// A person's own tokens.
-    #[must_use]
-    pub const fn oneself(person: PersonId) -> Self {
-        Self(Whose::Person(person))
-    }
-
     /// The token that a program presented, to renew itself with; service account
     /// keys only.
     #[must_use]
     pub fn itself(bearer: &VerifiedToken, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
-        (bearer.token == token.id && token.kind == TokenKind::ServiceAccount)
-            .then_some(Self(Whose::Account(account.0, account.1)))
+        (bearer.token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self {
+            owner: TokenOwner::Account(account.0, account.1),
+            proof: System::new(SystemReason::PresentedToken).into(),
+        })
+    }
+
+    /// The owner of its tokens.
+    #[must_use]
+    pub const fn owner(self) -> TokenOwner {
+        self.owner
+    }
+
+    /// The proof that its tokens may be managed.
+    pub(super) const fn proof(self) -> Authorized {
+        self.proof
     }
 
     /// The kind of the tokens that it holds.
     #[must_use]
     pub const fn kind(self) -> TokenKind {
-        match self.0 {
-            Whose::Account(..) => TokenKind::ServiceAccount,
-            Whose::Team(..) => TokenKind::Team,
-            Whose::Organization(_) => TokenKind::Organization,
-            Whose::Itself(_) => TokenKind::ServiceToken,
-            Whose::Person(_) => TokenKind::Personal,
-            Whose::Service(..) => TokenKind::ServiceSecret,
+        match self.owner {
+            TokenOwner::Account(..) => TokenKind::ServiceAccount,
+            TokenOwner::Team(..) => TokenKind::Team,
+            TokenOwner::Organization(_) => TokenKind::Organization,
+            TokenOwner::Itself(_) => TokenKind::ServiceToken,
+            TokenOwner::Person(_) => TokenKind::Personal,
+            TokenOwner::Service(..) => TokenKind::ServiceSecret,
         }
     }
 
     /// What it means that a token of it is issued, limited to `permissions`.
     pub(super) const fn effect(self, token: TokenId, permissions: Option<Permissions>) -> Effect {
-        let principal = match self.0 {
-            Whose::Account(_, id) => PrincipalId::ServiceAccount(id),
-            Whose::Team(_, id) => PrincipalId::Team(id),
-            Whose::Organization(_) => PrincipalId::Organization,
-            Whose::Itself(_) => PrincipalId::ServiceToken(token),
-            Whose::Person(id) => PrincipalId::Person(id),
+        let principal = match self.owner {
+            TokenOwner::Account(_, id) => PrincipalId::ServiceAccount(id),
+            TokenOwner::Team(_, id) => PrincipalId::Team(id),
+            TokenOwner::Organization(_) => PrincipalId::Organization,
+            TokenOwner::Itself(_) => PrincipalId::ServiceToken(token),
+            TokenOwner::Person(id) => PrincipalId::Person(id),
             // It verifies tokens and has no access.
-            Whose::Service(..) => return Effect::None,
+            TokenOwner::Service(..) => return Effect::None,
         };
         Effect::Credential(principal, permissions)
     }
@@ -295,39 +310,39 @@ impl Holder {
     /// What limits how many of them there are. A team and the organization have
     /// one token, a service two secrets.
     pub(super) const fn quota(self) -> Option<Quota> {
-        match self.0 {
-            Whose::Account(_, id) => Some(Quota::Key(id)),
-            Whose::Itself(organization) => Some(Quota::ServiceToken(organization)),
-            Whose::Person(id) => Some(Quota::PersonalToken(id)),
-            Whose::Team(..) | Whose::Organization(_) | Whose::Service(..) => None,
+        match self.owner {
+            TokenOwner::Account(_, id) => Some(Quota::Key(id)),
+            TokenOwner::Itself(organization) => Some(Quota::ServiceToken(organization)),
+            TokenOwner::Person(id) => Some(Quota::PersonalToken(id)),
+            TokenOwner::Team(..) | TokenOwner::Organization(_) | TokenOwner::Service(..) => None,
         }
     }
 
     pub(super) const fn organization(self) -> Option<OrganizationId> {
-        match self.0 {
-            Whose::Account(id, _)
-            | Whose::Team(id, _)
-            | Whose::Organization(id)
-            | Whose::Itself(id)
-            | Whose::Service(id, _) => Some(id),
-            Whose::Person(_) => None,
+        match self.owner {
+            TokenOwner::Account(id, _)
+            | TokenOwner::Team(id, _)
+            | TokenOwner::Organization(id)
+            | TokenOwner::Itself(id)
+            | TokenOwner::Service(id, _) => Some(id),
+            TokenOwner::Person(_) => None,
         }
     }
 
     pub(super) const fn account(self) -> Option<ServiceAccountId> {
-        if let Whose::Account(_, id) = self.0 { Some(id) } else { None }
+        if let TokenOwner::Account(_, id) = self.owner { Some(id) } else { None }
     }
 
     pub(super) const fn team(self) -> Option<TeamId> {
-        if let Whose::Team(_, id) = self.0 { Some(id) } else { None }
+        if let TokenOwner::Team(_, id) = self.owner { Some(id) } else { None }
     }
 
     pub(super) const fn person(self) -> Option<PersonId> {
-        if let Whose::Person(id) = self.0 { Some(id) } else { None }
+        if let TokenOwner::Person(id) = self.owner { Some(id) } else { None }
     }
 
     pub(super) const fn service(self) -> Option<ServiceId> {
-        if let Whose::Service(_, id) = self.0 { Some(id) } else { None }
+        if let TokenOwner::Service(_, id) = self.owner { Some(id) } else { None }
     }
 }
 

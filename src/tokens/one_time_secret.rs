@@ -8,11 +8,15 @@ use axum::http::HeaderMap;
 use tower_sessions::Session;
 use zeroize::Zeroizing;
 
+use crate::access::{System, SystemReason};
 use crate::authn::session_store::hash;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Tx, sql};
 use crate::verification::PlainToken;
+
+/// A new value waits for the page that shows it.
+const ONE_TIME_SECRET: System = System::new(SystemReason::OneTimeSecret);
 
 const LASTS: Duration = Duration::from_secs(60);
 
@@ -81,14 +85,14 @@ pub async fn put(
     let SecretDelivery::Slot(session) = delivery else { return Ok(()) };
     let about = token.to_string();
     let sealed =
-        context.key.seal(&context.random, &session.0.to_be_bytes(), &about, value.reveal().as_bytes());
+        context.key.seal(&context.random, &session.0.to_be_bytes(), &about, value.expose().as_bytes());
     sql("INSERT INTO reveals (session_hash, token_id, sealed, expires_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (session_hash, token_id) DO UPDATE SET sealed = $3, expires_at = $4")
     .bind(hash(*session))
     .bind(token)
     .bind(sealed)
     .bind(context.clock.now().plus(LASTS))
-    .execute(tx)
+    .execute(tx, &ONE_TIME_SECRET)
     .await?;
     Ok(())
 }
@@ -104,7 +108,7 @@ pub async fn take(context: &Context, session: &Session, token: TokenId) -> Resul
         sql("DELETE FROM reveals WHERE session_hash = $1 AND token_id = $2 RETURNING sealed, expires_at")
             .bind(hash(id))
             .bind(token)
-            .optional(&mut tx)
+            .execute_returning(&mut tx, &ONE_TIME_SECRET)
             .await?;
     tx.commit().await?;
     let now = context.clock.now();

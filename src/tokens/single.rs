@@ -42,8 +42,8 @@ pub async fn generate<T: HoldsTokens>(
 /// [`Error::NotFound`] where there is none.
 pub async fn delete<T: HoldsTokens>(
     change: &mut Change<'_>,
-    _holder: &Permit<T>,
+    holder: &Permit<T>,
     current: Option<&Token>,
 ) -> Result<Event> {
-    lifecycle::end(change, current.ok_or(Error::NotFound)?).await
+    lifecycle::end(change, holder.into(), current.ok_or(Error::NotFound)?).await
 }

@@ -2,7 +2,7 @@
 
 use super::access_grant::AccessTokenGrant;
 use super::model::{Holder, NewToken, Status, Token};
-use crate::access::PrincipalId;
+use crate::access::{Authorized, PrincipalId, System};
 use crate::audit::Change;
 use crate::platform::Context;
 use crate::platform::db::Source;
@@ -63,7 +63,7 @@ pub(super) async fn insert(
     .bind(token.expires_at)
     .bind(token.parent);
     change
-        .write_unique(holder.effect(id, token.permissions), statement, |error| {
+        .write_unique(&holder.proof(), holder.effect(id, token.permissions), statement, |error| {
             Error::unique(error, "", "There is already a token. Regenerate it if its value is lost.")
         })
         .await?;
@@ -74,13 +74,14 @@ pub(super) async fn insert(
 /// the `effect`.
 pub(super) async fn insert_value(
     change: &mut Change<'_>,
+    proof: Authorized,
     effect: Effect,
     id: TokenId,
     value: &PlainToken,
 ) -> Result<()> {
     let statement = sql("INSERT INTO token_values (hash, token_id, hint) VALUES ($1, $2, $3)");
     let statement = statement.bind(value.hash()).bind(id).bind(value.hint().to_string());
-    change.write(effect, statement).await?;
+    change.write(&proof, effect, statement).await?;
     Ok(())
 }
 
@@ -88,6 +89,7 @@ pub(super) async fn insert_value(
 /// is revoked.
 pub(super) async fn renew(
     change: &mut Change<'_>,
+    proof: Authorized,
     effect: Effect,
     id: TokenId,
     expires_at: Option<Timestamp>,
@@ -95,13 +97,13 @@ pub(super) async fn renew(
     let statement =
         sql("UPDATE tokens SET regenerated_at = $1, expires_at = $2 WHERE id = $3 AND revoked_at IS NULL");
     let statement = statement.bind(change.now).bind(expires_at).bind(id);
-    Ok(change.write(effect, statement).await? == 1)
+    Ok(change.write(&proof, effect, statement).await? == 1)
 }
 
 /// Whether a value is the one in force. The token's row is locked, so that of
 /// two who ask the second waits for what the first makes of it.
 pub(super) async fn lock_current(tx: &mut Tx, id: TokenId, value: TokenHash) -> Result<bool> {
-    sql("UPDATE tokens SET version = version WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    sql("UPDATE tokens SET version = version WHERE id = $1").bind(id).lock(&mut *tx).await?;
     let row: Option<(TokenId,)> =
         sql("SELECT token_id FROM token_values WHERE hash = $1 AND token_id = $2 AND stops_at IS NULL")
             .bind(value)
@@ -112,50 +114,61 @@ pub(super) async fn lock_current(tx: &mut Tx, id: TokenId, value: TokenHash) -> 
 }
 
 /// Revokes the tokens that were created with a token, and theirs.
-pub(super) async fn revoke_created_with(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<u64> {
+pub(super) async fn revoke_created_with(
+    tx: &mut Tx,
+    proof: Authorized,
+    id: TokenId,
+    now: Timestamp,
+) -> Result<u64> {
     Ok(sql("WITH RECURSIVE narrowed (id) AS (SELECT id FROM tokens WHERE parent_id = $2 \
             UNION SELECT t.id FROM tokens t JOIN narrowed n ON t.parent_id = n.id) \
          UPDATE tokens SET revoked_at = $1 WHERE id IN (SELECT id FROM narrowed) AND revoked_at IS NULL")
     .bind(now)
     .bind(id)
-    .execute(tx)
+    .execute(tx, &proof)
     .await?)
 }
 
 /// Ends every value but the one in force.
-pub(super) async fn end_overlap(tx: &mut Tx, id: TokenId) -> Result<u64> {
+pub(super) async fn end_overlap(tx: &mut Tx, proof: Authorized, id: TokenId) -> Result<u64> {
     Ok(sql("DELETE FROM token_values WHERE token_id = $1 AND stops_at IS NOT NULL")
         .bind(id)
-        .execute(tx)
+        .execute(tx, &proof)
         .await?)
 }
 
 /// Lets the value in force live on until `stops_at`. Until now its uses were the token's.
-pub(super) async fn start_overlap(tx: &mut Tx, id: TokenId, stops_at: Timestamp) -> Result<()> {
+pub(super) async fn start_overlap(
+    tx: &mut Tx,
+    proof: Authorized,
+    id: TokenId,
+    stops_at: Timestamp,
+) -> Result<()> {
     sql("UPDATE token_values SET stops_at = $1, last_used_at = (SELECT last_used_at FROM tokens WHERE id = $2) \
          WHERE token_id = $2 AND stops_at IS NULL")
         .bind(stops_at)
         .bind(id)
-        .execute(tx)
+        .execute(tx, &proof)
         .await?;
     Ok(())
 }
 
 /// Revokes, and with it the access tokens that were narrowed from it; false if
 /// it was.
-pub(super) async fn revoke(tx: &mut Tx, id: TokenId, now: Timestamp) -> Result<bool> {
+pub(super) async fn revoke(tx: &mut Tx, proof: Authorized, id: TokenId, now: Timestamp) -> Result<bool> {
     let touched = sql("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
         .bind(now)
         .bind(id)
-        .execute(&mut *tx)
+        .execute(&mut *tx, &proof)
         .await?;
-    revoke_created_with(tx, id, now).await?;
+    revoke_created_with(tx, proof, id, now).await?;
     Ok(touched == 1)
 }
 
 /// Makes an access token.
 pub(super) async fn insert_access(
     change: &mut Change<'_>,
+    proof: System,
     id: TokenId,
     of: &AccessTokenGrant,
     token: &NewToken,
@@ -187,7 +200,7 @@ pub(super) async fn insert_access(
     .bind(actor.name.clone())
     .bind(change.now)
     .bind(token.expires_at);
-    change.write(of.effect(id, token.permissions), statement).await?;
+    change.write(&proof, of.effect(id, token.permissions), statement).await?;
     Ok(())
 }
 
@@ -216,7 +229,7 @@ pub async fn of_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result
 pub async fn lock_token(tx: &mut Tx, id: TokenId) -> Result<bool> {
     let rows = sql("UPDATE tokens SET version = version WHERE id = $1 AND revoked_at IS NULL")
         .bind(id)
-        .execute(tx)
+        .lock(tx)
         .await?;
     Ok(rows == 1)
 }
@@ -232,12 +245,12 @@ pub(super) async fn lock_identity(
          AND deleted_at IS NULL AND disabled_at IS NULL")
     .bind(account)
     .bind(account_version)
-    .execute(&mut *tx)
+    .lock(&mut *tx)
     .await?;
     let providers = sql("UPDATE identity_providers SET version = version WHERE id = $1 AND version = $2")
         .bind(provider)
         .bind(provider_version)
-        .execute(tx)
+        .lock(tx)
         .await?;
     Ok(accounts == 1 && providers == 1)
 }
@@ -247,12 +260,17 @@ pub(super) async fn lock_identity(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn end_federated(tx: &mut Tx, account: ServiceAccountId, now: Timestamp) -> Result<u64> {
+pub async fn end_federated(
+    tx: &mut Tx,
+    proof: Authorized,
+    account: ServiceAccountId,
+    now: Timestamp,
+) -> Result<u64> {
     Ok(sql("UPDATE tokens SET revoked_at = $1 WHERE service_account_id = $2 AND kind = 'access' \
             AND revoked_at IS NULL")
     .bind(now)
     .bind(account)
-    .execute(tx)
+    .execute(tx, &proof)
     .await?)
 }
 
@@ -273,7 +291,12 @@ pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestam
 
 /// Writes name, description and addresses over the version that was read;
 /// false if another came first.
-pub(super) async fn describe(change: &mut Change<'_>, token: &Token, to: &NewToken) -> Result<bool> {
+pub(super) async fn describe(
+    change: &mut Change<'_>,
+    proof: Authorized,
+    token: &Token,
+    to: &NewToken,
+) -> Result<bool> {
     let statement =
         sql("UPDATE tokens SET name = $1, description = $2, allowed_addresses = $3, version = version + 1 \
          WHERE id = $4 AND version = $5")
@@ -284,7 +307,7 @@ pub(super) async fn describe(change: &mut Change<'_>, token: &Token, to: &NewTok
         .bind(token.version);
     let is_elsewhere = to.allowed_addresses.lines() != token.allowed_addresses;
     let effect = if is_elsewhere { token.effect() } else { Effect::None };
-    Ok(change.write(effect, statement).await? == 1)
+    Ok(change.write(&proof, effect, statement).await? == 1)
 }
 
 /// A page of a service account's keys, the newest first; revoked ones where asked for.

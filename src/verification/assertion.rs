@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::issuers::Signed;
 use super::signature::{SignatureAlgorithm, VerificationKey};
 use super::verifier::Verifier;
+use crate::access::System;
 use crate::platform::{Result, Timestamp, Tx, sql};
 
 /// The longest assertion that is looked at, in bytes.
@@ -138,7 +139,7 @@ impl Proven {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn claim(&self, tx: &mut Tx) -> crate::platform::Result<bool> {
+    pub async fn claim(&self, tx: &mut Tx, proof: System) -> crate::platform::Result<bool> {
         let Some(id) = self.claims.get("jti").and_then(Value::as_str) else { return Ok(true) };
         let end = moment(&self.claims, "exp").ok().flatten().unwrap_or(Timestamp::LAST);
         let mut digest = Sha256::new();
@@ -151,7 +152,7 @@ impl Proven {
         )
         .bind(digest.finalize().to_vec())
         .bind(end)
-        .execute(tx)
+        .execute(tx, &proof)
         .await?;
         Ok(rows == 1)
     }

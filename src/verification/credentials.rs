@@ -11,7 +11,7 @@ use super::token_format::PlainToken;
 use crate::platform::{Error, Result};
 
 /// The credential that a request presents, read from its one `Authorization`
-/// header: `VerifiedToken <token>`, `Token <token>`, or Basic with the token as the
+/// header: `Bearer <token>`, `Token <token>`, or Basic with the token as the
 /// password. Nowhere else: not in the query, not in a cookie.
 ///
 /// # Errors
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_token_is_taken_from_one_authorization_header_in_three_forms() {
         let token = PlainToken::generate(TokenKind::ServiceAccount, &Random::seeded(6));
-        let text = token.reveal();
+        let text = token.expose();
         let basic = STANDARD.encode(format!("sa_whoever:{text}"));
         let read = |values: &[&str]| {
             let mut headers = HeaderMap::new();

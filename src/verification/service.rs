@@ -26,7 +26,7 @@ struct Row {
     organization: OrganizationRow,
 }
 
-/// Reads the service's secret from a header (`VerifiedToken <secret>`, or Basic with
+/// Reads the service's secret from a header (`Bearer <secret>`, or Basic with
 /// the service's id and the secret) and looks it up.
 ///
 /// # Errors

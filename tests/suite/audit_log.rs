@@ -9,7 +9,7 @@ use serde_json::Value;
 use tessera::platform::clock::DAY;
 use tessera::platform::sql;
 
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, ByTest, TestApp};
 
 /// What clients say that they take: nothing, browsers over http and https, curl,
 /// proxies, and what nobody sends.
@@ -60,7 +60,7 @@ async fn with_many_events() -> (TestApp, String) {
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1234) \
          SELECT 'evt_01000000000000000000' || SUBSTR(CAST(1000000 + i AS TEXT), 2), o.id, n.i, 'person', 'person_x', \
             'Name', 'team.created', 'team', 'team_x', 'Team, \"quoted\"', 'api', '' FROM n, organizations o")
-    .execute(&mut tx)
+    .execute(&mut tx, &ByTest)
     .await
     .expect("inserted");
     tx.commit().await.expect("committed");
@@ -144,7 +144,7 @@ async fn with_events_at(times: &[&str]) -> (TestApp, String) {
         .bind(tessera::platform::id::EventId::new(at, &house.app.context.random))
         .bind(at)
         .bind(*time)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("inserted");
     }

@@ -22,7 +22,7 @@ use tessera::tokens::access::{USUAL, issue};
 use tessera::tokens::access_grant::AccessTokenGrant;
 use tessera::verification::assertion::Presented;
 
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, ByTest, TestApp};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Keys for these tests alone: Ed25519, PKCS #8 (RFC 8410).
@@ -864,7 +864,7 @@ async fn identity_providers_and_their_accounts_come_through_the_migration() {
              VALUES ('sa_a', 'org_a', 'n', 'n', '', '', 'team', 'team_a', 'member', '', '', 0, 0, 'federated', 'idp_a', 's')",
         ),
     ] {
-        statement.execute(&mut tx).await.expect("inserted");
+        statement.execute(&mut tx, &ByTest).await.expect("inserted");
     }
     tx.commit().await.expect("committed");
     migrate(&db).await.expect("migrated");
@@ -876,13 +876,13 @@ async fn identity_providers_and_their_accounts_come_through_the_migration() {
         .expect("read");
     assert_eq!(row, ("CI".to_owned(), "https://ci".to_owned(), 3, "sa_a".to_owned()));
     let mut tx = db.begin().await.expect("begun");
-    let refused = sql("DELETE FROM identity_providers WHERE id = 'idp_a'").execute(&mut tx).await;
+    let refused = sql("DELETE FROM identity_providers WHERE id = 'idp_a'").execute(&mut tx, &ByTest).await;
     assert!(refused.is_err(), "the account refers to it");
     drop(tx);
     let mut tx = db.begin().await.expect("begun");
     sql("INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, created_at, \
             version) VALUES ('idp_b', 'org_b', 'CI', 'ci', 'https://ci', 'x', '', 0, 0)")
-    .execute(&mut tx)
+    .execute(&mut tx, &ByTest)
     .await
     .expect("each organization has its own");
     tx.commit().await.expect("committed");

@@ -22,7 +22,7 @@ use tessera::principals::of_account;
 use tessera::teams::actions as teams;
 use tessera::teams::model::NewTeam;
 
-use crate::harness::{AccountOwner, Answer, PASSWORD, TestApp, at_once, operator};
+use crate::harness::{AccountOwner, Answer, ByTest, PASSWORD, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
 
 fn path(rest: &str) -> String {
@@ -54,7 +54,7 @@ async fn person_who_may(
 
 async fn execute(house: &TestApp, statement: &'static str) {
     let mut tx = house.app.context.db.begin().await.expect("begun");
-    sql(statement).execute(&mut tx).await.expect("written");
+    sql(statement).execute(&mut tx, &ByTest).await.expect("written");
     tx.commit().await.expect("committed");
 }
 

@@ -17,7 +17,7 @@ pub use invalidation::{DataVersion, Dependency, InvalidationScope, Invalidations
 pub use invalidation_listener::listen;
 pub use migrate::{migrate, pending};
 pub use pool::{Db, Tx};
-pub use statement::{Record, Source, Statement, sql};
+pub use statement::{Record, Source, Statement, WriteProof, sql};
 pub use transaction::Transaction;
 pub(crate) use value::stored_as_text;
 pub use value::{StoredAsText, Value};
