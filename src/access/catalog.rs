@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::built_in::SETS;
 use super::permission_set::PermissionSet;
+use crate::platform::text::choose_of_organization;
 
 /// All built-in sets, in the order in which lists show them.
 #[must_use]
@@ -50,8 +51,6 @@ impl Sets {
     /// # Errors
     /// A sentence for the person who typed it.
     pub fn check(&self, slug: &str) -> Result<PermissionSet, String> {
-        self.find(slug.trim())
-            .cloned()
-            .ok_or_else(|| "is not a permission set of this organization".to_owned())
+        self.find(slug.trim()).cloned().ok_or_else(|| choose_of_organization("permission set"))
     }
 }

@@ -44,37 +44,37 @@ pub enum Refusal {
     #[error("This needs the permission {0}. An owner of the organization can give it.")]
     Missing(Permission),
     /// The principal holds it, the token was made without it.
-    #[error("This token is narrowed and does not carry {0}.")]
+    #[error("This token is limited and does not include {0}. Use another token.")]
     Narrowed(Permission),
     /// Owners alone; no permission stands for it.
-    #[error("Only members of the owners team may do this.")]
+    #[error("Only members of the owners team can do this.")]
     OwnersOnly,
     /// The same, told to a token that is no person's.
-    #[error("Only members of the owners team may do this. Use a personal token of one.")]
+    #[error("Only members of the owners team can do this. Use a personal token of one of them.")]
     OwnersOnlyByPersonalToken,
     /// Owners alone, and this token of one carries only a part of what they may.
-    #[error("This token is narrowed: what only owners may do takes a whole personal token.")]
+    #[error("This token is limited. Only owners can do this: use a personal token that is not limited.")]
     OwnersOnlyWhole,
     /// What organization tokens cannot do.
     #[error("Organization tokens cannot be used for {0}. Use a personal token or a team token.")]
     OrganizationToken(Permission),
     /// The project does not let the caller write.
     #[error(
-        "This project lets the caller read, not write: {0} is refused. Its team or an owner can add the caller."
+        "The caller can read this project, but does not have {0} in it. An admin of its team or an owner can add the caller."
     )]
     NoReach(Permission),
     /// A permission of a project, asked about the organization.
-    #[error("{0} holds in a project. Name the project.")]
+    #[error("{0} applies to a project. Name the project.")]
     NeedsProject(Permission),
     /// A permission of the organization, asked about a project.
-    #[error("{0} holds in the organization, not in a project.")]
+    #[error("{0} applies to the organization. Leave the project out.")]
     NeedsOrganization(Permission),
     /// A change that would give somebody a permission that the caller does not hold.
-    #[error("This change would grant {0}, and nobody can grant access that they do not hold. Ask an owner.")]
+    #[error("This change would grant {0}, and you cannot grant access that you do not have. Ask an owner.")]
     Delegation(Permission),
     /// The same, in a project, team or organization that the caller does not reach.
     #[error(
-        "This change would grant {0} where you do not hold it, and nobody can grant access that they do not hold. \
+        "This change would grant {0} where you do not have it, and you cannot grant access that you do not have. \
          Ask an owner."
     )]
     DelegationReach(Permission),

@@ -82,6 +82,12 @@ impl Policy {
         self.service_token_sets.as_ref().is_none_or(|sets| sets.iter().any(|slug| slug == set))
     }
 
+    /// What to tell somebody who chose a set that service tokens may not carry.
+    #[must_use]
+    pub fn not_carried(set: &str) -> String {
+        format!("Choose another permission set. Service tokens of this organization cannot use “{set}”.")
+    }
+
     /// Whether tokens of the organization are taken from this address.
     #[must_use]
     pub fn ip_allowed(&self, address: Option<IpAddr>) -> bool {

@@ -37,8 +37,8 @@ pub struct Who {
 pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who> {
     let named = named.trim();
     let nobody = || {
-        let message = "is nobody in this organization; write person:<username>, team:<short name>, organization, \
-             a service account's UID or a service token's id";
+        let message = "Enter a person, team or program of this organization: person:<username>, team:<slug>, organization, \
+             the UID of a service account or the ID of a service token.";
         Error::Invalid(ValidationErrors::one("who", message))
     };
     let known = |error: Error| if matches!(error, Error::NotFound) { nobody() } else { error };
@@ -101,7 +101,9 @@ pub async fn place(context: &Context, caller: &Caller, named: &str) -> Result<Op
         return Ok(None);
     }
     projects::get(context, caller, named).await.map(Some).map_err(|error| match error {
-        Error::NotFound => Error::Invalid(ValidationErrors::one("where", "is not a project that you reach")),
+        Error::NotFound => {
+            Error::Invalid(ValidationErrors::one("where", "Choose a project that you have access to."))
+        }
         other => other,
     })
 }
@@ -147,17 +149,21 @@ pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Ve
 pub fn reason(decision: &Decision<'_>) -> String {
     match decision {
         Decision::Allowed(via) => match via {
-            Via::Owner => "Owners may everything.".to_owned(),
-            Via::OrganizationToken => "The organization token administers everything but runs.".to_owned(),
+            Via::Owner => "Owners have every permission.".to_owned(),
+            Via::OrganizationToken => {
+                "The organization token has every permission except for runs.".to_owned()
+            }
             Via::Grant(grant) => grant_text(grant),
-            Via::TeamAdmin => "An admin of the team that owns it may.".to_owned(),
-            Via::InTeam => "Whoever is in the team may.".to_owned(),
-            Via::Member => "Every member of the organization may.".to_owned(),
-            Via::Itself => "A service account may see itself.".to_owned(),
+            Via::TeamAdmin => "Admins of the team that it belongs to have this permission.".to_owned(),
+            Via::InTeam => "Members of the team have this permission.".to_owned(),
+            Via::Member => "Every member of the organization has this permission.".to_owned(),
+            Via::Itself => "A service account can see itself.".to_owned(),
         },
-        Decision::Refused(refusal @ Refusal::Missing(_)) => format!("No grant gives it. {refusal}"),
+        Decision::Refused(refusal @ Refusal::Missing(_)) => {
+            format!("No grant gives this permission. {refusal}")
+        }
         Decision::Refused(refusal) => refusal.to_string(),
-        Decision::Hidden => "The project does not let them in: to them it is not there.".to_owned(),
+        Decision::Hidden => "They do not have access to this project, so it is hidden from them.".to_owned(),
     }
 }
 

@@ -52,7 +52,10 @@ async fn confirm(
     if throttle::verify(&app.authenticator, &attempt, typed, known).await? {
         return Ok(());
     }
-    Err(Error::Invalid(ValidationErrors::one("current_password", "is not right")))
+    Err(Error::Invalid(ValidationErrors::one(
+        "current_password",
+        "Enter your current password. The one that you entered is wrong.",
+    )))
 }
 
 /// Changes name and address. Another address takes the password.

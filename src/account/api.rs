@@ -55,9 +55,9 @@ pub fn routes() -> Api<AppState> {
 fn person(bearer: &VerifiedToken) -> Result<PersonId> {
     match bearer.principal {
         Principal::Person { id, .. } => Ok(id),
-        Principal::Machine(_) => Err(Error::Forbidden(
-            "Only a personal token can be used here: it is a person's account.".to_owned(),
-        )),
+        Principal::Machine(_) => {
+            Err(Error::Forbidden("Use a personal token. Only a person has an account.".to_owned()))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::directory::own_account::OwnAccount;
 use crate::directory::search::Members;
 use crate::platform::id::PersonId;
 use crate::platform::search::Searched as _;
-use crate::platform::text::casefold;
+use crate::platform::text::{casefold, taken};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// A session, as it is listed.
@@ -87,6 +87,6 @@ pub(super) async fn set_profile(
         .bind(owner.0)
         .execute(&mut *tx, owner)
         .await
-        .map_err(|error| Error::unique(error, "email", "is taken by another account"))?;
+        .map_err(|error| Error::unique(error, "email", &taken("email address", "account")))?;
     Members::renew(tx, owner, &owner.0.to_string()).await
 }

@@ -97,14 +97,17 @@ pub async fn create(
         if input.lifetime == Lifetime::Usual {
             token.expires_at = Some(token.expires_at.map_or(bound, |end| end.min(bound)));
         } else if token.expires_at.is_none_or(|end| end > bound) {
-            let message = format!("may be at most {}, when the token that makes it ends", bound.rfc3339());
+            let message = format!(
+                "Choose an expiry of {} at the latest. The token that creates this one expires then.",
+                bound.rfc3339()
+            );
             return Err(Error::Invalid(ValidationErrors::one("expires_at", message)));
         }
     }
     if let Some(bound) = bounds.permissions {
         let asked = token.permissions.unwrap_or(bound);
         if !bound.include(asked) {
-            let message = "may hold only what the token that makes it carries";
+            let message = "Choose only permissions that the token that creates this one has.";
             return Err(Error::Invalid(ValidationErrors::one("permissions", message)));
         }
         token.permissions = Some(asked);
@@ -113,7 +116,7 @@ pub async fn create(
         if token.allowed_addresses.is_empty() {
             token.allowed_addresses = bound.clone();
         } else if !token.allowed_addresses.is_within(bound) {
-            let message = "may hold only ranges within those of the token that makes it";
+            let message = "Enter only ranges within those of the token that creates this one.";
             return Err(Error::Invalid(ValidationErrors::one("allowed_addresses", message)));
         }
     }

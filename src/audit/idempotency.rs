@@ -44,10 +44,10 @@ pub async fn find_or_record_outcome<T: std::fmt::Display + std::str::FromStr>(
     if known_digest != digest {
         if change.actor().through == Channel::Console {
             return Err(Error::conflict(
-                "This form was submitted before. Open it again to submit another one.",
+                "This form was submitted already. Open it again to submit another one.",
             ));
         }
-        let message = "was used for another request: take a new one";
+        let message = "This Idempotency-Key was used for another request. Use a new one.";
         return Err(Error::Invalid(ValidationErrors::one("Idempotency-Key", message)));
     }
     earlier.parse().map(Some).map_err(|_| Error::internal("a submission's outcome is no id"))

@@ -48,14 +48,14 @@ fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
     let from = from.map_or(Timestamp::from_micros(0), |(start, _)| start);
     let until = until.map_or(Timestamp::from_micros(i64::MAX), |(_, end)| end);
     if until <= from {
-        mistakes.add("until", "must not lie before “from”");
+        mistakes.add("until", "Enter an end that is not before the start.");
     }
     let is_action = |action: &Action| {
         let word = action.word();
         word == filter.action || word.split('.').next() == Some(&filter.action)
     };
     if !filter.action.is_empty() && !Action::ALL.iter().any(is_action) {
-        mistakes.add("action", "must be an action like team.created, or the part before the dot, like team");
+        mistakes.add("action", "Choose an action like team.created, or the part before the dot, like team.");
     }
     mistakes.none()?;
     Ok((from, until))

@@ -299,7 +299,7 @@ pub fn retry_message(error: Error) -> Result<(StatusCode, u64, ValidationErrors)
     let (status, retry_after, why) = match error {
         Error::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, retry_after, "Too many attempts."),
         Error::Busy { retry_after } => {
-            (StatusCode::SERVICE_UNAVAILABLE, retry_after, "Too many people are signing in right now.")
+            (StatusCode::SERVICE_UNAVAILABLE, retry_after, "Too many people are signing in at the moment.")
         }
         other => return Err(other),
     };

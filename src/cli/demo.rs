@@ -67,7 +67,7 @@ impl Drop for Folder {
 
 /// Makes the folder and points the settings at it.
 pub(super) fn folder(flags: &mut BTreeMap<String, String>) -> Result<Folder, String> {
-    let random = Random::system().map_err(|error| format!("no randomness: {error}"))?;
+    let random = Random::system().map_err(|error| format!("The system gives no random numbers: {error}."))?;
     let path = std::env::temp_dir().join(format!("tessera-demo-{:016x}", u64::from_be_bytes(random.bytes())));
     super::make_folder(&path)?;
     flags.remove("database_url");
@@ -82,7 +82,7 @@ pub(super) async fn fill(app: &AppState) -> Result<(), String> {
     let now = app.context.clock.now();
     let context = Context { clock: Clock::fixed(now.minus(90 * DAY)), ..app.context.clone() };
     let past = AppState::new(context).map_err(|error| error.to_string())?;
-    fill_with(&past, now).await.map_err(|error| format!("the demo cannot be filled: {error}"))?;
+    fill_with(&past, now).await.map_err(|error| format!("The demo cannot be filled: {error}."))?;
     println!(
         "demo: sign in at {}/sign-in as {EMAIL} with password {PASSWORD}",
         app.context.config.public_url

@@ -54,10 +54,10 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     let keeper = tokio::spawn(run_periodic_work(app.clone()));
     let indexing = tokio::spawn(build_search_index(app.context.db.clone()));
     let hearing = tokio::spawn(listen(app.context.db.clone(), app.context.clock.clone()));
-    let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
+    let stop = stop_signal().map_err(|error| format!("The server cannot listen for signals: {error}."))?;
     serve(listener, app_service(app.clone()), connections, stop)
         .await
-        .map_err(|error| format!("threads: {error}"))?;
+        .map_err(|error| format!("The threads of the server cannot be started: {error}."))?;
     keeper.abort();
     indexing.abort();
     hearing.abort();

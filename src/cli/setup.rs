@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::directory::model::NewPerson;
 use crate::organizations::bootstrap;
 use crate::organizations::model::FirstRun;
+use crate::platform::error::FieldError;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, private_file};
 
@@ -49,11 +50,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
         bootstrap::bootstrap(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| {
             match error {
                 Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
-                    let lines: Vec<String> = mistakes
-                        .all()
-                        .iter()
-                        .map(|mistake| mistake.sentence().replacen('_', "-", 1))
-                        .collect();
+                    let lines: Vec<String> = mistakes.all().iter().map(as_line).collect();
                     lines.join("\n  ")
                 }
                 other => other.to_string(),
@@ -75,6 +72,16 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
     }
     println!("The organization {} has its first owner.", founded.slug);
     Ok(())
+}
+
+/// What is wrong with a flag, after its name.
+fn as_line(mistake: &FieldError) -> String {
+    let flag = match mistake.field.as_str() {
+        "" => return mistake.message.clone(),
+        "password" => "password-file".to_owned(),
+        field => field.replace('_', "-"),
+    };
+    format!("--{flag}: {}", mistake.message)
 }
 
 /// Whoever runs the installation.

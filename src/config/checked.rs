@@ -51,7 +51,9 @@ impl Limits {
             let (value, from) = sources.find(setting);
             match value.parse::<u32>() {
                 Ok(limit) if limit > 0 => drop(limits.insert(name, limit)),
-                _ => mistakes.push(format!("{from}: must be a whole number of at least 1, not “{value}”")),
+                _ => {
+                    mistakes.push(format!("{from}: Enter a whole number of at least 1 instead of “{value}”."))
+                }
             }
         }
         Self(limits)
@@ -125,8 +127,8 @@ impl Config {
 
         let listen = Listen::parse(&listen).unwrap_or_else(|| {
             mistakes.push(format!(
-                "{from_listen}: must be an address and port like 127.0.0.1:8080, a host name and port like \
-                 localhost:8080, or unix:PATH, not “{listen}”"
+                "{from_listen}: Enter an address and port like 127.0.0.1:8080, a host name and port like \
+                 localhost:8080, or unix:PATH instead of “{listen}”."
             ));
             Listen::Address(SocketAddr::from(([127, 0, 0, 1], 8080)))
         });
@@ -141,8 +143,8 @@ impl Config {
         let public_url = if public_url_is_set {
             public_address(&public_url).unwrap_or_else(|| {
                 mistakes.push(format!(
-                    "{from_public}: must be scheme and host, and a path if the installation is below one, like \
-                     https://id.example.com or https://example.com/tessera, not “{public_url}”"
+                    "{from_public}: Enter scheme and host, and a path if the installation is below one, like \
+                     https://id.example.com or https://example.com/tessera, instead of “{public_url}”."
                 ));
                 String::new()
             })
@@ -158,31 +160,32 @@ impl Config {
             "true" => true,
             "false" => false,
             other => {
-                mistakes.push(format!("{from_private}: must be true or false, not “{other}”"));
+                mistakes.push(format!("{from_private}: Enter true or false instead of “{other}”."));
                 false
             }
         };
         let api_rate_limit = rate.parse::<u32>().unwrap_or_else(|_| {
             mistakes.push(format!(
-                "{from_rate}: must be a whole number of requests a second, 0 for no limit, not “{rate}”"
+                "{from_rate}: Enter a whole number of requests per second, or 0 for no limit, instead of “{rate}”."
             ));
             0
         });
         let organization_creation = OrganizationCreation::parse(&creation).unwrap_or_else(|| {
-            mistakes.push(format!("{from_creation}: must be administrators or anyone, not “{creation}”"));
+            mistakes
+                .push(format!("{from_creation}: Enter administrators or anyone instead of “{creation}”."));
             OrganizationCreation::Administrators
         });
         let limits = Limits::read(sources, &mut mistakes);
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             mistakes.push(format!(
-                "{from_log}: must be error, warn, info, debug, trace or a filter, not “{log}”"
+                "{from_log}: Enter error, warn, info, debug, trace or a filter instead of “{log}”."
             ));
         }
         let log_format = match log_format.as_str() {
             "pretty" => LogFormat::Pretty,
             "json" => LogFormat::Json,
             other => {
-                mistakes.push(format!("{from_format}: must be pretty or json, not “{other}”"));
+                mistakes.push(format!("{from_format}: Enter pretty or json instead of “{other}”."));
                 LogFormat::Pretty
             }
         };
@@ -220,7 +223,8 @@ fn trusted_proxies(text: &str, from: &str, mistakes: &mut Vec<String>) -> Vec<Ip
         match parse_ip_range(part) {
             Some(range) => found.push(range),
             None => {
-                mistakes.push(format!("{from}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"));
+                mistakes
+                    .push(format!("{from}: Enter addresses or ranges like 10.0.0.0/8 instead of “{part}”."));
             }
         }
     }
@@ -233,7 +237,7 @@ fn database(url: &str, data_dir: &Path) -> Result<DatabaseUrl, &'static str> {
     }
     if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
         return if path.is_empty() {
-            Err("names no file after sqlite:")
+            Err("Enter the path of a file after sqlite:.")
         } else {
             Ok(DatabaseUrl::Sqlite(path.into()))
         };
@@ -242,7 +246,7 @@ fn database(url: &str, data_dir: &Path) -> Result<DatabaseUrl, &'static str> {
     if postgres && url.parse::<sqlx::postgres::PgConnectOptions>().is_ok() {
         return Ok(DatabaseUrl::Postgres(url.to_owned()));
     }
-    Err("must be postgres://user@host/database or sqlite:PATH")
+    Err("Enter postgres://user@host/database or sqlite:PATH.")
 }
 
 /// Scheme, host, port and path of an address that has nothing else, without a
@@ -344,7 +348,7 @@ mod tests {
         assert!(refused[0].contains("limits.connection") && refused[1].contains("other"), "{refused:?}");
         let zero = sources(&[("limits.connections", "0")], &[], &[]);
         let mistakes = Config::from_sources(&zero).expect_err("refused");
-        assert!(mistakes[0].starts_with("--limits-connections: must be a whole number"), "{mistakes:?}");
+        assert!(mistakes[0].starts_with("--limits-connections: Enter a whole number"), "{mistakes:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::authn::password;
 use crate::platform::ValidationErrors;
 use crate::platform::id::TeamId;
 use crate::platform::secret::Secret;
-use crate::platform::text::{email, name, slug};
+use crate::platform::text::{email, name, slug_of};
 
 /// A person to be made, as typed.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ pub struct CheckedPerson {
 impl NewPerson {
     /// Checks every field.
     pub fn check(&self, mistakes: &mut ValidationErrors) -> Option<CheckedPerson> {
-        let username = mistakes.check("username", slug(&self.username));
+        let username = mistakes.check("username", slug_of("username", &self.username));
         let person_name = mistakes.check("name", name(&self.name));
         let address = mistakes.check("email", email(&self.email));
         let local = self.email.split('@').next().unwrap_or_default();

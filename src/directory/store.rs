@@ -7,7 +7,7 @@ use crate::audit::Change;
 use crate::platform::db::WriteProof;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::search::Searched as _;
-use crate::platform::text::casefold;
+use crate::platform::text::{self, casefold};
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -30,10 +30,13 @@ pub async fn insert_person(
             .bind(casefold(&person.email))
             .optional(&mut *tx)
             .await?;
-    let field =
-        if taken.as_ref().is_some_and(|(name,)| *name == person.username) { "username" } else { "email" };
+    let (field, noun) = if taken.as_ref().is_some_and(|(name,)| *name == person.username) {
+        ("username", "username")
+    } else {
+        ("email", "email address")
+    };
     if taken.is_some() {
-        return Err(Error::Conflict(ValidationErrors::one(field, "is taken by another account")));
+        return Err(Error::Conflict(ValidationErrors::one(field, text::taken(noun, "account"))));
     }
     sql("INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)")
@@ -46,7 +49,9 @@ pub async fn insert_person(
     .bind(now)
     .execute(tx, proof)
     .await
-    .map_err(|error| Error::unique(error, "username", "or email address is taken by another account"))?;
+    .map_err(|error| {
+        Error::unique(error, "username", &text::taken("username or email address", "account"))
+    })?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub async fn get(app: &AppState, caller: &Caller, named: &str) -> Result<Identit
 /// Asks the issuer before it is trusted.
 async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
     try_out(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
-        Error::Invalid(ValidationErrors::one("issuer", format!("was tried and does not work: {told}")))
+        Error::Invalid(ValidationErrors::one("issuer", format!("This issuer does not work. {told}")))
     })
 }
 
@@ -88,7 +88,7 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(&mut change, &permit, organization, &was, &checked).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed “{}” meanwhile. Look at it again, then save.",
+            "Someone else has changed “{}”. Check it, then save again.",
             was.name
         )));
     }
@@ -111,13 +111,10 @@ pub async fn delete(app: &AppState, caller: &Caller, named: &str) -> Result<Iden
     let permit = authorize_write(&caller.subject, IdentityProviders)?;
     let was = store::find(change.tx(), caller.organization.id, named).await?;
     if was.accounts.0 > 0 {
-        let many = if was.accounts.0 == 1 {
-            "1 service account proves itself"
-        } else {
-            "Service accounts prove themselves"
-        };
+        let many =
+            if was.accounts.0 == 1 { "1 service account signs in" } else { "Service accounts sign in" };
         return Err(Error::conflict(format!(
-            "{many} by it. Delete them or give them another provider first."
+            "{many} through this identity provider. Delete them or give them another provider first."
         )));
     }
     store::delete(change.tx(), &permit, was.id).await?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Guarded, Resource, Target};
 use crate::platform::id::IdentityProviderId;
 use crate::platform::outbound::Outbound;
-use crate::platform::text::{UpTo, name};
+use crate::platform::text::{UpTo, name, name_of};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 
 /// An issuer that the organization trusts for federated accounts.
@@ -110,7 +110,7 @@ impl NewProvider {
         let checked = mistakes.check("name", name(&self.name));
         let issuer = self.issuer.trim().to_owned();
         mistakes.check("issuer", outbound.check(&issuer));
-        let audience = mistakes.check("audience", name(&self.audience));
+        let audience = mistakes.check("audience", name_of("audience", &self.audience));
         match (checked, audience) {
             (Some(name), Some(audience)) if mistakes.is_empty() => Ok(Checked { name, issuer, audience }),
             _ => Err(Error::Invalid(mistakes)),

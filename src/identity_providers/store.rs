@@ -5,7 +5,7 @@ use crate::access::Permit;
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{IdentityProviderId, OrganizationId};
-use crate::platform::text::casefold;
+use crate::platform::text::{self, casefold};
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 use crate::principals::Effect;
 
@@ -91,6 +91,9 @@ pub async fn list_trusted(
     .await?)
 }
 
+const PAIR_IS_TAKEN: &str =
+    "This audience is taken by another identity provider with the same issuer. Choose another one.";
+
 /// Which field is taken, where a statement met a unique constraint: SQLite
 /// does not say.
 async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &Checked) -> Result<()> {
@@ -102,7 +105,7 @@ async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &
     .optional(&mut *tx)
     .await?;
     if named.is_some() {
-        return Err(Error::Conflict(ValidationErrors::one("name", "is taken by another identity provider")));
+        return Err(Error::Conflict(ValidationErrors::one("name", text::taken("name", "identity provider"))));
     }
     let pair: Option<(String,)> =
         sql("SELECT id FROM identity_providers WHERE organization_id = $1 AND issuer = $2 AND audience = $3 AND id <> $4")
@@ -113,8 +116,7 @@ async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &
             .optional(tx)
             .await?;
     if pair.is_some() {
-        let message = "is used with this issuer already; take another audience";
-        return Err(Error::Conflict(ValidationErrors::one("audience", message)));
+        return Err(Error::Conflict(ValidationErrors::one("audience", PAIR_IS_TAKEN)));
     }
     Ok(())
 }
@@ -139,7 +141,7 @@ pub(super) async fn insert(
     .bind(now)
     .execute(tx, permit)
     .await
-    .map_err(|error| Error::unique(error, "audience", "is used with this issuer already"))?;
+    .map_err(|error| Error::unique(error, "audience", PAIR_IS_TAKEN))?;
     Ok(())
 }
 
@@ -164,7 +166,7 @@ pub(super) async fn update(
     // Whoever issues the tokens that are trusted from now on can act as every bound account.
     let same = (&was.issuer, &was.audience) == (&provider.issuer, &provider.audience);
     let effect = if same { Effect::None } else { Effect::IdentityProvider(was.id) };
-    let taken = |error| Error::unique(error, "audience", "is used with this issuer already");
+    let taken = |error| Error::unique(error, "audience", PAIR_IS_TAKEN);
     Ok(change.write_unique(permit, effect, statement, taken).await? == 1)
 }
 

@@ -15,7 +15,7 @@ use crate::config::OrganizationCreation;
 use crate::directory::store as directory;
 use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::text::{name, slug};
+use crate::platform::text::{self, name, slug};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
@@ -67,32 +67,51 @@ pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) ->
     Ok(slice)
 }
 
+/// What a lifetime in days can be: `which` is `default_days` or `max_days`.
+pub(super) fn lifetime_days(kind: TokenKind, which: &str) -> String {
+    let which = if which == "max_days" { "maximum" } else { "default" };
+    format!(
+        "Enter a {which} lifetime of {}s from 1 to 3650 days, or leave it empty.",
+        kind.title().to_lowercase()
+    )
+}
+
 fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationErrors) {
     for (kind, rule) in &policy.lifetimes {
         let field = |which: &str| format!("policy.lifetimes.{kind}.{which}");
         for (which, days) in [("default_days", rule.default_days), ("max_days", rule.max_days)] {
             if days.is_some_and(|days| days == 0 || days > 3650) {
-                mistakes.add(&field(which), "must be 1 to 3650 days, or empty for no limit");
+                mistakes.add(&field(which), lifetime_days(*kind, which));
             }
         }
         if let (Some(default), Some(most)) = (rule.default_days, rule.max_days)
             && default > most
         {
-            mistakes.add(&field("default_days"), format!("must be at most the maximum, {most} days"));
+            mistakes.add(
+                &field("default_days"),
+                format!(
+                    "Enter a default lifetime of {}s that is at most their maximum, {most} days.",
+                    kind.title().to_lowercase()
+                ),
+            );
         }
         if !TokenKind::PRESENTED.contains(kind) || *kind == TokenKind::Access {
-            mistakes.add("policy.lifetimes", format!("cannot limit {kind}"));
+            mistakes.add(
+                "policy.lifetimes",
+                format!("Remove “{kind}”. The lifetime of these tokens cannot be limited."),
+            );
         }
     }
     for set in policy.service_token_sets.iter().flatten() {
         if caller.organization.sets.find(set).is_none() {
-            let message = format!("“{set}” is not a permission set of this organization");
+            let message = format!("{} “{set}” is not one.", text::choose_of_organization("permission set"));
             mistakes.add("policy.service_token_sets", message);
         }
     }
     if !policy.ip_allowed(caller.actor.address) {
-        let from = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
-        let message = format!("would shut you out: your own address{from} is not let in");
+        let own = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
+        let message =
+            format!("Allow your own IP address{own}. Otherwise you lose access to this organization.");
         mistakes.add("policy.allowed_addresses", message);
     }
 }
@@ -134,8 +153,8 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(change.tx(), proof, &was, &new_name, &text).await? {
         return Err(Error::Stale(
-            "Somebody else changed these settings, or who belongs to the organization, meanwhile. \
-             Look at them again, then save."
+            "Someone else has changed these settings, or who belongs to the organization. \
+             Check them, then save again."
                 .to_owned(),
         ));
     }
@@ -165,8 +184,8 @@ async fn ensure_may_create(app: &AppState, actor: &Actor, owner: PersonId) -> Re
         return Ok(());
     }
     Err(Error::Forbidden(
-        "Only whoever set up this installation can create organizations. Ask them, or the operator for the \
-         setting organization_creation."
+        "Only the first owner of this installation can create organizations. Ask them, or ask the operator \
+         to change the setting organization_creation."
             .to_owned(),
     ))
 }
@@ -196,7 +215,9 @@ pub async fn create(
     ensure_room(&mut change, Quota::Organization(owner)).await?;
     store::insert_organization(change.tx(), NEW_ORGANIZATION, id, &new_slug, &new_name, now).await.map_err(
         |error| match error {
-            Error::Conflict(_) => Error::Conflict(ValidationErrors::one("slug", "is taken")),
+            Error::Conflict(_) => {
+                Error::Conflict(ValidationErrors::one("slug", text::taken("slug", "organization")))
+            }
             other => other,
         },
     )?;
@@ -218,7 +239,7 @@ pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> 
     let permit = authorize_write(&caller.subject, Itself)?;
     let organization = &caller.organization;
     if typed.is_some_and(|typed| typed.trim() != organization.name) {
-        let message = format!("must be the organization's name: {}", organization.name);
+        let message = text::enter_to_confirm("organization", &organization.name);
         return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
     // The event outlives the organization: it belongs to the installation.

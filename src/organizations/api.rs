@@ -88,7 +88,7 @@ async fn create(
     let actor = bearer.actor();
     let (&Principal::Person { id, .. }, None) = (&bearer.principal, bearer.narrowed) else {
         return Err(Error::Forbidden(
-            "People make organizations. Use a personal token that is not narrowed.".to_owned(),
+            "Only a person can create an organization. Use a personal token that is not limited.".to_owned(),
         ));
     };
     let made = actions::create(&app, &actor, id, &input).await?;

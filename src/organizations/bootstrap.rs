@@ -41,7 +41,7 @@ pub fn check_code(context: &Context, code: &str) -> Result<()> {
     if digest(code) == digest(&setup_code(context)) {
         Ok(())
     } else {
-        Err(Error::Invalid(ValidationErrors::one("code", "is not the one that the log shows")))
+        Err(Error::Invalid(ValidationErrors::one("code", "Enter the set-up code that the log shows.")))
     }
 }
 
@@ -79,7 +79,7 @@ pub async fn bootstrap(
         PersonId::new(now, &app.context.random),
     );
     if !store::take_first_run(change.tx(), FIRST_RUN, now).await? {
-        return Err(Error::conflict("This installation has its first owner already."));
+        return Err(Error::conflict("This installation already has its first owner."));
     }
     directory::insert_person(change.tx(), &FIRST_RUN, owner, &person, hash, now).await?;
     store::set_founder(change.tx(), FIRST_RUN, owner).await?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Guarded, Policy, Resource, Target};
 use crate::directory::model::{CheckedPerson, NewPerson};
 use crate::platform::id::OrganizationId;
-use crate::platform::text::{casefold, name, slug};
+use crate::platform::text::{casefold, name_of, slug};
 
 pub use crate::platform::text::email;
 use crate::platform::{Result, Timestamp, ValidationErrors};
@@ -28,7 +28,8 @@ impl FirstRun {
     /// [`crate::platform::Error::Invalid`] with all that is wrong.
     pub fn check(&self) -> Result<(String, String, CheckedPerson)> {
         let mut mistakes = ValidationErrors::default();
-        let organization_name = mistakes.check("organization_name", name(&self.organization_name));
+        let organization_name =
+            mistakes.check("organization_name", name_of("organization name", &self.organization_name));
         let organization = mistakes.check("organization", slug(&self.organization));
         let person = self.person.check(&mut mistakes);
         match (organization, organization_name, person) {

@@ -127,7 +127,7 @@ impl Typed {
                 "" => None,
                 text => mistakes.check(
                     &format!("policy.lifetimes.{}.{which}", line.kind),
-                    text.parse::<u32>().map_err(|_| "must be a number of days, or empty".to_owned()),
+                    text.parse::<u32>().map_err(|_| actions::lifetime_days(line.kind, which)),
                 ),
             };
             let rule = LifetimeRule {

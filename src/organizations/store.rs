@@ -5,7 +5,7 @@ use crate::access::{Authorized, Permit, PrincipalId, System};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::text::MOST;
+use crate::platform::text::{MOST, taken};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
@@ -50,7 +50,7 @@ pub(super) async fn insert_organization(
         .bind(now)
         .execute(tx, &proof)
         .await
-        .map_err(|error| Error::unique(error, "organization", "is taken"))?;
+        .map_err(|error| Error::unique(error, "organization", &taken("slug", "organization")))?;
     Ok(())
 }
 

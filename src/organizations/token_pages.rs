@@ -77,7 +77,7 @@ async fn card_page(
 async fn generate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     // A form that was left open does not replace a token that came meanwhile.
     let done = if token::get(&app.context, &caller).await?.is_some() {
-        Err(Error::conflict("There is a token meanwhile. Regenerate it if it is lost."))
+        Err(Error::conflict("There is already a token. Regenerate it if its value is lost."))
     } else {
         let delivery = SecretDelivery::page(&caller.signed_in.session)?;
         token::generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await

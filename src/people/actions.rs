@@ -93,7 +93,7 @@ pub async fn edit(
     let member = store::find(change.tx(), caller.organization.id, named).await?;
     if seen.is_some_and(|seen| seen != member.role) {
         return Err(Error::Stale(format!(
-            "Somebody else gave {} the role {} meanwhile. Look again, then save.",
+            "Someone else has changed the role of {} to {}. Check it, then save again.",
             member.name, member.role
         )));
     }
@@ -134,7 +134,9 @@ pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Optio
         authorize_write(&caller.subject, MembersOf(owners))?;
     }
     if member.is_owner && store::owners(change.tx(), organization).await? < 2 {
-        return Err(Error::conflict("The owners team keeps at least one member. Add another owner first."));
+        return Err(Error::conflict(
+            "The owners team must have at least one member. Add another owner first.",
+        ));
     }
     let mut handed = 0;
     if let Some(heir) = heir.map(str::trim).filter(|heir| !heir.is_empty()) {
@@ -142,7 +144,7 @@ pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Optio
         let heir = found.ok().filter(|heir| heir.id != member.id).ok_or_else(|| {
             Error::Invalid(ValidationErrors::one(
                 "heir",
-                "must be the username of somebody else in this organization",
+                "Enter the username of another person in this organization.",
             ))
         })?;
         handed = store::transfer_responsibility(

@@ -16,6 +16,7 @@ use crate::directory::store as directory;
 use crate::platform::Context;
 use crate::platform::id::{InvitationId, PersonId, TeamId};
 use crate::platform::secret::Secret;
+use crate::platform::text::choose_of_organization;
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::principals::Effect;
 use crate::state::AppState;
@@ -64,7 +65,7 @@ async fn named_teams(
         let team = found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|_| {
             Error::Invalid(ValidationErrors::one(
                 "teams",
-                format!("“{slug}” is not a team of this organization"),
+                format!("{} “{slug}” is not one.", choose_of_organization("team")),
             ))
         })?;
         let team = authorize_write(&caller.subject, MembersOf(team))?.into_inner().0;
@@ -130,7 +131,8 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
     if let Some(email) = &checked.email
         && store::is_member(change.tx(), organization, email).await?
     {
-        let message = "belongs to somebody who is in this organization already";
+        let message =
+            "Enter another email address. This one belongs to a person who is already in this organization.";
         return Err(Error::Conflict(ValidationErrors::one("email", message)));
     }
     let teams = named_teams(&mut change, &caller, &checked.teams).await?;
@@ -259,7 +261,7 @@ pub async fn accept(
     if !offer.is_for(&email) {
         return Err(Error::Invalid(ValidationErrors::one(
             "email",
-            "must be the address that the invitation is for",
+            "Enter the email address that the invitation is for.",
         )));
     }
     if let Some((checked, hash)) = new {

@@ -199,10 +199,10 @@ impl NewInvitation {
         let mut slugs: Vec<&str> = teams.iter().map(|(slug, _)| slug.as_str()).collect();
         slugs.sort_unstable();
         if let Some([twice, _]) = slugs.array_windows().find(|[one, next]| one == next) {
-            mistakes.add("teams", format!("name “{twice}” twice; name each team once"));
+            mistakes.add("teams", format!("Choose each team only once. “{twice}” is chosen twice."));
         }
         if teams.len() > 50 {
-            mistakes.add("teams", "may be at most 50");
+            mistakes.add("teams", "Choose at most 50 teams.");
         }
         let most = now.plus(DAYS.1 * DAY);
         let expires_at = match &self.lifetime {
@@ -210,9 +210,10 @@ impl NewInvitation {
             Lifetime::Until(end) if *end > now && *end <= most => Some(*end),
             Lifetime::UntilDay(end) if *end > now && *end < most.plus(DAY) => Some(most.min(*end)),
             Lifetime::Wrong(message) => mistakes.check("expires_at", Err(message.clone())),
-            Lifetime::Until(_) | Lifetime::UntilDay(_) | Lifetime::Endless => {
-                mistakes.check("expires_at", Err(format!("must lie ahead, at most {} days", DAYS.1)))
-            }
+            Lifetime::Until(_) | Lifetime::UntilDay(_) | Lifetime::Endless => mistakes.check(
+                "expires_at",
+                Err(format!("Choose an expiry date in the future, at most {} days from now.", DAYS.1)),
+            ),
         };
         match (address, role, expires_at) {
             (Some(email), Some(role), Some(expires_at)) if mistakes.is_empty() => {

@@ -22,6 +22,7 @@ use crate::authn::session::{Person, flash};
 use crate::callers::ConsoleCaller;
 use crate::directory::model::NewPerson;
 use crate::platform::clock::DAY;
+use crate::platform::text::choose;
 use crate::platform::web::RequestContext;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
@@ -288,7 +289,7 @@ async fn add_to_team(
 ) -> Result<Response> {
     let team = form.text("team");
     let done = match form.text("team_role").parse::<TeamRole>() {
-        _ if team.is_empty() => Err(Error::Invalid(ValidationErrors::one("team", "is needed"))),
+        _ if team.is_empty() => Err(Error::Invalid(ValidationErrors::one("team", choose("team")))),
         Ok(role) => teams::actions::set_member(&app.context, &caller, &team, &named, role).await,
         Err(message) => Err(Error::Invalid(ValidationErrors::one("team_role", message))),
     };

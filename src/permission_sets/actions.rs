@@ -67,7 +67,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Resul
 fn own(named: &str) -> Result<()> {
     match built_in(named) {
         Some(set) => Err(Error::conflict(format!(
-            "“{}” came with Tessera and does not change. Make a set of your own from it.",
+            "“{}” is built in and cannot be changed. Create a permission set of your own from it.",
             set.name
         ))),
         None => Ok(()),
@@ -94,7 +94,7 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == was.version);
     if !fresh || !store::update(&mut change, &permit, &was, &checked).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed “{}” meanwhile. Look at it again, then save.",
+            "Someone else has changed “{}”. Check it, then save again.",
             was.name
         )));
     }

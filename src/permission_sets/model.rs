@@ -157,25 +157,31 @@ fn set_slug(text: &str) -> std::result::Result<String, String> {
     // Underscores are let through by checking the slug with hyphens in their place.
     let hyphened = text.replace('_', "-");
     crate::platform::text::slug(&hyphened).map_err(|message| {
-        message.replace("single hyphens", "single hyphens or underscores").replace(&hyphened, text)
+        message
+            .replace("single hyphens", "single hyphens or underscores")
+            .replace(&format!("“{hyphened}”"), &format!("“{text}”"))
     })?;
     let plain = |slug: &str| slug.replace(['-', '_'], "");
     if matches!(plain(text).as_str(), "owner" | "owners") {
-        return Err("cannot be a word for owners".to_owned());
+        return Err("Choose another slug. This one is reserved for the owners of an organization.".to_owned());
     }
     if let Some(slug) = looks_like(text, built_in_sets().iter().map(|set| set.slug.as_ref())) {
-        return Err(format!("is too much like the built-in “{slug}”"));
+        return Err(too_similar("slug", slug));
     }
     Ok(text.to_owned())
+}
+
+fn too_similar(noun: &str, to: &str) -> String {
+    format!("Choose another {noun}. This one is too similar to the built-in permission set “{to}”.")
 }
 
 /// Checks the name of a set: as any name, and no look-alike of a built-in set's
 /// name or of a word for owners.
 fn set_name(text: &str) -> std::result::Result<String, String> {
     let text = name(text)?;
-    check_unprivileged(&text)?;
+    check_unprivileged("name", &text)?;
     match looks_like(&text, built_in_sets().iter().map(|set| set.name.as_ref())) {
-        Some(name) => Err(format!("is too much like the built-in “{name}”")),
+        Some(name) => Err(too_similar("name", name)),
         None => Ok(text),
     }
 }
@@ -185,15 +191,15 @@ fn permissions_of(words: &[String], mistakes: &mut ValidationErrors) -> Permissi
     for word in words {
         match word.parse::<Permission>() {
             Ok(permission) if permission.resource == Resource::Credentials => {
-                let message = format!("“{word}” belongs to people and cannot be part of a permission set");
+                let message = format!("Remove “{word}”. It cannot be part of a permission set.");
                 mistakes.add("permissions", message);
             }
             Ok(permission) => all = all.and(Permissions::of(permission)),
-            Err(message) => mistakes.add("permissions", format!("“{word}” is no permission: it {message}")),
+            Err(message) => mistakes.add("permissions", message),
         }
     }
     if all.is_empty() && words.is_empty() {
-        mistakes.add("permissions", "need at least one");
+        mistakes.add("permissions", "Choose at least one permission.");
     }
     all
 }
@@ -207,7 +213,8 @@ impl NewSet {
         let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", set_name(&self.name));
         let slug = mistakes.check("slug", set_slug(&self.slug));
-        let description = mistakes.check("description", multiline_text(&self.description, 500));
+        let description =
+            mistakes.check("description", multiline_text("description", &self.description, 500));
         let level: Option<Level> = mistakes.check("level", self.level.parse());
         let permissions = permissions_of(&self.permissions, &mut mistakes);
         match (slug, name, description, level) {
@@ -234,7 +241,7 @@ impl SetEdit {
             },
         );
         let description = self.description.as_deref().unwrap_or(&set.description);
-        let description = mistakes.check("description", multiline_text(description, 500));
+        let description = mistakes.check("description", multiline_text("description", description, 500));
         let permissions = match &self.permissions {
             Some(words) => permissions_of(words, &mut mistakes),
             None => principals::permissions(&set.permissions),

@@ -5,6 +5,7 @@ use crate::access::Permit;
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PermissionSetId};
+use crate::platform::text::taken;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::{self, Effect};
 use crate::quotas::{Quota, ensure_room};
@@ -64,7 +65,7 @@ pub(super) async fn insert(
     let effect = Effect::PermissionSet(set.slug.clone(), set.permissions);
     change
         .write_unique(permit, effect, statement, |error| {
-            Error::unique(error, "slug", "is taken by another permission set")
+            Error::unique(error, "slug", &taken("slug", "permission set"))
         })
         .await?;
     Ok(())

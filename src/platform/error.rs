@@ -8,10 +8,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// 422: fields that are wrong, each with what is allowed.
-    #[error("the input is invalid: {0}")]
+    #[error("{0}")]
     Invalid(ValidationErrors),
     /// 409: the input is well formed but does not fit what is there.
-    #[error("conflict: {0}")]
+    #[error("{0}")]
     Conflict(ValidationErrors),
     /// 409: somebody else edited the thing after the editor read it.
     #[error("{0}")]
@@ -20,40 +20,40 @@ pub enum Error {
     #[error("{0}")]
     Precondition(String),
     /// 400: not a form, not JSON, not a cursor.
-    #[error("bad request: {0}")]
+    #[error("{0}")]
     Malformed(String),
     /// 404: not there, or not for the caller to see: the same answer.
-    #[error("not found")]
+    #[error("This does not exist, or the caller does not have access to it.")]
     NotFound,
     /// 403: the caller may see it but not do this.
     #[error("{0}")]
     Forbidden(String),
     /// 401: no credentials (`presented` is false), or none that are good.
-    #[error("credentials are missing or not valid")]
+    #[error("The credentials are missing or not valid.")]
     Unauthenticated {
         /// Whether the request carried any.
         presented: bool,
     },
     /// A page that needs a sign-in first: 303 to it, and back to `next` after.
-    #[error("sign in first")]
+    #[error("Sign in first.")]
     SignInFirst {
         /// The address to come back to.
         next: String,
     },
     /// 429: too many tries.
-    #[error("too many tries")]
+    #[error("Too many requests.")]
     TooMany {
         /// When to try again.
         retry_after: Duration,
     },
     /// 503: more is asked at once than can be done soon.
-    #[error("too much is asked at once")]
+    #[error("The server is busy.")]
     Busy {
         /// When to try again.
         retry_after: Duration,
     },
     /// 500: our fault. Logged with the request id, never shown.
-    #[error("internal error: {0}")]
+    #[error("Internal error: {0}")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),
 }
 
@@ -96,7 +96,7 @@ impl From<sqlx::Error> for Error {
 pub struct FieldError {
     /// The field, by the name that form and JSON share.
     pub field: String,
-    /// What is wrong and what is allowed; reads on after the field's label.
+    /// A whole sentence that says what to do, and is true without the field's name.
     pub message: String,
 }
 
@@ -107,18 +107,21 @@ pub struct ValidationErrors(Vec<FieldError>);
 impl std::fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (place, mistake) in self.0.iter().enumerate() {
-            let separator = if place == 0 { "" } else { "; " };
-            write!(f, "{separator}{}", mistake.sentence())?;
+            let separator = if place == 0 { "" } else { " " };
+            write!(f, "{separator}{mistake}")?;
         }
         Ok(())
     }
 }
 
-impl FieldError {
-    /// Field and message as one line.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        if self.field.is_empty() { self.message.clone() } else { format!("{} {}", self.field, self.message) }
+/// As a program reads it among others: `name: Enter a name.`
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.field.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.field, self.message)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::callers::Caller;
 use crate::grants::store as grants;
 use crate::platform::Context;
 use crate::platform::id::ProjectId;
+use crate::platform::text::{choose_of_organization, enter_to_confirm};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams;
@@ -57,9 +58,7 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Proj
 async fn team_of(change: &mut Change<'_>, caller: &Caller, named: &str) -> Result<Team> {
     let found = teams::store::find(change.tx(), caller.organization.id, named).await;
     found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|error| match error {
-        Error::NotFound => {
-            Error::Invalid(ValidationErrors::one("team", "is not a team of this organization"))
-        }
+        Error::NotFound => Error::Invalid(ValidationErrors::one("team", choose_of_organization("team"))),
         other => other,
     })
 }
@@ -189,7 +188,7 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == project.version);
     if !fresh || !store::update(&mut change, &project, &checked, team).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this project meanwhile: it is now “{}”, {}, of {}. Look at it again, then save.",
+            "Someone else has changed this project. It is now “{}”, {}, of {}. Check it, then save again.",
             project.name,
             project.visibility,
             project.clone().seen_by(&caller.subject).owner()
@@ -217,7 +216,7 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
     let project =
         authorize_write(&caller.subject, store::find(change.tx(), caller.organization.id, named).await?)?;
     if typed.is_some_and(|typed| typed.trim() != project.name) {
-        let message = format!("must be the project's name: {}", project.name);
+        let message = enter_to_confirm("project", &project.name);
         return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
     store::delete(change.tx(), &project).await?;

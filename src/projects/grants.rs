@@ -5,7 +5,7 @@ use serde_json::json;
 use super::model::{GrantsOf, Project};
 use super::store::{self, Named};
 use crate::access::{
-    AccountOwner, Kind, Level, PermissionSet, Permit, Visibility, authorize_read, authorize_write,
+    AccountOwner, Kind, Level, PermissionSet, Permit, Policy, Visibility, authorize_read, authorize_write,
 };
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
@@ -48,8 +48,8 @@ struct Principal {
 async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Result<Principal> {
     let organization = caller.organization.id;
     let nobody = || {
-        let message = "is nobody in this organization; write person:<username>, team:<short name>, \
-             a service account's UID or a service token's id";
+        let message = "Enter a person, team or program of this organization: person:<username>, team:<slug>, \
+             the UID of a service account or the ID of a service token.";
         Error::Invalid(ValidationErrors::one("principal", message))
     };
     let named = named.trim();
@@ -95,7 +95,10 @@ fn project_set(caller: &Caller, slug: &str) -> Result<PermissionSet> {
     let wrong = |message: String| Error::Invalid(ValidationErrors::one("permission_set", message));
     let set = caller.organization.sets.check(slug).map_err(wrong)?;
     if set.level == Level::Organization {
-        return Err(wrong(format!("“{}” holds for all projects only; choose one of projects", set.name)));
+        return Err(wrong(format!(
+            "Choose a permission set of the level “project”. “{}” is one of the organization.",
+            set.name
+        )));
     }
     Ok(set)
 }
@@ -122,15 +125,12 @@ pub async fn put(
     if let Kind::ServiceAccount { home: AccountOwner::Team(team), .. } = &principal.kind {
         let closed = matches!(project.visibility, Visibility::Team | Visibility::Restricted);
         if *team != project.team_id && closed {
-            let message = "belongs to another team: it cannot be named in this one's projects";
+            let message = "Choose a service account of the organization or of this project's team. This one belongs to another team.";
             return refuse("principal", message.to_owned());
         }
     }
     if matches!(principal.kind, Kind::ServiceToken(_)) && !caller.organization.policy.carries(&set.slug) {
-        return refuse(
-            "permission_set",
-            format!("“{}” may not be carried by service tokens of this organization", set.name),
-        );
+        return refuse("permission_set", Policy::not_carried(&set.name));
     }
     let now = change.now;
     let before = before(&mut change, &project, &principal.id).await?;

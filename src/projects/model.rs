@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, ProjectFacts, Resource, Subject, Target, Visibility, knows_team};
 use crate::platform::id::{ProjectId, TeamId};
-use crate::platform::text::{UpTo, multiline_text, name, slug};
+use crate::platform::text::{UpTo, choose, multiline_text, name, slug};
 use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::teams::model::SECRET_TEAM;
@@ -176,12 +176,12 @@ impl NewProject {
         let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", name(&self.name));
         let slug = mistakes.check("slug", slug(&self.slug));
-        let description = multiline_text(self.description.as_deref().unwrap_or_default(), 500);
+        let description = multiline_text("description", self.description.as_deref().unwrap_or_default(), 500);
         let description = mistakes.check("description", description);
         let visibility = mistakes.check("visibility", self.visibility.as_deref().unwrap_or("team").parse());
         let team = self.team.trim().to_owned();
         if team.is_empty() {
-            mistakes.add("team", "is needed");
+            mistakes.add("team", choose("team"));
         }
         match (slug, name, description, visibility) {
             (Some(slug), Some(name), Some(description), Some(visibility)) if mistakes.is_empty() => {

@@ -158,7 +158,8 @@ async fn new_page(
     let teams = actions::own_teams(&app.context, caller).await?;
     if teams.is_empty() {
         return Err(Error::Forbidden(
-            "Admins of a team make its projects, owners those of every team. Ask one of them.".to_owned(),
+            "Admins of a team can create its projects, and owners those of every team. Ask one of them."
+                .to_owned(),
         ));
     }
     let shell = Layout::of(app, caller, SECTION, "New project").await?;

@@ -5,7 +5,7 @@ use crate::access::{AccountOwner, Kind, Permit, Subject, knows_team, reaches_org
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
-use crate::platform::text::{MOST, contains_pattern};
+use crate::platform::text::{MOST, contains_pattern, taken};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
@@ -154,7 +154,7 @@ pub(super) async fn insert(
     // A grant for all projects is for later ones, too: who holds one gains nothing new.
     change
         .write_unique(team, Effect::None, statement, |error| {
-            Error::unique(error, "slug", "is taken by another project")
+            Error::unique(error, "slug", &taken("slug", "project"))
         })
         .await?;
     Ok(())

@@ -16,7 +16,7 @@ use crate::access::{Decision, Permission, Subject, Target, decide};
 use crate::callers::AuthenticatedService;
 use crate::platform::server::FastPath;
 use crate::platform::web::Json;
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::PlainToken;
 use crate::verification::attribution::{Attribution, AttributionClaim};
@@ -125,8 +125,7 @@ async fn several(
         return Ok(Answer(evaluate(&app, &service, &batch.whole).await?).into_response());
     }
     if batch.evaluations.len() > MOST {
-        let message = format!("may be at most {MOST}");
-        return Err(Error::Malformed(ValidationErrors::one("evaluations", message).to_string()));
+        return Err(Error::Malformed(format!("evaluations: Send at most {MOST} evaluations.")));
     }
     let stop = match batch.options.evaluations_semantic.as_str() {
         "" | "execute_all" => None,
@@ -134,7 +133,7 @@ async fn several(
         "permit_on_first_permit" => Some(true),
         _ => {
             return Err(Error::Malformed(
-                "options.evaluations_semantic must be execute_all, deny_on_first_deny or permit_on_first_permit."
+                "options.evaluations_semantic: Use execute_all, deny_on_first_deny or permit_on_first_permit."
                     .to_owned(),
             ));
         }
@@ -167,28 +166,34 @@ fn no(reason: impl Into<String>) -> Value {
 }
 
 async fn evaluate(app: &AppState, service: &ServiceCaller, question: &Evaluation) -> Result<Value> {
-    let missing = |field: &str| Error::Malformed(format!("“{field}” is needed."));
+    let missing = |field: &str| Error::Malformed(format!("Send {field}."));
     let subject = question.subject.as_ref().filter(|it| !it.r#type.is_empty() && !it.id.is_empty());
-    let subject = subject.ok_or_else(|| missing("subject, with type and id,"))?;
-    let action =
-        question.action.as_ref().filter(|it| !it.name.is_empty()).ok_or_else(|| missing("action.name"))?;
+    let subject = subject.ok_or_else(|| missing("“subject” with “type” and “id”"))?;
+    let action = question
+        .action
+        .as_ref()
+        .filter(|it| !it.name.is_empty())
+        .ok_or_else(|| missing("“action” with “name”"))?;
     let resource = question.resource.as_ref().filter(|it| !it.r#type.is_empty() && !it.id.is_empty());
-    let resource = resource.ok_or_else(|| missing("resource, with type and id,"))?;
+    let resource = resource.ok_or_else(|| missing("“resource” with “type” and “id”"))?;
     let context = question.context.clone().unwrap_or_default();
-    let Ok(permission) = action.name.parse::<Permission>() else {
-        return Ok(no(format!("“{}” is no permission.", action.name)));
+    let permission = match action.name.parse::<Permission>() {
+        Ok(permission) => permission,
+        Err(message) => return Ok(no(message)),
     };
     let Some((subject, attribution)) = subject_of(app, service, subject, context).await? else {
-        return Ok(no("The token or principal is not good here."));
+        return Ok(no("The token or principal is not valid for this service."));
     };
     let target = match resource.r#type.as_str() {
         "organization" if service.organization.is_named(&resource.id) => Target::Organization,
         "project" => match verified::project(app, service, &resource.id).await {
             Ok(project) => Target::Project(project),
-            Err(Error::NotFound) => return Ok(no("There is no such resource, or none that it may see.")),
+            Err(Error::NotFound) => {
+                return Ok(no("The resource does not exist, or the subject does not have access to it."));
+            }
             Err(error) => return Err(error),
         },
-        _ => return Ok(no("There is no such resource, or none that it may see.")),
+        _ => return Ok(no("The resource does not exist, or the subject does not have access to it.")),
     };
     let mut answer = answer(&decide(&subject, permission, &target));
     if let Some(Attribution { team, outcome, person }) = attribution {
@@ -206,7 +211,7 @@ fn answer(decision: &Decision<'_>) -> Value {
             "context": { "reason": crate::access_explorer::actions::reason(decision), "via": via(decision) },
         }),
         Decision::Refused(refusal) => no(refusal.to_string()),
-        Decision::Hidden => no("There is no such resource, or none that it may see."),
+        Decision::Hidden => no("The resource does not exist, or the subject does not have access to it."),
     }
 }
 

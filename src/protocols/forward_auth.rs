@@ -46,7 +46,7 @@ const SCOPE: HeaderName = HeaderName::from_static("tessera-scope");
 
 /// What is not there and what may not be seen are one answer.
 fn hidden() -> Error {
-    Error::Forbidden("There is no such project, or none that it may see.".to_owned())
+    Error::Forbidden("The project does not exist, or the caller does not have access to it.".to_owned())
 }
 
 /// The service that asks, and the caller's token, read from the request in
@@ -101,7 +101,9 @@ fn question(uri: &Uri) -> Result<Form> {
     // Where a proxy appends a path to an address with a question in its query, its
     // caller could replace that question: then nobody knows whose it is.
     if query.has("permission") {
-        return Err(Error::Malformed("The permission is named in the path and in the query.".to_owned()));
+        return Err(Error::Malformed(
+            "Name the permission in the path or in the query, not in both.".to_owned(),
+        ));
     }
     Ok(if first == NO_PERMISSION { Form::default() } else { Query::parse(first).0 })
 }

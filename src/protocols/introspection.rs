@@ -39,7 +39,7 @@ async fn introspect(
         None => None,
         Some(text) => match text.parse() {
             Ok(address) => Some(address),
-            Err(_) => return refuse(Code::InvalidRequest, "client_address must be an IPv4 or IPv6 address"),
+            Err(_) => return refuse(Code::InvalidRequest, "Send an IPv4 or IPv6 address as client_address."),
         },
     };
     let claimed = AttributionClaim { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };

@@ -42,7 +42,7 @@ impl OAuthError {
     pub(super) fn client(error: Error) -> Self {
         match error {
             Error::Unauthenticated { .. } => {
-                Self::Oauth(Code::InvalidClient, "authenticate with a service's secret".to_owned())
+                Self::Oauth(Code::InvalidClient, "Authenticate with the secret of a service.".to_owned())
             }
             other => Self::Other(other),
         }
@@ -86,13 +86,15 @@ pub(super) fn refuse<T>(code: Code, text: impl Into<String>) -> Result<T, OAuthE
 
 /// The form that a request sends.
 pub(super) fn sent(form: Result<Form, Error>) -> Result<Form, OAuthError> {
-    form.or_else(|_| refuse(Code::InvalidRequest, "send a form: application/x-www-form-urlencoded"))
+    form.or_else(|_| {
+        refuse(Code::InvalidRequest, "Send a form with Content-Type: application/x-www-form-urlencoded.")
+    })
 }
 
 /// A parameter that may be there once (RFC 6749, 3.2); empty counts as missing.
 pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, OAuthError> {
     if form.all(name).count() > 1 {
-        return refuse(Code::InvalidRequest, format!("{name} is there more than once"));
+        return refuse(Code::InvalidRequest, format!("Send {name} only once."));
     }
     Ok(form.filled(name))
 }
@@ -101,7 +103,7 @@ pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, OAuthError
 pub(super) fn needed(form: &Form, name: &str) -> Result<String, OAuthError> {
     match once(form, name)? {
         Some(value) => Ok(value),
-        None => refuse(Code::InvalidRequest, format!("{name} is missing")),
+        None => refuse(Code::InvalidRequest, format!("Send {name}.")),
     }
 }
 
@@ -122,9 +124,10 @@ pub(super) async fn look(
         Ok(bearer) => Ok(bearer),
         Err(Error::Forbidden(text)) => refuse(code, text),
         Err(error @ Error::Unauthenticated { .. }) => match app.rate_limits.count_failure(facts.ip, error) {
-            Error::Unauthenticated { .. } => {
-                refuse(code, "it is unknown, has ended, or may not be used for this")
-            }
+            Error::Unauthenticated { .. } => refuse(
+                code,
+                "The token is unknown, has expired or was revoked, or cannot be used for this request.",
+            ),
             other => Err(other.into()),
         },
         Err(error) => Err(error.into()),
@@ -135,11 +138,17 @@ pub(super) async fn look(
 /// (RFC 6749, 2.3).
 pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String, PlainToken)>, OAuthError> {
     let (id, secret) = (once(form, "client_id")?, once(form, "client_secret")?);
-    let wrong = "the client's credentials are not those of a service account or service";
+    let wrong = "Authenticate with the credentials of a service account or service.";
     match (credentials(headers), secret) {
-        (Some(_), Some(_)) => refuse(Code::InvalidRequest, "authenticate by one way, not by header and form"),
+        (Some(_), Some(_)) => refuse(
+            Code::InvalidRequest,
+            "Send the client's credentials in the header or in the form, not in both.",
+        ),
         (Some(Some((user, token))), None) => match id {
-            Some(id) if id != user => refuse(Code::InvalidRequest, "client_id is another than in the header"),
+            Some(id) if id != user => refuse(
+                Code::InvalidRequest,
+                "Send the same client_id in the form and in the header, or only in the header.",
+            ),
             _ => Ok(Some((user, token))),
         },
         (Some(None), None) => refuse(Code::InvalidClient, wrong),
@@ -169,5 +178,9 @@ pub(super) async fn check_client(
     } else {
         look(app, facts, Some(token), Code::InvalidClient).await?.principal.id() == id
     };
-    if good { Ok(()) } else { refuse(Code::InvalidClient, "the client's id and secret do not fit") }
+    if good {
+        Ok(())
+    } else {
+        refuse(Code::InvalidClient, "The client's id and secret do not belong together.")
+    }
 }

@@ -19,6 +19,7 @@ use crate::audit::{Actor, ActorKind, Change};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
 use crate::platform::secret::RevealedSecret;
+use crate::platform::text::one_of;
 use crate::platform::web::Form;
 use crate::platform::web::RequestContext;
 use crate::platform::{Error, Timestamp};
@@ -82,7 +83,10 @@ async fn token(
         JWT_BEARER => federated(&app, &facts, &headers, &form).await?,
         TOKEN_EXCHANGE => narrowed(&app, &facts, &headers, &form).await?,
         other => {
-            return refuse(Code::UnsupportedGrantType, format!("{other} is none of {}", GRANTS.join(", ")));
+            return refuse(
+                Code::UnsupportedGrantType,
+                format!("The grant type {other} is not supported. {}", one_of(&GRANTS)),
+            );
         }
     };
     let permissions = scope(&form, &exchange)?;
@@ -92,12 +96,18 @@ async fn token(
     if let Some(proven) = &exchange.proven
         && !proven.claim(change.tx(), System::new(SystemReason::TokenExchange)).await?
     {
-        return refuse(Code::InvalidGrant, "the assertion was exchanged already: its “jti” is taken once");
+        return refuse(
+            Code::InvalidGrant,
+            "The assertion was exchanged already. Request a new one for each exchange.",
+        );
     }
     let issued = issue(change, &exchange.access, permissions, lifetime).await;
     let (value, end) = match issued {
         Err(Error::Unauthenticated { .. }) => {
-            return refuse(Code::InvalidGrant, "what is exchanged has ended or was changed meanwhile");
+            return refuse(
+                Code::InvalidGrant,
+                "The token or identity that is exchanged has ended or was changed. Request a new one.",
+            );
         }
         other => other?,
     };
@@ -121,9 +131,10 @@ fn lifetime(form: &Form) -> Result<Duration, OAuthError> {
     let Some(text) = once(form, "expires_in")? else { return Ok(USUAL) };
     match text.parse::<u64>().ok().filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds)) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => {
-            refuse(Code::InvalidRequest, format!("expires_in must be 1 to {} seconds", LONGEST.as_secs()))
-        }
+        None => refuse(
+            Code::InvalidRequest,
+            format!("Send a whole number of seconds from 1 to {} in expires_in.", LONGEST.as_secs()),
+        ),
     }
 }
 
@@ -134,7 +145,12 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthE
     for word in text.split_whitespace() {
         match word.parse::<Permission>() {
             Ok(permission) => asked = asked.and(Permissions::of(permission)),
-            Err(_) => return refuse(Code::InvalidScope, format!("{word} is no permission")),
+            Err(_) => {
+                return refuse(
+                    Code::InvalidScope,
+                    format!("{word} is not a permission. Send permissions like runs:read in scope."),
+                );
+            }
         }
     }
     let held = match &exchange.subject {
@@ -142,7 +158,10 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthE
         None => exchange.access.bounds().unwrap_or(Permissions::ALL),
     };
     if let Some(more) = asked.each().find(|permission| !held.has(*permission)) {
-        return refuse(Code::InvalidScope, format!("{more} is more than what is exchanged carries"));
+        return refuse(
+            Code::InvalidScope,
+            format!("The token or identity that is exchanged does not have {more}. Leave it out of scope."),
+        );
     }
     Ok(Some(asked))
 }
@@ -174,13 +193,16 @@ async fn session(
     let Some((uid, key)) = client(headers, form)? else {
         return refuse(
             Code::InvalidClient,
-            "authenticate with the service account's UID and one of its keys",
+            "Authenticate with the UID of a service account and one of its API keys.",
         );
     };
     let key = (key.kind() == TokenKind::ServiceAccount).then_some(key);
     let bearer = look(app, facts, key, Code::InvalidClient).await?;
     if bearer.principal.id() != uid {
-        return refuse(Code::InvalidClient, "the UID and the key do not belong to one service account");
+        return refuse(
+            Code::InvalidClient,
+            "The UID and the API key do not belong to the same service account.",
+        );
     }
     app.verifier.usage.record(&bearer, None, None);
     Ok(exchange(&bearer))
@@ -197,18 +219,21 @@ async fn narrowed(
     let presented = needed(form, "subject_token")?;
     let kind = needed(form, "subject_token_type")?;
     if kind != ACCESS_TOKEN {
-        return refuse(Code::InvalidRequest, format!("subject_token_type must be {ACCESS_TOKEN}"));
+        return refuse(Code::InvalidRequest, format!("Send {ACCESS_TOKEN} as subject_token_type."));
     }
     if once(form, "requested_token_type")?.is_some_and(|kind| kind != ACCESS_TOKEN) {
-        return refuse(Code::InvalidRequest, format!("requested_token_type must be {ACCESS_TOKEN}"));
+        return refuse(Code::InvalidRequest, format!("Send {ACCESS_TOKEN} as requested_token_type."));
     }
     if once(form, "actor_token")?.is_some() || once(form, "actor_token_type")?.is_some() {
-        return refuse(Code::InvalidRequest, "actor tokens are not taken: nobody acts for another here");
+        return refuse(
+            Code::InvalidRequest,
+            "Leave out actor_token and actor_token_type. Delegation is not supported.",
+        );
     }
     if form.all("audience").chain(form.all("resource")).any(|target| !target.is_empty()) {
         return refuse(
             Code::InvalidTarget,
-            "access tokens are not bound to one service: leave audience and resource out",
+            "Leave out audience and resource. Access tokens are not bound to one service.",
         );
     }
     let bearer = look(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
@@ -235,16 +260,17 @@ async fn federated(
         [] => {
             let (issuer, audience) = pair;
             let mut text =
-                format!("no identity provider has the issuer {issuer} and the audience {audience}");
+                format!("No identity provider has the issuer {issuer} and the audience {audience}");
             if at.is_some() || named.is_some() {
                 text.push_str(" in the organization that the request names");
             }
+            text.push('.');
             return refuse(Code::InvalidGrant, text);
         }
         [..] => {
             return refuse(
                 Code::InvalidGrant,
-                "several organizations trust this issuer and audience: name yours in organization",
+                "Several organizations trust this issuer and audience. Name yours in organization.",
             );
         }
     };
@@ -301,13 +327,16 @@ fn matching(
     });
     let Some(account) = candidates.pop() else {
         let text = format!(
-            "no active service account has the subject {} and conditions that hold",
+            "No active service account has the subject {} and conditions that match.",
             proven.subject()
         );
         return refuse(Code::InvalidGrant, text);
     };
     if !candidates.is_empty() {
-        return refuse(Code::InvalidGrant, "several service accounts fit: name one by its UID in client_id");
+        return refuse(
+            Code::InvalidGrant,
+            "Several service accounts match. Name one by its UID in client_id.",
+        );
     }
     Ok(account)
 }

@@ -33,10 +33,7 @@ async fn revoke(
     // RFC 7009, 2.2: what is no token, or no longer, is as good as revoked.
     let Some(value) = PlainToken::parse(&text) else { return Ok(StatusCode::OK) };
     if value.kind() == TokenKind::ServiceSecret {
-        return refuse(
-            Code::UnsupportedTokenType,
-            "service secrets are revoked in the console or by the API",
-        );
+        return refuse(Code::UnsupportedTokenType, "Revoke service secrets in the console or with the API.");
     }
     let actor = Actor::program(&facts, ActorKind::Nobody, String::new(), "who has the token".to_owned());
     let mut change = Change::begin(&app.context, &actor, None).await?;

@@ -17,6 +17,7 @@ use crate::identity_providers::store as providers;
 use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
+use crate::platform::text::{choose_of_organization, enter_to_confirm};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::principals::of_account;
@@ -138,7 +139,7 @@ async fn bind_identity(
     let provider = found.map_err(|error| match error {
         Error::NotFound => Error::Invalid(ValidationErrors::one(
             "identity.provider",
-            "is not an identity provider of this organization",
+            choose_of_organization("identity provider"),
         )),
         other => other,
     })?;
@@ -147,7 +148,7 @@ async fn bind_identity(
         && !claims.iter().any(|claim| identity.conditions.contains_key(*claim))
     {
         let message = format!(
-            "must name whose jobs they are: everybody can use this issuer. Add one of {}, or an exact subject",
+            "Everybody can use this issuer. Name whose jobs they are: add one of {}, or enter an exact subject.",
             claims.join(", ")
         );
         return Err(Error::Invalid(ValidationErrors::one("identity.conditions", message)));
@@ -168,7 +169,7 @@ async fn visible_team(
 ) -> Result<Team> {
     let found = teams::store::find(change.tx(), caller.organization.id, named).await;
     found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|error| match error {
-        Error::NotFound => Error::Invalid(ValidationErrors::one(field, "is not a team of this organization")),
+        Error::NotFound => Error::Invalid(ValidationErrors::one(field, choose_of_organization("team"))),
         other => other,
     })
 }
@@ -242,7 +243,7 @@ pub async fn edit(
     let fresh = input.version.is_none_or(|version| version == account.version);
     if !fresh || !store::update(&mut change, &account, &checked, default_team, into, &anchor).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this account meanwhile: it is now “{}” with the role {}. Look at it again, then save.",
+            "Someone else has changed this account. It is now “{}” with the role {}. Check it, then save again.",
             account.name,
             caller.organization.sets.name(&account.role)
         )));
@@ -302,7 +303,7 @@ pub async fn delete(
     if typed.is_some_and(|typed| typed.trim() != account.name) {
         return Err(Error::Invalid(ValidationErrors::one(
             "confirm",
-            format!("must be the account's name: {}", account.name),
+            enter_to_confirm("service account", &account.name),
         )));
     }
     let now = change.now;

@@ -63,7 +63,7 @@ pub async fn add_key(
     let (mut change, caller, account) = managed(context, caller, named).await?;
     if account.authentication == Authentication::Federated {
         return Err(Error::conflict(
-            "A federated account has no keys: its identity provider vouches for it.",
+            "A federated account cannot have API keys. It signs in through its identity provider.",
         ));
     }
     let mut mistakes = ValidationErrors::default();

@@ -8,7 +8,7 @@ use crate::access::{
     AccountOwner, Guarded, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, knows_team,
 };
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
-use crate::platform::text::{UpTo, multiline_text, name, string_enum};
+use crate::platform::text::{UpTo, choose, multiline_text, name, name_of, string_enum};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::{Effect, OrganizationFacts};
 use crate::teams::model::{SECRET_TEAM, role};
@@ -306,21 +306,21 @@ impl IdentityInput {
         let before = mistakes.all().len();
         let provider = self.provider.trim().to_owned();
         if provider.is_empty() {
-            mistakes.add("identity.provider", "is needed");
+            mistakes.add("identity.provider", choose("identity provider"));
         }
         // Told by conditions alone, as CI systems are whose subject changes with every branch.
         let by_conditions = self.subject.trim().is_empty() && !self.conditions.is_empty();
         let subject = if by_conditions {
             Some(String::new())
         } else {
-            mistakes.check("identity.subject", name(&self.subject))
+            mistakes.check("identity.subject", name_of("subject", &self.subject))
         };
         if self.conditions.len() > 20 {
-            mistakes.add("identity.conditions", "may be at most 20");
+            mistakes.add("identity.conditions", "Enter at most 20 conditions.");
         }
         let starred = |text: &str| text.contains('*');
         if starred(&self.subject) || self.conditions.values().any(|value| starred(value)) {
-            let message = "is compared as it stands: “*” stands for nothing else. Leave the subject out and name conditions";
+            let message = "Remove “*”, which is not a wildcard here. Leave the subject empty and enter conditions instead.";
             mistakes.add("identity.subject", message);
         }
         let mut conditions = BTreeMap::new();
@@ -329,10 +329,10 @@ impl IdentityInput {
             if matches!(claim, "" | "iss" | "sub" | "aud" | "exp" | "nbf" | "iat") {
                 mistakes.add(
                     "identity.conditions",
-                    format!("“{claim}” cannot be a condition: name another claim, like repository"),
+                    format!("“{claim}” cannot be a condition. Use another claim, like repository."),
                 );
             }
-            if let Some(value) = mistakes.check("identity.conditions", name(value)) {
+            if let Some(value) = mistakes.check("identity.conditions", name_of("condition value", value)) {
                 conditions.insert(claim.to_owned(), value);
             }
         }
@@ -414,18 +414,26 @@ impl NewAccount {
     pub fn check(&self, organization: &OrganizationFacts, now: Timestamp) -> Result<CheckedAccount> {
         let mut mistakes = ValidationErrors::default();
         let checked_name = mistakes.check("name", name(&self.name));
-        let description = mistakes.check("description", multiline_text(&self.description, 500));
-        let comment = mistakes.check("comment", multiline_text(&self.comment, 2000));
+        let description =
+            mistakes.check("description", multiline_text("description", &self.description, 500));
+        let comment = mistakes.check("comment", multiline_text("comment", &self.comment, 2000));
         let scope: Option<Scope> = mistakes.check("scope", self.scope.parse());
         let (field, team, other, refused) = match scope {
             Some(Scope::Team) => ("team", &self.team, &self.default_team, "default_team"),
             _ => ("default_team", &self.default_team, &self.team, "team"),
         };
         if scope.is_some() && team.trim().is_empty() {
-            mistakes.add(field, "is needed");
+            mistakes.add(field, choose(&field.replace('_', " ")));
         }
         if scope.is_some() && !other.trim().is_empty() {
-            mistakes.add(refused, format!("does not go with scope {}", self.scope));
+            mistakes.add(
+                refused,
+                format!(
+                    "Leave the {} empty. It does not apply to the scope “{}”.",
+                    refused.replace('_', " "),
+                    self.scope
+                ),
+            );
         }
         let role = mistakes.check("role", role(&organization.sets, &self.role));
         let expires_at = check_end(&mut mistakes, "expires_at", &self.lifetime, now).flatten();
@@ -550,9 +558,12 @@ impl AccountEdit {
         let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
         let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", name(&or(&self.name, &account.name)));
-        let description =
-            mistakes.check("description", multiline_text(&or(&self.description, &account.description), 500));
-        let comment = mistakes.check("comment", multiline_text(&or(&self.comment, &account.comment), 2000));
+        let description = mistakes.check(
+            "description",
+            multiline_text("description", &or(&self.description, &account.description), 500),
+        );
+        let comment =
+            mistakes.check("comment", multiline_text("comment", &or(&self.comment, &account.comment), 2000));
         let role = match &self.role {
             Some(text) if *text != account.role => mistakes.check("role", role(sets, text)),
             _ => Some(account.role.clone()),
@@ -573,15 +584,15 @@ impl AccountEdit {
             (Scope::Team, Some(Scope::Organization)) => {
                 mistakes.add(
                     "scope",
-                    "cannot become organization: its keys would reach the projects of every team. \
-                     Create another account with that scope",
+                    "Keep the scope “team”. With the scope “organization”, existing keys would get access to the projects \
+                     of every team. Create another account with that scope.",
                 );
                 None
             }
             (Scope::Organization, Some(Scope::Team)) => {
                 let team = self.team.as_deref().unwrap_or_default().trim().to_owned();
                 if team.is_empty() {
-                    mistakes.add("team", "is needed");
+                    mistakes.add("team", choose("team"));
                 }
                 Some(team)
             }
@@ -589,14 +600,15 @@ impl AccountEdit {
         };
         let stays = |team: &Option<String>, was: &Option<String>| team.is_none() || team == was;
         if into_team.is_none() && !stays(&self.team, &account.team) {
-            mistakes.add("team", "cannot change: create another account there");
+            mistakes.add("team", "Keep the team. To use another one, create another account there.");
         }
         if self.default_team.is_some() && (account.scope == Scope::Team || into_team.is_some()) {
-            mistakes.add("default_team", "does not go with scope team");
+            mistakes
+                .add("default_team", "Leave the default team empty. It does not apply to the scope “team”.");
         }
         let identity = match &self.identity {
             Some(_) if account.authentication == Authentication::ApiKey => {
-                mistakes.add("identity", "does not go with API keys");
+                mistakes.add("identity", "Leave the identity empty. This account uses API keys.");
                 None
             }
             Some(identity) => identity.check(&mut mistakes),

@@ -125,7 +125,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Q
     };
     if !choices.any() {
         return Err(Error::Forbidden(
-            "Owners make service accounts of the organization, team admins those of their team. Ask one of them."
+            "Owners can create service accounts of the organization, and team admins those of their team. Ask one of them."
                 .to_owned(),
         ));
     }

@@ -9,7 +9,7 @@ use crate::platform::db::WriteProof;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::search::{self, Entry, Indexed, Place, Search, Searched};
-use crate::platform::text::casefold;
+use crate::platform::text::{casefold, taken};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
@@ -348,7 +348,7 @@ pub(super) async fn insert(
 }
 
 fn name_is_taken(error: sqlx::Error) -> Error {
-    Error::unique(error, "name", "is taken by another service account of this organization")
+    Error::unique(error, "name", &taken("name", "service account of this organization"))
 }
 
 /// Writes an edit over the version that was read; false if another came first.

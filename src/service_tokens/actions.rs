@@ -4,12 +4,15 @@ use serde_json::json;
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, ServiceTokens, Where};
 use super::store::{self, Filter};
-use crate::access::{Level, PermissionSet, Permit, ProjectFacts, TokenKind, authorize_read, authorize_write};
+use crate::access::{
+    Level, PermissionSet, Permit, Policy, ProjectFacts, TokenKind, authorize_read, authorize_write,
+};
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::grants::store as grants;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
+use crate::platform::text::choose;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::projects::store as projects;
@@ -52,10 +55,10 @@ async fn check(
     mistakes: &mut ValidationErrors,
 ) -> Result<Vec<Checked>> {
     if inputs.is_empty() {
-        mistakes.add("grants", "need at least one permission set");
+        mistakes.add("grants", "Choose at least one permission set.");
     }
     if inputs.len() > 20 {
-        mistakes.add("grants", "may be at most 20");
+        mistakes.add("grants", "Choose at most 20 permission sets.");
         return Ok(Vec::new());
     }
     let mut all: Vec<Checked> = Vec::new();
@@ -65,18 +68,18 @@ async fn check(
             Ok(set) => set,
             Err(message) => {
                 let empty = input.permission_set.trim().is_empty();
-                let message = if empty { "is needed".to_owned() } else { message };
-                mistakes.add(&field("permission_set"), message);
+                let message = if empty { choose("permission set") } else { message };
+                mistakes.add(&field("permission_set"), format!("Permission {}: {message}", place + 1));
                 continue;
             }
         };
         if !caller.organization.policy.carries(&set.slug) {
-            let message = format!("“{}” may not be carried by service tokens of this organization", set.name);
+            let message = Policy::not_carried(&set.name);
             mistakes.add(&field("permission_set"), message);
             continue;
         }
         if inputs[..place].iter().any(|before| before.permission_set.trim() == input.permission_set.trim()) {
-            let message = format!("“{}” is named twice: name its projects together", set.name);
+            let message = format!("“{}” is chosen twice. Choose all its projects in one place.", set.name);
             mistakes.add(&field("permission_set"), message);
             continue;
         }
@@ -88,18 +91,22 @@ async fn check(
             Where::These(slugs) => slugs,
         };
         if set.level == Level::Organization {
-            let message = format!("“{}” holds for all projects only", set.name);
+            let message = format!("“{}” applies to all projects only. Choose all projects.", set.name);
             mistakes.add(&field("projects"), message);
         }
         if slugs.is_empty() {
-            mistakes.add(&field("projects"), "need at least one; or choose all projects");
+            let message = format!("Choose at least one project for “{}”, or choose all projects.", set.name);
+            mistakes.add(&field("projects"), message);
         }
         for slug in slugs {
             let found = projects::find(change.tx(), caller.organization.id, slug.trim()).await;
             match found.and_then(|project| authorize_read(&caller.subject, project)) {
                 Ok(project) => all.push((set.clone(), Some((project.facts(), project.slug)))),
                 Err(Error::NotFound | Error::Forbidden(_)) => {
-                    mistakes.add(&field("projects"), format!("“{slug}” is not a project that you reach"));
+                    mistakes.add(
+                        &field("projects"),
+                        format!("Choose projects that you have access to. “{slug}” is not one."),
+                    );
                 }
                 Err(error) => return Err(error),
             }
@@ -188,7 +195,7 @@ pub async fn edit(
 ) -> Result<Listed> {
     let (mut change, caller, permit, was) = managed(context, caller, id).await?;
     if was.token.revoked_at.is_some() {
-        return Err(Error::conflict("This token is revoked. Make a new one."));
+        return Err(Error::conflict("This token is revoked. Create a new one."));
     }
     let token = &was.token;
     let mut mistakes = ValidationErrors::default();
@@ -264,7 +271,7 @@ pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Li
 /// ended; [`Error::Invalid`] for none or more than a page.
 pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Listed>> {
     if ids.is_empty() || ids.len() > 50 {
-        return Err(Error::Invalid(ValidationErrors::one("token", "choose 1 to 50 tokens")));
+        return Err(Error::Invalid(ValidationErrors::one("token", "Choose 1 to 50 tokens.")));
     }
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;

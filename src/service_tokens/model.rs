@@ -70,7 +70,7 @@ impl<'de> Deserialize<'de> for Where {
         match Form::deserialize(deserializer) {
             Ok(Form::Word(word)) if word == "all" => Ok(Self::All),
             Ok(Form::Slugs(slugs)) => Ok(Self::These(slugs)),
-            _ => Err(serde::de::Error::custom("must be \"all\" or a list of projects' slugs")),
+            _ => Err(serde::de::Error::custom("Send “all” or a list of project slugs.")),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::id::{ServiceId, TokenId};
-use crate::platform::text::casefold;
+use crate::platform::text::{casefold, enter_to_confirm};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
@@ -108,7 +108,7 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == service.version);
     if !fresh || !store::update(change.tx(), &service, &checked, disabled_at).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this service meanwhile: it is now “{}”. Look at it again, then save.",
+            "Someone else has changed this service. It is now “{}”. Check it, then save again.",
             service.name
         )));
     }
@@ -125,7 +125,7 @@ pub async fn edit(
 pub async fn delete(context: &Context, caller: &Caller, id: &str, typed: Option<&str>) -> Result<Service> {
     let (mut change, service) = managed(context, caller, id).await?;
     if typed.is_some_and(|typed| typed.trim() != service.name) {
-        let message = format!("must be the service's name: {}", service.name);
+        let message = enter_to_confirm("service", &service.name);
         return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
     store::delete(change.tx(), &service).await?;
@@ -151,11 +151,11 @@ pub async fn add_secret(
     let unchanged =
         super::model::Checked { name: service.name.clone(), accepted_kinds: service.accepted_kinds.clone() };
     if !store::update(change.tx(), &service, &unchanged, service.disabled_at).await? {
-        return Err(Error::conflict("Somebody else changed this service meanwhile. Try again."));
+        return Err(Error::conflict("Someone else has changed this service. Try again."));
     }
     let secrets = tokens::of_service(change.tx(), service.id).await?;
     if secrets.iter().filter(|secret| secret.status(now) == Status::Active).count() >= 2 {
-        return Err(Error::conflict("A service has two secrets at most. Revoke the old one first."));
+        return Err(Error::conflict("A service can have at most two secrets. Revoke the old one first."));
     }
     let name = format!("Secret {} of {}", secrets.len() + 1, service.name);
     let secret = NewToken { name, ..NewToken::default() };

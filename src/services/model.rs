@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Resource, Target, TokenKind};
 use crate::platform::id::{OrganizationId, ServiceId};
-use crate::platform::text::{name, string_enum};
+use crate::platform::text::{name, one_of, string_enum};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::tokens::model::{HoldsTokens, TokenOwner};
 
@@ -165,15 +165,14 @@ impl NewService {
                     let known = TokenKind::PRESENTED.iter().copied().find(|kind| kind.word() == word);
                     let message = || {
                         let all: Vec<&str> = TokenKind::PRESENTED.iter().map(|kind| kind.word()).collect();
-                        format!("“{word}” is no kind of token: use {}", all.join(", "))
+                        format!("“{word}” is not a kind of token. {}", one_of(&all))
                     };
                     if let Some(kind) = mistakes.check("accepted_kinds", known.ok_or_else(message)) {
                         kinds.push(kind);
                     }
                 }
                 if words.is_empty() {
-                    mistakes
-                        .add("accepted_kinds", "need at least one: a service that accepts none has no use");
+                    mistakes.add("accepted_kinds", "Choose at least one kind of token.");
                 }
             }
         }
@@ -199,7 +198,7 @@ impl ServiceEdit {
             Some("active") => false,
             Some("disabled") => true,
             Some(_) => {
-                return Err(Error::Invalid(ValidationErrors::one("status", "must be active or disabled")));
+                return Err(Error::Invalid(ValidationErrors::one("status", one_of(&["active", "disabled"]))));
             }
         };
         let words = |kinds: Vec<TokenKind>| kinds.into_iter().map(|kind| kind.word().to_owned()).collect();

@@ -4,7 +4,7 @@ use super::model::{Checked, Service, Services};
 use crate::access::Permit;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ServiceId};
-use crate::platform::text::{casefold, contains_pattern};
+use crate::platform::text::{casefold, contains_pattern, taken};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
@@ -65,7 +65,7 @@ pub(super) async fn insert(
     .bind(now)
     .execute(tx, permit)
     .await
-    .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
+    .map_err(|error| Error::unique(error, "name", &taken("name", "service")))?;
     Ok(())
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn update(
         .bind(was.version)
         .execute(tx, was)
         .await
-        .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
+        .map_err(|error| Error::unique(error, "name", &taken("name", "service")))?;
     Ok(rows == 1)
 }
 

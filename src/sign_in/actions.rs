@@ -58,5 +58,5 @@ pub async fn sign_in(
         return Ok(person.id);
     }
     refused_sign_ins::record(&app.context, &Actor::anonymous(&request, ""), email, person.is_some()).await?;
-    Err(Error::Invalid(ValidationErrors::one("", "The email address or the password is not right.")))
+    Err(Error::Invalid(ValidationErrors::one("", "The email address or the password is wrong. Try again.")))
 }

@@ -193,7 +193,7 @@ async fn rotate(
     bearer: VerifiedToken,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
-    let no = "Only a service account key can renew itself, and only where its account allows it.";
+    let no = "Use an API key whose service account allows self-rotation.";
     let Principal::Machine(machine) = &bearer.principal else { return Err(Error::Forbidden(no.to_owned())) };
     let actor = bearer.actor();
     let mut change = Change::begin(&app.context, &actor, Some(machine.organization.id)).await?;
@@ -221,7 +221,10 @@ async fn rotate(
         Lifetime::Usual | Lifetime::Wrong(_) => false,
     };
     if let Some(most) = most.filter(|most| is_longer(*most)) {
-        let message = format!("may be at most {}: as long as the key was made for", most.rfc3339());
+        let message = format!(
+            "Choose an expiry of {} at the latest. A key cannot extend its own lifetime.",
+            most.rfc3339()
+        );
         return Err(Error::Invalid(ValidationErrors::one("expires_at", message)));
     }
     let policy = &machine.organization.policy;

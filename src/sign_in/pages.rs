@@ -76,7 +76,7 @@ async fn sign_in(
     let (email, next) = (form.text("email"), form.text("next"));
     let needs_https = needs_https(&app, &headers);
     if needs_https {
-        return Err(Error::Forbidden("Signing in needs HTTPS.".to_owned()));
+        return Err(Error::Forbidden("Signing in needs HTTPS. Open this page with https://.".to_owned()));
     }
     match actions::sign_in(&app, &request, &devices, &email, form.secret("password")).await {
         Ok(person) => {

@@ -10,6 +10,7 @@ use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::id::TeamId;
+use crate::platform::text::enter_to_confirm;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 
@@ -75,7 +76,7 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == team.version);
     if !fresh || !store::update(&mut change, &team, &checked).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this team meanwhile: it is now “{}”. Look at it again, then save.",
+            "Someone else has changed this team. It is now “{}”. Check it, then save again.",
             team.name
         )));
     }
@@ -99,10 +100,7 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
         return Err(Error::conflict("The owners team cannot be deleted."));
     }
     if typed.is_some_and(|typed| typed.trim() != team.name) {
-        return Err(Error::Invalid(ValidationErrors::one(
-            "confirm",
-            format!("must be the team's name: {}", team.name),
-        )));
+        return Err(Error::Invalid(ValidationErrors::one("confirm", enter_to_confirm("team", &team.name))));
     }
     let listed = |rows: Vec<(String,)>| rows.into_iter().map(|(name,)| name).collect::<Vec<_>>().join(", ");
     let accounts = store::tied_accounts(change.tx(), team.id).await?;
@@ -112,14 +110,14 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
         mistakes.add(
             "",
             format!(
-                "Service accounts belong to this team or work in it by default: {}. Delete them or move them first.",
+                "These service accounts have this team as their team or default team: {}. Delete or move them first.",
                 listed(accounts)
             ),
         );
     }
     if !projects.is_empty() {
         let names = listed(projects);
-        mistakes.add("", format!("Projects belong to this team: {names}. Delete them or move them first."));
+        mistakes.add("", format!("These projects belong to this team: {names}. Delete or move them first."));
     }
     if !mistakes.is_empty() {
         return Err(Error::Conflict(mistakes));
@@ -191,7 +189,9 @@ pub async fn remove_member(context: &Context, caller: &Caller, named: &str, pers
     let found = store::person(change.tx(), caller.organization.id, team.0.id, person).await?;
     let Some((id, username, _, Some(was))) = found else { return Err(Error::NotFound) };
     if team.0.is_owners && store::count_members(change.tx(), team.0.id).await? < 2 {
-        return Err(Error::conflict("The owners team keeps at least one member. Add another owner first."));
+        return Err(Error::conflict(
+            "The owners team must have at least one member. Add another owner first.",
+        ));
     }
     store::remove_member(change.tx(), &team, id).await?;
     let event = Event::new(Action::TeamMemberRemoved, "team", team.0.id, &team.0.name)

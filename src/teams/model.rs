@@ -209,19 +209,22 @@ impl NewTeam {
     /// again, and the owners team may be called what others may not.
     fn check_over(&self, team: Option<&Team>, sets: &Sets) -> Result<Checked> {
         let mut mistakes = ValidationErrors::default();
-        let unprivileged = |text: String| check_unprivileged(&text).map(|()| text);
+        let unprivileged =
+            |noun: &'static str| move |text: String| check_unprivileged(noun, &text).map(|()| text);
         let name = match team {
             Some(team) if team.name == self.name => Ok(team.name.clone()),
             Some(team) if team.is_owners => name(&self.name),
-            _ => name(&self.name).and_then(unprivileged),
+            _ => name(&self.name).and_then(unprivileged("name")),
         };
         let name = mistakes.check("name", name);
         let slug = match team {
             Some(team) => Some(team.slug.clone()),
-            None => mistakes.check("slug", slug(&self.slug).and_then(unprivileged)),
+            None => mistakes.check("slug", slug(&self.slug).and_then(unprivileged("slug"))),
         };
-        let description = mistakes
-            .check("description", multiline_text(self.description.as_deref().unwrap_or_default(), 500));
+        let description = mistakes.check(
+            "description",
+            multiline_text("description", self.description.as_deref().unwrap_or_default(), 500),
+        );
         let visibility =
             mistakes.check("visibility", self.visibility.as_deref().unwrap_or("visible").parse());
         let role = mistakes.check("role", role(sets, self.role.as_deref().unwrap_or("member")));

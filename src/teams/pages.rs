@@ -181,9 +181,12 @@ async fn add(
             return Ok(redirect(&address(&caller, &format!("/{team}/members"))));
         }
         // The team was seen before, so what is not found is the person.
-        Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => Error::Invalid(
-            ValidationErrors::one("person", "is nobody in this organization; invite them first"),
-        ),
+        Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => {
+            Error::Invalid(ValidationErrors::one(
+                "person",
+                "Enter the username or email address of a person in this organization. Invite other people first.",
+            ))
+        }
         Err(error) => error,
     };
     let (status, mistakes) = refused(error)?;

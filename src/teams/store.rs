@@ -6,7 +6,7 @@ use crate::audit::Change;
 use crate::directory::store::set_team_member;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::text::contains_pattern;
+use crate::platform::text::{contains_pattern, taken};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Tx, sql};
 use crate::principals::Effect;
@@ -108,9 +108,7 @@ pub(super) async fn insert(
         .bind(change.now);
     let effect = Effect::Principal(PrincipalId::Team(id));
     change
-        .write_unique(permit, effect, statement, |error| {
-            Error::unique(error, "slug", "is taken by another team")
-        })
+        .write_unique(permit, effect, statement, |error| Error::unique(error, "slug", &taken("slug", "team")))
         .await?;
     Ok(())
 }

@@ -97,7 +97,7 @@ async fn generate(
 ) -> Result<Response> {
     // A form that was left open does not replace a token that came meanwhile.
     let done = if token::get(&app.context, &caller, &named).await?.1.is_some() {
-        Err(Error::conflict("The team has a token meanwhile. Regenerate it if it is lost."))
+        Err(Error::conflict("The team already has a token. Regenerate it if its value is lost."))
     } else {
         let delivery = SecretDelivery::page(&caller.signed_in.session)?;
         token::generate(&app.context, &caller, &named, &renewal(&form, app.context.clock.now()), &delivery)

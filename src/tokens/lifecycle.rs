@@ -125,7 +125,7 @@ pub async fn rotate(
     let is_current = store::lock_current(change.tx(), token.id, presented).await?;
     if !is_current && !repeats_rotation(change, token).await? {
         return Err(Error::conflict(
-            "This value has been replaced by a newer one. Use the new value; if it is lost, regenerate the key.",
+            "This value has been replaced by a newer one. Use the new value. If it is lost, regenerate the key.",
         ));
     }
     regenerate(change, holder, token, renewal, policy, delivery).await
@@ -156,7 +156,7 @@ async fn renew(
     let now = change.now;
     let (expires_at, overlap) = renewal.check(token, policy, holder.kind(), now)?;
     if !store::renew(change, holder.proof(), token.effect(), token.id, expires_at).await? {
-        return Err(Error::conflict("This token is revoked. Make a new one."));
+        return Err(Error::conflict("This token is revoked. Create a new one."));
     }
     Ok(Some((expires_at, overlap)))
 }
@@ -186,7 +186,7 @@ async fn new_value(
 /// [`Error::Conflict`] when there is none; when the database cannot.
 pub async fn stop_old(mut change: Change<'_>, proof: Authorized, token: &Token) -> Result<()> {
     if store::end_overlap(change.tx(), proof, token.id).await? == 0 {
-        return Err(Error::conflict("The old value has stopped already."));
+        return Err(Error::conflict("The old value no longer works."));
     }
     let before = json!({ "hint": token.previous_hint });
     change.invalidates_token(token.id);
@@ -224,7 +224,7 @@ pub async fn revoke(mut change: Change<'_>, proof: Authorized, token: &Token) ->
 pub async fn end(change: &mut Change<'_>, proof: Authorized, token: &Token) -> Result<Event> {
     let now = change.now;
     if !store::revoke(change.tx(), proof, token.id, now).await? {
-        return Err(Error::conflict("This token is revoked already."));
+        return Err(Error::conflict("This token is already revoked."));
     }
     let before = json!({ "kind": token.kind, "hint": token.hint, "status": token.status(now) });
     Ok(Event::new(Action::TokenRevoked, "token", token.id, &token.name).before(before))
@@ -245,7 +245,7 @@ pub async fn describe(
     let fresh = version.is_none_or(|version| version == token.version);
     if !fresh || !store::describe(change, proof, token, to).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this token meanwhile: it is now “{}”. Look at it again, then save.",
+            "Someone else has changed this token. It is now “{}”. Check it, then save again.",
             token.name
         )));
     }

@@ -400,7 +400,8 @@ impl TokenInput {
     ) -> Option<NewToken> {
         let field = |field: &str| format!("{prefix}{field}");
         let name = mistakes.check(&field("name"), name(&self.name));
-        let description = mistakes.check(&field("description"), multiline_text(&self.description, 500));
+        let description =
+            mistakes.check(&field("description"), multiline_text("description", &self.description, 500));
         let expires_at = check_lifetime(mistakes, &field("expires_at"), &self.lifetime, of, now);
         let addresses =
             mistakes.check(&field("allowed_addresses"), IpAllowList::parse(&self.allowed_addresses));
@@ -526,9 +527,14 @@ pub fn check_lifetime(
         Lifetime::UntilDay(end) if *end > now && most.is_none_or(|most| *end < most.plus(DAY)) => {
             return Some(Some(most.map_or(*end, |most| most.min(*end))));
         }
-        Lifetime::Until(end) | Lifetime::UntilDay(end) if *end <= now => "must lie in the future".to_owned(),
+        Lifetime::Until(end) | Lifetime::UntilDay(end) if *end <= now => {
+            "Choose an expiry date in the future.".to_owned()
+        }
         Lifetime::Endless | Lifetime::Until(_) | Lifetime::UntilDay(_) => {
-            format!("may be at most {} days from now: the organization limits it", rule.max_days.unwrap_or(0))
+            format!(
+                "Choose an expiry date at most {} days from now. The policy of the organization allows no more.",
+                rule.max_days.unwrap_or(0)
+            )
         }
         Lifetime::Wrong(message) => message.clone(),
     };
@@ -599,7 +605,7 @@ pub fn chosen(choice: &str, date: &str, now: Timestamp) -> Lifetime {
         },
         days => match days.parse::<u32>() {
             Ok(days) if days > 0 && days <= 3650 => Lifetime::Until(now.plus(days * DAY)),
-            _ => Lifetime::Wrong("must be one of the choices".to_owned()),
+            _ => Lifetime::Wrong("Choose one of the lifetimes in the list.".to_owned()),
         },
     }
 }

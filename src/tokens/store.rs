@@ -64,7 +64,7 @@ pub(super) async fn insert(
     .bind(token.parent);
     change
         .write_unique(&holder.proof(), holder.effect(id, token.permissions), statement, |error| {
-            Error::unique(error, "", "It has a token already. Regenerate that one.")
+            Error::unique(error, "", "There is already a token. Regenerate it if its value is lost.")
         })
         .await?;
     Ok(())

@@ -50,34 +50,38 @@ impl Presented {
     /// A sentence: what is wrong with it.
     pub fn read(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST {
-            return Err(format!("the assertion is longer than {} KB", LONGEST / 1024));
+            return Err(format!("The assertion is longer than {} KB. Send a shorter one.", LONGEST / 1024));
         }
         let parts: Vec<&str> = text.split('.').collect();
         let [header, claims, _] = parts.as_slice() else {
-            return Err("the assertion is no signed JWT: three parts with dots between".to_owned());
+            return Err(
+                "The assertion is not a signed JWT. Send three parts with dots between them.".to_owned()
+            );
         };
-        let header = object(header).ok_or("the header of the assertion is no JSON object")?;
-        let claims = object(claims).ok_or("the claims of the assertion are no JSON object")?;
+        let header = object(header).ok_or("The header of the assertion is not a JSON object.")?;
+        let claims = object(claims).ok_or("The claims of the assertion are not a JSON object.")?;
         for name in ["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip", "enc"] {
             if header.contains_key(name) {
-                return Err(format!("the header of the assertion has “{name}”, which is not taken"));
+                return Err(format!(
+                    "The header of the assertion has “{name}”, which is not supported. Leave it out."
+                ));
             }
         }
         let alg = header.get("alg").and_then(Value::as_str).unwrap_or_default();
         let algorithm = SignatureAlgorithm::find(alg).ok_or_else(|| {
             let known = SignatureAlgorithm::names();
-            format!("the assertion is signed with “{alg}”; only public keys are taken: {known}")
+            format!("The assertion is signed with “{alg}”. Sign it with an algorithm that uses public keys: {known}.")
         })?;
         if let Some(kind) = header.get("typ") {
             let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
             if !matches!(kind.trim_start_matches("application/"), "jwt" | "at+jwt") {
-                return Err(format!("the assertion is a “{kind}”, not a JWT"));
+                return Err(format!("The assertion is of the type “{kind}”. Send one of the type “JWT”."));
             }
         }
         let kid = match header.get("kid") {
             None => None,
             Some(Value::String(kid)) => Some(kid.clone()),
-            Some(_) => return Err("“kid” of the assertion is no text".to_owned()),
+            Some(_) => return Err("“kid” in the header of the assertion must be a string.".to_owned()),
         };
         Ok(Self { text: text.to_owned(), algorithm, kid, claims })
     }
@@ -99,7 +103,7 @@ impl Presented {
         match self.claims.get("aud") {
             Some(Value::Array(all)) => match all.as_slice() {
                 [Value::String(one)] => Ok(one),
-                _ => Err("“aud” of the assertion must be one audience".to_owned()),
+                _ => Err("“aud” of the assertion must name one audience.".to_owned()),
             },
             _ => text(&self.claims, "aud"),
         }
@@ -119,9 +123,9 @@ impl Presented {
         let verifies = |key: &VerificationKey| key.verifies(message.as_bytes(), signature, self.algorithm);
         match verifier.issuers.check(&verifier.outbound, self.issuer()?, wanted, now, verifies).await? {
             Signed::Verified => Ok(Proven { claims: self.claims }),
-            Signed::Wrongly => Err("the assertion's signature is wrong".to_owned()),
+            Signed::Wrongly => Err("The signature of the assertion is wrong.".to_owned()),
             Signed::Unknown => {
-                Err("the assertion is signed with a key that its issuer does not publish".to_owned())
+                Err("The assertion is signed with a key that its issuer does not publish.".to_owned())
             }
         }
     }
@@ -175,8 +179,8 @@ impl Proven {
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
     match claims.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        Some(_) => Err(format!("“{name}” of the assertion must be text")),
-        None => Err(format!("the assertion has no “{name}”")),
+        Some(_) => Err(format!("“{name}” of the assertion must be a string that is not empty.")),
+        None => Err(format!("The assertion has no “{name}”.")),
     }
 }
 
@@ -184,8 +188,8 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, Strin
 fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_i64().filter(|seconds| (0..1 << 40).contains(seconds));
-    let seconds =
-        seconds.ok_or_else(|| format!("“{name}” of the assertion must be whole seconds since 1970"))?;
+    let seconds = seconds
+        .ok_or_else(|| format!("“{name}” of the assertion must be a whole number of seconds since 1970."))?;
     Ok(Some(Timestamp::from_micros(seconds * 1_000_000)))
 }
 
@@ -195,17 +199,21 @@ fn check(claims: &Map<String, Value>, now: Timestamp) -> Result<(), String> {
     if claims.contains_key("jti") {
         text(claims, "jti")?;
     }
-    let needed = |name: &str| moment(claims, name)?.ok_or_else(|| format!("the assertion has no “{name}”"));
+    let needed = |name: &str| moment(claims, name)?.ok_or_else(|| format!("The assertion has no “{name}”."));
     let (end, issued) = (needed("exp")?, needed("iat")?);
     if end <= now {
-        return Err("the assertion has expired".to_owned());
+        return Err("The assertion has expired. Request a new one.".to_owned());
     }
     if end > now.plus(AHEAD) {
-        return Err("“exp” of the assertion lies more than a day ahead".to_owned());
+        return Err(
+            "“exp” of the assertion is more than a day ahead. Request one that expires sooner.".to_owned()
+        );
     }
     for (name, at) in [("iat", Some(issued)), ("nbf", moment(claims, "nbf")?)] {
         if at.is_some_and(|at| at > now.plus(SKEW)) {
-            return Err(format!("“{name}” of the assertion lies ahead: compare the clocks"));
+            return Err(format!(
+                "“{name}” of the assertion is in the future. Compare the clocks of the two machines."
+            ));
         }
     }
     Ok(())

@@ -89,7 +89,7 @@ pub async fn envelope(State(context): State<Context>, mut request: Request, next
     async move {
         let has_long_part = request.uri().path().split('/').any(|part| part.len() > MAX_VALUE_BYTES);
         let response = if has_long_part {
-            let message = format!("A part of this address is longer than {MAX_VALUE_BYTES} bytes.");
+            let message = format!("Shorten every part of the path to at most {MAX_VALUE_BYTES} bytes.");
             Error::Invalid(ValidationErrors::one("", message)).into_response()
         } else {
             next.run(request).await
@@ -112,7 +112,7 @@ fn failure(response: &mut Response) -> Option<Failure> {
     let status = response.status();
     if response.extensions().get::<csrf::ProtectionError>().is_some() {
         return Some(Failure::Ours(Error::Forbidden(
-            "This form was sent from another site, so it was not taken.".to_owned(),
+            "This form was sent from another site. Open it on this site and send it again.".to_owned(),
         )));
     }
     if response.extensions().get::<CustomBody>().is_some() {
@@ -183,6 +183,12 @@ fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Res
         Failure::Ours(error) => (status(error), detail(error)),
         Failure::Foreign(status) => (*status, Cow::Borrowed(foreign(*status))),
     };
+    let detail = match status {
+        StatusCode::NOT_FOUND if !speaks_json => {
+            Cow::Borrowed("This page does not exist, or you do not have access to it.")
+        }
+        _ => detail,
+    };
     if let Failure::Ours(Error::Internal(cause)) = failure {
         tracing::error!(%cause, id, "internal error");
     }
@@ -211,7 +217,7 @@ fn render(failure: &Failure, speaks_json: bool, id: &str, was: &Response) -> Res
         Failure::Ours(Error::Unauthenticated { presented }) => {
             // RFC 6750, 3: the error is named only to who presented something.
             let challenge = if *presented {
-                "Bearer realm=\"tessera\", error=\"invalid_token\", error_description=\"The token is not valid\""
+                "Bearer realm=\"tessera\", error=\"invalid_token\", error_description=\"The token is not valid.\""
             } else {
                 "Bearer realm=\"tessera\""
             };
@@ -241,9 +247,11 @@ fn detail(error: &Error) -> Cow<'_, str> {
             text
         }
         Error::NotFound => foreign(StatusCode::NOT_FOUND),
-        Error::Unauthenticated { presented: false } => "Send a token: Authorization: Bearer <token>.",
+        Error::Unauthenticated { presented: false } => {
+            "Send a token in the header “Authorization: Bearer <token>”."
+        }
         Error::Unauthenticated { presented: true } => {
-            "The token is not valid: it is unknown, has expired, or was revoked, or its account was \
+            "The token is not valid. It is unknown, has expired or was revoked, or its account was \
              disabled or deleted."
         }
         Error::SignInFirst { .. } => "Sign in first.",
@@ -251,10 +259,7 @@ fn detail(error: &Error) -> Cow<'_, str> {
             return Cow::Owned(format!("Too many requests. Try again in {} s.", seconds(*retry_after)));
         }
         Error::Busy { retry_after } => {
-            return Cow::Owned(format!(
-                "Too many requests of this kind wait already. Try again in {} s.",
-                seconds(*retry_after)
-            ));
+            return Cow::Owned(format!("The server is busy. Try again in {} s.", seconds(*retry_after)));
         }
         Error::Internal(_) => foreign(StatusCode::INTERNAL_SERVER_ERROR),
     })
@@ -262,14 +267,14 @@ fn detail(error: &Error) -> Cow<'_, str> {
 
 fn foreign(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::NOT_FOUND => "There is nothing here, or nothing that you may see.",
-        StatusCode::METHOD_NOT_ALLOWED => "This address does not take that method.",
-        StatusCode::PAYLOAD_TOO_LARGE => "That is more than is taken here.",
+        StatusCode::NOT_FOUND => "This does not exist, or you do not have access to it.",
+        StatusCode::METHOD_NOT_ALLOWED => "This path does not support the method of the request.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is too large. Send a shorter one.",
         status if status.is_server_error() => {
-            "Something went wrong on our side. Nothing was half done. The operator finds the cause in the \
-             log under the request's id."
+            "Something went wrong on the server. Try again later. The operator can find the cause in the \
+             log by the ID of this request."
         }
-        _ => "The request was refused.",
+        _ => "The server cannot process this request.",
     }
 }
 

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::body;
 use super::query_filter::QueryFilter;
 use crate::platform::secret::Secret;
+use crate::platform::text::one_of;
 use crate::platform::{Error, Result, ValidationErrors};
 
 /// The fields of a submitted form, in their order. Wiped on drop, because some
@@ -65,7 +66,7 @@ impl Form {
         for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
             let text = self.text(filter.name);
             if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
-                mistakes.add(filter.name, format!("must be one of: {}", filter.words.join(", ")));
+                mistakes.add(filter.name, one_of(filter.words));
             }
         }
         mistakes.none()
@@ -89,7 +90,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Error::Malformed("Send a form: application/x-www-form-urlencoded.".to_owned()));
+            return Err(Error::Malformed(
+                "Send a form with Content-Type: application/x-www-form-urlencoded.".to_owned(),
+            ));
         }
         Ok(Self::parse(&body::read(request.into_body()).await?))
     }
@@ -121,7 +124,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
         for (name, _) in query.0.pairs().filter(|(name, value)| name.len().max(value.len()) > MAX_VALUE_BYTES)
         {
             let name: String = name.chars().take(64).collect();
-            mistakes.add(&name, format!("may have at most {MAX_VALUE_BYTES} bytes"));
+            mistakes.add(&name, format!("Shorten this value to at most {MAX_VALUE_BYTES} bytes."));
         }
         mistakes.none()?;
         Ok(query)
