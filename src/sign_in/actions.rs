@@ -51,12 +51,12 @@ pub async fn sign_in(
     let fits = throttle::verify(&app.authenticator, &attempt, password, hash).await?;
     if let Some(row) = row.filter(|_| fits) {
         let person = Person { id: row.id, username: row.username, email: row.email, name: row.name };
-        let actor = Actor::person(&request, person.id, &person.name);
+        let actor = Actor::person(request, person.id, &person.name);
         let mut change = Change::begin(&app.context, &actor, None).await?;
         change.no_invalidation();
         change.commit(Event::new(Action::SignedIn, "person", person.id, &person.username)).await?;
         return Ok(person.id);
     }
-    refused_sign_ins::record(&app.context, &Actor::anonymous(&request, ""), email, person.is_some()).await?;
+    refused_sign_ins::record(&app.context, &Actor::anonymous(request, ""), email, person.is_some()).await?;
     Err(Error::Invalid(ValidationErrors::one("", "The email address or the password is wrong. Try again.")))
 }
