@@ -1,4 +1,7 @@
-//! Personal tokens for people.
+//! Console pages of personal tokens: the list, the form, and the pages to show, regenerate and revoke a
+//! token.
+//!
+//! The handlers call `tokens` and render the shared pages of [`crate::tokens`].
 
 use askama::Template;
 use axum::Router;
@@ -27,7 +30,7 @@ use crate::ui::{Layout, page, refused};
 
 const BASE: &str = "/account/tokens";
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/account/tokens";
     let one = "/account/tokens/{tok}";

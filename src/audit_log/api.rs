@@ -1,4 +1,4 @@
-//! The audit log for programs.
+//! API of the audit log. The handler calls the same function in `actions` as the page.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -31,7 +31,7 @@ const FILTERS: &[QueryFilter] = &[
     },
 ];
 
-/// The audit log.
+/// The API operations for the audit log.
 pub fn routes() -> Api<AppState> {
     Api::of("Audit log", "Who did what to what, from where, when, on whose behalf.").with(
         get(

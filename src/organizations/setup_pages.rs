@@ -1,4 +1,7 @@
-//! Set-up, the way home, the overview.
+//! The page of the first set-up, and the page `/`.
+//!
+//! `/` redirects to the set-up before it is done, and to the organization of a person who has only one;
+//! otherwise it lists the organizations. The set-up page calls `bootstrap`.
 
 use askama::Template;
 use axum::Router;
@@ -21,7 +24,7 @@ use crate::state::AppState;
 use crate::ui::filters;
 use crate::ui::{Layout, page, refused};
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/", get(home)).route("/setup", get(setup).post(set_up))
 }

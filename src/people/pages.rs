@@ -1,4 +1,6 @@
-//! People for people.
+//! Console pages of members and invitations: the list, the form of an invitation, and the page of one member.
+//!
+//! The handlers parse the request, call `actions` or `invitations` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -40,7 +42,7 @@ use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "People";
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/{org}/settings/people", get(list).post(invite))
@@ -181,7 +183,7 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     };
     match invitations::invite(&app.context, &caller, &input).await {
         Ok(made) => {
-            // The link is in this answer and nowhere else.
+            // The link is shown in this response only, because the code is stored as a hash.
             let link = format!(
                 "{}/invitations/{}",
                 app.context.config.public_url,

@@ -1,4 +1,6 @@
-//! Service tokens for people.
+//! Console pages of service tokens: the list, the form, and the pages to show, regenerate and revoke a token.
+//!
+//! The handlers parse the request, call `actions` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -28,7 +30,7 @@ use crate::ui::{Layout, page, refused};
 const SECTION: &str = "Service tokens";
 type Named = Path<(String, String)>;
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/service-tokens";
     let one = "/orgs/{org}/settings/service-tokens/{tok}";
@@ -63,7 +65,7 @@ struct FormPage {
     form: Typed,
     choices: Choices,
     lifetimes: Vec<LifetimeChoice>,
-    /// The token, where one is edited.
+    /// The token that is edited. `None` for a new one.
     token: Option<Listed>,
     may_manage: bool,
     mistakes: ValidationErrors,
@@ -106,7 +108,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Q
         nonce: Layout::nonce(&app),
         ..Typed::default()
     };
-    // A replacement starts as what it replaces.
+    // A token that replaces another one starts with its values.
     let form = match query.filled("from") {
         None => fresh,
         Some(from) => {
