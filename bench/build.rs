@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tessera::access::{TeamRole, Visibility, authorize_write};
+use tessera::access::{System, SystemReason, TeamRole, Visibility, authorize_write};
 use tessera::audit::{Action, Actor, ActorKind, Change, Channel, Event};
 use tessera::callers::Caller;
 use tessera::config::{Config, Sources};
@@ -152,7 +152,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         person: person("olive".to_owned()),
     };
     let founded = bootstrap(&app, &operator(), &first, true).await.expect("founded");
-    let owner = founded.token.expect("a token").reveal().to_owned();
+    let owner = founded.token.expect("a token").expose().to_owned();
     let olive = caller(&app, founded.person).await;
     for team in 0..50 {
         let team = NewTeam { slug: format!("t{team}"), name: format!("Team {team}"), ..NewTeam::default() };
@@ -173,7 +173,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
         tessera::services::actions::create(&app.context, &olive, &service, &SecretDelivery::Answer)
             .await
             .expect("a service");
-    let secret = issued.value.expect("a value").reveal().to_owned();
+    let secret = issued.value.expect("a value").expose().to_owned();
     people(&app, &olive, size, person).await;
     let each = size.tokens.div_ceil(size.accounts);
     let (mut tokens, mut first) = (Vec::with_capacity(size.tokens), String::new());
@@ -200,7 +200,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
             &SecretDelivery::Answer,
         );
         let made = made.await.expect("an account");
-        tokens.push(made.value.expect("a value").reveal().to_owned());
+        tokens.push(made.value.expect("a value").expose().to_owned());
         if number == 0 {
             first = made.account.id.to_string();
         }
@@ -213,7 +213,7 @@ async fn fill(size: &Size, folder: PathBuf, database: Option<String>) -> Set {
             let token = NewToken { name: format!("key {key}"), ..NewToken::default() };
             let issued =
                 lifecycle::issue(&mut change, (&permit).into(), &token, &SecretDelivery::Answer).await;
-            tokens.push(issued.expect("issued").value.expect("a value").reveal().to_owned());
+            tokens.push(issued.expect("issued").value.expect("a value").expose().to_owned());
         }
         let event = Event::new(Action::ServiceAccountEdited, "service_account", permit.id, &permit.name);
         change.commit(event).await.expect("committed");
@@ -265,6 +265,9 @@ async fn lists(app: &AppState, olive: &Caller) {
     }
 }
 
+/// The benchmark makes up its own members.
+const BENCHMARK: System = System::new(SystemReason::Demo);
+
 /// Members; hashing a password for each would take an hour and measure nothing.
 async fn people(app: &AppState, olive: &Caller, size: &Size, person: impl Fn(String) -> NewPerson) {
     let hash = app.authenticator.passwords.hash(Secret::new(PASSWORD.to_owned())).await.expect("hashed");
@@ -276,8 +279,12 @@ async fn people(app: &AppState, olive: &Caller, size: &Size, person: impl Fn(Str
         for number in made..(made + 5_000).min(size.people) {
             let checked = person(format!("p{number}")).check(&mut ValidationErrors::default()).expect("good");
             let id = PersonId::new(now, &app.context.random);
-            directory::insert_person(change.tx(), id, &checked, hash.clone(), now).await.expect("inserted");
-            directory::insert_member(&mut change, olive.organization.id, id, "member").await.expect("joined");
+            directory::insert_person(change.tx(), &BENCHMARK, id, &checked, hash.clone(), now)
+                .await
+                .expect("inserted");
+            directory::insert_member(&mut change, &BENCHMARK, olive.organization.id, id, "member")
+                .await
+                .expect("joined");
         }
         change.commit(Event::new(Action::InvitationAccepted, "person", "", "many")).await.expect("committed");
         made += 5_000;

@@ -31,7 +31,7 @@ const LOOKED_AT: [&str; 14] = [
     "src/authn/",
     "src/verification/",
     "src/callers/",
-    "src/people/members.rs",
+    "src/people/invitations.rs",
     "src/principals/",
     "src/projects/grants.rs",
     "src/protocols/",

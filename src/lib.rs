@@ -17,7 +17,6 @@ pub mod config;
 pub mod directory;
 pub mod grants;
 pub mod identity_providers;
-
 pub mod organizations;
 pub mod overview;
 pub mod people;

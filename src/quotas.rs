@@ -176,6 +176,6 @@ pub async fn ensure_room(change: &mut Change<'_>, quota: Quota) -> Result<()> {
     }
     let full = text.replace("{}", &limit.to_string());
     Err(Error::conflict(format!(
-        "{full}, which is the limit. Remove some first, or ask whoever runs this installation to raise limits.{setting}."
+        "{full}, which is the limit. Remove some first, or ask the operator to raise limits.{setting}."
     )))
 }

@@ -36,14 +36,14 @@ impl IpAllowList {
         let mut ranges = Vec::new();
         for part in parts {
             let range = parse_ip_range(part).ok_or_else(|| {
-                format!("must be addresses or ranges like 10.0.0.0/8 or 2001:db8::/32; “{part}” is neither")
+                format!("Enter addresses or ranges like 10.0.0.0/8 or 2001:db8::/32. “{part}” is neither.")
             })?;
             ranges.push(range);
         }
         ranges.sort_unstable();
         ranges.dedup();
         if ranges.len() > MAX_RANGES {
-            return Err(format!("may have at most {MAX_RANGES} ranges"));
+            return Err(format!("Enter at most {MAX_RANGES} addresses or ranges."));
         }
         Ok(Self(ranges))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::built_in::SETS;
 use super::permission_set::PermissionSet;
+use crate::platform::text::choose_of_organization;
 
 /// All built-in sets, in display order.
 #[must_use]
@@ -54,8 +55,6 @@ impl Sets {
     /// # Errors
     /// The message for the form or API field, if there is no such set.
     pub fn check(&self, slug: &str) -> Result<PermissionSet, String> {
-        self.find(slug.trim())
-            .cloned()
-            .ok_or_else(|| "is not a permission set of this organization".to_owned())
+        self.find(slug.trim()).cloned().ok_or_else(|| choose_of_organization("permission set"))
     }
 }

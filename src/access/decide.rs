@@ -53,38 +53,38 @@ pub enum Refusal {
     #[error("This needs the permission {0}. An owner of the organization can give it.")]
     Missing(Permission),
     /// The token is narrowed to permissions that do not include this one.
-    #[error("This token is narrowed and does not carry {0}.")]
+    #[error("This token is limited and does not include {0}. Use another token.")]
     Narrowed(Permission),
     /// Only owners can do this; no permission replaces that.
-    #[error("Only members of the owners team may do this.")]
+    #[error("Only members of the owners team can do this.")]
     OwnersOnly,
     /// As [`Self::OwnersOnly`], for a caller that is not a person.
-    #[error("Only members of the owners team may do this. Use a personal token of one.")]
+    #[error("Only members of the owners team can do this. Use a personal token of one of them.")]
     OwnersOnlyByPersonalToken,
     /// Only owners can do this, and the token of this owner is narrowed.
-    #[error("This token is narrowed: what only owners may do takes a whole personal token.")]
+    #[error("This token is limited. Only owners can do this: use a personal token that is not limited.")]
     OwnersOnlyWhole,
     /// An organization token cannot do this.
     #[error("Organization tokens cannot be used for {0}. Use a personal token or a team token.")]
     OrganizationToken(Permission),
     /// The caller can read the project but does not reach it for writing.
     #[error(
-        "This project lets the caller read, not write: {0} is refused. Its team or an owner can add the caller."
+        "The caller can read this project, but does not have {0} in it. An admin of its team or an owner can add the caller."
     )]
     NoReach(Permission),
     /// The permission is at project level, but the target is not a project.
-    #[error("{0} holds in a project. Name the project.")]
+    #[error("{0} applies to a project. Name the project.")]
     NeedsProject(Permission),
     /// The permission is at organization level, but the target is a project.
-    #[error("{0} holds in the organization, not in a project.")]
+    #[error("{0} applies to the organization. Leave the project out.")]
     NeedsOrganization(Permission),
     /// The change would grant a permission that the caller does not hold.
-    #[error("This change would grant {0}, and nobody can grant access that they do not hold. Ask an owner.")]
+    #[error("This change would grant {0}, and you cannot grant access that you do not have. Ask an owner.")]
     Delegation(Permission),
     /// The change would grant a permission that the caller holds, but on an
     /// object for which the caller cannot use it.
     #[error(
-        "This change would grant {0} where you do not hold it, and nobody can grant access that they do not hold. \
+        "This change would grant {0} where you do not have it, and you cannot grant access that you do not have. \
          Ask an owner."
     )]
     DelegationReach(Permission),

@@ -29,7 +29,9 @@ pub use delegation::{
 };
 pub use permission::{Level, Permission, Permissions, Resource, Verb};
 pub use permission_set::PermissionSet;
-pub use permit::{Guarded, Permit, authorize, authorize_read, authorize_write, can_write};
+pub use permit::{
+    Authorized, Guarded, Permit, System, SystemReason, authorize, authorize_read, authorize_write, can_write,
+};
 pub use policy::{LifetimeRule, PLANS, Policy};
 pub use subject::{
     AccountOwner, Grant, GrantSource, Kind, PrincipalId, Projects, Subject, TeamRole, TokenKind,

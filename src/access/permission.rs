@@ -167,9 +167,12 @@ impl std::fmt::Display for Permission {
 impl std::str::FromStr for Permission {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (resource, verb) =
-            text.split_once(':').ok_or_else(|| "must be like runs:read or runs:write".to_owned())?;
-        Ok(Self { resource: resource.parse()?, verb: verb.parse()? })
+        let read = |(resource, verb): (&str, &str)| -> Result<Self, String> {
+            Ok(Self { resource: resource.parse()?, verb: verb.parse()? })
+        };
+        text.split_once(':').and_then(|parts| read(parts).ok()).ok_or_else(|| {
+            format!("“{text}” is not a permission. Use a resource with read or write, like runs:read.")
+        })
     }
 }
 

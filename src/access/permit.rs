@@ -1,5 +1,8 @@
-//! Permits: proofs that a write was decided. Only this module makes them, and
-//! the functions that write take them, so a forgotten check does not compile.
+//! Proofs that a write may happen. A statement that writes takes one
+//! ([`WriteProof`]), so a forgotten check does not compile. A [`Permit`] comes
+//! from a decision about the thing that is written; [`System`] names the reason
+//! of a write that nobody asks for, or whose right is proved in another way.
+//! Only this module makes them; a test scans the sources for that.
 
 use std::ops::Deref;
 
@@ -7,6 +10,7 @@ use super::decide::{Decision, Refusal, decide};
 use super::permission::{Permission, Resource};
 use super::subject::Subject;
 use super::visibility::Target;
+use crate::platform::db::WriteProof;
 use crate::platform::{Error, Result};
 
 /// A thing that the rules know as a target.
@@ -31,6 +35,76 @@ impl<T> Deref for Permit<T> {
 impl<T> Permit<T> {
     /// The thing, the proof spent.
     pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// A [`Permit`] or [`System`] proof without the thing that it is about, for values
+/// that carry their proof along.
+#[derive(Clone, Copy, Debug)]
+pub struct Authorized(());
+
+impl<T: Sync> WriteProof for Permit<T> {}
+impl WriteProof for Authorized {}
+impl WriteProof for System {}
+
+impl<T> From<&Permit<T>> for Authorized {
+    fn from(_: &Permit<T>) -> Self {
+        Self(())
+    }
+}
+
+impl From<System> for Authorized {
+    fn from(_: System) -> Self {
+        Self(())
+    }
+}
+
+/// Proof for a write that no caller is authorized for. A test lists which files
+/// may make it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct System(SystemReason);
+
+/// Why the product writes without a caller's permission.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SystemReason {
+    /// What has expired is deleted.
+    Expiry,
+    /// The use of tokens is counted.
+    Usage,
+    /// Sessions, known networks, and the limits on attempts to sign in.
+    SignIn,
+    /// Events of the audit log and outcomes of idempotent requests.
+    AuditLog,
+    /// The first owner and their organization: the set-up code was proved.
+    FirstRun,
+    /// Whoever creates an organization becomes its owner.
+    NewOrganization,
+    /// Whoever accepts an invitation joins as it says: its code was proved.
+    Invitation,
+    /// Whoever presents a token may revoke it, and renew a key where its account
+    /// allows that.
+    PresentedToken,
+    /// A token or an external identity that was verified is exchanged.
+    TokenExchange,
+    /// A new value waits for the page that shows it once.
+    OneTimeSecret,
+    /// Lists are kept searchable.
+    SearchIndex,
+    /// The demo makes up how things were used.
+    Demo,
+}
+
+impl System {
+    /// Proof for this reason.
+    #[must_use]
+    pub const fn new(reason: SystemReason) -> Self {
+        Self(reason)
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn reason(self) -> SystemReason {
         self.0
     }
 }

@@ -84,6 +84,12 @@ impl Policy {
         self.service_token_sets.as_ref().is_none_or(|sets| sets.iter().any(|slug| slug == set))
     }
 
+    /// What to tell somebody who chose a set that service tokens may not carry.
+    #[must_use]
+    pub fn not_carried(set: &str) -> String {
+        format!("Choose another permission set. Service tokens of this organization cannot use “{set}”.")
+    }
+
     /// Whether tokens of the organization can be used from this IP address
     /// (`None` if it is not known).
     #[must_use]

@@ -1,4 +1,7 @@
-//! What people can do with their own account.
+//! Operations on the profile, password and sessions of a person, called by `pages`.
+//!
+//! Each operation works on the account of the signed-in person only and writes its audit event in the same
+//! transaction.
 
 use serde_json::json;
 use tower_sessions::Session;
@@ -11,27 +14,28 @@ use crate::authn::session::Person;
 use crate::authn::session_store::{IDLE_TIMEOUT, hash_session_id};
 use crate::authn::throttle;
 use crate::authn::throttle::Attempt;
+use crate::directory::own_account::OwnAccount;
 use crate::organizations::model::email;
 use crate::platform::secret::Secret;
 use crate::platform::text::{casefold, name};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
-/// The browser in which a person does something with their account.
+/// The browser that sends a request: its session and its record of known browsers.
 #[derive(Debug)]
 pub struct Browser<'a> {
-    /// Its session.
+    /// The session of the signed-in person.
     pub session: &'a Session,
-    /// What its cookie says of it.
+    /// The content of the cookie that identifies known browsers, for the throttle.
     pub devices: &'a KnownBrowsers,
 }
 
-/// Checks the person's password again, before something that a stolen session
-/// must not do. Counted like signing in.
+/// Verifies the person's password again, before a change that a stolen session must not be able to make.
+/// Attempts count towards the same limits as sign-ins.
 ///
 /// # Errors
-/// [`Error::Invalid`] on the field `current_password`; [`Error::TooMany`];
-/// [`Error::Busy`].
+/// [`Error::Invalid`] for the field `current_password`; [`Error::TooMany`] or [`Error::Busy`] if the person
+/// must wait.
 async fn confirm(
     app: &AppState,
     actor: &Actor,
@@ -51,13 +55,17 @@ async fn confirm(
     if throttle::verify(&app.authenticator, &attempt, typed, known).await? {
         return Ok(());
     }
-    Err(Error::Invalid(ValidationErrors::one("current_password", "is not right")))
+    Err(Error::Invalid(ValidationErrors::one(
+        "current_password",
+        "Enter your current password. The one that you entered is wrong.",
+    )))
 }
 
-/// Changes name and address. Another address takes the password.
+/// Changes name and email. A different email requires the password.
 ///
 /// # Errors
-/// [`Error::Invalid`]; [`Error::Conflict`] for an address that is taken.
+/// [`Error::Invalid`] for invalid fields or a wrong password; [`Error::Conflict`] for an email that is taken;
+/// [`Error::TooMany`] or [`Error::Busy`] if the person must wait.
 pub async fn edit_profile(
     app: &AppState,
     actor: &Actor,
@@ -77,17 +85,20 @@ pub async fn edit_profile(
     }
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person.id);
-    store::set_profile(change.tx(), person.id, &new_name, &new_email).await?;
+    let owner = OwnAccount(person.id).authorize(None)?;
+    store::set_profile(change.tx(), &owner, &new_name, &new_email).await?;
     let event = Event::new(Action::ProfileEdited, "person", person.id, &new_name)
         .before(json!({ "name": person.name, "email": person.email }))
         .after(json!({ "name": new_name, "email": new_email }));
     change.commit(event).await
 }
 
-/// Changes the password, and ends every other session.
+/// Changes the password, ends all other sessions and gives the current session a new id. Returns the number
+/// of ended sessions.
 ///
 /// # Errors
-/// [`Error::Invalid`] with the field; [`Error::TooMany`].
+/// [`Error::Invalid`] for a weak new or a wrong current password; [`Error::TooMany`] or [`Error::Busy`] if
+/// the person must wait.
 pub async fn change_password(
     app: &AppState,
     actor: &Actor,
@@ -105,32 +116,34 @@ pub async fn change_password(
     let new = app.authenticator.passwords.hash(new).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();
-    store::set_password(change.tx(), person.id, new).await?;
-    let ended = store::end_others(change.tx(), person.id, &own_hash(session)).await?;
+    let owner = OwnAccount(person.id).authorize(None)?;
+    store::set_password(change.tx(), &owner, new).await?;
+    let ended = store::end_others(change.tx(), &owner, &own_hash(session)).await?;
     let event = Event::new(Action::PasswordChanged, "person", person.id, &person.name);
     change.commit(event.after(json!({ "sessions_ended": ended }))).await?;
     session.cycle_id().await.map_err(Error::internal)?;
     Ok(ended)
 }
 
-/// The hash of this session's id.
+/// The hash of this session's id; empty if the session is not stored.
 #[must_use]
 pub fn own_hash(session: &Session) -> Vec<u8> {
     session.id().map(hash_session_id).unwrap_or_default()
 }
 
-/// The person's sessions that live.
+/// The person's sessions that have not timed out.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn sessions(app: &AppState, person: &Person) -> Result<Vec<store::Session>> {
     store::sessions(&app.context.db, person.id, app.context.clock.now().minus(IDLE_TIMEOUT)).await
 }
 
-/// Ends one session of the person, or all but this one.
+/// Ends one session of the person, named by [`store::Session::name`], or all except the current one. Returns
+/// their number.
 ///
 /// # Errors
-/// [`Error::NotFound`] for one that is over.
+/// [`Error::NotFound`] if the person has no such session.
 pub async fn end_sessions(
     app: &AppState,
     actor: &Actor,
@@ -147,9 +160,10 @@ pub async fn end_sessions(
     };
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();
+    let owner = OwnAccount(person.id).authorize(None)?;
     let ended = match &found {
-        Some(one) => store::end(change.tx(), person.id, &one.hash).await?,
-        None => store::end_others(change.tx(), person.id, &own_hash(session)).await?,
+        Some(one) => store::end(change.tx(), &owner, &one.hash).await?,
+        None => store::end_others(change.tx(), &owner, &own_hash(session)).await?,
     };
     let event = Event::new(Action::SessionsEnded, "person", person.id, &person.name);
     change.commit(event.after(json!({ "sessions_ended": ended }))).await?;

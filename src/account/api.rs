@@ -1,4 +1,7 @@
-//! A person's own tokens for programs.
+//! API of personal tokens.
+//!
+//! A request is made with a personal token and manages the tokens of its person. A token created this way
+//! never exceeds or outlives the token that creates it.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -8,8 +11,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::tokens::{self, Bounds, authorize_credentials};
-use crate::access::{Permission, Permissions, Verb};
+use super::tokens::{self, Bounds};
+use crate::access::{Permission, Permissions};
+use crate::directory::own_account::OwnAccount;
 use crate::platform::id::PersonId;
 use crate::platform::web::nullable::{or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, post};
@@ -27,7 +31,7 @@ use crate::verification::principal::Principal;
 const FILTERS: &[QueryFilter] =
     &[QueryFilter { name: "dead", about: "With it, those that have ended too.", words: &[] }];
 
-/// A person's own tokens.
+/// The API operations for personal tokens.
 pub fn routes() -> Api<AppState> {
     let all = "/account/tokens";
     Api::of("Personal tokens", "The tokens of the person whose token it is.")
@@ -50,19 +54,19 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-/// The person whose token it is.
+/// The person that the token acts as. [`Error::Forbidden`] for other kinds of token.
 fn person(bearer: &VerifiedToken) -> Result<PersonId> {
     match bearer.principal {
         Principal::Person { id, .. } => Ok(id),
-        Principal::Machine(_) => Err(Error::Forbidden(
-            "Only a personal token can be used here: it is a person's account.".to_owned(),
-        )),
+        Principal::Machine(_) => {
+            Err(Error::Forbidden("Use a personal token. Only a person has an account.".to_owned()))
+        }
     }
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let person = person(&bearer)?;
-    authorize_credentials(person, bearer.narrowed, Verb::Read)?;
+    OwnAccount(person).ensure_can_read(bearer.narrowed)?;
     let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
@@ -84,7 +88,8 @@ struct Creation {
     #[serde(default, deserialize_with = "or_empty")]
     #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
-    /// What it is narrowed to; everything that the person may do where it is left out.
+    /// Permissions to narrow the token to. Left out, the token carries all permissions that the person has or
+    /// that the creating token carries.
     #[schemars(with = "Option<Vec<Permission>>")]
     permissions: Option<Vec<String>>,
 }
@@ -103,7 +108,7 @@ async fn create(
     Json(body): Json<Creation>,
 ) -> Result<Response> {
     let person = person(&bearer)?;
-    authorize_credentials(person, bearer.narrowed, Verb::Write)?;
+    let owner = OwnAccount(person).authorize(bearer.narrowed)?;
     let input = TokenInput {
         name: body.name,
         description: body.description,
@@ -117,7 +122,7 @@ async fn create(
         addresses: bearer.addresses.to_vec(),
         parent: Some(bearer.token),
     };
-    let made = tokens::create(&app, &bearer.actor(), person, &input, bounds, &SecretDelivery::Answer).await?;
+    let made = tokens::create(&app, &bearer.actor(), &owner, &input, bounds, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
@@ -127,7 +132,7 @@ async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
     let person = person(&bearer)?;
-    authorize_credentials(person, bearer.narrowed, Verb::Write)?;
-    tokens::revoke(&app, &bearer.actor(), person, &id).await?;
+    let owner = OwnAccount(person).authorize(bearer.narrowed)?;
+    tokens::revoke(&app, &bearer.actor(), &owner, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

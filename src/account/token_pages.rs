@@ -1,4 +1,7 @@
-//! Personal tokens for people.
+//! Console pages of personal tokens: the list, the form, and the pages to show, regenerate and revoke a
+//! token.
+//!
+//! The handlers call `tokens` and render the shared pages of [`crate::tokens`].
 
 use askama::Template;
 use axum::Router;
@@ -11,6 +14,7 @@ use super::tokens::{self, Bounds};
 use crate::access::TokenKind;
 use crate::authn::session::flash;
 use crate::callers::SignedIn;
+use crate::directory::own_account::OwnAccount;
 use crate::platform::web::RequestContext;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
@@ -26,7 +30,7 @@ use crate::ui::{Layout, page, refused};
 
 const BASE: &str = "/account/tokens";
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/account/tokens";
     let one = "/account/tokens/{tok}";
@@ -58,7 +62,7 @@ struct NewPage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, signed_in: SignedIn, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, signed_in: SignedIn, Query(query): Query) -> Result<Response> {
     let dead = query.has("dead");
     let slice = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
     let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;
@@ -99,7 +103,16 @@ async fn create(
     };
     let delivery = SecretDelivery::page(&signed_in.session)?;
     let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
-    match tokens::create(&app, &actor, person, &input, Bounds::default(), &delivery).await {
+    match tokens::create(
+        &app,
+        &actor,
+        &OwnAccount(person).authorize(None)?,
+        &input,
+        Bounds::default(),
+        &delivery,
+    )
+    .await
+    {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -168,7 +181,9 @@ async fn regenerate(
     let delivery = SecretDelivery::page(&signed_in.session)?;
     let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
     let renewal = renewal(&form, app.context.clock.now());
-    match tokens::regenerate(&app, &actor, person, &id, &renewal, &delivery).await {
+    match tokens::regenerate(&app, &actor, &OwnAccount(person).authorize(None)?, &id, &renewal, &delivery)
+        .await
+    {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
             let (status, mistakes) = refused(error)?;
@@ -196,7 +211,8 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let actor = signed_in.actor(&request);
-    let token = tokens::revoke(&app, &actor, signed_in.person.id, &id).await?;
+    let owner = OwnAccount(signed_in.person.id).authorize(None)?;
+    let token = tokens::revoke(&app, &actor, &owner, &id).await?;
     flash(&signed_in.session, format!("Personal token {} is revoked.", token.name)).await?;
     Ok(redirect(BASE))
 }
@@ -208,7 +224,8 @@ async fn stop_old(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let actor = signed_in.actor(&request);
-    let token = tokens::stop_old(&app, &actor, signed_in.person.id, &id).await?;
+    let owner = OwnAccount(signed_in.person.id).authorize(None)?;
+    let token = tokens::stop_old(&app, &actor, &owner, &id).await?;
     flash(&signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(BASE))
 }

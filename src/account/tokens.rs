@@ -1,49 +1,40 @@
-//! A person's own tokens.
+//! Operations on personal tokens, called by `token_pages` and `api`.
+//!
+//! Personal tokens work in all organizations of their person, so the strictest policy of these organizations
+//! applies. A token that is created with another token never exceeds or outlives that token.
 
-use crate::access::{
-    IpAllowList, Kind, LifetimeRule, Permission, Permissions, Policy, Resource, Subject, Target, TokenKind,
-    Verb, authorize,
-};
+use crate::access::{IpAllowList, LifetimeRule, Permissions, Permit, Policy, TokenKind};
 use crate::audit::{Actor, Change};
+use crate::directory::own_account::OwnAccount;
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::load_memberships;
 use crate::state::AppState;
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{Holder, Lifetime, Renewal, Token, TokenInput};
+use crate::tokens::model::{Lifetime, Renewal, Token, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store;
 
-/// With what a new token is made: a session sets no bounds, a token its own.
+/// Limits of a new token: those of the token that creates it. A session sets no limits.
 #[derive(Clone, Debug, Default)]
 pub struct Bounds {
-    /// The new one ends by then.
+    /// Latest expiry of the new token. `None` for no limit.
     pub expires_at: Option<Timestamp>,
-    /// The new one carries no more than these.
+    /// Permissions that the new token can carry at most. `None` for no limit.
     pub permissions: Option<Permissions>,
-    /// The new one is taken only from where each of these lets in.
+    /// IP ranges of the creating token and its ancestors. The ranges of the new token must be within each of
+    /// them.
     pub addresses: Vec<IpAllowList>,
-    /// The new one ends with this token.
+    /// The token that creates the new one. Revoking it revokes the new token too.
     pub parent: Option<TokenId>,
 }
 
-/// Whether whoever comes with a token that is limited to `narrowed` may see
-/// (`Verb::Read`) or manage the person's credentials.
+/// The strictest lifetimes of the person's organizations. The second value lists the names of the
+/// organizations that do not allow personal tokens, whose lifetimes are ignored.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for a limited token without that permission.
-pub fn authorize_credentials(person: PersonId, narrowed: Option<Permissions>, verb: Verb) -> Result<()> {
-    let kind = Kind::Person { id: person, owner: false, teams: Vec::new() };
-    let subject = Subject { kind, grants: Vec::new(), narrowed };
-    authorize(&subject, Permission { resource: Resource::Credentials, verb }, &Target::Credentials(person))
-}
-
-/// What the person's organizations allow together: the strictest of each.
-/// Those that take no personal tokens have no say; their names are told.
-///
-/// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<String>)> {
     let (mut rule, mut closed) = (LifetimeRule::default(), Vec::new());
     for place in load_memberships(&app.context.db, person, None).await? {
@@ -62,37 +53,39 @@ pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<Str
     Ok((policy, closed))
 }
 
-/// The person's tokens, the newest first; dead ones where asked for.
+/// A page of the person's tokens, newest first. `dead` includes revoked and expired ones.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(app: &AppState, person: PersonId, dead: bool, page: &PageRequest) -> Result<Page<Token>> {
     let rows = store::of_person(&app.context.db, person, (app.context.clock.now(), dead), page).await?;
     Ok(page.into_page(rows, |token| Cursor::from_id(token.id)))
 }
 
-/// One of the person's tokens.
+/// Returns one of the person's tokens.
 ///
 /// # Errors
-/// [`Error::NotFound`] for anybody else's.
+/// [`Error::NotFound`] if it does not exist or belongs to somebody else.
 pub async fn get(app: &AppState, person: PersonId, id: &str) -> Result<Token> {
     let id: TokenId = id.parse().map_err(|_| Error::NotFound)?;
     let token = store::find(&app.context.db, id).await?;
     token.filter(|token| token.person_id == Some(person)).ok_or(Error::NotFound)
 }
 
-/// Makes a token. One that is made with a token never outlives or exceeds it.
+/// Creates a token within `bounds`.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] for invalid fields or fields outside `bounds`; [`Error::Unauthenticated`] if the
+/// creating token was revoked in the meantime.
 pub async fn create(
     app: &AppState,
     actor: &Actor,
-    person: PersonId,
+    owner: &Permit<OwnAccount>,
     input: &TokenInput,
     bounds: Bounds,
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
+    let person = owner.0;
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();
@@ -109,14 +102,17 @@ pub async fn create(
         if input.lifetime == Lifetime::Usual {
             token.expires_at = Some(token.expires_at.map_or(bound, |end| end.min(bound)));
         } else if token.expires_at.is_none_or(|end| end > bound) {
-            let message = format!("may be at most {}, when the token that makes it ends", bound.rfc3339());
+            let message = format!(
+                "Choose an expiry of {} at the latest. The token that creates this one expires then.",
+                bound.rfc3339()
+            );
             return Err(Error::Invalid(ValidationErrors::one("expires_at", message)));
         }
     }
     if let Some(bound) = bounds.permissions {
         let asked = token.permissions.unwrap_or(bound);
         if !bound.contains_all(asked) {
-            let message = "may hold only what the token that makes it carries";
+            let message = "Choose only permissions that the token that creates this one has.";
             return Err(Error::Invalid(ValidationErrors::one("permissions", message)));
         }
         token.permissions = Some(asked);
@@ -125,59 +121,61 @@ pub async fn create(
         if token.allowed_addresses.is_empty() {
             token.allowed_addresses = bound.clone();
         } else if !token.allowed_addresses.is_within(bound) {
-            let message = "may hold only ranges within those of the token that makes it";
+            let message = "Enter only ranges within those of the token that creates this one.";
             return Err(Error::Invalid(ValidationErrors::one("allowed_addresses", message)));
         }
     }
-    let issued = lifecycle::issue(&mut change, Holder::oneself(person), &token, delivery).await?;
+    let issued = lifecycle::issue(&mut change, owner.into(), &token, delivery).await?;
     if !issued.is_repeat() {
         change.done().await?;
     }
     Ok(issued)
 }
 
-/// Gives one of the person's tokens a new value.
+/// Regenerates one of the person's tokens.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`], [`Error::Conflict`].
+/// [`Error::NotFound`], [`Error::Invalid`], or [`Error::Conflict`] for a revoked token.
 pub async fn regenerate(
     app: &AppState,
     actor: &Actor,
-    person: PersonId,
+    owner: &Permit<OwnAccount>,
     id: &str,
     renewal: &Renewal,
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
+    let person = owner.0;
     let token = get(app, person, id).await?;
     let (policy, _) = policy(app, person).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person);
-    let holder = Holder::oneself(person);
-    let issued = lifecycle::regenerate(&mut change, holder, &token, renewal, &policy, delivery).await?;
+    let issued = lifecycle::regenerate(&mut change, owner.into(), &token, renewal, &policy, delivery).await?;
     change.done().await?;
     Ok(issued)
 }
 
-/// Ends one of the person's tokens.
+/// Revokes one of the person's tokens, and those that were created with it.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Conflict`].
-pub async fn revoke(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+/// [`Error::NotFound`] or [`Error::Conflict`].
+pub async fn revoke(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
+    let person = owner.0;
     let token = get(app, person, id).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person);
-    lifecycle::revoke(change, &token).await?;
+    lifecycle::revoke(change, owner.into(), &token).await?;
     Ok(token)
 }
 
-/// Stops the value before, which lived on beside its successor.
+/// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Conflict`].
-pub async fn stop_old(app: &AppState, actor: &Actor, person: PersonId, id: &str) -> Result<Token> {
+/// [`Error::NotFound`] or [`Error::Conflict`].
+pub async fn stop_old(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
+    let person = owner.0;
     let token = get(app, person, id).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person);
-    lifecycle::stop_old(change, &token).await?;
+    lifecycle::stop_old(change, owner.into(), &token).await?;
     Ok(token)
 }

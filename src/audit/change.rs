@@ -6,12 +6,15 @@
 use super::event::{Actor, ActorKind, Event};
 use super::privileges::{Authority, Privileges};
 use super::store;
-use crate::access::{PrincipalId, Subject};
+use crate::access::{PrincipalId, Subject, System, SystemReason};
 use crate::platform::Context;
-use crate::platform::db::{InvalidationScope, Statement};
+use crate::platform::db::{InvalidationScope, Statement, WriteProof};
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
 use crate::platform::{Error, Result, Timestamp, Tx};
 use crate::principals::{Effect, OrganizationFacts};
+
+/// Every change writes its events.
+const AUDIT_LOG: System = System::new(SystemReason::AuditLog);
 
 /// Who sees the events of a change that belongs to no organization.
 #[derive(Clone, Copy, Debug)]
@@ -86,9 +89,14 @@ impl<'a> Change<'a> {
     ///
     /// # Errors
     /// As [`Change::affects`]; what the driver says.
-    pub async fn write(&mut self, effect: Effect, statement: Statement) -> Result<u64> {
+    pub async fn write(
+        &mut self,
+        proof: &impl WriteProof,
+        effect: Effect,
+        statement: Statement,
+    ) -> Result<u64> {
         self.affects(effect).await?;
-        Ok(statement.execute(&mut self.tx).await?)
+        Ok(statement.execute(&mut self.tx, proof).await?)
     }
 
     /// The same, with the driver's own error for a unique constraint.
@@ -97,12 +105,13 @@ impl<'a> Change<'a> {
     /// As [`Change::affects`]; `conflict` makes of the driver's error what it says.
     pub async fn write_unique(
         &mut self,
+        proof: &impl WriteProof,
         effect: Effect,
         statement: Statement,
         conflict: impl FnOnce(sqlx::Error) -> Error,
     ) -> Result<u64> {
         self.affects(effect).await?;
-        statement.execute(&mut self.tx).await.map_err(conflict)
+        statement.execute(&mut self.tx, proof).await.map_err(conflict)
     }
 
     /// Names an effect of writes that follow.
@@ -204,7 +213,7 @@ impl<'a> Change<'a> {
     pub async fn also(&mut self, event: &Event) -> Result<()> {
         for log in self.logs().await? {
             let at = (self.now, self.told);
-            store::insert_event(&mut self.tx, self.context, self.actor, log, at, event).await?;
+            store::insert_event(&mut self.tx, AUDIT_LOG, self.context, self.actor, log, at, event).await?;
             self.told = self.told.saturating_add(1);
         }
         Ok(())

@@ -6,8 +6,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::change::Change;
 use super::event::Channel;
+use crate::access::{System, SystemReason};
 use crate::platform::web::IdempotencyKey;
 use crate::platform::{Error, Result, ValidationErrors, sql};
+
+/// Every request with a key leaves its outcome.
+const OUTCOMES: System = System::new(SystemReason::AuditLog);
 
 /// The outcome of an earlier request with the same key, or `None` for the first
 /// one, which is remembered with `outcome`. `purpose` names the operation and
@@ -31,15 +35,7 @@ pub async fn find_or_record_outcome<T: std::fmt::Display + std::str::FromStr>(
         hash.update(part);
     }
     let hash = hash.finalize().to_vec();
-    let now = change.now;
-    let inserted = sql("INSERT INTO submissions (key, outcome, created_at) VALUES ($1, $2, $3) \
-                        ON CONFLICT (key) DO NOTHING")
-    .bind(hash.clone())
-    .bind(format!("{outcome} {digest}"))
-    .bind(now)
-    .execute(change.tx())
-    .await?;
-    if inserted == 1 {
+    if insert_outcome(change, OUTCOMES, hash.clone(), format!("{outcome} {digest}")).await? {
         return Ok(None);
     }
     let (earlier,): (String,) =
@@ -48,11 +44,29 @@ pub async fn find_or_record_outcome<T: std::fmt::Display + std::str::FromStr>(
     if known_digest != digest {
         if change.actor().through == Channel::Console {
             return Err(Error::conflict(
-                "This form was submitted before. Open it again to submit another one.",
+                "This form was submitted already. Open it again to submit another one.",
             ));
         }
-        let message = "was used for another request: take a new one";
+        let message = "This Idempotency-Key was used for another request. Use a new one.";
         return Err(Error::Invalid(ValidationErrors::one("Idempotency-Key", message)));
     }
     earlier.parse().map(Some).map_err(|_| Error::internal("a submission's outcome is no id"))
+}
+
+/// Remembers an outcome; false where there is one already.
+async fn insert_outcome(
+    change: &mut Change<'_>,
+    proof: System,
+    hash: Vec<u8>,
+    outcome: String,
+) -> Result<bool> {
+    let now = change.now;
+    let rows = sql("INSERT INTO submissions (key, outcome, created_at) VALUES ($1, $2, $3) \
+                    ON CONFLICT (key) DO NOTHING")
+    .bind(hash)
+    .bind(outcome)
+    .bind(now)
+    .execute(change.tx(), &proof)
+    .await?;
+    Ok(rows == 1)
 }

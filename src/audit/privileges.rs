@@ -60,7 +60,7 @@ impl Privileges {
         // Changes of one organization follow one another, so that what is read here stays true.
         sql("UPDATE organizations SET version = version WHERE id = $1")
             .bind(organization)
-            .execute(&mut *tx)
+            .lock(&mut *tx)
             .await?;
         let facts = principals::load_organization(&mut *tx, organization).await?;
         let (principal, narrowed) = match self.authority {

@@ -3,6 +3,7 @@
 //! whole log is in `audit_log::store`.
 
 use super::event::{Actor, Event, EventSummary};
+use crate::access::System;
 use crate::platform::Context;
 use crate::platform::id::{EventId, OrganizationId, PersonId};
 use crate::platform::{Db, Result, Timestamp, Tx, sql};
@@ -11,6 +12,7 @@ use crate::platform::{Db, Result, Timestamp, Tx, sql};
 /// events of one change.
 pub(super) async fn insert_event(
     tx: &mut Tx,
+    proof: System,
     context: &Context,
     actor: &Actor,
     organization: Option<OrganizationId>,
@@ -39,7 +41,7 @@ pub(super) async fn insert_event(
     .bind(event.after.as_ref().map(ToString::to_string))
     .bind(actor.on_behalf_of.clone())
     .bind(actor.for_team.clone())
-    .execute(tx)
+    .execute(tx, &proof)
     .await?;
     Ok(())
 }

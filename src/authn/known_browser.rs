@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::known_network::remember_network;
+use crate::access::{System, SystemReason};
 use crate::platform::Context;
 use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
@@ -113,7 +114,7 @@ impl KnownBrowsers {
         person: PersonId,
         response: &mut Response,
     ) -> Result<()> {
-        remember_network(context, person, address).await?;
+        remember_network(context, System::new(SystemReason::SignIn), person, address).await?;
         let id = self.find(context, person).unwrap_or_else(|| {
             let bytes: [u8; 16] = context.random.bytes();
             BrowserId(URL_SAFE_NO_PAD.encode(bytes))

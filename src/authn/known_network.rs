@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::access::System;
 use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
@@ -44,7 +45,12 @@ pub(super) async fn is_known_network(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn remember_network(context: &Context, person: PersonId, address: Option<IpAddr>) -> Result<()> {
+pub async fn remember_network(
+    context: &Context,
+    proof: System,
+    person: PersonId,
+    address: Option<IpAddr>,
+) -> Result<()> {
     let network = network_mac(context, &person.to_string(), network(address));
     let mut tx = context.db.begin().await?;
     sql("INSERT INTO sign_in_networks (person_id, network, last_seen_at) VALUES ($1, $2, $3) \
@@ -52,13 +58,13 @@ pub async fn remember_network(context: &Context, person: PersonId, address: Opti
     .bind(person)
     .bind(network)
     .bind(context.clock.now())
-    .execute(&mut tx)
+    .execute(&mut tx, &proof)
     .await?;
     sql("DELETE FROM sign_in_networks WHERE person_id = $1 AND network NOT IN \
          (SELECT network FROM sign_in_networks WHERE person_id = $1 ORDER BY last_seen_at DESC, network LIMIT $2)")
     .bind(person)
     .bind(MAX_NETWORKS)
-    .execute(&mut tx)
+    .execute(&mut tx, &proof)
     .await?;
     tx.commit().await?;
     Ok(())
@@ -68,10 +74,10 @@ pub async fn remember_network(context: &Context, person: PersonId, address: Opti
 ///
 /// # Errors
 /// When the database cannot.
-pub(super) async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
+pub(super) async fn purge_expired(tx: &mut Tx, proof: System, now: Timestamp) -> Result<()> {
     sql("DELETE FROM sign_in_networks WHERE last_seen_at < $1")
         .bind(now.minus(NETWORK_LIFETIME))
-        .execute(tx)
+        .execute(tx, &proof)
         .await?;
     Ok(())
 }

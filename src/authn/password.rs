@@ -119,17 +119,22 @@ pub fn check_new(password: &Secret, own: &[&str]) -> std::result::Result<(), Str
     let text = password.expose();
     let count = text.chars().count();
     if count < 15 {
-        return Err("needs at least 15 characters; several words in a row do well".to_owned());
+        return Err("Enter a password of at least 15 characters, such as several words.".to_owned());
     }
     if count > 128 {
-        return Err("may have at most 128 characters".to_owned());
+        return Err("Enter a password of at most 128 characters.".to_owned());
     }
     let folded = casefold(text);
     if own.iter().map(|own| casefold(own)).any(|own| own.chars().count() >= 4 && folded.contains(&own)) {
-        return Err("must not contain your name, username or email address".to_owned());
+        return Err(
+            "Choose a password that does not contain your name, username or email address.".to_owned()
+        );
     }
     if is_repetition(&folded) || follows_keyboard(&folded) {
-        return Err("is easy to guess: it repeats one piece or follows the keyboard".to_owned());
+        return Err(
+            "Choose a password that is harder to guess. This one repeats a pattern or follows the keyboard."
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::access::{System, SystemReason};
 use crate::audit::{Action, Actor, ActorKind, Change, Channel, Event};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::text::casefold;
 use crate::platform::{Result, Timestamp, sql};
+
+/// The permit for counting refused sign-ins.
+const REFUSALS: System = System::new(SystemReason::SignIn);
 
 /// How long refusals are counted before they are written as one event.
 const WINDOW: Duration = Duration::from_secs(600);
@@ -78,7 +82,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         .bind(key.as_slice())
         .bind(now)
         .bind(now.minus(WINDOW))
-        .execute(&mut tx)
+        .execute(&mut tx, &REFUSALS)
         .await?;
         if counted == 1 {
             tx.commit().await?;
@@ -92,7 +96,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
              RETURNING key, account, address, failures, since, last_at")
             .bind(key.as_slice())
             .bind(now.minus(WINDOW))
-            .optional(change.tx())
+            .execute_returning(change.tx(), &REFUSALS)
             .await?;
         if let Some(before) = before.filter(|before| before.failures > 0) {
             let person = find_person(&mut change, &before.account).await?;
@@ -104,7 +108,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
         .bind(&account)
         .bind(actor.address.map(|address| address.to_string()).unwrap_or_default())
         .bind(now)
-        .execute(change.tx())
+        .execute(change.tx(), &REFUSALS)
         .await?;
         if first == 1 {
             let person = find_person(&mut change, &account).await?;
@@ -123,7 +127,7 @@ pub async fn write_counted(context: &Context) -> Result<()> {
     let mut tx = context.db.begin().await?;
     sql("DELETE FROM refused_sign_ins WHERE since <= $1 AND failures = 0")
         .bind(over)
-        .execute(&mut tx)
+        .execute(&mut tx, &REFUSALS)
         .await?;
     tx.commit().await?;
     let all: Vec<RefusalCount> =
@@ -153,7 +157,7 @@ pub async fn write_counted(context: &Context) -> Result<()> {
              RETURNING key, account, address, failures, since, last_at")
         .bind(&counted.key[..])
         .bind(counted.since)
-        .optional(change.tx())
+        .execute_returning(change.tx(), &REFUSALS)
         .await?;
         if let Some(taken) = taken {
             let person = find_person(&mut change, &taken.account).await?;

@@ -10,9 +10,13 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
+use crate::access::{System, SystemReason};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::{Timestamp, sql};
+
+/// The permit for storing sessions, which exist before anybody is signed in.
+const SESSIONS: System = System::new(SystemReason::SignIn);
 
 /// A session ends after this time without a request.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -70,7 +74,7 @@ impl SessionStore for Store {
             .bind(data)
             .bind(now)
             .bind(now)
-            .execute(&mut tx)
+            .execute(&mut tx, &SESSIONS)
             .await
             .map_err(backend)?;
         tx.commit().await.map_err(backend)
@@ -84,7 +88,7 @@ impl SessionStore for Store {
             .bind(person)
             .bind(data)
             .bind(hash_session_id(record.id))
-            .execute(&mut tx)
+            .execute(&mut tx, &SESSIONS)
             .await
             .map_err(backend)?;
         tx.commit().await.map_err(backend)
@@ -109,7 +113,7 @@ impl SessionStore for Store {
             sql("UPDATE sessions SET last_seen_at = $1 WHERE hash = $2")
                 .bind(now)
                 .bind(hash_session_id(*id))
-                .execute(&mut tx)
+                .execute(&mut tx, &SESSIONS)
                 .await
                 .map_err(backend)?;
             tx.commit().await.map_err(backend)?;
@@ -124,7 +128,7 @@ impl SessionStore for Store {
         let mut tx = self.0.db.begin().await.map_err(backend)?;
         sql("DELETE FROM sessions WHERE hash = $1")
             .bind(hash_session_id(*id))
-            .execute(&mut tx)
+            .execute(&mut tx, &SESSIONS)
             .await
             .map_err(backend)?;
         tx.commit().await.map_err(backend)

@@ -22,11 +22,15 @@ use super::known_browser::BrowserId;
 use super::known_network;
 use super::known_network::is_known_network;
 use super::password_queue::Lane;
+use crate::access::{System, SystemReason};
 use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
+
+/// The permit for counting attempts, which are made without a caller.
+const ATTEMPTS: System = System::new(SystemReason::SignIn);
 
 /// The limit of a counter: `burst` attempts at once, then one per interval.
 /// Faster attempts are delayed, up to `max_delay`; what would wait longer is not
@@ -99,7 +103,7 @@ impl Counter {
 
     /// Counts an attempt and returns its delay. Returns `None`, and counts
     /// nothing, if the delay would exceed the rule's `max_delay`.
-    async fn reserve(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Duration>> {
+    async fn reserve(&self, tx: &mut Tx, proof: System, now: Timestamp) -> Result<Option<Duration>> {
         let Rule { burst, interval, max_delay } = *self.rule;
         // `until` is the theoretical arrival time of GCRA: when all attempts so far have had their interval.
         let burst_time = interval * burst;
@@ -113,7 +117,7 @@ impl Counter {
             .bind(now)
             .bind(i64::try_from(interval.as_micros()).unwrap_or(0))
             .bind(now.plus(burst_time + max_delay).minus(interval))
-            .optional(tx)
+            .execute_returning(tx, &proof)
             .await?;
         Ok(row.map(|(until,)| until.since(now.plus(burst_time))))
     }
@@ -129,10 +133,10 @@ impl Counter {
     }
 
     /// Records that an attempt failed, after the password was verified.
-    async fn record_failure(&self, tx: &mut Tx) -> Result<()> {
+    async fn record_failure(&self, tx: &mut Tx, proof: System) -> Result<()> {
         sql("UPDATE throttles SET failures = failures + 1 WHERE key = $1")
             .bind(self.key.as_slice())
-            .execute(tx)
+            .execute(tx, &proof)
             .await?;
         Ok(())
     }
@@ -147,18 +151,18 @@ impl Counter {
     }
 
     /// Deletes the counter.
-    async fn clear(&self, tx: &mut Tx) -> Result<()> {
-        sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx).await?;
+    async fn clear(&self, tx: &mut Tx, proof: System) -> Result<()> {
+        sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx, &proof).await?;
         Ok(())
     }
 
     /// Undoes the counting of one attempt.
-    async fn release(&self, tx: &mut Tx) -> Result<()> {
+    async fn release(&self, tx: &mut Tx, proof: System) -> Result<()> {
         let interval = i64::try_from(self.rule.interval.as_micros()).unwrap_or(0);
         sql("UPDATE throttles SET until = until - $1 WHERE key = $2")
             .bind(interval)
             .bind(self.key.as_slice())
-            .execute(tx)
+            .execute(tx, &proof)
             .await?;
         Ok(())
     }
@@ -195,7 +199,7 @@ pub async fn verify(
             .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
-        if counter.reserve(&mut tx, now).await?.is_some() {
+        if counter.reserve(&mut tx, ATTEMPTS, now).await?.is_some() {
             tx.commit().await?;
             let is_correct = authenticator.passwords.verify(queued, success_delay, password, hash).await?;
             return record_outcome(context, is_correct, &success_counter, &[&counter], &[]).await;
@@ -208,7 +212,7 @@ pub async fn verify(
             .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
-        let delay = counter.reserve(&mut tx, now).await?;
+        let delay = counter.reserve(&mut tx, ATTEMPTS, now).await?;
         tx.commit().await?;
         let delay = delay.unwrap_or(KNOWN_NETWORK.max_delay).max(success_delay);
         let is_correct = authenticator.passwords.verify(queued, delay, password, hash).await?;
@@ -222,7 +226,7 @@ pub async fn verify(
         Counter::new(context, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(context, &ACCOUNT, ["account", attempt.account, ""]);
     let mut tx = context.db.begin().await?;
-    let Some(mut delay) = account_and_network.reserve(&mut tx, now).await? else {
+    let Some(mut delay) = account_and_network.reserve(&mut tx, ATTEMPTS, now).await? else {
         drop((tx, queued));
         return authenticator
             .rate_limits
@@ -232,7 +236,7 @@ pub async fn verify(
     delay = delay.max(success_delay);
     let mut shared = Vec::new();
     for counter in [&account, &network] {
-        let own = counter.reserve(&mut tx, now).await?;
+        let own = counter.reserve(&mut tx, ATTEMPTS, now).await?;
         // An attempt beyond the limit was not counted, so a success has nothing to undo.
         shared.extend(own.map(|_| counter));
         delay = delay.max(own.unwrap_or(counter.rule.max_delay));
@@ -241,7 +245,7 @@ pub async fn verify(
     let is_correct = authenticator.passwords.verify(queued, delay, password, hash).await?;
     if !is_correct {
         let mut tx = context.db.begin().await?;
-        network.record_failure(&mut tx).await?;
+        network.record_failure(&mut tx, ATTEMPTS).await?;
         tx.commit().await?;
     }
     record_outcome(context, is_correct, &success_counter, &[&account_and_network], &shared).await
@@ -259,12 +263,12 @@ async fn record_outcome(
 ) -> Result<bool> {
     if is_correct {
         let mut tx = context.db.begin().await?;
-        success_counter.reserve(&mut tx, context.clock.now()).await?;
+        success_counter.reserve(&mut tx, ATTEMPTS, context.clock.now()).await?;
         for counter in own {
-            counter.clear(&mut tx).await?;
+            counter.clear(&mut tx, ATTEMPTS).await?;
         }
         for counter in shared {
-            counter.release(&mut tx).await?;
+            counter.release(&mut tx, ATTEMPTS).await?;
         }
         tx.commit().await?;
     }
@@ -280,7 +284,7 @@ async fn record_outcome(
 pub async fn delay_attempt(context: &Context, what: &str, address: Option<IpAddr>) -> Result<()> {
     let counter = Counter::new(context, &NETWORK, ["network", what, &network(address).to_string()]);
     let mut tx = context.db.begin().await?;
-    let delay = counter.reserve(&mut tx, context.clock.now()).await?;
+    let delay = counter.reserve(&mut tx, ATTEMPTS, context.clock.now()).await?;
     tx.commit().await?;
     tokio::time::sleep(delay.unwrap_or(NETWORK.max_delay)).await;
     Ok(())
@@ -291,9 +295,12 @@ pub async fn delay_attempt(context: &Context, what: &str, address: Option<IpAddr
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    sql("DELETE FROM throttles WHERE until < $1").bind(now.minus(FAILURE_WINDOW)).execute(&mut *tx).await?;
-    known_network::purge_expired(tx, now).await?;
+pub async fn purge_expired(tx: &mut Tx, proof: System, now: Timestamp) -> Result<()> {
+    sql("DELETE FROM throttles WHERE until < $1")
+        .bind(now.minus(FAILURE_WINDOW))
+        .execute(&mut *tx, &proof)
+        .await?;
+    known_network::purge_expired(tx, proof, now).await?;
     Ok(())
 }
 
@@ -306,7 +313,7 @@ pub fn retry_message(error: Error) -> Result<(StatusCode, u64, ValidationErrors)
     let (status, retry_after, why) = match error {
         Error::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, retry_after, "Too many attempts."),
         Error::Busy { retry_after } => {
-            (StatusCode::SERVICE_UNAVAILABLE, retry_after, "Too many people are signing in right now.")
+            (StatusCode::SERVICE_UNAVAILABLE, retry_after, "Too many people are signing in at the moment.")
         }
         other => return Err(other),
     };

@@ -56,13 +56,6 @@ impl Deref for ConsoleCaller {
     }
 }
 
-impl Deref for ApiCaller {
-    type Target = Caller;
-    fn deref(&self) -> &Caller {
-        &self.0
-    }
-}
-
 async fn organization_name_in(parts: &mut Parts) -> Result<String> {
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Error::NotFound)?;
     let named = params.iter().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::setup::operator;
 use crate::access::{Policy, Resource, TokenKind};
+use crate::access::{System, SystemReason};
 use crate::audit::{Actor, ActorKind, Change, Channel};
 use crate::callers::Caller;
 use crate::directory::model::NewPerson;
@@ -49,6 +50,9 @@ use crate::verification::PlainToken;
 use crate::verification::principal::Principal;
 use crate::verification::verify;
 
+/// The demo makes up how things were used.
+const DEMO: System = System::new(SystemReason::Demo);
+
 const EMAIL: &str = "olive@acme.test";
 const PASSWORD: &str = "demo mosaic lantern";
 
@@ -64,7 +68,7 @@ impl Drop for Folder {
 
 /// Creates the folder and changes the settings to use it.
 pub(super) fn folder(flags: &mut BTreeMap<String, String>) -> Result<Folder, String> {
-    let random = Random::system().map_err(|error| format!("no randomness: {error}"))?;
+    let random = Random::system().map_err(|error| format!("The system gives no random numbers: {error}."))?;
     let path = std::env::temp_dir().join(format!("tessera-demo-{:016x}", u64::from_be_bytes(random.bytes())));
     super::make_folder(&path)?;
     flags.remove("database_url");
@@ -78,7 +82,7 @@ pub(super) async fn fill(app: &AppState) -> Result<(), String> {
     let now = app.context.clock.now();
     let context = Context { clock: Clock::fixed(now.minus(90 * DAY)), ..app.context.clone() };
     let past = AppState::new(context).map_err(|error| error.to_string())?;
-    fill_with(&past, now).await.map_err(|error| format!("the demo cannot be filled: {error}"))?;
+    fill_with(&past, now).await.map_err(|error| format!("The demo cannot be filled: {error}."))?;
     println!(
         "demo: sign in at {}/sign-in as {EMAIL} with password {PASSWORD}",
         app.context.config.public_url
@@ -413,7 +417,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
             .bind(at)
             .bind(address)
             .bind(name)
-            .execute(&mut tx)
+            .execute(&mut tx, &DEMO)
             .await?;
         sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
              SELECT id, $1, $2, $3 FROM service_accounts WHERE name = $4")
@@ -421,14 +425,14 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         .bind(address)
         .bind(calls)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
         sql("UPDATE tokens SET last_used_at = $1, last_used_address = $2, last_used_agent = 'terraform/1.14' WHERE name = $3 \
              OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $3))")
         .bind(at)
         .bind(address)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
         sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $1, $2, $3 FROM tokens WHERE name = $4 \
              OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $4))")
@@ -436,7 +440,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         .bind(address)
         .bind(calls)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
     }
     for (name, username, team, calls, hours) in
@@ -451,7 +455,7 @@ async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
         .bind(calls)
         .bind(at)
         .bind(name)
-        .execute(&mut tx)
+        .execute(&mut tx, &DEMO)
         .await?;
     }
     tx.commit().await?;

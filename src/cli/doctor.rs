@@ -25,7 +25,7 @@ pub(super) async fn run(config: Config) -> Outcome {
         if config.data_dir.is_dir() {
             Ok(config.data_dir.display().to_string())
         } else {
-            Err(format!("{} is not there; serve makes it", config.data_dir.display()))
+            Err(format!("{} does not exist. Run “tessera serve” to create it.", config.data_dir.display()))
         },
     );
     // Only a warning, because the files in the folder are private themselves.
@@ -37,13 +37,13 @@ pub(super) async fn run(config: Config) -> Outcome {
     report("public_url", check_public_url(&config));
     let open_files = limits::raise_open_files();
     report("limits", Ok(limits::describe(&limits::connections(&config, open_files), open_files)));
-    if healthy { Ok(()) } else { Err("not everything is well".to_owned()) }
+    if healthy { Ok(()) } else { Err("Some checks failed. Correct the lines with FAIL.".to_owned()) }
 }
 
 fn check_key(config: &Config) -> Result<String, String> {
     let path = &config.key_file;
     if !path.exists() {
-        return Err(format!("{} is not there; serve makes it", path.display()));
+        return Err(format!("{} does not exist. Run “tessera serve” to create it.", path.display()));
     }
     let random = Random::system().map_err(|error| error.to_string())?;
     Key::load(path, &random)
@@ -56,7 +56,7 @@ async fn check_database(config: &Config) -> Result<String, String> {
     if let DatabaseUrl::Sqlite(path) = &config.database
         && !path.exists()
     {
-        return Err(format!("{place} is not there; serve makes it"));
+        return Err(format!("{place} does not exist. Run “tessera serve” to create it."));
     }
     if let DatabaseUrl::Sqlite(path) = &config.database
         && let Some(exposed) = private_file::exposed_database(path)
@@ -68,7 +68,9 @@ async fn check_database(config: &Config) -> Result<String, String> {
     db.close().await;
     match behind {
         0 => Ok(format!("{place}, schema up to date")),
-        _ => Err(format!("{place}: {behind} migrations to come; serve runs them")),
+        _ => Err(format!(
+            "{place}: The schema is not up to date. Run “tessera serve” to apply {behind} migrations."
+        )),
     }
 }
 
@@ -83,7 +85,7 @@ fn check_public_url(config: &Config) -> Result<String, String> {
         Ok(config.public_url.clone())
     } else {
         Err(format!(
-            "{}: people sign in over https only; put a proxy in front and set public_url",
+            "{}: People can sign in over HTTPS only. Put a proxy with HTTPS in front and set public_url.",
             config.public_url
         ))
     }

@@ -124,7 +124,7 @@ fn dispatch(matches: &ArgMatches) -> Outcome {
         .enable_all()
         .on_thread_start(limits::lower_priority)
         .build();
-    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("The runtime cannot be started: {error}."))?;
     let outcome = runtime.block_on(async {
         match name {
             "setup" => setup::run(config, sub).await,
@@ -144,8 +144,8 @@ fn flags(matches: &ArgMatches) -> BTreeMap<String, String> {
 fn config(flags: BTreeMap<String, String>, demo: bool) -> Result<Config, String> {
     let all = |mistakes: Vec<String>| {
         format!(
-            "{} in the settings:\n  {}",
-            if mistakes.len() == 1 { "a mistake" } else { "mistakes" },
+            "Correct {}:\n  {}",
+            if mistakes.len() == 1 { "this setting" } else { "these settings" },
             mistakes.join("\n  ")
         )
     };
@@ -181,7 +181,7 @@ fn log_to_stderr(config: &Config) {
 /// Opens the application state: creates the data folder, loads the key, opens the
 /// database and runs its migrations.
 async fn open(config: Config) -> Result<AppState, String> {
-    let random = Random::system().map_err(|error| format!("no randomness: {error}"))?;
+    let random = Random::system().map_err(|error| format!("The system gives no random numbers: {error}."))?;
     make_folder(&config.data_dir)?;
     let key = Key::load(&config.key_file, &random)
         .map_err(|error| format!("key_file {}: {error}", config.key_file.display()))?;
@@ -189,9 +189,9 @@ async fn open(config: Config) -> Result<AppState, String> {
     let db = Db::open(&config.database).await.map_err(|error| format!("{place}: {error}"))?;
     db::migrate(&db).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::VersionMissing(version) => format!(
-            "{place}: its schema (migration {version}) was made by a newer release of Tessera; run that one"
+            "{place}: The schema (migration {version}) was created by a newer release of Tessera. Run that release."
         ),
-        error => format!("{place}: cannot bring the schema up to date: {error}"),
+        error => format!("{place}: The schema cannot be updated: {error}."),
     })?;
     let context = Context { db, clock: Clock::System, random, config: Arc::new(config), key };
     AppState::new(context).map_err(|error| error.to_string())

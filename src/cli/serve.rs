@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Outcome, demo, limits, open};
+use crate::access::{System, SystemReason};
 use crate::app::app_service;
 use crate::cleanup;
 use crate::config::{Config, Listen};
@@ -19,6 +20,9 @@ use crate::platform::server::serve;
 use crate::platform::{Db, Error};
 use crate::service_accounts::model::ServiceAccount;
 use crate::state::AppState;
+
+/// The search index follows the lists.
+const INDEX: System = System::new(SystemReason::SearchIndex);
 
 /// How often the usage of tokens is written to the database.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
@@ -52,10 +56,10 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     let periodic_work = tokio::spawn(run_periodic_work(app.clone()));
     let indexing = tokio::spawn(build_search_index(app.context.db.clone()));
     let listening = tokio::spawn(listen(app.context.db.clone(), app.context.clock.clone()));
-    let stop = stop_signal().map_err(|error| format!("signals: {error}"))?;
+    let stop = stop_signal().map_err(|error| format!("The server cannot listen for signals: {error}."))?;
     serve(listener, app_service(app.clone()), connections, stop)
         .await
-        .map_err(|error| format!("threads: {error}"))?;
+        .map_err(|error| format!("The threads of the server cannot be started: {error}."))?;
     periodic_work.abort();
     indexing.abort();
     listening.abort();
@@ -82,7 +86,9 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 /// Brings the search index of people and service accounts up to date, for rows
 /// that an older release wrote.
 async fn build_search_index(db: Db) {
-    let added = async { Ok::<_, Error>(renew::<Members>(&db).await? + renew::<ServiceAccount>(&db).await?) };
+    let added = async {
+        Ok::<_, Error>(renew::<Members>(&db, &INDEX).await? + renew::<ServiceAccount>(&db, &INDEX).await?)
+    };
     match added.await {
         Ok(0) => {}
         Ok(renewed) => {

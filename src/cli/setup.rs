@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::directory::model::NewPerson;
 use crate::organizations::bootstrap;
 use crate::organizations::model::FirstRun;
+use crate::platform::error::FieldError;
 use crate::platform::secret::Secret;
 use crate::platform::{Error, private_file};
 
@@ -51,11 +52,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
         bootstrap::bootstrap(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| {
             match error {
                 Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
-                    let lines: Vec<String> = mistakes
-                        .all()
-                        .iter()
-                        .map(|mistake| mistake.sentence().replacen('_', "-", 1))
-                        .collect();
+                    let lines: Vec<String> = mistakes.all().iter().map(as_line).collect();
                     lines.join("\n  ")
                 }
                 other => other.to_string(),
@@ -71,12 +68,22 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
         }
     };
     if let (Some(file), Some(token)) = (&mut file, &created.token) {
-        writeln!(file, "{}", token.reveal())
+        writeln!(file, "{}", token.expose())
             .and_then(|()| file.sync_all())
             .map_err(|error| format!("--personal-token-file: {error}"))?;
     }
     println!("The organization {} has its first owner.", created.slug);
     Ok(())
+}
+
+/// The error of a field as a line with the flag that sets it.
+fn as_line(mistake: &FieldError) -> String {
+    let flag = match mistake.field.as_str() {
+        "" => return mistake.message.clone(),
+        "password" => "password-file".to_owned(),
+        field => field.replace('_', "-"),
+    };
+    format!("--{flag}: {}", mistake.message)
 }
 
 /// The actor of changes on the command line.

@@ -52,7 +52,9 @@ impl Limits {
             let (value, from) = sources.find(setting);
             match value.parse::<u32>() {
                 Ok(limit) if limit > 0 => drop(limits.insert(name, limit)),
-                _ => errors.push(format!("{from}: must be a whole number of at least 1, not “{value}”")),
+                _ => {
+                    errors.push(format!("{from}: Enter a whole number of at least 1 instead of “{value}”."));
+                }
             }
         }
         Self(limits)
@@ -128,8 +130,8 @@ impl Config {
 
         let listen = Listen::parse(&listen).unwrap_or_else(|| {
             errors.push(format!(
-                "{from_listen}: must be an address and port like 127.0.0.1:8080, a host name and port like \
-                 localhost:8080, or unix:PATH, not “{listen}”"
+                "{from_listen}: Enter an address and port like 127.0.0.1:8080, a host name and port like \
+                 localhost:8080, or unix:PATH instead of “{listen}”."
             ));
             Listen::Address(SocketAddr::from(([127, 0, 0, 1], 8080)))
         });
@@ -144,8 +146,8 @@ impl Config {
         let public_url = if public_url_is_set {
             parse_public_url(&public_url).unwrap_or_else(|| {
                 errors.push(format!(
-                    "{from_public}: must be scheme and host, and a path if the installation is below one, like \
-                     https://id.example.com or https://example.com/tessera, not “{public_url}”"
+                    "{from_public}: Enter scheme and host, and a path if the installation is below one, like \
+                     https://id.example.com or https://example.com/tessera, instead of “{public_url}”."
                 ));
                 String::new()
             })
@@ -161,31 +163,31 @@ impl Config {
             "true" => true,
             "false" => false,
             other => {
-                errors.push(format!("{from_private}: must be true or false, not “{other}”"));
+                errors.push(format!("{from_private}: Enter true or false instead of “{other}”."));
                 false
             }
         };
         let api_rate_limit = rate.parse::<u32>().unwrap_or_else(|_| {
             errors.push(format!(
-                "{from_rate}: must be a whole number of requests a second, 0 for no limit, not “{rate}”"
+                "{from_rate}: Enter a whole number of requests per second, or 0 for no limit, instead of “{rate}”."
             ));
             0
         });
         let organization_creation = OrganizationCreation::parse(&creation).unwrap_or_else(|| {
-            errors.push(format!("{from_creation}: must be administrators or anyone, not “{creation}”"));
+            errors.push(format!("{from_creation}: Enter administrators or anyone instead of “{creation}”."));
             OrganizationCreation::Administrators
         });
         let limits = Limits::read(sources, &mut errors);
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             errors.push(format!(
-                "{from_log}: must be error, warn, info, debug, trace or a filter, not “{log}”"
+                "{from_log}: Enter error, warn, info, debug, trace or a filter instead of “{log}”."
             ));
         }
         let log_format = match log_format.as_str() {
             "pretty" => LogFormat::Pretty,
             "json" => LogFormat::Json,
             other => {
-                errors.push(format!("{from_format}: must be pretty or json, not “{other}”"));
+                errors.push(format!("{from_format}: Enter pretty or json instead of “{other}”."));
                 LogFormat::Pretty
             }
         };
@@ -223,7 +225,8 @@ fn parse_trusted_proxies(text: &str, from: &str, errors: &mut Vec<String>) -> Ve
         match parse_ip_range(part) {
             Some(range) => found.push(range),
             None => {
-                errors.push(format!("{from}: must be addresses or ranges like 10.0.0.0/8, not “{part}”"));
+                errors
+                    .push(format!("{from}: Enter addresses or ranges like 10.0.0.0/8 instead of “{part}”."));
             }
         }
     }
@@ -236,7 +239,7 @@ fn parse_database_url(url: &str, data_dir: &Path) -> Result<DatabaseUrl, &'stati
     }
     if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
         return if path.is_empty() {
-            Err("names no file after sqlite:")
+            Err("Enter the path of a file after sqlite:.")
         } else {
             Ok(DatabaseUrl::Sqlite(path.into()))
         };
@@ -245,7 +248,7 @@ fn parse_database_url(url: &str, data_dir: &Path) -> Result<DatabaseUrl, &'stati
     if postgres && url.parse::<sqlx::postgres::PgConnectOptions>().is_ok() {
         return Ok(DatabaseUrl::Postgres(url.to_owned()));
     }
-    Err("must be postgres://user@host/database or sqlite:PATH")
+    Err("Enter postgres://user@host/database or sqlite:PATH.")
 }
 
 /// Checks that a URL consists only of scheme, host, port and path, and removes
@@ -343,7 +346,7 @@ mod tests {
         assert!(refused[0].contains("limits.connection") && refused[1].contains("other"), "{refused:?}");
         let zero = sources(&[("limits.connections", "0")], &[], &[]);
         let errors = Config::from_sources(&zero).expect_err("refused");
-        assert!(errors[0].starts_with("--limits-connections: must be a whole number"), "{errors:?}");
+        assert!(errors[0].starts_with("--limits-connections: Enter a whole number"), "{errors:?}");
     }
 
     #[test]

@@ -33,7 +33,9 @@ impl Sources {
         let file = match std::fs::read_to_string(&path) {
             Ok(text) => read_file(&path, &text)?,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(vec![format!("config: {}: {error}", path.display())]),
+            Err(error) => {
+                return Err(vec![format!("config: {}: The file cannot be read: {error}.", path.display())]);
+            }
         };
         Ok(Self { flags, environment, file })
     }
@@ -68,7 +70,8 @@ impl Sources {
 
 pub(super) fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<String>> {
     let at = path.display();
-    let table: toml::Table = text.parse().map_err(|error| vec![format!("{at}: not valid TOML: {error}")])?;
+    let table: toml::Table =
+        text.parse().map_err(|error| vec![format!("{at}: The file is not valid TOML: {error}.")])?;
     let mut values = BTreeMap::new();
     let mut errors = Vec::new();
     let entries = table.into_iter().flat_map(|(key, value)| match value {
@@ -81,12 +84,14 @@ pub(super) fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, Stri
     for (key, value) in entries {
         match value {
             _ if SETTINGS.iter().all(|setting| setting.name != key) => {
-                errors.push(format!("{at}: {key}: no such setting"));
+                errors.push(format!("{at}: {key}: Remove this setting. It does not exist."));
             }
             toml::Value::String(text) => drop(values.insert(key, text)),
             toml::Value::Integer(number) => drop(values.insert(key, number.to_string())),
             toml::Value::Boolean(flag) => drop(values.insert(key, flag.to_string())),
-            other => errors.push(format!("{at}: {key}: takes a text, not {}", other.type_str())),
+            other => {
+                errors.push(format!("{at}: {key}: Enter a text instead of the type {}.", other.type_str()));
+            }
         }
     }
     if errors.is_empty() { Ok(values) } else { Err(errors) }

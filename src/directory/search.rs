@@ -1,5 +1,8 @@
-//! How members are found by a part of their names.
+//! The members' entries in the search index: username, name and email.
+//!
+//! Every statement that changes these fields or adds a member renews the entries in the same transaction.
 
+use crate::platform::db::WriteProof;
 use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::search::{self, Entry, Indexed, Place, SearchableList};
 use crate::platform::{Db, Result, Tx, sql};
@@ -23,7 +26,7 @@ impl Found {
     }
 }
 
-/// The text of a statement: members with what the index knows of them.
+/// Text of a SELECT of members with their entries in the search index.
 macro_rules! members_indexed {
     ($rest:literal) => {
         concat!(
@@ -35,7 +38,8 @@ macro_rules! members_indexed {
     };
 }
 
-/// The members of an organization, found by username, name and address.
+/// The list of members in the search index. An entry belongs to one membership, so a person has one per
+/// organization.
 #[derive(Clone, Copy, Debug)]
 pub struct Members;
 
@@ -54,13 +58,13 @@ impl SearchableList for Members {
         Ok(members.into_iter().map(Found::indexed).collect())
     }
 
-    async fn renew(tx: &mut Tx, id: &str) -> Result<()> {
+    async fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> Result<()> {
         let members: Vec<Found> = sql(members_indexed!("m.person_id = $1 ORDER BY m.organization_id"))
             .bind(id)
             .all(&mut *tx)
             .await?;
         for member in members {
-            search::put(tx, &member.indexed()).await?;
+            search::put(tx, proof, &member.indexed()).await?;
         }
         Ok(())
     }

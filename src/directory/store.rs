@@ -1,22 +1,27 @@
-//! The SQL of persons, memberships and team members.
+//! SQL for persons, memberships and team members.
+//!
+//! The sections call these functions with their write proof, because several of them create persons and
+//! memberships.
 
 use super::model::CheckedPerson;
 use super::search::Members;
 use crate::access::{PrincipalId, TeamRole};
 use crate::audit::Change;
+use crate::platform::db::WriteProof;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::search::SearchableList as _;
-use crate::platform::text::casefold;
+use crate::platform::text::{self, casefold};
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
-/// Makes a person.
+/// Inserts a person.
 ///
 /// # Errors
-/// [`Error::Conflict`] for a username or address that is taken.
+/// [`Error::Conflict`] for a username or email that is taken.
 pub async fn insert_person(
     tx: &mut Tx,
+    proof: &impl WriteProof,
     id: PersonId,
     person: &CheckedPerson,
     password_hash: String,
@@ -28,10 +33,13 @@ pub async fn insert_person(
             .bind(casefold(&person.email))
             .optional(&mut *tx)
             .await?;
-    let field =
-        if taken.as_ref().is_some_and(|(name,)| *name == person.username) { "username" } else { "email" };
+    let (field, noun) = if taken.as_ref().is_some_and(|(name,)| *name == person.username) {
+        ("username", "username")
+    } else {
+        ("email", "email address")
+    };
     if taken.is_some() {
-        return Err(Error::Conflict(ValidationErrors::one(field, "is taken by another account")));
+        return Err(Error::Conflict(ValidationErrors::one(field, text::taken(noun, "account"))));
     }
     sql("INSERT INTO people (id, username, email, email_folded, name, password_hash, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)")
@@ -42,18 +50,22 @@ pub async fn insert_person(
     .bind(&person.name)
     .bind(password_hash)
     .bind(now)
-    .execute(tx)
+    .execute(tx, proof)
     .await
-    .map_err(|error| Error::unique(error, "username", "or email address is taken by another account"))?;
+    .map_err(|error| {
+        Error::unique(error, "username", &text::taken("username or email address", "account"))
+    })?;
     Ok(())
 }
 
-/// Makes a person a member, with a role; keeps the role of who is one.
+/// Makes a person a member of an organization. An existing member keeps their role. Returns whether the
+/// membership is new.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the person already has the maximum number of memberships, or if the database fails.
 pub async fn insert_member(
     change: &mut Change<'_>,
+    proof: &impl WriteProof,
     organization: OrganizationId,
     person: PersonId,
     role: &str,
@@ -74,17 +86,18 @@ pub async fn insert_member(
     .bind(person)
     .bind(role)
     .bind(change.now);
-    let rows = change.write(Effect::Principal(PrincipalId::Person(person)), statement).await?;
-    Members::renew(change.tx(), &person.to_string()).await?;
+    let rows = change.write(proof, Effect::Principal(PrincipalId::Person(person)), statement).await?;
+    Members::renew(change.tx(), proof, &person.to_string()).await?;
     Ok(rows == 1)
 }
 
-/// Puts a person into a team, or changes what they are there.
+/// Adds a person to a team, or changes their team role there.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn set_team_member(
     change: &mut Change<'_>,
+    proof: &impl WriteProof,
     team: TeamId,
     person: PersonId,
     role: TeamRole,
@@ -96,6 +109,6 @@ pub async fn set_team_member(
     .bind(person)
     .bind(role)
     .bind(change.now);
-    change.write(Effect::Principal(PrincipalId::Person(person)), statement).await?;
+    change.write(proof, Effect::Principal(PrincipalId::Person(person)), statement).await?;
     Ok(())
 }

@@ -1,4 +1,7 @@
-//! Identity providers for programs.
+//! API of identity providers.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -14,7 +17,7 @@ use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::{IfMatch, Json, tagged};
 use crate::state::AppState;
 
-/// Identity providers.
+/// The API operations for identity providers.
 pub fn routes() -> Api<AppState> {
     let (all, one) =
         ("/organizations/{org}/identity-providers", "/organizations/{org}/identity-providers/{idp}");
@@ -53,26 +56,30 @@ pub fn routes() -> Api<AppState> {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     Ok(Answer(json!({ "items": actions::list(&app, &caller).await?, "next": null })).into_response())
 }
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewProvider>,
 ) -> Result<Response> {
     Ok((StatusCode::CREATED, Answer(actions::create(&app, &caller, &input).await?)).into_response())
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, idp)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, idp)): Named,
+) -> Result<Response> {
     let provider = actions::get(&app, &caller, &idp).await?;
     Ok(tagged(provider.version, provider))
 }
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, idp)): Named,
     held: IfMatch,
     Json(input): Json<ProviderEdit>,
@@ -81,7 +88,11 @@ async fn edit(
     Ok(tagged(provider.version, provider))
 }
 
-async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, idp)): Named) -> Result<StatusCode> {
+async fn delete(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, idp)): Named,
+) -> Result<StatusCode> {
     actions::delete(&app, &caller, &idp).await?;
     Ok(StatusCode::NO_CONTENT)
 }

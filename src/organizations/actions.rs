@@ -1,10 +1,16 @@
-//! An organization's name and policies; making and ending organizations.
+//! Operations on organizations: read, list, edit, create and delete. Called by `pages`, `api` and the command
+//! line.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. Nobody can save IP ranges that block their own IP address.
 
 use serde_json::json;
 
 use super::model::{AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
 use super::store;
-use crate::access::{Policy, TeamRole, TokenKind, authorize_read, authorize_write};
+use crate::access::{
+    Authorized, Policy, System, SystemReason, TeamRole, TokenKind, authorize_read, authorize_write,
+};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, ActorKind, Change, Event};
 use crate::callers::Caller;
@@ -13,7 +19,7 @@ use crate::config::OrganizationCreation;
 use crate::directory::store as directory;
 use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
-use crate::platform::text::{name, slug};
+use crate::platform::text::{self, name, slug};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
@@ -21,15 +27,18 @@ use crate::state::AppState;
 use crate::verification::VerifiedToken;
 use crate::verification::principal::Principal;
 
-/// The organization that the caller belongs to.
+/// Write proof for a new organization. The person who creates it becomes its owner.
+const NEW_ORGANIZATION: System = System::new(SystemReason::NewOrganization);
+
+/// Returns the organization of the caller.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn get(context: &Context, caller: &Caller) -> Result<Organization> {
     store::find(&context.db, caller.organization.id).await
 }
 
-/// Whether the caller may see the policies.
+/// Checks that the caller is allowed to read the policy.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `settings:read`.
@@ -37,11 +46,12 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
     authorize_read(&caller.subject, Settings).map(drop)
 }
 
-/// The organizations that a token reaches, by slug: those that a person belongs
-/// to and that take their token from where it comes, or the one of a machine.
+/// A page of the organizations that a token can be used in, sorted by slug. For a person, these are their
+/// organizations whose policy allows personal tokens from the request's IP address; for a machine principal,
+/// its own organization.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) -> Result<Page<Organization>> {
     let person = match &bearer.principal {
         Principal::Person { id, .. } => *id,
@@ -62,41 +72,61 @@ pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) ->
     Ok(slice)
 }
 
+/// What a lifetime in days can be: `which` is `default_days` or `max_days`.
+pub(super) fn lifetime_days(kind: TokenKind, which: &str) -> String {
+    let which = if which == "max_days" { "maximum" } else { "default" };
+    format!(
+        "Enter a {which} lifetime of {}s from 1 to 3650 days, or leave it empty.",
+        kind.title().to_lowercase()
+    )
+}
+
 fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationErrors) {
     for (kind, rule) in &policy.lifetimes {
         let field = |which: &str| format!("policy.lifetimes.{kind}.{which}");
         for (which, days) in [("default_days", rule.default_days), ("max_days", rule.max_days)] {
             if days.is_some_and(|days| days == 0 || days > 3650) {
-                mistakes.add(&field(which), "must be 1 to 3650 days, or empty for no limit");
+                mistakes.add(&field(which), lifetime_days(*kind, which));
             }
         }
         if let (Some(default), Some(most)) = (rule.default_days, rule.max_days)
             && default > most
         {
-            mistakes.add(&field("default_days"), format!("must be at most the maximum, {most} days"));
+            mistakes.add(
+                &field("default_days"),
+                format!(
+                    "Enter a default lifetime of {}s that is at most their maximum, {most} days.",
+                    kind.title().to_lowercase()
+                ),
+            );
         }
         if !TokenKind::PRESENTED.contains(kind) || *kind == TokenKind::Access {
-            mistakes.add("policy.lifetimes", format!("cannot limit {kind}"));
+            mistakes.add(
+                "policy.lifetimes",
+                format!("Remove “{kind}”. The lifetime of these tokens cannot be limited."),
+            );
         }
     }
     for set in policy.service_token_sets.iter().flatten() {
         if caller.organization.sets.find(set).is_none() {
-            let message = format!("“{set}” is not a permission set of this organization");
+            let message = format!("{} “{set}” is not one.", text::choose_of_organization("permission set"));
             mistakes.add("policy.service_token_sets", message);
         }
     }
     if !policy.ip_allowed(caller.actor.address) {
-        let from = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
-        let message = format!("would shut you out: your own address{from} is not let in");
+        let own = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
+        let message =
+            format!("Allow your own IP address{own}. Otherwise you lose access to this organization.");
         mistakes.add("policy.allowed_addresses", message);
     }
 }
 
-/// Edits name and policies. With `version`, only over that version.
+/// Edits the name and the policy. Other IP ranges and the remaining settings require different permissions.
+/// If `version` is given, the organization must still have it.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`]; [`Error::Conflict`] when somebody
-/// else edited them meanwhile.
+/// [`Error::Forbidden`]; [`Error::Invalid`] for invalid fields; [`Error::Stale`] if somebody else edited the
+/// organization in the meantime.
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -112,23 +142,25 @@ pub async fn edit(
     let limits = |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
     let (old, new) = (limits(&before), limits(&policy));
     let same_limits = old == new;
+    let mut proof = None;
     if !same_limits {
-        authorize_write(&caller.subject, AddressLimits)?;
+        proof = Some(Authorized::from(&authorize_write(&caller.subject, AddressLimits)?));
     }
     let rest = Policy { allowed_addresses: old.0, blocked_addresses: old.1, ..policy.clone() };
     if rest != before || new_name.as_ref().is_some_and(|name| *name != was.name) || same_limits {
-        authorize_write(&caller.subject, Settings)?;
+        proof = Some(Authorized::from(&authorize_write(&caller.subject, Settings)?));
     }
+    let Some(proof) = proof else { return Err(Error::internal("an edit that nobody decided about")) };
     check_policy(&policy, &caller, &mut mistakes);
     let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else {
         return Err(Error::Invalid(mistakes));
     };
     let text = serde_json::to_string(&policy).map_err(Error::internal)?;
     let fresh = version.is_none_or(|version| version == was.version);
-    if !fresh || !store::update(change.tx(), &was, &new_name, &text).await? {
+    if !fresh || !store::update(change.tx(), proof, &was, &new_name, &text).await? {
         return Err(Error::Stale(
-            "Somebody else changed these settings, or who belongs to the organization, meanwhile. \
-             Look at them again, then save."
+            "Someone else has changed these settings, or who belongs to the organization. \
+             Check them, then save again."
                 .to_owned(),
         ));
     }
@@ -140,11 +172,10 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Whether a person may create organizations: the setting
-/// `organization_creation` says so.
+/// Whether a person is allowed to create organizations, according to the setting `organization_creation`.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn may_create(app: &AppState, person: PersonId) -> Result<bool> {
     Ok(match app.context.config.organization_creation {
         OrganizationCreation::Anyone => true,
@@ -153,21 +184,22 @@ pub async fn may_create(app: &AppState, person: PersonId) -> Result<bool> {
 }
 
 async fn ensure_may_create(app: &AppState, actor: &Actor, owner: PersonId) -> Result<()> {
-    // Whoever runs the installation decides on its command line.
+    // The operator can create organizations on the command line without this permission.
     if actor.kind == ActorKind::Operator || may_create(app, owner).await? {
         return Ok(());
     }
     Err(Error::Forbidden(
-        "Only whoever set up this installation can create organizations. Ask them, or the operator for the \
-         setting organization_creation."
+        "Only the first owner of this installation can create organizations. Ask them, or ask the operator \
+         to change the setting organization_creation."
             .to_owned(),
     ))
 }
 
-/// Makes an organization; the person who makes it owns it.
+/// Creates an organization with its `owners` team. The person becomes its first owner.
 ///
 /// # Errors
-/// [`Error::Invalid`]; [`Error::Conflict`] for a taken slug.
+/// [`Error::Forbidden`] if the setting does not allow it; [`Error::Invalid`]; [`Error::Conflict`] for a slug
+/// that is taken.
 pub async fn create(
     app: &AppState,
     actor: &Actor,
@@ -187,37 +219,40 @@ pub async fn create(
         return store::find(change.tx(), first).await;
     }
     ensure_room(&mut change, Quota::Organization(owner)).await?;
-    store::insert_organization(change.tx(), id, &new_slug, &new_name, now).await.map_err(
+    store::insert_organization(change.tx(), NEW_ORGANIZATION, id, &new_slug, &new_name, now).await.map_err(
         |error| match error {
-            Error::Conflict(_) => Error::Conflict(ValidationErrors::one("slug", "is taken")),
+            Error::Conflict(_) => {
+                Error::Conflict(ValidationErrors::one("slug", text::taken("slug", "organization")))
+            }
             other => other,
         },
     )?;
     change.within(id);
-    store::insert_owners(&mut change, team, id).await?;
-    directory::insert_member(&mut change, id, owner, "member").await?;
-    directory::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
+    store::insert_owners(&mut change, NEW_ORGANIZATION, team, id).await?;
+    directory::insert_member(&mut change, &NEW_ORGANIZATION, id, owner, "member").await?;
+    directory::set_team_member(&mut change, &NEW_ORGANIZATION, team, owner, TeamRole::Admin).await?;
     let made = store::find(change.tx(), id).await?;
     let event = Event::new(Action::OrganizationCreated, "organization", id, &made.name).after(json!(made));
     change.commit(event).await?;
     Ok(made)
 }
 
-/// Deletes the organization and everything in it. `typed` is its name, typed again.
+/// Deletes the organization and everything in it. `typed` is its name as a confirmation; `None` (API) needs
+/// none.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for everyone but owners; [`Error::Invalid`] for another name.
+/// [`Error::Forbidden`] for everybody except owners; [`Error::Invalid`] if the typed name differs.
 pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> Result<()> {
-    authorize_write(&caller.subject, Itself)?;
+    let permit = authorize_write(&caller.subject, Itself)?;
     let organization = &caller.organization;
     if typed.is_some_and(|typed| typed.trim() != organization.name) {
-        let message = format!("must be the organization's name: {}", organization.name);
+        let message = text::enter_to_confirm("organization", &organization.name);
         return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
-    // The event outlives the organization: it belongs to the installation.
+    // The audit event belongs to the installation, so that it is kept when the organization is deleted.
     let mut change = Change::begin(context, &caller.actor, None).await?;
     change.of_installation();
-    store::delete(change.tx(), organization.id).await?;
+    store::delete(change.tx(), &permit, organization.id).await?;
     let event = Event::new(Action::OrganizationDeleted, "organization", organization.id, &organization.name);
     change.commit(event).await
 }

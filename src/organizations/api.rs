@@ -1,4 +1,7 @@
-//! Organizations for programs.
+//! API of organizations.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -11,7 +14,7 @@ use serde_json::json;
 use super::actions;
 use super::model::{NewOrganization, Organization, SettingsEdit};
 use crate::access::Policy;
-use crate::callers::ApiCaller;
+use crate::callers::{ApiCaller, Caller};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::{IfMatch, Json, Query, tagged};
@@ -20,7 +23,7 @@ use crate::state::AppState;
 use crate::verification::VerifiedToken;
 use crate::verification::principal::Principal;
 
-/// Organizations: their name and policies.
+/// The API operations for organizations.
 pub fn routes() -> Api<AppState> {
     let one = "/organizations/{org}";
     Api::of("Organizations", "A name, policies, and everything else below it.")
@@ -60,7 +63,7 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-/// An organization, with its policies for who may see them.
+/// An organization. Its policy is included if the caller is allowed to read it.
 #[derive(Debug, Serialize, JsonSchema)]
 struct View {
     #[serde(flatten)]
@@ -69,13 +72,13 @@ struct View {
     policy: Option<Policy>,
 }
 
-fn view(caller: &ApiCaller, organization: Organization) -> Response {
+fn view(caller: &Caller, organization: Organization) -> Response {
     let may_see = actions::see_policies(caller).is_ok();
     let policy = serde_json::from_str(&organization.policy_text).ok().filter(|_| may_see);
     tagged(organization.version, View { organization, policy })
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let slice = actions::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }
@@ -88,21 +91,21 @@ async fn create(
     let actor = bearer.actor();
     let (&Principal::Person { id, .. }, None) = (&bearer.principal, bearer.narrowed) else {
         return Err(Error::Forbidden(
-            "People make organizations. Use a personal token that is not narrowed.".to_owned(),
+            "Only a person can create an organization. Use a personal token that is not limited.".to_owned(),
         ));
     };
     let made = actions::create(&app, &actor, id, &input).await?;
     Ok((StatusCode::CREATED, Answer(made)).into_response())
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn show(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     let organization = actions::get(&app.context, &caller).await?;
     Ok(view(&caller, organization))
 }
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     held: IfMatch,
     Json(input): Json<SettingsEdit>,
 ) -> Result<Response> {
@@ -111,7 +114,7 @@ async fn edit(
     Ok(view(&caller, organization))
 }
 
-async fn delete(State(app): State<AppState>, caller: ApiCaller) -> Result<StatusCode> {
+async fn delete(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

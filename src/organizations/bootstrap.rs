@@ -1,11 +1,16 @@
-//! First run: the organization, its owners team, its first owner, at once.
+//! The first set-up of an installation: creates the organization, its `owners` team and its first owner in
+//! one transaction.
+//!
+//! The set-up page and the command line call it. It requires the set-up code from the log (page) and succeeds
+//! once per installation.
 
 use serde_json::json;
 
 use super::model::{FirstRun, plain_code};
 use super::store;
-use crate::access::TeamRole;
+use crate::access::{System, SystemReason, TeamRole};
 use crate::audit::{Action, Actor, Change, Event};
+use crate::directory::own_account::OwnAccount;
 use crate::directory::store as directory;
 use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
@@ -16,8 +21,12 @@ use crate::tokens::model::{Holder, NewToken};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
 
-/// The code that proves that who sets up has read the log. Derived from the
-/// key, so that every node knows it and nothing is stored.
+/// Write proof for the first set-up. The person has proved with the set-up code that they operate the
+/// installation.
+const FIRST_RUN: System = System::new(SystemReason::FirstRun);
+
+/// The code that proves that somebody can read the log of the installation. It is derived from the
+/// installation's key, so every node knows it and nothing is stored.
 #[must_use]
 pub fn setup_code(context: &Context) -> String {
     let bytes = context.key.derive("setup code", b"");
@@ -28,36 +37,38 @@ pub fn setup_code(context: &Context) -> String {
     parts.join("-")
 }
 
-/// Checks the code, in time that tells nothing.
+/// Compares a code with the set-up code. The comparison is of keyed digests, so its time reveals nothing
+/// about the code.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is another.
+/// [`Error::Invalid`] if the code differs.
 pub fn check_code(context: &Context, code: &str) -> Result<()> {
     let digest = |text: &str| context.key.derive("compare", plain_code(text).as_bytes());
     if digest(code) == digest(&setup_code(context)) {
         Ok(())
     } else {
-        Err(Error::Invalid(ValidationErrors::one("code", "is not the one that the log shows")))
+        Err(Error::Invalid(ValidationErrors::one("code", "Enter the set-up code that the log shows.")))
     }
 }
 
-/// What a first run made.
+/// The result of [`bootstrap`].
 #[derive(Debug)]
 pub struct Bootstrapped {
-    /// The first owner.
+    /// Id of the first owner.
     pub person: PersonId,
-    /// Their organization.
+    /// Id of the organization.
     pub organization: OrganizationId,
-    /// Its slug.
+    /// Slug of the organization.
     pub slug: String,
-    /// Their personal token, where one was asked for.
+    /// The owner's personal token, if it was requested.
     pub token: Option<PlainToken>,
 }
 
-/// Makes organization, owners team and first owner; optionally a personal token.
+/// Creates the organization, its `owners` team and the first owner, and a personal token of the owner if
+/// `with_token` is set.
 ///
 /// # Errors
-/// [`Error::Invalid`] with all mistakes; [`Error::Conflict`] once it was done.
+/// [`Error::Invalid`] for invalid fields; [`Error::Conflict`] if the installation is already set up.
 pub async fn bootstrap(
     app: &AppState,
     actor: &Actor,
@@ -74,18 +85,18 @@ pub async fn bootstrap(
         TeamId::new(now, &app.context.random),
         PersonId::new(now, &app.context.random),
     );
-    if !store::take_first_run(change.tx(), now).await? {
-        return Err(Error::conflict("This installation has its first owner already."));
+    if !store::take_first_run(change.tx(), FIRST_RUN, now).await? {
+        return Err(Error::conflict("This installation already has its first owner."));
     }
-    directory::insert_person(change.tx(), owner, &person, hash, now).await?;
-    store::set_founder(change.tx(), owner).await?;
-    store::insert_organization(change.tx(), id, &slug, &name, now).await?;
+    directory::insert_person(change.tx(), &FIRST_RUN, owner, &person, hash, now).await?;
+    store::set_founder(change.tx(), FIRST_RUN, owner).await?;
+    store::insert_organization(change.tx(), FIRST_RUN, id, &slug, &name, now).await?;
     change.within(id);
-    store::insert_owners(&mut change, team, id).await?;
-    directory::insert_member(&mut change, id, owner, "member").await?;
-    directory::set_team_member(&mut change, team, owner, TeamRole::Admin).await?;
+    store::insert_owners(&mut change, FIRST_RUN, team, id).await?;
+    directory::insert_member(&mut change, &FIRST_RUN, id, owner, "member").await?;
+    directory::set_team_member(&mut change, &FIRST_RUN, team, owner, TeamRole::Admin).await?;
     let token = if with_token {
-        let holder = Holder::oneself(owner);
+        let holder = Holder::from(&OwnAccount(owner).authorize(None)?);
         let token = NewToken { name: "set-up".to_owned(), ..NewToken::default() };
         lifecycle::issue(&mut change, holder, &token, &SecretDelivery::Answer).await?.value
     } else {

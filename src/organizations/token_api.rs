@@ -1,4 +1,6 @@
-//! The organization token for programs: those of owners.
+//! API of the organization token, for personal tokens of owners.
+//!
+//! The handlers call the same functions in `token` as the pages.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,7 +16,7 @@ use crate::tokens::api::{issued, view};
 use crate::tokens::model::{RenewalBody, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
 
-/// The organization's one API token: none until it is made.
+/// The API operations for the organization token.
 pub fn routes() -> Api<AppState> {
     let path = "/organizations/{org}/token";
     Api::of("Organization token", "The organization's one API token: none until it is made.")
@@ -37,20 +39,20 @@ pub fn routes() -> Api<AppState> {
         .with(delete("deleteOrganizationToken", path, end, "Deletes the organization token").note("Members of the owners team alone; no permission stands for it.").only(&["personal"]))
 }
 
-async fn one(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn one(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     let token = token::get(&app.context, &caller).await?;
     Ok(view(&app, &token.ok_or(Error::NotFound)?).into_response())
 }
 
 async fn generate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     issued(&app, &token::generate(&app.context, &caller, &body.into(), &SecretDelivery::Answer).await?).await
 }
 
-async fn end(State(app): State<AppState>, caller: ApiCaller) -> Result<StatusCode> {
+async fn end(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<StatusCode> {
     token::delete(&app.context, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,9 +1,12 @@
-//! The SQL of members and invitations.
+//! SQL for members and invitations.
+//!
+//! Statements that write take a permit, or the system proof of an accepted invitation, and are called by
+//! `actions` and `invitations` only.
 
 use std::collections::HashMap;
 
 use super::model::{CheckedInvitation, Invitation, InvitationDetails, Invitations, Member, People};
-use crate::access::{Permit, PrincipalId, TeamRole};
+use crate::access::{Permit, PrincipalId, System, TeamRole};
 use crate::audit::Change;
 use crate::directory::model::TeamMembership;
 use crate::directory::search::Members;
@@ -15,7 +18,7 @@ use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
-/// The text of the list: the members that `$from` tells, as the rest has them.
+/// Text of a SELECT of [`Member`]s from `$from`; `$rest` is the rest of the WHERE condition.
 macro_rules! members_where {
     ($from:literal, $rest:literal) => {
         concat!(
@@ -29,10 +32,10 @@ macro_rules! members_where {
     };
 }
 
-/// A page of members, by username.
+/// A page of members, sorted by username and filtered by a search text and a role (each can be empty).
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn members(
     db: &Db,
     organization: OrganizationId,
@@ -82,10 +85,10 @@ pub async fn members(
     Ok(statement.all(db).await?)
 }
 
-/// The invitations that can still be accepted, newest first.
+/// The open invitations (not accepted, revoked or expired), newest first, at most 1,000.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn invitations(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -129,7 +132,7 @@ struct InvitedPlace {
     place: TeamMembership,
 }
 
-/// Whether an address belongs to a member of the organization.
+/// Whether an email belongs to a member of the organization.
 pub(super) async fn is_member(tx: &mut Tx, organization: OrganizationId, email: &str) -> Result<bool> {
     let row: Option<(PersonId,)> = sql("SELECT p.id FROM people p JOIN memberships m ON m.person_id = p.id \
          WHERE p.email_folded = $1 AND m.organization_id = $2")
@@ -140,11 +143,11 @@ pub(super) async fn is_member(tx: &mut Tx, organization: OrganizationId, email: 
     Ok(row.is_some())
 }
 
-/// Writes what an open invitation gives; whoever does answers for it from now
-/// on. False if it is over.
+/// Writes the fields of an open invitation. The actor becomes its inviter. Returns false if it has been
+/// accepted or revoked.
 pub(super) async fn update_invitation(
     change: &mut Change<'_>,
-    _permit: &Permit<Invitations>,
+    permit: &Permit<Invitations>,
     id: InvitationId,
     invitation: &CheckedInvitation,
     teams: &[(TeamId, TeamRole)],
@@ -159,15 +162,16 @@ pub(super) async fn update_invitation(
         .bind(actor.id.clone())
         .bind(actor.name.clone())
         .bind(id);
-    let rows = change.write(effect.clone(), statement).await?;
+    let rows = change.write(permit, effect.clone(), statement).await?;
     let clear = sql("DELETE FROM invitation_teams WHERE invitation_id = $1").bind(id);
-    change.write(effect.clone(), clear).await?;
-    insert_teams(change, &effect, id, teams).await?;
+    change.write(permit, effect.clone(), clear).await?;
+    insert_teams(change, permit, &effect, id, teams).await?;
     Ok(rows == 1)
 }
 
 async fn insert_teams(
     change: &mut Change<'_>,
+    permit: &Permit<Invitations>,
     effect: &Effect,
     id: InvitationId,
     teams: &[(TeamId, TeamRole)],
@@ -175,14 +179,14 @@ async fn insert_teams(
     for (team, role) in teams {
         let statement =
             sql("INSERT INTO invitation_teams (invitation_id, team_id, role) VALUES ($1, $2, $3)");
-        change.write(effect.clone(), statement.bind(id).bind(*team).bind(*role)).await?;
+        change.write(permit, effect.clone(), statement.bind(id).bind(*team).bind(*role)).await?;
     }
     Ok(())
 }
 
 pub(super) async fn insert(
     change: &mut Change<'_>,
-    _permit: &Permit<Invitations>,
+    permit: &Permit<Invitations>,
     organization: OrganizationId,
     id: InvitationId,
     code_hash: Vec<u8>,
@@ -206,14 +210,14 @@ pub(super) async fn insert(
     .bind(change.now)
     .bind(invitation.expires_at);
     let effect = Effect::Invitation(invitation.role.clone(), teams.to_vec());
-    change.write(effect.clone(), statement).await?;
-    insert_teams(change, &effect, id, teams).await?;
+    change.write(permit, effect.clone(), statement).await?;
+    insert_teams(change, permit, &effect, id, teams).await?;
     Ok(())
 }
 
 pub(super) async fn revoke(
     tx: &mut Tx,
-    _permit: &Permit<Invitations>,
+    permit: &Permit<Invitations>,
     organization: OrganizationId,
     id: &str,
     now: Timestamp,
@@ -223,12 +227,12 @@ pub(super) async fn revoke(
     .bind(now)
     .bind(id)
     .bind(organization)
-    .execute(tx)
+    .execute(tx, permit)
     .await?;
     Ok(rows == 1)
 }
 
-/// What the holder of a link is offered, while it can be accepted.
+/// Finds an open invitation by the hash of its code.
 pub(super) async fn offer(
     source: impl Into<Source<'_>>,
     code_hash: Vec<u8>,
@@ -245,12 +249,12 @@ pub(super) async fn offer(
     .await?)
 }
 
-/// Marks an invitation as accepted; false if another was faster.
-pub(super) async fn accept(tx: &mut Tx, id: InvitationId, now: Timestamp) -> Result<bool> {
+/// Marks an invitation as accepted. Returns false if it has been accepted or revoked in the meantime.
+pub(super) async fn accept(tx: &mut Tx, proof: System, id: InvitationId, now: Timestamp) -> Result<bool> {
     let rows = sql("UPDATE invitations SET accepted_at = $1 WHERE id = $2 AND accepted_at IS NULL AND revoked_at IS NULL")
         .bind(now)
         .bind(id)
-        .execute(tx)
+        .execute(tx, &proof)
         .await?;
     Ok(rows == 1)
 }
@@ -259,10 +263,10 @@ pub(super) async fn teams_of(tx: &mut Tx, id: InvitationId) -> Result<Vec<(TeamI
     Ok(sql("SELECT team_id, role FROM invitation_teams WHERE invitation_id = $1").bind(id).all(tx).await?)
 }
 
-/// One member, by username, address or id.
+/// Finds a member by username or id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -280,10 +284,10 @@ pub async fn find(
     found.ok_or(Error::NotFound)
 }
 
-/// The teams of a person in the organization, by slug.
+/// The teams of a person in the organization, sorted by slug.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn places(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -304,10 +308,10 @@ struct PlaceRow {
     place: TeamMembership,
 }
 
-/// The teams of several people in the organization, each by slug.
+/// The teams of several people in the organization, each list sorted by slug.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn places_of(
     db: &Db,
     organization: OrganizationId,
@@ -329,22 +333,22 @@ pub async fn places_of(
 /// Writes a member's role.
 pub(super) async fn set_role(
     change: &mut Change<'_>,
-    _permit: &Permit<People>,
+    permit: &Permit<People>,
     organization: OrganizationId,
     person: PersonId,
     role: &str,
 ) -> Result<()> {
     let statement = sql("UPDATE memberships SET role = $1 WHERE organization_id = $2 AND person_id = $3");
     let effect = Effect::Principal(PrincipalId::Person(person));
-    change.write(effect, statement.bind(role).bind(organization).bind(person)).await?;
+    change.write(permit, effect, statement.bind(role).bind(organization).bind(person)).await?;
     Ok(())
 }
 
-/// Takes a person out of the organization: teams, grants that name them,
-/// membership, and the invitations that they made.
+/// Removes a person from the organization: from its teams and memberships, with the grants that name them.
+/// Revokes the open invitations that they made.
 pub(super) async fn remove(
     tx: &mut Tx,
-    _permit: &Permit<People>,
+    permit: &Permit<People>,
     organization: OrganizationId,
     person: PersonId,
     now: Timestamp,
@@ -354,27 +358,27 @@ pub(super) async fn remove(
     .bind(now)
     .bind(organization)
     .bind(person)
-    .execute(&mut *tx)
+    .execute(&mut *tx, permit)
     .await?;
     sql("DELETE FROM team_members WHERE person_id = $1 AND team_id IN (SELECT id FROM teams WHERE organization_id = $2)")
         .bind(person)
         .bind(organization)
-        .execute(&mut *tx)
+        .execute(&mut *tx, permit)
         .await?;
     sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2")
         .bind(organization)
         .bind(person)
-        .execute(&mut *tx)
+        .execute(&mut *tx, permit)
         .await?;
     sql("DELETE FROM memberships WHERE organization_id = $1 AND person_id = $2")
         .bind(organization)
         .bind(person)
-        .execute(&mut *tx)
+        .execute(&mut *tx, permit)
         .await?;
-    search::erase(tx, organization, Members::LIST, &person).await
+    search::erase(tx, permit, organization, Members::LIST, &person).await
 }
 
-/// How many owners the organization has.
+/// Number of owners of the organization.
 pub(super) async fn owners(tx: &mut Tx, organization: OrganizationId) -> Result<i64> {
     let (count,): (i64,) = sql("SELECT COUNT(*) FROM team_members m JOIN teams t ON t.id = m.team_id \
          WHERE t.organization_id = $1 AND t.is_owners")
@@ -384,21 +388,22 @@ pub(super) async fn owners(tx: &mut Tx, organization: OrganizationId) -> Result<
     Ok(count)
 }
 
-/// Something that a person made and that lives on without them.
+/// A service account or token that outlives the membership of its creator.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Orphaned {
-    /// Its id.
+    /// Unique id of the object.
     pub id: String,
     /// `service_account` or a kind of token.
     pub kind: String,
-    /// Its name.
+    /// Display name of the object.
     pub name: String,
 }
 
-/// The living service accounts and tokens that a person made, at most 100.
+/// The existing service accounts and valid tokens that a person created in the organization, at most 100.
+/// Keys, service secrets and access tokens are left out.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn orphaned_by(
     db: &Db,
     organization: OrganizationId,
@@ -416,9 +421,11 @@ pub async fn orphaned_by(
     .await?)
 }
 
-/// Hands what a person made over to another: from now on it is theirs.
+/// Records another person as the creator of everything that a person created in the organization. Returns the
+/// number of objects.
 pub(super) async fn transfer_responsibility(
     tx: &mut Tx,
+    permit: &Permit<People>,
     organization: OrganizationId,
     from: PersonId,
     (to, name): (PersonId, &str),
@@ -429,7 +436,7 @@ pub(super) async fn transfer_responsibility(
     .bind(name)
     .bind(organization)
     .bind(from)
-    .execute(&mut *tx)
+    .execute(&mut *tx, permit)
     .await?;
     let tokens = sql("UPDATE tokens SET created_by = $1, created_by_name = $2 \
          WHERE organization_id = $3 AND created_by = $4")
@@ -437,7 +444,7 @@ pub(super) async fn transfer_responsibility(
     .bind(name)
     .bind(organization)
     .bind(from)
-    .execute(tx)
+    .execute(tx, permit)
     .await?;
     Ok(accounts + tokens)
 }

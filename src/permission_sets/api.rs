@@ -1,4 +1,7 @@
-//! Permission sets for programs.
+//! API of permission sets.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -14,7 +17,7 @@ use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::{IfMatch, Json, tagged};
 use crate::state::AppState;
 
-/// Permission sets, built in and the organization's own.
+/// The API operations for permission sets.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/permission-sets", "/organizations/{org}/permission-sets/{set}");
     Api::of("Permission sets", "Named bundles of permissions: the role of an account, the set of a grant.")
@@ -46,31 +49,35 @@ pub fn routes() -> Api<AppState> {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, caller: ApiCaller) -> Result<Response> {
+async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     Ok(Answer(json!({ "items": actions::list(&app.context, &caller).await?, "next": null })).into_response())
 }
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewSet>,
 ) -> Result<Response> {
     Ok((StatusCode::CREATED, Answer(actions::create(&app.context, &caller, &input).await?)).into_response())
 }
 
-/// A built-in set has one version for ever.
+/// The version for the entity tag. A built-in set never changes and always has version 0.
 fn version(own: Option<&OwnSet>) -> i64 {
     own.map_or(0, |own| own.version)
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, set)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, set)): Named,
+) -> Result<Response> {
     let (view, own, _) = actions::get(&app.context, &caller, &set).await?;
     Ok(tagged(version(own.as_ref()), view))
 }
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, set)): Named,
     held: IfMatch,
     Json(input): Json<SetEdit>,
@@ -80,7 +87,11 @@ async fn edit(
     Ok(tagged(own.version, SetView::from(&own)))
 }
 
-async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, set)): Named) -> Result<StatusCode> {
+async fn delete(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, set)): Named,
+) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &set).await?;
     Ok(StatusCode::NO_CONTENT)
 }

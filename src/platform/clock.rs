@@ -81,7 +81,7 @@ impl Timestamp {
             .and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1000).ok())
             .map(Self)
             .filter(|at| *at <= Self::LAST)
-            .ok_or_else(|| "must be a time as RFC 3339 writes it, like 2027-02-20T00:00:00Z".to_owned())
+            .ok_or_else(|| "Enter a time in the format of RFC 3339, like 2027-02-20T00:00:00Z.".to_owned())
     }
 
     /// The last moment of a calendar day in UTC, from `2027-02-20`.
@@ -89,7 +89,7 @@ impl Timestamp {
     /// # Errors
     /// A sentence for the person who wrote it, when it is no such day.
     pub fn parse_end_of_day(day: &str) -> Result<Self, String> {
-        Self::parse(&format!("{day}T23:59:59Z")).map_err(|_| "must be a day like 2027-02-20".to_owned())
+        Self::parse(&format!("{day}T23:59:59Z")).map_err(|_| "Enter a date like 2027-02-20.".to_owned())
     }
 
     /// The span of time that a text names, in UTC unless it has an offset: a day
@@ -111,7 +111,7 @@ impl Timestamp {
             }
         };
         let start = start.map_err(|_| {
-            "must be a day like 2027-02-20, or a time like 2027-02-20T14:05 or 2027-02-20T14:05:00Z"
+            "Enter a date like 2027-02-20, or a time like 2027-02-20T14:05 or 2027-02-20T14:05:00Z."
                 .to_owned()
         })?;
         Ok((start, start.plus(length)))

@@ -9,10 +9,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// 422: some fields are invalid.
-    #[error("the input is invalid: {0}")]
+    #[error("{0}")]
     Invalid(ValidationErrors),
     /// 409: the input is valid but conflicts with existing data.
-    #[error("conflict: {0}")]
+    #[error("{0}")]
     Conflict(ValidationErrors),
     /// 409: somebody else changed the object after the caller read it.
     #[error("{0}")]
@@ -21,42 +21,42 @@ pub enum Error {
     #[error("{0}")]
     Precondition(String),
     /// 400: the request cannot be parsed.
-    #[error("bad request: {0}")]
+    #[error("{0}")]
     Malformed(String),
     /// 404: the object does not exist, or the caller may not see it. The response
     /// is the same.
-    #[error("not found")]
+    #[error("This does not exist, or the caller does not have access to it.")]
     NotFound,
     /// 403: the caller can see the object but may not do this.
     #[error("{0}")]
     Forbidden(String),
     /// 401: credentials are missing (`presented` is false) or not valid.
-    #[error("credentials are missing or not valid")]
+    #[error("The credentials are missing or not valid.")]
     Unauthenticated {
         /// Whether the request carried any.
         presented: bool,
     },
     /// 303 to the sign-in page: the page requires a signed-in person.
-    #[error("sign in first")]
+    #[error("Sign in first.")]
     SignInFirst {
         /// The path to return to after signing in; empty for none.
         next: String,
     },
     /// 429: the caller exceeds a rate limit.
-    #[error("too many tries")]
+    #[error("Too many requests.")]
     TooMany {
         /// How long to wait before the next attempt.
         retry_after: Duration,
     },
     /// 503: a queue is full.
-    #[error("too much is asked at once")]
+    #[error("The server is busy.")]
     Busy {
         /// How long to wait before the next attempt.
         retry_after: Duration,
     },
     /// 500: a failure of the server. The cause is logged with the request id and
     /// never shown.
-    #[error("internal error: {0}")]
+    #[error("Internal error: {0}")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),
 }
 
@@ -100,7 +100,7 @@ impl From<sqlx::Error> for Error {
 pub struct FieldError {
     /// The field, by the name that form and JSON share.
     pub field: String,
-    /// What is wrong and what is allowed; reads on after the field's label.
+    /// A whole sentence that says what to do, and is true without the field's name.
     pub message: String,
 }
 
@@ -111,18 +111,21 @@ pub struct ValidationErrors(Vec<FieldError>);
 impl std::fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (place, mistake) in self.0.iter().enumerate() {
-            let separator = if place == 0 { "" } else { "; " };
-            write!(f, "{separator}{}", mistake.sentence())?;
+            let separator = if place == 0 { "" } else { " " };
+            write!(f, "{separator}{mistake}")?;
         }
         Ok(())
     }
 }
 
-impl FieldError {
-    /// The field and the message as one sentence.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        if self.field.is_empty() { self.message.clone() } else { format!("{} {}", self.field, self.message) }
+/// The field and the message in one line: `name: Enter a name.`
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.field.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.field, self.message)
+        }
     }
 }
 

@@ -58,8 +58,9 @@ impl Key {
         }
         private_file::ensure_private(path)?;
         let text = Zeroizing::new(std::fs::read_to_string(path)?);
-        Self::parse(text.trim())
-            .ok_or_else(|| std::io::Error::other("it does not hold a key (64 hexadecimal digits)"))
+        Self::parse(text.trim()).ok_or_else(|| {
+            std::io::Error::other("This file does not contain a key of 64 hexadecimal digits.")
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {

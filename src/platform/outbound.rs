@@ -105,7 +105,9 @@ impl Outbound {
     pub fn check(&self, address: &str) -> std::result::Result<Url, String> {
         let url = self.check_document(address)?;
         if url.query().is_some() {
-            return Err("must be scheme, host and path only".to_owned());
+            return Err(
+                "Enter an address of scheme, host and path only, like https://idp.example.com.".to_owned()
+            );
         }
         Ok(url)
     }
@@ -117,20 +119,22 @@ impl Outbound {
     /// A message that says what is wrong.
     pub fn check_document(&self, address: &str) -> std::result::Result<Url, String> {
         if address.len() > MAX_URL_BYTES {
-            return Err(format!("may have at most {MAX_URL_BYTES} bytes"));
+            return Err(format!("Enter an address of at most {MAX_URL_BYTES} bytes."));
         }
         let url: Url =
-            address.parse().map_err(|_| "must be an address like https://idp.example.com".to_owned())?;
+            address.parse().map_err(|_| "Enter an address like https://idp.example.com.".to_owned())?;
         if url.scheme() != "https" && !(self.private && url.scheme() == "http") {
-            return Err("must begin with https://".to_owned());
+            return Err("Enter an address that begins with https://.".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err("must hold no user name, password or fragment".to_owned());
+            return Err("Remove the user name, password and fragment from the address.".to_owned());
         }
         let host = url.host_str().unwrap_or_default();
         let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         if !self.private && literal.is_some_and(|address| !is_public(address)) {
-            return Err("may not be a private or loopback address here".to_owned());
+            return Err(
+                "Enter a public address. Private and loopback addresses are not allowed here.".to_owned()
+            );
         }
         Ok(url)
     }
@@ -138,35 +142,35 @@ impl Outbound {
     /// Fetches a JSON document.
     ///
     /// # Errors
-    /// A message that continues a sentence after the URL: `answered 404`.
+    /// A whole sentence that says what went wrong with the server.
     pub async fn json<T: DeserializeOwned>(&self, address: &str) -> std::result::Result<T, String> {
         let url = self.check_document(address)?;
         let mut answer = self.client.get(url).send().await.map_err(|error| describe_error(&error))?;
         if !answer.status().is_success() {
-            return Err(format!("answered {}", answer.status().as_u16()));
+            return Err(format!("The server answered with the status {}.", answer.status().as_u16()));
         }
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(|error| describe_error(&error))? {
             body.extend_from_slice(&part);
             if body.len() > MAX_RESPONSE_BYTES {
-                return Err(format!("answered more than {} KB", MAX_RESPONSE_BYTES / 1024));
+                return Err(format!("The server answered more than {} KB.", MAX_RESPONSE_BYTES / 1024));
             }
         }
         serde_json::from_slice(&body)
-            .map_err(|error| format!("did not answer the JSON that is expected: {error}"))
+            .map_err(|error| format!("The server did not answer with the expected JSON: {error}."))
     }
 }
 
 /// Describes an error by its innermost cause, which is the most helpful one.
 fn describe_error(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return format!("did not answer within {} s", TIMEOUT.as_secs());
+        return format!("The server did not answer within {} s.", TIMEOUT.as_secs());
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    format!("could not be reached: {cause}")
+    format!("The server could not be reached: {cause}.")
 }
 
 #[cfg(test)]

@@ -61,7 +61,10 @@ pub fn ensure_private(path: &Path) -> Result<()> {
     if mode & OTHERS == 0 {
         return Ok(());
     }
-    Err(Error::other(format!("others may read it (mode {mode:o}); run: chmod 600 {}", path.display())))
+    Err(Error::other(format!(
+        "Other users can read this file (mode {mode:o}). Run: chmod 600 {}",
+        path.display()
+    )))
 }
 
 /// Describes a file of an SQLite database on which others have permissions, if
@@ -74,7 +77,7 @@ pub fn exposed_database(path: &Path) -> Option<String> {
     });
     exposed.map(|(file, mode)| {
         format!(
-            "others may read {0} (mode {mode:o}); serve corrects it, or run: chmod 600 {0}",
+            "Other users can read {0} (mode {mode:o}). Run “tessera serve”, which corrects it, or run: chmod 600 {0}",
             file.display()
         )
     })
@@ -84,7 +87,7 @@ pub fn exposed_database(path: &Path) -> Option<String> {
 #[must_use]
 pub fn exposed_folder(path: &Path) -> Option<String> {
     let mode = mode(path).ok().filter(|mode| mode & OTHERS != 0)?;
-    Some(format!("others may enter {0} (mode {mode:o}); run: chmod 700 {0}", path.display()))
+    Some(format!("Other users can open {0} (mode {mode:o}). Run: chmod 700 {0}", path.display()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::db::{Statement, Value};
+use super::db::{Statement, Value, WriteProof};
 use super::id::OrganizationId;
 use super::text::{casefold, contains_pattern};
 use super::{Db, Result, Tx, sql};
@@ -101,12 +101,12 @@ impl Indexed {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn put(tx: &mut Tx, indexed: &Indexed) -> Result<()> {
+pub async fn put(tx: &mut Tx, proof: &impl WriteProof, indexed: &Indexed) -> Result<()> {
     let entry = &indexed.entry;
     // Of two concurrent transactions, the second waits here and then sees what the first one wrote.
-    if !indexed.is_current() && !add(tx, entry).await? {
-        erase(tx, entry.organization, entry.list, &entry.id).await?;
-        add(tx, entry).await?;
+    if !indexed.is_current() && !add(tx, proof, entry).await? {
+        erase(tx, proof, entry.organization, entry.list, &entry.id).await?;
+        add(tx, proof, entry).await?;
     }
     Ok(())
 }
@@ -115,7 +115,7 @@ pub async fn put(tx: &mut Tx, indexed: &Indexed) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
+pub async fn add(tx: &mut Tx, proof: &impl WriteProof, entry: &Entry) -> Result<bool> {
     let added = sql("INSERT INTO search_texts (organization_id, list, entry_id, sort_key, content) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
     .bind(entry.organization)
@@ -123,13 +123,13 @@ pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
     .bind(&entry.id)
     .bind(&entry.key)
     .bind(&entry.content)
-    .execute(&mut *tx)
+    .execute(&mut *tx, proof)
     .await?;
     if added == 1 {
         sql("INSERT INTO search_grams (organization_id, list, gram, sort_key, entry_id) \
              SELECT v.column1, v.column2, v.column3, v.column4, v.column5 \
              FROM (VALUES ($1, $2, $3, $4, $5)) AS v WHERE TRUE ON CONFLICT DO NOTHING")
-        .execute_batch(tx, entry.rows())
+        .execute_batch(tx, proof, entry.rows())
         .await?;
     }
     Ok(added == 1)
@@ -141,6 +141,7 @@ pub async fn add(tx: &mut Tx, entry: &Entry) -> Result<bool> {
 /// When the database cannot.
 pub async fn erase(
     tx: &mut Tx,
+    proof: &impl WriteProof,
     organization: OrganizationId,
     list: &'static str,
     id: &impl ToString,
@@ -152,13 +153,13 @@ pub async fn erase(
         .bind(organization)
         .bind(list)
         .bind(&id)
-        .optional(&mut *tx)
+        .execute_returning(&mut *tx, proof)
         .await?;
     let Some(StoredEntry { sort_key: key, content }) = known else { return Ok(()) };
     let gone = Entry { organization, list, id, key, content };
     sql("DELETE FROM search_grams WHERE (organization_id, list, gram, sort_key, entry_id) IN \
          (VALUES ($1, $2, $3, $4, $5))")
-    .execute_batch(tx, gone.rows())
+    .execute_batch(tx, proof, gone.rows())
     .await?;
     Ok(())
 }
@@ -281,7 +282,7 @@ pub trait SearchableList {
     fn some(db: &Db, after: &Place) -> impl Future<Output = Result<Vec<Indexed>>> + Send;
 
     /// Writes the current entries of a row.
-    fn renew(tx: &mut Tx, id: &str) -> impl Future<Output = Result<()>> + Send;
+    fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Brings the index of a list up to date, for rows that an older release wrote
@@ -289,7 +290,7 @@ pub trait SearchableList {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn renew<S: SearchableList>(db: &Db) -> Result<usize> {
+pub async fn renew<S: SearchableList>(db: &Db, proof: &impl WriteProof) -> Result<usize> {
     let (mut renewed, mut after) = (0, Place::default());
     loop {
         let some = S::some(db, &after).await?;
@@ -301,7 +302,7 @@ pub async fn renew<S: SearchableList>(db: &Db) -> Result<usize> {
         }
         let mut tx = db.begin().await?;
         for one in &stale {
-            S::renew(&mut tx, &one.entry.id).await?;
+            S::renew(&mut tx, proof, &one.entry.id).await?;
         }
         tx.commit().await?;
         renewed += stale.len();

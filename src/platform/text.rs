@@ -40,9 +40,11 @@ macro_rules! string_enum {
             type Err = String;
             /// Parses a word. The error lists the allowed words.
             fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|value| value.word() == text).ok_or_else(|| {
-                    format!("must be one of: {}", [$($word),+].join(", "))
-                })
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|value| value.word() == text)
+                    .ok_or_else(|| $crate::platform::text::one_of(&[$($word),+]))
             }
         }
 
@@ -76,6 +78,53 @@ macro_rules! string_enum {
     };
 }
 pub(crate) use string_enum;
+
+/// “Enter a name.”: what a field that was left empty needs.
+#[must_use]
+pub fn enter(noun: &str) -> String {
+    format!("Enter {}.", with_article(noun))
+}
+
+/// “Choose a team.”: what a choice that was not made needs.
+#[must_use]
+pub fn choose(noun: &str) -> String {
+    format!("Choose {}.", with_article(noun))
+}
+
+/// “Choose a team of this organization.”: for a choice of something that is not there, or not visible.
+#[must_use]
+pub fn choose_of_organization(noun: &str) -> String {
+    format!("Choose {} of this organization.", with_article(noun))
+}
+
+/// “Use one of these values: visible, secret.”
+#[must_use]
+pub fn one_of(words: &[&str]) -> String {
+    format!("Use one of these values: {}.", words.join(", "))
+}
+
+/// “Shorten the name to at most 255 characters. It has 256.”
+#[must_use]
+pub fn too_long(noun: &str, limit: usize, count: usize) -> String {
+    format!("Shorten the {noun} to at most {limit} characters. It has {count}.")
+}
+
+/// “This slug is taken by another team. Choose another one.”
+#[must_use]
+pub fn taken(noun: &str, by: &str) -> String {
+    format!("This {noun} is taken by another {by}. Choose another one.")
+}
+
+/// “Enter the name of the team, “Platform”, to confirm.”
+#[must_use]
+pub fn enter_to_confirm(noun: &str, name: &str) -> String {
+    format!("Enter the name of the {noun}, “{name}”, to confirm.")
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
 
 /// Words that are part of URLs and therefore cannot be slugs.
 const RESERVED: &[&str] = &["new", "edit", "delete", "owner", "admin-api", "api", "settings"];
@@ -139,12 +188,15 @@ pub fn looks_like<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> O
 }
 
 /// Checks that a text does not look like a privileged word ([`PRIVILEGED`]).
+/// The `noun` is what the text is called in the sentence, such as `name`.
 ///
 /// # Errors
 /// The message for the form or API field.
-pub fn check_unprivileged(text: &str) -> Result<(), String> {
+pub fn check_unprivileged(noun: &str, text: &str) -> Result<(), String> {
     match looks_like(text, PRIVILEGED) {
-        Some(word) => Err(format!("looks like “{word}”, which stands for all access")),
+        Some(word) => Err(format!(
+            "Choose another {noun}. This one looks like “{word}”, which is reserved for the owners of an organization."
+        )),
         None => Ok(()),
     }
 }
@@ -156,9 +208,17 @@ pub fn check_unprivileged(text: &str) -> Result<(), String> {
 /// # Errors
 /// The message for the form or API field.
 pub fn slug(text: &str) -> Result<String, String> {
+    slug_of("slug", text)
+}
+
+/// The same for a slug that is called otherwise: a `username`.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn slug_of(noun: &str, text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
-        return Err("is needed".to_owned());
+        return Err(enter(noun));
     }
     let fits = text.len() <= 64
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -166,15 +226,16 @@ pub fn slug(text: &str) -> Result<String, String> {
         && !text.ends_with('-')
         && !text.contains("--");
     if !fits {
-        return Err(
-            "takes lower-case letters a to z, digits and single hyphens between them, at most 64".to_owned()
-        );
+        return Err(format!(
+            "Use only lower-case letters (a to z), digits and single hyphens between them in the {noun}, \
+             and at most 64 characters."
+        ));
     }
     if RESERVED.contains(&text) {
-        return Err(format!("cannot be “{text}”: that word is part of addresses"));
+        return Err(format!("Choose another {noun}. “{text}” is reserved."));
     }
     if !PRIVILEGED.contains(&text) {
-        check_unprivileged(text)?;
+        check_unprivileged(noun, text)?;
     }
     Ok(text.to_owned())
 }
@@ -185,19 +246,27 @@ pub fn slug(text: &str) -> Result<String, String> {
 /// # Errors
 /// The message for the form or API field.
 pub fn name(text: &str) -> Result<String, String> {
+    name_of("name", text)
+}
+
+/// The same for a text that is called otherwise: an `audience`.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn name_of(noun: &str, text: &str) -> Result<String, String> {
     let text = nfc(text);
     let text = text.trim();
     match text.chars().count() {
-        0 => Err("is needed".to_owned()),
+        0 => Err(enter(noun)),
         1..=255 if text.chars().any(|c| c.is_control() || is_line_separator(c)) => {
-            Err("cannot hold line breaks or other control characters".to_owned())
+            Err(format!("Remove line breaks and other control characters from the {noun}."))
         }
-        1..=255 if text.chars().any(is_deceptive) => Err(DECEPTIVE.to_owned()),
+        1..=255 if text.chars().any(is_deceptive) => Err(deceptive(noun)),
         1..=255 if !text.chars().any(is_visible) => {
-            Err("needs at least one character that can be seen".to_owned())
+            Err(format!("Enter {} with at least one visible character.", with_article(noun)))
         }
         1..=255 => Ok(text.to_owned()),
-        count => Err(format!("may have at most 255 characters; this has {count}")),
+        count => Err(too_long(noun, 255, count)),
     }
 }
 
@@ -206,8 +275,9 @@ const fn is_line_separator(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-const DECEPTIVE: &str =
-    "cannot hold invisible characters that change the direction of text or separate letters unseen";
+fn deceptive(noun: &str) -> String {
+    format!("Remove invisible characters from the {noun}. They make it look like another text.")
+}
 
 /// The longest email address, in bytes (RFC 5321, 4.5.3.1.3).
 const MAX_EMAIL_BYTES: usize = 254;
@@ -234,27 +304,27 @@ pub fn email(text: &str) -> Result<String, String> {
     if is_address {
         Ok(text.to_owned())
     } else {
-        Err("must be one address like olive@example.com".to_owned())
+        Err("Enter one email address, like olive@example.com.".to_owned())
     }
 }
 
 /// Checks a text of several lines: at most `limit` characters after trimming,
 /// possibly none; no control characters except line breaks and tabs, and no
-/// deceptive characters. Line breaks become `\n`.
+/// deceptive characters. Line breaks become `\n`. The `noun` is what it is called in the sentence.
 ///
 /// # Errors
 /// The message for the form or API field.
-pub fn multiline_text(text: &str, limit: usize) -> Result<String, String> {
+pub fn multiline_text(noun: &str, text: &str, limit: usize) -> Result<String, String> {
     let text = nfc(text).trim().replace("\r\n", "\n").replace(is_line_separator, "\n");
     let count = text.chars().count();
     if count > limit {
-        return Err(format!("may have at most {limit} characters; this has {count}"));
+        return Err(too_long(noun, limit, count));
     }
     if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-        return Err("cannot hold control characters".to_owned());
+        return Err(format!("Remove control characters from the {noun}."));
     }
     if text.chars().any(is_deceptive) {
-        return Err(DECEPTIVE.to_owned());
+        return Err(deceptive(noun));
     }
     Ok(text)
 }
@@ -310,6 +380,30 @@ mod tests {
     fn a_count_says_where_it_stops() {
         assert_eq!([0, 1, MOST, MOST + 1].map(count), ["0", "1", "1000", "1,000+"]);
         assert_eq!([0, 100, 101].map(|count| UpTo::<100>(count).to_string()), ["0", "100", "100+"]);
+    }
+
+    #[test]
+    fn a_message_is_a_sentence_that_names_the_field_and_says_what_to_do() {
+        for (message, expected) in [
+            (name(" ").expect_err("refused"), "Enter a name."),
+            (name_of("audience", "").expect_err("refused"), "Enter an audience."),
+            (slug_of("username", "").expect_err("refused"), "Enter a username."),
+            (slug("new").expect_err("refused"), "Choose another slug. “new” is reserved."),
+            (
+                name(&"a".repeat(256)).expect_err("refused"),
+                "Shorten the name to at most 255 characters. It has 256.",
+            ),
+            (
+                multiline_text("comment", "abcd", 3).expect_err("refused"),
+                "Shorten the comment to at most 3 characters. It has 4.",
+            ),
+            (email("olive").expect_err("refused"), "Enter one email address, like olive@example.com."),
+            (one_of(&["visible", "secret"]), "Use one of these values: visible, secret."),
+            (taken("slug", "team"), "This slug is taken by another team. Choose another one."),
+            (choose_of_organization("team"), "Choose a team of this organization."),
+        ] {
+            assert_eq!(message, expected);
+        }
     }
 
     #[test]
@@ -379,8 +473,8 @@ mod tests {
         ] {
             assert_eq!(name(good), Ok(good.to_owned()), "{good:?}");
         }
-        assert_eq!(multiline_text("a\u{2028}b\r\nc", 9), Ok("a\nb\nc".to_owned()));
-        assert!(multiline_text("a\u{202e}b", 9).is_err());
+        assert_eq!(multiline_text("comment", "a\u{2028}b\r\nc", 9), Ok("a\nb\nc".to_owned()));
+        assert!(multiline_text("comment", "a\u{202e}b", 9).is_err());
     }
 
     #[test]

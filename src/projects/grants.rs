@@ -1,11 +1,14 @@
-//! Who is named in a project.
+//! Operations on the grants that name a principal in one project, called by `pages` and `api`.
+//!
+//! They require `permissions:read` or `permissions:write` in the project ([`GrantsOf`]). A principal has at
+//! most one such grant per project after [`put`]. Nobody can give more access than they hold.
 
 use serde_json::json;
 
 use super::model::{GrantsOf, Project};
 use super::store::{self, Named};
 use crate::access::{
-    AccountOwner, Kind, Level, PermissionSet, Permit, Visibility, authorize_read, authorize_write,
+    AccountOwner, Kind, Level, PermissionSet, Permit, Policy, Visibility, authorize_read, authorize_write,
 };
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
@@ -17,11 +20,11 @@ use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams;
 
-/// Who is named in a project.
+/// Lists the principals that are named in a project.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a project that is hidden; [`Error::Forbidden`]
-/// without `permissions:read` in it.
+/// [`Error::NotFound`] for a project that the caller is not allowed to see; [`Error::Forbidden`] without
+/// `permissions:read` in it.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -36,20 +39,20 @@ pub async fn list(
     Ok((project.seen_by(&caller.subject), slice.map(|row| row.seen_by(&caller.subject))))
 }
 
-/// A principal that can be named.
+/// A principal that a grant can name.
 struct Principal {
     id: String,
     name: String,
     kind: Kind,
 }
 
-/// Finds what `person:olive`, `team:platform`, `sa_…` and `tok_…` name, as far
-/// as the caller may know of it.
+/// Finds the principal that `person:olive`, `team:platform`, `sa_…`, `account:<name>` or `tok_…` names.
+/// Returns [`Error::Invalid`] if there is none or the caller is not allowed to see the team.
 async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Result<Principal> {
     let organization = caller.organization.id;
     let nobody = || {
-        let message = "is nobody in this organization; write person:<username>, team:<short name>, \
-             a service account's UID or a service token's id";
+        let message = "Enter a person, team or program of this organization: person:<username>, team:<slug>, \
+             the UID of a service account or the ID of a service token.";
         Error::Invalid(ValidationErrors::one("principal", message))
     };
     let named = named.trim();
@@ -90,23 +93,27 @@ async fn managed<'a>(
     Ok((change, caller, permit))
 }
 
-/// A set that can be given in one project.
+/// Checks that a permission set exists and can be granted in one project: sets of the organization level
+/// cannot.
 fn project_set(caller: &Caller, slug: &str) -> Result<PermissionSet> {
     let wrong = |message: String| Error::Invalid(ValidationErrors::one("permission_set", message));
     let set = caller.organization.sets.check(slug).map_err(wrong)?;
     if set.level == Level::Organization {
-        return Err(wrong(format!("“{}” holds for all projects only; choose one of projects", set.name)));
+        return Err(wrong(format!(
+            "Choose a permission set of the level “project”. “{}” is one of the organization.",
+            set.name
+        )));
     }
     Ok(set)
 }
 
-/// Names a principal in a project, with a permission set; over the one that it
-/// was named with before.
+/// Grants a permission set in a project to a principal. It replaces the grants that the principal had in the
+/// project.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds;
-/// [`Error::Invalid`] for nobody, for a set of the organization's level, for
-/// another team's account.
+/// [`Error::Forbidden`] if the grant would give more access than the caller holds; [`Error::Invalid`] for an
+/// unknown principal, a set of the organization level, an account of another team, or a set that the policy
+/// forbids for service tokens.
 pub async fn put(
     context: &Context,
     caller: &Caller,
@@ -122,22 +129,19 @@ pub async fn put(
     if let Kind::ServiceAccount { home: AccountOwner::Team(team), .. } = &principal.kind {
         let closed = matches!(project.visibility, Visibility::Team | Visibility::Restricted);
         if *team != project.team_id && closed {
-            let message = "belongs to another team: it cannot be named in this one's projects";
+            let message = "Choose a service account of the organization or of this project's team. This one belongs to another team.";
             return refuse("principal", message.to_owned());
         }
     }
     if matches!(principal.kind, Kind::ServiceToken(_)) && !caller.organization.policy.carries(&set.slug) {
-        return refuse(
-            "permission_set",
-            format!("“{}” may not be carried by service tokens of this organization", set.name),
-        );
+        return refuse("permission_set", Policy::not_carried(&set.name));
     }
     let now = change.now;
     let before = before(&mut change, &project, &principal.id).await?;
-    grants::clear_project(&mut change, project.id, &principal.id).await?;
+    grants::clear_project(&mut change, &permit, project.id, &principal.id).await?;
     let grant = (principal.id.as_str(), &*set.slug, Some(project.id));
     let by = caller.actor.name.clone();
-    grants::insert(&mut change, caller.organization.id, grant).await?;
+    grants::insert(&mut change, &permit, caller.organization.id, grant).await?;
     let event = Event::new(Action::ProjectGrantSet, "project", project.id, &project.name)
         .before(json!({ "principal": principal.name, "permission_sets": before }))
         .after(json!({ "principal": principal.name, "id": principal.id, "permission_set": set.slug }));
@@ -161,21 +165,21 @@ async fn before(change: &mut Change<'_>, project: &Project, principal: &str) -> 
     Ok(here.map(|row| row.permission_set).collect())
 }
 
-/// Takes a principal's grants that name the project away.
+/// Removes all grants of a principal that name the project. Returns the principal's name.
 ///
 /// # Errors
-/// [`Error::NotFound`] where it is not named.
+/// [`Error::NotFound`] if no grant names the principal in the project.
 pub async fn remove(context: &Context, caller: &Caller, project: &str, named: &str) -> Result<String> {
     let (mut change, caller, permit) = managed(context, caller, project).await?;
     let project = &permit.0;
     let principal = match principal(&mut change, &caller, named).await {
         Ok(principal) => (principal.id, principal.name),
-        // Taking away works by id even for what is gone.
+        // A principal that no longer exists can be removed by its id.
         Err(Error::Invalid(_)) => (named.trim().to_owned(), named.trim().to_owned()),
         Err(error) => return Err(error),
     };
     let before = before(&mut change, project, &principal.0).await?;
-    if grants::clear_project(&mut change, project.id, &principal.0).await? == 0 {
+    if grants::clear_project(&mut change, &permit, project.id, &principal.0).await? == 0 {
         return Err(Error::NotFound);
     }
     let event = Event::new(Action::ProjectGrantRemoved, "project", project.id, &project.name)

@@ -1,5 +1,8 @@
-//! OpenID AuthZEN Authorization API 1.0: access evaluation, one and several,
-//! and its metadata.
+//! Access evaluation (OpenID AuthZEN Authorization API 1.0): one evaluation, a batch of evaluations, and the
+//! metadata.
+//!
+//! A service authenticates with its secret and asks whether a token or a principal has a permission on the
+//! organization or a project. The response is always a decision with a reason; malformed requests get 400.
 
 use std::sync::Arc;
 
@@ -16,13 +19,13 @@ use crate::access::{Decision, Permission, Subject, Target, decide};
 use crate::callers::AuthenticatedService;
 use crate::platform::server::FastPath;
 use crate::platform::web::Json;
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::PlainToken;
 use crate::verification::attribution::{Attribution, AttributionClaim};
 use crate::verification::principal::ServiceCaller;
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {
     FastPath::default().route("/access/v1/evaluation", Method::POST, one).route(
         "/access/v1/evaluations",
@@ -31,12 +34,12 @@ pub fn routes() -> FastPath<AppState> {
     )
 }
 
-/// Where this protocol is described to programs.
+/// The router of the metadata, which is public.
 pub fn metadata_route() -> Router<AppState> {
     Router::new().route("/.well-known/authzen-configuration", get(metadata))
 }
 
-/// Something that is named by its type and id.
+/// A subject or resource: its type and id.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct AttributedPerson {
     #[serde(default)]
@@ -51,8 +54,7 @@ struct Act {
     name: String,
 }
 
-/// The context of a request; what is not known is not looked at, as the
-/// protocol asks.
+/// Context of a request. Unknown fields are ignored, as the protocol requires.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Context {
     on_behalf_of: Option<String>,
@@ -60,7 +62,7 @@ struct Context {
     client_address: Option<String>,
 }
 
-/// A question; in a batch what is missing comes from the whole.
+/// One evaluation. In a batch, missing fields are taken from the batch itself.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Evaluation {
     subject: Option<AttributedPerson>,
@@ -85,7 +87,7 @@ struct Batch {
     options: Options,
 }
 
-/// How many questions one request may hold.
+/// Maximum number of evaluations in one request.
 const MOST: usize = 100;
 
 async fn metadata(State(app): State<AppState>) -> Response {
@@ -107,7 +109,7 @@ async fn one(
     Ok(Answer(evaluate(&app, &service, &question).await?).into_response())
 }
 
-/// The protocol answers 400 to a request that is not of its shape.
+/// The protocol requires 400 for a malformed request, where the rest of the API responds with 422.
 fn malformed(error: Error) -> Error {
     match error {
         Error::Invalid(mistakes) => Error::Malformed(mistakes.to_string()),
@@ -125,8 +127,7 @@ async fn several(
         return Ok(Answer(evaluate(&app, &service, &batch.whole).await?).into_response());
     }
     if batch.evaluations.len() > MOST {
-        let message = format!("may be at most {MOST}");
-        return Err(Error::Malformed(ValidationErrors::one("evaluations", message).to_string()));
+        return Err(Error::Malformed(format!("evaluations: Send at most {MOST} evaluations.")));
     }
     let stop = match batch.options.evaluations_semantic.as_str() {
         "" | "execute_all" => None,
@@ -134,7 +135,7 @@ async fn several(
         "permit_on_first_permit" => Some(true),
         _ => {
             return Err(Error::Malformed(
-                "options.evaluations_semantic must be execute_all, deny_on_first_deny or permit_on_first_permit."
+                "options.evaluations_semantic: Use execute_all, deny_on_first_deny or permit_on_first_permit."
                     .to_owned(),
             ));
         }
@@ -149,7 +150,7 @@ async fn several(
             context: question.context.or_else(|| whole.context.clone()),
         };
         let answer = match evaluate(&app, &service, &question).await {
-            // One question that cannot be answered is no reason not to answer the others.
+            // One malformed evaluation gets a negative decision, so that the others are still evaluated.
             Err(Error::Malformed(text)) => no(text),
             other => other?,
         };
@@ -167,28 +168,34 @@ fn no(reason: impl Into<String>) -> Value {
 }
 
 async fn evaluate(app: &AppState, service: &ServiceCaller, question: &Evaluation) -> Result<Value> {
-    let missing = |field: &str| Error::Malformed(format!("“{field}” is needed."));
+    let missing = |field: &str| Error::Malformed(format!("Send {field}."));
     let subject = question.subject.as_ref().filter(|it| !it.r#type.is_empty() && !it.id.is_empty());
-    let subject = subject.ok_or_else(|| missing("subject, with type and id,"))?;
-    let action =
-        question.action.as_ref().filter(|it| !it.name.is_empty()).ok_or_else(|| missing("action.name"))?;
+    let subject = subject.ok_or_else(|| missing("“subject” with “type” and “id”"))?;
+    let action = question
+        .action
+        .as_ref()
+        .filter(|it| !it.name.is_empty())
+        .ok_or_else(|| missing("“action” with “name”"))?;
     let resource = question.resource.as_ref().filter(|it| !it.r#type.is_empty() && !it.id.is_empty());
-    let resource = resource.ok_or_else(|| missing("resource, with type and id,"))?;
+    let resource = resource.ok_or_else(|| missing("“resource” with “type” and “id”"))?;
     let context = question.context.clone().unwrap_or_default();
-    let Ok(permission) = action.name.parse::<Permission>() else {
-        return Ok(no(format!("“{}” is no permission.", action.name)));
+    let permission = match action.name.parse::<Permission>() {
+        Ok(permission) => permission,
+        Err(message) => return Ok(no(message)),
     };
     let Some((subject, attribution)) = subject_of(app, service, subject, context).await? else {
-        return Ok(no("The token or principal is not good here."));
+        return Ok(no("The token or principal is not valid for this service."));
     };
     let target = match resource.r#type.as_str() {
         "organization" if service.organization.is_named(&resource.id) => Target::Organization,
         "project" => match verified::project(app, service, &resource.id).await {
             Ok(project) => Target::Project(project),
-            Err(Error::NotFound) => return Ok(no("There is no such resource, or none that it may see.")),
+            Err(Error::NotFound) => {
+                return Ok(no("The resource does not exist, or the subject does not have access to it."));
+            }
             Err(error) => return Err(error),
         },
-        _ => return Ok(no("There is no such resource, or none that it may see.")),
+        _ => return Ok(no("The resource does not exist, or the subject does not have access to it.")),
     };
     let mut answer = answer(&decide(&subject, permission, &target));
     if let Some(Attribution { team, outcome, person }) = attribution {
@@ -206,11 +213,12 @@ fn answer(decision: &Decision<'_>) -> Value {
             "context": { "reason": crate::access_explorer::actions::reason(decision), "via": via(decision) },
         }),
         Decision::Refused(refusal) => no(refusal.to_string()),
-        Decision::Hidden => no("There is no such resource, or none that it may see."),
+        Decision::Hidden => no("The resource does not exist, or the subject does not have access to it."),
     }
 }
 
-/// The rule or the permission set that a yes comes from.
+/// The rule or permission set that allowed the access, as the response names it. `None` if it was not
+/// allowed.
 fn via(decision: &Decision<'_>) -> Option<String> {
     use crate::access::AllowedBy;
     let Decision::Allowed(via) = decision else { return None };
@@ -225,8 +233,8 @@ fn via(decision: &Decision<'_>) -> Option<String> {
     })
 }
 
-/// The subject of a question: a token that is good for the service, or a
-/// principal of its organization, by id.
+/// Loads the subject of an evaluation: the principal of a token that the service accepts, or a principal of
+/// the service's organization, by id. `None` if there is no such active subject.
 async fn subject_of(
     app: &AppState,
     service: &ServiceCaller,
@@ -237,7 +245,7 @@ async fn subject_of(
         let question = VerificationQuery {
             token: PlainToken::parse(named.id.trim()),
             claimed: AttributionClaim { on_behalf_of: context.on_behalf_of, team: context.team },
-            // An address that cannot be read is one that is not known.
+            // An IP address that cannot be parsed counts as unknown.
             address: context.client_address.and_then(|text| text.parse().ok()),
             agent: None,
         };

@@ -1,5 +1,9 @@
-//! The OAuth 2.0 token endpoint (RFC 6749, 3.2): a key, a token or an external
-//! identity becomes an access token.
+//! The OAuth 2.0 token endpoint (RFC 6749, section 3.2). It exchanges a service account key, another token or
+//! an external identity for an access token.
+//!
+//! Each grant type verifies its credential and produces an `Exchange`; [`issue`] then creates the token. An
+//! access token never carries more permissions and never lasts longer than the credential that was exchanged
+//! for it.
 
 use std::time::Duration;
 
@@ -12,10 +16,14 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::oauth_error::{Code, OAuthError, check_client, client, look, needed, once, refuse, sent};
-use crate::access::{IpAllowList, Permission, Permissions, Subject, TokenKind, permissions_held_anywhere};
+use crate::access::{
+    IpAllowList, Permission, Permissions, Subject, System, SystemReason, TokenKind, permissions_held_anywhere,
+};
 use crate::audit::{Actor, ActorKind, Change};
 use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
+use crate::platform::secret::RevealedSecret;
+use crate::platform::text::one_of;
 use crate::platform::web::Form;
 use crate::platform::web::RequestContext;
 use crate::platform::{Error, Timestamp};
@@ -30,23 +38,23 @@ use crate::verification::assertion::{ParsedAssertion, VerifiedAssertion};
 use crate::verification::principal::Principal;
 use crate::verification::{VerifiedToken, ip_refused};
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> Router<AppState> {
-    // The second is what the SDK of Weights & Biases asks.
+    // The SDK of Weights & Biases uses the second path.
     Router::new().route("/oauth2/token", post(token)).route("/oidc/token", post(token))
 }
 
-/// What can be exchanged, by the word of `grant_type`.
+/// The supported values of `grant_type`.
 pub(super) const GRANTS: [&str; 3] = ["client_credentials", JWT_BEARER, TOKEN_EXCHANGE];
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-/// The one type of token that goes in and comes out of an exchange (RFC 8693, 3).
+/// The only token type that an exchange accepts and returns (RFC 8693, section 3).
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// RFC 6749, 5.1; `issued_token_type` of RFC 8693, 2.2.1.
+/// A successful response (RFC 6749, section 5.1), with `issued_token_type` of RFC 8693, section 2.2.1.
 #[derive(Debug, Serialize)]
 struct Answer {
-    access_token: String,
+    access_token: RevealedSecret,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
     token_type: &'static str,
@@ -55,14 +63,14 @@ struct Answer {
     scope: Option<String>,
 }
 
-/// What an access token is made from, and for whom.
+/// The verified credential that an access token will be issued for.
 struct Exchange {
     access: AccessTokenGrant,
     actor: Actor,
     organization: Option<OrganizationId>,
-    /// What the principal holds; of a person only what bounds their token is known.
+    /// What the principal holds. `None` for a person, for whom only the limits of the token are checked.
     subject: Option<Subject>,
-    /// The external identity that is exchanged.
+    /// The external identity. `None` for a token.
     proven: Option<VerifiedAssertion>,
 }
 
@@ -79,7 +87,10 @@ async fn token(
         JWT_BEARER => federated(&app, &facts, &headers, &form).await?,
         TOKEN_EXCHANGE => narrowed(&app, &facts, &headers, &form).await?,
         other => {
-            return refuse(Code::UnsupportedGrantType, format!("{other} is none of {}", GRANTS.join(", ")));
+            return refuse(
+                Code::UnsupportedGrantType,
+                format!("The grant type {other} is not supported. {}", one_of(&GRANTS)),
+            );
         }
     };
     let permissions = scope(&form, &exchange)?;
@@ -87,14 +98,20 @@ async fn token(
     let mut change = Change::begin(&app.context, &exchange.actor, exchange.organization).await?;
     let now = change.now;
     if let Some(proven) = &exchange.proven
-        && !proven.mark_used(change.tx()).await?
+        && !proven.mark_used(change.tx(), System::new(SystemReason::TokenExchange)).await?
     {
-        return refuse(Code::InvalidGrant, "the assertion was exchanged already: its “jti” is taken once");
+        return refuse(
+            Code::InvalidGrant,
+            "The assertion was exchanged already. Request a new one for each exchange.",
+        );
     }
     let issued = issue(change, &exchange.access, permissions, lifetime).await;
     let (value, end) = match issued {
         Err(Error::Unauthenticated { .. }) => {
-            return refuse(Code::InvalidGrant, "what is exchanged has ended or was changed meanwhile");
+            return refuse(
+                Code::InvalidGrant,
+                "The token or identity that is exchanged has ended or was changed. Request a new one.",
+            );
         }
         other => other?,
     };
@@ -104,7 +121,7 @@ async fn token(
         (None, None) => Permissions::NONE,
     };
     let answer = Answer {
-        access_token: value.reveal().to_owned(),
+        access_token: value.reveal(),
         issued_token_type: (grant == TOKEN_EXCHANGE).then_some(ACCESS_TOKEN),
         token_type: "Bearer",
         expires_in: end.since(now).as_secs(),
@@ -113,25 +130,32 @@ async fn token(
     Ok(([(PRAGMA, HeaderValue::from_static("no-cache"))], Json(answer)).into_response())
 }
 
-/// How long it is to live: `expires_in`, in seconds.
+/// Reads `expires_in`, the requested lifetime in seconds. The default applies if it is missing.
 fn lifetime(form: &Form) -> Result<Duration, OAuthError> {
     let Some(text) = once(form, "expires_in")? else { return Ok(USUAL) };
     match text.parse::<u64>().ok().filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds)) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => {
-            refuse(Code::InvalidRequest, format!("expires_in must be 1 to {} seconds", LONGEST.as_secs()))
-        }
+        None => refuse(
+            Code::InvalidRequest,
+            format!("Send a whole number of seconds from 1 to {} in expires_in.", LONGEST.as_secs()),
+        ),
     }
 }
 
-/// What it is to be narrowed to: `scope`, permissions with spaces between.
+/// Reads `scope`, the permissions to narrow the access token to, separated by spaces. `None` if it is
+/// missing. Permissions that the credential does not carry are an `invalid_scope`.
 fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthError> {
     let Some(text) = once(form, "scope")? else { return Ok(None) };
     let mut asked = Permissions::NONE;
     for word in text.split_whitespace() {
         match word.parse::<Permission>() {
             Ok(permission) => asked = asked.union(Permissions::from_permission(permission)),
-            Err(_) => return refuse(Code::InvalidScope, format!("{word} is no permission")),
+            Err(_) => {
+                return refuse(
+                    Code::InvalidScope,
+                    format!("{word} is not a permission. Send permissions like runs:read in scope."),
+                );
+            }
         }
     }
     let held = match &exchange.subject {
@@ -139,7 +163,10 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthE
         None => exchange.access.bounds().unwrap_or(Permissions::ALL),
     };
     if let Some(more) = asked.each().find(|permission| !held.has(*permission)) {
-        return refuse(Code::InvalidScope, format!("{more} is more than what is exchanged carries"));
+        return refuse(
+            Code::InvalidScope,
+            format!("The token or identity that is exchanged does not have {more}. Leave it out of scope."),
+        );
     }
     Ok(Some(asked))
 }
@@ -160,8 +187,7 @@ fn exchange(bearer: &VerifiedToken) -> Exchange {
     }
 }
 
-/// A session on behalf of a service account: its UID and one of its keys
-/// (RFC 6749, 4.4).
+/// Grant type `client_credentials` (RFC 6749, section 4.4): a service account's UID and one of its keys.
 async fn session(
     app: &AppState,
     facts: &RequestContext,
@@ -171,19 +197,22 @@ async fn session(
     let Some((uid, key)) = client(headers, form)? else {
         return refuse(
             Code::InvalidClient,
-            "authenticate with the service account's UID and one of its keys",
+            "Authenticate with the UID of a service account and one of its API keys.",
         );
     };
     let key = (key.kind() == TokenKind::ServiceAccount).then_some(key);
     let bearer = look(app, facts, key, Code::InvalidClient).await?;
     if bearer.principal.id() != uid {
-        return refuse(Code::InvalidClient, "the UID and the key do not belong to one service account");
+        return refuse(
+            Code::InvalidClient,
+            "The UID and the API key do not belong to the same service account.",
+        );
     }
     app.verifier.usage.record(&bearer, None, None);
     Ok(exchange(&bearer))
 }
 
-/// A token becomes a narrower one (RFC 8693).
+/// Grant type `token-exchange` (RFC 8693): a token is exchanged for a narrower one.
 async fn narrowed(
     app: &AppState,
     facts: &RequestContext,
@@ -194,18 +223,21 @@ async fn narrowed(
     let presented = needed(form, "subject_token")?;
     let kind = needed(form, "subject_token_type")?;
     if kind != ACCESS_TOKEN {
-        return refuse(Code::InvalidRequest, format!("subject_token_type must be {ACCESS_TOKEN}"));
+        return refuse(Code::InvalidRequest, format!("Send {ACCESS_TOKEN} as subject_token_type."));
     }
     if once(form, "requested_token_type")?.is_some_and(|kind| kind != ACCESS_TOKEN) {
-        return refuse(Code::InvalidRequest, format!("requested_token_type must be {ACCESS_TOKEN}"));
+        return refuse(Code::InvalidRequest, format!("Send {ACCESS_TOKEN} as requested_token_type."));
     }
     if once(form, "actor_token")?.is_some() || once(form, "actor_token_type")?.is_some() {
-        return refuse(Code::InvalidRequest, "actor tokens are not taken: nobody acts for another here");
+        return refuse(
+            Code::InvalidRequest,
+            "Leave out actor_token and actor_token_type. Delegation is not supported.",
+        );
     }
     if form.all("audience").chain(form.all("resource")).any(|target| !target.is_empty()) {
         return refuse(
             Code::InvalidTarget,
-            "access tokens are not bound to one service: leave audience and resource out",
+            "Leave out audience and resource. Access tokens are not bound to one service.",
         );
     }
     let bearer = look(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
@@ -213,7 +245,7 @@ async fn narrowed(
     Ok(exchange(&bearer))
 }
 
-/// An external identity becomes an access token (RFC 7523, 2.1).
+/// Grant type `jwt-bearer` (RFC 7523, section 2.1): an external identity is exchanged for an access token.
 async fn federated(
     app: &AppState,
     facts: &RequestContext,
@@ -232,16 +264,17 @@ async fn federated(
         [] => {
             let (issuer, audience) = pair;
             let mut text =
-                format!("no identity provider has the issuer {issuer} and the audience {audience}");
+                format!("No identity provider has the issuer {issuer} and the audience {audience}");
             if at.is_some() || named.is_some() {
                 text.push_str(" in the organization that the request names");
             }
+            text.push('.');
             return refuse(Code::InvalidGrant, text);
         }
         [..] => {
             return refuse(
                 Code::InvalidGrant,
-                "several organizations trust this issuer and audience: name yours in organization",
+                "Several organizations trust this issuer and audience. Name yours in organization.",
             );
         }
     };
@@ -284,8 +317,8 @@ async fn federated(
     })
 }
 
-/// The one active account that the identity is: its subject fits exactly, or
-/// it names none, and all its conditions hold.
+/// Selects the one active account that the external identity belongs to: its subject matches exactly or is
+/// not set, and all its conditions match. No match and several matches are an `invalid_grant`.
 fn matching(
     mut candidates: Vec<ServiceAccount>,
     proven: &VerifiedAssertion,
@@ -299,13 +332,16 @@ fn matching(
     });
     let Some(account) = candidates.pop() else {
         let text = format!(
-            "no active service account has the subject {} and conditions that hold",
+            "No active service account has the subject {} and conditions that match.",
             proven.subject()
         );
         return refuse(Code::InvalidGrant, text);
     };
     if !candidates.is_empty() {
-        return refuse(Code::InvalidGrant, "several service accounts fit: name one by its UID in client_id");
+        return refuse(
+            Code::InvalidGrant,
+            "Several service accounts match. Name one by its UID in client_id.",
+        );
     }
     Ok(account)
 }

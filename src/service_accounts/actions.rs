@@ -1,4 +1,8 @@
-//! What can be done with service accounts: permission, rules, store, audit, at once.
+//! Operations on service accounts, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction ([`Change`]). Nobody can give an account more access than they hold; the change checks
+//! this through the effect of each statement.
 
 use serde_json::json;
 
@@ -18,6 +22,7 @@ use crate::identity_providers::store as providers;
 use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
+use crate::platform::text::{choose_of_organization, enter_to_confirm};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::principals::load_account_subject;
@@ -28,10 +33,11 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 use crate::verification::PlainToken;
 
-/// The accounts that the caller sees.
+/// Lists the accounts that the caller is allowed to see: all of the organization, or those of their teams.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for a machine without `service_accounts:read`.
+/// [`Error::Forbidden`] for a machine principal without `service_accounts:read`, or a personal token that is
+/// narrowed to less.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -52,40 +58,40 @@ pub async fn list(
         id: account.id.to_string(),
     });
     let slice = slice.map(|account| account.seen_by(&caller.subject));
-    // Whoever asks for the accounts of a team that they may not know finds none.
+    // If the caller is not allowed to know the team of the filter, the list must be empty.
     if !filter.team.is_empty() && slice.rows.iter().any(|account| account.team.is_none()) {
         return Ok(Page::empty());
     }
     Ok(slice)
 }
 
-/// One account that the caller sees.
+/// Returns one account, if the caller is allowed to see it.
 ///
 /// # Errors
-/// [`Error::NotFound`] for what is not there or hidden.
+/// [`Error::NotFound`] if the object does not exist or the caller cannot see it.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     let found = store::find(&context.db, caller.organization.id, named, context.clock.now()).await?;
     Ok(authorize_read(&caller.subject, found)?.seen_by(&caller.subject))
 }
 
-/// What making an account gave.
+/// The result of [`create`].
 #[derive(Debug)]
 pub struct CreatedAccount {
-    /// The account.
+    /// The new account.
     pub account: ServiceAccount,
-    /// Its first key; none where it is federated.
+    /// Id of its first key. `None` if the account is federated.
     pub key: Option<TokenId>,
-    /// The key's value; none where the request was carried out before.
+    /// Value of that key. `None` if the account is federated or if the request repeats an earlier one.
     pub value: Option<PlainToken>,
 }
 
-/// Makes an account with its first key, or with its external identity. A
-/// request that was carried out before finds the account that it made.
+/// Creates an account with its first key or its federated identity. A repeated request (same idempotency key)
+/// returns the account that the first one created, without the value of the key.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds, or the
-/// organization lets owners alone make accounts; [`Error::Invalid`];
-/// [`Error::Conflict`] for a name that is taken.
+/// [`Error::Forbidden`] if the account would have more access than the caller, or if only owners can create
+/// accounts in this organization; [`Error::Invalid`] for invalid fields; [`Error::Conflict`] for a name that
+/// is taken.
 pub async fn create(
     context: &Context,
     caller: &Caller,
@@ -129,7 +135,8 @@ pub async fn create(
     Ok(CreatedAccount { account, key, value: issued.and_then(|issued| issued.value) })
 }
 
-/// Finds the provider of an identity.
+/// Resolves the provider of a federated identity. If everybody can get tokens from the provider's issuer
+/// (such as a public CI system), the identity must name a subject or the owner of the jobs.
 async fn bind_identity(
     change: &mut Change<'_>,
     caller: &Caller,
@@ -139,7 +146,7 @@ async fn bind_identity(
     let provider = found.map_err(|error| match error {
         Error::NotFound => Error::Invalid(ValidationErrors::one(
             "identity.provider",
-            "is not an identity provider of this organization",
+            choose_of_organization("identity provider"),
         )),
         other => other,
     })?;
@@ -148,7 +155,7 @@ async fn bind_identity(
         && !claims.iter().any(|claim| identity.conditions.contains_key(*claim))
     {
         let message = format!(
-            "must name whose jobs they are: everybody can use this issuer. Add one of {}, or an exact subject",
+            "Everybody can use this issuer. Name whose jobs they are: add one of {}, or enter an exact subject.",
             claims.join(", ")
         );
         return Err(Error::Invalid(ValidationErrors::one("identity.conditions", message)));
@@ -160,7 +167,7 @@ async fn bind_identity(
     })
 }
 
-/// The team that a field names, if the caller sees it.
+/// The team that a form field names. [`Error::Invalid`] for that field if the caller cannot see it.
 async fn visible_team(
     change: &mut Change<'_>,
     caller: &Caller,
@@ -169,12 +176,13 @@ async fn visible_team(
 ) -> Result<Team> {
     let found = teams::store::find(change.tx(), caller.organization.id, named).await;
     found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|error| match error {
-        Error::NotFound => Error::Invalid(ValidationErrors::one(field, "is not a team of this organization")),
+        Error::NotFound => Error::Invalid(ValidationErrors::one(field, choose_of_organization("team"))),
         other => other,
     })
 }
 
-/// An account under change: the caller as they are now, and the permit to manage it.
+/// Begins a change of an account. Returns the change, the caller reloaded inside the transaction, and the
+/// permit to manage the account.
 pub(super) async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
@@ -187,7 +195,7 @@ pub(super) async fn managed<'a>(
     Ok((change, caller, permit))
 }
 
-/// What an account holds, with this role.
+/// Loads what an account holds if its role is `role`.
 async fn subject_of(
     source: impl Into<Source<'_>>,
     caller: &Caller,
@@ -197,20 +205,20 @@ async fn subject_of(
     load_account_subject(source, &caller.organization, account.id, account.home(), role).await
 }
 
-/// What an account holds and what it reaches, for the page *Access*.
+/// Loads an account and its subject (role and grants), for the page *Access*.
 ///
 /// # Errors
-/// [`Error::NotFound`] for what is not there or hidden.
+/// [`Error::NotFound`] if the object does not exist or the caller cannot see it.
 pub async fn standing(context: &Context, caller: &Caller, named: &str) -> Result<(ServiceAccount, Subject)> {
     let account = get(context, caller, named).await?;
     let subject = subject_of(&context.db, caller, &account, &account.role).await?;
     Ok((account, subject))
 }
 
-/// Edits an account.
+/// Edits an account. Another federated identity revokes the access tokens of the previous one.
 ///
 /// # Errors
-/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+/// [`Error::Stale`] if somebody else edited it in the meantime; otherwise as [`create`].
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -243,14 +251,14 @@ pub async fn edit(
     let fresh = input.version.is_none_or(|version| version == account.version);
     if !fresh || !store::update(&mut change, &account, &checked, default_team, into, &anchor).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this account meanwhile: it is now “{}” with the role {}. Look at it again, then save.",
+            "Someone else has changed this account. It is now “{}” with the role {}. Check it, then save again.",
             account.name,
             caller.organization.sets.name(&account.role)
         )));
     }
     if checked.identity.is_some() {
-        // What was exchanged for the identity before is nobody's any more.
-        tokens::end_federated(change.tx(), account.id, now).await?;
+        // The access tokens that the previous identity was exchanged for must stop working.
+        tokens::end_federated(change.tx(), (&account).into(), account.id, now).await?;
     }
     let before = json!(account.view(now));
     let after = store::find(change.tx(), caller.organization.id, named, now).await?;
@@ -259,19 +267,20 @@ pub async fn edit(
     Ok(after.seen_by(&caller.subject))
 }
 
-/// Switches an account off: its keys stop at once. Off already is fine.
+/// Disables an account: its tokens stop working with the next request. Disabling a disabled account changes
+/// nothing.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn disable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     set_enabled(context, caller, named, false).await
 }
 
-/// Switches an account on again: its keys work again, so the caller must hold
-/// what it holds.
+/// Enables an account again. Its tokens work again, so the caller must hold the access that the account
+/// holds.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] or [`Error::Forbidden`].
 pub async fn enable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     set_enabled(context, caller, named, true).await
 }
@@ -289,10 +298,11 @@ async fn set_enabled(context: &Context, caller: &Caller, named: &str, on: bool) 
     Ok(after.seen_by(&caller.subject))
 }
 
-/// Deletes an account and ends its keys. `typed` is its name, typed again.
+/// Deletes an account and revokes its tokens. `typed` is the account's name as a confirmation; `None` (API)
+/// needs none.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
+/// [`Error::NotFound`], [`Error::Forbidden`], or [`Error::Invalid`] if the typed name differs.
 pub async fn delete(
     context: &Context,
     caller: &Caller,
@@ -303,7 +313,7 @@ pub async fn delete(
     if typed.is_some_and(|typed| typed.trim() != account.name) {
         return Err(Error::Invalid(ValidationErrors::one(
             "confirm",
-            format!("must be the account's name: {}", account.name),
+            enter_to_confirm("service account", &account.name),
         )));
     }
     let now = change.now;

@@ -1,4 +1,7 @@
-//! Service accounts for programs.
+//! API of service accounts and their keys.
+//!
+//! The handlers call the same functions in `actions` and `keys` as the pages. The descriptions and types here
+//! also produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -31,7 +34,7 @@ const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "status", about: "How it stands.", words: &["active", "disabled", "expired"] },
 ];
 
-/// Service accounts and their keys.
+/// The API operations for service accounts and their keys.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/service-accounts", "/organizations/{org}/service-accounts/{id}");
     let keys = "/organizations/{org}/service-accounts/{id}/tokens";
@@ -102,12 +105,13 @@ pub fn routes() -> Api<AppState> {
         .with(end("revokeServiceAccountKey", key, revoke, "Revokes a key").needs("service_accounts:write"))
 }
 
-/// A service account that was just made.
+/// A new service account with its first key.
 #[derive(Debug, Serialize, JsonSchema)]
 struct WithKey {
     #[serde(flatten)]
     account: AccountView,
-    /// Its first key, with its value this once; missing where it is federated.
+    /// The first key, including its value, which is shown only in this response. Left out if the account is
+    /// federated.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<TokenView>,
 }
@@ -196,14 +200,18 @@ struct Editing {
     allowed_addresses: Option<Vec<String>>,
     self_rotation: Option<bool>,
     identity: Option<IdentityInput>,
-    /// Missing stays, `null` takes the end away.
+    /// New end of the account's lifetime. Left out, it stays the same; `null` removes it.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -218,7 +226,7 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(body): Json<Creation>,
 ) -> Result<Response> {
     let input = NewAccount {
@@ -248,7 +256,7 @@ async fn create(
 
 async fn show(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
@@ -257,7 +265,7 @@ async fn show(
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
     held: IfMatch,
     Json(body): Json<Editing>,
@@ -282,7 +290,7 @@ async fn edit(
 
 async fn disable(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
     let account = actions::disable(&app.context, &caller, &id).await?;
@@ -291,7 +299,7 @@ async fn disable(
 
 async fn enable(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
     let account = actions::enable(&app.context, &caller, &id).await?;
@@ -300,7 +308,7 @@ async fn enable(
 
 async fn delete(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &id, None).await?;
@@ -309,9 +317,9 @@ async fn delete(
 
 async fn keys_of(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
@@ -321,7 +329,7 @@ async fn keys_of(
 
 async fn add_key(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
     Json(body): Json<Key>,
 ) -> Result<Response> {
@@ -332,7 +340,7 @@ async fn add_key(
 
 async fn regenerate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
@@ -355,7 +363,7 @@ struct KeyEditing {
 
 async fn edit_key(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
     held: IfMatch,
     Json(body): Json<KeyEditing>,
@@ -374,7 +382,7 @@ async fn edit_key(
 
 async fn revoke(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, key)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
     keys::revoke(&app.context, &caller, &id, &key).await?;

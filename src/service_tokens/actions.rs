@@ -1,15 +1,22 @@
-//! What can be done with service tokens: permission, rules, store, audit, at once.
+//! Operations on service tokens, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. A token never gets more access than its creator holds, and only permission sets that
+//! the policy allows for service tokens.
 
 use serde_json::json;
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, ServiceTokens, Where};
 use super::store::{self, Filter};
-use crate::access::{Level, PermissionSet, Permit, ProjectFacts, TokenKind, authorize_read, authorize_write};
+use crate::access::{
+    Level, PermissionSet, Permit, Policy, ProjectFacts, TokenKind, authorize_read, authorize_write,
+};
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::grants::store as grants;
 use crate::platform::Context;
 use crate::platform::id::TokenId;
+use crate::platform::text::choose;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::projects::store as projects;
@@ -17,7 +24,7 @@ use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 
-/// The service tokens of the organization.
+/// Lists the service tokens of the organization.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `service_tokens:read`.
@@ -32,19 +39,20 @@ pub async fn list(
     Ok(page.into_scanned_page(rows, &window, |row| Cursor::from_id(row.token.id)))
 }
 
-/// One service token.
+/// Returns one service token.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
     let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     store::find(&context.db, organization, id).await
 }
 
-/// A grant, checked: the set, and the project that it names.
+/// A checked grant: the permission set and the project (access facts and slug); `None` for all projects.
 type Checked = (PermissionSet, Option<(ProjectFacts, String)>);
 
-/// Checks grants: sets that service tokens may carry, projects that the caller sees.
+/// Checks the grants of a token: each permission set must exist and be allowed for service tokens, and the
+/// caller must see each project. Adds an error for every invalid field.
 async fn check(
     change: &mut Change<'_>,
     caller: &Caller,
@@ -52,10 +60,10 @@ async fn check(
     mistakes: &mut ValidationErrors,
 ) -> Result<Vec<Checked>> {
     if inputs.is_empty() {
-        mistakes.add("grants", "need at least one permission set");
+        mistakes.add("grants", "Choose at least one permission set.");
     }
     if inputs.len() > 20 {
-        mistakes.add("grants", "may be at most 20");
+        mistakes.add("grants", "Choose at most 20 permission sets.");
         return Ok(Vec::new());
     }
     let mut all: Vec<Checked> = Vec::new();
@@ -65,18 +73,18 @@ async fn check(
             Ok(set) => set,
             Err(message) => {
                 let empty = input.permission_set.trim().is_empty();
-                let message = if empty { "is needed".to_owned() } else { message };
-                mistakes.add(&field("permission_set"), message);
+                let message = if empty { choose("permission set") } else { message };
+                mistakes.add(&field("permission_set"), format!("Permission {}: {message}", place + 1));
                 continue;
             }
         };
         if !caller.organization.policy.carries(&set.slug) {
-            let message = format!("“{}” may not be carried by service tokens of this organization", set.name);
+            let message = Policy::not_carried(&set.name);
             mistakes.add(&field("permission_set"), message);
             continue;
         }
         if inputs[..place].iter().any(|before| before.permission_set.trim() == input.permission_set.trim()) {
-            let message = format!("“{}” is named twice: name its projects together", set.name);
+            let message = format!("“{}” is chosen twice. Choose all its projects in one place.", set.name);
             mistakes.add(&field("permission_set"), message);
             continue;
         }
@@ -88,18 +96,22 @@ async fn check(
             Where::These(slugs) => slugs,
         };
         if set.level == Level::Organization {
-            let message = format!("“{}” holds for all projects only", set.name);
+            let message = format!("“{}” applies to all projects only. Choose all projects.", set.name);
             mistakes.add(&field("projects"), message);
         }
         if slugs.is_empty() {
-            mistakes.add(&field("projects"), "need at least one; or choose all projects");
+            let message = format!("Choose at least one project for “{}”, or choose all projects.", set.name);
+            mistakes.add(&field("projects"), message);
         }
         for slug in slugs {
             let found = projects::find(change.tx(), caller.organization.id, slug.trim()).await;
             match found.and_then(|project| authorize_read(&caller.subject, project)) {
                 Ok(project) => all.push((set.clone(), Some((project.facts(), project.slug)))),
                 Err(Error::NotFound | Error::Forbidden(_)) => {
-                    mistakes.add(&field("projects"), format!("“{slug}” is not a project that you reach"));
+                    mistakes.add(
+                        &field("projects"),
+                        format!("Choose projects that you have access to. “{slug}” is not one."),
+                    );
                 }
                 Err(error) => return Err(error),
             }
@@ -110,20 +122,27 @@ async fn check(
     Ok(all)
 }
 
-async fn write(change: &mut Change<'_>, caller: &Caller, token: TokenId, all: &[Checked]) -> Result<()> {
+async fn write(
+    change: &mut Change<'_>,
+    permit: &Permit<ServiceTokens>,
+    caller: &Caller,
+    token: TokenId,
+    all: &[Checked],
+) -> Result<()> {
     let principal = token.to_string();
     for (set, project) in all {
         let grant = (principal.as_str(), &*set.slug, project.as_ref().map(|(facts, _)| facts.id));
-        grants::insert(change, caller.organization.id, grant).await?;
+        grants::insert(change, permit, caller.organization.id, grant).await?;
     }
     Ok(())
 }
 
-/// Makes a service token with its grants. A request that was carried
-/// out before finds the token that it made.
+/// Creates a service token with its grants. A repeated request (same idempotency key) returns the id of the
+/// token that the first one created.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
+/// [`Error::Forbidden`] if the token would have more access than the caller; [`Error::Invalid`] for invalid
+/// fields.
 pub async fn create(
     context: &Context,
     caller: &Caller,
@@ -149,7 +168,7 @@ pub async fn create(
     if issued.is_repeat() {
         return Ok(issued);
     }
-    write(&mut change, &caller, issued.id, &all).await?;
+    write(&mut change, &permit, &caller, issued.id, &all).await?;
     let after = json!({ "grants": input.grants, "description": token.description });
     let event = Event::new(Action::ServiceTokenCreated, "token", issued.id, &token.name).after(after);
     change.no_invalidation();
@@ -168,11 +187,11 @@ async fn managed<'a>(
     Ok((change, caller, permit, token))
 }
 
-/// Edits a service token. What is added must be held by the caller; what is
-/// taken away need not.
+/// Edits a service token. The caller must hold the access that is added, but not the access that is removed.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
+/// [`Error::Forbidden`]; [`Error::Invalid`]; [`Error::Conflict`] for a revoked token; [`Error::Stale`] if
+/// somebody else edited it in the meantime.
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -180,9 +199,9 @@ pub async fn edit(
     input: &ServiceTokenEdit,
     version: Option<i64>,
 ) -> Result<Listed> {
-    let (mut change, caller, _, was) = managed(context, caller, id).await?;
+    let (mut change, caller, permit, was) = managed(context, caller, id).await?;
     if was.token.revoked_at.is_some() {
-        return Err(Error::conflict("This token is revoked. Make a new one."));
+        return Err(Error::conflict("This token is revoked. Create a new one."));
     }
     let token = &was.token;
     let mut mistakes = ValidationErrors::default();
@@ -200,10 +219,10 @@ pub async fn edit(
         None => None,
     };
     let Some(checked) = checked.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
-    lifecycle::describe(&mut change, token, &checked, version).await?;
+    lifecycle::describe(&mut change, (&permit).into(), token, &checked, version).await?;
     if let Some(all) = &all {
-        grants::clear(&mut change, caller.organization.id, &token.id.to_string()).await?;
-        write(&mut change, &caller, token.id, all).await?;
+        grants::clear(&mut change, &permit, caller.organization.id, &token.id.to_string()).await?;
+        write(&mut change, &permit, &caller, token.id, all).await?;
     }
     let after = store::find(change.tx(), caller.organization.id, id).await?;
     let told = |it: &Listed| {
@@ -217,10 +236,10 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Gives a service token a new value. The caller must hold what it holds.
+/// Regenerates a service token. The caller must hold the access that the token holds.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
+/// [`Error::Forbidden`]; [`Error::Invalid`]; [`Error::Conflict`] for a revoked token.
 pub async fn regenerate(
     context: &Context,
     caller: &Caller,
@@ -241,32 +260,32 @@ pub async fn regenerate(
     Ok(issued)
 }
 
-/// Stops the value before, which lived on beside its successor.
+/// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it has stopped.
+/// [`Error::Conflict`] if no old value works any more.
 pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
-    let (change, _, _, token) = managed(context, caller, id).await?;
-    lifecycle::stop_old(change, &token.token).await?;
+    let (change, _, permit, token) = managed(context, caller, id).await?;
+    lifecycle::stop_old(change, (&permit).into(), &token.token).await?;
     Ok(token)
 }
 
-/// Ends service tokens, all or none.
+/// Revokes 1 to 50 service tokens, all of them or none.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown one; [`Error::Conflict`] for one that has
-/// ended; [`Error::Invalid`] for none or more than a page.
+/// [`Error::NotFound`] for an unknown token; [`Error::Conflict`] for a revoked one; [`Error::Invalid`] for
+/// another number of tokens.
 pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Listed>> {
     if ids.is_empty() || ids.len() > 50 {
-        return Err(Error::Invalid(ValidationErrors::one("token", "choose 1 to 50 tokens")));
+        return Err(Error::Invalid(ValidationErrors::one("token", "Choose 1 to 50 tokens.")));
     }
     let (mut change, caller) = caller.begin(context).await?;
-    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+    let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut ended = Vec::new();
     let mut last = None;
     for id in ids {
         let token = store::find(change.tx(), caller.organization.id, id).await?;
-        let event = lifecycle::end(&mut change, &token.token).await?;
+        let event = lifecycle::end(&mut change, (&permit).into(), &token.token).await?;
         if let Some(before) = last.replace(event) {
             change.also(&before).await?;
         }

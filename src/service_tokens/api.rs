@@ -1,4 +1,7 @@
-//! Service tokens for programs.
+//! API of service tokens.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -11,7 +14,8 @@ use serde_json::json;
 use super::actions;
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
 use super::store::Filter;
-use crate::callers::ApiCaller;
+use crate::callers::{ApiCaller, Caller};
+use crate::platform::secret::RevealedSecret;
 use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
@@ -38,7 +42,7 @@ const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "project", about: "The slug of a project that one of its grants names.", words: &[] },
 ];
 
-/// Service tokens.
+/// The API operations for service tokens.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/service-tokens", "/organizations/{org}/service-tokens/{tok}");
     Api::of("Service tokens", "Tokens of the organization that act as themselves, with grants of their own.")
@@ -105,14 +109,23 @@ fn view(app: &AppState, listed: &Listed) -> ServiceTokenView {
 
 type Named = Path<(String, String)>;
 
-async fn with_value(app: &AppState, caller: &ApiCaller, id: &str, value: Option<&str>) -> Result<Response> {
+async fn with_value(
+    app: &AppState,
+    caller: &Caller,
+    id: &str,
+    value: Option<RevealedSecret>,
+) -> Result<Response> {
     let mut view = view(app, &actions::get(&app.context, caller, id).await?);
-    view.token.token = Some(value.map(str::to_owned));
+    view.token.token = Some(value);
     Ok((StatusCode::CREATED, Answer(view)).into_response())
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),
@@ -146,7 +159,7 @@ struct Creation {
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(body): Json<Creation>,
 ) -> Result<Response> {
     let input = NewServiceToken {
@@ -161,7 +174,11 @@ async fn create(
     with_value(&app, &caller, &made.id.to_string(), value).await
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
     let token = actions::get(&app.context, &caller, &id).await?;
     Ok(tagged(token.token.version, view(&app, &token)))
 }
@@ -182,7 +199,7 @@ struct Editing {
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
     held: IfMatch,
     Json(body): Json<Editing>,
@@ -200,7 +217,7 @@ async fn edit(
 
 async fn regenerate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
@@ -208,7 +225,11 @@ async fn regenerate(
     with_value(&app, &caller, &id, made.value.as_ref().map(PlainToken::reveal)).await
 }
 
-async fn revoke(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+async fn revoke(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<StatusCode> {
     actions::revoke(&app.context, &caller, &[id]).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,7 @@
-//! What can be done with services: permission, rules, store, audit, at once.
+//! Operations on services and their secrets, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. A service has at most two active secrets.
 
 use serde_json::json;
 
@@ -10,7 +13,7 @@ use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::platform::Context;
 use crate::platform::id::{ServiceId, TokenId};
-use crate::platform::text::casefold;
+use crate::platform::text::{casefold, enter_to_confirm};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
@@ -19,7 +22,7 @@ use crate::tokens::model::{NewToken, Status, Token};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 
-/// The services of the organization.
+/// Lists the services of the organization.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `services:read`.
@@ -34,10 +37,10 @@ pub async fn list(
     Ok(page.into_page(rows, |service| Cursor { key: casefold(&service.name), id: service.id.to_string() }))
 }
 
-/// One service, with its secrets that live.
+/// Returns one service with its active secrets.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<(Service, Vec<Token>)> {
     authorize_read(&caller.subject, Services)?;
     let service = store::find(&context.db, caller.organization.id, id).await?;
@@ -46,10 +49,11 @@ pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<(Servic
     Ok((service, secrets))
 }
 
-/// Registers a service with its first secret.
+/// Registers a service with its first secret. A repeated request (same idempotency key) returns the first
+/// service without the value of the secret.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken name.
+/// [`Error::Forbidden`], [`Error::Invalid`], or [`Error::Conflict`] for a name that is taken.
 pub async fn create(
     context: &Context,
     caller: &Caller,
@@ -91,10 +95,10 @@ async fn managed<'a>(
     Ok((change, permit))
 }
 
-/// Edits a service. With `version`, only over that version.
+/// Edits a service. If `version` is given, the service must still have it.
 ///
 /// # Errors
-/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+/// [`Error::Stale`] if somebody else edited it in the meantime; otherwise as [`create`].
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -108,7 +112,7 @@ pub async fn edit(
     let fresh = version.is_none_or(|version| version == service.version);
     if !fresh || !store::update(change.tx(), &service, &checked, disabled_at).await? {
         return Err(Error::Stale(format!(
-            "Somebody else changed this service meanwhile: it is now “{}”. Look at it again, then save.",
+            "Someone else has changed this service. It is now “{}”. Check it, then save again.",
             service.name
         )));
     }
@@ -118,14 +122,15 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Removes a service; its secrets stop at once. `typed` is its name, typed again.
+/// Deletes a service; its secrets stop working at once. `typed` is its name as a confirmation; `None` (API)
+/// needs none.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
+/// [`Error::NotFound`], [`Error::Forbidden`], or [`Error::Invalid`] if the typed name differs.
 pub async fn delete(context: &Context, caller: &Caller, id: &str, typed: Option<&str>) -> Result<Service> {
     let (mut change, service) = managed(context, caller, id).await?;
     if typed.is_some_and(|typed| typed.trim() != service.name) {
-        let message = format!("must be the service's name: {}", service.name);
+        let message = enter_to_confirm("service", &service.name);
         return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
     store::delete(change.tx(), &service).await?;
@@ -135,10 +140,10 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, typed: Option<
     Ok(service)
 }
 
-/// Makes a second secret, so that the first can be replaced without an outage.
+/// Creates a second secret, so that the first one can be replaced without an outage.
 ///
 /// # Errors
-/// [`Error::Conflict`] where there are two already.
+/// [`Error::Conflict`] if the service already has two active secrets.
 pub async fn add_secret(
     context: &Context,
     caller: &Caller,
@@ -147,15 +152,16 @@ pub async fn add_secret(
 ) -> Result<(Service, Issued)> {
     let (mut change, service) = managed(context, caller, id).await?;
     let now = change.now;
-    // Of two at once the second waits here, on the service's own row.
+    // This update locks the row of the service, so that of two concurrent requests the second waits and
+    // counts correctly.
     let unchanged =
         super::model::Checked { name: service.name.clone(), accepted_kinds: service.accepted_kinds.clone() };
     if !store::update(change.tx(), &service, &unchanged, service.disabled_at).await? {
-        return Err(Error::conflict("Somebody else changed this service meanwhile. Try again."));
+        return Err(Error::conflict("Someone else has changed this service. Try again."));
     }
     let secrets = tokens::of_service(change.tx(), service.id).await?;
     if secrets.iter().filter(|secret| secret.status(now) == Status::Active).count() >= 2 {
-        return Err(Error::conflict("A service has two secrets at most. Revoke the old one first."));
+        return Err(Error::conflict("A service can have at most two secrets. Revoke the old one first."));
     }
     let name = format!("Secret {} of {}", secrets.len() + 1, service.name);
     let secret = NewToken { name, ..NewToken::default() };
@@ -169,15 +175,15 @@ pub async fn add_secret(
     Ok((service, issued))
 }
 
-/// Ends a secret.
+/// Revokes a secret.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] when it has ended.
+/// [`Error::NotFound`] if the service has no such secret; [`Error::Conflict`] if it is already revoked.
 pub async fn revoke_secret(context: &Context, caller: &Caller, id: &str, secret: &str) -> Result<Token> {
     let (mut change, service) = managed(context, caller, id).await?;
     let secret: TokenId = secret.parse().map_err(|_| Error::NotFound)?;
     let found = tokens::find(change.tx(), secret).await?;
     let token = found.filter(|token| token.service_id == Some(service.id)).ok_or(Error::NotFound)?;
-    lifecycle::revoke(change, &token).await?;
+    lifecycle::revoke(change, (&service).into(), &token).await?;
     Ok(token)
 }

@@ -1,4 +1,7 @@
-//! Services for programs.
+//! API of services and their secrets.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -12,6 +15,7 @@ use super::actions;
 use super::model::{NewService, ServiceEdit, ServiceView};
 use crate::callers::ApiCaller;
 use crate::platform::Result;
+use crate::platform::secret::RevealedSecret;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
@@ -20,10 +24,11 @@ use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::TokenView;
 use crate::tokens::one_time_secret::SecretDelivery;
+use crate::verification::PlainToken;
 
 const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name.", words: &[] }];
 
-/// Services and their secrets.
+/// The API operations for services and their secrets.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/services", "/organizations/{org}/services/{svc}");
     Api::of("Services", "Programs that verify tokens here, each with a secret for that and nothing else.")
@@ -80,16 +85,17 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-/// A service that was just registered.
+/// A newly registered service with its first secret.
 #[derive(Debug, Serialize, JsonSchema)]
 struct WithSecret {
     #[serde(flatten)]
     service: ServiceView,
-    /// The value, this once; null where the same request was carried out before.
-    secret: Option<String>,
+    /// The value of the secret, which is shown only in this response. `null` if the request repeats an
+    /// earlier one.
+    secret: Option<RevealedSecret>,
 }
 
-/// A service with the particulars of its secrets.
+/// A service with its secrets, without their values.
 #[derive(Debug, Serialize, JsonSchema)]
 struct WithSecrets {
     #[serde(flatten)]
@@ -99,7 +105,11 @@ struct WithSecrets {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();
@@ -108,15 +118,19 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewService>,
 ) -> Result<Response> {
     let (service, made) = actions::create(&app.context, &caller, &input, &SecretDelivery::Answer).await?;
-    let secret = made.value.as_ref().map(|value| value.reveal().to_owned());
+    let secret = made.value.as_ref().map(PlainToken::reveal);
     Ok((StatusCode::CREATED, Answer(WithSecret { service: service.view(), secret })).into_response())
 }
 
-async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<Response> {
+async fn show(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<Response> {
     let (service, secrets) = actions::get(&app.context, &caller, &id).await?;
     let now = app.context.clock.now();
     let secrets = secrets.iter().map(|secret| secret.view(now)).collect();
@@ -125,7 +139,7 @@ async fn show(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Nam
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
     held: IfMatch,
     Json(input): Json<ServiceEdit>,
@@ -135,14 +149,18 @@ async fn edit(
     Ok(tagged(service.version, service.view()))
 }
 
-async fn delete(State(app): State<AppState>, caller: ApiCaller, Path((_, id)): Named) -> Result<StatusCode> {
+async fn delete(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): Named,
+) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn add_secret(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
     let (_, made) = actions::add_secret(&app.context, &caller, &id, &SecretDelivery::Answer).await?;
@@ -151,7 +169,7 @@ async fn add_secret(
 
 async fn revoke_secret(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, id, secret)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
     actions::revoke_secret(&app.context, &caller, &id, &secret).await?;

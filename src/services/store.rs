@@ -1,17 +1,19 @@
-//! The SQL of services.
+//! SQL for services. Their secrets are rows of [`crate::tokens`].
+//!
+//! Statements that write take a permit and are called by `actions` only.
 
 use super::model::{Checked, Service, Services};
 use crate::access::Permit;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ServiceId};
-use crate::platform::text::{casefold, contains_pattern};
+use crate::platform::text::{casefold, contains_pattern, taken};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
-/// A page of services, by name.
+/// A page of services, sorted by name.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -31,10 +33,10 @@ pub async fn list(
     .await?)
 }
 
-/// One of the organization's, by id.
+/// Finds a service of the organization by its id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Service> {
     let found: Option<Service> = sql(
         "SELECT id, organization_id, name, accepted_kinds, disabled_at, created_by_name, created_at, version \
@@ -49,7 +51,7 @@ pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, i
 
 pub(super) async fn insert(
     tx: &mut Tx,
-    _permit: &Permit<Services>,
+    permit: &Permit<Services>,
     (organization, id): (OrganizationId, ServiceId),
     service: &Checked,
     (by, now): (&str, Timestamp),
@@ -63,13 +65,13 @@ pub(super) async fn insert(
     .bind(&service.accepted_kinds)
     .bind(by)
     .bind(now)
-    .execute(tx)
+    .execute(tx, permit)
     .await
-    .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
+    .map_err(|error| Error::unique(error, "name", &taken("name", "service")))?;
     Ok(())
 }
 
-/// Writes an edit over the version that was read; false if another came first.
+/// Writes an edit if the row still has the version that was read. Returns false otherwise.
 pub(super) async fn update(
     tx: &mut Tx,
     was: &Permit<Service>,
@@ -85,13 +87,13 @@ pub(super) async fn update(
         .bind(disabled_at)
         .bind(was.id)
         .bind(was.version)
-        .execute(tx)
+        .execute(tx, was)
         .await
-        .map_err(|error| Error::unique(error, "name", "is taken by another service"))?;
+        .map_err(|error| Error::unique(error, "name", &taken("name", "service")))?;
     Ok(rows == 1)
 }
 
 pub(super) async fn delete(tx: &mut Tx, service: &Permit<Service>) -> Result<()> {
-    sql("DELETE FROM services WHERE id = $1").bind(service.id).execute(tx).await?;
+    sql("DELETE FROM services WHERE id = $1").bind(service.id).execute(tx, service).await?;
     Ok(())
 }

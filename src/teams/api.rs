@@ -1,4 +1,7 @@
-//! Teams for programs.
+//! API of teams and their members.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -21,7 +24,7 @@ use crate::state::AppState;
 
 const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] }];
 
-/// Teams and who is in them.
+/// The API operations for teams and their members.
 pub fn routes() -> Api<AppState> {
     let all = "/organizations/{org}/teams";
     let one = "/organizations/{org}/teams/{team}";
@@ -69,7 +72,11 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
@@ -77,7 +84,7 @@ async fn list(State(app): State<AppState>, caller: ApiCaller, query: Query) -> R
 
 async fn create(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Json(input): Json<NewTeam>,
 ) -> Result<Response> {
     let team = actions::create(&app.context, &caller, &input).await?;
@@ -86,7 +93,7 @@ async fn create(
 
 async fn show(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
     let team = actions::get(&app.context, &caller, &team).await?;
@@ -95,7 +102,7 @@ async fn show(
 
 async fn edit(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
     held: IfMatch,
     Json(input): Json<TeamEdit>,
@@ -107,7 +114,7 @@ async fn edit(
 
 async fn delete(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &team, None).await?;
@@ -116,9 +123,9 @@ async fn delete(
 
 async fn members(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, members) = actions::members(&app.context, &caller, &team, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": members.rows, "next": members.next })).into_response())
@@ -127,12 +134,12 @@ async fn members(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Place {
-    /// `admin` or `member`; `member` unless said.
+    /// Team role: `admin` or `member`; `member` by default.
     #[schemars(with = "Option<TeamRole>")]
     role: Option<String>,
 }
 
-/// Somebody in a team.
+/// A person in a team.
 #[derive(Debug, Serialize, JsonSchema)]
 struct InTeam {
     username: String,
@@ -142,7 +149,7 @@ struct InTeam {
 
 async fn set_member(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team, username)): Path<(String, String, String)>,
     Json(place): Json<Place>,
 ) -> Result<Response> {
@@ -155,7 +162,7 @@ async fn set_member(
 
 async fn remove_member(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team, username)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
     actions::remove_member(&app.context, &caller, &team, &username).await?;

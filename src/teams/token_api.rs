@@ -1,4 +1,6 @@
-//! A team's API token for programs.
+//! API of a team's token.
+//!
+//! The handlers call the same functions in `token` as the pages.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -16,7 +18,7 @@ use crate::tokens::one_time_secret::SecretDelivery;
 
 type Named = Path<(String, String)>;
 
-/// A team's one API token: none until it is made.
+/// The API operations for the token of a team.
 pub fn routes() -> Api<AppState> {
     let path = "/organizations/{org}/teams/{team}/token";
     Api::of("Team tokens", "A team's one API token: none until it is made.")
@@ -37,14 +39,18 @@ pub fn routes() -> Api<AppState> {
         .with(delete("deleteTeamToken", path, end, "Deletes a team's token").note("Every member of the team may, while the team lets them."))
 }
 
-async fn one(State(app): State<AppState>, caller: ApiCaller, Path((_, team)): Named) -> Result<Response> {
+async fn one(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, team)): Named,
+) -> Result<Response> {
     let (_, token) = token::get(&app.context, &caller, &team).await?;
     Ok(view(&app, &token.ok_or(Error::NotFound)?).into_response())
 }
 
 async fn generate(
     State(app): State<AppState>,
-    caller: ApiCaller,
+    ApiCaller(caller): ApiCaller,
     Path((_, team)): Named,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
@@ -53,7 +59,11 @@ async fn generate(
     issued(&app, &made).await
 }
 
-async fn end(State(app): State<AppState>, caller: ApiCaller, Path((_, team)): Named) -> Result<StatusCode> {
+async fn end(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, team)): Named,
+) -> Result<StatusCode> {
     token::delete(&app.context, &caller, &team).await?;
     Ok(StatusCode::NO_CONTENT)
 }

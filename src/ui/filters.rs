@@ -8,27 +8,16 @@ fn form_encode(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-/// Replaces the field name at the beginning of an error message by words:
-/// `grants[0].permission_set is needed` becomes
-/// `Permission 1: permission set is needed`.
+/// Converts a word of the API to a label: `service_account` becomes `Service
+/// account`.
 #[askama::filter_fn]
-pub fn label(sentence: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(replace_field_name(&sentence.to_string()))
+pub fn label(word: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(sentence_case(&word.to_string()))
 }
 
-fn replace_field_name(sentence: &str) -> String {
-    let (field, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
-    let mut words = Vec::new();
-    for part in field.split('.') {
-        match part.strip_prefix("grants[").and_then(|part| part.strip_suffix(']')?.parse::<usize>().ok()) {
-            Some(place) => words.push(format!("permission {}:", place + 1)),
-            // The name of a group of fields, which the form does not show.
-            None if matches!(part, "policy" | "lifetimes" | "identity") => {}
-            None => words.push(part.replace('_', " ")),
-        }
-    }
-    let text = format!("{} {rest}", words.join(" "));
-    let mut chars = text.trim_end().chars();
+fn sentence_case(word: &str) -> String {
+    let text = word.replace('_', " ");
+    let mut chars = text.chars();
     chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
 }
 
@@ -73,15 +62,9 @@ pub fn filter_query(filter: impl ListFilter, _: &dyn askama::Values) -> askama::
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_field_is_called_as_its_form_calls_it() {
-        for (sentence, expected) in [
-            ("default_team is needed", "Default team is needed"),
-            ("grants[0].permission_set is needed", "Permission 1: permission set is needed"),
-            ("policy.lifetimes.team.max_days must be a number", "Team max days must be a number"),
-            ("key.expires_at must lie in the future", "Key expires at must lie in the future"),
-            ("service_account", "Service account"),
-        ] {
-            assert_eq!(super::replace_field_name(sentence), expected);
+    fn a_word_of_the_api_becomes_a_label() {
+        for (word, expected) in [("service_account", "Service account"), ("person", "Person"), ("", "")] {
+            assert_eq!(super::sentence_case(word), expected);
         }
     }
 }

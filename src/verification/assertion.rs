@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::issuers::SignatureCheck;
 use super::signature::{SignatureAlgorithm, VerificationKey};
 use super::verifier::Verifier;
+use crate::access::System;
 use crate::platform::{Result, Timestamp, Tx, sql};
 
 /// The longest accepted assertion, in bytes.
@@ -54,34 +55,41 @@ impl ParsedAssertion {
     /// A message for the client that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MAX_ASSERTION_BYTES {
-            return Err(format!("the assertion is longer than {} KB", MAX_ASSERTION_BYTES / 1024));
+            return Err(format!(
+                "The assertion is longer than {} KB. Send a shorter one.",
+                MAX_ASSERTION_BYTES / 1024
+            ));
         }
         let parts: Vec<&str> = text.split('.').collect();
         let [header, claims, _] = parts.as_slice() else {
-            return Err("the assertion is no signed JWT: three parts with dots between".to_owned());
+            return Err(
+                "The assertion is not a signed JWT. Send three parts with dots between them.".to_owned()
+            );
         };
-        let header = decode_object(header).ok_or("the header of the assertion is no JSON object")?;
-        let claims = decode_object(claims).ok_or("the claims of the assertion are no JSON object")?;
+        let header = decode_object(header).ok_or("The header of the assertion is not a JSON object.")?;
+        let claims = decode_object(claims).ok_or("The claims of the assertion are not a JSON object.")?;
         for name in ["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip", "enc"] {
             if header.contains_key(name) {
-                return Err(format!("the header of the assertion has “{name}”, which is not taken"));
+                return Err(format!(
+                    "The header of the assertion has “{name}”, which is not supported. Leave it out."
+                ));
             }
         }
         let alg = header.get("alg").and_then(Value::as_str).unwrap_or_default();
         let algorithm = SignatureAlgorithm::from_name(alg).ok_or_else(|| {
             let known = SignatureAlgorithm::list_names();
-            format!("the assertion is signed with “{alg}”; only public keys are taken: {known}")
+            format!("The assertion is signed with “{alg}”. Sign it with an algorithm that uses public keys: {known}.")
         })?;
         if let Some(kind) = header.get("typ") {
             let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
             if !matches!(kind.trim_start_matches("application/"), "jwt" | "at+jwt") {
-                return Err(format!("the assertion is a “{kind}”, not a JWT"));
+                return Err(format!("The assertion is of the type “{kind}”. Send one of the type “JWT”."));
             }
         }
         let kid = match header.get("kid") {
             None => None,
             Some(Value::String(kid)) => Some(kid.clone()),
-            Some(_) => return Err("“kid” of the assertion is no text".to_owned()),
+            Some(_) => return Err("“kid” in the header of the assertion must be a string.".to_owned()),
         };
         Ok(Self { text: text.to_owned(), algorithm, kid, claims })
     }
@@ -103,7 +111,7 @@ impl ParsedAssertion {
         match self.claims.get("aud") {
             Some(Value::Array(all)) => match all.as_slice() {
                 [Value::String(one)] => Ok(one),
-                _ => Err("“aud” of the assertion must be one audience".to_owned()),
+                _ => Err("“aud” of the assertion must name one audience.".to_owned()),
             },
             _ => text_claim(&self.claims, "aud"),
         }
@@ -127,9 +135,9 @@ impl ParsedAssertion {
             .await?
         {
             SignatureCheck::Verified => Ok(VerifiedAssertion { claims: self.claims }),
-            SignatureCheck::Invalid => Err("the assertion's signature is wrong".to_owned()),
+            SignatureCheck::Invalid => Err("The signature of the assertion is wrong.".to_owned()),
             SignatureCheck::UnknownKey => {
-                Err("the assertion is signed with a key that its issuer does not publish".to_owned())
+                Err("The assertion is signed with a key that its issuer does not publish.".to_owned())
             }
         }
     }
@@ -143,7 +151,7 @@ impl VerifiedAssertion {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn mark_used(&self, tx: &mut Tx) -> crate::platform::Result<bool> {
+    pub async fn mark_used(&self, tx: &mut Tx, proof: System) -> crate::platform::Result<bool> {
         let Some(id) = self.claims.get("jti").and_then(Value::as_str) else { return Ok(true) };
         let end = time_claim(&self.claims, "exp").ok().flatten().unwrap_or(Timestamp::LAST);
         let mut digest = Sha256::new();
@@ -156,7 +164,7 @@ impl VerifiedAssertion {
         )
         .bind(digest.finalize().to_vec())
         .bind(end)
-        .execute(tx)
+        .execute(tx, &proof)
         .await?;
         Ok(rows == 1)
     }
@@ -183,8 +191,8 @@ impl VerifiedAssertion {
 fn text_claim<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
     match claims.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        Some(_) => Err(format!("“{name}” of the assertion must be text")),
-        None => Err(format!("the assertion has no “{name}”")),
+        Some(_) => Err(format!("“{name}” of the assertion must be a string that is not empty.")),
+        None => Err(format!("The assertion has no “{name}”.")),
     }
 }
 
@@ -193,8 +201,8 @@ fn text_claim<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str,
 fn time_claim(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_i64().filter(|seconds| (0..1 << 40).contains(seconds));
-    let seconds =
-        seconds.ok_or_else(|| format!("“{name}” of the assertion must be whole seconds since 1970"))?;
+    let seconds = seconds
+        .ok_or_else(|| format!("“{name}” of the assertion must be a whole number of seconds since 1970."))?;
     Ok(Some(Timestamp::from_micros(seconds * 1_000_000)))
 }
 
@@ -206,17 +214,21 @@ fn check_claims(claims: &Map<String, Value>, now: Timestamp) -> Result<(), Strin
         text_claim(claims, "jti")?;
     }
     let needed =
-        |name: &str| time_claim(claims, name)?.ok_or_else(|| format!("the assertion has no “{name}”"));
+        |name: &str| time_claim(claims, name)?.ok_or_else(|| format!("The assertion has no “{name}”."));
     let (end, issued) = (needed("exp")?, needed("iat")?);
     if end <= now {
-        return Err("the assertion has expired".to_owned());
+        return Err("The assertion has expired. Request a new one.".to_owned());
     }
     if end > now.plus(MAX_LIFETIME) {
-        return Err("“exp” of the assertion lies more than a day ahead".to_owned());
+        return Err(
+            "“exp” of the assertion is more than a day ahead. Request one that expires sooner.".to_owned()
+        );
     }
     for (name, at) in [("iat", Some(issued)), ("nbf", time_claim(claims, "nbf")?)] {
         if at.is_some_and(|at| at > now.plus(MAX_CLOCK_SKEW)) {
-            return Err(format!("“{name}” of the assertion lies ahead: compare the clocks"));
+            return Err(format!(
+                "“{name}” of the assertion is in the future. Compare the clocks of the two machines."
+            ));
         }
     }
     Ok(())

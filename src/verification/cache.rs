@@ -40,7 +40,7 @@ pub struct FactCache<K, V>(Cache<K, (DataVersion, Arc<V>)>);
 
 impl<K, V> std::fmt::Debug for FactCache<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Remembered")
+        f.write_str("FactCache")
     }
 }
 

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_token_is_taken_from_one_authorization_header_in_three_forms() {
         let token = PlainToken::generate(TokenKind::ServiceAccount, &Random::seeded(6));
-        let text = token.reveal();
+        let text = token.expose();
         let basic = STANDARD.encode(format!("sa_whoever:{text}"));
         let read = |values: &[&str]| {
             let mut headers = HeaderMap::new();

@@ -43,21 +43,20 @@ struct KeySet {
 /// Fetches an issuer's metadata, then its keys.
 async fn fetch(outbound: &Outbound, issuer: &str) -> Result<Vec<VerificationKey>, String> {
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let found: Metadata = outbound.json(&address).await.map_err(|error| format!("{address} {error}"))?;
+    let found: Metadata = outbound.json(&address).await.map_err(|error| format!("{address}: {error}"))?;
     if found.issuer != issuer {
         return Err(format!(
-            "{address} says that it is “{}”: write the issuer exactly like that",
+            "{address}: The metadata names the issuer “{}”. Enter exactly that issuer.",
             found.issuer
         ));
     }
     let address = found.jwks_uri;
-    let keys: KeySet =
-        outbound.json(&address).await.map_err(|error| format!("its keys at {address}: it {error}"))?;
+    let keys: KeySet = outbound.json(&address).await.map_err(|error| format!("{address}: {error}"))?;
     // Keys of an unknown kind are ignored, so that the others can be used.
     let usable: Vec<_> = keys.keys.iter().filter_map(VerificationKey::from_jwk).take(MAX_KEYS).collect();
     if usable.is_empty() {
         return Err(format!(
-            "its keys at {address} hold none that could sign (RSA of 2048 to 4096 bits, EC with P-256, P-384 or P-521, Ed25519)"
+            "{address}: No key can be used. Supported keys are RSA with 2048 to 4096 bits, EC with P-256, P-384 or P-521, and Ed25519."
         ));
     }
     Ok(usable)
@@ -163,9 +162,9 @@ impl Issuers {
                 }
                 if !IssuerKeys::is_within(known.fetched_at, MAX_STALE_KEY_AGE, now) {
                     let error = error.unwrap_or_else(|| {
-                        "it did not answer a moment ago; it is asked again soon".to_owned()
+                        "It did not answer a moment ago. Try again in a minute.".to_owned()
                     });
-                    return Err(format!("the identity provider's keys are not to be had: {error}"));
+                    return Err(format!("The keys of the identity provider are not available. {error}"));
                 }
                 known.keys.clone()
             };

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::access::TokenKind;
 use crate::platform::Random;
+use crate::platform::secret::RevealedSecret;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM_LENGTH: usize = 30;
@@ -142,7 +143,13 @@ impl PlainToken {
 
     /// The value as text, for the one response that reveals it.
     #[must_use]
-    pub fn reveal(&self) -> &str {
+    pub fn reveal(&self) -> RevealedSecret {
+        RevealedSecret::new(self.text.to_string())
+    }
+
+    /// The value itself, to be sealed or written to a file for its owner.
+    #[must_use]
+    pub fn expose(&self) -> &str {
         &self.text
     }
 }
@@ -165,9 +172,9 @@ mod tests {
     fn a_token_is_read_back_as_what_it_was_made() {
         for kind in TokenKind::ALL {
             let made = PlainToken::generate(*kind, &Random::seeded(3));
-            let read = PlainToken::parse(made.reveal()).expect("valid");
+            let read = PlainToken::parse(made.expose()).expect("valid");
             assert_eq!((read.kind(), read.hash()), (*kind, made.hash()));
-            assert_eq!(made.reveal().len(), 41);
+            assert_eq!(made.expose().len(), 41);
             assert_eq!(made.hint().to_string().chars().count(), 10);
             assert_eq!(format!("{made:?}"), format!("{}…", prefix(*kind)));
         }
@@ -183,7 +190,7 @@ mod tests {
     #[test]
     fn any_one_character_changed_is_refused() {
         let made = PlainToken::generate(TokenKind::ServiceAccount, &Random::seeded(4));
-        let text = made.reveal();
+        let text = made.expose();
         for place in 0..text.len() {
             for other in [b'0', b'z', b'_', b' ', 0] {
                 let mut bytes = text.as_bytes().to_vec();

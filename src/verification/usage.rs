@@ -13,11 +13,15 @@ use tokio::sync::Notify;
 use super::principal::{Principal, ServiceCaller, VerifiedToken};
 use super::token_format::TokenHash;
 use crate::access::{Kind, TokenKind};
+use crate::access::{System, SystemReason};
 use crate::platform::Context;
 use crate::platform::db::Value;
 use crate::platform::id::{ServiceAccountId, TokenId};
 use crate::platform::web::RequestContext;
 use crate::platform::{Result, Timestamp, sql};
+
+/// Every use of a token is recorded.
+const USAGE: System = System::new(SystemReason::Usage);
 
 /// For how many days the counts of calls are kept.
 const RETENTION_DAYS: i64 = 30;
@@ -354,7 +358,11 @@ async fn write_batch(context: &Context, batch: &Batch) -> Result<()> {
     let mut tx = context.db.begin().await?;
     sql("UPDATE token_values SET last_used_at = v.column2 FROM (VALUES ($1, $2)) AS v \
          WHERE token_values.hash = v.column1")
-    .execute_batch(&mut tx, values.into_iter().map(|(value, at)| vec![value.into(), at.into()]).collect())
+    .execute_batch(
+        &mut tx,
+        &USAGE,
+        values.into_iter().map(|(value, at)| vec![value.into(), at.into()]).collect(),
+    )
     .await?;
     let rows = tokens.into_iter().map(|(token, last)| {
         let (agent, service) = (last.agent.as_deref(), last.service.as_deref());
@@ -363,14 +371,14 @@ async fn write_batch(context: &Context, batch: &Batch) -> Result<()> {
     sql("UPDATE tokens SET last_used_at = v.column2, last_used_address = v.column3, last_used_agent = v.column4, \
             last_used_service = v.column5 FROM (VALUES ($1, $2, $3, $4, $5)) AS v \
          WHERE tokens.id = v.column1 AND COALESCE(tokens.last_used_at, 0) <= v.column2")
-    .execute_batch(&mut tx, rows.collect())
+    .execute_batch(&mut tx, &USAGE, rows.collect())
     .await?;
     let rows = accounts.into_iter();
     let rows = rows.map(|(account, last)| vec![account.into(), last.at.into(), ip_value(last.address)]);
     sql("UPDATE service_accounts SET last_used_at = v.column2, last_used_address = v.column3 \
          FROM (VALUES ($1, $2, $3)) AS v \
          WHERE service_accounts.id = v.column1 AND COALESCE(service_accounts.last_used_at, 0) <= v.column2")
-    .execute_batch(&mut tx, rows.collect())
+    .execute_batch(&mut tx, &USAGE, rows.collect())
     .await?;
     let (mut of_tokens, mut of_accounts) = (Vec::new(), Vec::new());
     for ((owner, address), calls) in &batch.calls {
@@ -385,13 +393,13 @@ async fn write_batch(context: &Context, batch: &Batch) -> Result<()> {
             SELECT t.id, v.column2, v.column3, v.column4 FROM (VALUES ($1, $2, $3, $4)) AS v \
             JOIN tokens t ON t.id = v.column1 WHERE TRUE \
          ON CONFLICT (token_id, day, address) DO UPDATE SET calls = token_calls.calls + excluded.calls")
-    .execute_batch(&mut tx, of_tokens)
+    .execute_batch(&mut tx, &USAGE, of_tokens)
     .await?;
     sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
             SELECT a.id, v.column2, v.column3, v.column4 FROM (VALUES ($1, $2, $3, $4)) AS v \
             JOIN service_accounts a ON a.id = v.column1 WHERE TRUE \
          ON CONFLICT (service_account_id, day, address) DO UPDATE SET calls = account_calls.calls + excluded.calls")
-    .execute_batch(&mut tx, of_accounts)
+    .execute_batch(&mut tx, &USAGE, of_accounts)
     .await?;
     let rows = batch.attributed.iter().map(|((account, username, team), (calls, last))| {
         vec![(*account).into(), today.into(), username.into(), team.into(), (*calls).into(), (*last).into()]
@@ -402,7 +410,7 @@ async fn write_batch(context: &Context, batch: &Batch) -> Result<()> {
             JOIN service_accounts a ON a.id = v.column1 WHERE TRUE \
          ON CONFLICT (service_account_id, day, username, team) \
             DO UPDATE SET calls = attributions.calls + excluded.calls, last_at = excluded.last_at")
-    .execute_batch(&mut tx, rows.collect())
+    .execute_batch(&mut tx, &USAGE, rows.collect())
     .await?;
     tx.commit().await?;
     Ok(())

@@ -121,6 +121,6 @@ pub fn ensure_ip_allowed(policy: &Policy, ip: Option<IpAddr>) -> Result<()> {
 /// The error for a token that is used from an IP address that is not allowed.
 #[must_use]
 pub fn ip_refused(ip: Option<IpAddr>) -> Error {
-    let ip = ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
-    Error::Forbidden(format!("This token may not be used from {ip}."))
+    let ip = ip.map_or_else(|| "an unknown IP address".to_owned(), |ip| ip.to_string());
+    Error::Forbidden(format!("This token cannot be used from {ip}."))
 }

@@ -236,7 +236,7 @@ test.describe('Weights & Biases', () => {
     await page.getByLabel('Name', { exact: true }).fill('tracker');
     await click(page, 'Create', 'button');
     await expect(page).toHaveTitle(/^Error:/);
-    await expect(page.getByRole('link', { name: 'Default team is needed' })).toBeVisible();
+    await expect(page.getByRole('link', { name: 'Choose a default team.' })).toBeVisible();
     await page.getByLabel('Default team').selectOption('data');
     await click(page, 'Create', 'button');
     const key = await take(page, 'API key');

@@ -162,7 +162,7 @@ test('an account that is disabled gets nothing, and what it had ends', async () 
   const { access_token: token } = await exchange(assertion, named);
   assert.equal((await server.whoami(token)).body.id, paused.id);
   await server.api('POST', `/organizations/acme/service-accounts/${paused.id}/disable`);
-  await refused(assertion, /no active service account/, named);
+  await refused(assertion, /No active service account/, named);
   assert.equal((await server.whoami(token)).status, 401);
   // Two accounts fit: the program has to say which it is.
   await server.api('POST', `/organizations/acme/service-accounts/${paused.id}/enable`);

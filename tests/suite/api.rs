@@ -8,7 +8,7 @@ use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 use tessera::platform::sql;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountOwner, ByTest, TestApp};
 use crate::protocols::{evaluate, forward, introspect, service, world};
 
 #[tokio::test]
@@ -396,7 +396,7 @@ async fn what_ends_while_a_request_waits_for_its_turn_is_refused() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         assert_eq!(house.oauth("/oauth2/revoke", &[], &[("token", &olive)]).await.status, StatusCode::OK);
         let mut tx = house.app.context.db.begin().await.expect("begun");
-        sql("DELETE FROM sessions").execute(&mut tx).await.expect("deleted");
+        sql("DELETE FROM sessions").execute(&mut tx, &ByTest).await.expect("deleted");
         tx.commit().await.expect("committed");
     };
     let (asked, shown, ()) =

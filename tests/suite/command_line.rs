@@ -78,7 +78,7 @@ async fn set_up_makes_the_first_owner_once_and_writes_the_token_for_them_alone()
     let value = std::fs::read_to_string(&token).expect("read");
     assert!(value.starts_with("tsrp_") && value.trim().len() == 41);
     let again = place.set_up(&["--personal-token-file", "other"]);
-    assert!(!again.status.success() && text(&again.stderr).contains("has its first owner already"));
+    assert!(!again.status.success() && text(&again.stderr).contains("already has its first owner"));
     assert!(!place.folder.join("other").exists(), "no empty file is left behind");
     // A file that is there is not overwritten.
     assert!(!place.set_up(&["--personal-token-file", "token"]).status.success());
@@ -134,12 +134,12 @@ async fn the_database_is_private_in_a_folder_that_others_may_enter_and_the_docto
     set_mode(&data, 0o755);
     let done = place.set_up(&[]);
     assert!(done.status.success(), "{}", text(&done.stderr));
-    let warning = "others may enter ./data (mode 755); run: chmod 700 ./data";
+    let warning = "Other users can open ./data (mode 755). Run: chmod 700 ./data";
     assert!(text(&done.stdout).contains(warning) || text(&done.stderr).contains(warning), "{done:?}");
-    assert!(text(&place.run(&["doctor"]).stdout).contains("warn  data_dir: others may enter"));
+    assert!(text(&place.run(&["doctor"]).stdout).contains("warn  data_dir: Other users can open"));
     set_mode(&data, 0o700);
     let well = place.run(&["doctor"]);
-    assert!(well.status.success() && !text(&well.stdout).contains("others may"), "{well:?}");
+    assert!(well.status.success() && !text(&well.stdout).contains("Other users can"), "{well:?}");
     let files = || -> Vec<PathBuf> {
         let all = std::fs::read_dir(&data).expect("a folder").map(|entry| entry.expect("an entry").path());
         all.collect()
@@ -163,7 +163,7 @@ async fn a_key_or_password_that_others_may_read_is_refused() {
     assert!(!refused.status.success());
     let told = text(&refused.stderr);
     assert!(
-        told.contains("--password-file password: others may read it (mode 640); run: chmod 600"),
+        told.contains("--password-file password: Other users can read this file (mode 640). Run: chmod 600"),
         "{told}"
     );
     set_mode(&place.folder.join("password"), 0o600);
@@ -171,7 +171,7 @@ async fn a_key_or_password_that_others_may_read_is_refused() {
     set_mode(&place.folder.join("data/key"), 0o604);
     let refused = place.set_up(&[]);
     assert!(
-        !refused.status.success() && text(&refused.stderr).contains("run: chmod 600 ./data/key"),
+        !refused.status.success() && text(&refused.stderr).contains("Run: chmod 600 ./data/key"),
         "{refused:?}"
     );
     let sick = place.run(&["doctor"]);

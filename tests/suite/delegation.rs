@@ -9,7 +9,7 @@ use tessera::platform::id::{PersonId, ServiceAccountId};
 use tessera::platform::{Error, sql};
 use tessera::teams::actions as teams;
 
-use crate::harness::{AccountOwner, Answer, TestApp, at_once, operator};
+use crate::harness::{AccountOwner, Answer, ByTest, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
 
 fn path(rest: &str) -> String {
@@ -247,14 +247,14 @@ async fn join(house: &TestApp, numbers: std::ops::Range<u32>) {
              VALUES ($1, $2, $2, $2, $2, '', 0)")
         .bind(id)
         .bind(&name)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("a person");
         sql("INSERT INTO memberships (organization_id, person_id, role, created_at, username) \
              SELECT id, $1, 'crew', 0, $2 FROM organizations")
         .bind(id)
         .bind(&name)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("a membership");
     }
@@ -299,7 +299,7 @@ async fn an_identity_provider_of_more_than_five_hundred_accounts_takes_an_owner(
         .bind(id)
         .bind(&name)
         .bind(&provider)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("an account");
     }

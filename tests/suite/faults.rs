@@ -18,7 +18,7 @@ use tessera::config::DatabaseUrl;
 use tessera::platform::db::listen;
 use tessera::platform::{Db, Tx, sql};
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountOwner, ByTest, TestApp};
 
 /// A write that takes some room.
 async fn write(house: &TestApp, owner: &str, number: usize) -> StatusCode {
@@ -153,7 +153,7 @@ async fn a_transaction_that_the_database_ended_by_itself_spoils_no_later_one() {
         let _ = tx.commit().await;
     }
     let mut tx = house.app.context.db.begin().await.expect("begun");
-    sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx).await.expect("written");
+    sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx, &ByTest).await.expect("written");
     tx.commit().await.expect("committed");
 }
 
@@ -263,7 +263,7 @@ async fn a_session_that_the_server_ended_costs_no_write() {
         administrator.end_sessions().await;
         // The read of the token may still meet an ended session; the write's begin does not.
         let mut tx = house.app.context.db.begin().await.expect("begun on a new session");
-        sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx).await.expect("written");
+        sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx, &ByTest).await.expect("written");
         tx.commit().await.expect("committed");
         house.get(&owner, "/whoami").await;
     }

@@ -22,7 +22,7 @@ use tessera::tokens::access::{USUAL, issue};
 use tessera::tokens::access_grant::AccessTokenGrant;
 use tessera::verification::assertion::ParsedAssertion;
 
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, ByTest, TestApp};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Keys for these tests alone: Ed25519, PKCS #8 (RFC 8410).
@@ -215,13 +215,13 @@ async fn an_assertion_is_for_this_subject_this_audience_of_this_issuer_now() {
     let now = world.claims()["iat"].as_i64().expect("a time");
     access(&world.ask(&world.claims()).await);
     for (field, value, word) in [
-        ("sub", json!("repo:acme/other"), "no active service account has the subject"),
-        ("sub", json!("repo:acme/shop "), "no active service account has the subject"),
+        ("sub", json!("repo:acme/other"), "No active service account has the subject"),
+        ("sub", json!("repo:acme/shop "), "No active service account has the subject"),
         ("sub", json!(null), "sub"),
-        ("aud", json!("Tessera"), "no identity provider"),
+        ("aud", json!("Tessera"), "No identity provider"),
         ("aud", json!(["tessera", "other"]), "one audience"),
         ("aud", json!(null), "aud"),
-        ("iss", json!(format!("{}/", world.issuer.address)), "no identity provider"),
+        ("iss", json!(format!("{}/", world.issuer.address)), "No identity provider"),
         ("iss", json!(7), "iss"),
         ("exp", json!(now), "expired"),
         ("exp", json!(now - 1), "expired"),
@@ -250,10 +250,10 @@ async fn the_same_subject_of_another_issuer_is_another_account() {
     let other = Issuer::start().await;
     let mut claims = world.claims();
     claims["iss"] = json!(other.address);
-    refused(&world.ask(&claims).await, "no identity provider");
+    refused(&world.ask(&claims).await, "No identity provider");
     let body = json!({ "name": "Other", "issuer": other.address, "audience": "tessera" });
     world.house.post(&world.olive, "/organizations/acme/identity-providers", body).await;
-    refused(&world.ask(&claims).await, "no active service account");
+    refused(&world.ask(&claims).await, "No active service account");
     let identity = json!({ "provider": "Other", "subject": "repo:acme/shop" });
     let second = federated(&world.house, &world.olive, "other-ci", identity).await;
     let token = access(&world.ask(&claims).await);
@@ -294,11 +294,11 @@ async fn conditions_tell_ci_systems_apart_and_an_ambiguous_identity_names_its_ac
     }
     let same = json!({ "provider": "CI", "conditions": { "repository": "acme/site" } });
     let wide = federated(&world.house, &world.olive, "wide-ci", same).await;
-    refused(&world.ask(&claims).await, "several");
+    refused(&world.ask(&claims).await, "Several service accounts");
     let assertion = signed_by("one", &claims);
     let token = access(&world.present(&assertion, &[("client_id", &wide)]).await);
     assert_eq!(world.house.get(&token, "/whoami").await.json()["id"], wide.as_str());
-    refused(&world.present(&assertion, &[("client_id", &world.account)]).await, "no active service account");
+    refused(&world.present(&assertion, &[("client_id", &world.account)]).await, "No active service account");
     // Neither subject nor condition would be everybody.
     let body = json!({
         "name": "everybody", "scope": "team", "team": "shop", "authentication": "federated",
@@ -316,13 +316,13 @@ async fn what_a_federated_account_got_ends_with_the_account_its_identity_and_its
     let token = access(&world.ask(&world.claims()).await);
     world.house.post(&world.olive, &format!("{account}/disable"), json!({})).await;
     assert!(!lives(&token).await);
-    refused(&world.ask(&world.claims()).await, "no active service account");
+    refused(&world.ask(&world.claims()).await, "No active service account");
     world.house.post(&world.olive, &format!("{account}/enable"), json!({})).await;
     assert!(lives(&token).await);
     let limits = json!({ "allowed_addresses": ["10.0.0.0/8"] });
     world.house.api(&world.olive, Method::PATCH, &account, Some(limits)).await;
     assert_eq!(world.house.get(&token, "/whoami").await.status, StatusCode::FORBIDDEN);
-    refused(&world.ask(&world.claims()).await, "may not be used from");
+    refused(&world.ask(&world.claims()).await, "cannot be used from");
     let anywhere = json!({ "allowed_addresses": [] });
     world.house.api(&world.olive, Method::PATCH, &account, Some(anywhere)).await;
     let moved = json!({ "identity": { "provider": world.provider, "subject": "repo:acme/shop2" } });
@@ -334,7 +334,7 @@ async fn what_a_federated_account_got_ends_with_the_account_its_identity_and_its
     let provider = format!("/organizations/acme/identity-providers/{}", world.provider);
     world.house.api(&world.olive, Method::PATCH, &provider, Some(json!({ "audience": "other" }))).await;
     assert!(!lives(&token).await, "another audience");
-    refused(&world.ask(&claims).await, "no identity provider");
+    refused(&world.ask(&claims).await, "No identity provider");
     claims["aud"] = json!("other");
     let token = access(&world.ask(&claims).await);
     world.house.api(&world.olive, Method::DELETE, &account, None).await;
@@ -440,7 +440,7 @@ async fn an_issuer_that_redirects_floods_hangs_or_babbles_vouches_for_nobody() {
     for mood in [Mood::Redirects, Mood::TooMuch, Mood::Garbage, Mood::Hangs, Mood::CallsItselfOtherwise] {
         let world = world().await;
         *world.issuer.mood.lock().expect("unlocked") = mood;
-        refused(&world.ask(&world.claims()).await, "keys are not to be had");
+        refused(&world.ask(&world.claims()).await, "keys of the identity provider are not available");
         assert!(world.issuer.asked() < 1000, "a redirect was followed");
     }
     // Known keys are used for an hour where the issuer is away, not longer.
@@ -450,7 +450,7 @@ async fn an_issuer_that_redirects_floods_hangs_or_babbles_vouches_for_nobody() {
     world.house.app.context.clock.advance(DAY / 48);
     access(&world.ask(&world.claims()).await);
     world.house.app.context.clock.advance(DAY / 24);
-    refused(&world.ask(&world.claims()).await, "keys are not to be had");
+    refused(&world.ask(&world.claims()).await, "keys of the identity provider are not available");
 }
 
 #[tokio::test]
@@ -532,7 +532,7 @@ async fn an_identity_is_exchanged_only_from_where_the_organization_lets_in() {
     let from =
         async |address| world.house.oauth("/oauth2/token", &[("x-forwarded-for", address)], &fields).await;
     access(&from("203.0.113.5").await);
-    refused(&from("198.51.100.1").await, "may not be used from 198.51.100.1");
+    refused(&from("198.51.100.1").await, "cannot be used from 198.51.100.1");
 }
 
 #[tokio::test]
@@ -785,7 +785,7 @@ async fn no_organization_takes_an_identity_provider_away_from_another() {
     let elsewhere = made.json()["id"].as_str().expect("an id").to_owned();
     let assertion = signed_by("one", &world.claims());
     let asked = world.issuer.asked();
-    refused(&world.present(&assertion, &[]).await, "several organizations");
+    refused(&world.present(&assertion, &[]).await, "Several organizations");
     assert_eq!(world.issuer.asked(), asked, "nobody is asked for it");
     let ids: Vec<(String, String)> =
         sql("SELECT slug, id FROM organizations").all(&world.house.app.context.db).await.expect("read");
@@ -864,7 +864,7 @@ async fn identity_providers_and_their_accounts_come_through_the_migration() {
              VALUES ('sa_a', 'org_a', 'n', 'n', '', '', 'team', 'team_a', 'member', '', '', 0, 0, 'federated', 'idp_a', 's')",
         ),
     ] {
-        statement.execute(&mut tx).await.expect("inserted");
+        statement.execute(&mut tx, &ByTest).await.expect("inserted");
     }
     tx.commit().await.expect("committed");
     migrate(&db).await.expect("migrated");
@@ -876,13 +876,13 @@ async fn identity_providers_and_their_accounts_come_through_the_migration() {
         .expect("read");
     assert_eq!(row, ("CI".to_owned(), "https://ci".to_owned(), 3, "sa_a".to_owned()));
     let mut tx = db.begin().await.expect("begun");
-    let refused = sql("DELETE FROM identity_providers WHERE id = 'idp_a'").execute(&mut tx).await;
+    let refused = sql("DELETE FROM identity_providers WHERE id = 'idp_a'").execute(&mut tx, &ByTest).await;
     assert!(refused.is_err(), "the account refers to it");
     drop(tx);
     let mut tx = db.begin().await.expect("begun");
     sql("INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, created_at, \
             version) VALUES ('idp_b', 'org_b', 'CI', 'ci', 'https://ci', 'x', '', 0, 0)")
-    .execute(&mut tx)
+    .execute(&mut tx, &ByTest)
     .await
     .expect("each organization has its own");
     tx.commit().await.expect("committed");

@@ -24,11 +24,8 @@ async fn the_first_owner_needs_the_code_and_there_is_only_one() {
     fields.push(("code", "wrong-code"));
     let refused = house.form("", "/setup", &fields).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        refused.text.contains("<title>Error: ") && refused.text.contains("Acme Inc."),
-        "{}",
-        refused.text
-    );
+    let title = refused.text.split("<title>").nth(1).expect("a title").trim_start();
+    assert!(title.starts_with("Error:") && refused.text.contains("Acme Inc."), "{}", refused.text);
     assert!(!refused.text.contains(PASSWORD), "a password is never shown again");
     let code = setup_code(&house.app.context);
     fields.pop();

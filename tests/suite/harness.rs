@@ -24,6 +24,7 @@ use tessera::organizations::model::NewOrganization;
 use tessera::people::invitations::{Invitee, accept, invite};
 use tessera::people::model::{NewInvitation, TeamPlace};
 use tessera::platform::Context;
+use tessera::platform::db::WriteProof;
 use tessera::platform::db::migrate;
 use tessera::platform::id::{IdentityProviderId, PersonId};
 use tessera::platform::key::Key;
@@ -39,6 +40,11 @@ use crate::panics;
 
 pub const PASSWORD: &str = "seven quiet mosaics";
 static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// The proof of a test for what it writes into a database itself.
+pub struct ByTest;
+
+impl WriteProof for ByTest {}
 
 /// An installation of its own.
 pub struct TestApp {
@@ -192,7 +198,7 @@ impl TestApp {
             person: person("olive"),
         };
         let created = bootstrap(&house.app, &operator(), &first, true).await.expect("founded");
-        let token = created.token.expect("a token").reveal().to_owned();
+        let token = created.token.expect("a token").expose().to_owned();
         (house, token)
     }
 
@@ -242,17 +248,17 @@ impl TestApp {
         )
         .bind(token)
         .bind(id)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("inserted");
         tessera::platform::sql("INSERT INTO token_values (hash, token_id, hint) VALUES ($1, $2, '')")
             .bind(value.hash())
             .bind(token)
-            .execute(&mut tx)
+            .execute(&mut tx, &ByTest)
             .await
             .expect("inserted");
         tx.commit().await.expect("committed");
-        value.reveal().to_owned()
+        value.expose().to_owned()
     }
 
     pub async fn send(&self, mut request: Request<Body>) -> Answer {
@@ -336,7 +342,7 @@ impl TestApp {
         )
         .bind(id)
         .bind(now)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("inserted");
         tx.commit().await.expect("committed");
@@ -355,7 +361,7 @@ impl TestApp {
              FROM organizations WHERE slug = 'acme'",
         )
         .bind(id)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("inserted");
         tx.commit().await.expect("committed");

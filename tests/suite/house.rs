@@ -1,6 +1,7 @@
 //! The sources themselves: every statement runs on both databases, both schemas
 //! are the same, and writes that can give access name their effect.
 
+use crate::harness::ByTest;
 use std::path::{Path, PathBuf};
 
 use sqlx::Executor as _;
@@ -25,7 +26,7 @@ pub fn sources() -> Vec<PathBuf> {
 }
 
 /// The string literal that a text starts with, its line continuations undone.
-fn literal(text: &str) -> Option<String> {
+pub fn literal(text: &str) -> Option<String> {
     let (mut found, mut chars) = (String::new(), text.strip_prefix('"')?.chars().peekable());
     while let Some(c) = chars.next() {
         match c {
@@ -295,7 +296,7 @@ async fn migrating_again_changes_nothing_and_a_newer_schema_is_refused() {
     let mut tx = house.app.context.db.begin().await.expect("begun");
     tessera::platform::sql("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', TRUE, $1, 0)")
         .bind(vec![0_u8])
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("inserted");
     tx.commit().await.expect("committed");
@@ -363,7 +364,8 @@ fn every_write_that_can_give_access_names_its_effect() {
             }
             checked += 1;
             let rest = part.split(";\n").next().expect("a statement");
-            let direct = [".execute(", ".execute_rows("].iter().any(|way| rest.contains(way));
+            let direct =
+                [".execute(", ".execute_batch(", ".execute_returning("].iter().any(|way| rest.contains(way));
             assert!(!direct, "{}: write it with Change::write and its effect: {text}", path.display());
         }
     }

@@ -48,3 +48,4 @@ mod teams;
 mod terraform;
 mod text_input;
 mod tokens;
+mod write_proofs;

@@ -12,7 +12,7 @@ use tessera::platform::db::listen;
 use tessera::platform::sql;
 use tokio::task::JoinHandle;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountOwner, ByTest, TestApp};
 use crate::protocols::world;
 
 async fn lives(house: &TestApp, token: &str) -> bool {
@@ -31,7 +31,7 @@ async fn meddle(house: &TestApp, id: &str, revoked: bool) {
     sql("UPDATE tokens SET revoked_at = $2 WHERE service_account_id = $1")
         .bind(id)
         .bind(at)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("changed");
     tx.commit().await.expect("committed");

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use tessera::platform::db::{count_pending, listen, migrate};
 use tessera::platform::{Db, sql};
 
-use crate::harness::{PASSWORD, TestApp, new_database};
+use crate::harness::{ByTest, PASSWORD, TestApp, new_database};
 
 #[tokio::test]
 async fn who_signs_in_at_one_node_is_signed_in_at_all_and_out_at_all() {
@@ -22,7 +22,7 @@ async fn meddle(house: &TestApp, role: &str) {
     let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("UPDATE memberships SET role = $1 WHERE username = 'moss'")
         .bind(role)
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("changed");
     tx.commit().await.expect("committed");

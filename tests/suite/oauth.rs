@@ -475,9 +475,9 @@ async fn nothing_is_exchanged_for_what_ended_while_it_was_looked_at() {
         issue(change, &for_it, None, USUAL).await
     };
     let (good, _) = exchanged().await.expect("while it lives");
-    assert!(lives(&house, good.reveal()).await);
+    assert!(lives(&house, good.expose()).await);
     // Between the look and the exchange, somebody ends it.
     house.oauth("/oauth2/revoke", &[], &[("token", &first)]).await;
     assert!(matches!(exchanged().await, Err(Error::Unauthenticated { .. })));
-    assert!(!lives(&house, good.reveal()).await && lives(&house, &olive).await);
+    assert!(!lives(&house, good.expose()).await && lives(&house, &olive).await);
 }

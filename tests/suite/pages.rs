@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::harness::TestApp;
+use crate::harness::{ByTest, TestApp};
 
 const HOSTILE: &str = "\"'><script>alert(1)</script>{{7*7}}<img src=x onerror=alert(1)>";
 
@@ -79,7 +79,7 @@ async fn the_pages_around_an_organization_are_there_too() {
     assert_eq!(house.page("", "/invitations/never").await.status, StatusCode::NOT_FOUND);
     // Who belongs nowhere is told so, and finds the way in.
     let mut tx = house.app.context.db.begin().await.expect("begun");
-    tessera::platform::sql("DELETE FROM memberships").execute(&mut tx).await.expect("deleted");
+    tessera::platform::sql("DELETE FROM memberships").execute(&mut tx, &ByTest).await.expect("deleted");
     tx.commit().await.expect("committed");
     assert!(house.page(&cookie, "/").await.text.contains("You belong to no organization."));
     assert_eq!(house.page(&cookie, "/orgs/acme").await.status, StatusCode::NOT_FOUND);

@@ -25,7 +25,7 @@ use tessera::verification::PlainToken;
 use tessera::verification::principal::Principal;
 use tessera::verification::verify;
 
-use crate::harness::{Answer, TestApp, operator};
+use crate::harness::{Answer, ByTest, TestApp, operator};
 
 /// What a principal can do, and where.
 type Access = HashSet<(Permission, String)>;
@@ -388,7 +388,7 @@ impl Run {
         .bind(id)
         .bind(username)
         .bind(format!("{username}@acme.test"))
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("inserted");
         tx.commit().await.expect("committed");

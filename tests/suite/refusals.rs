@@ -22,7 +22,7 @@ use tessera::principals::load_account_subject;
 use tessera::teams::actions as teams;
 use tessera::teams::model::NewTeam;
 
-use crate::harness::{AccountOwner, Answer, PASSWORD, TestApp, at_once, operator};
+use crate::harness::{AccountOwner, Answer, ByTest, PASSWORD, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
 
 fn path(rest: &str) -> String {
@@ -54,7 +54,7 @@ async fn person_who_may(
 
 async fn execute(house: &TestApp, statement: &'static str) {
     let mut tx = house.app.context.db.begin().await.expect("begun");
-    sql(statement).execute(&mut tx).await.expect("written");
+    sql(statement).execute(&mut tx, &ByTest).await.expect("written");
     tx.commit().await.expect("committed");
 }
 
@@ -465,7 +465,7 @@ async fn who_may_not_see_the_settings_asks_about_nobody_else() {
     let page =
         house.page(&cookie, "/orgs/acme/settings/access-explorer?who=&what=runs:read&where=nowhere").await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", page.text);
-    assert!(page.text.contains("is not a project that you reach"), "{}", page.text);
+    assert!(page.text.contains("Choose a project that you have access to."), "{}", page.text);
     let whole =
         house.page(&cookie, "/orgs/acme/settings/access-explorer?who=&what=members:read&where=").await;
     assert_eq!(whole.status, StatusCode::OK);
@@ -657,7 +657,7 @@ async fn a_question_about_access_is_whole_or_refused() {
         body[part][field] = json!("");
         let answer = ask("evaluation", &body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{part}.{field}: {}", answer.text);
-        assert!(answer.text.contains("is needed"), "{}", answer.text);
+        assert!(answer.text.contains(&format!("Send “{part}” with “")), "{}", answer.text);
     }
     let mut wrong = whole.clone();
     wrong["subject"] = json!("olive");
@@ -757,7 +757,7 @@ async fn who_is_named_in_a_project_is_there_and_may_be_named() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let refused = name(&token, "developer").await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
-    assert!(refused.text.contains("may not be carried by service tokens"), "{}", refused.text);
+    assert!(refused.text.contains("Service tokens of this organization cannot use"), "{}", refused.text);
     let removed = house.api(&olive, Method::DELETE, &path(&format!("/service-tokens/{token}")), None).await;
     assert_eq!(removed.status, StatusCode::NO_CONTENT);
     assert_eq!(name(&token, "member").await.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -930,16 +930,32 @@ async fn the_grants_of_a_service_token_are_some_and_fit_where_they_hold() {
         house.post(&olive, &path("/service-tokens"), json!({ "name": "t", "grants": grants })).await
     };
     for (grants, field, told) in [
-        (json!([]), "grants", "at least one"),
+        (json!([]), "grants", "Choose at least one permission set."),
         (json!(vec![grant("member", json!("all")); 21]), "grants", "at most 20"),
-        (json!([grant("account_admin", json!(["shop"]))]), "grants[0].projects", "all projects only"),
-        (json!([grant("member", json!([]))]), "grants[0].projects", "at least one"),
-        (json!([grant("member", json!(["nowhere"]))]), "grants[0].projects", "not a project that you reach"),
-        (json!([grant("", json!("all"))]), "grants[0].permission_set", "is needed"),
+        (
+            json!([grant("account_admin", json!(["shop"]))]),
+            "grants[0].projects",
+            "applies to all projects only. Choose all projects.",
+        ),
+        (
+            json!([grant("member", json!([]))]),
+            "grants[0].projects",
+            "Choose at least one project for “Member”",
+        ),
+        (
+            json!([grant("member", json!(["nowhere"]))]),
+            "grants[0].projects",
+            "Choose projects that you have access to. “nowhere” is not one.",
+        ),
+        (
+            json!([grant("", json!("all"))]),
+            "grants[0].permission_set",
+            "Permission 1: Choose a permission set.",
+        ),
         (
             json!([grant("member", json!("all")), grant("member", json!(["shop"]))]),
             "grants[1].permission_set",
-            "named twice",
+            "“Member” is chosen twice.",
         ),
     ] {
         let refused = create(grants.clone()).await;

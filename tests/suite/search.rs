@@ -8,7 +8,7 @@ use tessera::platform::search::{Entry, Search, add, renew};
 use tessera::platform::sql;
 use tessera::service_accounts::model::ServiceAccount;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountOwner, ByTest, TestApp};
 
 /// What a list gives, page after page: a field of each item.
 async fn listed(
@@ -186,16 +186,16 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
     let made_by_actions = index(&house).await;
     let mut tx = house.app.context.db.begin().await.expect("begun");
     for statement in ["DELETE FROM search_grams", "DELETE FROM search_texts"].map(sql) {
-        statement.execute(&mut tx).await.expect("deleted");
+        statement.execute(&mut tx, &ByTest).await.expect("deleted");
     }
     tx.commit().await.expect("committed");
     assert_eq!(accounts(&house, &olive, "bot").await, [""; 0]);
-    assert_eq!(renew::<Members>(&house.app.context.db).await.expect("added"), 4);
-    assert_eq!(renew::<ServiceAccount>(&house.app.context.db).await.expect("added"), 3);
+    assert_eq!(renew::<Members>(&house.app.context.db, &ByTest).await.expect("added"), 4);
+    assert_eq!(renew::<ServiceAccount>(&house.app.context.db, &ByTest).await.expect("added"), 3);
     assert_eq!(index(&house).await, made_by_actions);
     assert_eq!(accounts(&house, &olive, "bot").await.len(), 3);
     assert_eq!(people(&house, &olive, "name of p").await.len(), 3);
-    assert_eq!(renew::<Members>(&house.app.context.db).await.expect("added"), 0);
+    assert_eq!(renew::<Members>(&house.app.context.db, &ByTest).await.expect("added"), 0);
     // Renamed by a node that knows of no index.
     let mut tx = house.app.context.db.begin().await.expect("begun");
     for statement in [
@@ -204,23 +204,23 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
     ]
     .map(sql)
     {
-        statement.execute(&mut tx).await.expect("renamed");
+        statement.execute(&mut tx, &ByTest).await.expect("renamed");
     }
     tx.commit().await.expect("committed");
-    assert_eq!(renew::<Members>(&house.app.context.db).await.expect("renewed"), 1);
-    assert_eq!(renew::<ServiceAccount>(&house.app.context.db).await.expect("renewed"), 1);
+    assert_eq!(renew::<Members>(&house.app.context.db, &ByTest).await.expect("renewed"), 1);
+    assert_eq!(renew::<ServiceAccount>(&house.app.context.db, &ByTest).await.expect("renewed"), 1);
     assert_eq!(people(&house, &olive, "ulri").await, ["p1"]);
     assert_eq!(people(&house, &olive, "name of p1").await, [""; 0]);
     assert_eq!(accounts(&house, &olive, "bot").await, ["bot 0", "bot 1"]);
     // Indexed with the prefix, by an older release.
     let mut tx = house.app.context.db.begin().await.expect("begun");
     sql("UPDATE search_texts SET content = REPLACE(content, 'bot 0', 'bot 0 sa_') WHERE list = 'service_accounts'")
-        .execute(&mut tx)
+        .execute(&mut tx, &ByTest)
         .await
         .expect("written");
     tx.commit().await.expect("committed");
     assert_eq!(accounts(&house, &olive, "a_").await, ["bot 0"]);
-    assert_eq!(renew::<ServiceAccount>(&house.app.context.db).await.expect("renewed"), 1);
+    assert_eq!(renew::<ServiceAccount>(&house.app.context.db, &ByTest).await.expect("renewed"), 1);
     assert_eq!(accounts(&house, &olive, "a_").await, [""; 0]);
     assert_eq!(accounts(&house, &olive, "bot 2").await, [""; 0]);
 }
@@ -234,7 +234,7 @@ async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
         let text = if number % 7 == 0 { "worker of a kind" } else { "worker" };
         let text = if number == 898 { "worker zebra" } else { text };
         let entry = Entry::new(organization, "tests", &number, &format!("{number:03}"), &[text]);
-        add(&mut tx, &entry).await.expect("added");
+        add(&mut tx, &ByTest, &entry).await.expect("added");
     }
     tx.commit().await.expect("committed");
     let read = async |text: &str| {
@@ -255,7 +255,7 @@ async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
         let text = if number < 26 { rare(number) } else { alphabet.clone() };
         let entry =
             Entry::new(organization, "tests", &format!("a{number}"), &format!("a{number:03}"), &[&text]);
-        add(&mut tx, &entry).await.expect("added");
+        add(&mut tx, &ByTest, &entry).await.expect("added");
     }
     tx.commit().await.expect("committed");
     for place in 0..26 {

@@ -302,7 +302,7 @@ async fn an_edit_over_somebody_elses_is_refused_and_tells_what_changed() {
     let late = save("Second").await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        late.text.contains("Somebody else changed this team")
+        late.text.contains("Someone else has changed this team")
             && late.text.contains("First")
             && late.text.contains("Second")
     );

@@ -21,7 +21,7 @@ pub use invalidation::{DataVersion, Dependency, InvalidationScope, Invalidations
 pub use invalidation_listener::listen;
 pub use migrate::{count_pending, migrate};
 pub use pool::{Db, Tx};
-pub use statement::{Record, Source, Statement, sql};
+pub use statement::{Record, Source, Statement, WriteProof, sql};
 pub use transaction::Transaction;
 pub(crate) use value::stored_as_text;
 pub use value::{StoredAsText, Value};

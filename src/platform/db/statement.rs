@@ -31,6 +31,10 @@ pub fn sql(text: &'static str) -> Statement {
     Statement { text, values: Vec::new(), replans: false }
 }
 
+/// Proof that a write may happen. Who may write is not the database's to know:
+/// the types that implement this are made in `access`, from decisions.
+pub trait WriteProof: Sync {}
+
 /// Where a statement reads: on a connection of the pool, or in a transaction.
 #[derive(Debug)]
 pub enum Source<'a> {
@@ -127,11 +131,37 @@ impl Statement {
         self.optional(source).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
+    /// Writes, and gives the row that it returns, if there is one.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn execute_returning<T: Record>(
+        self,
+        tx: &mut Tx,
+        _proof: &impl WriteProof,
+    ) -> sqlx::Result<Option<T>> {
+        self.optional(tx).await
+    }
+
+    /// Locks rows until the transaction ends, by an update that changes nothing
+    /// (`SET version = version`), and gives their number. SQLite, which has one
+    /// writer, takes no `SELECT … FOR UPDATE`.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn lock(self, tx: &mut Tx) -> sqlx::Result<u64> {
+        self.write(tx).await
+    }
+
     /// Writes, in a transaction. Gives the number of rows that it touched.
     ///
     /// # Errors
     /// What the driver says.
-    pub async fn execute(self, tx: &mut Tx) -> sqlx::Result<u64> {
+    pub async fn execute(self, tx: &mut Tx, _proof: &impl WriteProof) -> sqlx::Result<u64> {
+        self.write(tx).await
+    }
+
+    async fn write(self, tx: &mut Tx) -> sqlx::Result<u64> {
         Ok(match tx {
             Tx::Sqlite(tx) => {
                 let done = sqlite_query(self).execute(&mut **tx).await;
@@ -173,7 +203,12 @@ impl Statement {
     ///
     /// # Errors
     /// What the driver says.
-    pub async fn execute_batch(self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> sqlx::Result<u64> {
+    pub async fn execute_batch(
+        self,
+        tx: &mut Tx,
+        _proof: &impl WriteProof,
+        rows: Vec<Vec<Value>>,
+    ) -> sqlx::Result<u64> {
         let (before, after) = self.split_at_row_list()?;
         let mut touched = 0;
         for chunk in rows.chunks(MAX_ROWS) {

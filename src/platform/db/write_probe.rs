@@ -7,10 +7,15 @@ use tokio::time::timeout;
 
 use super::health::WriteFault;
 use super::pool::Db;
-use super::statement::sql;
+use super::statement::{WriteProof, sql};
 
 /// How long the write of the readiness check may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Proof for the row that is written only to see whether it can be.
+struct Probe;
+
+impl WriteProof for Probe {}
 
 impl Db {
     /// Checks whether writes succeed.
@@ -37,7 +42,7 @@ impl Db {
 
     async fn write_probe(&self) -> sqlx::Result<()> {
         let mut tx = self.begin().await?;
-        sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx).await?;
+        sql("UPDATE write_probe SET writes = writes + 1").execute(&mut tx, &Probe).await?;
         tx.commit().await
     }
 }

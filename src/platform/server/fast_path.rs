@@ -180,7 +180,7 @@ pub struct AppService<S> {
 
 impl<S> std::fmt::Debug for AppService<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Front")
+        f.write_str("AppService")
     }
 }
 

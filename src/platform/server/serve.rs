@@ -130,7 +130,7 @@ impl Worker {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let worker = Self { runtime: runtime.handle().clone(), connections: Arc::new(()) };
         std::thread::Builder::new()
-            .name("attendant".to_owned())
+            .name("worker".to_owned())
             .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
         Ok(worker)
     }

@@ -22,6 +22,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn read(body: Body) -> Result<Bytes> {
     match timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        _ => Err(Error::Malformed("The body did not arrive whole, or is too long.".to_owned())),
+        _ => Err(Error::Malformed(
+            "The body is incomplete or longer than 64 KB. Send a complete, shorter one.".to_owned(),
+        )),
     }
 }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::body;
 use super::query_filter::QueryFilter;
 use crate::platform::secret::Secret;
+use crate::platform::text::one_of;
 use crate::platform::{Error, Result, ValidationErrors};
 
 /// The fields of a submitted form, in order. The values are wiped on drop, because
@@ -57,6 +58,21 @@ impl Form {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
+    /// Checks the filters that allow only certain words.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for any other word.
+    pub fn check_filters(&self, filters: &[QueryFilter]) -> Result<()> {
+        let mut mistakes = ValidationErrors::default();
+        for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
+            let text = self.text(filter.name);
+            if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
+                mistakes.add(filter.name, one_of(filter.words));
+            }
+        }
+        mistakes.into_result()
+    }
+
     /// The names and values of all fields.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -75,7 +91,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Error::Malformed("Send a form: application/x-www-form-urlencoded.".to_owned()));
+            return Err(Error::Malformed(
+                "Send a form with Content-Type: application/x-www-form-urlencoded.".to_owned(),
+            ));
         }
         Ok(Self::parse(&body::read(request.into_body()).await?))
     }
@@ -97,28 +115,6 @@ impl Query {
     pub fn parse(text: &str) -> Self {
         Self(Form::parse(text.as_bytes()))
     }
-
-    /// Checks the filters that allow only certain words.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for any other word.
-    pub fn check(&self, filters: &[QueryFilter]) -> Result<()> {
-        let mut mistakes = ValidationErrors::default();
-        for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
-            let text = self.text(filter.name);
-            if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
-                mistakes.add(filter.name, format!("must be one of: {}", filter.words.join(", ")));
-            }
-        }
-        mistakes.into_result()
-    }
-}
-
-impl std::ops::Deref for Query {
-    type Target = Form;
-    fn deref(&self) -> &Form {
-        &self.0
-    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -127,9 +123,10 @@ impl<S: Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let query = Self::parse(parts.uri.query().unwrap_or_default());
         let mut mistakes = ValidationErrors::default();
-        for (name, _) in query.pairs().filter(|(name, value)| name.len().max(value.len()) > MAX_VALUE_BYTES) {
+        for (name, _) in query.0.pairs().filter(|(name, value)| name.len().max(value.len()) > MAX_VALUE_BYTES)
+        {
             let name: String = name.chars().take(64).collect();
-            mistakes.add(&name, format!("may have at most {MAX_VALUE_BYTES} bytes"));
+            mistakes.add(&name, format!("Shorten this value to at most {MAX_VALUE_BYTES} bytes."));
         }
         mistakes.into_result()?;
         Ok(query)

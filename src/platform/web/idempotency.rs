@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::body;
 use super::form::Form;
+use crate::platform::text::too_long;
 use crate::platform::{Error, Result, ValidationErrors};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -40,12 +41,13 @@ impl IdempotencyKey {
         let invalid = |message: &str| Error::Invalid(ValidationErrors::one("Idempotency-Key", message));
         let mut values = parts.headers.get_all(&HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
-        let key = value.to_str().map_err(|_| invalid("takes visible ASCII characters"))?;
+        let key =
+            value.to_str().map_err(|_| invalid("Use only visible ASCII characters in Idempotency-Key."))?;
         if values.next().is_some() {
-            return Err(invalid("may be there once"));
+            return Err(invalid("Send Idempotency-Key only once."));
         }
         if key.len() > MAX_LENGTH {
-            return Err(invalid("may have at most 200 characters"));
+            return Err(invalid(&too_long("Idempotency-Key", MAX_LENGTH, key.len())));
         }
         let digest = parts.extensions.get::<RequestDigest>().map(|digest| digest.0.clone());
         let digest = digest.unwrap_or_default();

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::body;
+use crate::platform::text::one_of;
 use crate::platform::{Error, Result, ValidationErrors};
 
 /// The extractor of a JSON body. The rejection is 400 for a body that is not JSON,
@@ -30,7 +31,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         let essence = kind.as_deref().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Error::Malformed("Send JSON: Content-Type: application/json.".to_owned()));
+            return Err(Error::Malformed("Send JSON with Content-Type: application/json.".to_owned()));
         }
         parse(&bytes).map(Self)
     }
@@ -52,8 +53,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         let read: std::result::Result<serde::de::IgnoredAny, _> = serde_json::from_slice(bytes);
         return Err(match read {
-            Ok(_) => Error::Invalid(ValidationErrors::one("", "must be an object, not a list")),
-            Err(error) => Error::Malformed(format!("The body is not JSON: {error}.")),
+            Ok(_) => Error::Invalid(ValidationErrors::one("", "Send an object, not a list.")),
+            Err(error) => Error::Malformed(format!("Send JSON in the body. It cannot be read: {error}.")),
         });
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -67,17 +68,22 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             let field = if path == "." { field_in_message(message).unwrap_or_default() } else { &path };
             Error::Invalid(ValidationErrors::one(field, describe_type_error(message)))
         } else {
-            Error::Malformed(format!("The body is not JSON: {inner}."))
+            Error::Malformed(format!("Send JSON in the body. It cannot be read: {inner}."))
         }
     })?;
-    json.end().map_err(|error| Error::Malformed(format!("The body is not one JSON value: {error}.")))?;
+    json.end().map_err(|error| {
+        Error::Malformed(format!("Send one JSON value in the body. It cannot be read: {error}."))
+    })?;
     Ok(value)
 }
 
 /// Converts serde's message about a value of the wrong type to terms of JSON.
 fn describe_type_error(message: &str) -> Cow<'_, str> {
     if message.starts_with("data did not match any variant") {
-        return Cow::Borrowed("has none of the forms that are allowed here");
+        return Cow::Borrowed(OTHER_KIND);
+    }
+    if let Some(sentence) = about_fields(message) {
+        return Cow::Owned(sentence);
     }
     let is_of_kind = ["invalid type: ", "invalid value: ", "invalid length "];
     if !is_of_kind.iter().any(|start| message.starts_with(start)) {
@@ -85,7 +91,7 @@ fn describe_type_error(message: &str) -> Cow<'_, str> {
     }
     // The text before it contains the value, which can be anything.
     let Some((_, expected)) = message.rsplit_once(", expected ") else {
-        return Cow::Borrowed("is of another kind than is allowed here");
+        return Cow::Borrowed(OTHER_KIND);
     };
     let kind = match expected {
         "a boolean" => "true or false",
@@ -94,16 +100,40 @@ fn describe_type_error(message: &str) -> Cow<'_, str> {
         "a map" => "an object",
         "unit" => "null",
         "f32" | "f64" => "a number",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, zero or more",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of 0 or more",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         _ if expected.starts_with("struct ") => "an object",
         _ if expected.starts_with("enum ") => "a string",
         _ if expected.starts_with("tuple ") || expected.starts_with("an array ") => "a list",
         // The `expecting` text of one of our own deserializers.
         _ if expected.starts_with("a ") || expected.starts_with("an ") => expected,
-        _ => return Cow::Borrowed("is of another kind than is allowed here"),
+        _ => return Cow::Borrowed(OTHER_KIND),
     };
-    Cow::Owned(format!("must be {kind}"))
+    Cow::Owned(format!("Send {kind}."))
+}
+
+const OTHER_KIND: &str = "Send a value of the type that the API reference describes.";
+
+/// What serde says of the fields of an object and of the words of an enum, as
+/// sentences: its lists of names stand between backticks.
+fn about_fields(message: &str) -> Option<String> {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let first = names.next()?;
+    let known: Vec<&str> = names.collect();
+    if message.starts_with("unknown field `") {
+        return Some(if known.is_empty() {
+            format!("Remove “{first}”. No fields are allowed here.")
+        } else {
+            format!("Remove “{first}”. The fields are: {}.", known.join(", "))
+        });
+    }
+    if message.starts_with("unknown variant `") {
+        return Some(one_of(&known));
+    }
+    if message.starts_with("missing field `") {
+        return Some(format!("Send the field “{first}”."));
+    }
+    message.starts_with("duplicate field `").then(|| format!("Send the field “{first}” only once."))
 }
 
 /// The field in serde's messages `unknown field` and `missing field`.
@@ -131,14 +161,27 @@ mod tests {
         }
         assert_eq!(
             describe_type_error("invalid type: string \"x, expected u8\", expected struct Sample"),
-            "must be an object"
+            "Send an object."
         );
         assert_eq!(
             describe_type_error("invalid value: integer `-1`, expected u32"),
-            "must be a whole number, zero or more"
+            "Send a whole number of 0 or more."
         );
-        assert_eq!(describe_type_error("invalid type: map, expected struct variant X"), "must be an object");
-        assert_eq!(describe_type_error("missing field `name`"), "missing field `name`");
+        assert_eq!(describe_type_error("invalid type: map, expected struct variant X"), "Send an object.");
+        assert_eq!(describe_type_error("missing field `name`"), "Send the field “name”.");
+        assert_eq!(describe_type_error("duplicate field `name`"), "Send the field “name” only once.");
+        assert_eq!(
+            describe_type_error("unknown field `nam`, expected `name` or `slug`"),
+            "Remove “nam”. The fields are: name, slug."
+        );
+        assert_eq!(
+            describe_type_error("unknown field `x`, there are no fields"),
+            "Remove “x”. No fields are allowed here."
+        );
+        assert_eq!(
+            describe_type_error("unknown variant `c`, expected one of `a`, `b`"),
+            "Use one of these values: a, b."
+        );
         for body in ["{", "", "{}{}", "\u{0}"] {
             assert!(matches!(parse::<Sample>(body.as_bytes()), Err(Error::Malformed(_))), "{body}");
         }

@@ -96,7 +96,7 @@ pub async fn response_middleware(
     async move {
         let has_long_part = request.uri().path().split('/').any(|part| part.len() > MAX_VALUE_BYTES);
         let response = if has_long_part {
-            let message = format!("A part of this address is longer than {MAX_VALUE_BYTES} bytes.");
+            let message = format!("Shorten every part of the path to at most {MAX_VALUE_BYTES} bytes.");
             Error::Invalid(ValidationErrors::one("", message)).into_response()
         } else {
             next.run(request).await
@@ -119,7 +119,7 @@ fn take_failure(response: &mut Response) -> Option<Failure> {
     let status = response.status();
     if response.extensions().get::<csrf::ProtectionError>().is_some() {
         return Some(Failure::App(Error::Forbidden(
-            "This form was sent from another site, so it was not taken.".to_owned(),
+            "This form was sent from another site. Open it on this site and send it again.".to_owned(),
         )));
     }
     if response.extensions().get::<CustomBody>().is_some() {
@@ -190,6 +190,12 @@ fn render(failure: &Failure, as_json: bool, id: &str, was: &Response) -> Respons
         Failure::App(error) => (status(error), detail(error)),
         Failure::Library(status) => (*status, Cow::Borrowed(default_detail(*status))),
     };
+    let detail = match status {
+        StatusCode::NOT_FOUND if !as_json => {
+            Cow::Borrowed("This page does not exist, or you do not have access to it.")
+        }
+        _ => detail,
+    };
     if let Failure::App(Error::Internal(cause)) = failure {
         tracing::error!(%cause, id, "internal error");
     }
@@ -218,7 +224,7 @@ fn render(failure: &Failure, as_json: bool, id: &str, was: &Response) -> Respons
         Failure::App(Error::Unauthenticated { presented }) => {
             // RFC 6750, 3: no error code if the request has no credentials.
             let challenge = if *presented {
-                "Bearer realm=\"tessera\", error=\"invalid_token\", error_description=\"The token is not valid\""
+                "Bearer realm=\"tessera\", error=\"invalid_token\", error_description=\"The token is not valid.\""
             } else {
                 "Bearer realm=\"tessera\""
             };
@@ -248,9 +254,11 @@ fn detail(error: &Error) -> Cow<'_, str> {
             text
         }
         Error::NotFound => default_detail(StatusCode::NOT_FOUND),
-        Error::Unauthenticated { presented: false } => "Send a token: Authorization: Bearer <token>.",
+        Error::Unauthenticated { presented: false } => {
+            "Send a token in the header “Authorization: Bearer <token>”."
+        }
         Error::Unauthenticated { presented: true } => {
-            "The token is not valid: it is unknown, has expired, or was revoked, or its account was \
+            "The token is not valid. It is unknown, has expired or was revoked, or its account was \
              disabled or deleted."
         }
         Error::SignInFirst { .. } => "Sign in first.",
@@ -258,10 +266,7 @@ fn detail(error: &Error) -> Cow<'_, str> {
             return Cow::Owned(format!("Too many requests. Try again in {} s.", seconds(*retry_after)));
         }
         Error::Busy { retry_after } => {
-            return Cow::Owned(format!(
-                "Too many requests of this kind wait already. Try again in {} s.",
-                seconds(*retry_after)
-            ));
+            return Cow::Owned(format!("The server is busy. Try again in {} s.", seconds(*retry_after)));
         }
         Error::Internal(_) => default_detail(StatusCode::INTERNAL_SERVER_ERROR),
     })
@@ -269,14 +274,14 @@ fn detail(error: &Error) -> Cow<'_, str> {
 
 fn default_detail(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::NOT_FOUND => "There is nothing here, or nothing that you may see.",
-        StatusCode::METHOD_NOT_ALLOWED => "This address does not take that method.",
-        StatusCode::PAYLOAD_TOO_LARGE => "That is more than is taken here.",
+        StatusCode::NOT_FOUND => "This does not exist, or you do not have access to it.",
+        StatusCode::METHOD_NOT_ALLOWED => "This path does not support the method of the request.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is too large. Send a shorter one.",
         status if status.is_server_error() => {
-            "Something went wrong on our side. Nothing was half done. The operator finds the cause in the \
-             log under the request's id."
+            "Something went wrong on the server. Try again later. The operator can find the cause in the \
+             log by the ID of this request."
         }
-        _ => "The request was refused.",
+        _ => "The server cannot process this request.",
     }
 }
 

@@ -23,7 +23,7 @@ pub async fn require_origin(request: Request, next: Next) -> Response {
         next.run(request).await
     } else {
         Error::Forbidden(
-            "Forms are taken from this site's own pages only. Programs use the API with a token.".to_owned(),
+            "Send this form from a page of this site. In a program, use the API with a token.".to_owned(),
         )
         .into_response()
     }

@@ -49,7 +49,7 @@ impl Cursor {
             let (id, key) = text.split_once('\n')?;
             Some(Self { key: key.to_owned(), id: id.to_owned() })
         })
-        .ok_or_else(|| Error::Invalid(ValidationErrors::one(field, "is not a cursor that this list gave")))
+        .ok_or_else(|| Error::Invalid(ValidationErrors::one(field, "Use a cursor that this list returned.")))
     }
 }
 
@@ -82,7 +82,7 @@ impl PageRequest {
         let limit = match query.filled("limit") {
             None => ROWS_PER_PAGE,
             Some(text) => text.parse().ok().filter(|limit| (1..=200).contains(limit)).ok_or_else(|| {
-                Error::Invalid(ValidationErrors::one("limit", "must be a number from 1 to 200"))
+                Error::Invalid(ValidationErrors::one("limit", "Enter a whole number from 1 to 200."))
             })?,
         };
         Self::read(query, limit)
