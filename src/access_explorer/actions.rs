@@ -1,4 +1,7 @@
-//! Asking `decide` about anybody.
+//! Questions of the access explorer: which principal, in which project, which permission.
+//!
+//! The answers come from [`decide`]. A caller can only ask about principals and projects that they are
+//! allowed to see.
 
 use crate::access::{
     Decision, Grant, GrantSource, Level, Permission, Permissions, Projects, Refusal, Resource, Subject,
@@ -17,23 +20,22 @@ use crate::service_accounts::actions as accounts;
 use crate::service_tokens::actions as service_tokens;
 use crate::teams::actions as teams;
 
-/// Somebody who can be asked about.
+/// A principal that a question is about.
 #[derive(Clone, Debug)]
 pub struct Who {
-    /// As it was named.
+    /// The principal as it was named in the form.
     pub named: String,
-    /// Its name for people.
+    /// Display name of the principal.
     pub name: String,
-    /// What it is and holds.
+    /// The principal with its grants.
     pub subject: Subject,
 }
 
-/// Finds a principal that the caller may ask about: themselves; teams and
-/// accounts that they see; other people, service tokens and the organization
-/// token with `settings:read`.
+/// Finds a principal that the caller is allowed to ask about: themselves; teams and service accounts that
+/// they can see; with `settings:read`, also other people, service tokens and the organization token.
 ///
 /// # Errors
-/// [`Error::Invalid`] for nobody; [`Error::Forbidden`] without that permission.
+/// [`Error::Invalid`] if there is no such principal; [`Error::Forbidden`] without `settings:read`.
 pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who> {
     let named = named.trim();
     let nobody = || {
@@ -74,7 +76,7 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
     Ok(Who { named: named.to_owned(), name, subject })
 }
 
-/// Leaves out of somebody's grants the names of teams that the caller may not know.
+/// Hides the names of teams in a person's grants that the caller is not allowed to know.
 async fn conceal_teams(context: &Context, caller: &Caller, subject: &mut Subject) -> Result<()> {
     let mut hidden: Vec<String> = Vec::new();
     for team in subject.teams() {
@@ -91,10 +93,10 @@ async fn conceal_teams(context: &Context, caller: &Caller, subject: &mut Subject
     Ok(())
 }
 
-/// Finds the project that a field names; the organization without one.
+/// Finds the project that a form field names. `None` for an empty field, which means the organization.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a project that the caller does not see.
+/// [`Error::Invalid`] for a project that the caller is not allowed to see.
 pub async fn place(context: &Context, caller: &Caller, named: &str) -> Result<Option<Project>> {
     let named = named.trim();
     if named.is_empty() {
@@ -108,18 +110,19 @@ pub async fn place(context: &Context, caller: &Caller, named: &str) -> Result<Op
     })
 }
 
-/// An answer, in words.
+/// The answer for one permission.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
-    /// About what.
+    /// The permission that was asked about.
     pub permission: Permission,
-    /// Yes or no.
+    /// Whether the principal has it.
     pub allowed: bool,
-    /// The grant or the rule that it comes from.
+    /// The grant or rule that gives it, or why it is refused.
     pub reason: String,
 }
 
-/// Asks about one permission, or about all that hold at this place.
+/// Answers for one permission or, with `None`, for all permissions of the level: project permissions if a
+/// project is given, otherwise organization permissions.
 #[must_use]
 pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Vec<Answer> {
     let target = project.map_or(Target::Organization, |project| Target::Project(project.facts()));
@@ -144,7 +147,7 @@ pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Ve
         .collect()
 }
 
-/// A decision in words.
+/// The reason of a decision as a sentence.
 #[must_use]
 pub fn reason(decision: &Decision<'_>) -> String {
     match decision {

@@ -1,4 +1,7 @@
-//! The access explorer for people.
+//! The console page of the access explorer: a form with principal, project and permission, and the answers.
+//!
+//! The handler calls `actions` and renders a template. The question is in the query, so that it can be
+//! linked.
 
 use askama::Template;
 use axum::Router;
@@ -20,7 +23,7 @@ use crate::state::AppState;
 use crate::ui::filters;
 use crate::ui::{Layout, refused};
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/orgs/{org}/settings/access-explorer", get(explore))
 }
@@ -38,7 +41,11 @@ struct ExplorePage {
     mistakes: ValidationErrors,
 }
 
-async fn explore(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn explore(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let (who, what, place) = (query.text("who"), query.text("what"), query.text("where"));
     let asked = if query.has("who") { Some(ask(&app, &caller, &who, &what, &place).await) } else { None };
     let (status, asked, mistakes) = match asked.transpose() {

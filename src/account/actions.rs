@@ -1,4 +1,7 @@
-//! What people can do with their own account.
+//! Operations on the profile, password and sessions of a person, called by `pages`.
+//!
+//! Each operation works on the account of the signed-in person only and writes its audit event in the same
+//! transaction.
 
 use serde_json::json;
 use tower_sessions::Session;
@@ -18,21 +21,21 @@ use crate::platform::text::{casefold, name};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
-/// The browser in which a person does something with their account.
+/// The browser that sends a request: its session and its record of known browsers.
 #[derive(Debug)]
 pub struct Browser<'a> {
-    /// Its session.
+    /// The session of the signed-in person.
     pub session: &'a Session,
-    /// What its cookie says of it.
+    /// The content of the cookie that identifies known browsers, for the throttle.
     pub devices: &'a KnownBrowsers,
 }
 
-/// Checks the person's password again, before something that a stolen session
-/// must not do. Counted like signing in.
+/// Verifies the person's password again, before a change that a stolen session must not be able to make.
+/// Attempts count towards the same limits as sign-ins.
 ///
 /// # Errors
-/// [`Error::Invalid`] on the field `current_password`; [`Error::TooMany`];
-/// [`Error::Busy`].
+/// [`Error::Invalid`] for the field `current_password`; [`Error::TooMany`] or [`Error::Busy`] if the person
+/// must wait.
 async fn confirm(
     app: &AppState,
     actor: &Actor,
@@ -58,10 +61,11 @@ async fn confirm(
     )))
 }
 
-/// Changes name and address. Another address takes the password.
+/// Changes name and email. A different email requires the password.
 ///
 /// # Errors
-/// [`Error::Invalid`]; [`Error::Conflict`] for an address that is taken.
+/// [`Error::Invalid`] for invalid fields or a wrong password; [`Error::Conflict`] for an email that is taken;
+/// [`Error::TooMany`] or [`Error::Busy`] if the person must wait.
 pub async fn edit_profile(
     app: &AppState,
     actor: &Actor,
@@ -89,10 +93,12 @@ pub async fn edit_profile(
     change.commit(event).await
 }
 
-/// Changes the password, and ends every other session.
+/// Changes the password, ends all other sessions and gives the current session a new id. Returns the number
+/// of ended sessions.
 ///
 /// # Errors
-/// [`Error::Invalid`] with the field; [`Error::TooMany`].
+/// [`Error::Invalid`] for a weak new or a wrong current password; [`Error::TooMany`] or [`Error::Busy`] if
+/// the person must wait.
 pub async fn change_password(
     app: &AppState,
     actor: &Actor,
@@ -119,24 +125,25 @@ pub async fn change_password(
     Ok(ended)
 }
 
-/// The hash of this session's id.
+/// The hash of this session's id; empty if the session is not stored.
 #[must_use]
 pub fn own_hash(session: &Session) -> Vec<u8> {
     session.id().map(hash).unwrap_or_default()
 }
 
-/// The person's sessions that live.
+/// The person's sessions that have not timed out.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn sessions(app: &AppState, person: &Person) -> Result<Vec<store::Session>> {
     store::sessions(&app.context.db, person.id, app.context.clock.now().minus(IDLE_TIMEOUT)).await
 }
 
-/// Ends one session of the person, or all but this one.
+/// Ends one session of the person, named by [`store::Session::name`], or all except the current one. Returns
+/// their number.
 ///
 /// # Errors
-/// [`Error::NotFound`] for one that is over.
+/// [`Error::NotFound`] if the person has no such session.
 pub async fn end_sessions(
     app: &AppState,
     actor: &Actor,

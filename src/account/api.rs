@@ -1,4 +1,7 @@
-//! A person's own tokens for programs.
+//! API of personal tokens.
+//!
+//! A request is made with a personal token and manages the tokens of its person. A token created this way
+//! never exceeds or outlives the token that creates it.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -28,7 +31,7 @@ use crate::verification::principal::Principal;
 const FILTERS: &[QueryFilter] =
     &[QueryFilter { name: "dead", about: "With it, those that have ended too.", words: &[] }];
 
-/// A person's own tokens.
+/// The API operations for personal tokens.
 pub fn routes() -> Api<AppState> {
     let all = "/account/tokens";
     Api::of("Personal tokens", "The tokens of the person whose token it is.")
@@ -51,7 +54,7 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-/// The person whose token it is.
+/// The person that the token acts as. [`Error::Forbidden`] for other kinds of token.
 fn person(bearer: &VerifiedToken) -> Result<PersonId> {
     match bearer.principal {
         Principal::Person { id, .. } => Ok(id),
@@ -61,7 +64,7 @@ fn person(bearer: &VerifiedToken) -> Result<PersonId> {
     }
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let person = person(&bearer)?;
     OwnAccount(person).ensure_can_read(bearer.narrowed)?;
     let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;
@@ -85,7 +88,8 @@ struct Creation {
     #[serde(default, deserialize_with = "or_empty")]
     #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
-    /// What it is narrowed to; everything that the person may do where it is left out.
+    /// Permissions to narrow the token to. Left out, the token carries all permissions that the person has or
+    /// that the creating token carries.
     #[schemars(with = "Option<Vec<Permission>>")]
     permissions: Option<Vec<String>>,
 }

@@ -1,4 +1,7 @@
-//! A person's own account: profile, password, sessions, personal tokens.
+//! The account of a person: profile, password, sessions and personal tokens.
+//!
+//! An account belongs to the installation, not to an organization. Sensitive changes require the password
+//! again.
 
 pub mod actions;
 pub mod api;

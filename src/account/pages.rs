@@ -1,4 +1,6 @@
-//! Profile, password and sessions for people.
+//! Console pages for a person's profile, password and sessions.
+//!
+//! The handlers parse the request, call `actions` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -20,7 +22,7 @@ use crate::state::AppState;
 use crate::ui::filters;
 use crate::ui::{Layout, page, refused};
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/account", get(home))
@@ -69,7 +71,7 @@ async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Res
     Ok(page(&ProfilePage { shell, username, name, email, mistakes: ValidationErrors::default() }))
 }
 
-/// What is wrong, or how long to wait, said on the page that was sent.
+/// Converts an error into a status and messages for the submitted page, including the time to wait.
 fn json_response(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
         Error::TooMany { .. } | Error::Busy { .. } => {

@@ -1,4 +1,7 @@
-//! The SQL of a person's own account.
+//! SQL for a person's profile, password and sessions.
+//!
+//! Statements that write take the permit for the person's own account and are called by `actions` only. Rows
+//! of `sessions` are created by [`crate::authn`].
 
 use crate::access::Permit;
 use crate::directory::own_account::OwnAccount;
@@ -8,29 +11,29 @@ use crate::platform::search::Searched as _;
 use crate::platform::text::{casefold, taken};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
-/// A session, as it is listed.
+/// A session, as the page *Sessions* lists it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Session {
-    /// The hash of its id.
+    /// Hash of the session id. The id itself is not stored.
     pub hash: Vec<u8>,
-    /// When the person signed in.
+    /// Time of the sign-in.
     pub created_at: Timestamp,
-    /// When it was last used, to the minute.
+    /// Last use, accurate to a minute.
     pub last_seen_at: Timestamp,
 }
 
 impl Session {
-    /// Names it in forms: the first half of its hash.
+    /// Identifier in forms: the first 16 bytes of the hash in hexadecimal.
     #[must_use]
     pub fn name(&self) -> String {
         self.hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// A person's sessions that still live, the latest first.
+/// A person's sessions that were used after `since`, latest first, at most 100.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn sessions(db: &Db, person: PersonId, since: Timestamp) -> Result<Vec<Session>> {
     Ok(sql("SELECT hash, created_at, last_seen_at FROM sessions WHERE person_id = $1 AND last_seen_at > $2 \
          ORDER BY last_seen_at DESC LIMIT 100")
@@ -40,7 +43,7 @@ pub async fn sessions(db: &Db, person: PersonId, since: Timestamp) -> Result<Vec
     .await?)
 }
 
-/// Ends a session of the person.
+/// Deletes a session of the person. Returns the number of deleted rows.
 pub(super) async fn end(tx: &mut Tx, owner: &Permit<OwnAccount>, hash: &[u8]) -> Result<u64> {
     Ok(sql("DELETE FROM sessions WHERE person_id = $1 AND hash = $2")
         .bind(owner.0)
@@ -49,7 +52,7 @@ pub(super) async fn end(tx: &mut Tx, owner: &Permit<OwnAccount>, hash: &[u8]) ->
         .await?)
 }
 
-/// Ends every session of the person but this one.
+/// Deletes all sessions of the person except the current one (`own`). Returns their number.
 pub(super) async fn end_others(tx: &mut Tx, owner: &Permit<OwnAccount>, own: &[u8]) -> Result<u64> {
     Ok(sql("DELETE FROM sessions WHERE person_id = $1 AND hash <> $2")
         .bind(owner.0)
@@ -58,7 +61,7 @@ pub(super) async fn end_others(tx: &mut Tx, owner: &Permit<OwnAccount>, own: &[u
         .await?)
 }
 
-/// The person's password hash.
+/// The person's password hash. `None` if there is no such person.
 pub(super) async fn password_hash(db: &Db, person: PersonId) -> Result<Option<String>> {
     let row: Option<(String,)> =
         sql("SELECT password_hash FROM people WHERE id = $1").bind(person).optional(db).await?;

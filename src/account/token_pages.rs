@@ -1,4 +1,7 @@
-//! Personal tokens for people.
+//! Console pages of personal tokens: the list, the form, and the pages to show, regenerate and revoke a
+//! token.
+//!
+//! The handlers call `tokens` and render the shared pages of [`crate::tokens`].
 
 use askama::Template;
 use axum::Router;
@@ -27,7 +30,7 @@ use crate::ui::{Layout, page, refused};
 
 const BASE: &str = "/account/tokens";
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/account/tokens";
     let one = "/account/tokens/{tok}";
@@ -59,7 +62,7 @@ struct NewPage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, signed_in: SignedIn, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, signed_in: SignedIn, Query(query): Query) -> Result<Response> {
     let dead = query.has("dead");
     let slice = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
     let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;

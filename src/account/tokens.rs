@@ -1,4 +1,7 @@
-//! A person's own tokens.
+//! Operations on personal tokens, called by `token_pages` and `api`.
+//!
+//! Personal tokens work in all organizations of their person, so the strictest policy of these organizations
+//! applies. A token that is created with another token never exceeds or outlives that token.
 
 use crate::access::{IpAllowList, LifetimeRule, Permissions, Permit, Policy, TokenKind};
 use crate::audit::{Actor, Change};
@@ -13,24 +16,25 @@ use crate::tokens::model::{Lifetime, Renewal, Token, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store;
 
-/// With what a new token is made: a session sets no bounds, a token its own.
+/// Limits of a new token: those of the token that creates it. A session sets no limits.
 #[derive(Clone, Debug, Default)]
 pub struct Bounds {
-    /// The new one ends by then.
+    /// Latest expiry of the new token. `None` for no limit.
     pub expires_at: Option<Timestamp>,
-    /// The new one carries no more than these.
+    /// Permissions that the new token can carry at most. `None` for no limit.
     pub permissions: Option<Permissions>,
-    /// The new one is taken only from where each of these lets in.
+    /// IP ranges of the creating token and its ancestors. The ranges of the new token must be within each of
+    /// them.
     pub addresses: Vec<IpAllowList>,
-    /// The new one ends with this token.
+    /// The token that creates the new one. Revoking it revokes the new token too.
     pub parent: Option<TokenId>,
 }
 
-/// What the person's organizations allow together: the strictest of each.
-/// Those that take no personal tokens have no say; their names are told.
+/// The strictest lifetimes of the person's organizations. The second value lists the names of the
+/// organizations that do not allow personal tokens, whose lifetimes are ignored.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<String>)> {
     let (mut rule, mut closed) = (LifetimeRule::default(), Vec::new());
     for place in memberships(&app.context.db, person, None).await? {
@@ -49,29 +53,30 @@ pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<Str
     Ok((policy, closed))
 }
 
-/// The person's tokens, the newest first; dead ones where asked for.
+/// A page of the person's tokens, newest first. `dead` includes revoked and expired ones.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(app: &AppState, person: PersonId, dead: bool, page: &PageRequest) -> Result<Page<Token>> {
     let rows = store::of_person(&app.context.db, person, (app.context.clock.now(), dead), page).await?;
     Ok(page.into_page(rows, |token| Cursor::of_id(token.id)))
 }
 
-/// One of the person's tokens.
+/// Returns one of the person's tokens.
 ///
 /// # Errors
-/// [`Error::NotFound`] for anybody else's.
+/// [`Error::NotFound`] if it does not exist or belongs to somebody else.
 pub async fn get(app: &AppState, person: PersonId, id: &str) -> Result<Token> {
     let id: TokenId = id.parse().map_err(|_| Error::NotFound)?;
     let token = store::find(&app.context.db, id).await?;
     token.filter(|token| token.person_id == Some(person)).ok_or(Error::NotFound)
 }
 
-/// Makes a token. One that is made with a token never outlives or exceeds it.
+/// Creates a token within `bounds`.
 ///
 /// # Errors
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] for invalid fields or fields outside `bounds`; [`Error::Unauthenticated`] if the
+/// creating token was revoked in the meantime.
 pub async fn create(
     app: &AppState,
     actor: &Actor,
@@ -127,10 +132,10 @@ pub async fn create(
     Ok(issued)
 }
 
-/// Gives one of the person's tokens a new value.
+/// Regenerates one of the person's tokens.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`], [`Error::Conflict`].
+/// [`Error::NotFound`], [`Error::Invalid`], or [`Error::Conflict`] for a revoked token.
 pub async fn regenerate(
     app: &AppState,
     actor: &Actor,
@@ -149,10 +154,10 @@ pub async fn regenerate(
     Ok(issued)
 }
 
-/// Ends one of the person's tokens.
+/// Revokes one of the person's tokens, and those that were created with it.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Conflict`].
+/// [`Error::NotFound`] or [`Error::Conflict`].
 pub async fn revoke(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
     let person = owner.0;
     let token = get(app, person, id).await?;
@@ -162,10 +167,10 @@ pub async fn revoke(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, i
     Ok(token)
 }
 
-/// Stops the value before, which lived on beside its successor.
+/// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Conflict`].
+/// [`Error::NotFound`] or [`Error::Conflict`].
 pub async fn stop_old(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
     let person = owner.0;
     let token = get(app, person, id).await?;

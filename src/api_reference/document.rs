@@ -1,4 +1,6 @@
-//! The OpenAPI 3.1 document.
+//! Generates the OpenAPI 3.1 document from the operations.
+//!
+//! Schemas come from the Rust types through schemars. Their descriptions are the doc comments of these types.
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -9,13 +11,13 @@ use super::words::{kinds, parts};
 use crate::platform::web::Problem;
 use crate::platform::web::operation::{OperationInfo, SchemaOf, SuccessResponse};
 
-/// Bodies are described in place, answers by names that stand once.
+/// Schema generators: request bodies are described inline, responses refer to named schemas.
 struct Generators {
     bodies: SchemaGenerator,
     answers: SchemaGenerator,
 }
 
-/// The document that tells of these sections.
+/// Generates the document for these sections.
 pub(super) fn of(sections: &[Section]) -> Value {
     let settings = |settings: SchemaSettings| {
         settings.with(|settings| {
@@ -102,7 +104,7 @@ fn tell(tag: &str, operation: &OperationInfo, generators: &mut Generators, probl
     told
 }
 
-/// Where what was made can be read, edited and ended.
+/// OpenAPI links from a creating operation to those that read, edit and delete the created object.
 fn links(made: &OperationInfo, all: &[&OperationInfo]) -> Value {
     let below = |each: &&&OperationInfo| {
         let rest = each.path.strip_prefix(made.path.as_str()).and_then(|rest| rest.strip_prefix("/{"));
@@ -157,7 +159,7 @@ fn parameters(operation: &OperationInfo) -> Vec<Value> {
     all
 }
 
-/// Whether it edits what has a tag.
+/// Whether the operation edits an object that has an entity tag.
 fn edits(operation: &OperationInfo) -> bool {
     operation.tagged && operation.method == axum::http::Method::PATCH
 }
@@ -211,7 +213,7 @@ fn failures(operation: &OperationInfo) -> Vec<(&'static str, &'static str)> {
         ("403", "Not allowed; the answer names what is missing."),
         ("429", "Too many requests."),
     ];
-    // A part of a path may be too long.
+    // A path parameter may be too long or otherwise invalid.
     let is_below = operation.path.contains('{');
     if is_below {
         all.push(("404", "Nothing there, or nothing that the caller may see."));

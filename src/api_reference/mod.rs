@@ -1,5 +1,6 @@
-//! The reference of the JSON API: an OpenAPI 3.1 document and a page, both made
-//! from the operations themselves.
+//! The reference of the JSON API: an OpenAPI 3.1 document and a page.
+//!
+//! Both are generated from the operations that the sections register, so they cannot differ from the code.
 
 mod document;
 mod pages;
@@ -17,18 +18,18 @@ use crate::platform::web::idempotency::digest_request;
 use crate::platform::web::operation::{Api, BASE, OperationInfo};
 use crate::state::AppState;
 
-/// A section of the reference.
+/// The operations of one section of the API.
 #[derive(Debug)]
 pub struct Section {
-    /// Its name.
+    /// Name of the section, used as the OpenAPI tag.
     pub tag: &'static str,
-    /// What it is about.
+    /// Description of the section.
     pub about: &'static str,
-    /// Its operations.
+    /// Operations of the section, in the order of the document.
     pub operations: Vec<OperationInfo>,
 }
 
-/// Everything that the reference tells, made when it is first asked for.
+/// The data of the reference. The document is generated at the first request.
 #[derive(Debug)]
 struct Reference {
     sections: Vec<Section>,
@@ -42,18 +43,18 @@ impl Reference {
     }
 }
 
-/// The sections taken apart.
+/// The routers that result from all sections.
 #[derive(Debug)]
 pub struct ApiRouter {
-    /// What answers below the API's address.
+    /// Routes below the base path of the API.
     pub api: Router<AppState>,
-    /// What answers without the layers of the others.
+    /// Routes of the fast path, which skip the middleware of the others.
     pub direct: FastPath<AppState>,
-    /// The pages of the reference.
+    /// Routes of the reference itself.
     pub reference: Router<AppState>,
 }
 
-/// Takes the sections apart.
+/// Splits the sections into routers and the description of their operations.
 pub fn assemble(sections: Vec<Api<AppState>>) -> ApiRouter {
     let (mut api, mut once, mut told) = (Router::new(), Router::new(), Vec::new());
     let mut direct = FastPath::default();
@@ -64,7 +65,7 @@ pub fn assemble(sections: Vec<Api<AppState>>) -> ApiRouter {
         told.push(Section { tag, about, operations });
     }
     let reference = Reference { sections: told, document: OnceLock::new(), json: OnceLock::new() };
-    // Only what reads an `Idempotency-Key` carries what that costs.
+    // The middleware that hashes the request is only added to operations that accept an `Idempotency-Key`.
     let api = api.merge(once.layer(from_fn(digest_request)));
     ApiRouter { api: Router::new().nest(BASE, api), direct, reference: pages::routes(Arc::new(reference)) }
 }

@@ -1,4 +1,6 @@
-//! The reference for people, and the document for programs.
+//! The reference page, and the endpoint of the OpenAPI document.
+//!
+//! The page is rendered from the same document, so both show the same.
 
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ use crate::platform::web::{html, mount};
 use crate::state::AppState;
 use crate::ui::filters;
 
-/// The routes of this part. Anyone may read them: they tell of no installation.
+/// The routes of the reference. They are public, because they contain nothing about an installation.
 pub(super) fn routes(reference: Arc<Reference>) -> Router<AppState> {
     let told = reference.clone();
     Router::new()
@@ -45,7 +47,7 @@ fn document(reference: &Reference, public_url: &str) -> Response {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, AN_HOUR)], json.clone()).into_response()
 }
 
-/// A field of a body or an answer.
+/// A field of a request body or response.
 struct Field {
     name: String,
     kind: String,
@@ -53,7 +55,7 @@ struct Field {
     about: String,
 }
 
-/// An operation, as the page tells it.
+/// An operation, as the page shows it.
 struct EventSummary<'a> {
     operation: &'a OperationInfo,
     kinds: Option<String>,
@@ -104,7 +106,7 @@ fn tell<'a>(document: &Value, operation: &'a OperationInfo) -> EventSummary<'a> 
     }
 }
 
-/// What a schema stands for, behind its name.
+/// Resolves a reference to a named schema.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let name = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/components/schemas/"));
     name.map_or(schema, |name| &document["components"]["schemas"][name])
@@ -125,7 +127,7 @@ fn fields(document: &Value, schema: &Value) -> Vec<Field> {
         .collect()
 }
 
-/// The type of a field, in words.
+/// The type of a field in words.
 fn kind(document: &Value, schema: &Value) -> String {
     let schema = resolved(document, schema);
     if let Some(words) = schema["enum"].as_array() {

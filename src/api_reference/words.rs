@@ -1,9 +1,11 @@
-//! What the reference says of the parts of addresses and of kinds of token.
+//! Descriptions of path parameters and of the kinds of token that an operation accepts.
+//!
+//! The document and the page share them. Every parameter of a path must have a description here.
 
 use crate::access::TokenKind;
 use crate::platform::web::operation::OperationInfo;
 
-/// A part of an address: its name, what it is, and an example.
+/// Path parameters: name, description and example.
 const PARTS: &[(&str, &str, &str)] = &[
     ("org", "The organization's slug or id.", "acme"),
     ("team", "The team's slug or id.", "platform"),
@@ -21,7 +23,7 @@ const PARTS: &[(&str, &str, &str)] = &[
     ("idp", "The identity provider's id or name.", "GitHub"),
 ];
 
-/// The parts of an address that are filled in: name, what it is, an example.
+/// The parameters of a path: name, description and example.
 pub(super) fn parts(path: &str) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     path.split('/').filter_map(|part| {
         let name = part.strip_prefix('{')?.strip_suffix('}')?;
@@ -29,12 +31,12 @@ pub(super) fn parts(path: &str) -> impl Iterator<Item = (&'static str, &'static 
     })
 }
 
-/// Whether organization tokens can be used: not where only other kinds can.
+/// Whether organization tokens can use the operation.
 pub(super) fn takes_organization_tokens(operation: &OperationInfo) -> bool {
     operation.only.is_empty() || operation.only.contains(&TokenKind::Organization.word())
 }
 
-/// The sentence on operations that organization tokens cannot use.
+/// A sentence for operations that organization tokens cannot use. `None` for all others.
 pub(super) fn kinds(operation: &OperationInfo) -> Option<String> {
     if takes_organization_tokens(operation) {
         return None;

@@ -1,15 +1,18 @@
-//! What can be done with the audit log: read it.
+//! Operations on the audit log: read a page, and format events for the CSV export. Called by `pages` and
+//! `api`.
+//!
+//! Reading requires `audit_logs:read`. Invalid filters are reported instead of returning an empty list.
 
 use super::store::{self, Entry, Filter};
 use crate::access::{Guarded, Resource, Target, authorize_read};
 use crate::audit::Action;
 use crate::callers::Caller;
 use crate::platform::Context;
-use crate::platform::web::Query;
+use crate::platform::web::Form;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 
-/// The audit log of the organization.
+/// Guard for the audit log of the organization.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditLog;
 
@@ -20,9 +23,9 @@ impl Guarded for AuditLog {
     }
 }
 
-/// Reads a filter from an address.
+/// Reads the filter from the query of a request.
 #[must_use]
-pub fn filter(query: &Query) -> Filter {
+pub fn filter(query: &Form) -> Filter {
     Filter {
         actor: query.filled("actor").unwrap_or_default(),
         action: query.filled("action").unwrap_or_default(),
@@ -32,12 +35,11 @@ pub fn filter(query: &Query) -> Filter {
     }
 }
 
-/// The span of time that a filter names; its end does not belong to it.
+/// Converts the filter's times into a range. The end is exclusive.
 ///
 /// # Errors
-/// [`Error::Invalid`] for what is no time, an end before the start, and an
-/// action that there is not: with any of these nothing would be found, and
-/// nobody would know why.
+/// [`Error::Invalid`] for an invalid time, an end before the start, or an unknown action. Such filters would
+/// match nothing, and the reader would not know why.
 fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
     let mut mistakes = ValidationErrors::default();
     let mut span = |field: &str, text: &str| match text {
@@ -61,10 +63,10 @@ fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
     Ok((from, until))
 }
 
-/// A page of the log.
+/// A page of events, newest first.
 ///
 /// # Errors
-/// [`Error::Forbidden`] without `audit_logs:read`; [`Error::Invalid`] for a filter that can match nothing.
+/// [`Error::Forbidden`] without `audit_logs:read`; [`Error::Invalid`] for an invalid filter.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -77,11 +79,11 @@ pub async fn list(
     Ok(page.into_scanned_page(rows, &window, |entry| Cursor::of_id(entry.id)))
 }
 
-/// An event as a line of CSV. A cell that a spreadsheet would take for a
-/// formula is quoted with an apostrophe.
+/// Formats a line of CSV. A cell that a spreadsheet would interpret as a formula is prefixed with an
+/// apostrophe.
 ///
 /// # Errors
-/// [`Error::Internal`] when it cannot be written.
+/// [`Error::Internal`] if the line cannot be written.
 pub fn csv_line(cells: &[String]) -> Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let safe = cells.iter().map(|cell| {
@@ -91,7 +93,7 @@ pub fn csv_line(cells: &[String]) -> Result<Vec<u8>> {
     writer.into_inner().map_err(|error| Error::internal(error.to_string()))
 }
 
-/// The columns of the CSV.
+/// The columns of the CSV export.
 pub const COLUMNS: [&str; 15] = [
     "id",
     "at",
@@ -110,7 +112,7 @@ pub const COLUMNS: [&str; 15] = [
     "after",
 ];
 
-/// The cells of an event, in the order of [`COLUMNS`].
+/// The values of an event, in the order of [`COLUMNS`].
 #[must_use]
 pub fn cells(entry: &Entry) -> Vec<String> {
     let or = |text: &Option<String>| text.clone().unwrap_or_default();

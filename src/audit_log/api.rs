@@ -1,4 +1,4 @@
-//! The audit log for programs.
+//! API of the audit log. The handler calls the same function in `actions` as the page.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -31,7 +31,7 @@ const FILTERS: &[QueryFilter] = &[
     },
 ];
 
-/// The audit log.
+/// The API operations for the audit log.
 pub fn routes() -> Api<AppState> {
     Api::of("Audit log", "Who did what to what, from where, when, on whose behalf.").with(
         get(
@@ -46,7 +46,11 @@ pub fn routes() -> Api<AppState> {
     )
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &actions::filter(&query), &PageRequest::for_api(&query)?)
             .await?;

@@ -1,4 +1,6 @@
-//! The audit log for people, and its export.
+//! The console page of the audit log, and its export as CSV or JSON lines.
+//!
+//! The export is streamed page by page, so its size does not matter.
 
 use askama::Template;
 use axum::Router;
@@ -23,7 +25,7 @@ use crate::ui::{Layout, refused};
 
 const SECTION: &str = "Audit log";
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/{org}/settings/audit-log", get(list))
@@ -36,13 +38,13 @@ struct ListPage {
     shell: Layout,
     filter: Filter,
     slice: Page<Entry>,
-    /// How far back was looked, where looking stopped.
+    /// The time up to which the log was scanned. `None` if the scan was complete.
     reached: Option<Timestamp>,
     actions: &'static [Action],
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter = actions::filter(&query);
     let (status, slice, mistakes) =
         match actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await {
@@ -60,18 +62,18 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     Ok(html(status, &ListPage { shell, filter, slice, reached, actions: Action::ALL, mistakes }))
 }
 
-/// A format of the export.
+/// Format of the export.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Csv,
     JsonLines,
 }
 
-async fn export(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn export(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_read(&caller.subject, actions::AuditLog)?;
     let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
     let filter = actions::filter(&query);
-    // What is wrong with the filter is told before the first byte.
+    // Errors in the filter are reported before the streamed response starts.
     let first =
         actions::list(&app.context, &caller, &filter, &PageRequest { limit: 500, after: None, before: None })
             .await?;
@@ -92,8 +94,7 @@ async fn export(State(app): State<AppState>, caller: ConsoleCaller, query: Query
     Ok(([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, file)], body).into_response())
 }
 
-/// Writes page after page, as fast as the reader takes them. A reader that goes
-/// away ends it.
+/// Writes all pages of the export. It waits for the reader and stops if the connection is closed.
 async fn write(
     app: &AppState,
     caller: &Caller,

@@ -1,4 +1,7 @@
-//! Reading the audit log.
+//! SQL that reads the audit log.
+//!
+//! Filters without an index scan a limited range of the log per page ([`ScanLimit`]). Ids of events grow with
+//! time, so a range of time is a range of ids.
 
 use std::time::Duration;
 
@@ -13,42 +16,42 @@ use crate::platform::text::contains_pattern;
 use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop};
 use crate::platform::{Db, Result, Timestamp};
 
-/// What the log is filtered by; empty means any.
+/// Filters of the audit log. An empty filter matches every event.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In the actor's name, or their id.
+    /// Id of the actor, or text to search for in the actor's name.
     pub actor: String,
-    /// An action's word, or the part of it before the dot.
+    /// An action, or a group of actions (the part before the dot).
     pub action: String,
-    /// In the target's name, or its id.
+    /// Id of the target, or text to search for in the target's name.
     pub target: String,
-    /// From the start of this day, minute or second on.
+    /// Start: the beginning of this day, minute or second.
     pub from: String,
-    /// Until the end of this one.
+    /// End: the end of this day, minute or second.
     pub until: String,
 }
 
 impl Filter {
-    /// Whether it lets everything through.
+    /// Whether no filter is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         [&self.actor, &self.action, &self.target, &self.from, &self.until].into_iter().all(String::is_empty)
     }
 
-    /// Whether the action is one of those that can be chosen from; otherwise it
-    /// was written into the address.
+    /// Whether the action is an option of the select. Otherwise it comes from the URL, such as a group of
+    /// actions.
     #[must_use]
     pub fn is_listed_action(&self) -> bool {
         self.action.is_empty() || Action::ALL.iter().any(|action| action.word() == self.action)
     }
 
-    /// The start, for the page's form.
+    /// The start for the page's form.
     #[must_use]
     pub fn from_field(&self) -> TimeField {
         TimeField::of(&self.from, |(start, _)| start)
     }
 
-    /// The end, for the page's form: the last minute or second that it includes.
+    /// The end for the page's form: the last minute or second that it includes.
     #[must_use]
     pub fn until_field(&self) -> TimeField {
         TimeField::of(&self.until, |(_, end)| {
@@ -57,7 +60,7 @@ impl Filter {
         })
     }
 
-    /// The filter as a query, for links.
+    /// The filter as a query string, for links.
     #[must_use]
     pub fn query(&self) -> String {
         let all = [
@@ -74,13 +77,12 @@ impl Filter {
     }
 }
 
-/// A time in a form: as the browser's own field, or as it was typed where that
-/// is no time.
+/// A time in a form: a `datetime-local` input, or a text input with the submitted text if that is not a time.
 #[derive(Clone, Debug)]
 pub struct TimeField {
-    /// The `type` of the input.
+    /// The `type` attribute of the input.
     pub kind: &'static str,
-    /// Its value.
+    /// The `value` attribute of the input.
     pub value: String,
 }
 
@@ -94,44 +96,44 @@ impl TimeField {
     }
 }
 
-/// An event as it was written.
+/// An audit event, as it was written.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Entry {
-    /// Its id.
+    /// Unique id, which grows with time.
     pub id: EventId,
-    /// When.
+    /// Time of the event.
     pub at: Timestamp,
-    /// The kind of principal.
+    /// Kind of the actor.
     pub actor_kind: ActorKind,
-    /// Its id.
+    /// Id of the actor.
     pub actor_id: String,
-    /// Its name then.
+    /// Name of the actor at the time of the event.
     pub actor_name: String,
-    /// The token that it came with.
+    /// Id of the token that the actor used. `None` if no token was used, such as in the console.
     pub token_id: Option<TokenId>,
-    /// What was done.
+    /// The action, such as `team.edited`.
     pub action: Action,
-    /// The kind of thing.
+    /// Kind of the target.
     pub target_kind: String,
-    /// Its id.
+    /// Id of the target.
     pub target_id: String,
-    /// Its name then.
+    /// Name of the target at the time of the event.
     pub target_name: String,
-    /// Through which door.
+    /// Interface through which the request came.
     pub via: Channel,
-    /// From where.
+    /// IP address of the request, if it is known.
     pub address: Option<String>,
-    /// The request, as in the log.
+    /// Id of the request, as in the log of the program.
     pub request_id: String,
-    /// For whom a service account acted: a username.
+    /// Username of the person for whom a service account acted.
     pub on_behalf_of: Option<String>,
-    /// The team that the request named: a slug.
+    /// Slug of the team that the request named.
     pub for_team: Option<String>,
-    /// What it was before.
+    /// The target before the change, as JSON. `null` if there is nothing to show.
     #[serde(serialize_with = "json")]
     #[schemars(with = "Option<Value>")]
     pub before: Option<String>,
-    /// What it is after.
+    /// The target after the change, as JSON. `null` if there is nothing to show.
     #[serde(serialize_with = "json")]
     #[schemars(with = "Option<Value>")]
     pub after: Option<String>,
@@ -143,7 +145,7 @@ fn json<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S:
 }
 
 impl Entry {
-    /// Before and after for people: one line a field that differs.
+    /// The fields that differ: name, value before and value after.
     #[must_use]
     pub fn differences(&self) -> Vec<(String, String, String)> {
         let read = |text: &Option<String>| -> Value {
@@ -167,8 +169,8 @@ impl Entry {
     }
 }
 
-/// The text of a statement about the events of an organization that one index
-/// finds, by `$6`, in the part of the log that a page looks through.
+/// Text of a statement about the events of an organization in the range of ids that one page may scan. `$by`
+/// is a condition on `$6` with an index.
 macro_rules! events {
     ($what:literal, $by:literal) => {
         concat!(
@@ -180,7 +182,7 @@ macro_rules! events {
     };
 }
 
-/// The text of the list: what that index finds, as the filter has it.
+/// Text of the list's SELECT: the events of `events!` that match the filter.
 macro_rules! filtered {
     ($by:literal) => {
         concat!(
@@ -193,11 +195,11 @@ macro_rules! filtered {
     };
 }
 
-/// So many actions of a group are read at once: as many as SQLite has readers on
-/// a small machine.
+/// Number of actions of a group that are read concurrently. SQLite has this many reading connections on a
+/// small machine.
 const AT_ONCE: usize = 3;
 
-/// What finds events without reading others.
+/// The index that finds the events of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Target,
@@ -207,7 +209,8 @@ enum By {
 }
 
 impl Filter {
-    /// What narrows it most, and whether there is more to it than that.
+    /// The index that narrows the filter most, the value for it, and whether the filter has further
+    /// conditions.
     fn by(&self) -> (By, &str, bool) {
         let others = |texts: [&String; 2]| texts.into_iter().any(|text| !text.is_empty());
         if is_id(&self.target) {
@@ -222,16 +225,15 @@ impl Filter {
     }
 }
 
-/// Whether a text is an id, and so no part of a name.
+/// Whether a text is an id, and therefore not part of a name.
 fn is_id(text: &str) -> bool {
     text.split_once('_').is_some_and(|(_, rest)| rest.len() == 26)
 }
 
-/// A page of events, the newest first, and what was looked through for them.
-/// `span`: from and until, the latter exclusive.
+/// A page of events, newest first, and the range that was scanned for it. The end of `span` is exclusive.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -242,8 +244,8 @@ pub async fn list(
     if filter.action.is_empty() || filter.by().0 != By::Nothing {
         return one(db, organization, filter, span, page).await;
     }
-    // A group's events stand apart in the index, an action each: as many pages,
-    // put together as far as all of them were looked through.
+    // The index has one range per action. The events of a group are read as one page per action and merged up
+    // to the point that all of them have reached.
     let words = Action::ALL.iter().map(|action| action.word());
     let of_group = words.filter(|word| word.split('.').next() == Some(&filter.action));
     let filters: Vec<Filter> =
@@ -268,13 +270,12 @@ pub async fn list(
     Ok((all, window))
 }
 
-/// The part of the log that a page can hold. Ids grow with time, so a span of
-/// time is a part of the list.
+/// The range of ids that belongs to a range of time.
 fn span_of(page: &PageRequest, (from, until): (Timestamp, Timestamp)) -> ScanLimit {
     ScanLimit::newest(page, (EventId::first_of(from).to_string(), EventId::last_of(until).to_string()))
 }
 
-/// The same by the one index that narrows it most.
+/// As [`list`], through the index that narrows the filter most.
 async fn one(
     db: &Db,
     organization: OrganizationId,

@@ -52,7 +52,8 @@ impl Limits {
             match value.parse::<u32>() {
                 Ok(limit) if limit > 0 => drop(limits.insert(name, limit)),
                 _ => {
-                    mistakes.push(format!("{from}: Enter a whole number of at least 1 instead of “{value}”."))
+                    mistakes
+                        .push(format!("{from}: Enter a whole number of at least 1 instead of “{value}”."));
                 }
             }
         }

@@ -88,7 +88,7 @@ pub(super) fn read_file(path: &Path, text: &str) -> Result<BTreeMap<String, Stri
             toml::Value::Integer(number) => drop(values.insert(key, number.to_string())),
             toml::Value::Boolean(flag) => drop(values.insert(key, flag.to_string())),
             other => {
-                mistakes.push(format!("{at}: {key}: Enter a text instead of the type {}.", other.type_str()))
+                mistakes.push(format!("{at}: {key}: Enter a text instead of the type {}.", other.type_str()));
             }
         }
     }

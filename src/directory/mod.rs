@@ -1,6 +1,7 @@
-//! Persons, their memberships of organizations and of teams. Organizations,
-//! teams and people are built on it; what each section shows and allows, the
-//! section says.
+//! Persons, their memberships in organizations and their team memberships.
+//!
+//! The sections `organizations`, `teams`, `people` and `account` share these types and statements.
+//! Permissions are checked by those sections, not here.
 
 pub mod model;
 pub mod own_account;

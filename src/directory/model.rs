@@ -1,4 +1,6 @@
-//! Persons and what they belong to.
+//! Types of persons and team memberships, with the checks of a new person's fields. No I/O.
+//!
+//! A person belongs to the installation and has one username and email in all organizations.
 
 use crate::access::TeamRole;
 use crate::authn::password;
@@ -7,32 +9,33 @@ use crate::platform::id::TeamId;
 use crate::platform::secret::Secret;
 use crate::platform::text::{email, name, slug_of};
 
-/// A person to be made, as typed.
+/// A person that will be created, as submitted by a form.
 #[derive(Clone, Debug, Default)]
 pub struct NewPerson {
-    /// Unique in the installation.
+    /// Username, a slug that is unique in the installation and never changes.
     pub username: String,
-    /// Unique in the installation.
+    /// Email address, unique in the installation (compared with case folding).
     pub email: String,
-    /// For people.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// Never shown again.
+    /// Password in plain text; only its hash is stored.
     pub password: Secret,
 }
 
-/// A person whose fields were checked.
+/// The checked fields of a new person.
 #[derive(Clone, Debug)]
 pub struct CheckedPerson {
-    /// A slug.
+    /// Username, a valid slug. Uniqueness is checked when the row is inserted.
     pub username: String,
-    /// As typed.
+    /// Email address as it was typed.
     pub email: String,
-    /// Trimmed.
+    /// Display name, trimmed and normalized.
     pub name: String,
 }
 
 impl NewPerson {
-    /// Checks every field.
+    /// Checks every field. `None` if the username, name or email is invalid. A weak password only adds an
+    /// error to `mistakes`.
     pub fn check(&self, mistakes: &mut ValidationErrors) -> Option<CheckedPerson> {
         let username = mistakes.check("username", slug_of("username", &self.username));
         let person_name = mistakes.check("name", name(&self.name));
@@ -44,20 +47,20 @@ impl NewPerson {
     }
 }
 
-/// A person's membership of a team.
+/// A person's membership in a team.
 #[derive(Clone, Debug, sqlx::FromRow, serde::Serialize, schemars::JsonSchema)]
 pub struct TeamMembership {
-    /// The team's slug.
+    /// Slug of the team.
     pub slug: String,
-    /// What they are there.
+    /// Team role of the person.
     pub role: TeamRole,
-    /// The team's name.
+    /// Display name of the team.
     #[serde(skip)]
     pub name: String,
-    /// Whether it is secret.
+    /// Whether the team is secret.
     #[serde(skip)]
     pub secret: bool,
-    /// The team.
+    /// Id of the team.
     #[serde(skip)]
     pub id: TeamId,
 }

@@ -1,4 +1,6 @@
-//! A person's own account, as the rules know it.
+//! Access of persons to their own account, which belongs to no organization.
+//!
+//! Only the person has access. A narrowed personal token needs the permission `credentials` to manage tokens.
 
 use crate::access::{
     Guarded, Kind, Permissions, Permit, Resource, Subject, Target, authorize_read, authorize_write,
@@ -7,7 +9,7 @@ use crate::platform::Result;
 use crate::platform::id::PersonId;
 use crate::tokens::model::{HoldsTokens, TokenOwner};
 
-/// The account of a person: profile, password, sessions and personal tokens.
+/// Guard for the account of a person: profile, password, sessions and personal tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnAccount(pub PersonId);
 
@@ -25,26 +27,25 @@ impl HoldsTokens for OwnAccount {
 }
 
 impl OwnAccount {
-    /// The person as the only principal that has to do with their account.
-    /// `narrowed`: what the token is limited to that they came with; `None` for
-    /// a session or an unlimited token.
+    /// The person as a subject without grants. `narrowed` are the permissions of a narrowed personal token;
+    /// `None` for a session or a token that is not narrowed.
     fn subject(self, narrowed: Option<Permissions>) -> Subject {
         let kind = Kind::Person { id: self.0, owner: false, teams: Vec::new() };
         Subject { kind, grants: Vec::new(), narrowed }
     }
 
-    /// Checks that the person's credentials may be listed.
+    /// Checks that the caller is allowed to list the person's tokens.
     ///
     /// # Errors
-    /// [`crate::platform::Error::Forbidden`] for a token that is limited to less.
+    /// [`crate::platform::Error::Forbidden`] for a narrowed token without this permission.
     pub fn ensure_can_read(self, narrowed: Option<Permissions>) -> Result<()> {
         authorize_read(&self.subject(narrowed), self).map(drop)
     }
 
-    /// The proof that the person may change their account.
+    /// Returns the permit to change the person's account and tokens.
     ///
     /// # Errors
-    /// [`crate::platform::Error::Forbidden`] for a token that is limited to less.
+    /// [`crate::platform::Error::Forbidden`] for a narrowed token without this permission.
     pub fn authorize(self, narrowed: Option<Permissions>) -> Result<Permit<Self>> {
         authorize_write(&self.subject(narrowed), self)
     }

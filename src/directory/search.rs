@@ -1,4 +1,6 @@
-//! How members are found by a part of their names.
+//! The members' entries in the search index: username, name and email.
+//!
+//! Every statement that changes these fields or adds a member renews the entries in the same transaction.
 
 use crate::platform::db::WriteProof;
 use crate::platform::id::{OrganizationId, PersonId};
@@ -24,7 +26,7 @@ impl Found {
     }
 }
 
-/// The text of a statement: members with what the index knows of them.
+/// Text of a SELECT of members with their entries in the search index.
 macro_rules! members_indexed {
     ($rest:literal) => {
         concat!(
@@ -36,7 +38,8 @@ macro_rules! members_indexed {
     };
 }
 
-/// The members of an organization, found by username, name and address.
+/// The list of members in the search index. An entry belongs to one membership, so a person has one per
+/// organization.
 #[derive(Clone, Copy, Debug)]
 pub struct Members;
 

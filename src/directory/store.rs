@@ -1,4 +1,7 @@
-//! The SQL of persons, memberships and team members.
+//! SQL for persons, memberships and team members.
+//!
+//! The sections call these functions with their write proof, because several of them create persons and
+//! memberships.
 
 use super::model::CheckedPerson;
 use super::search::Members;
@@ -12,10 +15,10 @@ use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
-/// Makes a person.
+/// Inserts a person.
 ///
 /// # Errors
-/// [`Error::Conflict`] for a username or address that is taken.
+/// [`Error::Conflict`] for a username or email that is taken.
 pub async fn insert_person(
     tx: &mut Tx,
     proof: &impl WriteProof,
@@ -55,10 +58,11 @@ pub async fn insert_person(
     Ok(())
 }
 
-/// Makes a person a member, with a role; keeps the role of who is one.
+/// Makes a person a member of an organization. An existing member keeps their role. Returns whether the
+/// membership is new.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the person already has the maximum number of memberships, or if the database fails.
 pub async fn insert_member(
     change: &mut Change<'_>,
     proof: &impl WriteProof,
@@ -87,10 +91,10 @@ pub async fn insert_member(
     Ok(rows == 1)
 }
 
-/// Puts a person into a team, or changes what they are there.
+/// Adds a person to a team, or changes their team role there.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn set_team_member(
     change: &mut Change<'_>,
     proof: &impl WriteProof,

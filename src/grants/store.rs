@@ -1,4 +1,7 @@
-//! The SQL of grants.
+//! SQL for grants.
+//!
+//! Statements that write take a write proof and declare which principal gains access, so that the change can
+//! compare it with the caller's own access.
 
 use crate::audit::Change;
 use crate::platform::db::{Source, WriteProof};
@@ -7,21 +10,21 @@ use crate::platform::{Error, Result, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
-/// A grant, as it is listed.
+/// A grant of a known principal.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
 pub struct Row {
-    /// The permission set's slug.
+    /// Slug of the permission set.
     pub permission_set: String,
-    /// Where; in all projects without it.
+    /// The project of the grant. `None` for all projects.
     pub project_id: Option<ProjectId>,
-    /// That project's slug.
+    /// Slug of that project.
     pub project: Option<String>,
 }
 
-/// The grants that name a principal, oldest first.
+/// The grants of a principal, oldest first. The role is not included.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn of_principal(source: impl Into<Source<'_>>, principal: &str) -> Result<Vec<Row>> {
     Ok(sql("SELECT g.permission_set, g.project_id, p.slug AS project \
          FROM grants g LEFT JOIN projects p ON p.id = g.project_id WHERE g.principal_id = $1 ORDER BY g.id")
@@ -30,10 +33,10 @@ pub async fn of_principal(source: impl Into<Source<'_>>, principal: &str) -> Res
     .await?)
 }
 
-/// Adds a grant.
+/// Adds a grant, if the quota of the project allows it. `project` is `None` for all projects.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the principal's id is invalid or the quota is reached, or if the database fails.
 pub async fn insert(
     change: &mut Change<'_>,
     proof: &impl WriteProof,
@@ -60,10 +63,10 @@ fn effect_on(principal: &str) -> Result<Effect> {
     principal.parse().map(Effect::Principal).map_err(Error::internal)
 }
 
-/// Takes every grant of a principal away, in the organization.
+/// Removes all grants of a principal in the organization. Returns their number.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn clear(
     change: &mut Change<'_>,
     proof: &impl WriteProof,
@@ -74,17 +77,17 @@ pub async fn clear(
     change.write(proof, effect_on(principal)?, statement.bind(organization).bind(principal)).await
 }
 
-/// Takes the grants of a principal that name a project away.
+/// Removes the grants of a principal that name a project. Returns their number.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn clear_project(
     change: &mut Change<'_>,
     proof: &impl WriteProof,
     project: ProjectId,
     principal: &str,
 ) -> Result<u64> {
-    // What is gone by now is removed by its id, whatever it was.
+    // The id may be of a principal that no longer exists, so an id of an unknown kind is accepted.
     let effect = effect_on(principal).unwrap_or(Effect::None);
     let statement = sql("DELETE FROM grants WHERE project_id = $1 AND principal_id = $2");
     change.write(proof, effect, statement.bind(project).bind(principal)).await

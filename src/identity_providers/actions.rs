@@ -1,4 +1,8 @@
-//! What can be done with identity providers: permission, rules, store, audit, at once.
+//! Operations on identity providers, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the row and adds the audit event in
+//! one transaction. Another issuer or audience lets somebody else act as every bound account, so the caller
+//! must hold the access of all of them.
 
 use serde_json::json;
 
@@ -14,7 +18,7 @@ use crate::quotas::{Quota, ensure_room};
 use crate::state::AppState;
 use crate::verification::issuers::try_out;
 
-/// The identity providers of the organization.
+/// Lists the identity providers of the organization.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `identity_providers:read`.
@@ -23,27 +27,27 @@ pub async fn list(app: &AppState, caller: &Caller) -> Result<Vec<IdentityProvide
     store::all(&app.context.db, caller.organization.id).await
 }
 
-/// One of them, by id or name.
+/// Returns one identity provider by id or name.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn get(app: &AppState, caller: &Caller, named: &str) -> Result<IdentityProvider> {
     authorize_read(&caller.subject, IdentityProviders)?;
     store::find(&app.context.db, caller.organization.id, named).await
 }
 
-/// Asks the issuer before it is trusted.
+/// Requests the issuer's metadata and keys before it is trusted.
 async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
     try_out(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
         Error::Invalid(ValidationErrors::one("issuer", format!("This issuer does not work. {told}")))
     })
 }
 
-/// Adds a provider, after it was tried.
+/// Adds an identity provider, after a successful request to its issuer.
 ///
 /// # Errors
-/// [`Error::Forbidden`]; [`Error::Invalid`] with what the issuer answered;
-/// [`Error::Conflict`] for a pair of issuer and audience that is taken.
+/// [`Error::Forbidden`]; [`Error::Invalid`] for invalid fields or if the request to the issuer failed;
+/// [`Error::Conflict`] if the name or the pair of issuer and audience is taken.
 pub async fn create(app: &AppState, caller: &Caller, input: &NewProvider) -> Result<IdentityProvider> {
     authorize_write(&caller.subject, IdentityProviders)?;
     let checked = input.check(&app.verifier.outbound)?;
@@ -63,11 +67,11 @@ pub async fn create(app: &AppState, caller: &Caller, input: &NewProvider) -> Res
     Ok(made)
 }
 
-/// Edits a provider; another issuer is tried first. With `version`, only over
-/// that version.
+/// Edits an identity provider. Another issuer must answer a request first. If `version` is given, the
+/// provider must still have it. Another issuer or audience revokes the access tokens of all bound accounts.
 ///
 /// # Errors
-/// As [`create`]; [`Error::Conflict`] when somebody else edited it meanwhile.
+/// [`Error::Stale`] if somebody else edited the provider in the meantime; otherwise as [`create`].
 pub async fn edit(
     app: &AppState,
     caller: &Caller,
@@ -102,10 +106,10 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Removes a provider that no living account needs.
+/// Deletes an identity provider that no existing service account uses.
 ///
 /// # Errors
-/// [`Error::Conflict`] where accounts prove themselves by it.
+/// [`Error::Conflict`] if service accounts use it.
 pub async fn delete(app: &AppState, caller: &Caller, named: &str) -> Result<IdentityProvider> {
     let (mut change, caller) = caller.begin(&app.context).await?;
     let permit = authorize_write(&caller.subject, IdentityProviders)?;

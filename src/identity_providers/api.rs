@@ -1,4 +1,7 @@
-//! Identity providers for programs.
+//! API of identity providers.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -14,7 +17,7 @@ use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::{IfMatch, Json, tagged};
 use crate::state::AppState;
 
-/// Identity providers.
+/// The API operations for identity providers.
 pub fn routes() -> Api<AppState> {
     let (all, one) =
         ("/organizations/{org}/identity-providers", "/organizations/{org}/identity-providers/{idp}");

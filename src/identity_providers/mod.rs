@@ -1,5 +1,7 @@
-//! Identity providers: issuers that an organization trusts for its federated
-//! service accounts.
+//! Identity providers: issuers of JWTs that an organization trusts for its federated service accounts.
+//!
+//! `service_accounts` binds accounts to a provider, and the OAuth token endpoint in `protocols` looks
+//! providers up by issuer and audience.
 
 pub mod actions;
 pub mod api;

@@ -1,4 +1,7 @@
-//! What an identity provider is.
+//! Types of identity providers and their forms, with the checks of every field. No I/O.
+//!
+//! Issuer and audience are compared exactly with the claims of a JWT, so they are stored as they were typed.
+//! The pair is unique in an organization.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,30 +14,30 @@ use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 /// An issuer that the organization trusts for federated accounts.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct IdentityProvider {
-    /// Its id.
+    /// Unique id.
     pub id: IdentityProviderId,
-    /// Unique in the organization.
+    /// Display name, unique in the organization.
     pub name: String,
-    /// The `iss` of its tokens, exactly.
+    /// The exact `iss` claim of the issuer's JWTs, a URL.
     pub issuer: String,
-    /// The `aud` that its tokens must carry, exactly.
+    /// The exact `aud` claim that the JWTs must have.
     pub audience: String,
-    /// When it was added.
+    /// Time at which the provider was added.
     pub created_at: Timestamp,
-    /// Who added it.
+    /// Name of whoever added the provider.
     #[serde(rename = "created_by")]
     pub created_by_name: String,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     #[serde(skip)]
     pub version: i64,
-    /// How many living service accounts prove themselves by it.
+    /// Number of existing service accounts that use the provider. Lists count at most 100.
     #[serde(skip)]
     pub accounts: UpTo<100>,
 }
 
-/// The claims that say whose a job is, for issuers that everybody can use: there
-/// a branch or an environment alone would let in any stranger who calls theirs
-/// the same.
+/// The claims that identify the owner of a CI job, for issuers that everybody can use. Without one of these
+/// claims, anybody could name a branch or an environment like the one in the conditions. `None` for other
+/// issuers.
 #[must_use]
 pub fn owners_of_shared(issuer: &str) -> Option<&'static [&'static str]> {
     match issuer.trim_end_matches('/') {
@@ -46,7 +49,7 @@ pub fn owners_of_shared(issuer: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// The identity providers of the organization: one kind of thing, one permission.
+/// Guard for the identity providers of the organization.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentityProviders;
 
@@ -57,54 +60,54 @@ impl Guarded for IdentityProviders {
     }
 }
 
-/// An identity provider to be added, as typed or sent.
+/// An identity provider that will be added, as submitted by a form or the API.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProvider {
-    /// Its name.
+    /// Display name, 1 to 255 characters, unique in the organization.
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
-    /// The `iss` of its tokens.
+    /// The exact `iss` claim of the issuer's JWTs, a URL.
     #[serde(default)]
     #[schemars(!default, length(min = 1))]
     pub issuer: String,
-    /// The `aud` that its tokens must carry.
+    /// The exact `aud` claim that the JWTs must have.
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     pub audience: String,
 }
 
-/// What an edit changes; what is missing stays.
+/// Fields of an edit. `None` keeps the current value.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// Another issuer.
+    /// New issuer; `None` keeps the current one.
     pub issuer: Option<String>,
-    /// Another audience.
+    /// New audience; `None` keeps the current one.
     #[schemars(length(min = 1, max = 255))]
     pub audience: Option<String>,
 }
 
-/// The fields of an identity provider, checked.
+/// The checked fields of a new or edited identity provider.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checked {
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// The `iss` of its tokens, exactly as it was typed.
+    /// The `iss` claim, exactly as it was typed except for surrounding spaces.
     pub issuer: String,
-    /// The `aud` that its tokens must carry.
+    /// The `aud` claim that the JWTs must have.
     pub audience: String,
 }
 
 impl NewProvider {
-    /// Checks every field; the issuer is asked afterwards.
+    /// Checks every field. The request to the issuer is made by the action.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, outbound: &Outbound) -> Result<Checked> {
         let mut mistakes = ValidationErrors::default();
         let checked = mistakes.check("name", name(&self.name));
@@ -119,7 +122,7 @@ impl NewProvider {
 }
 
 impl ProviderEdit {
-    /// Over what the provider has.
+    /// The complete fields after the edit. Fields that the edit leaves out are taken from the provider.
     #[must_use]
     pub fn over(&self, provider: &IdentityProvider) -> NewProvider {
         NewProvider {

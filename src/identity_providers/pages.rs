@@ -1,4 +1,6 @@
-//! Identity providers for people.
+//! Console pages of identity providers: the list and the forms.
+//!
+//! The handlers parse the request, call `actions` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -21,7 +23,7 @@ use crate::ui::{Layout, page, refused};
 const SECTION: &str = "Identity providers";
 type Named = Path<(String, String)>;
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/identity-providers";
     let one = "/orgs/{org}/settings/identity-providers/{idp}";

@@ -1,4 +1,6 @@
-//! The SQL of identity providers.
+//! SQL for identity providers.
+//!
+//! Statements that write take a permit and are called by `actions` only.
 
 use super::model::{Checked, IdentityProvider, IdentityProviders};
 use crate::access::Permit;
@@ -9,8 +11,7 @@ use crate::platform::text::{self, casefold};
 use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
 use crate::principals::Effect;
 
-/// The text of a statement: providers with what lists say of them. `most`: where
-/// the count stops, as ` LIMIT …`.
+/// Text of a SELECT of [`IdentityProvider`]s. `$most` limits the count of accounts (` LIMIT …` or empty).
 macro_rules! providers_where {
     ($most:literal, $rest:literal) => {
         concat!(
@@ -24,10 +25,10 @@ macro_rules! providers_where {
     };
 }
 
-/// One of the organization's, by id or name.
+/// Finds an identity provider of the organization by id or name.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -43,10 +44,10 @@ pub async fn find(
     found.ok_or(Error::NotFound)
 }
 
-/// All of the organization's, by name.
+/// The identity providers of the organization, sorted by name, at most 200.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn all(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -57,22 +58,21 @@ pub async fn all(
         .await?)
 }
 
-/// An identity provider of one of the organizations that trust its pair of issuer
-/// and audience.
+/// An identity provider that matches the issuer and audience of a JWT.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct TrustedProvider {
-    /// Its id.
+    /// Unique id.
     pub id: IdentityProviderId,
-    /// Counts its edits.
+    /// Version of the row that was read.
     pub version: i64,
 }
 
-/// The providers of this issuer and audience, exactly, one of each organization
-/// that trusts the pair; two at most. `organization` names one by slug or id,
-/// `account` the one of a service account by its UID.
+/// The identity providers with exactly this issuer and audience, at most two: the token endpoint needs to
+/// know only whether there is exactly one. `organization` (slug or id) and `account` (UID) restrict them to
+/// one organization.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list_trusted(
     source: impl Into<Source<'_>>,
     (issuer, audience): (&str, &str),
@@ -94,8 +94,8 @@ pub async fn list_trusted(
 const PAIR_IS_TAKEN: &str =
     "This audience is taken by another identity provider with the same issuer. Choose another one.";
 
-/// Which field is taken, where a statement met a unique constraint: SQLite
-/// does not say.
+/// Returns [`Error::Conflict`] if the name or the pair of issuer and audience is taken. SQLite does not say
+/// which unique constraint failed, so this is checked first.
 async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &Checked) -> Result<()> {
     let named: Option<(String,)> = sql("SELECT id FROM identity_providers \
          WHERE organization_id = $1 AND name_folded = $2 AND id <> $3")
@@ -145,7 +145,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Writes an edit over the version that was read; false if another came first.
+/// Writes an edit if the row still has the version that was read. Returns false otherwise.
 pub(super) async fn update(
     change: &mut Change<'_>,
     permit: &Permit<IdentityProviders>,
@@ -163,14 +163,14 @@ pub(super) async fn update(
         .bind(&provider.audience)
         .bind(was.id)
         .bind(was.version);
-    // Whoever issues the tokens that are trusted from now on can act as every bound account.
+    // Whoever issues JWTs for the new issuer and audience can act as every bound account.
     let same = (&was.issuer, &was.audience) == (&provider.issuer, &provider.audience);
     let effect = if same { Effect::None } else { Effect::IdentityProvider(was.id) };
     let taken = |error| Error::unique(error, "audience", PAIR_IS_TAKEN);
     Ok(change.write_unique(permit, effect, statement, taken).await? == 1)
 }
 
-/// Removes a provider; accounts that were deleted let go of it first.
+/// Deletes an identity provider. Rows of deleted accounts refer to it and are updated first.
 pub(super) async fn delete(
     tx: &mut Tx,
     permit: &Permit<IdentityProviders>,
@@ -184,8 +184,8 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Ends the access tokens of every account that proves itself by a provider:
-/// it is another issuer or audience from now on.
+/// Revokes the access tokens of all accounts that use an identity provider, after its issuer or audience has
+/// changed.
 pub(super) async fn end_exchanged(
     tx: &mut Tx,
     permit: &Permit<IdentityProviders>,

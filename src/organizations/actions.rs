@@ -1,4 +1,8 @@
-//! An organization's name and policies; making and ending organizations.
+//! Operations on organizations: read, list, edit, create and delete. Called by `pages`, `api` and the command
+//! line.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. Nobody can save IP ranges that block their own IP address.
 
 use serde_json::json;
 
@@ -23,18 +27,18 @@ use crate::state::AppState;
 use crate::verification::VerifiedToken;
 use crate::verification::principal::Principal;
 
-/// Whoever creates an organization becomes its owner.
+/// Write proof for a new organization. The person who creates it becomes its owner.
 const NEW_ORGANIZATION: System = System::new(SystemReason::NewOrganization);
 
-/// The organization that the caller belongs to.
+/// Returns the organization of the caller.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn get(context: &Context, caller: &Caller) -> Result<Organization> {
     store::find(&context.db, caller.organization.id).await
 }
 
-/// Whether the caller may see the policies.
+/// Checks that the caller is allowed to read the policy.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `settings:read`.
@@ -42,11 +46,12 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
     authorize_read(&caller.subject, Settings).map(drop)
 }
 
-/// The organizations that a token reaches, by slug: those that a person belongs
-/// to and that take their token from where it comes, or the one of a machine.
+/// A page of the organizations that a token can be used in, sorted by slug. For a person, these are their
+/// organizations whose policy allows personal tokens from the request's IP address; for a machine principal,
+/// its own organization.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) -> Result<Page<Organization>> {
     let person = match &bearer.principal {
         Principal::Person { id, .. } => *id,
@@ -116,11 +121,12 @@ fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationError
     }
 }
 
-/// Edits name and policies. With `version`, only over that version.
+/// Edits the name and the policy. Other IP ranges and the remaining settings require different permissions.
+/// If `version` is given, the organization must still have it.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`]; [`Error::Conflict`] when somebody
-/// else edited them meanwhile.
+/// [`Error::Forbidden`]; [`Error::Invalid`] for invalid fields; [`Error::Stale`] if somebody else edited the
+/// organization in the meantime.
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -166,11 +172,10 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Whether a person may create organizations: the setting
-/// `organization_creation` says so.
+/// Whether a person is allowed to create organizations, according to the setting `organization_creation`.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn may_create(app: &AppState, person: PersonId) -> Result<bool> {
     Ok(match app.context.config.organization_creation {
         OrganizationCreation::Anyone => true,
@@ -179,7 +184,7 @@ pub async fn may_create(app: &AppState, person: PersonId) -> Result<bool> {
 }
 
 async fn ensure_may_create(app: &AppState, actor: &Actor, owner: PersonId) -> Result<()> {
-    // Whoever runs the installation decides on its command line.
+    // The operator can create organizations on the command line without this permission.
     if actor.kind == ActorKind::Operator || may_create(app, owner).await? {
         return Ok(());
     }
@@ -190,10 +195,11 @@ async fn ensure_may_create(app: &AppState, actor: &Actor, owner: PersonId) -> Re
     ))
 }
 
-/// Makes an organization; the person who makes it owns it.
+/// Creates an organization with its `owners` team. The person becomes its first owner.
 ///
 /// # Errors
-/// [`Error::Invalid`]; [`Error::Conflict`] for a taken slug.
+/// [`Error::Forbidden`] if the setting does not allow it; [`Error::Invalid`]; [`Error::Conflict`] for a slug
+/// that is taken.
 pub async fn create(
     app: &AppState,
     actor: &Actor,
@@ -231,10 +237,11 @@ pub async fn create(
     Ok(made)
 }
 
-/// Deletes the organization and everything in it. `typed` is its name, typed again.
+/// Deletes the organization and everything in it. `typed` is its name as a confirmation; `None` (API) needs
+/// none.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for everyone but owners; [`Error::Invalid`] for another name.
+/// [`Error::Forbidden`] for everybody except owners; [`Error::Invalid`] if the typed name differs.
 pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> Result<()> {
     let permit = authorize_write(&caller.subject, Itself)?;
     let organization = &caller.organization;
@@ -242,7 +249,7 @@ pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> 
         let message = text::enter_to_confirm("organization", &organization.name);
         return Err(Error::Invalid(ValidationErrors::one("confirm", message)));
     }
-    // The event outlives the organization: it belongs to the installation.
+    // The audit event belongs to the installation, so that it is kept when the organization is deleted.
     let mut change = Change::begin(context, &caller.actor, None).await?;
     change.of_installation();
     store::delete(change.tx(), &permit, organization.id).await?;

@@ -1,4 +1,7 @@
-//! Organizations for programs.
+//! API of organizations.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -20,7 +23,7 @@ use crate::state::AppState;
 use crate::verification::VerifiedToken;
 use crate::verification::principal::Principal;
 
-/// Organizations: their name and policies.
+/// The API operations for organizations.
 pub fn routes() -> Api<AppState> {
     let one = "/organizations/{org}";
     Api::of("Organizations", "A name, policies, and everything else below it.")
@@ -60,7 +63,7 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-/// An organization, with its policies for who may see them.
+/// An organization. Its policy is included if the caller is allowed to read it.
 #[derive(Debug, Serialize, JsonSchema)]
 struct View {
     #[serde(flatten)]
@@ -75,7 +78,7 @@ fn view(caller: &Caller, organization: Organization) -> Response {
     tagged(organization.version, View { organization, policy })
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let slice = actions::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
 }

@@ -1,4 +1,8 @@
-//! First run: the organization, its owners team, its first owner, at once.
+//! The first set-up of an installation: creates the organization, its `owners` team and its first owner in
+//! one transaction.
+//!
+//! The set-up page and the command line call it. It requires the set-up code from the log (page) and succeeds
+//! once per installation.
 
 use serde_json::json;
 
@@ -17,11 +21,12 @@ use crate::tokens::model::{Holder, NewToken};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
 
-/// The first owner proves by the set-up code that they run the installation.
+/// Write proof for the first set-up. The person has proved with the set-up code that they operate the
+/// installation.
 const FIRST_RUN: System = System::new(SystemReason::FirstRun);
 
-/// The code that proves that who sets up has read the log. Derived from the
-/// key, so that every node knows it and nothing is stored.
+/// The code that proves that somebody can read the log of the installation. It is derived from the
+/// installation's key, so every node knows it and nothing is stored.
 #[must_use]
 pub fn setup_code(context: &Context) -> String {
     let bytes = context.key.derive("setup code", b"");
@@ -32,10 +37,11 @@ pub fn setup_code(context: &Context) -> String {
     parts.join("-")
 }
 
-/// Checks the code, in time that tells nothing.
+/// Compares a code with the set-up code. The comparison is of keyed digests, so its time reveals nothing
+/// about the code.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it is another.
+/// [`Error::Invalid`] if the code differs.
 pub fn check_code(context: &Context, code: &str) -> Result<()> {
     let digest = |text: &str| context.key.derive("compare", plain_code(text).as_bytes());
     if digest(code) == digest(&setup_code(context)) {
@@ -45,23 +51,24 @@ pub fn check_code(context: &Context, code: &str) -> Result<()> {
     }
 }
 
-/// What a first run made.
+/// The result of [`bootstrap`].
 #[derive(Debug)]
 pub struct Bootstrapped {
-    /// The first owner.
+    /// Id of the first owner.
     pub person: PersonId,
-    /// Their organization.
+    /// Id of the organization.
     pub organization: OrganizationId,
-    /// Its slug.
+    /// Slug of the organization.
     pub slug: String,
-    /// Their personal token, where one was asked for.
+    /// The owner's personal token, if it was requested.
     pub token: Option<PlainToken>,
 }
 
-/// Makes organization, owners team and first owner; optionally a personal token.
+/// Creates the organization, its `owners` team and the first owner, and a personal token of the owner if
+/// `with_token` is set.
 ///
 /// # Errors
-/// [`Error::Invalid`] with all mistakes; [`Error::Conflict`] once it was done.
+/// [`Error::Invalid`] for invalid fields; [`Error::Conflict`] if the installation is already set up.
 pub async fn bootstrap(
     app: &AppState,
     actor: &Actor,

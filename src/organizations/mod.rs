@@ -1,4 +1,8 @@
-//! Organizations: the tenant, its first owner, its overview.
+//! Organizations: the tenants of an installation.
+//!
+//! This section creates the first organization with its owner (`bootstrap`), further organizations, and edits
+//! their name and policy. It also manages the organization token, which only owners can do. Everything else
+//! in an organization belongs to the other sections.
 
 pub mod actions;
 pub mod api;

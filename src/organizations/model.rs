@@ -1,4 +1,7 @@
-//! What making an organization takes.
+//! Types of organizations and their forms, with the checks of the fields. No I/O.
+//!
+//! The settings, the IP ranges and the deletion of an organization are guarded separately, because different
+//! permissions protect them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,22 +13,22 @@ use crate::platform::text::{casefold, name_of, slug};
 pub use crate::platform::text::email;
 use crate::platform::{Result, Timestamp, ValidationErrors};
 
-/// The first owner and their organization, as typed.
+/// The fields of the first set-up: the organization and its first owner.
 #[derive(Clone, Debug, Default)]
 pub struct FirstRun {
-    /// The organization's slug.
+    /// Slug of the organization.
     pub organization: String,
-    /// Its name.
+    /// Display name of the organization.
     pub organization_name: String,
-    /// Who the first owner is.
+    /// The fields of the first owner's account.
     pub person: NewPerson,
 }
 
 impl FirstRun {
-    /// Checks every field.
+    /// Checks every field. Returns the slug, the name and the person.
     ///
     /// # Errors
-    /// [`crate::platform::Error::Invalid`] with all that is wrong.
+    /// [`crate::platform::Error::Invalid`] with a message for every invalid field.
     pub fn check(&self) -> Result<(String, String, CheckedPerson)> {
         let mut mistakes = ValidationErrors::default();
         let organization_name =
@@ -39,13 +42,13 @@ impl FirstRun {
     }
 }
 
-/// A code that a person typed or pasted, compared without its case and dashes.
+/// Normalizes a code that a person typed or pasted: letters and digits only, in lower case.
 #[must_use]
 pub fn plain_code(text: &str) -> String {
     casefold(text).chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
-/// The organization's name and policies.
+/// Guard for the name and the policy of the organization.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings;
 
@@ -56,7 +59,7 @@ impl Guarded for Settings {
     }
 }
 
-/// The organization's address limits.
+/// Guard for the IP ranges in the organization's policy, which have a permission of their own.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressLimits;
 
@@ -67,7 +70,7 @@ impl Guarded for AddressLimits {
     }
 }
 
-/// The organization as a whole: ending it.
+/// Guard for deleting the organization. Only owners can do that.
 #[derive(Clone, Copy, Debug)]
 pub struct Itself;
 
@@ -78,46 +81,46 @@ impl Guarded for Itself {
     }
 }
 
-/// An organization as the API shows it.
+/// An organization, as the API shows it.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Organization {
-    /// Its id.
+    /// Unique id.
     pub id: OrganizationId,
-    /// Its name in addresses.
+    /// Slug in paths and in the API; it never changes.
     pub slug: String,
-    /// Its name for people.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     #[serde(skip)]
     pub version: i64,
-    /// Its policies, as JSON.
+    /// The policy as a JSON document; see [`Policy`].
     #[serde(skip)]
     #[sqlx(rename = "policy")]
     pub policy_text: String,
 }
 
-/// What an edit changes; what is missing stays.
+/// Fields of an edit. `None` keeps the current value.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// New policies, whole.
+    /// The complete new policy; `None` keeps the current one.
     pub policy: Option<Policy>,
 }
 
-/// An organization to be made, as typed or sent.
+/// An organization that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrganization {
-    /// Its slug.
+    /// Slug, unique in the installation. It cannot be changed later.
     #[serde(default)]
     #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9](-?[a-z0-9])*$"))]
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,

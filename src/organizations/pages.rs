@@ -1,4 +1,6 @@
-//! *General*: the organization's name and policies for people; new organizations.
+//! The page *General* with the name and policy of an organization, and the pages to create and delete one.
+//!
+//! The handlers parse the request, call `actions` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -24,7 +26,7 @@ use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "General";
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/new", get(new).post(create))
@@ -33,7 +35,7 @@ pub fn routes() -> Router<AppState> {
         .route("/orgs/{org}/settings/general/delete", get(ask_delete).post(delete))
 }
 
-/// The kinds whose lifetimes a policy limits.
+/// The kinds of token whose lifetimes a policy can limit.
 const LIMITED: [TokenKind; 5] = [
     TokenKind::Organization,
     TokenKind::Team,
@@ -42,7 +44,7 @@ const LIMITED: [TokenKind; 5] = [
     TokenKind::Personal,
 ];
 
-/// A line of the lifetimes: the kind, the default, the maximum, as typed.
+/// The submitted lifetimes of one kind of token, in days.
 #[derive(Clone, Debug)]
 struct Line {
     kind: TokenKind,
@@ -50,14 +52,14 @@ struct Line {
     most: String,
 }
 
-/// What was typed, to be shown again.
+/// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
 struct Typed {
     name: String,
     lines: Vec<Line>,
     personal_tokens: bool,
     team_admins: bool,
-    /// The number of a plan, or `own`.
+    /// Index of a plan, or `own` for an individual selection.
     plan: String,
     sets: Vec<String>,
     allowed: String,
@@ -110,12 +112,12 @@ impl Typed {
         }
     }
 
-    /// Whether a set is among those that were ticked.
+    /// Whether the permission set with this slug is selected.
     fn carries(&self, slug: &str) -> bool {
         self.sets.iter().any(|each| each == slug)
     }
 
-    /// The policy that was typed.
+    /// Converts the form into a policy. Adds an error for every invalid field.
     fn policy(&self, mistakes: &mut ValidationErrors) -> Policy {
         let mut policy = Policy {
             personal_tokens: self.personal_tokens,

@@ -1,4 +1,7 @@
-//! Set-up, the way home, the overview.
+//! The page of the first set-up, and the page `/`.
+//!
+//! `/` redirects to the set-up before it is done, and to the organization of a person who has only one;
+//! otherwise it lists the organizations. The set-up page calls `bootstrap`.
 
 use askama::Template;
 use axum::Router;
@@ -21,7 +24,7 @@ use crate::state::AppState;
 use crate::ui::filters;
 use crate::ui::{Layout, page, refused};
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/", get(home)).route("/setup", get(setup).post(set_up))
 }
@@ -51,7 +54,7 @@ async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Resul
     Ok(page(&HomePage { shell: Layout::personal(&app, &signed_in, "Your organizations").await? }))
 }
 
-async fn setup(State(app): State<AppState>, query: Query) -> Result<Response> {
+async fn setup(State(app): State<AppState>, Query(query): Query) -> Result<Response> {
     if store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/sign-in"));
     }

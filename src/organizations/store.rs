@@ -1,4 +1,6 @@
-//! The SQL of organizations and people.
+//! SQL for organizations and for the record of the installation.
+//!
+//! Statements that write take a permit or a system proof and are called by `actions` and `bootstrap` only.
 
 use super::model::{Itself, Organization};
 use crate::access::{Authorized, Permit, PrincipalId, System};
@@ -10,17 +12,17 @@ use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 
-/// Whether the installation has been set up.
+/// Whether the first set-up has been done.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn is_set_up(db: &Db) -> Result<bool> {
     let row: Option<(i64,)> = sql("SELECT id FROM installation").optional(db).await?;
     Ok(row.is_some())
 }
 
-/// Takes the one place of the first owner; false if it is taken. Of two at
-/// once the second waits for the first.
+/// Records that the first set-up is done, which is possible once. Returns false if it was done before. A
+/// concurrent set-up waits for this transaction.
 pub(super) async fn take_first_run(tx: &mut Tx, proof: System, now: Timestamp) -> Result<bool> {
     let rows = sql("INSERT INTO installation (id, created_at) VALUES (1, $1) ON CONFLICT (id) DO NOTHING")
         .bind(now)
@@ -29,7 +31,7 @@ pub(super) async fn take_first_run(tx: &mut Tx, proof: System, now: Timestamp) -
     Ok(rows == 1)
 }
 
-/// Remembers who set up the installation.
+/// Stores who set up the installation. This person can always create organizations.
 pub(super) async fn set_founder(tx: &mut Tx, proof: System, person: PersonId) -> Result<()> {
     sql("UPDATE installation SET person_id = $1 WHERE id = 1").bind(person).execute(tx, &proof).await?;
     Ok(())
@@ -72,23 +74,23 @@ pub(super) async fn insert_owners(
     Ok(())
 }
 
-/// What the checklist of a new organization asks.
+/// The progress of a new organization, for the checklist on its overview. Each count stops at [`MOST`].
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Progress {
-    /// Teams besides the owners.
+    /// Number of teams, without the `owners` team.
     pub teams: i64,
-    /// Living service accounts.
+    /// Number of existing service accounts.
     pub accounts: i64,
-    /// Projects.
+    /// Number of projects.
     pub projects: i64,
-    /// Whether one of its thousand oldest living tokens was ever used.
+    /// Whether any of the organization's 1,000 oldest unrevoked tokens has been used.
     pub used: bool,
 }
 
-/// Counts them, each up to [`MOST`].
+/// Reads the progress of an organization.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress> {
     Ok(sql("SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM teams WHERE organization_id = $1 AND NOT is_owners \
                 LIMIT $2) a) AS teams, \
@@ -103,10 +105,10 @@ pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress>
         .await?)
 }
 
-/// The organization of this id.
+/// Finds the organization with this id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> Result<Organization> {
     let organization: Option<Organization> =
         sql("SELECT id, slug, name, created_at, version, policy FROM organizations WHERE id = $1")
@@ -116,10 +118,10 @@ pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> R
     organization.ok_or(Error::NotFound)
 }
 
-/// A page of the organizations that a person belongs to, by slug.
+/// A page of the organizations that a person is a member of, sorted by slug.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub(super) async fn of_person(db: &Db, person: PersonId, page: &PageRequest) -> Result<Vec<Organization>> {
     Ok(paged!(
         page,
@@ -133,8 +135,7 @@ pub(super) async fn of_person(db: &Db, person: PersonId, page: &PageRequest) -> 
     .await?)
 }
 
-/// Writes name and policies over the version that was read; false if another
-/// came first.
+/// Writes name and policy if the row still has the version of `was`. Returns false otherwise.
 pub(super) async fn update(
     tx: &mut Tx,
     proof: Authorized,
@@ -153,7 +154,8 @@ pub(super) async fn update(
     Ok(rows == 1)
 }
 
-/// Deletes an organization. What hangs on its teams goes first.
+/// Deletes an organization. Rows that refer to its teams are deleted first; the rest is deleted by foreign
+/// keys.
 pub(super) async fn delete(tx: &mut Tx, permit: &Permit<Itself>, id: OrganizationId) -> Result<()> {
     for statement in [
         sql("DELETE FROM tokens WHERE organization_id = $1"),

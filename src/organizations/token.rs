@@ -1,4 +1,6 @@
-//! The organization token: one at most; owners alone manage it.
+//! Operations on the organization token, called by `token_pages` and `token_api`.
+//!
+//! An organization has at most one token, and only owners can manage it.
 
 use crate::access::{Guarded, Permit, Resource, Target, authorize_read, authorize_write};
 use crate::audit::{Action, Change, Event};
@@ -11,7 +13,7 @@ use crate::tokens::model::{HoldsTokens, Renewal, Token, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
-/// The organization as the holder of its token.
+/// Guard for the organization token, and its holder.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenOf(pub OrganizationId);
 
@@ -28,10 +30,10 @@ impl HoldsTokens for TokenOf {
     }
 }
 
-/// The organization token.
+/// Returns the organization token if there is one.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for everyone but owners.
+/// [`Error::Forbidden`] for everybody except owners.
 pub async fn get(context: &Context, caller: &Caller) -> Result<Option<Token>> {
     let TokenOf(organization) = authorize_read(&caller.subject, TokenOf(caller.organization.id))?;
     tokens::of_organization(&context.db, organization).await
@@ -47,10 +49,10 @@ async fn managed<'a>(
     Ok((change, caller, holder, token))
 }
 
-/// Generates the organization token, or gives it a new value.
+/// Generates the organization token, or regenerates the current one.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`].
+/// [`Error::Forbidden`] or [`Error::Invalid`].
 pub async fn generate(
     context: &Context,
     caller: &Caller,
@@ -70,19 +72,19 @@ pub async fn generate(
     Ok(issued)
 }
 
-/// Stops the value before, which lived on beside its successor.
+/// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it has stopped.
+/// [`Error::Conflict`] if no old value works any more.
 pub async fn stop_old(context: &Context, caller: &Caller) -> Result<()> {
     let (change, _, holder, token) = managed(context, caller).await?;
     lifecycle::stop_old(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await
 }
 
-/// Ends the organization token.
+/// Revokes the organization token.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is none.
+/// [`Error::NotFound`] if there is none.
 pub async fn delete(context: &Context, caller: &Caller) -> Result<()> {
     let (mut change, _, holder, token) = managed(context, caller).await?;
     let event = single::delete(&mut change, &holder, token.as_ref()).await?;

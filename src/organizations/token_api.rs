@@ -1,4 +1,6 @@
-//! The organization token for programs: those of owners.
+//! API of the organization token, for personal tokens of owners.
+//!
+//! The handlers call the same functions in `token` as the pages.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,7 +16,7 @@ use crate::tokens::api::{issued, view};
 use crate::tokens::model::{RenewalBody, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
 
-/// The organization's one API token: none until it is made.
+/// The API operations for the organization token.
 pub fn routes() -> Api<AppState> {
     let path = "/organizations/{org}/token";
     Api::of("Organization token", "The organization's one API token: none until it is made.")

@@ -1,4 +1,6 @@
-//! The page *API token* of the organization.
+//! The page *API token* of the organization, with the pages to generate, show, regenerate and delete it.
+//!
+//! The handlers call `token` and render the shared pages of [`crate::tokens`].
 
 use askama::Template;
 use axum::Router;
@@ -23,7 +25,7 @@ use crate::ui::{Layout, refused};
 
 const SECTION: &str = "API token";
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let page = "/orgs/{org}/settings/api-token";
     Router::new()
@@ -75,7 +77,7 @@ async fn card_page(
 }
 
 async fn generate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    // A form that was left open does not replace a token that came meanwhile.
+    // A form that was open before the token existed must not regenerate it.
     let done = if token::get(&app.context, &caller).await?.is_some() {
         Err(Error::conflict("There is already a token. Regenerate it if its value is lost."))
     } else {

@@ -1,4 +1,6 @@
-//! The overview of an organization, and the one list of all its tokens.
+//! The overview of an organization, and the list of all its tokens.
+//!
+//! This section only reads. Its links lead to the sections in which the objects are managed.
 
 pub mod pages;
 pub mod store;

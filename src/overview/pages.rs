@@ -1,4 +1,6 @@
-//! The overview and the one list of all tokens, for people.
+//! Console pages: the overview of an organization and the list of all its tokens.
+//!
+//! The handlers check what the caller is allowed to read, call `store` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -19,12 +21,12 @@ use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::ui::{Layout, page};
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/orgs/{org}", get(overview)).route("/orgs/{org}/settings/tokens", get(tokens))
 }
 
-/// Now, fourteen days ahead, ninety days back.
+/// The current time, 14 days later, and 90 days earlier.
 fn moments(app: &AppState) -> (Timestamp, Timestamp, Timestamp) {
     let now = app.context.clock.now();
     (now, now.plus(14 * DAY), now.minus(90 * DAY))
@@ -73,7 +75,7 @@ struct TokensPage {
     query: String,
 }
 
-async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_read(&caller.subject, Settings)?;
     let (search, kind) = (query.text("q"), query.text("kind"));
     let state = query.text("state").parse().unwrap_or(store::State::Live);

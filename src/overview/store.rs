@@ -1,4 +1,7 @@
-//! The SQL of the overview.
+//! SQL for the overview and the list of all tokens. Access tokens and service secrets are left out.
+//!
+//! Counts stop at [`MOST`], and a page of the list scans a limited number of rows ([`ScanLimit`]), so both
+//! stay fast in organizations with many tokens.
 
 use crate::access::TokenKind;
 use crate::platform::db::Statement;
@@ -8,36 +11,36 @@ use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, s
 use crate::platform::{Db, Result, Timestamp, sql};
 
 string_enum! {
-    /// What stands out about a living token.
+    /// A state of valid tokens that the list can be filtered by.
     State {
-        /// It works.
+        /// Every valid token.
         Live = "live",
-        /// It ends within fourteen days.
+        /// The token expires within 14 days.
         Expiring = "expiring",
-        /// It was not used for ninety days.
+        /// The token has not been used for 90 days.
         Unused = "unused",
-        /// It never ends.
+        /// The token does not expire.
         Endless = "endless",
     }
 }
 
-/// How many tokens of each state the organization has, each up to [`MOST`].
+/// Number of valid tokens in each state. Each count stops at [`MOST`].
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Counts {
-    /// That work.
+    /// All valid tokens.
     pub live: i64,
-    /// That end within fourteen days.
+    /// Tokens that expire within 14 days.
     pub expiring: i64,
-    /// That were not used for ninety days.
+    /// Tokens that have not been used for 90 days.
     pub unused: i64,
-    /// That never end.
+    /// Tokens that do not expire.
     pub endless: i64,
 }
 
-/// Counts them. `soon`: fourteen days ahead; `long_ago`: ninety days back.
+/// Counts the tokens of each state. `soon` is 14 days after `now`, and `long_ago` is 90 days before it.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn counts(
     db: &Db,
     organization: OrganizationId,
@@ -60,43 +63,43 @@ pub async fn counts(
         .bind(MOST + 1)
         .one(db)
         .await?;
-    // Those that end, and those that do not.
+    // The statement counts tokens with and without an expiry separately.
     Ok(Counts { live: counts.live + counts.endless, ..counts })
 }
 
-/// A living token of any kind, as the one list shows it.
+/// A valid token of any kind, as the list of all tokens shows it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Row {
-    /// Its id.
+    /// Unique id.
     pub id: TokenId,
-    /// Its kind.
+    /// Kind of the token.
     pub kind: TokenKind,
-    /// Its name.
+    /// Display name.
     pub name: String,
-    /// Prefix and last four.
+    /// Prefix and last four characters of the value.
     pub hint: Option<String>,
-    /// Whose it is.
+    /// Name of the service account or team that the token acts as. `None` for other kinds.
     pub holder: Option<String>,
-    /// The account that it is a key of.
+    /// The service account that the token is a key of.
     pub service_account_id: Option<ServiceAccountId>,
-    /// The slug of the team that it acts as.
+    /// Slug of the team that the token acts as.
     pub team: Option<String>,
-    /// The service that it is a secret of.
+    /// The service that the token is a secret of.
     pub service_id: Option<ServiceId>,
-    /// Who made it.
+    /// Name of the creator.
     pub created_by_name: String,
-    /// When it ends.
+    /// Expiry of the token. `None` means that it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used.
+    /// Last use, accurate to a minute; `None` if it was never used.
     pub last_used_at: Option<Timestamp>,
-    /// From where.
+    /// IP address of the last use.
     pub last_used_address: Option<String>,
-    /// When it was last used, or made where it never was.
+    /// Time of the last use or, if the token was never used, of its creation.
     pub used_at: Timestamp,
 }
 
 impl Row {
-    /// What a page of this state is sorted by.
+    /// The sort key of a list of this state, for the cursor.
     #[must_use]
     pub fn key(&self, state: State) -> String {
         match state {
@@ -106,7 +109,7 @@ impl Row {
         }
     }
 
-    /// Where it is managed, after the organization's address.
+    /// Path of the page on which the token is managed, below the path of the organization.
     #[must_use]
     pub fn place(&self) -> String {
         match (&self.service_account_id, &self.team, self.kind) {
@@ -118,7 +121,7 @@ impl Row {
     }
 }
 
-/// The text of a statement about living tokens.
+/// Text of a statement about tokens that are not revoked.
 macro_rules! tokens_living {
     ($what:literal, $from:literal, $organization:literal, $rest:literal) => {
         concat!(
@@ -134,8 +137,8 @@ macro_rules! tokens_living {
     };
 }
 
-/// The text of a list of them: placeholders of the organization and of what is
-/// looked for, and the rest.
+/// Text of the list's SELECT. `$organization` and `$search` are placeholders; `$rest` is the rest of the
+/// condition.
 macro_rules! tokens_listed {
     ($organization:literal, $search:literal, $rest:literal) => {
         concat!(
@@ -161,12 +164,11 @@ macro_rules! tokens_listed {
     };
 }
 
-/// A page of the living tokens of the organization, and what was looked through
-/// for them: all and those that never end by age, the newest first; the others
-/// by what stands out about them, the nearest end and the longest silence first.
-///
+/// A page of the valid tokens of the organization, and the range that was scanned for it. `Live` and
+/// `Endless` are sorted by age, newest first; `Expiring` by the nearest expiry; `Unused` by the oldest last
+/// use.
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -178,7 +180,8 @@ pub async fn list(
     let timed = matches!(state, State::Expiring | State::Unused);
     let ids = TokenId::all();
     let mut window = if timed { ScanLimit::timed(page, ids) } else { ScanLimit::newest(page, ids) };
-    // The newest of all are living ones; the others may lie behind many that ended.
+    // Without filters, the newest tokens are mostly valid, so no scan limit is needed. Other lists may have
+    // to skip many expired tokens.
     if timed || !(search.is_empty() && kind.is_empty()) {
         let stop = stop(db, organization, (kind, state), (now, soon, long_ago), page, &window).await?;
         window = window.up_to(stop);
@@ -202,7 +205,7 @@ pub async fn list(
             "t.id"
         ))
         .bind(now),
-        // Kinds of few tokens are found without reading through those of many.
+        // Kinds with few tokens are found through an index of the kind.
         State::Live => by_id(newest!(
             page,
             tokens_listed!(
@@ -257,7 +260,7 @@ struct Place {
     id: TokenId,
 }
 
-/// Where looking through the list of a state stops.
+/// The row at which the scan of a list ends for one page.
 async fn stop(
     db: &Db,
     organization: OrganizationId,
@@ -279,7 +282,7 @@ async fn stop(
             "t.id DESC",
             "t.id"
         )),
-        // By an index that holds the revoked ones too, so they count.
+        // This index also contains revoked tokens, so they count towards the scan limit.
         State::Live => by_id(stop!(
             page,
             "SELECT CAST(0 AS BIGINT) AS moment, t.id FROM tokens t WHERE t.organization_id = $3 \

@@ -1,5 +1,8 @@
-//! What can be done with those who belong to the organization: their role,
-//! their going.
+//! Operations on the members of an organization: listing them, changing their role, removing them. Called by
+//! `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. The organization always keeps an owner.
 
 use serde_json::json;
 
@@ -16,19 +19,19 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams::model::{MembersOf, role};
 use crate::teams::store as teams;
 
-/// A member, with the teams that the caller may know of.
+/// A member, with the teams that the caller is allowed to know.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// Who.
+    /// The member's row.
     pub member: Member,
-    /// Their teams.
+    /// The member's teams, without those that the caller is not allowed to know.
     pub teams: Vec<TeamMembership>,
 }
 
-/// The people of the organization.
+/// A page of the organization's members, filtered by a search text and a role (each can be empty).
 ///
 /// # Errors
-/// [`Error::Forbidden`] for a machine without `members:read`.
+/// [`Error::Forbidden`] for a machine principal without `members:read`.
 pub async fn list_members(
     context: &Context,
     caller: &Caller,
@@ -40,7 +43,7 @@ pub async fn list_members(
     Ok(page.into_page(rows, |member| Cursor { key: member.username.clone(), id: member.id.to_string() }))
 }
 
-/// The members of a page, with the teams that the caller may know of.
+/// As [`list_members`], with the teams of each member. The second value is the cursor of the next page.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `members:read`.
@@ -61,10 +64,10 @@ pub async fn list(
     Ok((profiles.collect(), slice.next))
 }
 
-/// One member.
+/// Returns one member, by username or id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Forbidden`] without `members:read`.
+/// [`Error::NotFound`] for a person who is not a member; [`Error::Forbidden`] without `members:read`.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Profile> {
     authorize_read(&caller.subject, People)?;
     let member = store::find(&context.db, caller.organization.id, named).await?;
@@ -73,11 +76,11 @@ pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Prof
     Ok(Profile { member, teams })
 }
 
-/// Changes a member's role; with `seen`, only over that role.
+/// Changes a member's role. If `seen` is given, the member must still have that role.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`];
-/// [`Error::Stale`] when the role is another meanwhile.
+/// [`Error::Forbidden`] if the role would give more access than the caller holds; [`Error::Invalid`] for an
+/// unknown role; [`Error::Stale`] if somebody else changed the role in the meantime.
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -105,31 +108,33 @@ pub async fn edit(
     get(context, &caller, named).await
 }
 
-/// What a member leaves behind: what they made lives on, for others to look after.
+/// The service accounts and tokens that a member created and that stay when the member is removed. They need
+/// somebody else who is responsible.
 ///
 /// # Errors
-/// As [`get`].
+/// The same as for [`get`].
 pub async fn orphaned_by(context: &Context, caller: &Caller, profile: &Profile) -> Result<Vec<Orphaned>> {
     authorize_read(&caller.subject, People)?;
     let now = context.clock.now();
     store::orphaned_by(&context.db, caller.organization.id, profile.member.id, now).await
 }
 
-/// Removes a member from the organization. Their personal tokens lose it at
-/// once; what they made stays, in the hands of `heir` where one is named.
-/// It takes `members:write`; for an owner, an owner.
+/// Removes a member from the organization and revokes their open invitations. Their personal tokens lose
+/// access to the organization at once. Service accounts and tokens that they created stay; if `heir` is
+/// given, they are recorded as created by the heir. Requires `members:write` and, to remove an owner, an
+/// owner.
 ///
 /// # Errors
-/// [`Error::Conflict`] for the last owner; [`Error::Invalid`] for an heir who
-/// does not belong to the organization.
+/// [`Error::Conflict`] for the last owner; [`Error::Invalid`] for an heir who is not another member of the
+/// organization.
 pub async fn remove(context: &Context, caller: &Caller, named: &str, heir: Option<&str>) -> Result<Member> {
     let organization = caller.organization.id;
-    // Of two owners who remove each other at once, the second finds the first gone.
+    // If two owners remove each other at the same time, the second request sees the first removal.
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, People)?;
     let member = store::find(change.tx(), organization, named).await?;
     if member.is_owner {
-        // Who leaves the organization leaves the owners team, too.
+        // Removing an owner from the organization also removes them from the `owners` team.
         let owners = teams::find(change.tx(), organization, "owners").await?;
         authorize_write(&caller.subject, MembersOf(owners))?;
     }

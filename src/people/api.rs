@@ -1,4 +1,7 @@
-//! People and invitations for programs.
+//! API of members and invitations.
+//!
+//! The handlers call the same functions in `actions` and `invitations` as the pages. The descriptions and
+//! types here also produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -28,7 +31,7 @@ const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "role", about: "A permission set's slug.", words: &[] },
 ];
 
-/// People and invitations.
+/// The API operations for members and invitations.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/people", "/organizations/{org}/people/{username}");
     let invitations = "/organizations/{org}/invitations";
@@ -99,11 +102,11 @@ struct Person {
     username: String,
     email: String,
     name: String,
-    /// A permission set's slug.
+    /// Slug of the permission set that the member holds for all projects.
     role: String,
-    /// The teams that the caller may know of.
+    /// The member's teams, without those that the caller is not allowed to know.
     teams: Vec<crate::directory::model::TeamMembership>,
-    /// Whether they are in the owners team.
+    /// Whether the member is in the `owners` team.
     owner: bool,
 }
 
@@ -128,7 +131,11 @@ fn answer(profile: Profile) -> Response {
     tagged(person.role.clone(), person)
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
     let page = PageRequest::for_api(&query)?;
     let (profiles, next) = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
@@ -147,7 +154,7 @@ async fn show(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Editing {
-    /// A permission set's slug.
+    /// Slug of the new role. Left out, the role stays the same.
     role: Option<String>,
 }
 
@@ -179,7 +186,7 @@ struct Invited {
     id: InvitationId,
     email: Option<String>,
     role: String,
-    /// The teams that it puts somebody into, as far as the caller may know.
+    /// The teams that the person will join, without those that the caller is not allowed to know.
     teams: Vec<crate::directory::model::TeamMembership>,
     created_by: String,
     created_by_id: String,
@@ -200,12 +207,12 @@ impl From<Invitation> for Invited {
     }
 }
 
-/// An invitation that was just made.
+/// A new invitation with its link.
 #[derive(Debug, Serialize, JsonSchema)]
 struct InvitedWithLink {
     #[serde(flatten)]
     invitation: Invited,
-    /// Where it is accepted; null where the same request was carried out before.
+    /// URL at which the invitation can be accepted. `null` if the request repeats an earlier one.
     link: Option<RevealedSecret>,
 }
 
@@ -219,15 +226,15 @@ async fn open(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Resu
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Inviting {
-    /// For whom; whoever has the link where it is left out.
+    /// Email of the invited person. Left out, anybody with the link can accept the invitation.
     #[serde(default)]
     email: String,
-    /// The role that it gives: a permission set's slug, `member` unless said.
+    /// Slug of the permission set that the person will hold as their role; `member` by default.
     role: Option<String>,
-    /// The teams that it puts them into.
+    /// The teams that the person will join.
     #[serde(default)]
     teams: Vec<TeamPlace>,
-    /// When it ends.
+    /// Time after which the invitation cannot be accepted. Left out, it is seven days from now.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,

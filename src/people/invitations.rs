@@ -1,4 +1,8 @@
-//! What can be done with people: list, invite, accept.
+//! Operations on invitations: list, create, edit, revoke and accept. Called by `pages`, `api` and the public
+//! page of an invitation link.
+//!
+//! An invitation gives at most what its inviter holds. The check runs when it is created or edited, when its
+//! link is opened and when it is accepted.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -24,13 +28,13 @@ use crate::teams;
 use crate::teams::model::MembersOf;
 use crate::tokens::store as tokens;
 
-/// Whoever accepts an invitation proves it by its code.
+/// Write proof for accepting an invitation. The person proves that they are invited by presenting its code.
 const INVITATION: System = System::new(SystemReason::Invitation);
 
-/// The invitations that can still be accepted; none for who may not see them.
+/// The open invitations of the organization. Empty if the caller is not allowed to see them.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn invitations(context: &Context, caller: &Caller) -> Result<Vec<Invitation>> {
     if authorize_read(&caller.subject, Invitations).is_err() {
         return Ok(Vec::new());
@@ -42,18 +46,18 @@ pub async fn invitations(context: &Context, caller: &Caller) -> Result<Vec<Invit
     Ok(all)
 }
 
-/// One invitation that can still be accepted.
+/// Returns one open invitation.
 ///
 /// # Errors
-/// [`Error::NotFound`] for one that is over; [`Error::Forbidden`] without `invitations:read`.
+/// [`Error::NotFound`] if it does not exist or is not open any more; [`Error::Forbidden`] without
+/// `invitations:read`.
 pub async fn invitation(context: &Context, caller: &Caller, id: &str) -> Result<Invitation> {
     authorize_read(&caller.subject, Invitations)?;
     let all = invitations(context, caller).await?;
     all.into_iter().find(|invitation| invitation.id.to_string() == id).ok_or(Error::NotFound)
 }
 
-/// The teams that an invitation names: those that the caller sees, and may put
-/// people into.
+/// Looks up the teams of an invitation. The caller must be allowed to see them and to manage their members.
 async fn named_teams(
     change: &mut Change<'_>,
     caller: &Caller,
@@ -74,11 +78,10 @@ async fn named_teams(
     Ok(teams)
 }
 
-/// Changes what an open invitation gives. Whoever changes it answers for it
-/// from then on.
+/// Edits an open invitation. The caller becomes its inviter.
 ///
 /// # Errors
-/// [`Error::NotFound`] for one that is over; as [`invite`].
+/// [`Error::NotFound`] if the invitation is not open any more; otherwise as [`invite`].
 pub async fn edit_invitation(
     context: &Context,
     caller: &Caller,
@@ -108,20 +111,20 @@ fn hash(code: &str) -> Vec<u8> {
     Sha256::digest(code.as_bytes()).to_vec()
 }
 
-/// An invitation that was just made, and its code, this once.
+/// A new invitation with its code.
 #[derive(Debug)]
 pub struct Invited {
-    /// The invitation.
+    /// The invitation, without its code.
     pub invitation: Invitation,
-    /// Its code, which is stored as a hash only; none where the same request was
-    /// carried out before.
+    /// The code, which is shown once and stored as a hash only. `None` if the request repeats an earlier one.
     pub code: Option<Secret>,
 }
 
-/// Makes an invitation.
+/// Creates an invitation.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
+/// [`Error::Forbidden`] if the invitation would give more access than the caller holds; [`Error::Invalid`]
+/// for invalid fields.
 pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Invited> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, Invitations)?;
@@ -153,16 +156,16 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
     Ok(Invited { invitation, code: Some(code) })
 }
 
-/// Whether the caller may know that somebody is in this team.
+/// Whether the caller is allowed to know about this team membership.
 #[must_use]
 pub fn knows(caller: &Caller, team: &crate::directory::model::TeamMembership) -> bool {
     knows_team(&caller.subject, team.id, team.secret)
 }
 
-/// Takes an invitation back.
+/// Revokes an open invitation.
 ///
 /// # Errors
-/// [`Error::NotFound`] for one that is over.
+/// [`Error::NotFound`] if the invitation is not open any more.
 pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<()> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, Invitations)?;
@@ -173,12 +176,13 @@ pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<()> 
     change.commit(Event::new(Action::InvitationRevoked, "invitation", id, id)).await
 }
 
-/// What the holder of a code is offered.
+/// Returns the invitation for a code, for the page of its link.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a code that is none, or over.
+/// [`Error::NotFound`] if the code is unknown, the invitation is not open any more, or its inviter no longer
+/// holds what it gives.
 pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<InvitationDetails> {
-    // A code that is none costs no transaction.
+    // The code is looked up without a transaction first, so that wrong codes are cheap.
     let found = store::offer(&context.db, hash(code), context.clock.now()).await?;
     found.ok_or(Error::NotFound)?;
     let mut change = Change::begin(context, actor, None).await?;
@@ -187,8 +191,8 @@ pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<Invit
     Ok(offer)
 }
 
-/// An offer with its teams, inside a change that is made in the name of whoever
-/// made it: an invitation ends when they leave, or no longer hold what it gives.
+/// Loads an invitation and its teams inside a change that counts as made by the inviter. The invitation is
+/// invalid if the inviter has left or no longer holds what it gives.
 async fn backed_offer(
     change: &mut Change<'_>,
     code: &str,
@@ -207,8 +211,8 @@ async fn backed_offer(
     Ok((offer, teams))
 }
 
-/// To whoever holds its link, an invitation that gives what its maker no longer
-/// holds is over.
+/// Reports an invitation whose inviter lacks the access as not found, because the invited person must not
+/// learn the reason.
 fn ended(error: Error) -> Error {
     match error {
         Error::Forbidden(_) | Error::Unauthenticated { .. } => Error::NotFound,
@@ -216,20 +220,21 @@ fn ended(error: Error) -> Error {
     }
 }
 
-/// Who accepts.
+/// The person who accepts an invitation.
 #[derive(Debug)]
 pub enum Invitee {
-    /// Somebody with an account: their id and address.
+    /// A person with an account: id and email.
     Known(PersonId, String),
-    /// Somebody without one.
+    /// A person without an account, with the fields of the new account.
     New(NewPerson),
 }
 
-/// Accepts an invitation: the person, the membership, the team, at once.
+/// Accepts an invitation: creates the person if necessary, the membership and the team memberships in one
+/// transaction.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a code that is over; [`Error::Invalid`] for a new
-/// person's mistakes; [`Error::Forbidden`] when it is for another address.
+/// [`Error::NotFound`] if the invitation is not open any more; [`Error::Invalid`] for invalid fields of a new
+/// person; [`Error::Forbidden`] if it is for another email.
 pub async fn accept(
     app: &AppState,
     actor: &Actor,
@@ -243,7 +248,7 @@ pub async fn accept(
             let checked = person.check(&mut mistakes);
             mistakes.none()?;
             let checked = checked.ok_or_else(|| Error::internal("checked without a mistake, yet nothing"))?;
-            // The code is looked at first, so that a wrong one costs no hashing.
+            // The code is checked first, so that a wrong code does not cause password hashing.
             offer(&app.context, actor, code).await?;
             Some((checked, app.authenticator.passwords.hash(person.password.clone()).await?))
         }

@@ -1,4 +1,8 @@
-//! The people of an organization, and how they come to it: invitations.
+//! The people of an organization: members, their roles, and invitations.
+//!
+//! A person's account belongs to the installation and is managed in `account`; this section manages the
+//! membership in one organization. An invitation gives access when it is accepted, and only what its inviter
+//! holds at that moment.
 
 pub mod actions;
 pub mod api;

@@ -1,4 +1,7 @@
-//! Members and invitations.
+//! Types of members and invitations, with the checks of an invitation's fields. No I/O.
+//!
+//! An invitation can be accepted for at most 90 days and names at most 50 teams. Its code is not part of
+//! these types.
 
 use serde::Deserialize;
 
@@ -11,67 +14,67 @@ use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::teams::model::role;
 use crate::tokens::model::Lifetime;
 
-/// A member of the organization, as listed.
+/// A member of the organization, as lists show it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Member {
-    /// Their id.
+    /// Unique id of the person.
     pub id: PersonId,
-    /// Their username.
+    /// Username, unique in the installation.
     pub username: String,
-    /// Their address.
+    /// Email address.
     pub email: String,
-    /// Their name.
+    /// Display name.
     pub name: String,
-    /// Their role in the organization.
+    /// Slug of the permission set that the member holds for all projects.
     pub role: String,
-    /// Whether they are an owner.
+    /// Whether the member is in the `owners` team.
     pub is_owner: bool,
-    /// When they joined.
+    /// Time at which the person joined the organization.
     pub created_at: Timestamp,
 }
 
-/// An invitation, as listed: never its link.
+/// An open invitation, as lists show it. Its code is stored as a hash only and is not part of it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Invitation {
-    /// Its id.
+    /// Unique id of the invitation.
     pub id: InvitationId,
-    /// For whom, where it was said.
+    /// Email of the invited person. `None` if anybody with the link can accept it.
     pub email: Option<String>,
-    /// The role that it gives.
+    /// Slug of the role that the person will have.
     pub role: String,
-    /// Who made it.
+    /// Name of the inviter, which is whoever created or last edited the invitation.
     pub created_by_name: String,
-    /// The id of who made it.
+    /// Id of the inviter.
     pub created_by: String,
-    /// When it ends.
+    /// Time after which the invitation cannot be accepted.
     pub expires_at: Timestamp,
-    /// The teams that it puts somebody into, as far as the caller may know.
+    /// The teams that the person will join, without those that the caller is not allowed to know.
     #[sqlx(skip)]
     pub teams: Vec<crate::directory::model::TeamMembership>,
 }
 
-/// An invitation that somebody holds the link of.
+/// An open invitation, as the page of its link shows it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct InvitationDetails {
-    /// Its id.
+    /// Unique id of the invitation.
     pub id: InvitationId,
-    /// To which organization.
+    /// Id of the organization that the person will join.
     pub organization_id: OrganizationId,
-    /// Its slug.
+    /// Slug of the organization.
     pub organization_slug: String,
-    /// Its name.
+    /// Display name of the organization.
     pub organization_name: String,
-    /// For whom, where it was said.
+    /// Email of the invited person. `None` if anybody with the link can accept it.
     pub email: Option<String>,
-    /// The role that it gives.
+    /// Slug of the role that the person will have.
     pub role: String,
-    /// When it ends.
+    /// Time after which the invitation cannot be accepted.
     pub expires_at: Timestamp,
-    /// The id of who made it.
+    /// Id of the inviter, whose access limits the invitation.
     pub created_by: String,
 }
 
-/// The invitations of the organization: listing and making them.
+/// Guard for listing, creating and changing the invitations of the organization.
 #[derive(Clone, Copy, Debug)]
 pub struct Invitations;
 
@@ -82,7 +85,7 @@ impl Guarded for Invitations {
     }
 }
 
-/// The people of the organization.
+/// Guard for the members of the organization.
 #[derive(Clone, Copy, Debug)]
 pub struct People;
 
@@ -93,47 +96,47 @@ impl Guarded for People {
     }
 }
 
-/// A team that an invitation puts somebody into.
+/// A team that an invited person will join.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamPlace {
-    /// The team's slug.
+    /// Slug of the team.
     #[serde(default)]
     #[schemars(!default, length(min = 1))]
     pub slug: String,
-    /// What they are there; `member` when empty.
+    /// Team role there; `member` if empty.
     #[serde(default)]
     #[schemars(with = "TeamRole")]
     pub role: String,
 }
 
-/// An invitation to be made, as typed or sent.
+/// An invitation that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default)]
 pub struct NewInvitation {
-    /// For whom; may be empty.
+    /// Email of the invited person. If empty, anybody with the link can accept the invitation.
     pub email: String,
-    /// The role that it gives.
+    /// Slug of the role that the person will have.
     pub role: String,
-    /// The teams that it puts them into.
+    /// The teams that the person will join, at most 50.
     pub teams: Vec<TeamPlace>,
-    /// How long it can be accepted; seven days unless said.
+    /// How long the invitation can be accepted: seven days by default, at most 90.
     pub lifetime: Lifetime,
 }
 
-/// What an edit of an open invitation changes; what is missing stays.
+/// Fields of an edit of an open invitation. `None` keeps the current value.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvitationEdit {
-    /// The role that it gives: a permission set's slug.
+    /// Slug of the permission set that the person will hold as their role.
     pub role: Option<String>,
-    /// The teams that it puts somebody into.
+    /// All teams that the person will join; they replace the current ones.
     pub teams: Option<Vec<TeamPlace>>,
-    /// When it ends.
+    /// Time after which the invitation cannot be accepted; at most 90 days from now.
     pub expires_at: Option<Timestamp>,
 }
 
 impl InvitationEdit {
-    /// Over what the invitation has.
+    /// The complete fields after the edit. Fields that the edit leaves out are taken from the invitation.
     #[must_use]
     pub fn over(&self, was: &Invitation) -> NewInvitation {
         let place = |place: &crate::directory::model::TeamMembership| TeamPlace {
@@ -149,39 +152,39 @@ impl InvitationEdit {
     }
 }
 
-/// The fields of an invitation, checked.
+/// The checked fields of an invitation.
 #[derive(Clone, Debug)]
 pub struct CheckedInvitation {
-    /// For whom.
+    /// Email of the invited person. `None` if anybody with the link can accept the invitation.
     pub email: Option<String>,
-    /// The role that it gives.
+    /// Slug of an existing permission set.
     pub role: String,
-    /// The teams and what they are there.
+    /// Slugs of the teams, not yet looked up, and the team roles. Each team occurs once.
     pub teams: Vec<(String, TeamRole)>,
-    /// When it ends.
+    /// Time after which the invitation cannot be accepted.
     pub expires_at: Timestamp,
 }
 
-/// How long an invitation can be accepted unless said, and at most.
+/// Default and maximum time for accepting an invitation, in days.
 const DAYS: (u32, u32) = (7, 90);
 
 impl NewInvitation {
-    /// Whether a team is chosen.
+    /// Whether the team with this slug is selected.
     #[must_use]
     pub fn has(&self, slug: &str) -> bool {
         self.teams.iter().any(|team| team.slug == slug)
     }
 
-    /// Whether a team is chosen, as its admin.
+    /// Whether the team with this slug is selected with the team role `admin`.
     #[must_use]
     pub fn has_admin(&self, slug: &str) -> bool {
         self.teams.iter().any(|team| team.slug == slug && team.role == "admin")
     }
 
-    /// Checks every field.
+    /// Checks every field. Whether the teams exist is checked by the action.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, sets: &Sets, now: Timestamp) -> Result<CheckedInvitation> {
         let mut mistakes = ValidationErrors::default();
         let address = match self.email.trim() {
@@ -225,7 +228,7 @@ impl NewInvitation {
 }
 
 impl InvitationDetails {
-    /// Whether it is for this address: any, where none was said.
+    /// Whether somebody with this email can accept the invitation. Emails are compared with case folding.
     #[must_use]
     pub fn is_for(&self, email: &str) -> bool {
         self.email.as_deref().is_none_or(|named| casefold(named) == casefold(email))

@@ -1,4 +1,6 @@
-//! People for people.
+//! Console pages of members and invitations: the list, the form of an invitation, and the page of one member.
+//!
+//! The handlers parse the request, call `actions` or `invitations` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -40,7 +42,7 @@ use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "People";
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/{org}/settings/people", get(list).post(invite))
@@ -100,7 +102,7 @@ struct AcceptPage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let (search, role) = (query.text("q"), query.text("role"));
     let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
@@ -129,7 +131,7 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_write(&caller.subject, Invitations)?;
     let teams = query.filled("team").map(|slug| TeamPlace { slug, role: "member".to_owned() });
     let form = NewInvitation {
@@ -181,7 +183,7 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     };
     match invitations::invite(&app.context, &caller, &input).await {
         Ok(made) => {
-            // The link is in this answer and nowhere else.
+            // The link is shown in this response only, because the code is stored as a hash.
             let link = format!(
                 "{}/invitations/{}",
                 app.context.config.public_url,

@@ -1,4 +1,7 @@
-//! The SQL of members and invitations.
+//! SQL for members and invitations.
+//!
+//! Statements that write take a permit, or the system proof of an accepted invitation, and are called by
+//! `actions` and `invitations` only.
 
 use std::collections::HashMap;
 
@@ -15,7 +18,7 @@ use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
-/// The text of the list: the members that `$from` tells, as the rest has them.
+/// Text of a SELECT of [`Member`]s from `$from`; `$rest` is the rest of the WHERE condition.
 macro_rules! members_where {
     ($from:literal, $rest:literal) => {
         concat!(
@@ -29,10 +32,10 @@ macro_rules! members_where {
     };
 }
 
-/// A page of members, by username.
+/// A page of members, sorted by username and filtered by a search text and a role (each can be empty).
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn members(
     db: &Db,
     organization: OrganizationId,
@@ -82,10 +85,10 @@ pub async fn members(
     Ok(statement.all(db).await?)
 }
 
-/// The invitations that can still be accepted, newest first.
+/// The open invitations (not accepted, revoked or expired), newest first, at most 1,000.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn invitations(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -129,7 +132,7 @@ struct InvitedPlace {
     place: TeamMembership,
 }
 
-/// Whether an address belongs to a member of the organization.
+/// Whether an email belongs to a member of the organization.
 pub(super) async fn is_member(tx: &mut Tx, organization: OrganizationId, email: &str) -> Result<bool> {
     let row: Option<(PersonId,)> = sql("SELECT p.id FROM people p JOIN memberships m ON m.person_id = p.id \
          WHERE p.email_folded = $1 AND m.organization_id = $2")
@@ -140,8 +143,8 @@ pub(super) async fn is_member(tx: &mut Tx, organization: OrganizationId, email: 
     Ok(row.is_some())
 }
 
-/// Writes what an open invitation gives; whoever does answers for it from now
-/// on. False if it is over.
+/// Writes the fields of an open invitation. The actor becomes its inviter. Returns false if it has been
+/// accepted or revoked.
 pub(super) async fn update_invitation(
     change: &mut Change<'_>,
     permit: &Permit<Invitations>,
@@ -229,7 +232,7 @@ pub(super) async fn revoke(
     Ok(rows == 1)
 }
 
-/// What the holder of a link is offered, while it can be accepted.
+/// Finds an open invitation by the hash of its code.
 pub(super) async fn offer(
     source: impl Into<Source<'_>>,
     code_hash: Vec<u8>,
@@ -246,7 +249,7 @@ pub(super) async fn offer(
     .await?)
 }
 
-/// Marks an invitation as accepted; false if another was faster.
+/// Marks an invitation as accepted. Returns false if it has been accepted or revoked in the meantime.
 pub(super) async fn accept(tx: &mut Tx, proof: System, id: InvitationId, now: Timestamp) -> Result<bool> {
     let rows = sql("UPDATE invitations SET accepted_at = $1 WHERE id = $2 AND accepted_at IS NULL AND revoked_at IS NULL")
         .bind(now)
@@ -260,10 +263,10 @@ pub(super) async fn teams_of(tx: &mut Tx, id: InvitationId) -> Result<Vec<(TeamI
     Ok(sql("SELECT team_id, role FROM invitation_teams WHERE invitation_id = $1").bind(id).all(tx).await?)
 }
 
-/// One member, by username, address or id.
+/// Finds a member by username or id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -281,10 +284,10 @@ pub async fn find(
     found.ok_or(Error::NotFound)
 }
 
-/// The teams of a person in the organization, by slug.
+/// The teams of a person in the organization, sorted by slug.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn places(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -305,10 +308,10 @@ struct PlaceRow {
     place: TeamMembership,
 }
 
-/// The teams of several people in the organization, each by slug.
+/// The teams of several people in the organization, each list sorted by slug.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn places_of(
     db: &Db,
     organization: OrganizationId,
@@ -341,8 +344,8 @@ pub(super) async fn set_role(
     Ok(())
 }
 
-/// Takes a person out of the organization: teams, grants that name them,
-/// membership, and the invitations that they made.
+/// Removes a person from the organization: from its teams and memberships, with the grants that name them.
+/// Revokes the open invitations that they made.
 pub(super) async fn remove(
     tx: &mut Tx,
     permit: &Permit<People>,
@@ -375,7 +378,7 @@ pub(super) async fn remove(
     search::erase(tx, permit, organization, Members::LIST, &person).await
 }
 
-/// How many owners the organization has.
+/// Number of owners of the organization.
 pub(super) async fn owners(tx: &mut Tx, organization: OrganizationId) -> Result<i64> {
     let (count,): (i64,) = sql("SELECT COUNT(*) FROM team_members m JOIN teams t ON t.id = m.team_id \
          WHERE t.organization_id = $1 AND t.is_owners")
@@ -385,21 +388,22 @@ pub(super) async fn owners(tx: &mut Tx, organization: OrganizationId) -> Result<
     Ok(count)
 }
 
-/// Something that a person made and that lives on without them.
+/// A service account or token that outlives the membership of its creator.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Orphaned {
-    /// Its id.
+    /// Unique id of the object.
     pub id: String,
     /// `service_account` or a kind of token.
     pub kind: String,
-    /// Its name.
+    /// Display name of the object.
     pub name: String,
 }
 
-/// The living service accounts and tokens that a person made, at most 100.
+/// The existing service accounts and valid tokens that a person created in the organization, at most 100.
+/// Keys, service secrets and access tokens are left out.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn orphaned_by(
     db: &Db,
     organization: OrganizationId,
@@ -417,7 +421,8 @@ pub async fn orphaned_by(
     .await?)
 }
 
-/// Hands what a person made over to another: from now on it is theirs.
+/// Records another person as the creator of everything that a person created in the organization. Returns the
+/// number of objects.
 pub(super) async fn transfer_responsibility(
     tx: &mut Tx,
     permit: &Permit<People>,

@@ -1,4 +1,8 @@
-//! What can be done with permission sets: permission, rules, store, audit, at once.
+//! Operations on permission sets, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. Adding permissions to a set gives them to everybody who holds it, so the caller must
+//! hold them.
 
 use serde_json::json;
 
@@ -12,20 +16,20 @@ use crate::platform::Context;
 use crate::platform::id::PermissionSetId;
 use crate::platform::{Error, Result, ValidationErrors};
 
-/// All sets of the organization, the built-in ones first. Everyone who belongs
-/// to it may see them: they are what roles are called.
+/// Lists all permission sets, the built-in ones first. Every member can see them, because roles refer to
+/// them.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<SetView>> {
     let own = store::all(&context.db, caller.organization.id).await?;
     Ok(built_in_sets().iter().map(SetView::from).chain(own.iter().map(SetView::from)).collect())
 }
 
-/// One set, by slug or id.
+/// Returns one permission set by slug or id, its row if it is not built in, and who holds it.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`Error::NotFound`] if there is none.
 pub async fn get(
     context: &Context,
     caller: &Caller,
@@ -42,11 +46,11 @@ pub async fn get(
     Ok((view, own, holders))
 }
 
-/// Makes a set.
+/// Creates a permission set.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it holds more than the caller; [`Error::Invalid`];
-/// [`Error::Conflict`] for a taken slug.
+/// [`Error::Forbidden`] if the set has permissions that the caller does not hold; [`Error::Invalid`];
+/// [`Error::Conflict`] for a slug that is taken.
 pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Result<SetView> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, PermissionSets)?;
@@ -63,7 +67,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewSet) -> Resul
     Ok(made)
 }
 
-/// Refuses a change of a built-in set.
+/// Returns [`Error::Conflict`] for a built-in set, which cannot be changed.
 fn own(named: &str) -> Result<()> {
     match built_in(named) {
         Some(set) => Err(Error::conflict(format!(
@@ -74,11 +78,11 @@ fn own(named: &str) -> Result<()> {
     }
 }
 
-/// Edits a set of the organization's own. With `version`, only over that version.
+/// Edits a permission set of the organization. If `version` is given, the set must still have it.
 ///
 /// # Errors
-/// [`Error::Conflict`] for a built-in one, or when somebody else edited it
-/// meanwhile; as [`create`].
+/// [`Error::Conflict`] for a built-in set; [`Error::Stale`] if somebody else edited the set in the meantime;
+/// otherwise as [`create`].
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -104,10 +108,10 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Deletes a set that nobody holds.
+/// Deletes a permission set that nobody holds.
 ///
 /// # Errors
-/// [`Error::Conflict`] for a built-in one, or one that is held, saying by whom.
+/// [`Error::Conflict`] for a built-in set, or for a set that is held; the message says by whom.
 pub async fn delete(context: &Context, caller: &Caller, named: &str) -> Result<SetView> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, PermissionSets)?;

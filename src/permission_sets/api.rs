@@ -1,4 +1,7 @@
-//! Permission sets for programs.
+//! API of permission sets.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -14,7 +17,7 @@ use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::{IfMatch, Json, tagged};
 use crate::state::AppState;
 
-/// Permission sets, built in and the organization's own.
+/// The API operations for permission sets.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/permission-sets", "/organizations/{org}/permission-sets/{set}");
     Api::of("Permission sets", "Named bundles of permissions: the role of an account, the set of a grant.")
@@ -58,7 +61,7 @@ async fn create(
     Ok((StatusCode::CREATED, Answer(actions::create(&app.context, &caller, &input).await?)).into_response())
 }
 
-/// A built-in set has one version for ever.
+/// The version for the entity tag. A built-in set never changes and always has version 0.
 fn version(own: Option<&OwnSet>) -> i64 {
     own.map_or(0, |own| own.version)
 }

@@ -1,4 +1,7 @@
-//! What a permission set of an organization is.
+//! Types of permission sets and their forms, with the checks of every field. No I/O.
+//!
+//! The slug and the name of a set must not be confusable with those of a built-in set or with the word
+//! “owner”.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,28 +14,28 @@ use crate::platform::web::nullable::{cleared, or_empty};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals;
 
-/// A set that the organization made.
+/// A permission set that the organization created.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct OwnSet {
-    /// Its id.
+    /// Unique id.
     pub id: PermissionSetId,
-    /// Its slug; never changes.
+    /// Slug, unique in the organization. It never changes.
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters; may be empty.
     pub description: String,
-    /// Where it holds.
+    /// Whether the set has organization permissions or only project permissions.
     pub level: Level,
-    /// What it holds, words with spaces between.
+    /// The permissions as stored text, separated by spaces.
     pub permissions: String,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     pub version: i64,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
 }
 
-/// The permission sets of the organization.
+/// Guard for the permission sets of the organization.
 #[derive(Clone, Copy, Debug)]
 pub struct PermissionSets;
 
@@ -43,22 +46,22 @@ impl Guarded for PermissionSets {
     }
 }
 
-/// A permission set as the API shows it.
+/// A permission set in API responses and audit events.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct SetView {
-    /// Its id; a built-in set's is its slug.
+    /// Unique id. For a built-in set, its slug.
     pub id: String,
-    /// Its slug.
+    /// Slug in paths and in the API; it never changes.
     pub slug: String,
-    /// Its name.
+    /// Display name.
     pub name: String,
-    /// What it is for.
+    /// Description; may be empty.
     pub description: String,
-    /// Where it holds.
+    /// `organization` sets can be granted for all projects only; `project` sets also for one project.
     pub level: Level,
-    /// What it holds; a write stands for its read too.
+    /// The permissions of the set. Write includes read.
     pub permissions: Permissions,
-    /// Whether it came with Tessera.
+    /// Whether the set is built in and cannot be changed.
     pub built_in: bool,
 }
 
@@ -90,71 +93,71 @@ impl From<&OwnSet> for SetView {
     }
 }
 
-/// A set to be made, as typed or sent.
+/// A permission set that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSet {
-    /// Its slug.
+    /// Slug, unique in the organization. It cannot be changed later.
     #[serde(default)]
     #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9]([-_]?[a-z0-9])*$"))]
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters.
     #[serde(default, deserialize_with = "or_empty")]
     #[schemars(with = "Option<String>", length(max = 500))]
     pub description: String,
-    /// `organization` or `project`.
+    /// `organization` or `project`. It cannot be changed later.
     #[serde(default)]
     #[schemars(!default, with = "Level")]
     pub level: String,
-    /// What it holds: `runs:write` includes reading.
+    /// The permissions of the set, at least one. `runs:write` includes `runs:read`.
     #[serde(default)]
     #[schemars(!default, with = "Vec<Permission>", length(min = 1))]
     pub permissions: Vec<String>,
 }
 
-/// What an edit changes; what is missing stays. Slug and level never change.
+/// Fields of an edit. `None` keeps the current value. The slug and the level never change.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// A new description.
+    /// New description; `None` keeps the current one.
     #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
-    /// New permissions.
+    /// New permissions, which replace the current ones; `None` keeps those.
     #[schemars(with = "Option<Vec<Permission>>")]
     pub permissions: Option<Vec<String>>,
 }
 
-/// The fields of a set, checked.
+/// The checked fields of a new or edited permission set.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Its slug.
+    /// Slug, checked for a new set and unchanged by an edit.
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters.
     pub description: String,
-    /// Where it holds.
+    /// Whether the set has organization permissions or only project permissions.
     pub level: Level,
-    /// What it holds.
+    /// The permissions of the set.
     pub permissions: Permissions,
 }
 
-/// Checks the slug of a set: `[a-z0-9]([-_]?[a-z0-9])*`, at most 64, not
-/// reserved, not a built-in set's, and no look-alike of one.
+/// Checks the slug of a set: `[a-z0-9]([-_]?[a-z0-9])*`, at most 64 characters, not reserved, and not
+/// confusable with a built-in slug.
 ///
 /// # Errors
-/// A sentence for the person who typed it.
+/// The message to show beside the field.
 fn set_slug(text: &str) -> std::result::Result<String, String> {
     let text = text.trim();
-    // Underscores are let through by checking the slug with hyphens in their place.
+    // Underscores are allowed by checking the slug with hyphens in their place.
     let hyphened = text.replace('_', "-");
     crate::platform::text::slug(&hyphened).map_err(|message| {
         message
@@ -175,8 +178,8 @@ fn too_similar(noun: &str, to: &str) -> String {
     format!("Choose another {noun}. This one is too similar to the built-in permission set “{to}”.")
 }
 
-/// Checks the name of a set: as any name, and no look-alike of a built-in set's
-/// name or of a word for owners.
+/// Checks the name of a set: 1 to 255 characters, not confusable with a built-in name or with a word for
+/// owners.
 fn set_name(text: &str) -> std::result::Result<String, String> {
     let text = name(text)?;
     check_unprivileged("name", &text)?;
@@ -208,7 +211,7 @@ impl NewSet {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self) -> Result<Checked> {
         let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", set_name(&self.name));
@@ -227,10 +230,10 @@ impl NewSet {
 }
 
 impl SetEdit {
-    /// Checks every field, over what the set has.
+    /// Checks every field. Fields that the edit leaves out are taken from the set.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, set: &OwnSet) -> Result<Checked> {
         let mut mistakes = ValidationErrors::default();
         let name = mistakes.check(

@@ -1,4 +1,6 @@
-//! Permission sets for people.
+//! Console pages of permission sets: the list, one set with its matrix of permissions, and the forms.
+//!
+//! The handlers parse the request, call `actions` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -23,7 +25,7 @@ use crate::ui::{Layout, page, refused};
 const SECTION: &str = "Permission sets";
 type Named = Path<(String, String)>;
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/permission-sets";
     let one = "/orgs/{org}/settings/permission-sets/{set}";
@@ -39,7 +41,7 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
     format!("/orgs/{}/settings/permission-sets{rest}", caller.organization.slug)
 }
 
-/// A row of the matrix: the resource, and how much of it a set holds.
+/// A row of the matrix: a resource, and whether the set can read and write it.
 #[derive(Clone, Copy, Debug)]
 struct Row {
     resource: Resource,
@@ -47,7 +49,7 @@ struct Row {
     writes: bool,
 }
 
-/// The matrix of some permissions, at one level.
+/// The rows of the matrix for one level.
 fn matrix(permissions: Permissions, level: Level) -> Vec<Row> {
     let of_level = Resource::grantable().filter(|resource| resource.level() == level);
     of_level
@@ -84,7 +86,7 @@ struct FormPage {
     shell: Layout,
     form: NewSet,
     version: String,
-    /// The set's slug, where one is edited.
+    /// Slug of the set that is edited. `None` for a new one.
     edits: Option<String>,
     organization: Vec<Row>,
     project: Vec<Row>,
@@ -132,7 +134,7 @@ async fn show(
     Ok(page(&ShowPage { shell, set, holders, organization, project, may_manage }))
 }
 
-/// What was typed: the selects of the matrix send nothing, `x:read` or `x:write`.
+/// Reads the form. Each select of the matrix sends an empty value, `<resource>:read` or `<resource>:write`.
 fn read(form: &Form) -> NewSet {
     NewSet {
         slug: form.text("slug"),
@@ -170,7 +172,7 @@ fn words(permissions: Permissions) -> Vec<String> {
     permissions.strongest().map(|permission| permission.to_string()).collect()
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let form = match query.filled("from") {
         None => NewSet { level: Level::Project.to_string(), ..NewSet::default() },
         Some(from) => {
@@ -237,7 +239,7 @@ async fn edit(
         description: Some(typed.description.clone()),
         permissions: Some(typed.permissions.clone()),
     };
-    // Who gains and loses what is shown first, where somebody does.
+    // If the edit changes what holders can do, a preview of the gained and lost permissions is shown first.
     if let (Some(own), false) = (&own, form.has("confirmed"))
         && let Ok(checked) = input.check(own)
     {

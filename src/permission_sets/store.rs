@@ -1,4 +1,6 @@
-//! The SQL of permission sets.
+//! SQL for the organization's own permission sets.
+//!
+//! Statements that write take a permit and are called by `actions` only.
 
 use super::model::{Checked, OwnSet, PermissionSets};
 use crate::access::Permit;
@@ -10,10 +12,10 @@ use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::{self, Effect};
 use crate::quotas::{Quota, ensure_room};
 
-/// The organization's own sets, by slug.
+/// The organization's own permission sets, sorted by slug, at most 200.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn all(db: &Db, organization: OrganizationId) -> Result<Vec<OwnSet>> {
     Ok(sql(
         "SELECT id, slug, name, description, level, permissions, version, created_at FROM permission_sets \
@@ -24,10 +26,10 @@ pub async fn all(db: &Db, organization: OrganizationId) -> Result<Vec<OwnSet>> {
     .await?)
 }
 
-/// One of the organization's own, by slug or id.
+/// Finds one of the organization's own permission sets by slug or id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -71,7 +73,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Writes an edit over the version that was read; false if another came first.
+/// Writes an edit if the row still has the version that was read. Returns false otherwise.
 pub(super) async fn update(
     change: &mut Change<'_>,
     permit: &Permit<PermissionSets>,
@@ -97,29 +99,29 @@ pub(super) async fn delete(tx: &mut Tx, permit: &Permit<PermissionSets>, id: Per
     Ok(())
 }
 
-/// How many hold a set, by the way in which they hold it.
+/// Number of holders of a permission set, by kind.
 #[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
 pub struct SetHolders {
-    /// People whose role it is.
+    /// People who have it as their role.
     pub people: i64,
-    /// Teams whose role it is.
+    /// Teams that have it as their role.
     pub teams: i64,
-    /// Living service accounts whose role it is.
+    /// Existing service accounts that have it as their role.
     pub accounts: i64,
-    /// Open invitations that give it.
+    /// Open invitations that give it as the role.
     pub invitations: i64,
-    /// Grants of service tokens, and grants that name projects.
+    /// Grants with this permission set, for all projects or for one.
     pub grants: i64,
 }
 
 impl SetHolders {
-    /// All together.
+    /// Total number of holders.
     #[must_use]
     pub const fn total(&self) -> i64 {
         self.people + self.teams + self.accounts + self.invitations + self.grants
     }
 
-    /// As one reads it: `2 people, 1 team`.
+    /// The holders in words: `2 people, 1 team`, or `nobody`.
     #[must_use]
     pub fn list(&self) -> String {
         let all = [
@@ -137,10 +139,10 @@ impl SetHolders {
     }
 }
 
-/// Counts them.
+/// Counts the holders of a permission set.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn holders(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,

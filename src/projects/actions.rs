@@ -1,4 +1,8 @@
-//! What can be done with projects: permission, rules, store, audit, at once.
+//! Operations on projects, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction ([`Change`]). Another team or visibility changes who can work in the project, so that
+//! also requires `permissions:write` in it. Whoever restricts a project stays named in it.
 
 use serde_json::json;
 
@@ -20,10 +24,10 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams;
 use crate::teams::model::Team;
 
-/// The projects that the caller reaches.
+/// Lists the projects that the caller can read.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -34,27 +38,28 @@ pub async fn list(
     let rows = store::list(&context.db, caller.organization.id, &reached, filter, page).await?;
     let mut slice =
         page.into_page(rows, |project| Cursor { key: project.slug.clone(), id: project.id.to_string() });
-    // The statement knows of reach; which of them may be read, `decide` says.
+    // The statement selects the projects that the caller reaches. `decide` also checks the permission to read
+    // them.
     slice.rows.retain(|project| authorize_read(&caller.subject, project.clone()).is_ok());
     let slice = slice.map(|project| project.seen_by(&caller.subject));
-    // Whoever asks for the projects of a team that they may not know finds none.
+    // If the caller is not allowed to know the team of the filter, the list must be empty.
     if !filter.team.is_empty() && slice.rows.iter().any(|project| project.team.is_none()) {
         return Ok(Page::empty());
     }
     Ok(slice)
 }
 
-/// One project that the caller sees.
+/// Returns one project, if the caller is allowed to see it.
 ///
 /// # Errors
-/// [`Error::NotFound`] for what is not there or hidden.
+/// [`Error::NotFound`] if the object does not exist or the caller cannot see it.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Project> {
     let project =
         authorize_read(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)?;
     Ok(project.seen_by(&caller.subject))
 }
 
-/// The team that a field names, if the caller sees it.
+/// The team that a form field names. [`Error::Invalid`] for that field if the caller cannot see it.
 async fn team_of(change: &mut Change<'_>, caller: &Caller, named: &str) -> Result<Team> {
     let found = teams::store::find(change.tx(), caller.organization.id, named).await;
     found.and_then(|team| authorize_read(&caller.subject, team)).map_err(|error| match error {
@@ -63,17 +68,18 @@ async fn team_of(change: &mut Change<'_>, caller: &Caller, named: &str) -> Resul
     })
 }
 
-/// The teams in which the caller may make projects.
+/// The teams in which the caller is allowed to create projects.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn own_teams(context: &Context, caller: &Caller) -> Result<Vec<Team>> {
     let mut teams = teams::actions::list(context, caller, "", &PageRequest::choices()).await?.rows;
     teams.retain(|team| can_write(&caller.subject, &ProjectsOf(team.id)));
     Ok(teams)
 }
 
-/// Whether the caller may make a project somewhere, told from what they are.
+/// Whether the caller is allowed to create a project anywhere. Computed from the caller's subject without
+/// reading the database.
 #[must_use]
 pub fn may_create(caller: &Caller) -> bool {
     let own = match &caller.subject.kind {
@@ -85,10 +91,11 @@ pub fn may_create(caller: &Caller) -> bool {
     own || effective(&caller.subject).has(Resource::ProjectCreate.write())
 }
 
-/// Makes a project.
+/// Creates a project. A repeated request (same idempotency key) returns the project that the first one
+/// created.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken slug.
+/// [`Error::Forbidden`], [`Error::Invalid`], or [`Error::Conflict`] for a slug that is taken.
 pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> Result<Project> {
     let mut checked = input.check()?;
     let organization = caller.organization.id;
@@ -99,7 +106,8 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
     if let Some(first) = find_or_record_outcome(&mut change, "project", &id).await? {
         return store::find(change.tx(), organization, &first.to_string()).await;
     }
-    // A restricted project is one of the team that is restricted at once.
+    // A restricted project is created with visibility `team` and restricted in the same transaction, so that
+    // the caller stays named in it.
     let wanted = checked.visibility;
     if wanted == Visibility::Restricted {
         checked.visibility = Visibility::Team;
@@ -119,10 +127,10 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
     Ok(project)
 }
 
-/// Names the caller in a project that they restrict, with what they held in it
-/// before and no more. Their role reaches the project because they are named,
-/// so the largest set that they hold is enough. The organization token keeps
-/// the record and the grants without that.
+/// Adds a grant for the caller in a project that they restrict. The grant gives at most what the caller held
+/// in the project before: the largest project-level set that fits, otherwise the caller's role. Nothing is
+/// added if a grant already names the caller, or for the organization token, which keeps access to the record
+/// and the grants.
 async fn keep_caller(
     change: &mut Change<'_>,
     permit: &Permit<GrantsOf>,
@@ -151,17 +159,17 @@ async fn keep_caller(
     grants::insert(change, permit, caller.organization.id, grant).await
 }
 
-/// What a principal can do in a project.
+/// The project permissions that a principal has in a project.
 fn held_in(subject: &Subject, project: ProjectFacts) -> Permissions {
     let target = Target::Project(project);
     let inside = Permissions::PROJECT.each();
     inside.filter(|permission| decide(subject, *permission, &target).is_allowed()).collect()
 }
 
-/// Edits a project. With `version`, only over that version.
+/// Edits a project. If `version` is given, the project must still have it.
 ///
 /// # Errors
-/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+/// [`Error::Stale`] if somebody else edited it in the meantime; otherwise as [`create`].
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -181,7 +189,7 @@ pub async fn edit(
         authorize_write(&caller.subject, ProjectsOf(team.id))?;
         team.id
     };
-    // Another team or visibility changes who works in it.
+    // Another team or visibility changes who can work in the project.
     if team != project.team_id || checked.visibility != project.visibility {
         authorize_write(&caller.subject, GrantsOf(project.clone()))?;
     }
@@ -207,10 +215,11 @@ pub async fn edit(
     Ok(after.seen_by(&caller.subject))
 }
 
-/// Deletes a project and the grants that name it. `typed` is its name, typed again.
+/// Deletes a project and the grants that name it. `typed` is the project's name as a confirmation; `None`
+/// (API) needs none.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
+/// [`Error::NotFound`], [`Error::Forbidden`], or [`Error::Invalid`] if the typed name differs.
 pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Project> {
     let (mut change, caller) = caller.begin(context).await?;
     let project =
@@ -226,17 +235,18 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
     Ok(project)
 }
 
-/// What a new visibility takes away, one sentence each; nothing where it takes nothing.
+/// Sentences that say who loses access through a narrower visibility, for the confirmation page. Empty if
+/// nobody does.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn consequences(
     context: &Context,
     caller: &Caller,
     project: &Project,
     to: Visibility,
 ) -> Result<Vec<String>> {
-    // The words stand in the order from wide to narrow.
+    // The variants of `Visibility` are ordered from wide to narrow.
     if to <= project.visibility {
         return Ok(Vec::new());
     }

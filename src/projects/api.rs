@@ -1,4 +1,7 @@
-//! Projects for programs.
+//! API of projects and their grants.
+//!
+//! The handlers call the same functions in `actions` and `grants` as the pages. The descriptions and types
+//! here also produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -29,7 +32,7 @@ const FILTERS: &[QueryFilter] = &[
     },
 ];
 
-/// Projects and who is named in them.
+/// The API operations for projects and their grants.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/projects", "/organizations/{org}/projects/{project}");
     let grant = "/organizations/{org}/projects/{project}/grants/{principal}";
@@ -76,8 +79,12 @@ pub fn routes() -> Api<AppState> {
 
 type Of = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
@@ -123,14 +130,14 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A principal that is named in a project.
+/// A grant that names a principal in a project.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Granted {
-    /// How it is named: `person:olive`, `team:platform`, a UID, a service token's id.
+    /// Identifier of the principal: `person:olive`, `team:platform`, a UID, or the id of a service token.
     principal: String,
     id: String,
     name: String,
-    /// A permission set's slug.
+    /// Slug of the permission set.
     permission_set: String,
     created_at: Timestamp,
     created_by: String,
@@ -153,7 +160,7 @@ async fn named(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
     Path((_, project)): Of,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, slice) = grants::list(&app.context, &caller, &project, &PageRequest::for_api(&query)?).await?;
     let items: Vec<Granted> = slice.rows.into_iter().map(Granted::from).collect();
@@ -163,7 +170,7 @@ async fn named(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Grant {
-    /// The slug of a permission set of the project level.
+    /// Slug of a permission set of the project level.
     #[serde(default)]
     #[schemars(!default, length(min = 1))]
     permission_set: String,

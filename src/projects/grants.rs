@@ -1,4 +1,7 @@
-//! Who is named in a project.
+//! Operations on the grants that name a principal in one project, called by `pages` and `api`.
+//!
+//! They require `permissions:read` or `permissions:write` in the project ([`GrantsOf`]). A principal has at
+//! most one such grant per project after [`put`]. Nobody can give more access than they hold.
 
 use serde_json::json;
 
@@ -17,11 +20,11 @@ use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::teams;
 
-/// Who is named in a project.
+/// Lists the principals that are named in a project.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a project that is hidden; [`Error::Forbidden`]
-/// without `permissions:read` in it.
+/// [`Error::NotFound`] for a project that the caller is not allowed to see; [`Error::Forbidden`] without
+/// `permissions:read` in it.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -36,15 +39,15 @@ pub async fn list(
     Ok((project.seen_by(&caller.subject), slice.map(|row| row.seen_by(&caller.subject))))
 }
 
-/// A principal that can be named.
+/// A principal that a grant can name.
 struct Principal {
     id: String,
     name: String,
     kind: Kind,
 }
 
-/// Finds what `person:olive`, `team:platform`, `sa_…` and `tok_…` name, as far
-/// as the caller may know of it.
+/// Finds the principal that `person:olive`, `team:platform`, `sa_…`, `account:<name>` or `tok_…` names.
+/// Returns [`Error::Invalid`] if there is none or the caller is not allowed to see the team.
 async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Result<Principal> {
     let organization = caller.organization.id;
     let nobody = || {
@@ -90,7 +93,8 @@ async fn managed<'a>(
     Ok((change, caller, permit))
 }
 
-/// A set that can be given in one project.
+/// Checks that a permission set exists and can be granted in one project: sets of the organization level
+/// cannot.
 fn project_set(caller: &Caller, slug: &str) -> Result<PermissionSet> {
     let wrong = |message: String| Error::Invalid(ValidationErrors::one("permission_set", message));
     let set = caller.organization.sets.check(slug).map_err(wrong)?;
@@ -103,13 +107,13 @@ fn project_set(caller: &Caller, slug: &str) -> Result<PermissionSet> {
     Ok(set)
 }
 
-/// Names a principal in a project, with a permission set; over the one that it
-/// was named with before.
+/// Grants a permission set in a project to a principal. It replaces the grants that the principal had in the
+/// project.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds;
-/// [`Error::Invalid`] for nobody, for a set of the organization's level, for
-/// another team's account.
+/// [`Error::Forbidden`] if the grant would give more access than the caller holds; [`Error::Invalid`] for an
+/// unknown principal, a set of the organization level, an account of another team, or a set that the policy
+/// forbids for service tokens.
 pub async fn put(
     context: &Context,
     caller: &Caller,
@@ -161,16 +165,16 @@ async fn before(change: &mut Change<'_>, project: &Project, principal: &str) -> 
     Ok(here.map(|row| row.permission_set).collect())
 }
 
-/// Takes a principal's grants that name the project away.
+/// Removes all grants of a principal that name the project. Returns the principal's name.
 ///
 /// # Errors
-/// [`Error::NotFound`] where it is not named.
+/// [`Error::NotFound`] if no grant names the principal in the project.
 pub async fn remove(context: &Context, caller: &Caller, project: &str, named: &str) -> Result<String> {
     let (mut change, caller, permit) = managed(context, caller, project).await?;
     let project = &permit.0;
     let principal = match principal(&mut change, &caller, named).await {
         Ok(principal) => (principal.id, principal.name),
-        // Taking away works by id even for what is gone.
+        // A principal that no longer exists can be removed by its id.
         Err(Error::Invalid(_)) => (named.trim().to_owned(), named.trim().to_owned()),
         Err(error) => return Err(error),
     };

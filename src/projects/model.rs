@@ -1,4 +1,7 @@
-//! What a project is.
+//! Types of projects and their forms, with the checks of every field. No I/O.
+//!
+//! [`Project`] guards the record of a project and [`GrantsOf`] its grants, because different permissions
+//! protect them.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,43 +12,42 @@ use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::teams::model::SECRET_TEAM;
 
-/// A project.
+/// A project, as lists, pages and the API show it.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Project {
-    /// Its id.
+    /// Unique id, such as `proj_01k…`.
     pub id: ProjectId,
-    /// Its name in addresses.
+    /// Slug in paths and in the API; it never changes.
     pub slug: String,
-    /// Its name for people.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters; may be empty.
     pub description: String,
-    /// The slug of the team that owns it; nothing where the reader may not know
-    /// that team.
+    /// Slug of the team that owns the project. `null` if the reader is not allowed to know that team.
     pub team: Option<String>,
-    /// Whom it lets in.
+    /// Which principals can read and write in the project.
     pub visibility: Visibility,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// The team that owns it.
+    /// Id of the team that owns the project.
     #[serde(skip)]
     pub team_id: TeamId,
     /// Whether that team is secret.
     #[serde(skip)]
     pub team_is_secret: bool,
-    /// That team's name.
+    /// Display name of that team.
     #[serde(skip)]
     pub team_name: String,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     #[serde(skip)]
     pub version: i64,
-    /// How many grants name it.
+    /// Number of grants that name the project. Lists count at most 100.
     #[serde(skip)]
     pub named: UpTo<100>,
 }
 
 impl Project {
-    /// As this reader may know it.
+    /// Removes the slug of the team if this reader is not allowed to know it, and replaces its name.
     #[must_use]
     pub fn seen_by(mut self, reader: &Subject) -> Self {
         if !knows_team(reader, self.team_id, self.team_is_secret) {
@@ -55,13 +57,13 @@ impl Project {
         self
     }
 
-    /// The team that owns it, as sentences name it.
+    /// The owning team in a form that fits into a sentence.
     #[must_use]
     pub fn owner(&self) -> String {
         if self.team.is_some() { format!("the team {}", self.team_name) } else { "a secret team".to_owned() }
     }
 
-    /// What the rules must know of it.
+    /// What an access decision needs to know about it.
     #[must_use]
     pub const fn facts(&self) -> ProjectFacts {
         ProjectFacts { id: self.id, team: self.team_id, visibility: self.visibility }
@@ -75,7 +77,7 @@ impl Guarded for Project {
     }
 }
 
-/// Who may do what in a project: guarded apart from its record.
+/// Guard for the grants of a project. They are protected by `permissions`, the record by `projects`.
 #[derive(Clone, Debug)]
 pub struct GrantsOf(pub Project);
 
@@ -86,7 +88,7 @@ impl Guarded for GrantsOf {
     }
 }
 
-/// The projects of a team: making one.
+/// Guard for creating a project in a team, or moving one there.
 #[derive(Clone, Copy, Debug)]
 pub struct ProjectsOf(pub TeamId);
 
@@ -97,7 +99,7 @@ impl Guarded for ProjectsOf {
     }
 }
 
-/// What the visibilities mean, for the forms that choose one.
+/// The visibilities with label and explanation, for the forms in which one is selected.
 pub const VISIBILITIES: &[(Visibility, &str, &str)] = &[
     (Visibility::Open, "Open", "everyone in the organization reads and writes, as their role says"),
     (Visibility::Public, "Public", "everyone in the organization reads; its team writes"),
@@ -109,61 +111,61 @@ pub const VISIBILITIES: &[(Visibility, &str, &str)] = &[
     (Visibility::Restricted, "Restricted", "owners and whoever is named, nobody else"),
 ];
 
-/// A project to be made, as typed or sent.
+/// A project that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProject {
-    /// Its slug.
+    /// Slug, unique in the organization. It cannot be changed later.
     #[serde(default)]
     #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9](-?[a-z0-9])*$"))]
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters.
     #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
-    /// The slug of the team that owns it.
+    /// Slug of the team that will own the project.
     #[serde(default)]
     #[schemars(!default, length(min = 1))]
     pub team: String,
-    /// Whom it lets in; `team` by default.
+    /// Visibility; `team` by default.
     #[schemars(with = "Option<Visibility>")]
     pub visibility: Option<String>,
 }
 
-/// What an edit changes; what is missing stays.
+/// Fields of an edit. `None` keeps the current value.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// A new description.
+    /// New description; `None` keeps the current one.
     #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
-    /// The slug of a new team.
+    /// Slug of the team that will own the project; `None` keeps the current one.
     pub team: Option<String>,
-    /// A new visibility.
+    /// New visibility; `None` keeps the current one.
     #[schemars(with = "Option<Visibility>")]
     pub visibility: Option<String>,
 }
 
-/// The fields of a project, checked.
+/// The checked fields of a new or edited project.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Its slug.
+    /// Slug, checked for a new project and unchanged by an edit.
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters.
     pub description: String,
-    /// The slug of its team.
+    /// Slug or id of the owning team, not yet looked up.
     pub team: String,
-    /// Whom it lets in.
+    /// Which principals can read and write in the project.
     pub visibility: Visibility,
 }
 
@@ -171,7 +173,7 @@ impl NewProject {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self) -> Result<Checked> {
         let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", name(&self.name));
@@ -193,10 +195,10 @@ impl NewProject {
 }
 
 impl ProjectEdit {
-    /// Checks every field, over what the project has.
+    /// Checks every field. Fields that the edit leaves out are taken from the project.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, project: &Project) -> Result<Checked> {
         let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
         NewProject {

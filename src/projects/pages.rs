@@ -1,4 +1,6 @@
-//! Projects for people.
+//! Console pages of projects: the list, the forms, and the tabs of one project.
+//!
+//! The handlers parse the request, call `actions` or `grants` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -25,7 +27,7 @@ use crate::ui::{Layout, page, refused};
 const SECTION: &str = "Projects";
 type Of = Path<(String, String)>;
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/projects";
     let one = "/orgs/{org}/settings/projects/{project}";
@@ -118,7 +120,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
@@ -132,7 +134,7 @@ async fn of_team(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Of,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
@@ -142,7 +144,7 @@ async fn of_team(
     Ok(page(&TeamPage { shell, team, slice, may_create }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let form =
         NewProject { team: query.text("team"), visibility: Some("team".to_owned()), ..NewProject::default() };
     new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
@@ -194,9 +196,9 @@ async fn access(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, project)): Of,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
-    access_page(&app, &caller, StatusCode::OK, &project, query.0, ValidationErrors::default()).await
+    access_page(&app, &caller, StatusCode::OK, &project, query, ValidationErrors::default()).await
 }
 
 async fn access_page(
@@ -208,7 +210,7 @@ async fn access_page(
     mistakes: ValidationErrors,
 ) -> Result<Response> {
     let which = if mistakes.is_empty() { PageRequest::for_console(&form)? } else { PageRequest::first() };
-    // Who reads the project and not its grants sees who reaches it without being named.
+    // A caller who can read the project but not its grants still sees who reaches it through its visibility.
     let (project, slice) = match grants::list(&app.context, caller, named, &which).await {
         Ok(found) => found,
         Err(Error::Forbidden(_)) => {
@@ -233,7 +235,7 @@ async fn put(
     Path((_, project)): Of,
     form: Form,
 ) -> Result<Response> {
-    // The person types a name; the kind beside it says what it names.
+    // The person types a name, and the select beside it says which kind of principal it is.
     let typed = form.text("principal");
     let kind = form.text("kind");
     let known = typed.contains(':') || typed.starts_with("tok_") || typed.starts_with("sa_");
@@ -265,7 +267,7 @@ async fn remove(
 ) -> Result<Response> {
     let name = grants::remove(&app.context, &caller, &project, &form.text("principal")).await?;
     flash(&caller.signed_in.session, format!("{name} is named here no longer.")).await?;
-    // Who removed themselves sees the project no longer.
+    // A caller who removed their own grant may no longer see the project.
     let to = if actions::get(&app.context, &caller, &project).await.is_ok() {
         format!("/{project}/access")
     } else {

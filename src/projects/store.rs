@@ -1,4 +1,7 @@
-//! The SQL of projects.
+//! SQL for projects and for the principals that are named in them.
+//!
+//! Statements that write take a permit and are called by `actions` only. The grants themselves are written by
+//! [`crate::grants`].
 
 use super::model::{Checked, Project, ProjectsOf};
 use crate::access::{AccountOwner, Kind, Permit, Subject, knows_team, reaches_organization};
@@ -12,21 +15,22 @@ use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 use crate::teams::model::SECRET_TEAM;
 
-/// Whose projects a list shows: those that the principal reaches.
+/// The principal whose reachable projects a list shows.
 #[derive(Clone, Debug)]
 pub struct Reached {
-    /// Restricted ones too.
+    /// Whether all projects are shown, also restricted ones (owners and the organization token).
     pub all: bool,
-    /// Those of every team.
+    /// Whether projects with visibility `team` of every team are shown.
     pub wide: bool,
-    /// The principal's id.
+    /// Id of the principal; empty for the organization.
     pub principal: String,
-    /// Its own team.
+    /// The principal's own team (team tokens and team-scoped accounts). The teams of a person are joined in
+    /// the statement.
     pub team: Option<TeamId>,
 }
 
 impl Reached {
-    /// By this principal.
+    /// What this principal reaches.
     #[must_use]
     pub fn by(subject: &Subject) -> Self {
         let (principal, team) = match &subject.kind {
@@ -42,27 +46,27 @@ impl Reached {
     }
 }
 
-/// What a list is filtered by; empty means any.
+/// Filters of a list. An empty filter matches every row.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In name or slug.
+    /// Text to search for in name and slug.
     pub search: String,
-    /// A team's slug.
+    /// Slug of the owning team.
     pub team: String,
-    /// A visibility.
+    /// Visibility of the project.
     pub visibility: String,
 }
 
 impl Filter {
-    /// Whether it lets everything through.
+    /// Whether no filter is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         [&self.search, &self.team, &self.visibility].into_iter().all(String::is_empty)
     }
 }
 
-/// The text of a statement: projects with what lists say of them. `most`: where
-/// the count stops, as ` LIMIT …`.
+/// Text of a SELECT of [`Project`]s. `$most` limits the count of grants (` LIMIT …` or empty); `$rest` is the
+/// WHERE condition and what follows it.
 macro_rules! projects_where {
     ($most:literal, $rest:literal) => {
         concat!(
@@ -76,10 +80,10 @@ macro_rules! projects_where {
     };
 }
 
-/// A page of the projects that the caller reaches, by slug.
+/// A page of the projects that the principal reaches, sorted by slug.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -114,10 +118,10 @@ pub async fn list(
     .await?)
 }
 
-/// One project, by slug or id.
+/// Finds a project of the organization by its slug or id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -132,7 +136,7 @@ pub async fn find(
     project.ok_or(Error::NotFound)
 }
 
-/// Makes a project of the team that the permit is for.
+/// Inserts a project of the team in the permit, if the quota allows it.
 pub(super) async fn insert(
     change: &mut Change<'_>,
     organization: OrganizationId,
@@ -151,7 +155,8 @@ pub(super) async fn insert(
     .bind(team.0)
     .bind(project.visibility)
     .bind(change.now);
-    // A grant for all projects is for later ones, too: who holds one gains nothing new.
+    // Grants for all projects also cover projects created later, so nobody gains access that was not compared
+    // when the grant was made.
     change
         .write_unique(team, Effect::None, statement, |error| {
             Error::unique(error, "slug", &taken("slug", "project"))
@@ -160,7 +165,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Writes an edit over the version that was read; false if another came first.
+/// Writes an edit if the row still has the version that was read. Returns false otherwise.
 pub(super) async fn update(
     change: &mut Change<'_>,
     project: &Permit<Project>,
@@ -183,23 +188,23 @@ pub(super) async fn delete(tx: &mut Tx, project: &Permit<Project>) -> Result<()>
     Ok(())
 }
 
-/// How many principals reach a project other than by being named.
+/// Number of principals that reach a project without being named in it. Each count stops at [`MOST`].
 #[derive(Clone, Copy, Debug, Default, sqlx::FromRow)]
 pub struct ReachCounts {
-    /// People of its team.
+    /// People in the owning team.
     pub people: i64,
-    /// Living service accounts of its team.
+    /// Existing service accounts of the owning team.
     pub team_accounts: i64,
-    /// Living service accounts of the organization.
+    /// Existing service accounts of the organization.
     pub organization_accounts: i64,
-    /// Service tokens with a grant for all projects.
+    /// Unrevoked service tokens with a grant for all projects.
     pub service_tokens: i64,
 }
 
-/// Counts them, each up to [`MOST`].
+/// Counts them. Each count stops at [`MOST`].
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn reach_counts(db: &Db, organization: OrganizationId, project: &Project) -> Result<ReachCounts> {
     Ok(sql("SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM team_members m WHERE m.team_id = $2 LIMIT $3) theirs) AS people, \
             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.team_id = $2 \
@@ -216,29 +221,29 @@ pub async fn reach_counts(db: &Db, organization: OrganizationId, project: &Proje
         .await?)
 }
 
-/// Somebody who is named in a project.
+/// A grant that names a principal in a project.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Named {
-    /// The principal's id.
+    /// Id of the principal.
     pub principal_id: String,
-    /// What it is: `person`, `team`, `service_account`, `service_token`.
+    /// Kind of the principal: `person`, `team`, `service_account` or `service_token`.
     pub kind: String,
-    /// Its name for people.
+    /// Display name of the principal, or its id if it no longer exists.
     pub name: String,
-    /// How the API names it: `person:olive`, `team:platform`, or its id.
+    /// Identifier in the API: `person:olive`, `team:platform`, or the id.
     pub principal: String,
-    /// Whether it is a secret team.
+    /// Whether the principal is a secret team.
     pub is_secret: bool,
-    /// The permission set's slug.
+    /// Slug of the permission set.
     pub permission_set: String,
-    /// Who named it.
+    /// Name of whoever created the grant.
     pub created_by_name: String,
-    /// When.
+    /// Time at which the grant was created.
     pub created_at: Timestamp,
 }
 
 impl Named {
-    /// As this reader may know it.
+    /// Removes the name and slug of a secret team that this reader is not allowed to know.
     #[must_use]
     pub fn seen_by(mut self, reader: &Subject) -> Self {
         let known = self.principal_id.parse().is_ok_and(|team| knows_team(reader, team, self.is_secret));
@@ -250,10 +255,10 @@ impl Named {
     }
 }
 
-/// A page of those who are named in a project, oldest first.
+/// A page of the grants that name principals in a project, sorted by the id of the principal.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn named(db: &Db, project: ProjectId, page: &PageRequest) -> Result<Vec<Named>> {
     Ok(paged!(
         page,
@@ -274,7 +279,7 @@ pub async fn named(db: &Db, project: ProjectId, page: &PageRequest) -> Result<Ve
     .await?)
 }
 
-/// A member of the organization, by username.
+/// Finds a member of the organization by username, id or email. Returns the id and name.
 pub(super) async fn member(
     tx: &mut Tx,
     organization: OrganizationId,
@@ -288,14 +293,14 @@ pub(super) async fn member(
     .await?)
 }
 
-/// A living service account, by UID or name: its id, name and team.
+/// Finds an existing service account by UID or name. Returns the id, name and team.
 pub(super) async fn account(
     tx: &mut Tx,
     organization: OrganizationId,
     named: &str,
     folded: &str,
 ) -> Result<Option<(crate::platform::id::ServiceAccountId, String, Option<TeamId>)>> {
-    // Whose name is the UID of another is found by its own UID alone.
+    // A UID takes precedence over an account that has this UID as its name.
     Ok(sql("SELECT a.id, a.name, a.team_id FROM service_accounts a \
          WHERE a.organization_id = $1 AND a.deleted_at IS NULL AND a.id = COALESCE( \
             (SELECT i.id FROM service_accounts i WHERE i.id = $2 AND i.organization_id = $1 AND i.deleted_at IS NULL), \
@@ -308,7 +313,7 @@ pub(super) async fn account(
     .await?)
 }
 
-/// A service token that is not revoked, by id: its id and name.
+/// Finds an unrevoked service token by its id. Returns the id and name.
 pub(super) async fn service_token(
     tx: &mut Tx,
     organization: OrganizationId,

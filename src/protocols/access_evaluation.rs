@@ -1,5 +1,8 @@
-//! OpenID AuthZEN Authorization API 1.0: access evaluation, one and several,
-//! and its metadata.
+//! Access evaluation (OpenID AuthZEN Authorization API 1.0): one evaluation, a batch of evaluations, and the
+//! metadata.
+//!
+//! A service authenticates with its secret and asks whether a token or a principal has a permission on the
+//! organization or a project. The response is always a decision with a reason; malformed requests get 400.
 
 use std::sync::Arc;
 
@@ -22,7 +25,7 @@ use crate::verification::PlainToken;
 use crate::verification::attribution::{Attribution, AttributionClaim};
 use crate::verification::principal::ServiceCaller;
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {
     FastPath::default().route("/access/v1/evaluation", Method::POST, one).route(
         "/access/v1/evaluations",
@@ -31,12 +34,12 @@ pub fn routes() -> FastPath<AppState> {
     )
 }
 
-/// Where this protocol is described to programs.
+/// The router of the metadata, which is public.
 pub fn metadata_route() -> Router<AppState> {
     Router::new().route("/.well-known/authzen-configuration", get(metadata))
 }
 
-/// Something that is named by its type and id.
+/// A subject or resource: its type and id.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct AttributedPerson {
     #[serde(default)]
@@ -51,8 +54,7 @@ struct Act {
     name: String,
 }
 
-/// The context of a request; what is not known is not looked at, as the
-/// protocol asks.
+/// Context of a request. Unknown fields are ignored, as the protocol requires.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Context {
     on_behalf_of: Option<String>,
@@ -60,7 +62,7 @@ struct Context {
     client_address: Option<String>,
 }
 
-/// A question; in a batch what is missing comes from the whole.
+/// One evaluation. In a batch, missing fields are taken from the batch itself.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Evaluation {
     subject: Option<AttributedPerson>,
@@ -85,7 +87,7 @@ struct Batch {
     options: Options,
 }
 
-/// How many questions one request may hold.
+/// Maximum number of evaluations in one request.
 const MOST: usize = 100;
 
 async fn metadata(State(app): State<AppState>) -> Response {
@@ -107,7 +109,7 @@ async fn one(
     Ok(Answer(evaluate(&app, &service, &question).await?).into_response())
 }
 
-/// The protocol answers 400 to a request that is not of its shape.
+/// The protocol requires 400 for a malformed request, where the rest of the API responds with 422.
 fn malformed(error: Error) -> Error {
     match error {
         Error::Invalid(mistakes) => Error::Malformed(mistakes.to_string()),
@@ -148,7 +150,7 @@ async fn several(
             context: question.context.or_else(|| whole.context.clone()),
         };
         let answer = match evaluate(&app, &service, &question).await {
-            // One question that cannot be answered is no reason not to answer the others.
+            // One malformed evaluation gets a negative decision, so that the others are still evaluated.
             Err(Error::Malformed(text)) => no(text),
             other => other?,
         };
@@ -215,7 +217,8 @@ fn answer(decision: &Decision<'_>) -> Value {
     }
 }
 
-/// The rule or the permission set that a yes comes from.
+/// The rule or permission set that allowed the access, as the response names it. `None` if it was not
+/// allowed.
 fn via(decision: &Decision<'_>) -> Option<String> {
     use crate::access::Via;
     let Decision::Allowed(via) = decision else { return None };
@@ -230,8 +233,8 @@ fn via(decision: &Decision<'_>) -> Option<String> {
     })
 }
 
-/// The subject of a question: a token that is good for the service, or a
-/// principal of its organization, by id.
+/// Loads the subject of an evaluation: the principal of a token that the service accepts, or a principal of
+/// the service's organization, by id. `None` if there is no such active subject.
 async fn subject_of(
     app: &AppState,
     service: &ServiceCaller,
@@ -242,7 +245,7 @@ async fn subject_of(
         let question = VerificationQuery {
             token: PlainToken::parse(named.id.trim()),
             claimed: AttributionClaim { on_behalf_of: context.on_behalf_of, team: context.team },
-            // An address that cannot be read is one that is not known.
+            // An IP address that cannot be parsed counts as unknown.
             address: context.client_address.and_then(|text| text.parse().ok()),
             agent: None,
         };

@@ -1,12 +1,10 @@
-//! Forward auth: the question that a reverse proxy asks before it lets a
-//! request through (nginx `auth_request`, Caddy `forward_auth`, Traefik, Envoy
-//! `ext_authz`).
+//! Forward auth: the endpoint that a reverse proxy asks before it forwards a request (nginx `auth_request`,
+//! Caddy `forward_auth`, Traefik, Envoy `ext_authz`).
 //!
-//! It is asked by any method, because some proxies send the one of the request
-//! that they ask about, and with any path after its own, because Envoy appends
-//! that request's. Nothing of these is looked at, except for the first segment
-//! after its own: where it is of the form `permission=…&project=…`, it is the
-//! operator's question, and the query belongs to the request that is asked about.
+//! It accepts every method, because some proxies send the method of the original request. It accepts every
+//! path below its own, because Envoy appends the path of the original request. The operator names the
+//! required permission and project in the query or, as `permission=…&project=…`, in the first path segment
+//! after `/forward-auth`. In the second case the query belongs to the original request and is ignored.
 
 use std::sync::Arc;
 
@@ -19,7 +17,7 @@ use super::verified::{self, VerificationQuery, Verified};
 use crate::access::{Decision, Permission, Target, decide, effective};
 use crate::platform::server::FastPath;
 use crate::platform::web::RequestContext;
-use crate::platform::web::{Query, headers};
+use crate::platform::web::{Form, Query, headers};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::attribution::{Attribution, AttributionClaim};
@@ -27,14 +25,15 @@ use crate::verification::credentials::presented;
 use crate::verification::principal::ServiceCaller;
 use crate::verification::service::authenticate;
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {
     FastPath::default().route_any(PATH, check)
 }
 
 const PATH: &str = "/forward-auth";
 
-/// Where a proxy says which service it protects: `Authorization` is its caller's.
+/// The header in which a proxy authenticates as the service that it protects. `Authorization` contains the
+/// token of the proxy's caller.
 const SERVICE: HeaderName = HeaderName::from_static("tessera-service-authorization");
 
 const SUBJECT: HeaderName = HeaderName::from_static("tessera-subject");
@@ -44,13 +43,14 @@ const TEAM: HeaderName = HeaderName::from_static("tessera-team");
 const ATTRIBUTED_TO: HeaderName = HeaderName::from_static("tessera-attributed-to");
 const SCOPE: HeaderName = HeaderName::from_static("tessera-scope");
 
-/// What is not there and what may not be seen are one answer.
+/// The error for a project that does not exist or that the principal is not allowed to see. The two must not
+/// be distinguishable.
 fn hidden() -> Error {
     Error::Forbidden("The project does not exist, or the caller does not have access to it.".to_owned())
 }
 
-/// The service that asks, and the caller's token, read from the request in
-/// place: it is asked for every request of the service behind the proxy.
+/// The authenticated service and the verified token of the caller. An extractor without copies, because this
+/// endpoint is called for every request to the service behind the proxy.
 struct Asked {
     service: Arc<ServiceCaller>,
     verified: Verified,
@@ -62,8 +62,8 @@ impl FromRequestParts<AppState> for Asked {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let request = RequestContext::of(parts);
         let address = request.ip;
-        // A wrong secret is the operator's mistake, not the caller's: no 401, which
-        // a proxy would pass on.
+        // A wrong service secret is an error of the operator. A 401 would be wrong, because the proxy would
+        // pass it on to the caller.
         let service = match authenticate(&app.verifier, &request, &parts.headers, &SERVICE).await {
             Ok(service) => service,
             Err(Error::Unauthenticated { .. } | Error::TooMany { .. }) => {
@@ -73,7 +73,8 @@ impl FromRequestParts<AppState> for Asked {
             }
             Err(error) => return Err(error),
         };
-        // Proxies know 401 and 403 alone: failures are counted, and not made to wait here.
+        // Proxies understand only 401 and 403. Failures are counted for the rate limit but not delayed or
+        // answered with 429 here.
         let refused = |error: Error| {
             let _ = app.rate_limits.count_failure(address, error.clone());
             error
@@ -90,29 +91,30 @@ impl FromRequestParts<AppState> for Asked {
     }
 }
 
-/// What the operator asks: in the path where it is there, otherwise in the query.
-fn question(uri: &Uri) -> Result<Query> {
-    let query = Query::parse(uri.query().unwrap_or_default());
+/// The permission and project that the operator asks for: from the path if they are there, otherwise from the
+/// query.
+fn question(uri: &Uri) -> Result<Form> {
+    let Query(query) = Query::parse(uri.query().unwrap_or_default());
     let below = uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
     let first = below.split('/').next().unwrap_or_default();
     if !first.contains('=') {
         return Ok(query);
     }
-    // Where a proxy appends a path to an address with a question in its query, its
-    // caller could replace that question: then nobody knows whose it is.
+    // If a proxy appends the original path to a URL with a query, its caller could replace the operator's
+    // question. Both at once are therefore rejected.
     if query.has("permission") {
         return Err(Error::Malformed(
             "Name the permission in the path or in the query, not in both.".to_owned(),
         ));
     }
-    Ok(if first == NO_PERMISSION { Query::default() } else { Query::parse(first) })
+    Ok(if first == NO_PERMISSION { Form::default() } else { Query::parse(first).0 })
 }
 
-/// The segment of a path that asks for a good token alone.
+/// The path segment that requires a valid token but no permission.
 const NO_PERMISSION: &str = "permission=";
 
-/// The permission and the project that are asked about.
-struct AskedFor(Query);
+/// The query with the permission and the project.
+struct AskedFor(Form);
 
 impl FromRequestParts<AppState> for AskedFor {
     type Rejection = Error;
@@ -128,7 +130,8 @@ async fn check(
     query: AskedFor,
 ) -> Result<Response> {
     let query = query.0;
-    // What is asked is the operator's; a slip of the pen must not read as “nothing more”.
+    // The query comes from the operator's configuration. A typing error must not be treated as “no permission
+    // required”.
     for (name, value) in query.pairs() {
         let twice = query.all(name).count() > 1;
         if !matches!(name, "permission" | "project") || value.trim().is_empty() || twice {
@@ -165,7 +168,7 @@ async fn check(
     let principal = &verified.bearer.principal;
     let mut response = Response::default();
     *response.headers_mut() = headers(&app.context);
-    // Always all of them, so that none that the caller forged gets through.
+    // All headers are always set, so that the proxy overwrites values that its caller forged.
     for (name, value) in [
         (SUBJECT, &*principal.id()),
         (ORGANIZATION, &service.organization.slug),

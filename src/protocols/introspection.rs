@@ -1,4 +1,7 @@
 //! Token introspection (RFC 7662).
+//!
+//! A service authenticates with its secret and posts a token. The response describes the token if it is valid
+//! and the service accepts its kind, and is `{"active": false}` otherwise. It also reports the attribution.
 
 use std::borrow::Cow;
 
@@ -22,7 +25,7 @@ use crate::verification::attribution::{AttributedPerson, AttributionClaim, Attri
 use crate::verification::principal::PrincipalKind;
 use crate::verification::principal::ServiceCaller;
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {
     FastPath::default().route("/oauth2/introspect", Method::POST, introspect)
 }
@@ -46,7 +49,8 @@ async fn introspect(
     let question = VerificationQuery { token, claimed, address, agent: None };
     match verified::verify(&app, &service, question).await? {
         Some(verified) => Ok(json_response(&active(&app, &service, &verified)?)?),
-        // RFC 7662, 2.2: nothing about a token that is not good, not even why.
+        // RFC 7662, section 2.2: the response says nothing about an inactive token, not even why it is
+        // inactive.
         None => Ok(json_response(&json!({ "active": false }))?),
     }
 }
@@ -55,7 +59,7 @@ fn seconds(at: Timestamp) -> i64 {
     at.micros().div_euclid(1_000_000)
 }
 
-/// A token that is good (RFC 7662, 2.2).
+/// The response for an active token (RFC 7662, section 2.2).
 #[derive(Debug, Serialize)]
 struct ActiveToken<'a> {
     active: bool,
@@ -73,7 +77,7 @@ struct ActiveToken<'a> {
     tessera: More<'a>,
 }
 
-/// What there is to say besides.
+/// Members beyond RFC 7662.
 #[derive(Debug, Serialize)]
 struct More<'a> {
     kind: PrincipalKind,

@@ -1,4 +1,9 @@
-//! How services ask: whose token is this, and may it do that?
+//! Protocols for services and OAuth clients.
+//!
+//! Services verify tokens through introspection (RFC 7662), access evaluation (OpenID AuthZEN) and forward
+//! auth. Clients get and revoke access tokens through the OAuth endpoints (RFC 6749, RFC 8693, RFC 7523, RFC
+//! 7009). All verification goes through `verified`, and all access decisions through
+//! [`crate::access::decide`].
 
 pub mod access_evaluation;
 pub mod forward_auth;

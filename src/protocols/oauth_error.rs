@@ -1,4 +1,8 @@
-//! How the OAuth endpoints refuse (RFC 6749, 5.2), and how they read a form.
+//! Errors of the OAuth endpoints (RFC 6749, section 5.2), and how these endpoints read forms and client
+//! credentials.
+//!
+//! The token, introspection and revocation endpoints use it. Errors must not reveal why a token cannot be
+//! used.
 
 use axum::Json;
 use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
@@ -17,7 +21,7 @@ use crate::verification::credentials::credentials;
 use crate::verification::service::authenticate_as;
 use crate::verification::verify_rate_limited;
 
-/// The words of RFC 6749, 5.2, RFC 7009, 2.2.1 and RFC 8693, 2.2.2.
+/// Error codes of RFC 6749 (section 5.2), RFC 7009 (section 2.2.1) and RFC 8693 (section 2.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Code {
@@ -30,7 +34,7 @@ pub(super) enum Code {
     UnsupportedTokenType,
 }
 
-/// A refusal in those words, or an error like everywhere.
+/// An error with an OAuth code and description, or any other error, which is rendered as everywhere else.
 #[derive(Debug)]
 pub(super) enum OAuthError {
     Oauth(Code, String),
@@ -38,7 +42,7 @@ pub(super) enum OAuthError {
 }
 
 impl OAuthError {
-    /// A client that did not prove who it is, in OAuth's words (RFC 7662, 2.3).
+    /// Converts a failed authentication of a service into `invalid_client` (RFC 7662, section 2.3).
     pub(super) fn client(error: Error) -> Self {
         match error {
             Error::Unauthenticated { .. } => {
@@ -67,7 +71,7 @@ impl IntoResponse for OAuthError {
             Self::Other(error) => return error.into_response(),
             Self::Oauth(code, text) => (code, text),
         };
-        // The grammar of RFC 6749 has no quotes and nothing outside of ASCII.
+        // RFC 6749 allows neither quotes, backslashes nor characters outside ASCII in `error_description`.
         let plain =
             |c: char| if c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ' { c } else { '\'' };
         let body = Json(Body { error: code, error_description: text.chars().map(plain).collect() });
@@ -79,19 +83,20 @@ impl IntoResponse for OAuthError {
     }
 }
 
-/// A refusal in OAuth's words.
+/// Returns an OAuth error.
 pub(super) fn refuse<T>(code: Code, text: impl Into<String>) -> Result<T, OAuthError> {
     Err(OAuthError::Oauth(code, text.into()))
 }
 
-/// The form that a request sends.
+/// The submitted form. Any other body is an `invalid_request`.
 pub(super) fn sent(form: Result<Form, Error>) -> Result<Form, OAuthError> {
     form.or_else(|_| {
         refuse(Code::InvalidRequest, "Send a form with Content-Type: application/x-www-form-urlencoded.")
     })
 }
 
-/// A parameter that may be there once (RFC 6749, 3.2); empty counts as missing.
+/// An optional parameter, which must not occur twice (RFC 6749, section 3.2). An empty value counts as
+/// missing.
 pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, OAuthError> {
     if form.all(name).count() > 1 {
         return refuse(Code::InvalidRequest, format!("Send {name} only once."));
@@ -99,7 +104,7 @@ pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, OAuthError
     Ok(form.filled(name))
 }
 
-/// A parameter that must be there.
+/// A required parameter.
 pub(super) fn needed(form: &Form, name: &str) -> Result<String, OAuthError> {
     match once(form, name)? {
         Some(value) => Ok(value),
@@ -107,8 +112,8 @@ pub(super) fn needed(form: &Form, name: &str) -> Result<String, OAuthError> {
     }
 }
 
-/// Looks at a token that a request rests on. Its use from an address that it
-/// is not for is told; any other reason is not.
+/// Verifies a token that a request depends on, and counts failures for the rate limit. A failure becomes the
+/// OAuth error `code`. The reason is given only if the token cannot be used from this IP address.
 pub(super) async fn look(
     app: &AppState,
     facts: &RequestContext,
@@ -134,8 +139,8 @@ pub(super) async fn look(
     }
 }
 
-/// The credentials of a client, from its header or its form; never from both
-/// (RFC 6749, 2.3).
+/// The client credentials in the `Authorization` header or in the form. Both at once are an error (RFC 6749,
+/// section 2.3).
 pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String, PlainToken)>, OAuthError> {
     let (id, secret) = (once(form, "client_id")?, once(form, "client_secret")?);
     let wrong = "Authenticate with the credentials of a service account or service.";
@@ -160,8 +165,8 @@ pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String,
     }
 }
 
-/// Where credentials are presented though none are needed, they must be good:
-/// a service's id and secret, or an account's UID and key.
+/// Verifies client credentials where they are optional: if they are present, they must be valid. They are a
+/// service's id and secret, or a service account's UID and key.
 pub(super) async fn check_client(
     app: &AppState,
     facts: &RequestContext,

@@ -1,4 +1,6 @@
-//! What the OAuth endpoints are and can (RFC 8414).
+//! Authorization server metadata (RFC 8414): the OAuth endpoints and what they support.
+//!
+//! The document is public. It must agree with what the endpoints accept.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +13,7 @@ use crate::access::Permission;
 use crate::state::AppState;
 use crate::verification::signature::SignatureAlgorithm;
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/.well-known/oauth-authorization-server", get(metadata))
 }
@@ -25,13 +27,14 @@ async fn metadata(State(app): State<AppState>) -> Response {
         "introspection_endpoint": format!("{base}/oauth2/introspect"),
         "revocation_endpoint": format!("{base}/oauth2/revoke"),
         "grant_types_supported": GRANTS,
-        // Nobody signs in to another program through here.
+        // There is no authorization endpoint, because nobody signs in to other programs through Tessera.
         "response_types_supported": [],
         "scopes_supported": scopes,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        // Of the JWT that is exchanged (RFC 7523), and the fields that say whose it is.
+        // Algorithms of the JWT that is exchanged (RFC 7523), and the parameters that identify its
+        // organization and account.
         "assertion_signing_alg_values_supported": SignatureAlgorithm::names().split(", ").collect::<Vec<_>>(),
         "assertion_parameters_supported": ["organization", "client_id"],
         "service_documentation": format!("{base}/api/docs"),

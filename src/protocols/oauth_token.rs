@@ -1,5 +1,9 @@
-//! The OAuth 2.0 token endpoint (RFC 6749, 3.2): a key, a token or an external
-//! identity becomes an access token.
+//! The OAuth 2.0 token endpoint (RFC 6749, section 3.2). It exchanges a service account key, another token or
+//! an external identity for an access token.
+//!
+//! Each grant type verifies its credential and produces an `Exchange`; [`issue`] then creates the token. An
+//! access token never carries more permissions and never lasts longer than the credential that was exchanged
+//! for it.
 
 use std::time::Duration;
 
@@ -34,20 +38,20 @@ use crate::verification::assertion::{Presented, Proven};
 use crate::verification::principal::Principal;
 use crate::verification::{VerifiedToken, ip_refused};
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> Router<AppState> {
-    // The second is what the SDK of Weights & Biases asks.
+    // The SDK of Weights & Biases uses the second path.
     Router::new().route("/oauth2/token", post(token)).route("/oidc/token", post(token))
 }
 
-/// What can be exchanged, by the word of `grant_type`.
+/// The supported values of `grant_type`.
 pub(super) const GRANTS: [&str; 3] = ["client_credentials", JWT_BEARER, TOKEN_EXCHANGE];
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-/// The one type of token that goes in and comes out of an exchange (RFC 8693, 3).
+/// The only token type that an exchange accepts and returns (RFC 8693, section 3).
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// RFC 6749, 5.1; `issued_token_type` of RFC 8693, 2.2.1.
+/// A successful response (RFC 6749, section 5.1), with `issued_token_type` of RFC 8693, section 2.2.1.
 #[derive(Debug, Serialize)]
 struct Answer {
     access_token: RevealedSecret,
@@ -59,14 +63,14 @@ struct Answer {
     scope: Option<String>,
 }
 
-/// What an access token is made from, and for whom.
+/// The verified credential that an access token will be issued for.
 struct Exchange {
     access: AccessTokenGrant,
     actor: Actor,
     organization: Option<OrganizationId>,
-    /// What the principal holds; of a person only what bounds their token is known.
+    /// What the principal holds. `None` for a person, for whom only the limits of the token are checked.
     subject: Option<Subject>,
-    /// The external identity that is exchanged.
+    /// The external identity. `None` for a token.
     proven: Option<Proven>,
 }
 
@@ -126,7 +130,7 @@ async fn token(
     Ok(([(PRAGMA, HeaderValue::from_static("no-cache"))], Json(answer)).into_response())
 }
 
-/// How long it is to live: `expires_in`, in seconds.
+/// Reads `expires_in`, the requested lifetime in seconds. The default applies if it is missing.
 fn lifetime(form: &Form) -> Result<Duration, OAuthError> {
     let Some(text) = once(form, "expires_in")? else { return Ok(USUAL) };
     match text.parse::<u64>().ok().filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds)) {
@@ -138,7 +142,8 @@ fn lifetime(form: &Form) -> Result<Duration, OAuthError> {
     }
 }
 
-/// What it is to be narrowed to: `scope`, permissions with spaces between.
+/// Reads `scope`, the permissions to narrow the access token to, separated by spaces. `None` if it is
+/// missing. Permissions that the credential does not carry are an `invalid_scope`.
 fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthError> {
     let Some(text) = once(form, "scope")? else { return Ok(None) };
     let mut asked = Permissions::NONE;
@@ -182,8 +187,7 @@ fn exchange(bearer: &VerifiedToken) -> Exchange {
     }
 }
 
-/// A session on behalf of a service account: its UID and one of its keys
-/// (RFC 6749, 4.4).
+/// Grant type `client_credentials` (RFC 6749, section 4.4): a service account's UID and one of its keys.
 async fn session(
     app: &AppState,
     facts: &RequestContext,
@@ -208,7 +212,7 @@ async fn session(
     Ok(exchange(&bearer))
 }
 
-/// A token becomes a narrower one (RFC 8693).
+/// Grant type `token-exchange` (RFC 8693): a token is exchanged for a narrower one.
 async fn narrowed(
     app: &AppState,
     facts: &RequestContext,
@@ -241,7 +245,7 @@ async fn narrowed(
     Ok(exchange(&bearer))
 }
 
-/// An external identity becomes an access token (RFC 7523, 2.1).
+/// Grant type `jwt-bearer` (RFC 7523, section 2.1): an external identity is exchanged for an access token.
 async fn federated(
     app: &AppState,
     facts: &RequestContext,
@@ -312,8 +316,8 @@ async fn federated(
     })
 }
 
-/// The one active account that the identity is: its subject fits exactly, or
-/// it names none, and all its conditions hold.
+/// Selects the one active account that the external identity belongs to: its subject matches exactly or is
+/// not set, and all its conditions match. No match and several matches are an `invalid_grant`.
 fn matching(
     mut candidates: Vec<ServiceAccount>,
     proven: &Proven,

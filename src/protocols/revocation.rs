@@ -1,5 +1,7 @@
-//! Token revocation (RFC 7009). Who has a token may end it: no other
-//! credential is asked for, so that whoever finds a leaked one can, too.
+//! Token revocation (RFC 7009).
+//!
+//! Whoever has a token can revoke it. No other credential is required, so that somebody who finds a leaked
+//! token can revoke it too.
 
 use axum::Router;
 use axum::extract::State;
@@ -16,7 +18,7 @@ use crate::state::AppState;
 use crate::tokens::{lifecycle, store};
 use crate::verification::PlainToken;
 
-/// The routes of this protocol.
+/// The router of this protocol's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/oauth2/revoke", post(revoke))
 }
@@ -30,7 +32,7 @@ async fn revoke(
     let form = sent(form)?;
     let text = needed(&form, "token")?;
     check_client(&app, &facts, &headers, &form).await?;
-    // RFC 7009, 2.2: what is no token, or no longer, is as good as revoked.
+    // RFC 7009, section 2.2: an invalid token results in the same response as a revoked one.
     let Some(value) = PlainToken::parse(&text) else { return Ok(StatusCode::OK) };
     if value.kind() == TokenKind::ServiceSecret {
         return refuse(Code::UnsupportedTokenType, "Revoke service secrets in the console or with the API.");
@@ -38,7 +40,7 @@ async fn revoke(
     let actor = Actor::program(&facts, ActorKind::Nobody, String::new(), "who has the token".to_owned());
     let mut change = Change::begin(&app.context, &actor, None).await?;
     let now = change.now;
-    // A value that has stopped is nothing any more, and must not end its successor.
+    // An old value whose overlap is over does not revoke the current value.
     let Some((token, is_old)) = store::of_value(change.tx(), &value, now).await? else {
         return Ok(StatusCode::OK);
     };
@@ -51,7 +53,7 @@ async fn revoke(
         (None, None) => {}
     }
     match lifecycle::revoke_presented(change, &token, is_old).await {
-        // Another was faster.
+        // A concurrent request revoked the token first.
         Ok(()) | Err(Error::Conflict(_)) => {}
         Err(error) => return Err(error.into()),
     }

@@ -1,4 +1,7 @@
-//! What every protocol rests on: a token, looked at for one service.
+//! Verification of a token for one service, which all protocols use.
+//!
+//! A token is valid for a service if it is active, if the service accepts its kind, and if its principal
+//! belongs to the service's organization. Callers learn only that a token is not valid, not why.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,37 +23,37 @@ use crate::verification::attribution::{Attribution, AttributionClaim, attribute}
 use crate::verification::principal::ServiceCaller;
 use crate::verification::principal::{Principal, VerifiedToken};
 
-/// What a service asks about.
+/// A service's question about a token.
 #[derive(Clone, Debug, Default)]
 pub struct VerificationQuery {
-    /// The token, as its caller presented it; nothing for what cannot be one.
+    /// The presented token. `None` if the text does not have the format of a token.
     pub token: Option<PlainToken>,
-    /// For whom and for which team it says to be.
+    /// The person and the team that the request names for attribution.
     pub claimed: AttributionClaim,
-    /// Where the caller is.
+    /// IP address of the service's caller. `None` if the service does not report it.
     pub address: Option<IpAddr>,
-    /// The caller's `User-Agent`, where it is known.
+    /// `User-Agent` of the service's caller, if it is known.
     pub agent: Option<String>,
 }
 
-/// A token that is good for the service that asks.
+/// A token that is valid for the service.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The token and its principal.
     pub bearer: VerifiedToken,
-    /// What the principal is and holds in the service's organization.
+    /// The principal and its grants in the service's organization.
     pub subject: Arc<Subject>,
-    /// The principal's default team.
+    /// Slug of the principal's default team, for service accounts of the organization.
     pub default_team: Option<Arc<str>>,
-    /// The team that the request is for, and for whom.
+    /// The team of the request and the person that it is attributed to.
     pub attribution: Attribution,
 }
 
-/// Looks at a token for a service: `None` for any that is not good for it,
-/// whatever the reason.
+/// Verifies a token for a service and records its use. `None` if it is not valid for the service, for
+/// whatever reason.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn verify(
     app: &AppState,
     service: &ServiceCaller,
@@ -67,7 +70,7 @@ pub async fn verify(
         Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
-    // An access token is as good as the kind of token that it was exchanged for.
+    // The service must also accept the kind of the token that an access token was exchanged for.
     if !service.kinds.contains(&bearer.acts_as) {
         return Ok(None);
     }
@@ -95,10 +98,10 @@ pub async fn verify(
     Ok(Some(Verified { bearer, subject, default_team, attribution }))
 }
 
-/// A principal of the service's organization by its id, if it is active.
+/// Loads an active principal of the service's organization by its kind and id. `None` if there is none.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn principal(
     app: &AppState,
     service: &ServiceCaller,
@@ -142,10 +145,10 @@ pub async fn principal(
     }
 }
 
-/// A project of the service's organization, remembered.
+/// Finds a project of the service's organization by slug or id, through the cache.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn project(app: &AppState, service: &ServiceCaller, named: &str) -> Result<ProjectFacts> {
     let (organization, snapshot) = (service.organization.id, app.context.db.invalidations().snapshot());
     let read = Box::pin(async { Ok(projects::find(&app.context.db, organization, named).await?.facts()) });

@@ -1,4 +1,8 @@
-//! What can be done with service accounts: permission, rules, store, audit, at once.
+//! Operations on service accounts, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction ([`Change`]). Nobody can give an account more access than they hold; the change checks
+//! this through the effect of each statement.
 
 use serde_json::json;
 
@@ -28,10 +32,11 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 use crate::verification::PlainToken;
 
-/// The accounts that the caller sees.
+/// Lists the accounts that the caller is allowed to see: all of the organization, or those of their teams.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for a machine without `service_accounts:read`.
+/// [`Error::Forbidden`] for a machine principal without `service_accounts:read`, or a personal token that is
+/// narrowed to less.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -52,40 +57,40 @@ pub async fn list(
         id: account.id.to_string(),
     });
     let slice = slice.map(|account| account.seen_by(&caller.subject));
-    // Whoever asks for the accounts of a team that they may not know finds none.
+    // If the caller is not allowed to know the team of the filter, the list must be empty.
     if !filter.team.is_empty() && slice.rows.iter().any(|account| account.team.is_none()) {
         return Ok(Page::empty());
     }
     Ok(slice)
 }
 
-/// One account that the caller sees.
+/// Returns one account, if the caller is allowed to see it.
 ///
 /// # Errors
-/// [`Error::NotFound`] for what is not there or hidden.
+/// [`Error::NotFound`] if the object does not exist or the caller cannot see it.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     let found = store::find(&context.db, caller.organization.id, named, context.clock.now()).await?;
     Ok(authorize_read(&caller.subject, found)?.seen_by(&caller.subject))
 }
 
-/// What making an account gave.
+/// The result of [`create`].
 #[derive(Debug)]
 pub struct CreatedAccount {
-    /// The account.
+    /// The new account.
     pub account: ServiceAccount,
-    /// Its first key; none where it is federated.
+    /// Id of its first key. `None` if the account is federated.
     pub key: Option<TokenId>,
-    /// The key's value; none where the request was carried out before.
+    /// Value of that key. `None` if the account is federated or if the request repeats an earlier one.
     pub value: Option<PlainToken>,
 }
 
-/// Makes an account with its first key, or with its external identity. A
-/// request that was carried out before finds the account that it made.
+/// Creates an account with its first key or its federated identity. A repeated request (same idempotency key)
+/// returns the account that the first one created, without the value of the key.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds, or the
-/// organization lets owners alone make accounts; [`Error::Invalid`];
-/// [`Error::Conflict`] for a name that is taken.
+/// [`Error::Forbidden`] if the account would have more access than the caller, or if only owners can create
+/// accounts in this organization; [`Error::Invalid`] for invalid fields; [`Error::Conflict`] for a name that
+/// is taken.
 pub async fn create(
     context: &Context,
     caller: &Caller,
@@ -129,7 +134,8 @@ pub async fn create(
     Ok(CreatedAccount { account, key, value: issued.and_then(|issued| issued.value) })
 }
 
-/// Finds the provider of an identity.
+/// Resolves the provider of a federated identity. If everybody can get tokens from the provider's issuer
+/// (such as a public CI system), the identity must name a subject or the owner of the jobs.
 async fn bind_identity(
     change: &mut Change<'_>,
     caller: &Caller,
@@ -160,7 +166,7 @@ async fn bind_identity(
     })
 }
 
-/// The team that a field names, if the caller sees it.
+/// The team that a form field names. [`Error::Invalid`] for that field if the caller cannot see it.
 async fn visible_team(
     change: &mut Change<'_>,
     caller: &Caller,
@@ -174,7 +180,8 @@ async fn visible_team(
     })
 }
 
-/// An account under change: the caller as they are now, and the permit to manage it.
+/// Begins a change of an account. Returns the change, the caller reloaded inside the transaction, and the
+/// permit to manage the account.
 pub(super) async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
@@ -187,7 +194,7 @@ pub(super) async fn managed<'a>(
     Ok((change, caller, permit))
 }
 
-/// What an account holds, with this role.
+/// Loads what an account holds if its role is `role`.
 async fn subject_of(
     source: impl Into<Source<'_>>,
     caller: &Caller,
@@ -197,20 +204,20 @@ async fn subject_of(
     of_account(source, &caller.organization, account.id, account.home(), role).await
 }
 
-/// What an account holds and what it reaches, for the page *Access*.
+/// Loads an account and its subject (role and grants), for the page *Access*.
 ///
 /// # Errors
-/// [`Error::NotFound`] for what is not there or hidden.
+/// [`Error::NotFound`] if the object does not exist or the caller cannot see it.
 pub async fn standing(context: &Context, caller: &Caller, named: &str) -> Result<(ServiceAccount, Subject)> {
     let account = get(context, caller, named).await?;
     let subject = subject_of(&context.db, caller, &account, &account.role).await?;
     Ok((account, subject))
 }
 
-/// Edits an account.
+/// Edits an account. Another federated identity revokes the access tokens of the previous one.
 ///
 /// # Errors
-/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+/// [`Error::Stale`] if somebody else edited it in the meantime; otherwise as [`create`].
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -249,7 +256,7 @@ pub async fn edit(
         )));
     }
     if checked.identity.is_some() {
-        // What was exchanged for the identity before is nobody's any more.
+        // The access tokens that the previous identity was exchanged for must stop working.
         tokens::end_federated(change.tx(), (&account).into(), account.id, now).await?;
     }
     let before = json!(account.view(now));
@@ -259,19 +266,20 @@ pub async fn edit(
     Ok(after.seen_by(&caller.subject))
 }
 
-/// Switches an account off: its keys stop at once. Off already is fine.
+/// Disables an account: its tokens stop working with the next request. Disabling a disabled account changes
+/// nothing.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn disable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     set_enabled(context, caller, named, false).await
 }
 
-/// Switches an account on again: its keys work again, so the caller must hold
-/// what it holds.
+/// Enables an account again. Its tokens work again, so the caller must hold the access that the account
+/// holds.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] or [`Error::Forbidden`].
 pub async fn enable(context: &Context, caller: &Caller, named: &str) -> Result<ServiceAccount> {
     set_enabled(context, caller, named, true).await
 }
@@ -289,10 +297,11 @@ async fn set_enabled(context: &Context, caller: &Caller, named: &str, on: bool) 
     Ok(after.seen_by(&caller.subject))
 }
 
-/// Deletes an account and ends its keys. `typed` is its name, typed again.
+/// Deletes an account and revokes its tokens. `typed` is the account's name as a confirmation; `None` (API)
+/// needs none.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
+/// [`Error::NotFound`], [`Error::Forbidden`], or [`Error::Invalid`] if the typed name differs.
 pub async fn delete(
     context: &Context,
     caller: &Caller,

@@ -1,4 +1,7 @@
-//! Service accounts for programs.
+//! API of service accounts and their keys.
+//!
+//! The handlers call the same functions in `actions` and `keys` as the pages. The descriptions and types here
+//! also produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -31,7 +34,7 @@ const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "status", about: "How it stands.", words: &["active", "disabled", "expired"] },
 ];
 
-/// Service accounts and their keys.
+/// The API operations for service accounts and their keys.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/service-accounts", "/organizations/{org}/service-accounts/{id}");
     let keys = "/organizations/{org}/service-accounts/{id}/tokens";
@@ -102,12 +105,13 @@ pub fn routes() -> Api<AppState> {
         .with(end("revokeServiceAccountKey", key, revoke, "Revokes a key").needs("service_accounts:write"))
 }
 
-/// A service account that was just made.
+/// A new service account with its first key.
 #[derive(Debug, Serialize, JsonSchema)]
 struct WithKey {
     #[serde(flatten)]
     account: AccountView,
-    /// Its first key, with its value this once; missing where it is federated.
+    /// The first key, including its value, which is shown only in this response. Left out if the account is
+    /// federated.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<TokenView>,
 }
@@ -196,14 +200,18 @@ struct Editing {
     allowed_addresses: Option<Vec<String>>,
     self_rotation: Option<bool>,
     identity: Option<IdentityInput>,
-    /// Missing stays, `null` takes the end away.
+    /// New end of the account's lifetime. Left out, it stays the same; `null` removes it.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -311,7 +319,7 @@ async fn keys_of(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
     Path((_, id)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();

@@ -1,4 +1,7 @@
-//! The form of a service account: what it offers, what was typed.
+//! The form that creates or edits a service account: the submitted values and the options of its selects.
+//!
+//! `pages` reads a request into [`Typed`], passes it to an action, and renders the form again with the same
+//! values if the action reports errors.
 
 use super::model::{AccountCreation, AccountEdit, Authentication, IdentityInput, NewAccount, ServiceAccount};
 use crate::access::{AccountOwner, Kind, PermissionSet, Policy, TokenKind, can_give_account_role, can_write};
@@ -13,51 +16,51 @@ use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::model::{Lifetime, LifetimeChoice, TokenInput, choices, chosen};
 
-/// What was typed, to be shown again.
+/// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
 pub struct Typed {
-    /// *Name*.
+    /// Value of the field *Name*.
     pub name: String,
-    /// *Description*.
+    /// Value of the field *Description*.
     pub description: String,
-    /// *Comment*.
+    /// Value of the field *Comment*.
     pub comment: String,
-    /// *Scope*.
+    /// Value of the field *Scope*.
     pub scope: String,
-    /// *Team*.
+    /// Value of the field *Team*.
     pub team: String,
-    /// *Default team*.
+    /// Value of the field *Default team*.
     pub default_team: String,
-    /// *Role*.
+    /// Value of the field *Role*.
     pub role: String,
-    /// *Authentication method*.
+    /// Value of the field *Authentication method*.
     pub authentication: String,
-    /// *Identity provider*.
+    /// Value of the field *Identity provider*.
     pub provider: String,
-    /// *Subject*.
+    /// Value of the field *Subject*.
     pub subject: String,
-    /// *Conditions*: `claim=value`, one a line.
+    /// Value of the field *Conditions*: one `claim=value` per line.
     pub conditions: String,
-    /// *Lifetime*.
+    /// Value of the field *Lifetime*.
     pub lifetime: String,
-    /// The date beside it.
+    /// Date input beside *Lifetime*.
     pub lifetime_date: String,
-    /// *Key lifetime*.
+    /// Value of the field *Key lifetime*.
     pub key_lifetime: String,
-    /// The date beside it.
+    /// Date input beside *Key lifetime*.
     pub key_lifetime_date: String,
-    /// *Allowed addresses*.
+    /// Value of the field *Allowed addresses*.
     pub allowed_addresses: String,
-    /// *Keys may renew themselves*.
+    /// Whether keys can rotate themselves.
     pub self_rotation: bool,
-    /// The version that an edit started from.
+    /// The version of the account that the edit started from.
     pub version: String,
-    /// The form's nonce.
+    /// The form's idempotency key.
     pub nonce: String,
 }
 
 impl Typed {
-    /// Reads a form.
+    /// Reads the submitted form.
     #[must_use]
     pub fn read(form: &Form) -> Self {
         Self {
@@ -83,7 +86,7 @@ impl Typed {
         }
     }
 
-    /// An account's own values.
+    /// The current values of an account, for the edit form.
     #[must_use]
     pub fn of(account: &ServiceAccount) -> Self {
         let conditions: Vec<String> =
@@ -106,7 +109,7 @@ impl Typed {
         }
     }
 
-    /// The external identity that was typed.
+    /// Parses the fields of the federated identity.
     fn identity(&self) -> IdentityInput {
         let pairs = self.conditions.lines().map(str::trim).filter(|line| !line.is_empty());
         let pair = |line: &str| {
@@ -120,8 +123,8 @@ impl Typed {
         }
     }
 
-    /// As the action takes it. Both team fields are on the page; the scope says
-    /// which one counts.
+    /// Converts the form into the input of `actions::create`. The page contains both team fields; the scope
+    /// determines which one counts.
     #[must_use]
     pub fn new_account(&self, now: Timestamp) -> NewAccount {
         let of_team = self.scope == "team";
@@ -147,7 +150,7 @@ impl Typed {
         }
     }
 
-    /// As the action takes it.
+    /// Converts the form into the input of `actions::edit`.
     #[must_use]
     pub fn edit(&self, account: &ServiceAccount, now: Timestamp) -> AccountEdit {
         let organization = account.home() == AccountOwner::Organization && self.scope != "team";
@@ -171,30 +174,31 @@ impl Typed {
     }
 }
 
-/// What the form offers the caller.
+/// The options that the form offers to the caller.
 #[derive(Clone, Debug)]
 pub struct Choices {
-    /// Teams in which the caller may make accounts.
+    /// Teams in which the caller is allowed to create accounts.
     pub own_teams: Vec<Team>,
-    /// Teams that can be a default.
+    /// Teams that can be selected as the default team.
     pub teams: Vec<Team>,
-    /// Roles that the caller may give.
+    /// Roles that the caller is allowed to give.
     pub roles: Vec<PermissionSet>,
-    /// Whether the caller may make accounts of the organization.
+    /// Whether the caller is allowed to create accounts of the organization.
     pub organization: bool,
-    /// The identity providers that a federated account can name.
+    /// Identity providers that a federated account can use.
     pub providers: Vec<IdentityProvider>,
-    /// What *Lifetime* offers.
+    /// Options of *Lifetime*.
     pub lifetimes: Vec<LifetimeChoice>,
-    /// What *Key lifetime* offers.
+    /// Options of *Key lifetime*, within the organization's policy.
     pub key_lifetimes: Vec<LifetimeChoice>,
 }
 
 impl Choices {
-    /// For this caller; with `home`, roles for an account there.
+    /// Loads the options for this caller. `home` limits the roles to those that the caller can give to an
+    /// account of that owner.
     ///
     /// # Errors
-    /// When the database cannot.
+    /// Returns an error if the database fails.
     pub async fn of(app: &AppState, caller: &Caller, home: Option<AccountOwner>) -> Result<Self> {
         let teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
         let policy = &caller.organization.policy;
@@ -222,8 +226,8 @@ impl Choices {
         Ok(Self { own_teams, teams, roles, organization, providers, lifetimes, key_lifetimes })
     }
 
-    /// Whether the caller may make an account somewhere: told from what they are,
-    /// without a look at the teams, for the buttons of lists.
+    /// Whether the caller is allowed to create an account anywhere. Computed from the caller's subject
+    /// without reading the teams, for the buttons of lists.
     #[must_use]
     pub fn any_for(caller: &Caller) -> bool {
         let mut homes = vec![AccountOwner::Organization];
@@ -235,7 +239,7 @@ impl Choices {
             .any(|home| can_write(&caller.subject, &AccountCreation::under(&caller.organization, home)))
     }
 
-    /// Whether the caller may make any account at all.
+    /// Whether the caller is allowed to create any account.
     #[must_use]
     pub fn any(&self) -> bool {
         self.organization || !self.own_teams.is_empty()

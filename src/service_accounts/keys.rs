@@ -1,4 +1,7 @@
-//! What can be done with the keys of a service account.
+//! Operations on the keys of a service account, called by `token_pages` and `api`.
+//!
+//! Whoever is allowed to manage the account can manage its keys. Giving out a new value gives somebody the
+//! access of the account, so the caller must hold that access. Federated accounts have no keys.
 
 use serde_json::json;
 
@@ -17,11 +20,11 @@ use crate::tokens::model::{Renewal, Token, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 
-/// One account that the caller sees, with a page of its keys: the newest first,
-/// revoked ones where asked for.
+/// Returns an account that the caller is allowed to see, with a page of its keys, newest first. `revoked`
+/// includes revoked keys.
 ///
 /// # Errors
-/// As [`get`].
+/// The same as for [`get`].
 pub async fn with_keys(
     context: &Context,
     caller: &Caller,
@@ -34,10 +37,10 @@ pub async fn with_keys(
     Ok((account, page.into_page(keys, |key| Cursor::of_id(key.id))))
 }
 
-/// One account that the caller sees, with one of its keys.
+/// Returns an account that the caller is allowed to see, with one of its keys.
 ///
 /// # Errors
-/// As [`get`].
+/// The same as for [`get`].
 pub async fn with_key(
     context: &Context,
     caller: &Caller,
@@ -49,10 +52,11 @@ pub async fn with_key(
     Ok((account, key))
 }
 
-/// Makes one more key.
+/// Creates another key.
 ///
 /// # Errors
-/// As [`create`].
+/// [`Error::Conflict`] for a federated account; [`Error::Forbidden`] if the account holds more access than
+/// the caller; [`Error::Invalid`] for invalid fields.
 pub async fn add_key(
     context: &Context,
     caller: &Caller,
@@ -82,11 +86,11 @@ pub async fn add_key(
     Ok((account, issued))
 }
 
-/// Gives a key a new value.
+/// Regenerates a key.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where the account holds more than the caller;
-/// [`Error::Conflict`] for a key that was revoked.
+/// [`Error::Forbidden`] if the account holds more access than the caller; [`Error::Conflict`] for a revoked
+/// key.
 pub async fn regenerate(
     context: &Context,
     caller: &Caller,
@@ -110,11 +114,12 @@ pub async fn regenerate(
     Ok((account, issued))
 }
 
-/// Writes a key's name and the addresses from which it may be used.
+/// Edits the name, description and allowed IP ranges of a key. If `version` is given, the key must still have
+/// it.
 ///
 /// # Errors
-/// [`Error::Invalid`]; [`Error::Forbidden`] where more addresses would hand
-/// out more than the caller holds.
+/// [`Error::Invalid`] for invalid fields; [`Error::Forbidden`] if other IP ranges would give access that the
+/// caller does not hold; [`Error::Stale`] if somebody else edited the key in the meantime.
 pub async fn edit_key(
     context: &Context,
     caller: &Caller,
@@ -140,10 +145,10 @@ pub async fn edit_key(
     Ok(fresh)
 }
 
-/// Stops the value before, which lived on beside its successor.
+/// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it has stopped.
+/// [`Error::Conflict`] if no old value works any more.
 pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
     let (mut change, _, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
@@ -151,10 +156,10 @@ pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str
     Ok(token)
 }
 
-/// Ends a key, or an access token that acts as the account.
+/// Revokes a key, or an access token that acts as the account.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it has ended.
+/// [`Error::Conflict`] if the token is already revoked.
 pub async fn revoke(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
     let (mut change, _, account) = managed(context, caller, named).await?;
     let token = token_of(change.tx(), &account, key).await?;
@@ -162,10 +167,10 @@ pub async fn revoke(context: &Context, caller: &Caller, named: &str, key: &str) 
     Ok(token)
 }
 
-/// A key or an access token of an account that the caller may revoke.
+/// Returns a key or an access token of an account, if the caller is allowed to revoke it.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn revocable(
     context: &Context,
     caller: &Caller,
@@ -177,13 +182,13 @@ pub async fn revocable(
     Ok((account, token))
 }
 
-/// A key of the account.
+/// Finds a key of the account. [`Error::NotFound`] for any other token.
 async fn key_of(source: impl Into<Source<'_>>, account: &ServiceAccount, key: &str) -> Result<Token> {
     let token = token_of(source, account, key).await?;
     if token.kind == TokenKind::ServiceAccount { Ok(token) } else { Err(Error::NotFound) }
 }
 
-/// A key of the account, or an access token that acts as it.
+/// Finds a key of the account or an access token that acts as it.
 async fn token_of(source: impl Into<Source<'_>>, account: &ServiceAccount, token: &str) -> Result<Token> {
     let id: TokenId = token.parse().map_err(|_| Error::NotFound)?;
     let token = tokens::find(source, id).await?;

@@ -1,4 +1,8 @@
-//! Service accounts: machine users with API keys.
+//! Service accounts: machine users of the organization or of one team.
+//!
+//! An account authenticates with API keys (`keys`) or with an external identity (federated). Its keys are
+//! tokens whose lifecycle is in [`crate::tokens`]; its role and grants decide what it can do. A deleted
+//! account keeps its row, so that the audit log can refer to it.
 
 pub mod actions;
 pub mod api;

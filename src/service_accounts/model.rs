@@ -1,4 +1,8 @@
-//! What a service account is.
+//! Types of service accounts and their forms, with the checks of every field. No I/O.
+//!
+//! `actions` authorizes a write on these types, because they implement [`Guarded`], and `store` writes only
+//! checked fields ([`CheckedAccount`], [`CheckedEdit`]). A team-scoped account never becomes
+//! organization-scoped.
 
 use std::collections::BTreeMap;
 
@@ -15,110 +19,114 @@ use crate::teams::model::{SECRET_TEAM, role};
 use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, TokenOwner, check_end};
 
 string_enum! {
-    /// Where an account works.
+    /// Where an account belongs, which limits the projects that it can reach.
     Scope {
-        /// In the organization: everywhere but restricted projects.
+        /// The organization. The account reaches all projects except restricted ones that no grant names it
+        /// in.
         Organization = "organization",
-        /// In one team.
+        /// One team.
         Team = "team",
     }
 }
 
 string_enum! {
-    /// How an account stands.
+    /// Status of an account at a point in time.
     Status {
-        /// It works.
+        /// The account can authenticate.
         Active = "active",
-        /// Somebody switched it off.
+        /// Somebody disabled the account. This takes precedence over `Expired`.
         Disabled = "disabled",
-        /// Its time is over.
+        /// The time in `expires_at` has passed.
         Expired = "expired",
     }
 }
 
 string_enum! {
-    /// How an account proves who it is.
+    /// How an account authenticates. This is fixed when the account is created.
     Authentication {
-        /// By API keys, made here.
+        /// With API keys that Tessera issues.
         ApiKey = "api_key",
-        /// By the tokens of an identity provider; nothing secret is kept.
+        /// With JWTs of an identity provider. Tessera stores no secret for the account.
         Federated = "federated",
     }
 }
 
-/// A service account.
+/// A row of `service_accounts` that is not deleted, with its teams, its identity provider and a summary of
+/// its keys.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ServiceAccount {
-    /// Its UID.
+    /// UID, such as `sa_01k…`.
     pub id: ServiceAccountId,
-    /// Its organization.
+    /// The organization that the account belongs to.
     pub organization_id: OrganizationId,
-    /// Unique in the organization among the living.
+    /// Display name. Unique among the existing accounts of the organization, compared with case folding.
     pub name: String,
-    /// One line.
+    /// Description, at most 500 characters; may be empty.
     pub description: String,
-    /// Notes of those who manage it.
+    /// Internal notes, at most 2,000 characters; may be empty.
     pub comment: String,
-    /// Where it works.
+    /// Whether the account belongs to the organization or to a team.
     pub scope: Scope,
-    /// Its team, where it is a team's.
+    /// Id of the account's team. `None` for an account of the organization.
     pub team_id: Option<TeamId>,
-    /// That team's slug.
+    /// Slug of that team. `None` also if the reader is not allowed to know the team (see
+    /// [`ServiceAccount::seen_by`]).
     pub team: Option<String>,
-    /// That team's name.
+    /// Display name of that team.
     pub team_name: Option<String>,
-    /// Whether that team is secret.
+    /// Whether that team is secret. `None` if the account has no team.
     pub team_is_secret: Option<bool>,
-    /// The team that it works in unless told otherwise: its id.
+    /// Id of the default team, in which the account works if a request names none. `None` for an account of a
+    /// team.
     pub default_team_id: Option<TeamId>,
-    /// That team's slug.
+    /// Slug of the default team. `None` also if the reader is not allowed to know the team.
     pub default_team: Option<String>,
-    /// Whether that team is secret.
+    /// Whether the default team is secret. `None` if there is none.
     pub default_team_is_secret: Option<bool>,
-    /// That team's name.
+    /// Display name of the default team.
     pub default_team_name: Option<String>,
-    /// Its permission set.
+    /// Slug of the permission set that the account holds for all projects.
     pub role: String,
-    /// When it ends.
+    /// End of the account's lifetime. `None` means that it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was switched off.
+    /// Time at which the account was disabled. `None` while it is enabled.
     pub disabled_at: Option<Timestamp>,
-    /// From where its keys may be used, a range a line; from anywhere when empty.
+    /// IP ranges from which the account's keys can be used, one per line. Empty means any IP address.
     pub allowed_addresses: String,
-    /// Whether its keys may renew themselves.
+    /// Whether a key of the account can rotate itself through the API.
     pub self_rotation: bool,
-    /// How it proves who it is.
+    /// How the account authenticates.
     pub authentication: Authentication,
-    /// The identity provider, where it is federated.
+    /// Id of the identity provider. `None` if the account uses API keys.
     pub identity_provider_id: Option<IdentityProviderId>,
-    /// That provider's name.
+    /// Display name of the identity provider.
     pub identity_provider: Option<String>,
-    /// The `sub` of its tokens there.
+    /// The `sub` claim that the JWT must have. `None` if the conditions alone identify the account.
     pub identity_subject: Option<String>,
-    /// Further claims that must hold, as JSON.
+    /// Further claims and their required values, as a JSON object.
     pub identity_conditions: String,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// Who made it.
+    /// Name of the creator at the time of creation.
     pub created_by_name: String,
-    /// The id of who made it; empty where nobody is known.
+    /// Id of the creator; empty if it is unknown.
     pub created_by: String,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     pub version: i64,
-    /// How many of its keys are not revoked.
+    /// Number of keys that are not revoked. Lists count at most 20.
     pub keys: UpTo<20>,
-    /// The earliest end of those that still work.
+    /// The earliest expiry among the keys that are still valid. `None` if none of them expires.
     pub next_end: Option<Timestamp>,
-    /// When one was last used.
+    /// Last use of any of the account's tokens, accurate to a minute.
     pub last_used_at: Option<Timestamp>,
-    /// From where.
+    /// IP address of the last use.
     pub last_used_address: Option<String>,
-    /// Whether the one who looks may manage it; said by lists only.
+    /// Whether the caller is allowed to manage the account. Set only in lists.
     #[sqlx(skip)]
     pub manageable: bool,
 }
 
-/// A service account as the API shows it.
+/// A service account in API responses.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct AccountView {
     id: ServiceAccountId,
@@ -141,7 +149,7 @@ pub struct AccountView {
     created_by_id: Option<String>,
 }
 
-/// An external identity as the API shows it.
+/// A federated identity in API responses.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 struct IdentityView {
     provider: IdentityProviderId,
@@ -150,19 +158,19 @@ struct IdentityView {
 }
 
 impl ServiceAccount {
-    /// The claims that must hold besides the subject.
+    /// Parses the claims that are required besides the subject.
     #[must_use]
     pub fn conditions(&self) -> BTreeMap<String, String> {
         serde_json::from_str(&self.identity_conditions).unwrap_or_default()
     }
 
-    /// Where it belongs.
+    /// The owner of the account: the organization or a team.
     #[must_use]
     pub fn home(&self) -> AccountOwner {
         self.team_id.map_or(AccountOwner::Organization, AccountOwner::Team)
     }
 
-    /// How it stands at `now`.
+    /// The status at the time `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
         if self.disabled_at.is_some() {
@@ -174,8 +182,7 @@ impl ServiceAccount {
         }
     }
 
-    /// As this reader may know it: the slug of a team that they may not know is
-    /// left out.
+    /// Removes the slugs of teams that this reader is not allowed to know, and replaces their names.
     #[must_use]
     pub fn seen_by(mut self, reader: &Subject) -> Self {
         let hidden = |team: Option<TeamId>, secret: Option<bool>| {
@@ -192,13 +199,14 @@ impl ServiceAccount {
         self
     }
 
-    /// How it stands on a page that knows the time.
+    /// The status at the time of the page (`Layout::now`), for templates. Without a time, the status at
+    /// creation.
     #[must_use]
     pub fn standing(&self, now: &Option<Timestamp>) -> Status {
         self.status(now.unwrap_or(self.created_at))
     }
 
-    /// As JSON.
+    /// The account as API responses and audit events show it.
     #[must_use]
     pub fn view(&self, now: Timestamp) -> AccountView {
         AccountView {
@@ -240,17 +248,17 @@ impl HoldsTokens for ServiceAccount {
     }
 }
 
-/// Creating an account in a home.
+/// Guard for creating an account that will belong to `home`.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountCreation {
-    /// Where it will belong.
+    /// The future owner of the account.
     pub home: AccountOwner,
-    /// Whether the organization's policy lets no other person than owners do it.
+    /// Whether the organization's policy allows only owners (among people) to create accounts.
     pub owners_only: bool,
 }
 
 impl AccountCreation {
-    /// In this home, under the policy of this organization.
+    /// The guard for this owner, under the policy of the organization.
     #[must_use]
     pub const fn under(organization: &OrganizationFacts, home: AccountOwner) -> Self {
         Self { home, owners_only: !organization.policy.team_admins_create_accounts }
@@ -264,7 +272,7 @@ impl Guarded for AccountCreation {
     }
 }
 
-/// The accounts of a home: moving one there.
+/// Guard for moving an account to this owner.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountsOf(pub AccountOwner);
 
@@ -275,29 +283,29 @@ impl Guarded for AccountsOf {
     }
 }
 
-/// An external identity, as typed or sent.
+/// A federated identity, as submitted by a form or the API.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityInput {
-    /// The identity provider's id or name.
+    /// Id or name of the identity provider.
     #[serde(default)]
     pub provider: String,
-    /// The `sub` of its tokens; may be left out where there are conditions.
+    /// The `sub` claim of the JWT. It can be left out if there are conditions.
     #[serde(default)]
     pub subject: String,
-    /// Further claims that must have these values.
+    /// Claims of the JWT besides the subject, and the exact values that they must have. At most 20.
     #[serde(default)]
     pub conditions: BTreeMap<String, String>,
 }
 
-/// An external identity, checked but for its provider.
+/// A checked federated identity. Only the provider has not been looked up yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
-    /// The identity provider's id or name.
+    /// Id or name of the identity provider.
     pub provider: String,
-    /// The `sub` of its tokens; empty where the conditions alone tell.
+    /// The `sub` claim. Empty if the conditions alone identify the account.
     pub subject: String,
-    /// Further claims that must have these values.
+    /// Claims besides the subject, and the exact values that they must have.
     pub conditions: BTreeMap<String, String>,
 }
 
@@ -308,7 +316,8 @@ impl IdentityInput {
         if provider.is_empty() {
             mistakes.add("identity.provider", choose("identity provider"));
         }
-        // Told by conditions alone, as CI systems are whose subject changes with every branch.
+        // A subject is not required for CI systems whose subject changes with every branch; conditions then
+        // identify the account.
         let by_conditions = self.subject.trim().is_empty() && !self.conditions.is_empty();
         let subject = if by_conditions {
             Some(String::new())
@@ -341,76 +350,76 @@ impl IdentityInput {
     }
 }
 
-/// A service account to be made, as typed or sent.
+/// A service account that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default)]
 pub struct NewAccount {
-    /// Its name.
+    /// Name, not yet trimmed or checked.
     pub name: String,
-    /// One line.
+    /// Description, not yet checked.
     pub description: String,
-    /// Notes.
+    /// Internal notes, not yet checked.
     pub comment: String,
     /// `organization` or `team`.
     pub scope: String,
-    /// The team's slug, for `team`.
+    /// Slug of the team. Required for scope `team`, otherwise empty.
     pub team: String,
-    /// The default team's slug, for `organization`.
+    /// Slug of the default team. Required for scope `organization`, otherwise empty.
     pub default_team: String,
-    /// A permission set's slug.
+    /// Slug of the permission set that the account will hold for all projects.
     pub role: String,
-    /// When the account ends.
+    /// Lifetime of the account. Without a selection, it does not expire.
     pub lifetime: Lifetime,
-    /// From where its keys may be used.
+    /// IP ranges from which the account's keys can be used; unrestricted if empty.
     pub allowed_addresses: String,
-    /// Whether its keys may renew themselves.
+    /// Whether a key of the account can rotate itself through the API.
     pub self_rotation: bool,
     /// `api_key` or `federated`.
     pub authentication: String,
-    /// The first key, for `api_key`.
+    /// The first key. Used for `api_key` only.
     pub key: TokenInput,
-    /// The external identity, for `federated`.
+    /// The federated identity. Used for `federated` only.
     pub identity: IdentityInput,
 }
 
-/// The fields of a new account, checked.
+/// The checked fields of a new account.
 #[derive(Clone, Debug)]
 pub struct CheckedAccount {
-    /// Trimmed.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// Trimmed.
+    /// Description, at most 500 characters.
     pub description: String,
-    /// Trimmed.
+    /// Internal notes, at most 2,000 characters.
     pub comment: String,
-    /// Where it works.
+    /// Whether the account belongs to the organization or to a team.
     pub scope: Scope,
-    /// The slug of its team or default team.
+    /// Slug of the account's team or, for scope `organization`, of its default team.
     pub team: String,
-    /// Its role.
+    /// Slug of an existing permission set.
     pub role: String,
-    /// Its end.
+    /// End of the account's lifetime. `None` means that it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// From where its keys may be used.
+    /// IP ranges from which the account's keys can be used; unrestricted if empty.
     pub allowed_addresses: IpAllowList,
-    /// Whether its keys may renew themselves.
+    /// Whether a key of the account can rotate itself through the API.
     pub self_rotation: bool,
-    /// Its first key or its external identity.
+    /// The first key or the federated identity.
     pub credential: Credential,
 }
 
-/// How a new account proves who it is.
+/// How a new account will authenticate.
 #[derive(Clone, Debug)]
 pub enum Credential {
-    /// By an API key.
+    /// With this API key, which is created together with the account.
     Key(NewToken),
-    /// By the tokens of an identity provider.
+    /// With JWTs of an identity provider.
     Federated(Identity),
 }
 
 impl NewAccount {
-    /// Checks every field.
+    /// Checks every field, also those of the key or the federated identity.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, organization: &OrganizationFacts, now: Timestamp) -> Result<CheckedAccount> {
         let mut mistakes = ValidationErrors::default();
         let checked_name = mistakes.check("name", name(&self.name));
@@ -476,62 +485,62 @@ impl NewAccount {
     }
 }
 
-/// What an edit changes; what is missing stays.
+/// Fields of an edit. `None` keeps the current value.
 #[derive(Clone, Debug, Default)]
 pub struct AccountEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     pub name: Option<String>,
-    /// A new description.
+    /// New description; `None` keeps the current one.
     pub description: Option<String>,
-    /// New notes.
+    /// New internal notes; `None` keeps the current ones.
     pub comment: Option<String>,
-    /// A new role.
+    /// Slug of the new role; `None` keeps the current one.
     pub role: Option<String>,
-    /// A new scope: only from `organization` to `team`.
+    /// New scope. The only possible change is from `organization` to `team`.
     pub scope: Option<String>,
-    /// The team, where the scope becomes `team`.
+    /// Slug of the new team. Required if the scope becomes `team`.
     pub team: Option<String>,
-    /// A new default team.
+    /// Slug of a new default team; `None` keeps the current one.
     pub default_team: Option<String>,
-    /// A new end, or none.
+    /// New lifetime; `None` keeps the current one.
     pub lifetime: Option<Lifetime>,
-    /// From where its keys may be used.
+    /// New IP ranges for the account's keys; `None` keeps the current ones.
     pub allowed_addresses: Option<String>,
-    /// Whether its keys may renew themselves.
+    /// Whether keys can rotate themselves; `None` keeps the current setting.
     pub self_rotation: Option<bool>,
-    /// A new external identity.
+    /// New federated identity; `None` keeps the current one.
     pub identity: Option<IdentityInput>,
-    /// The version that the editor saw.
+    /// The version that the editor saw. If it differs from the current one, the edit is rejected. `None`
+    /// skips this check.
     pub version: Option<i64>,
 }
 
-/// The fields of an edit, checked.
+/// The checked fields of an edit, including those that stay the same.
 #[derive(Clone, Debug)]
 pub struct CheckedEdit {
-    /// Trimmed.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// Trimmed.
+    /// Description, at most 500 characters.
     pub description: String,
-    /// Trimmed.
+    /// Internal notes, at most 2,000 characters.
     pub comment: String,
-    /// Its role.
+    /// Slug of the role.
     pub role: String,
-    /// Its end.
+    /// End of the account's lifetime. `None` means that it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// From where its keys may be used.
+    /// IP ranges from which the account's keys can be used; unrestricted if empty.
     pub allowed_addresses: IpAllowList,
-    /// Whether its keys may renew themselves.
+    /// Whether a key of the account can rotate itself through the API.
     pub self_rotation: bool,
-    /// The slug of the team that it moves into, where it becomes a team's.
+    /// Slug of the team that the account moves to. `None` if the scope does not change.
     pub into_team: Option<String>,
-    /// A new external identity.
+    /// New federated identity. `None` keeps the current one.
     pub identity: Option<Identity>,
 }
 
 impl CheckedEdit {
-    /// What the edit gives. A longer life, more addresses or another identity
-    /// hand out everything that the account holds; another role or team gives
-    /// the account itself more.
+    /// The effect of the edit on access. A later expiry, other IP ranges or another identity let somebody use
+    /// everything that the account holds. Another role or team only gives the account itself more.
     #[must_use]
     pub fn effect(&self, account: &ServiceAccount) -> Effect {
         let is_longer = match (account.expires_at, self.expires_at) {
@@ -550,10 +559,10 @@ impl CheckedEdit {
 }
 
 impl AccountEdit {
-    /// Checks every field, over what the account has.
+    /// Checks every field. Fields that the edit leaves out are taken from the account.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, account: &ServiceAccount, sets: &Sets, now: Timestamp) -> Result<CheckedEdit> {
         let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
         let mut mistakes = ValidationErrors::default();
@@ -568,7 +577,7 @@ impl AccountEdit {
             Some(text) if *text != account.role => mistakes.check("role", role(sets, text)),
             _ => Some(account.role.clone()),
         };
-        // An end that has passed may stay as it is; a new one lies ahead.
+        // An expiry that has passed can stay as it is. A new one must be in the future.
         let expires_at = match &self.lifetime {
             Some(Lifetime::Until(end)) if Some(*end) == account.expires_at => account.expires_at,
             Some(lifetime) => check_end(&mut mistakes, "expires_at", lifetime, now).flatten(),

@@ -1,4 +1,7 @@
-//! Service accounts for people.
+//! Console pages of service accounts: the list, the forms, and the tabs of one account.
+//!
+//! The handlers parse the request, call `actions` and render a template. The pages of keys are in
+//! `token_pages`.
 
 use askama::Template;
 use axum::Router;
@@ -33,7 +36,7 @@ use crate::ui::{Layout, page, refused};
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/service-accounts";
     let one = "/orgs/{org}/settings/service-accounts/{id}";
@@ -94,7 +97,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -110,7 +113,7 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     Ok(page(&ListPage { shell, filter, slice, may_create }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let choices = Choices::of(&app, &caller, None).await?;
     let scope = if choices.organization && !query.has("team") { "organization" } else { "team" };
     let form = Typed {
@@ -180,7 +183,7 @@ async fn of_team(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Named,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
@@ -197,16 +200,16 @@ struct AccessPage {
     shell: Layout,
     account: ServiceAccount,
     status: Status,
-    /// The permission set, the project that it is for (none: all), its slug where the
-    /// one who looks sees it.
+    /// The grants that the account holds, starting with its role.
     grants: Vec<HeldAccess>,
 }
 
-/// A grant of an account, as its page tells it.
+/// A grant of the account, as the page *Access* shows it.
 struct HeldAccess {
     set: PermissionSet,
     is_role: bool,
-    /// Name and slug; nothing for a project that the one who looks does not see.
+    /// Name and slug of the project. `None` for the role, and for a project that the caller is not allowed to
+    /// see.
     project: Option<(String, String)>,
 }
 
@@ -283,7 +286,7 @@ async fn settings_page(
     mistakes: ValidationErrors,
 ) -> Result<Response> {
     let mut choices = Choices::of(app, caller, Some(account.home())).await?;
-    // Its own role stays choosable for who may edit the rest but not give the role.
+    // The current role stays selectable for a caller who can edit the account but not give this role.
     let own = caller.organization.sets.find(&account.role);
     if let Some(own) = own.filter(|own| !choices.roles.contains(own)) {
         choices.roles.insert(0, own.clone());

@@ -1,4 +1,7 @@
-//! The SQL of service accounts.
+//! SQL for service accounts, and their entries in the search index.
+//!
+//! Every statement ignores deleted accounts. Statements that write take a permit and are called by `actions`
+//! only.
 
 use super::model::{
     AccountCreation, Authentication, CheckedAccount, CheckedEdit, Credential, ServiceAccount,
@@ -16,14 +19,14 @@ use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
-/// What a list is filtered by; empty means any.
+/// Filters of a list. An empty filter matches every row.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In name, UID or description.
+    /// Text to search for in name, UID and description.
     pub search: String,
-    /// A scope.
+    /// `organization` or `team`.
     pub scope: String,
-    /// A team's slug: its own accounts.
+    /// Slug of a team; matches the accounts that belong to it.
     pub team: String,
     /// `active`, `disabled` or `expired`.
     pub status: String,
@@ -41,16 +44,15 @@ impl ListFilter for Filter {
 }
 
 impl Filter {
-    /// Whether it lets everything through.
+    /// Whether no filter is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         [&self.search, &self.scope, &self.team, &self.status].into_iter().all(String::is_empty)
     }
 }
 
-/// The text of a statement: the accounts that `$from` tells, with their teams,
-/// their provider and what their keys tell. `most`: where counting those stops, as
-/// ` LIMIT …`; `now`: the placeholder of the time.
+/// Text of a SELECT of [`ServiceAccount`]s from `$from`, with teams, identity provider and key summary.
+/// `$most` limits the count of keys (` LIMIT …` or empty); `$now` is the placeholder of the current time.
 macro_rules! accounts_where {
     ($from:literal, $most:literal, $now:literal, $rest:literal) => {
         concat!(
@@ -82,7 +84,7 @@ macro_rules! accounts_where {
     };
 }
 
-/// The text of the list: those that `$from` and `$whose` tell, as the filter has them.
+/// Text of the list's SELECT: accounts from `$from` that match `$whose` and the remaining filters.
 macro_rules! accounts_listed {
     ($from:literal, $whose:literal) => {
         concat!(
@@ -95,11 +97,11 @@ macro_rules! accounts_listed {
     };
 }
 
-/// A page of the living accounts, by name. `seen_by`: everyone's, or those of
-/// this person's teams.
+/// A page of accounts, sorted by name. `seen_by` restricts it to the accounts of this person's teams; `None`
+/// lists all.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -118,7 +120,7 @@ pub async fn list(
             .bind(&filter.scope)
             .bind(&filter.status)
     };
-    // A whole UID, as it is copied, is looked for as the index has it.
+    // A complete UID is searched without its prefix, because the index stores it that way.
     let typed = filter.search.trim();
     let text = typed.to_lowercase().parse::<ServiceAccountId>().map_or(typed, |_| without_prefix(typed));
     let search = Search::read(db, organization, ServiceAccount::LIST, text).await?;
@@ -150,7 +152,7 @@ pub async fn list(
         ))
         .bind(pattern)
     } else if filter.team.is_empty() {
-        // Statuses that few have are found without reading through all accounts.
+        // Disabled and expired accounts are found through their own indexes, without reading all accounts.
         bound(match filter.status.as_str() {
             "disabled" => paged!(
                 page,
@@ -178,7 +180,7 @@ pub async fn list(
             ),
         })
     } else {
-        // So are those of one team.
+        // The accounts of one team are found through the index of the team.
         bound(paged!(
             page,
             accounts_listed!(
@@ -202,7 +204,7 @@ struct Found {
     content: Option<String>,
 }
 
-/// A UID after the prefix that tells its kind.
+/// The UID without the prefix that names its kind.
 fn without_prefix(id: &str) -> &str {
     id.split_once('_').map_or(id, |(_, rest)| rest)
 }
@@ -210,14 +212,14 @@ fn without_prefix(id: &str) -> &str {
 impl Found {
     fn indexed(self) -> Indexed {
         let (name, id) = (casefold(&self.name), self.id.to_string());
-        // Not with its prefix, which every account has.
+        // The prefix is not indexed, because every account has it.
         let texts = [name.as_str(), without_prefix(&id), &self.description];
         let entry = Entry::new(self.organization_id, ServiceAccount::LIST, &id, &name, &texts);
         Indexed { entry, known: self.sort_key.zip(self.content) }
     }
 }
 
-/// The text of a statement: living accounts with what the index knows of them.
+/// Text of a SELECT of accounts with their entries in the search index.
 macro_rules! accounts_indexed {
     ($rest:literal) => {
         concat!(
@@ -247,10 +249,10 @@ impl Searched for ServiceAccount {
     }
 }
 
-/// One living account, by UID.
+/// Finds an account of the organization by its UID.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`], or an error of the database.
 pub async fn find(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -267,11 +269,11 @@ pub async fn find(
     account.ok_or(Error::NotFound)
 }
 
-/// The living accounts that an identity of a provider may be: those of this
-/// subject, and those that are told by conditions alone.
+/// The accounts of an identity provider that can match a JWT: those with this subject and those that are
+/// identified by conditions alone. At most 500.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn federated(
     db: &Db,
     provider: IdentityProviderId,
@@ -292,7 +294,7 @@ pub async fn federated(
     .await?)
 }
 
-/// Where an account's identity lies, as its row has it.
+/// The stored form of a federated identity; without a provider for an account with API keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct IdentityBinding {
     pub(super) provider: Option<IdentityProviderId>,
@@ -300,7 +302,7 @@ pub(super) struct IdentityBinding {
     pub(super) conditions: String,
 }
 
-/// Makes an account in the home that the permit is for.
+/// Inserts an account that belongs to the owner in the permit, and its entry in the search index.
 pub(super) async fn insert(
     change: &mut Change<'_>,
     organization: OrganizationId,
@@ -351,8 +353,8 @@ fn name_is_taken(error: sqlx::Error) -> Error {
     Error::unique(error, "name", &taken("name", "service account of this organization"))
 }
 
-/// Writes an edit over the version that was read; false if another came first.
-/// `into`: the team that it moves into, where it becomes a team's.
+/// Writes an edit if the row still has the version that was read, and returns false otherwise. `into` is the
+/// team that the account moves to; `None` keeps its owner.
 pub(super) async fn update(
     change: &mut Change<'_>,
     account: &Permit<ServiceAccount>,
@@ -390,14 +392,14 @@ pub(super) async fn update(
     Ok(rows == 1)
 }
 
-/// Switches an account off (`Some`) or on.
+/// Disables an account (`at` is `Some`) or enables it.
 pub(super) async fn set_disabled(
     change: &mut Change<'_>,
     account: &Permit<ServiceAccount>,
     at: Option<Timestamp>,
 ) -> Result<()> {
     let statement = sql("UPDATE service_accounts SET disabled_at = $1, version = version + 1 WHERE id = $2");
-    // Whoever has its keys can do again what it can do.
+    // Enabling gives everybody who has a key of the account its access again.
     let effect = match at {
         Some(_) => Effect::None,
         None => Effect::Credential(PrincipalId::ServiceAccount(account.id), None),
@@ -406,7 +408,8 @@ pub(super) async fn set_disabled(
     Ok(())
 }
 
-/// Deletes an account: its row stays for the log, its keys are revoked.
+/// Marks an account as deleted, removes it from the search index and revokes its tokens. Returns the number
+/// of revoked tokens. The row stays for the audit log.
 pub(super) async fn delete(tx: &mut Tx, account: &Permit<ServiceAccount>, now: Timestamp) -> Result<u64> {
     sql("UPDATE service_accounts SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
         .bind(now)

@@ -1,5 +1,7 @@
-//! The keys of a service account for people: the tab *Tokens*, the reveal, the
-//! questions.
+//! Pages for the keys of a service account: the tab *Tokens*, the page that shows a new value, and the
+//! confirmations.
+//!
+//! The handlers call `keys` for every operation and render the shared pages of [`crate::tokens`].
 
 use askama::Template;
 use axum::Router;
@@ -29,7 +31,7 @@ const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
 type Keyed = Path<(String, String, String)>;
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let one = "/orgs/{org}/settings/service-accounts/{id}";
     Router::new()
@@ -86,9 +88,9 @@ async fn tokens(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
-    tokens_page(&app, &caller, StatusCode::OK, &id, query.0, ValidationErrors::default()).await
+    tokens_page(&app, &caller, StatusCode::OK, &id, query, ValidationErrors::default()).await
 }
 
 async fn tokens_page(
@@ -175,7 +177,7 @@ async fn ask_regenerate(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Named,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     regenerate_page(&app, &caller, StatusCode::OK, &id, &query, ValidationErrors::default()).await
 }
@@ -223,7 +225,7 @@ async fn regenerate(
     }
 }
 
-/// The account and one of its keys, for who may manage them.
+/// Returns the account and one of its keys, if the caller is allowed to manage them.
 async fn managed(
     app: &AppState,
     caller: &ConsoleCaller,

@@ -1,4 +1,8 @@
-//! What can be done with service tokens: permission, rules, store, audit, at once.
+//! Operations on service tokens, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. A token never gets more access than its creator holds, and only permission sets that
+//! the policy allows for service tokens.
 
 use serde_json::json;
 
@@ -20,7 +24,7 @@ use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 
-/// The service tokens of the organization.
+/// Lists the service tokens of the organization.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `service_tokens:read`.
@@ -35,19 +39,20 @@ pub async fn list(
     Ok(page.into_scanned_page(rows, &window, |row| Cursor::of_id(row.token.id)))
 }
 
-/// One service token.
+/// Returns one service token.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
     let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     store::find(&context.db, organization, id).await
 }
 
-/// A grant, checked: the set, and the project that it names.
+/// A checked grant: the permission set and the project (access facts and slug); `None` for all projects.
 type Checked = (PermissionSet, Option<(ProjectFacts, String)>);
 
-/// Checks grants: sets that service tokens may carry, projects that the caller sees.
+/// Checks the grants of a token: each permission set must exist and be allowed for service tokens, and the
+/// caller must see each project. Adds an error for every invalid field.
 async fn check(
     change: &mut Change<'_>,
     caller: &Caller,
@@ -132,11 +137,12 @@ async fn write(
     Ok(())
 }
 
-/// Makes a service token with its grants. A request that was carried
-/// out before finds the token that it made.
+/// Creates a service token with its grants. A repeated request (same idempotency key) returns the id of the
+/// token that the first one created.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds; [`Error::Invalid`].
+/// [`Error::Forbidden`] if the token would have more access than the caller; [`Error::Invalid`] for invalid
+/// fields.
 pub async fn create(
     context: &Context,
     caller: &Caller,
@@ -181,11 +187,11 @@ async fn managed<'a>(
     Ok((change, caller, permit, token))
 }
 
-/// Edits a service token. What is added must be held by the caller; what is
-/// taken away need not.
+/// Edits a service token. The caller must hold the access that is added, but not the access that is removed.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
+/// [`Error::Forbidden`]; [`Error::Invalid`]; [`Error::Conflict`] for a revoked token; [`Error::Stale`] if
+/// somebody else edited it in the meantime.
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -230,10 +236,10 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Gives a service token a new value. The caller must hold what it holds.
+/// Regenerates a service token. The caller must hold the access that the token holds.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a revoked one.
+/// [`Error::Forbidden`]; [`Error::Invalid`]; [`Error::Conflict`] for a revoked token.
 pub async fn regenerate(
     context: &Context,
     caller: &Caller,
@@ -254,21 +260,21 @@ pub async fn regenerate(
     Ok(issued)
 }
 
-/// Stops the value before, which lived on beside its successor.
+/// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it has stopped.
+/// [`Error::Conflict`] if no old value works any more.
 pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
     let (change, _, permit, token) = managed(context, caller, id).await?;
     lifecycle::stop_old(change, (&permit).into(), &token.token).await?;
     Ok(token)
 }
 
-/// Ends service tokens, all or none.
+/// Revokes 1 to 50 service tokens, all of them or none.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown one; [`Error::Conflict`] for one that has
-/// ended; [`Error::Invalid`] for none or more than a page.
+/// [`Error::NotFound`] for an unknown token; [`Error::Conflict`] for a revoked one; [`Error::Invalid`] for
+/// another number of tokens.
 pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Listed>> {
     if ids.is_empty() || ids.len() > 50 {
         return Err(Error::Invalid(ValidationErrors::one("token", "Choose 1 to 50 tokens.")));

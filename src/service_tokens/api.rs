@@ -1,4 +1,7 @@
-//! Service tokens for programs.
+//! API of service tokens.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -39,7 +42,7 @@ const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "project", about: "The slug of a project that one of its grants names.", words: &[] },
 ];
 
-/// Service tokens.
+/// The API operations for service tokens.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/service-tokens", "/organizations/{org}/service-tokens/{tok}");
     Api::of("Service tokens", "Tokens of the organization that act as themselves, with grants of their own.")
@@ -117,8 +120,12 @@ async fn with_value(
     Ok((StatusCode::CREATED, Answer(view)).into_response())
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
-    query.check(FILTERS)?;
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),

@@ -1,5 +1,8 @@
-//! The form of a service token: what was typed, its permissions one below the
-//! other.
+//! The form that creates or edits a service token: the submitted values, with one row per grant, and the
+//! options of its selects.
+//!
+//! `pages` reads a request into [`Typed`], passes it to an action, and renders the form again with the same
+//! values if the action reports errors.
 
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, Where};
 use crate::access::{Level, Permission, PermissionSet, Resource, can_give_token_grant};
@@ -13,27 +16,28 @@ use crate::projects::store::Filter;
 use crate::state::AppState;
 use crate::tokens::model::chosen;
 
-/// What was typed, to be shown again.
+/// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
 pub struct Typed {
-    /// *Name*.
+    /// Value of the field *Name*.
     pub name: String,
-    /// *Description*.
+    /// Value of the field *Description*.
     pub description: String,
-    /// *Lifetime*.
+    /// Value of the field *Lifetime*.
     pub lifetime: String,
-    /// The date beside it.
+    /// Date input beside *Lifetime*.
     pub lifetime_date: String,
-    /// *Allowed addresses*.
+    /// Value of the field *Allowed addresses*.
     pub allowed_addresses: String,
-    /// The permissions.
+    /// The rows with a permission set and its projects.
     pub grants: Vec<GrantInput>,
-    /// The form's nonce.
+    /// The form's idempotency key.
     pub nonce: String,
 }
 
 impl Typed {
-    /// Reads a form: `set1`, `where1`, `project1` (several), `set2`, …
+    /// Reads the submitted form. The fields of row *n* are `set`*n*, `where`*n* and, several times,
+    /// `project`*n*.
     #[must_use]
     pub fn read(form: &Form) -> Self {
         let rows = form.text("rows").parse::<usize>().unwrap_or(1).clamp(1, 20);
@@ -56,8 +60,8 @@ impl Typed {
         }
     }
 
-    /// Carries out *Add another permission*, *Remove* and *Update the summary*,
-    /// if one was used: the form is shown again, and nothing is stored.
+    /// Applies the buttons *Add another permission*, *Remove* and *Update the summary*. Returns true if one
+    /// of them was pressed; the form is then shown again and nothing is stored.
     #[must_use]
     pub fn rearranged(&mut self, form: &Form) -> bool {
         if form.has("preview") {
@@ -74,7 +78,7 @@ impl Typed {
         true
     }
 
-    /// A token's own values.
+    /// The current values of a token, for the edit form.
     #[must_use]
     pub fn of(token: &Listed) -> Self {
         Self {
@@ -86,7 +90,7 @@ impl Typed {
         }
     }
 
-    /// As the action takes it.
+    /// Converts the form into the input of `actions::create`.
     #[must_use]
     pub fn new_token(&self, now: Timestamp) -> NewServiceToken {
         NewServiceToken {
@@ -98,7 +102,7 @@ impl Typed {
         }
     }
 
-    /// As the action takes it.
+    /// Converts the form into the input of `actions::edit`.
     #[must_use]
     pub fn edit(&self) -> ServiceTokenEdit {
         ServiceTokenEdit {
@@ -109,19 +113,19 @@ impl Typed {
         }
     }
 
-    /// Whether a grant names the project.
+    /// Whether a grant names the project with this slug.
     #[must_use]
     pub fn names(grant: &GrantInput, slug: &str) -> bool {
         matches!(&grant.projects, Where::These(slugs) if slugs.iter().any(|each| each == slug))
     }
 
-    /// Whether a grant holds for all projects.
+    /// Whether a grant is for all projects.
     #[must_use]
     pub fn everywhere(grant: &GrantInput) -> bool {
         grant.projects == Where::All
     }
 
-    /// One sentence: what the token will be able to do.
+    /// A sentence that says what the token will be able to do.
     #[must_use]
     pub fn sentence(&self, choices: &Choices) -> String {
         let mut parts = Vec::new();
@@ -150,7 +154,8 @@ impl Typed {
         }
     }
 
-    /// Whether it would administer the whole organization.
+    /// Whether the token could administer the whole organization (write its settings and its members), for a
+    /// warning.
     #[must_use]
     pub fn is_mighty(&self, choices: &Choices) -> bool {
         let all: [Permission; 2] = [Resource::Settings.write(), Resource::Members.write()];
@@ -161,20 +166,21 @@ impl Typed {
     }
 }
 
-/// What the form offers the caller.
+/// The options that the form offers to the caller.
 #[derive(Clone, Debug)]
 pub struct Choices {
-    /// Sets that service tokens may carry and the caller may give.
+    /// Permission sets that service tokens can have and that the caller is allowed to give.
     pub sets: Vec<PermissionSet>,
-    /// Projects that the caller reaches.
+    /// Projects that the caller can read.
     pub projects: Vec<Project>,
 }
 
 impl Choices {
-    /// For this caller; `held` stay choosable whoever looks.
+    /// Loads the options for this caller. The permission sets in `held` stay selectable even if the caller
+    /// cannot give them.
     ///
     /// # Errors
-    /// When the database cannot.
+    /// Returns an error if the database fails.
     pub async fn of(app: &AppState, caller: &Caller, held: &[GrantInput]) -> Result<Self> {
         let projects =
             projects::list(&app.context, caller, &Filter::default(), &PageRequest::choices()).await?.rows;

@@ -1,4 +1,7 @@
-//! What a service token is, beyond a token.
+//! Types of service tokens and their forms. No I/O.
+//!
+//! The token itself is a [`Token`] like any other; these types add its grants. A permission set occurs once
+//! per token, for all projects or for a list of them.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +11,7 @@ use crate::access::{Guarded, Permissions, Resource, Sets, Target};
 use crate::platform::id::OrganizationId;
 use crate::tokens::model::{HoldsTokens, Lifetime, Token, TokenOwner};
 
-/// The service tokens of the organization.
+/// Guard for the service tokens of the organization, and the holder of new ones.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceTokens(pub OrganizationId);
 
@@ -25,13 +28,13 @@ impl HoldsTokens for ServiceTokens {
     }
 }
 
-/// Where a grant holds, as typed or sent: `"all"`, or slugs of projects.
+/// The projects of a grant in a form or in the API: `"all"` or a list of slugs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Where {
-    /// In all projects, those made later too.
+    /// All projects, including those created later.
     #[default]
     All,
-    /// In these.
+    /// The projects with these slugs.
     These(Vec<String>),
 }
 
@@ -75,59 +78,60 @@ impl<'de> Deserialize<'de> for Where {
     }
 }
 
-/// A permission set, and where it is to hold.
+/// A grant in a form or in the API.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantInput {
-    /// The permission set's slug.
+    /// Slug of the permission set.
     #[serde(default)]
     #[schemars(!default, length(min = 1))]
     pub permission_set: String,
-    /// Where.
+    /// The projects that the grant is for.
     #[serde(default)]
     pub projects: Where,
 }
 
-/// A service token to be made, as typed or sent.
+/// A service token that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default)]
 pub struct NewServiceToken {
-    /// Its name.
+    /// Name, not yet trimmed or checked.
     pub name: String,
-    /// What it is for.
+    /// Description, not yet checked.
     pub description: String,
-    /// How long it lasts.
+    /// The selected lifetime.
     pub lifetime: Lifetime,
-    /// From where it may be used.
+    /// IP ranges from which the token can be used. Empty means any IP address.
     pub allowed_addresses: String,
-    /// What it may do.
+    /// The grants that the token will hold, at most 20.
     pub grants: Vec<GrantInput>,
 }
 
-/// What an edit changes; what is missing stays.
+/// Fields of an edit. `None` keeps the current value.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceTokenEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     pub name: Option<String>,
-    /// A new description.
+    /// New description; `None` keeps the current one.
     pub description: Option<String>,
-    /// From where it may be used.
+    /// New IP ranges; `None` keeps the current ones.
     pub allowed_addresses: Option<String>,
-    /// What it may do.
+    /// All grants of the token; they replace the current ones. `None` keeps those.
     pub grants: Option<Vec<GrantInput>>,
 }
 
-/// A service token in a list.
+/// A service token with its grants, as lists and pages show it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Listed {
-    /// The token.
+    /// The row of the token.
     #[sqlx(flatten)]
     pub token: Token,
-    /// Its grants: `set:project`, with `*` for all projects, spaces between.
+    /// The grants as stored text: `set:project` pairs separated by spaces, with `*` for all projects. `None`
+    /// if there are none.
     pub grants: Option<String>,
 }
 
 impl Listed {
-    /// Its grants, a set once, in the order of their slugs.
+    /// Parses the grants. Each permission set occurs once; they are sorted by slug.
     #[must_use]
     pub fn grants(&self) -> Vec<GrantInput> {
         let mut all: Vec<GrantInput> = Vec::new();
@@ -156,8 +160,8 @@ impl Listed {
         all
     }
 
-    /// In which projects its grants hold, in words: sets that hold no permission
-    /// of projects do not count.
+    /// The number of projects that the token can reach, in words. Permission sets without project permissions
+    /// do not count.
     #[must_use]
     pub fn reach(&self, sets: &Sets) -> String {
         let (mut is_everywhere, mut named) = (false, BTreeSet::new());

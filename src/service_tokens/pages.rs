@@ -1,4 +1,6 @@
-//! Service tokens for people.
+//! Console pages of service tokens: the list, the form, and the pages to show, regenerate and revoke a token.
+//!
+//! The handlers parse the request, call `actions` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -28,7 +30,7 @@ use crate::ui::{Layout, page, refused};
 const SECTION: &str = "Service tokens";
 type Named = Path<(String, String)>;
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/service-tokens";
     let one = "/orgs/{org}/settings/service-tokens/{tok}";
@@ -63,7 +65,7 @@ struct FormPage {
     form: Typed,
     choices: Choices,
     lifetimes: Vec<LifetimeChoice>,
-    /// The token, where one is edited.
+    /// The token that is edited. `None` for a new one.
     token: Option<Listed>,
     may_manage: bool,
     mistakes: ValidationErrors,
@@ -84,7 +86,7 @@ struct RevokePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),
@@ -98,7 +100,7 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) 
     Ok(page(&ListPage { shell, filter, slice, sets, may_manage }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let fresh = Typed {
         lifetime: usual(&caller.organization.policy, TokenKind::ServiceToken),
@@ -106,7 +108,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -
         nonce: Layout::nonce(&app),
         ..Typed::default()
     };
-    // A replacement starts as what it replaces.
+    // A token that replaces another one starts with its values.
     let form = match query.filled("from") {
         None => fresh,
         Some(from) => {
@@ -266,7 +268,11 @@ async fn stop_old(
     Ok(redirect(&address(&caller, &format!("/{id}"))))
 }
 
-async fn ask_revoke(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn ask_revoke(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let ids: Vec<String> = query.all("token").map(str::to_owned).collect();
     revoke_page(&app, &caller, StatusCode::OK, &ids, ValidationErrors::default()).await
 }

@@ -1,4 +1,6 @@
-//! The SQL of service tokens.
+//! SQL that reads service tokens with their grants.
+//!
+//! This module only reads. Tokens and grants are written by [`crate::tokens`] and [`crate::grants`].
 
 use super::model::Listed;
 use crate::platform::db::{Source, Statement};
@@ -8,16 +10,16 @@ use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, s
 use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
-/// What a list is filtered by; empty means any.
+/// Filters of a list. An empty filter matches every row.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In the name.
+    /// Text to search for in the name and the hint.
     pub search: String,
-    /// `active`, `expired`, `revoked` or `all`; the living ones when empty.
+    /// `active`, `expired`, `revoked` or `all`. Empty means `active`.
     pub status: String,
-    /// A permission set's slug.
+    /// Slug of a permission set that a grant must have.
     pub set: String,
-    /// A project's slug.
+    /// Slug of a project that a grant must name.
     pub project: String,
 }
 
@@ -33,15 +35,15 @@ impl ListFilter for Filter {
 }
 
 impl Filter {
-    /// Whether it lets every living token through.
+    /// Whether no filter is set, so that all active tokens are listed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         [&self.search, &self.status, &self.set, &self.project].into_iter().all(String::is_empty)
     }
 }
 
-/// The text of a statement about service tokens that one index finds, in the
-/// part of the list that a page looks through.
+/// Text of a statement about service tokens in the range of ids that one page may scan. `$by` is a further
+/// condition with an index.
 macro_rules! tokens_found {
     ($what:literal, $from:literal, $by:literal) => {
         concat!(
@@ -55,7 +57,7 @@ macro_rules! tokens_found {
     };
 }
 
-/// The text of the list: what that index finds, as the filter has it.
+/// Text of the list's SELECT: the tokens of `tokens_found!` that match the filter.
 macro_rules! tokens_filtered {
     ($by:literal) => {
         concat!(
@@ -81,10 +83,10 @@ macro_rules! tokens_filtered {
     };
 }
 
-/// A page of service tokens, the newest first, and what was looked through for them.
+/// A page of service tokens, newest first, and the range that was scanned for it.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -92,7 +94,7 @@ pub async fn list(
     page: &PageRequest,
     now: Timestamp,
 ) -> Result<(Vec<Listed>, ScanLimit)> {
-    // The living ones are found without reading through those that are revoked.
+    // This condition uses the index of unrevoked tokens, so that revoked ones are not read.
     let living = !matches!(filter.status.as_str(), "all" | "revoked");
     let mut window = ScanLimit::newest(page, TokenId::all());
     let found = |statement: Statement, window: &ScanLimit| {
@@ -121,10 +123,10 @@ pub async fn list(
     Ok((tokens, window))
 }
 
-/// One service token, living or dead.
+/// Finds a service token by its id, including revoked and expired ones.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Listed> {
     let found: Option<Listed> =
         sql("SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, \

@@ -1,4 +1,7 @@
-//! What can be done with services: permission, rules, store, audit, at once.
+//! Operations on services and their secrets, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction. A service has at most two active secrets.
 
 use serde_json::json;
 
@@ -19,7 +22,7 @@ use crate::tokens::model::{NewToken, Status, Token};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 
-/// The services of the organization.
+/// Lists the services of the organization.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `services:read`.
@@ -34,10 +37,10 @@ pub async fn list(
     Ok(page.into_page(rows, |service| Cursor { key: casefold(&service.name), id: service.id.to_string() }))
 }
 
-/// One service, with its secrets that live.
+/// Returns one service with its active secrets.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<(Service, Vec<Token>)> {
     authorize_read(&caller.subject, Services)?;
     let service = store::find(&context.db, caller.organization.id, id).await?;
@@ -46,10 +49,11 @@ pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<(Servic
     Ok((service, secrets))
 }
 
-/// Registers a service with its first secret.
+/// Registers a service with its first secret. A repeated request (same idempotency key) returns the first
+/// service without the value of the secret.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken name.
+/// [`Error::Forbidden`], [`Error::Invalid`], or [`Error::Conflict`] for a name that is taken.
 pub async fn create(
     context: &Context,
     caller: &Caller,
@@ -91,10 +95,10 @@ async fn managed<'a>(
     Ok((change, permit))
 }
 
-/// Edits a service. With `version`, only over that version.
+/// Edits a service. If `version` is given, the service must still have it.
 ///
 /// # Errors
-/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+/// [`Error::Stale`] if somebody else edited it in the meantime; otherwise as [`create`].
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -118,10 +122,11 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Removes a service; its secrets stop at once. `typed` is its name, typed again.
+/// Deletes a service; its secrets stop working at once. `typed` is its name as a confirmation; `None` (API)
+/// needs none.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for another name.
+/// [`Error::NotFound`], [`Error::Forbidden`], or [`Error::Invalid`] if the typed name differs.
 pub async fn delete(context: &Context, caller: &Caller, id: &str, typed: Option<&str>) -> Result<Service> {
     let (mut change, service) = managed(context, caller, id).await?;
     if typed.is_some_and(|typed| typed.trim() != service.name) {
@@ -135,10 +140,10 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, typed: Option<
     Ok(service)
 }
 
-/// Makes a second secret, so that the first can be replaced without an outage.
+/// Creates a second secret, so that the first one can be replaced without an outage.
 ///
 /// # Errors
-/// [`Error::Conflict`] where there are two already.
+/// [`Error::Conflict`] if the service already has two active secrets.
 pub async fn add_secret(
     context: &Context,
     caller: &Caller,
@@ -147,7 +152,8 @@ pub async fn add_secret(
 ) -> Result<(Service, Issued)> {
     let (mut change, service) = managed(context, caller, id).await?;
     let now = change.now;
-    // Of two at once the second waits here, on the service's own row.
+    // This update locks the row of the service, so that of two concurrent requests the second waits and
+    // counts correctly.
     let unchanged =
         super::model::Checked { name: service.name.clone(), accepted_kinds: service.accepted_kinds.clone() };
     if !store::update(change.tx(), &service, &unchanged, service.disabled_at).await? {
@@ -169,10 +175,10 @@ pub async fn add_secret(
     Ok((service, issued))
 }
 
-/// Ends a secret.
+/// Revokes a secret.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] when it has ended.
+/// [`Error::NotFound`] if the service has no such secret; [`Error::Conflict`] if it is already revoked.
 pub async fn revoke_secret(context: &Context, caller: &Caller, id: &str, secret: &str) -> Result<Token> {
     let (mut change, service) = managed(context, caller, id).await?;
     let secret: TokenId = secret.parse().map_err(|_| Error::NotFound)?;

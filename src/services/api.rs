@@ -1,4 +1,7 @@
-//! Services for programs.
+//! API of services and their secrets.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -25,7 +28,7 @@ use crate::verification::PlainToken;
 
 const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name.", words: &[] }];
 
-/// Services and their secrets.
+/// The API operations for services and their secrets.
 pub fn routes() -> Api<AppState> {
     let (all, one) = ("/organizations/{org}/services", "/organizations/{org}/services/{svc}");
     Api::of("Services", "Programs that verify tokens here, each with a secret for that and nothing else.")
@@ -82,16 +85,17 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-/// A service that was just registered.
+/// A newly registered service with its first secret.
 #[derive(Debug, Serialize, JsonSchema)]
 struct WithSecret {
     #[serde(flatten)]
     service: ServiceView,
-    /// The value, this once; null where the same request was carried out before.
+    /// The value of the secret, which is shown only in this response. `null` if the request repeats an
+    /// earlier one.
     secret: Option<RevealedSecret>,
 }
 
-/// A service with the particulars of its secrets.
+/// A service with its secrets, without their values.
 #[derive(Debug, Serialize, JsonSchema)]
 struct WithSecrets {
     #[serde(flatten)]
@@ -101,7 +105,11 @@ struct WithSecrets {
 
 type Named = Path<(String, String)>;
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();

@@ -1,4 +1,7 @@
-//! What a service is.
+//! Types of services and their forms, with the checks of every field. No I/O.
+//!
+//! `verification` loads the accepted kinds of a service with its secret, and `protocols` rejects tokens of
+//! other kinds.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,28 +11,28 @@ use crate::platform::text::{name, one_of, string_enum};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::tokens::model::{HoldsTokens, TokenOwner};
 
-/// A program that verifies tokens here.
+/// A registered service.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Service {
-    /// Its id.
+    /// Unique id.
     pub id: ServiceId,
-    /// Its organization.
+    /// The organization that the service belongs to. It can verify tokens of this organization only.
     pub organization_id: OrganizationId,
-    /// Unique in the organization.
+    /// Display name. Unique in the organization, compared with case folding.
     pub name: String,
-    /// The kinds of token that it accepts, words with spaces between.
+    /// The kinds of token that the service accepts, separated by spaces.
     pub accepted_kinds: String,
-    /// When it was switched off.
+    /// Time at which the service was disabled. `None` while it is enabled.
     pub disabled_at: Option<Timestamp>,
-    /// Who registered it.
+    /// Name of whoever registered the service.
     pub created_by_name: String,
-    /// When.
+    /// Time of the registration.
     pub created_at: Timestamp,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     pub version: i64,
 }
 
-/// A service as the API shows it.
+/// A service in API responses and audit events.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct ServiceView {
     id: ServiceId,
@@ -41,13 +44,13 @@ pub struct ServiceView {
 }
 
 impl Service {
-    /// The kinds of token that it accepts.
+    /// The kinds of token that the service accepts.
     #[must_use]
     pub fn kinds(&self) -> Vec<TokenKind> {
         TokenKind::list(&self.accepted_kinds)
     }
 
-    /// As JSON.
+    /// The representation in API responses and audit events.
     #[must_use]
     pub fn view(&self) -> ServiceView {
         ServiceView {
@@ -74,7 +77,7 @@ impl HoldsTokens for Service {
     }
 }
 
-/// The services of the organization.
+/// Guard for the services of the organization.
 #[derive(Clone, Copy, Debug)]
 pub struct Services;
 
@@ -86,16 +89,16 @@ impl Guarded for Services {
 }
 
 string_enum! {
-    /// Whether a service is on.
+    /// Whether a service can verify tokens.
     Switch {
-        /// It asks and is answered.
+        /// The service can verify tokens.
         Active = "active",
-        /// It is not.
+        /// The service's secrets are rejected.
         Disabled = "disabled",
     }
 }
 
-/// For the schema alone: the kinds that a service can accept.
+/// Used only for the schema: a kind of token that a service can accept.
 #[derive(Debug)]
 struct PresentedKind;
 
@@ -112,40 +115,40 @@ impl schemars::JsonSchema for PresentedKind {
     }
 }
 
-/// A service to be registered, as typed or sent.
+/// A service that will be registered, as submitted by a form or the API.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewService {
-    /// Its name.
+    /// Display name, 1 to 255 characters, unique in the organization.
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
-    /// The kinds of token that it accepts; all where it is missing.
+    /// The kinds of token that the service accepts, at least one. Left out, all kinds.
     #[schemars(with = "Option<Vec<PresentedKind>>", length(min = 1))]
     pub accepted_kinds: Option<Vec<String>>,
 }
 
-/// What an edit changes; what is missing stays.
+/// Fields of an edit. `None` keeps the current value.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// Other kinds of token.
+    /// New kinds of token; `None` keeps the current ones.
     #[schemars(with = "Option<Vec<PresentedKind>>", length(min = 1))]
     pub accepted_kinds: Option<Vec<String>>,
-    /// `active` or `disabled`.
+    /// `active` or `disabled`; `None` keeps the current status.
     #[schemars(with = "Option<Switch>")]
     pub status: Option<String>,
 }
 
-/// The fields of a service, checked.
+/// The checked fields of a new or edited service.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// The kinds of token that it accepts, words with spaces between.
+    /// The kinds of token that the service accepts, separated by spaces.
     pub accepted_kinds: String,
 }
 
@@ -153,7 +156,7 @@ impl NewService {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self) -> Result<Checked> {
         let mut mistakes = ValidationErrors::default();
         let name = mistakes.check("name", name(&self.name));
@@ -187,11 +190,11 @@ impl NewService {
 }
 
 impl ServiceEdit {
-    /// Checks every field, over what the service has; also whether it is
-    /// switched off afterwards.
+    /// Checks every field. Fields that the edit leaves out are taken from the service. The second value says
+    /// whether the service is disabled after the edit.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, service: &Service) -> Result<(Checked, bool)> {
         let disabled = match self.status.as_deref() {
             None => service.disabled_at.is_some(),

@@ -1,4 +1,6 @@
-//! Services for people.
+//! Console pages of services: the list, the forms, and the pages to show and revoke a secret.
+//!
+//! The handlers parse the request, call `actions` and render a template.
 
 use askama::Template;
 use axum::Router;
@@ -26,7 +28,7 @@ const SECTION: &str = "Services";
 type Named = Path<(String, String)>;
 type Keyed = Path<(String, String, String)>;
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let all = "/orgs/{org}/settings/services";
     let one = "/orgs/{org}/settings/services/{svc}";
@@ -53,7 +55,7 @@ struct ListPage {
     may_manage: bool,
 }
 
-/// What was typed, to be shown again.
+/// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
 struct Typed {
     name: String,
@@ -106,7 +108,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let search = query.text("q");
     let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_manage = can_write(&caller.subject, &Services);

@@ -1,4 +1,6 @@
-//! The SQL of services.
+//! SQL for services. Their secrets are rows of [`crate::tokens`].
+//!
+//! Statements that write take a permit and are called by `actions` only.
 
 use super::model::{Checked, Service, Services};
 use crate::access::Permit;
@@ -8,10 +10,10 @@ use crate::platform::text::{casefold, contains_pattern, taken};
 use crate::platform::web::pagination::{PageRequest, paged};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
-/// A page of services, by name.
+/// A page of services, sorted by name.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -31,10 +33,10 @@ pub async fn list(
     .await?)
 }
 
-/// One of the organization's, by id.
+/// Finds a service of the organization by its id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Service> {
     let found: Option<Service> = sql(
         "SELECT id, organization_id, name, accepted_kinds, disabled_at, created_by_name, created_at, version \
@@ -69,7 +71,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Writes an edit over the version that was read; false if another came first.
+/// Writes an edit if the row still has the version that was read. Returns false otherwise.
 pub(super) async fn update(
     tx: &mut Tx,
     was: &Permit<Service>,

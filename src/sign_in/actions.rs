@@ -1,4 +1,7 @@
-//! Signing in: the same answer and the same time whoever is unknown.
+//! Sign-in with email and password.
+//!
+//! Responses and their timing must not reveal whether an email is known. Attempts are counted before the
+//! password is verified ([`crate::authn::throttle`]).
 
 use crate::audit::{Action, Actor, Change, Event};
 use crate::authn::known_browser::KnownBrowsers;
@@ -22,11 +25,11 @@ struct Row {
     password_hash: String,
 }
 
-/// Verifies address and password.
+/// Verifies an email and a password. Returns the person.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a pair that does not fit; [`Error::TooMany`] and
-/// [`Error::Busy`] with a few seconds to wait.
+/// [`Error::Invalid`] if they do not match; [`Error::TooMany`] or [`Error::Busy`] with the seconds after
+/// which to try again.
 pub async fn sign_in(
     app: &AppState,
     request: &RequestContext,
@@ -51,12 +54,12 @@ pub async fn sign_in(
     let fits = throttle::verify(&app.authenticator, &attempt, password, hash).await?;
     if let Some(row) = row.filter(|_| fits) {
         let person = Person { id: row.id, username: row.username, email: row.email, name: row.name };
-        let actor = Actor::person(&request, person.id, &person.name);
+        let actor = Actor::person(request, person.id, &person.name);
         let mut change = Change::begin(&app.context, &actor, None).await?;
         change.no_invalidation();
         change.commit(Event::new(Action::SignedIn, "person", person.id, &person.username)).await?;
         return Ok(person.id);
     }
-    refused_sign_ins::record(&app.context, &Actor::anonymous(&request, ""), email, person.is_some()).await?;
+    refused_sign_ins::record(&app.context, &Actor::anonymous(request, ""), email, person.is_some()).await?;
     Err(Error::Invalid(ValidationErrors::one("", "The email address or the password is wrong. Try again.")))
 }

@@ -1,4 +1,7 @@
-//! What every token may ask: who it is, and to be revoked.
+//! The API that every token can use for itself: look up its identity (`whoami`), revoke itself, and, for
+//! service account keys, rotate itself.
+//!
+//! `whoami` is on the fast path, because programs call it often.
 
 use std::borrow::Cow;
 
@@ -31,7 +34,7 @@ use crate::verification::principal::{Principal, PrincipalKind};
 use crate::verification::token_format::Hint;
 use crate::verification::verify_request;
 
-/// What every token may ask of itself.
+/// The API operations of a token on itself.
 pub fn routes() -> Api<AppState> {
     Api::of("Itself", "What any token may ask: who it is, to end, and to be renewed.")
         .with(
@@ -59,7 +62,7 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-/// Who a token is, as it asks itself.
+/// The identity of a token, as the token looks it up.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 struct WhoAmI<'a> {
     id: Cow<'a, str>,
@@ -73,12 +76,13 @@ struct WhoAmI<'a> {
     token: OwnToken,
     attributed_to: Option<AttributedPerson>,
     attribution: Option<AttributionOutcome>,
-    /// With a person's token of several organizations: each, with what it may do there.
+    /// The organizations that a personal token can be used in and the permissions in each. Only if there are
+    /// several.
     #[serde(skip_serializing_if = "Option::is_none")]
     organizations: Option<Vec<OwnOrganization<'a>>>,
 }
 
-/// An organization that a person's token works in.
+/// An organization that a personal token can be used in.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 struct OwnOrganization<'a> {
     slug: &'a str,
@@ -95,7 +99,7 @@ struct OwnToken {
     expires_at: Option<Timestamp>,
 }
 
-/// Who asks, and for whom: what `whoami` needs of a request, without a copy of it.
+/// The verified token and the requested attribution, extracted without copying the request.
 struct Asker {
     bearer: VerifiedToken,
     claimed: AttributionClaim,
@@ -113,7 +117,8 @@ impl FromRequestParts<AppState> for Asker {
 }
 
 async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -> Result<Response> {
-    // A person acts in every organization that they belong to: where it is one, that one is told.
+    // A personal token works in all organizations of its person. If there is exactly one, the response names
+    // it.
     let places = match &bearer.principal {
         Principal::Person { id, .. } => Some(all_memberships(&app, *id).await?),
         Principal::Machine(_) => None,
@@ -158,7 +163,7 @@ async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -
     })
 }
 
-/// The organizations that take the person's token from where it comes.
+/// The organizations whose policy allows personal tokens from the request's IP address.
 fn several<'a>(all: &'a [Membership], bearer: &VerifiedToken) -> Vec<OwnOrganization<'a>> {
     let open = all
         .iter()
@@ -186,8 +191,8 @@ async fn revoke(State(app): State<AppState>, bearer: VerifiedToken) -> Result<St
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A key renews itself where its account allows it. The old value lives on for
-/// an hour unless asked otherwise, so that a lost answer is no outage.
+/// Rotates the presented service account key, if its account allows that. The old value works for one more
+/// hour by default, so that a lost response does not cause an outage.
 async fn rotate(
     State(app): State<AppState>,
     bearer: VerifiedToken,
@@ -213,7 +218,7 @@ async fn rotate(
     if renewal.overlap.is_empty() {
         renewal.overlap = Overlap::Hour.to_string();
     }
-    // A short key does not make itself a long one.
+    // A key cannot extend its own lifetime.
     let most = token.expires_at.map(|end| now.plus(end.since(token.regenerated_at)));
     let is_longer = |most: Timestamp| match &renewal.lifetime {
         Lifetime::Until(end) | Lifetime::UntilDay(end) => *end > most,
@@ -231,7 +236,7 @@ async fn rotate(
     let (presented, delivery) = ((holder, bearer.value), SecretDelivery::Answer);
     let made = lifecycle::rotate(&mut change, presented, &token, &renewal, policy, &delivery).await?;
     if made.is_repeat() {
-        // Its connection is free again before another is asked for.
+        // The connection is released before `issued` asks for another one.
         drop(change);
     } else {
         change.done().await?;

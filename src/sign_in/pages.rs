@@ -1,4 +1,6 @@
-//! The sign-in page.
+//! The sign-in page, sign-out, and the choice of a theme.
+//!
+//! A successful sign-in starts a session ([`crate::authn::session`]).
 
 use askama::Template;
 use axum::Router;
@@ -24,7 +26,7 @@ use crate::state::AppState;
 use crate::ui::filters;
 use crate::ui::{page, refused};
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/sign-in", get(ask).post(sign_in))
@@ -41,8 +43,8 @@ struct SignInPage {
     needs_https: bool,
 }
 
-/// Whether the browser talks plain http to something other than its own
-/// machine: then passwords would cross the network in the clear.
+/// Whether the browser uses plain http to a host that is not its own machine. Passwords would then be sent
+/// unencrypted.
 fn needs_https(app: &AppState, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     !app.context.config.https() && !host.is_empty() && !is_local_host(host)
@@ -52,7 +54,7 @@ async fn ask(
     State(app): State<AppState>,
     headers: HeaderMap,
     session: Session,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let next = query.text("next");
     if session::person(&session, &app.context).await?.is_some() {
@@ -124,7 +126,7 @@ async fn theme(State(app): State<AppState>, form: Form) -> Response {
                 CookieLifetime::For(DAY * 365),
             );
         }
-        // Any other word: as the system has it.
+        // Any other value selects the theme of the system.
         Err(_) => cookie::set(&mut response, &app.context.config, (THEME, ""), CookieLifetime::Gone),
     }
     response

@@ -1,4 +1,8 @@
-//! What can be done with teams: permission, rules, store, audit, at once.
+//! Operations on teams and their members, called by `pages` and `api`.
+//!
+//! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
+//! in one transaction ([`Change`](crate::audit::Change)). Nobody can give a team, or through a team a person,
+//! more access than they hold.
 
 use serde_json::json;
 
@@ -14,10 +18,10 @@ use crate::platform::text::enter_to_confirm;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Error, Result, ValidationErrors};
 
-/// The teams that the caller sees.
+/// Lists the teams that the caller is allowed to see.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for a machine without `groups:read`.
+/// [`Error::Forbidden`] for a machine principal without `groups:read`.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -31,18 +35,19 @@ pub async fn list(
     Ok(page.into_page(rows, |team| Cursor { key: team.key(), id: team.id.to_string() }))
 }
 
-/// One team that the caller sees.
+/// Returns one team, if the caller is allowed to see it.
 ///
 /// # Errors
-/// [`Error::NotFound`] for what is not there or hidden.
+/// [`Error::NotFound`] if the object does not exist or the caller cannot see it.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
     authorize_read(&caller.subject, store::find(&context.db, caller.organization.id, named).await?)
 }
 
-/// Makes a team, empty.
+/// Creates a team without members. A repeated request (same idempotency key) returns the team that the first
+/// one created.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] for a taken slug.
+/// [`Error::Forbidden`], [`Error::Invalid`], or [`Error::Conflict`] for a slug that is taken.
 pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Result<Team> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, Teams)?;
@@ -58,10 +63,10 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewTeam) -> Resu
     Ok(team)
 }
 
-/// Edits a team. With `version`, only over that version.
+/// Edits a team. If `version` is given, the team must still have it.
 ///
 /// # Errors
-/// [`Error::Conflict`] when somebody else edited it meanwhile; as [`create`].
+/// [`Error::Stale`] if somebody else edited it in the meantime; otherwise as [`create`].
 pub async fn edit(
     context: &Context,
     caller: &Caller,
@@ -88,10 +93,12 @@ pub async fn edit(
     Ok(after)
 }
 
-/// Deletes a team that nothing hangs on. `typed` is its name, typed again.
+/// Deletes a team that has no projects and no service accounts and is not a default team. `typed` is the
+/// team's name as a confirmation; `None` (API) needs none.
 ///
 /// # Errors
-/// [`Error::Conflict`] with the list of what hangs on it, or for the owners team.
+/// [`Error::Conflict`] with the objects that depend on the team, or for the `owners` team; [`Error::Invalid`]
+/// if the typed name differs.
 pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Option<&str>) -> Result<Team> {
     let (mut change, caller) = caller.begin(context).await?;
     let team =
@@ -128,10 +135,10 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
     Ok(team)
 }
 
-/// A page of who is in a team.
+/// A page of the people in a team.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a team that is hidden.
+/// [`Error::NotFound`] for a team that the caller is not allowed to see.
 pub async fn members(
     context: &Context,
     caller: &Caller,
@@ -147,12 +154,11 @@ pub async fn members(
     Ok((team, page.into_page(members, |it| Cursor { key: it.username.clone(), id: it.id.to_string() })))
 }
 
-/// Puts a member of the organization into a team, or changes what they are
-/// there. The owners team keeps an admin in any case: everyone in it is one.
+/// Adds a member of the organization to a team, or changes their team role.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where it would give more than the caller holds;
-/// [`Error::NotFound`] for somebody who is not in the organization.
+/// [`Error::Forbidden`] if the person would get more access than the caller holds; [`Error::NotFound`] for a
+/// person who is not a member of the organization.
 pub async fn set_member(
     context: &Context,
     caller: &Caller,
@@ -175,12 +181,12 @@ pub async fn set_member(
     Ok(Member { id, username, email: String::new(), name, role })
 }
 
-/// Takes a person out of a team. The owners team never loses its last.
+/// Removes a person from a team. The `owners` team always keeps a member.
 ///
 /// # Errors
-/// [`Error::Conflict`] for the last owner; [`Error::NotFound`] for who is not in it.
+/// [`Error::Conflict`] for the last owner; [`Error::NotFound`] for a person who is not in the team.
 pub async fn remove_member(context: &Context, caller: &Caller, named: &str, person: &str) -> Result<()> {
-    // Of two owners who remove each other at once, the second finds the first gone.
+    // If two owners remove each other at the same time, the second request sees the first removal.
     let (mut change, caller) = caller.begin(context).await?;
     let team = authorize_write(
         &caller.subject,

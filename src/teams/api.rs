@@ -1,4 +1,7 @@
-//! Teams for programs.
+//! API of teams and their members.
+//!
+//! The handlers call the same functions in `actions` as the pages. The descriptions and types here also
+//! produce the OpenAPI document.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -21,7 +24,7 @@ use crate::state::AppState;
 
 const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] }];
 
-/// Teams and who is in them.
+/// The API operations for teams and their members.
 pub fn routes() -> Api<AppState> {
     let all = "/organizations/{org}/teams";
     let one = "/organizations/{org}/teams/{team}";
@@ -69,7 +72,11 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller, query: Query) -> Result<Response> {
+async fn list(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
@@ -117,7 +124,7 @@ async fn members(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
     Path((_, team)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let (_, members) = actions::members(&app.context, &caller, &team, &PageRequest::for_api(&query)?).await?;
     Ok(Answer(json!({ "items": members.rows, "next": members.next })).into_response())
@@ -126,12 +133,12 @@ async fn members(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Place {
-    /// `admin` or `member`; `member` unless said.
+    /// Team role: `admin` or `member`; `member` by default.
     #[schemars(with = "Option<TeamRole>")]
     role: Option<String>,
 }
 
-/// Somebody in a team.
+/// A person in a team.
 #[derive(Debug, Serialize, JsonSchema)]
 struct InTeam {
     username: String,

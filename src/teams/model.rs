@@ -1,4 +1,7 @@
-//! What a team is.
+//! Types of teams and their forms, with the checks of every field. No I/O.
+//!
+//! The record of a team ([`Team`]), its members ([`MembersOf`]) and the teams of the organization ([`Teams`])
+//! are guarded separately, because different people can change them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,69 +11,69 @@ use crate::platform::text::{UpTo, check_unprivileged, multiline_text, name, slug
 use crate::platform::web::nullable::cleared;
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 
-/// What stands for a team that a reader may not know.
+/// Replaces the name of a team that a reader is not allowed to know.
 pub const SECRET_TEAM: &str = "A secret team";
 
 string_enum! {
-    /// Who sees a team.
+    /// Who can see a team.
     TeamVisibility {
-        /// Everyone of the organization.
+        /// Everybody in the organization.
         Visible = "visible",
-        /// Its people, and who manages teams.
+        /// Only the team's members and those who manage teams.
         Secret = "secret",
     }
 }
 
-/// A team.
+/// A team, as lists, pages and the API show it.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Team {
-    /// Its id.
+    /// Unique id, such as `team_01k…`.
     pub id: TeamId,
-    /// Its name in addresses.
+    /// Slug in paths and in the API; it never changes.
     pub slug: String,
-    /// Its name for people.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters; may be empty.
     pub description: String,
-    /// Who sees it.
+    /// Who can see the team.
     pub visibility: TeamVisibility,
-    /// The permission set that its people and its token hold through it.
+    /// Slug of the permission set that the team's people and its token hold for all projects.
     pub role: String,
-    /// Whether its members may manage its API token.
+    /// Whether every member of the team is allowed to manage its API token.
     pub members_manage_token: bool,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// Whether it is the owners team.
+    /// Whether this is the `owners` team.
     #[serde(skip)]
     pub is_owners: bool,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     #[serde(skip)]
     pub version: i64,
-    /// How many people are in it.
+    /// Number of people in the team. Lists count at most 100.
     #[serde(skip)]
     pub members: UpTo<100>,
-    /// How many service accounts it has.
+    /// Number of service accounts that belong to the team. Lists count at most 100.
     #[serde(skip)]
     pub accounts: UpTo<100>,
-    /// How many projects it has.
+    /// Number of projects that belong to the team. Lists count at most 100.
     #[serde(skip)]
     pub projects: UpTo<100>,
-    /// Whether it has a token.
+    /// Whether the team has an unrevoked token.
     #[serde(skip)]
     pub has_token: bool,
-    /// When that token ends.
+    /// Expiry of that token. `None` if there is no token or it does not expire.
     #[serde(skip)]
     pub token_ends: Option<Timestamp>,
 }
 
 impl Team {
-    /// What lists are sorted by: the owners team comes first.
+    /// The sort key of lists: the `owners` team first, then by slug.
     #[must_use]
     pub fn key(&self) -> String {
         if self.is_owners { String::new() } else { self.slug.clone() }
     }
 
-    /// What the rules must know of it.
+    /// What an access decision needs to know about it.
     #[must_use]
     pub fn facts(&self) -> TeamFacts {
         TeamFacts {
@@ -89,7 +92,7 @@ impl Guarded for Team {
     }
 }
 
-/// Who is in a team: guarded apart from its record, because its admins manage it.
+/// Guard for the members of a team. Team admins can manage them, but not the team's record.
 #[derive(Clone, Debug)]
 pub struct MembersOf(pub Team);
 
@@ -100,7 +103,7 @@ impl Guarded for MembersOf {
     }
 }
 
-/// The teams of the organization as a whole: making one.
+/// Guard for the teams of the organization as a whole: listing and creating them.
 #[derive(Clone, Copy, Debug)]
 pub struct Teams;
 
@@ -111,87 +114,88 @@ impl Guarded for Teams {
     }
 }
 
-/// Somebody in a team.
+/// A person in a team.
 #[derive(Clone, Debug, sqlx::FromRow, Serialize, schemars::JsonSchema)]
 pub struct Member {
-    /// Their id.
+    /// Unique id of the person.
     pub id: PersonId,
-    /// Their username.
+    /// Username, unique in the installation.
     pub username: String,
-    /// Their address.
+    /// Email address.
     pub email: String,
-    /// Their name.
+    /// Display name.
     pub name: String,
-    /// What they are in the team.
+    /// Team role.
     pub role: TeamRole,
 }
 
-/// A team to be made, as typed or sent.
+/// A team that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTeam {
-    /// Its slug.
+    /// Slug, unique in the organization. It cannot be changed later.
     #[serde(default)]
     #[schemars(!default, length(max = 64), regex(pattern = r"^[a-z0-9](-?[a-z0-9])*$"))]
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters.
     #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
     /// `visible` (the default) or `secret`.
     #[schemars(with = "Option<TeamVisibility>")]
     pub visibility: Option<String>,
-    /// A permission set's slug; `member` by default.
+    /// Slug of a permission set; `member` by default.
     pub role: Option<String>,
-    /// Whether its members may manage its API token; `true` by default.
+    /// Whether every member is allowed to manage the team's API token; `true` by default.
     pub members_manage_token: Option<bool>,
 }
 
-/// What an edit changes; what is missing stays.
+/// Fields of an edit. `None` keeps the current value.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamEdit {
-    /// A new name.
+    /// New name; `None` keeps the current one.
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// A new description.
+    /// New description; `None` keeps the current one.
     #[serde(default, deserialize_with = "cleared")]
     #[schemars(length(max = 500))]
     pub description: Option<String>,
-    /// A new visibility.
+    /// New visibility; `None` keeps the current one.
     #[schemars(with = "Option<TeamVisibility>")]
     pub visibility: Option<String>,
-    /// A new role.
+    /// Slug of the new role; `None` keeps the current one.
     pub role: Option<String>,
-    /// Whether members may manage the API token.
+    /// Whether every member is allowed to manage the API token; `None` keeps the current setting.
     pub members_manage_token: Option<bool>,
 }
 
-/// The fields of a team, checked.
+/// The checked fields of a new or edited team.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Its slug.
+    /// Slug, checked for a new team and unchanged by an edit.
     pub slug: String,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters.
     pub description: String,
-    /// Who sees it.
+    /// Who can see the team.
     pub visibility: TeamVisibility,
-    /// Its role.
+    /// Slug of an existing permission set.
     pub role: String,
-    /// Whether members may manage the API token.
+    /// Whether every member is allowed to manage the API token.
     pub members_manage_token: bool,
 }
 
-/// Checks the slug of a permission set that is to be a role.
+/// Checks that `text` is the slug of a permission set of the organization, and returns it. Also used for the
+/// roles of members and accounts.
 ///
 /// # Errors
-/// A sentence for the person who typed it.
+/// The message to show beside the field.
 pub fn role(sets: &Sets, text: &str) -> std::result::Result<String, String> {
     sets.check(text).map(|set| set.slug.into_owned())
 }
@@ -200,13 +204,13 @@ impl NewTeam {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, sets: &Sets) -> Result<Checked> {
         self.check_over(None, sets)
     }
 
-    /// The same, over a team that there is: what stays as it was is not looked at
-    /// again, and the owners team may be called what others may not.
+    /// Checks every field. For an existing `team`, an unchanged name is not checked again, and the `owners`
+    /// team may keep a name that is reserved for it.
     fn check_over(&self, team: Option<&Team>, sets: &Sets) -> Result<Checked> {
         let mut mistakes = ValidationErrors::default();
         let unprivileged =
@@ -239,10 +243,10 @@ impl NewTeam {
 }
 
 impl TeamEdit {
-    /// Checks every field, over what the team has.
+    /// Checks every field. Fields that the edit leaves out are taken from the team.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(&self, team: &Team, sets: &Sets) -> Result<Checked> {
         let mut checked = NewTeam {
             slug: team.slug.clone(),

@@ -1,4 +1,7 @@
-//! Teams for people.
+//! Console pages of teams: the list, the forms, and the tabs *Members* and *Settings*.
+//!
+//! The handlers parse the request, call `actions` and render a template. The tabs *Projects* and *Service
+//! accounts* belong to those sections.
 
 use askama::Template;
 use axum::Router;
@@ -21,7 +24,7 @@ use crate::ui::{Layout, page, refused};
 
 const SECTION: &str = "Teams";
 
-/// The routes of this section.
+/// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/orgs/{org}/settings/teams", get(list).post(create))
@@ -85,7 +88,7 @@ struct DeletePage {
     mistakes: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, query: Query) -> Result<Response> {
+async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let search = query.text("q");
     let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_create = can_write(&caller.subject, &Teams);
@@ -142,7 +145,7 @@ async fn members(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
-    query: Query,
+    Query(query): Query,
 ) -> Result<Response> {
     let which = PageRequest::for_console(&query)?;
     members_page(&app, &caller, (StatusCode::OK, &which), &team, String::new(), ValidationErrors::default())
@@ -180,7 +183,7 @@ async fn add(
                 .await?;
             return Ok(redirect(&address(&caller, &format!("/{team}/members"))));
         }
-        // The team was seen before, so what is not found is the person.
+        // If the caller can see the team, the error refers to the person.
         Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => {
             Error::Invalid(ValidationErrors::one(
                 "person",

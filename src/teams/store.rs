@@ -1,4 +1,6 @@
-//! The SQL of teams.
+//! SQL for teams and their members.
+//!
+//! Statements that write take a permit and are called by `actions` only.
 
 use super::model::{Checked, Member, MembersOf, Team, Teams};
 use crate::access::{Permit, PrincipalId, TeamRole};
@@ -12,17 +14,17 @@ use crate::platform::{Db, Error, Result, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
-/// Which teams the caller sees: all, or the visible ones and these.
+/// Which teams a list shows: the visible ones, and those selected here.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// Secret ones too.
+    /// Whether all secret teams are shown.
     pub all: bool,
-    /// Whose own teams count.
+    /// The person whose own secret teams are shown.
     pub person: Option<PersonId>,
 }
 
-/// The text of a statement: teams with what lists say of them. `most`: where
-/// the counts stop, as ` LIMIT …`.
+/// Text of a SELECT of [`Team`]s. `$most` limits the counts (` LIMIT …` or empty); `$rest` is the WHERE
+/// condition and what follows it.
 macro_rules! teams_where {
     ($most:literal, $rest:literal) => {
         concat!(
@@ -42,10 +44,10 @@ macro_rules! teams_where {
     };
 }
 
-/// A page of teams: the owners team, then by slug.
+/// A page of teams: the `owners` team first, then by slug.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
@@ -72,10 +74,10 @@ pub async fn list(
     .await?)
 }
 
-/// One team, by slug or id.
+/// Finds a team of the organization by its slug or id.
 ///
 /// # Errors
-/// [`Error::NotFound`]; when the database cannot.
+/// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, named: &str) -> Result<Team> {
     let team: Option<Team> = sql(teams_where!("", "t.organization_id = $1 AND (t.slug = $2 OR t.id = $2)"))
         .bind(organization)
@@ -113,7 +115,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Writes an edit over the version that was read; false if another came first.
+/// Writes an edit if the row still has the version that was read. Returns false otherwise.
 pub(super) async fn update(change: &mut Change<'_>, team: &Permit<Team>, checked: &Checked) -> Result<bool> {
     let statement = sql("UPDATE teams SET name = $1, description = $2, visibility = $3, role = $4, \
             members_manage_token = $5, version = version + 1 WHERE id = $6 AND version = $7")
@@ -127,12 +129,12 @@ pub(super) async fn update(change: &mut Change<'_>, team: &Permit<Team>, checked
     Ok(change.write(team, Effect::Principal(PrincipalId::Team(team.id)), statement).await? == 1)
 }
 
-/// Names of the projects of a team.
+/// Names of the projects that belong to a team, for the error that prevents its deletion.
 pub(super) async fn tied_projects(tx: &mut Tx, team: TeamId) -> Result<Vec<(String,)>> {
     Ok(sql("SELECT name FROM projects WHERE team_id = $1 ORDER BY slug LIMIT 20").bind(team).all(tx).await?)
 }
 
-/// Names of the living service accounts that belong to a team or work in it by default.
+/// Names of at most 20 existing service accounts that belong to a team or have it as their default team.
 pub(super) async fn tied_accounts(tx: &mut Tx, team: TeamId) -> Result<Vec<(String,)>> {
     Ok(sql("SELECT name FROM service_accounts WHERE (team_id = $1 OR default_team_id = $1) AND deleted_at IS NULL \
             ORDER BY name_folded LIMIT 20")
@@ -142,7 +144,8 @@ pub(super) async fn tied_accounts(tx: &mut Tx, team: TeamId) -> Result<Vec<(Stri
 }
 
 pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
-    // Deleted accounts keep their row for the audit log; only then may they lose their team.
+    // Rows of deleted accounts refer to the team. They are kept for the audit log only as long as their team
+    // exists.
     sql("DELETE FROM service_accounts WHERE (team_id = $1 OR default_team_id = $1) AND deleted_at IS NOT NULL")
         .bind(team.id)
         .execute(&mut *tx, team)
@@ -152,10 +155,10 @@ pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
     Ok(())
 }
 
-/// A page of who is in a team, by username.
+/// A page of the people in a team, sorted by username.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn members(db: &Db, team: TeamId, page: &PageRequest) -> Result<Vec<Member>> {
     Ok(paged!(
         page,
@@ -169,7 +172,8 @@ pub async fn members(db: &Db, team: TeamId, page: &PageRequest) -> Result<Vec<Me
     .await?)
 }
 
-/// A member of the organization by username or address, and what they are in the team.
+/// Finds a member of the organization by username or email. Returns the id, username, name and, if the person
+/// is in the team, the team role.
 pub(super) async fn person(
     tx: &mut Tx,
     organization: OrganizationId,

@@ -1,5 +1,7 @@
-//! A team's API token: one at most; any member manages it while the team lets
-//! them.
+//! Operations on a team's API token, called by `token_pages` and `token_api`.
+//!
+//! A team has at most one token, which holds what the team holds. Any member of the team can manage it while
+//! the team's setting allows that.
 
 use super::model::Team;
 use super::store;
@@ -14,7 +16,7 @@ use crate::tokens::model::{HoldsTokens, Renewal, Token, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
-/// A team as the holder of its token.
+/// Guard for the token of a team, and its holder.
 #[derive(Clone, Debug)]
 pub struct TokenOf(pub OrganizationId, pub Team);
 
@@ -31,10 +33,10 @@ impl HoldsTokens for TokenOf {
     }
 }
 
-/// The team that the caller sees, and its token.
+/// Returns a team that the caller is allowed to see, and its token if there is one.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a team that is hidden.
+/// [`Error::NotFound`] for a team that the caller is not allowed to see.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<(Team, Option<Token>)> {
     let team = store::find(&context.db, caller.organization.id, named).await?;
     let TokenOf(_, team) = authorize_read(&caller.subject, TokenOf(caller.organization.id, team))?;
@@ -54,11 +56,11 @@ async fn managed<'a>(
     Ok((change, caller, holder, token))
 }
 
-/// Generates the team's token, or gives it a new value. The caller must hold
-/// what the team holds.
+/// Generates the team's token, or regenerates the current one. The caller must hold the access that the team
+/// holds.
 ///
 /// # Errors
-/// [`Error::Forbidden`], [`Error::Invalid`].
+/// [`Error::Forbidden`] or [`Error::Invalid`].
 pub async fn generate(
     context: &Context,
     caller: &Caller,
@@ -79,20 +81,20 @@ pub async fn generate(
     Ok((team, issued))
 }
 
-/// Stops the value before, which lived on beside its successor.
+/// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it has stopped.
+/// [`Error::Conflict`] if no old value works any more.
 pub async fn stop_old(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
     let (change, _, holder, token) = managed(context, caller, named).await?;
     lifecycle::stop_old(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await?;
     Ok(holder.into_inner().1)
 }
 
-/// Ends the team's token.
+/// Revokes the team's token.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is none.
+/// [`Error::NotFound`] if there is none.
 pub async fn delete(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
     let (mut change, _, holder, token) = managed(context, caller, named).await?;
     let event = single::delete(&mut change, &holder, token.as_ref()).await?;

@@ -1,4 +1,6 @@
-//! A team's API token for programs.
+//! API of a team's token.
+//!
+//! The handlers call the same functions in `token` as the pages.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -16,7 +18,7 @@ use crate::tokens::one_time_secret::SecretDelivery;
 
 type Named = Path<(String, String)>;
 
-/// A team's one API token: none until it is made.
+/// The API operations for the token of a team.
 pub fn routes() -> Api<AppState> {
     let path = "/organizations/{org}/teams/{team}/token";
     Api::of("Team tokens", "A team's one API token: none until it is made.")

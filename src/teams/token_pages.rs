@@ -1,4 +1,6 @@
-//! The tab *Team API Token* of a team.
+//! The tab *Team API Token* of a team, with the pages to generate, show, regenerate and delete it.
+//!
+//! The handlers call `token` and render the shared pages of [`crate::tokens`].
 
 use askama::Template;
 use axum::Router;
@@ -25,7 +27,7 @@ use crate::ui::{Layout, refused};
 const SECTION: &str = "Teams";
 type Named = Path<(String, String)>;
 
-/// The routes of this part.
+/// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let tab = "/orgs/{org}/settings/teams/{team}/api-token";
     Router::new()
@@ -95,7 +97,7 @@ async fn generate(
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
-    // A form that was left open does not replace a token that came meanwhile.
+    // A form that was open before the token existed must not regenerate it.
     let done = if token::get(&app.context, &caller, &named).await?.1.is_some() {
         Err(Error::conflict("The team already has a token. Regenerate it if its value is lost."))
     } else {
@@ -132,7 +134,7 @@ async fn reveal(
     show(&app, &caller.signed_in.session, shell, token.id, about).await
 }
 
-/// The question about the team's token, for who may answer it.
+/// Prepares a confirmation for the team's token, if the caller is allowed to manage it and it exists.
 async fn question(
     app: &AppState,
     caller: &ConsoleCaller,

@@ -1,5 +1,8 @@
-//! Access tokens: short-lived, exchanged for another credential, and never more
-//! than it.
+//! Issues access tokens: short-lived tokens that were exchanged for another credential (RFC 8693) or for an
+//! external identity.
+//!
+//! The endpoints in `protocols` verify the credential and call [`issue`]. An access token never carries more
+//! permissions and never lasts longer than the credential that it was exchanged for.
 
 use std::time::Duration;
 
@@ -14,21 +17,21 @@ use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Timestamp};
 use crate::verification::PlainToken;
 
-/// What was verified is exchanged, and its owner gains nothing.
+/// Write proof for an exchange. The presented credential was verified, and its principal gains no access.
 const EXCHANGE: System = System::new(SystemReason::TokenExchange);
 
-/// How long an access token lives unless asked otherwise.
+/// Default lifetime of an access token: one hour.
 pub const USUAL: Duration = Duration::from_secs(3600);
-/// The longest that it may.
+/// Maximum lifetime of an access token: twelve hours.
 pub const LONGEST: Duration = Duration::from_secs(12 * 3600);
 
-/// Issues an access token; commits. It is narrowed to `permissions`, which the
-/// caller has checked against its bounds, and ends with what it came from at
-/// the latest.
+/// Issues an access token and commits the change. The token is narrowed to `permissions`, which the caller
+/// must have checked against [`AccessTokenGrant::bounds`]. It expires after `lifetime`, but at most after
+/// [`LONGEST`] and not after the credential that was exchanged.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] where that ended or changed meanwhile; when the
-/// database cannot.
+/// [`Error::Unauthenticated`] if the access token that was exchanged has been revoked, or the account or
+/// identity provider has changed in the meantime; otherwise an error of the database.
 pub async fn issue(
     mut change: Change<'_>,
     access: &AccessTokenGrant,

@@ -1,4 +1,7 @@
-//! What an access token is given for: whom it acts as, and with what it ends.
+//! The credential that an access token is exchanged for: whom the token will act as, and what it depends on.
+//!
+//! The endpoints in `protocols` create an [`AccessTokenGrant`] only from a verified token or a verified
+//! external identity. [`super::access::issue`] stores it with the access token.
 
 use crate::access::{Kind, Permissions, PrincipalId, TokenKind};
 use crate::platform::Timestamp;
@@ -8,8 +11,8 @@ use crate::verification::assertion::Proven;
 use crate::verification::principal::Principal;
 use crate::verification::{TokenHash, VerifiedToken};
 
-/// For what an access token is given: whom it acts as, and with what it ends.
-/// Made from a token that was verified, or from an external identity that was.
+/// The basis of an access token: whom it acts as, and when it stops working. It can only be created from a
+/// verified token or a verified external identity.
 #[derive(Clone, Debug)]
 pub struct AccessTokenGrant {
     pub(super) acts_as: TokenKind,
@@ -17,20 +20,23 @@ pub struct AccessTokenGrant {
     pub(super) account: Option<ServiceAccountId>,
     pub(super) person: Option<PersonId>,
     pub(super) team: Option<TeamId>,
-    /// The token that it was exchanged for, and which value of it: it ends with both.
+    /// The exchanged token and the hash of its exact value. The access token stops working with either of
+    /// them.
     pub(super) source: Option<(TokenId, TokenHash)>,
-    /// The access token that it was narrowed from: it ends with that one too.
+    /// The access token that this one was narrowed from. Revoking the parent revokes this token too.
     pub(super) parent: Option<TokenId>,
-    /// Account and identity provider with their versions, for an external identity.
+    /// The account and identity provider of an external identity, with the versions that were read. `None`
+    /// for a token.
     pub(super) identity: Option<((ServiceAccountId, i64), (IdentityProviderId, i64))>,
-    /// It ends by then.
+    /// Latest expiry of the access token. `None` if the credential does not expire.
     pub(super) ends: Option<Timestamp>,
-    /// It carries no more than these.
+    /// The permissions that the exchanged credential is narrowed to. `None` if it is not narrowed.
     pub(super) bounds: Option<Permissions>,
 }
 
 impl AccessTokenGrant {
-    /// For a token: the access token acts as the same principal.
+    /// Creates the basis from a verified token. The access token will act as the same principal. If the token
+    /// is itself an access token, the new one keeps its source and has it as its parent.
     #[must_use]
     pub fn token(bearer: &VerifiedToken) -> Self {
         let exchanged = bearer.kind == TokenKind::Access;
@@ -64,7 +70,8 @@ impl AccessTokenGrant {
         access
     }
 
-    /// For an external identity that proved to be this account's.
+    /// Creates the basis from an external identity. `Proven` ensures that its JWT was verified for this
+    /// account. Account and provider are given with their versions.
     #[must_use]
     pub const fn identity(
         _proof: &Proven,
@@ -87,7 +94,7 @@ impl AccessTokenGrant {
         }
     }
 
-    /// What it means that an access token is issued, limited to `permissions`.
+    /// The effect of issuing this access token, limited to `permissions`. `token` is the id of the new token.
     pub(super) fn effect(&self, token: TokenId, permissions: Option<Permissions>) -> Effect {
         let service_token = self.source.map_or(token, |(source, _)| source);
         let principal = match (self.account, self.person, self.team) {
@@ -100,7 +107,7 @@ impl AccessTokenGrant {
         Effect::Credential(principal, permissions)
     }
 
-    /// What it may be narrowed to at most; anything where that is not bounded.
+    /// The most that the access token can be narrowed to. `None` if the exchanged credential is not narrowed.
     #[must_use]
     pub const fn bounds(&self) -> Option<Permissions> {
         self.bounds

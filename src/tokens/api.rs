@@ -1,4 +1,6 @@
-//! How the API answers with tokens, whatever their kind.
+//! API responses with tokens, used by the API handlers of all sections.
+//!
+//! A value is part of a response only if the request created it.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -13,16 +15,16 @@ use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::PlainToken;
 
-/// A token without its value.
+/// The response body for a token without its value.
 #[must_use]
 pub fn view(app: &AppState, token: &Token) -> Json<TokenView> {
     Json(token.view(app.context.clock.now()))
 }
 
-/// A token with its value, or with `null` where the request was carried out before.
+/// The response body for a token with its value. The field is `null` if the request repeats an earlier one.
 ///
 /// # Errors
-/// When the database cannot.
+/// [`Error::NotFound`] if the token does not exist; otherwise an error of the database.
 pub async fn with_value(app: &AppState, id: TokenId, value: Option<RevealedSecret>) -> Result<TokenView> {
     let token = store::find(&app.context.db, id).await?.ok_or(Error::NotFound)?;
     let mut view = token.view(app.context.clock.now());
@@ -30,10 +32,10 @@ pub async fn with_value(app: &AppState, id: TokenId, value: Option<RevealedSecre
     Ok(view)
 }
 
-/// 201 with a token that has just got a value.
+/// A response 201 with a token that has just been created or regenerated.
 ///
 /// # Errors
-/// When the database cannot.
+/// As [`with_value`].
 pub async fn issued(app: &AppState, issued: &Issued) -> Result<Response> {
     let view = with_value(app, issued.id, issued.value.as_ref().map(PlainToken::reveal)).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())

@@ -1,5 +1,9 @@
-//! The one lifecycle: issue, regenerate, revoke. Each works inside the change
-//! of the section that asks, and is shown the holder's permit.
+//! The lifecycle of all tokens: issue, regenerate, rotate, revoke.
+//!
+//! The sections call these functions inside their own change and pass a [`Holder`] or a write proof, so that
+//! nothing is written without an authorization. Idempotency keys are recorded in the same transaction; a
+//! repeated request returns the id of the first result and no value. At most two values of a token work at
+//! the same time.
 
 use serde_json::{Value, json};
 
@@ -14,33 +18,35 @@ use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Timestamp};
 use crate::verification::{PlainToken, TokenHash};
 
-/// A token that has just got a value.
+/// The result of creating a value.
 #[derive(Debug)]
 pub struct Issued {
-    /// Its id.
+    /// Id of the token.
     pub id: TokenId,
-    /// The value, this once; none where the same request was carried out before.
+    /// The new value. `None` if the request repeats an earlier one (same idempotency key) and nothing was
+    /// done.
     pub value: Option<PlainToken>,
 }
 
 impl Issued {
-    /// Whether nothing was done, because the same request was carried out before.
+    /// Whether nothing was done because the request repeats an earlier one.
     #[must_use]
     pub const fn is_repeat(&self) -> bool {
         self.value.is_none()
     }
 }
 
-/// What a request that makes a token of a holder is remembered for.
+/// The purpose under which the idempotency key of an issue is recorded.
 pub(super) fn issue_purpose(holder: Holder) -> String {
     format!("token of {:?}", holder.owner())
 }
 
-/// Makes a token with its first value.
+/// Inserts a token with its first value, stores the value for its page, and adds the audit event to the
+/// change.
 ///
 /// # Errors
-/// [`Error::Conflict`] where the holder has its one token already; when the
-/// database cannot.
+/// [`Error::Conflict`] if the holder can have only one token and has it already; otherwise an error of the
+/// database.
 pub async fn issue(
     change: &mut Change<'_>,
     holder: Holder,
@@ -64,12 +70,12 @@ pub async fn issue(
     Ok(Issued { id, value: Some(value) })
 }
 
-/// Gives a token a new value. The old one stops at once, or after the overlap,
-/// but never later than it would have.
+/// Gives a token a new value. The old value stops immediately or after the overlap, but not after its own
+/// expiry. An old value of an earlier regeneration stops in any case.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an end that the policy does not allow;
-/// [`Error::Conflict`] for a revoked token; when the database cannot.
+/// [`Error::Invalid`] for a lifetime or overlap that is not allowed; [`Error::Conflict`] for a revoked token;
+/// otherwise an error of the database.
 pub async fn regenerate(
     change: &mut Change<'_>,
     holder: Holder,
@@ -84,7 +90,7 @@ pub async fn regenerate(
     store::end_overlap(change.tx(), holder.proof(), token.id).await?;
     let now = change.now;
     if token.kind == TokenKind::Personal {
-        // Whoever had the old value may have created others with it.
+        // Somebody who had the old value may have created further tokens with it.
         store::revoke_created_with(change.tx(), holder.proof(), token.id, now).await?;
     }
     let stops_at = overlap.map_or(now, |overlap| now.plus(overlap.duration()));
@@ -108,12 +114,11 @@ pub async fn regenerate(
     .await
 }
 
-/// The same for a program that renews itself with the value that it presents.
-/// Only the value in force can do that: who comes with an older one, or second,
-/// is refused, and nothing changes.
+/// Regenerates a key with the key itself. Only the current value can do this. A request with an old value, or
+/// the second of two concurrent requests, is rejected and changes nothing.
 ///
 /// # Errors
-/// [`Error::Conflict`] for a value that was replaced; as [`regenerate`].
+/// [`Error::Conflict`] if the presented value is an old value; otherwise as [`regenerate`].
 pub async fn rotate(
     change: &mut Change<'_>,
     (holder, presented): (Holder, TokenHash),
@@ -131,18 +136,19 @@ pub async fn rotate(
     regenerate(change, holder, token, renewal, policy, delivery).await
 }
 
-/// Whether the same request was carried out before: its answer is repeated,
-/// although the value that it presents was replaced by it.
+/// Whether this rotation was carried out before with the same idempotency key. The presented value is then an
+/// old value, but the request must succeed again.
 async fn repeats_rotation(change: &mut Change<'_>, token: &Token) -> Result<bool> {
     Ok(find_or_record_outcome(change, &renewal_purpose(token), &token.id).await?.is_some())
 }
 
+/// The purpose under which the idempotency key of a regeneration is recorded.
 fn renewal_purpose(token: &Token) -> String {
     format!("value of {}", token.id)
 }
 
-/// Gives a token its new end, and says for how long the old value is to live
-/// on; nothing where the same request was carried out before.
+/// Checks the input and writes the new expiry. Returns the expiry and the overlap, or `None` if the request
+/// repeats an earlier one.
 async fn renew(
     change: &mut Change<'_>,
     holder: Holder,
@@ -161,7 +167,7 @@ async fn renew(
     Ok(Some((expires_at, overlap)))
 }
 
-/// Makes the value that a token has from now on, and tells of it.
+/// Inserts the new current value, stores it for its page, and adds the audit event to the change.
 async fn new_value(
     change: &mut Change<'_>,
     proof: Authorized,
@@ -180,10 +186,10 @@ async fn new_value(
     Ok(Issued { id: token.id, value: Some(value) })
 }
 
-/// Ends the value that lives on beside its successor; commits.
+/// Ends the overlap: the old value stops working at once. Commits the change.
 ///
 /// # Errors
-/// [`Error::Conflict`] when there is none; when the database cannot.
+/// [`Error::Conflict`] if there is no old value; otherwise an error of the database.
 pub async fn stop_old(mut change: Change<'_>, proof: Authorized, token: &Token) -> Result<()> {
     if store::end_overlap(change.tx(), proof, token.id).await? == 0 {
         return Err(Error::conflict("The old value no longer works."));
@@ -193,8 +199,8 @@ pub async fn stop_old(mut change: Change<'_>, proof: Authorized, token: &Token) 
     change.commit(Event::new(Action::TokenOverlapEnded, "token", token.id, &token.name).before(before)).await
 }
 
-/// Ends a token with one of its values; commits. A value that was replaced ends
-/// itself, not its successor.
+/// Revokes a token through one of its own values, and commits the change. If that is the old value
+/// (`is_old`), only the overlap ends and the current value keeps working.
 ///
 /// # Errors
 /// As [`stop_old`] and [`revoke`].
@@ -203,21 +209,22 @@ pub async fn revoke_presented(change: Change<'_>, token: &Token, is_old: bool) -
     if is_old { stop_old(change, proof, token).await } else { revoke(change, proof, token).await }
 }
 
-/// Ends a token for good; commits. Ending takes nothing but the permission to
-/// manage the holder, or being the token.
+/// Revokes a token and commits the change. The proof comes from the permission to manage the holder, or from
+/// the presented token itself; holding the token's access is not required.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it has ended already; when the database cannot.
+/// [`Error::Conflict`] if the token is already revoked; otherwise an error of the database.
 pub async fn revoke(mut change: Change<'_>, proof: Authorized, token: &Token) -> Result<()> {
     let event = end(&mut change, proof, token).await?;
-    // Others may have been created with it, and end with it.
+    // Revoking an access token or a personal token also revokes its descendants, so the change keeps its
+    // default, wider cache invalidation.
     if !matches!(token.kind, TokenKind::Access | TokenKind::Personal) {
         change.invalidates_token(token.id);
     }
     change.commit(event).await
 }
 
-/// Ends a token inside a larger change, and gives the event that tells of it.
+/// Revokes a token inside a larger change. Returns the audit event, which the caller must write.
 ///
 /// # Errors
 /// As [`revoke`].
@@ -230,11 +237,11 @@ pub async fn end(change: &mut Change<'_>, proof: Authorized, token: &Token) -> R
     Ok(Event::new(Action::TokenRevoked, "token", token.id, &token.name).before(before))
 }
 
-/// Writes what a token is called and from where it may be used; the caller
-/// writes the event. With `version`, only over that version.
+/// Writes name, description and allowed IP ranges of a token. The caller writes the audit event. If `version`
+/// is given, the token must still have it.
 ///
 /// # Errors
-/// [`Error::Stale`] when somebody else edited it meanwhile; when the database cannot.
+/// [`Error::Stale`] if somebody else edited the token in the meantime; otherwise an error of the database.
 pub async fn describe(
     change: &mut Change<'_>,
     proof: Authorized,

@@ -1,4 +1,9 @@
-//! Tokens: one table, one lifecycle, one reveal, whatever the kind.
+//! Tokens of all kinds: one table, one lifecycle and shared pages.
+//!
+//! The sections (service accounts, teams, organizations, people, services) decide who can manage a token and
+//! call this module to issue, regenerate and revoke it. [`crate::verification`] reads the same tables to
+//! verify presented values. Only the SHA-256 hash of a value is stored, and the value itself is shown exactly
+//! once.
 
 pub mod access;
 pub mod access_grant;

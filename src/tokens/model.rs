@@ -1,4 +1,7 @@
-//! What a token is.
+//! Types of tokens, their owners and their forms, with the checks of lifetimes and overlaps. No I/O.
+//!
+//! The lifecycle and the pages of all sections use these types. A lifetime is accepted only if it ends in the
+//! future and within the maximum that the organization's policy sets for the kind of token.
 
 use std::time::Duration;
 
@@ -19,31 +22,32 @@ use crate::quotas::Quota;
 use crate::verification::VerifiedToken;
 
 string_enum! {
-    /// How a token stands.
+    /// Status of a token at a point in time.
     Status {
-        /// It works.
+        /// The token is neither expired nor revoked. Its principal can still be disabled.
         Active = "active",
-        /// Its time is over.
+        /// The time in `expires_at` has passed.
         Expired = "expired",
-        /// Somebody ended it.
+        /// Somebody revoked the token. A revoked token is never valid again and takes precedence over
+        /// `Expired`.
         Revoked = "revoked",
     }
 }
 
 string_enum! {
-    /// How long the old value lives on after a regeneration.
+    /// How long the old value keeps working after a regeneration.
     Overlap {
         /// One hour.
         Hour = "1h",
-        /// A day.
+        /// 24 hours.
         Day = "24h",
-        /// A week.
+        /// Seven days.
         Week = "7d",
     }
 }
 
 impl Overlap {
-    /// As a span of time.
+    /// The overlap as a duration.
     #[must_use]
     pub fn duration(self) -> Duration {
         match self {
@@ -54,65 +58,66 @@ impl Overlap {
     }
 }
 
-/// A token, as it is listed: never its value.
+/// A row of `tokens` with the hints of its current and its old value. It never contains a value or a hash.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Token {
-    /// Its id, kept through regenerations.
+    /// Id, which stays the same when the token is regenerated.
     pub id: TokenId,
-    /// Its kind.
+    /// Kind, which determines the prefix of the value and the principal that the token acts as.
     pub kind: TokenKind,
-    /// The organization that it works in; none for a personal token.
+    /// The organization of the token. `None` for a personal token and for an access token of a person.
     pub organization_id: Option<OrganizationId>,
-    /// The account that it is a key of.
+    /// The service account that the token acts as (keys and access tokens); otherwise `None`.
     pub service_account_id: Option<ServiceAccountId>,
-    /// The person that it acts as.
+    /// The person that the token acts as (personal tokens and access tokens); otherwise `None`.
     pub person_id: Option<PersonId>,
-    /// The team that it acts as.
+    /// The team that the token acts as (team tokens and access tokens); otherwise `None`.
     pub team_id: Option<TeamId>,
-    /// The service that it is a secret of.
+    /// The service that the secret belongs to (service secrets); otherwise `None`.
     pub service_id: Option<ServiceId>,
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters; may be empty.
     pub description: String,
-    /// From where it may be used, a range a line; from anywhere when empty.
+    /// IP ranges (CIDR) from which the token can be used, one per line. Empty means any IP address.
     pub allowed_addresses: String,
-    /// The permissions that it is narrowed to.
+    /// The stored permissions that the token is narrowed to. `None` means all permissions of its principal.
     pub permissions: Option<String>,
-    /// Prefix and last four of the value in force.
+    /// Prefix and last four characters of the current value. `None` if the token has no value.
     pub hint: Option<String>,
-    /// Who made it.
+    /// Name of the creator at the time of creation.
     pub created_by_name: String,
-    /// The id of who made it; empty where nobody is known.
+    /// Id of the creator; empty if it is unknown.
     pub created_by: String,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When the value in force was made.
+    /// Time at which the current value was created.
     pub regenerated_at: Timestamp,
-    /// When it ends.
+    /// End of the token. `None` means that it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// Time of the revocation; `None` while the token is not revoked.
     pub revoked_at: Option<Timestamp>,
-    /// When it was last used.
+    /// Last use of the token, accurate to a minute; `None` if it was never used.
     pub last_used_at: Option<Timestamp>,
-    /// From where.
+    /// IP address of the last use.
     pub last_used_address: Option<String>,
-    /// By what program: the start of its `User-Agent`.
+    /// Start of the `User-Agent` header of the last use.
     pub last_used_agent: Option<String>,
-    /// The service that asked about it; none where it was used here.
+    /// Name of the service that verified the token at the last use. `None` if it was used at Tessera itself.
     pub last_used_service: Option<String>,
-    /// Counts its edits.
+    /// Version for optimistic locking; increases with every edit.
     pub version: i64,
-    /// The value before, while it lives on.
+    /// Hint of the old value during an overlap. It stays set after the overlap until the row is deleted; see
+    /// [`Token::overlaps`].
     pub previous_hint: Option<String>,
-    /// When that one stops.
+    /// End of the overlap.
     pub previous_stops_at: Option<Timestamp>,
-    /// When that one was last used.
+    /// Last use of the old value.
     pub previous_last_used_at: Option<Timestamp>,
 }
 
 impl Token {
-    /// How it stands at `now`.
+    /// The status at the time `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
         if self.revoked_at.is_some() {
@@ -124,7 +129,8 @@ impl Token {
         }
     }
 
-    /// What it means that a value of it can be used by somebody new.
+    /// The effect of giving somebody a new value of this token: they gain what its principal holds, within
+    /// the permissions that the token is narrowed to. A service secret gives no access.
     #[must_use]
     pub fn effect(&self) -> Effect {
         let principal = match self.kind {
@@ -141,26 +147,27 @@ impl Token {
         principal.map_or(Effect::None, |principal| Effect::Credential(principal, limit))
     }
 
-    /// How it stands on a page that knows the time.
+    /// The status at the time of the page (`Layout::now`), for templates. Without a time, the status at
+    /// creation.
     #[must_use]
     pub fn standing(&self, now: &Option<Timestamp>) -> Status {
         self.status(now.unwrap_or(self.created_at))
     }
 
-    /// Whether the value before still works at `now`.
+    /// Whether the old value still works at `now`.
     #[must_use]
     pub fn overlaps(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.previous_stops_at.is_some_and(|end| end > now)
     }
 
-    /// The value before, while it still works on a page that knows the time.
+    /// Hint and end of the old value if it still works at the time of the page; for templates.
     #[must_use]
     pub fn previous(&self, now: &Option<Timestamp>) -> Option<(String, Timestamp)> {
         let now = (*now)?;
         self.previous_hint.clone().zip(self.previous_stops_at).filter(|_| self.overlaps(now))
     }
 
-    /// As JSON.
+    /// The token as API responses show it, without its value.
     #[must_use]
     pub fn view(&self, now: Timestamp) -> TokenView {
         TokenView {
@@ -189,7 +196,7 @@ impl Token {
     }
 }
 
-/// A token as the API shows it.
+/// A token in API responses.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct TokenView {
     id: TokenId,
@@ -208,7 +215,8 @@ pub struct TokenView {
     allowed_addresses: Vec<String>,
     permissions: Option<Permissions>,
     previous: Option<PreviousView>,
-    /// The value, in the one answer that makes it; `null` in a replay.
+    /// The value. It is present only in the response that creates it, and `null` if the request repeats an
+    /// earlier one with the same idempotency key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Option<RevealedSecret>>,
 }
@@ -220,31 +228,31 @@ struct PreviousView {
     last_used_at: Option<Timestamp>,
 }
 
-/// The owner of a token.
+/// The object that a token belongs to, with the ids that the row stores.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenOwner {
-    /// A service account's: its keys.
+    /// A service account, which has keys.
     Account(OrganizationId, ServiceAccountId),
-    /// A team's.
+    /// A team, which has at most one team token.
     Team(OrganizationId, TeamId),
-    /// The organization's own.
+    /// The organization, which has at most one organization token.
     Organization(OrganizationId),
-    /// Its own: a service token.
+    /// A service token, which acts as itself within this organization.
     Itself(OrganizationId),
-    /// A person's.
+    /// A person, who has personal tokens.
     Person(PersonId),
-    /// A registered service's: its secrets.
+    /// A registered service, which has at most two secrets.
     Service(OrganizationId, ServiceId),
 }
 
-/// Things that hold tokens.
+/// Implemented by objects that can have tokens. A [`Permit`] for such an object converts into a [`Holder`].
 pub trait HoldsTokens: Guarded {
-    /// The owner of its tokens.
+    /// The owner under which the object's tokens are stored.
     fn owner(&self) -> TokenOwner;
 }
 
-/// The owner of a token with the proof that it may be managed: made from a permit on
-/// the owner, or by the key that renews itself.
+/// The owner of a token, with the proof that the caller is allowed to manage its tokens. It is created from a
+/// permit for the owner, or from the key that rotates itself. All functions of the lifecycle require it.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder {
     owner: TokenOwner,
@@ -258,8 +266,8 @@ impl<T: HoldsTokens> From<&Permit<T>> for Holder {
 }
 
 impl Holder {
-    /// The token that a program presented, to renew itself with; service account
-    /// keys only.
+    /// The holder for a key that rotates itself. `None` unless `token` is the presented token and a service
+    /// account key.
     #[must_use]
     pub fn itself(bearer: &VerifiedToken, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
@@ -269,18 +277,18 @@ impl Holder {
         })
     }
 
-    /// The owner of its tokens.
+    /// The owner of the tokens.
     #[must_use]
     pub const fn owner(self) -> TokenOwner {
         self.owner
     }
 
-    /// The proof that its tokens may be managed.
+    /// The write proof for the rows of the tokens.
     pub(super) const fn proof(self) -> Authorized {
         self.proof
     }
 
-    /// The kind of the tokens that it holds.
+    /// The kind of token that this owner has.
     #[must_use]
     pub const fn kind(self) -> TokenKind {
         match self.owner {
@@ -293,7 +301,8 @@ impl Holder {
         }
     }
 
-    /// What it means that a token of it is issued, limited to `permissions`.
+    /// The effect of issuing a token of this owner that is limited to `permissions`. `token` is the id of the
+    /// new token, which is the principal if it is a service token.
     pub(super) const fn effect(self, token: TokenId, permissions: Option<Permissions>) -> Effect {
         let principal = match self.owner {
             TokenOwner::Account(_, id) => PrincipalId::ServiceAccount(id),
@@ -301,14 +310,14 @@ impl Holder {
             TokenOwner::Organization(_) => PrincipalId::Organization,
             TokenOwner::Itself(_) => PrincipalId::ServiceToken(token),
             TokenOwner::Person(id) => PrincipalId::Person(id),
-            // It verifies tokens and has no access.
+            // A service secret only allows verification and gives no access.
             TokenOwner::Service(..) => return Effect::None,
         };
         Effect::Credential(principal, permissions)
     }
 
-    /// What limits how many of them there are. A team and the organization have
-    /// one token, a service two secrets.
+    /// The quota that limits the number of tokens. `None` for a team and the organization (one token,
+    /// enforced by an index) and for a service (two secrets, checked by its section).
     pub(super) const fn quota(self) -> Option<Quota> {
         match self.owner {
             TokenOwner::Account(_, id) => Some(Quota::Key(id)),
@@ -346,40 +355,41 @@ impl Holder {
     }
 }
 
-/// A token to be made, its fields checked.
+/// The checked fields of a token that will be created.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
-    /// Its name.
+    /// Display name, 1 to 255 characters.
     pub name: String,
-    /// What it is for.
+    /// Description, at most 500 characters; may be empty.
     pub description: String,
-    /// When it ends.
+    /// End of the token. `None` means that it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// From where it may be used.
+    /// IP ranges from which the token can be used. Empty means any IP address.
     pub allowed_addresses: IpAllowList,
-    /// What it is narrowed to.
+    /// Permissions to narrow the token to. `None` means all permissions of its principal.
     pub permissions: Option<Permissions>,
-    /// The token that it is created with, and ends with.
+    /// The personal token that created this one. Revoking the parent revokes this token too.
     pub parent: Option<TokenId>,
 }
 
-/// A token to be made, as typed or sent.
+/// The fields of a token that will be created, as submitted by a form or the API.
 #[derive(Clone, Debug, Default)]
 pub struct TokenInput {
-    /// Its name.
+    /// Name, not yet trimmed or checked.
     pub name: String,
-    /// What it is for.
+    /// Description, not yet checked.
     pub description: String,
-    /// When it ends.
+    /// The selected lifetime.
     pub lifetime: Lifetime,
-    /// From where it may be used: ranges, separated by spaces, commas or lines.
+    /// IP ranges (CIDR), separated by spaces, commas or lines.
     pub allowed_addresses: String,
-    /// What it is narrowed to.
+    /// Permissions to narrow the token to. `None` means all permissions of its principal.
     pub permissions: Option<Permissions>,
 }
 
 impl TokenInput {
-    /// Checks every field.
+    /// Checks every field under the policy for a kind of token. `None` if a field is invalid; `mistakes` then
+    /// contains the messages.
     pub fn check(
         &self,
         mistakes: &mut ValidationErrors,
@@ -389,8 +399,7 @@ impl TokenInput {
         self.check_under(mistakes, "", of, now)
     }
 
-    /// Checks every field of a token inside a larger form, whose names begin
-    /// with `prefix`.
+    /// As [`Self::check`], for a token inside a larger form whose field names begin with `prefix`.
     pub fn check_under(
         &self,
         mistakes: &mut ValidationErrors,
@@ -416,20 +425,21 @@ impl TokenInput {
     }
 }
 
-/// What a regeneration sets.
+/// The fields of a regeneration, as submitted by a form or the API.
 #[derive(Clone, Debug, Default)]
 pub struct Renewal {
-    /// A new end; without one the new value lasts as long as the old one was made for.
+    /// New lifetime. [`Lifetime::Usual`] repeats the span between the last regeneration and the expiry,
+    /// within the policy's maximum.
     pub lifetime: Lifetime,
-    /// How long the old value lives on: a word of [`Overlap`], or nothing.
+    /// How long the old value keeps working: a value of [`Overlap`], or empty or `none` for no overlap.
     pub overlap: String,
 }
 
 impl Renewal {
-    /// Checks both fields for a token of this kind.
+    /// Checks both fields for a token of this kind. Returns the new end and the overlap.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with all that is wrong.
+    /// [`Error::Invalid`] with a message for every invalid field.
     pub fn check(
         &self,
         token: &Token,
@@ -458,15 +468,16 @@ impl Renewal {
     }
 }
 
-/// A renewal as the API takes it.
+/// JSON body of a regeneration.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalBody {
-    /// A new end; `null` for none, where the policy allows that.
+    /// New end of the token; `null` for no end, if the policy allows that. Left out, the token gets the same
+    /// lifetime as before.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     pub expires_at: Option<Option<Timestamp>>,
-    /// `1h`, `24h` or `7d`.
+    /// How long the old value keeps working: `1h`, `24h` or `7d`. Left out, it stops immediately.
     pub overlap: Option<Overlap>,
 }
 
@@ -479,32 +490,33 @@ impl From<RenewalBody> for Renewal {
     }
 }
 
-/// A lifetime as it was chosen.
+/// A lifetime as it was selected in a form or sent to the API.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Lifetime {
-    /// Nothing was said: the usual one.
+    /// Nothing was selected: the default applies (see [`check_lifetime`] and [`Renewal`]).
     #[default]
     Usual,
-    /// No end.
+    /// No expiry.
     Endless,
-    /// Until this moment.
+    /// Expires at this moment.
     Until(Timestamp),
-    /// Until the end of a day, or as far into it as the policy allows.
+    /// Expires at the end of a day. If the policy's maximum ends during that day, it expires at the maximum.
     UntilDay(Timestamp),
-    /// What was typed is no lifetime, and why.
+    /// The input is not a lifetime. Contains the error message for the field.
     Wrong(String),
 }
 
-/// As JSON says it: a field that is left out, `null`, or a moment.
+/// Converts a JSON field: left out is `Usual`, `null` is `Endless`, and a time is `Until`.
 impl From<Option<Option<Timestamp>>> for Lifetime {
     fn from(end: Option<Option<Timestamp>>) -> Self {
         end.map_or(Self::Usual, |end| end.map_or(Self::Endless, Self::Until))
     }
 }
 
-/// Checks a lifetime: it must lie ahead, and within what the policy allows for
-/// this kind of token. The usual one is the policy's default, else no end,
-/// else the most that is allowed.
+/// Checks a lifetime: it must end in the future, and within the maximum that the policy sets for this kind of
+/// token. [`Lifetime::Usual`] is the policy's default, otherwise its maximum, otherwise no expiry.
+///
+/// Returns `None` if the lifetime is invalid and `Some(None)` if it has no expiry.
 pub fn check_lifetime(
     mistakes: &mut ValidationErrors,
     field: &str,
@@ -523,7 +535,7 @@ pub fn check_lifetime(
         Lifetime::Until(end) if *end > now && most.is_none_or(|most| *end <= most) => {
             return Some(Some(*end));
         }
-        // The last day that is allowed can be chosen, though it ends after the last moment.
+        // The form accepts the last allowed day, although that day ends after the last allowed moment.
         Lifetime::UntilDay(end) if *end > now && most.is_none_or(|most| *end < most.plus(DAY)) => {
             return Some(Some(most.map_or(*end, |most| most.min(*end))));
         }
@@ -542,7 +554,8 @@ pub fn check_lifetime(
     None
 }
 
-/// Checks an end without a policy (of an account): it must lie ahead.
+/// Checks a lifetime to which no policy applies, such as that of a service account. Returns the same as
+/// [`check_lifetime`].
 pub fn check_end(
     mistakes: &mut ValidationErrors,
     field: &str,
@@ -552,18 +565,19 @@ pub fn check_end(
     check_lifetime(mistakes, field, lifetime, (&Policy::default(), TokenKind::Access), now)
 }
 
-/// One choice of a lifetime select.
+/// One option of a lifetime select.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LifetimeChoice {
-    /// What the form sends.
+    /// Submitted value: a number of days, `date` or `none`.
     pub value: String,
-    /// What the person reads: the resulting date is spelled out.
+    /// Label, including the resulting date.
     pub text: String,
 }
 
+/// Lifetimes in days that every form offers, if the policy allows them.
 const DAYS: [u32; 5] = [7, 30, 60, 90, 365];
 
-/// The choices of a lifetime select, capped by the policy.
+/// The options of a lifetime select: the standard ones and those of the policy, up to its maximum.
 #[must_use]
 pub fn choices(policy: &Policy, kind: TokenKind, now: Timestamp) -> Vec<LifetimeChoice> {
     let rule = policy.lifetime(kind);
@@ -584,8 +598,7 @@ pub fn choices(policy: &Policy, kind: TokenKind, now: Timestamp) -> Vec<Lifetime
     all
 }
 
-/// The choice that a form starts with: the policy's default, else 90 days,
-/// else the most that is allowed.
+/// The preselected option: the policy's default or 90 days, but at most the policy's maximum.
 #[must_use]
 pub fn usual(policy: &Policy, kind: TokenKind) -> String {
     let rule = policy.lifetime(kind);
@@ -593,7 +606,8 @@ pub fn usual(policy: &Policy, kind: TokenKind) -> String {
     rule.max_days.map_or(days, |most| days.min(most)).to_string()
 }
 
-/// Reads a lifetime select and the date beside it.
+/// Reads the fields of a lifetime select and the date input beside it. Anything but an option or a date
+/// results in [`Lifetime::Wrong`].
 #[must_use]
 pub fn chosen(choice: &str, date: &str, now: Timestamp) -> Lifetime {
     match choice {

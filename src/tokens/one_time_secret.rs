@@ -1,6 +1,9 @@
-//! The slot between the request that makes a token and the one page that
-//! shows it: bound to the session, sealed with the session's own id (which the
-//! database does not hold), gone after the first read or a minute.
+//! Stores a new token value for the one page that shows it.
+//!
+//! The transaction that creates the value also stores it here, sealed with the session id. The database holds
+//! only a hash of the session id, so it cannot open the seal. The value is deleted at the first read and is
+//! not returned after one minute. Requests that are not a person's own navigation must not read it; see
+//! [`page_visitor`].
 
 use std::time::Duration;
 
@@ -15,45 +18,45 @@ use crate::platform::id::TokenId;
 use crate::platform::{Error, Result, Tx, sql};
 use crate::verification::PlainToken;
 
-/// A new value waits for the page that shows it.
+/// Write proof for storing and reading one-time secrets.
 const ONE_TIME_SECRET: System = System::new(SystemReason::OneTimeSecret);
 
+/// How long a value waits for its page.
 const LASTS: Duration = Duration::from_secs(60);
 
-/// Where a new value goes.
+/// How a new value reaches the caller.
 #[derive(Clone, Debug)]
 pub enum SecretDelivery {
-    /// Into the answer of the request that made it.
+    /// In the response to the request that created it (API).
     Answer,
-    /// Into the slot of this session, for the page that follows.
+    /// Through a one-time secret of this session, which the page after the redirect reads (console).
     Slot(tower_sessions::session::Id),
 }
 
 impl SecretDelivery {
-    /// To the page that follows in this session.
+    /// Delivery to the page that follows in this session.
     ///
     /// # Errors
-    /// When the session has not been stored, which a signed-in one has.
+    /// An internal error if the session is not stored. The session of a signed-in person always is.
     pub fn page(session: &Session) -> Result<Self> {
         session.id().map(Self::Slot).ok_or_else(|| Error::internal("a session without an id"))
     }
 }
 
-/// Who asks for a page that shows a value once.
+/// Who requests a page that shows a value once, according to the request headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageVisitor {
-    /// A person who comes from a page of this site, or whose browser does not
-    /// say where from.
+    /// A person who navigates from a page of this site, or a browser that does not send these headers.
     Person,
-    /// A browser that fetches the page before anybody wants to see it.
+    /// A browser that prefetches or prerenders the page.
     Prefetch,
-    /// Another site, a script, or a browser on its own: an address that was
-    /// typed or kept, which browsers also fetch ahead.
+    /// A request from another site, by a script, or without a referring page (address bar, bookmark), which
+    /// browsers also prefetch.
     Elsewhere,
 }
 
-/// Reads it from the Fetch Metadata headers (W3C) and those by which browsers
-/// say that they look ahead. A browser that sends none of them is believed.
+/// Determines the visitor from the Fetch Metadata headers (W3C) and the headers that browsers send with a
+/// prefetch. Missing headers count as a person.
 #[must_use]
 pub fn page_visitor(headers: &HeaderMap) -> PageVisitor {
     let says = |name: &str, words: &[&str]| {
@@ -71,10 +74,11 @@ pub fn page_visitor(headers: &HeaderMap) -> PageVisitor {
     if elsewhere { PageVisitor::Elsewhere } else { PageVisitor::Person }
 }
 
-/// Puts the value where it was asked for, inside the transaction that makes it.
+/// Stores the value as `delivery` requests, inside the transaction that creates it. Nothing is stored for
+/// [`SecretDelivery::Answer`].
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn put(
     tx: &mut Tx,
     context: &Context,
@@ -97,10 +101,11 @@ pub async fn put(
     Ok(())
 }
 
-/// Takes the value out of the session's slot: the first time only.
+/// Returns the value that waits for this session and deletes it. `None` if it was already read, has expired
+/// or never existed.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn take(context: &Context, session: &Session, token: TokenId) -> Result<Option<Zeroizing<String>>> {
     let Some(id) = session.id() else { return Ok(None) };
     let mut tx = context.db.begin().await?;

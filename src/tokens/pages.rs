@@ -1,6 +1,8 @@
-//! The pages that tokens of every kind share: the one that shows a value, once;
-//! the card of a holder with one token; the questions before a new value and
-//! before the end.
+//! Pages that the tokens of all kinds share: the page that shows a value once, the card of an owner with at
+//! most one token, and the confirmations before a regeneration and a revocation.
+//!
+//! The sections call these functions after they have authorized the request. A value must not remain in the
+//! browser's caches; see `MARK`.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -27,27 +29,27 @@ use crate::state::AppState;
 use crate::ui::Layout;
 use crate::ui::filters;
 
-/// What the page says around the value.
+/// The texts around a value on the page that shows it.
 #[derive(Debug)]
 pub struct About {
-    /// What the value is called: `API key`.
+    /// What the value is called, such as `API key`.
     pub what: &'static str,
-    /// Whose it is.
+    /// Name of the token's owner or of the token, for the page title.
     pub name: String,
-    /// Facts beneath it: label and text.
+    /// Facts below the value: label and text.
     pub facts: Vec<(&'static str, String)>,
-    /// Where *Done* leads.
+    /// Path that the button *Done* leads to.
     pub done: String,
-    /// Where a lost value is replaced.
+    /// Path of the page on which a lost value can be regenerated.
     pub regenerate: String,
 }
 
-/// What the page shows to try the value with.
+/// The example request that the page shows for trying the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Example {
-    /// The token asks who it is.
+    /// `whoami`: the token looks up its own identity.
     WhoAmI,
-    /// The service asks about a token.
+    /// Introspection: the service verifies a token of somebody else.
     Introspection,
 }
 
@@ -60,8 +62,9 @@ struct RevealPage {
     value: Option<Zeroizing<String>>,
 }
 
-/// The cookie whose coming and going throws the page out of the browser's
-/// back/forward cache, which `no-store` alone does not.
+/// Name of a cookie that is set with the page that shows a value and removed with the next page. A change of
+/// cookies evicts the page from the browser's back/forward cache, which `Cache-Control: no-store` alone does
+/// not do.
 const MARK: &str = "tessera-reveal";
 
 #[derive(Template)]
@@ -70,9 +73,8 @@ struct HiddenPage {
     path: String,
 }
 
-/// The route of a page that shows a value. `HEAD`, which link checkers and
-/// previews send, does not take the value out of its slot; nor does a request
-/// that is not a person's own step from a page of this site.
+/// The route of a page that shows a value. `HEAD` requests (link checkers, previews) do not read the one-time
+/// secret, nor do requests that are not a person's navigation from a page of this site.
 pub fn reveal_route<H, T>(handler: H) -> MethodRouter<AppState>
 where
     H: Handler<T, AppState>,
@@ -81,12 +83,12 @@ where
     get(handler).head(async || StatusCode::OK).layer(from_fn(hide))
 }
 
-/// Answers a browser that looks ahead, and one that was sent by another site or
-/// has nobody in front of it, without the value.
+/// Middleware that responds to prefetches and to requests from elsewhere without running the handler, so that
+/// the one-time secret is not read.
 async fn hide(request: Request, next: Next) -> Response {
     match one_time_secret::page_visitor(request.headers()) {
         PageVisitor::Person => next.run(request).await,
-        // A browser throws away what it fetched ahead and was refused, and asks again in earnest.
+        // A browser discards a failed prefetch and sends the request again when the person opens the page.
         PageVisitor::Prefetch => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         PageVisitor::Elsewhere => {
             html(StatusCode::FORBIDDEN, &HiddenPage { path: request.uri().path().to_owned() })
@@ -94,10 +96,11 @@ async fn hide(request: Request, next: Next) -> Response {
     }
 }
 
-/// Shows the value if it was not shown before. The shell's title is set here.
+/// Shows the value if it was not shown before (200); otherwise says that it is gone (410). Sets the title of
+/// the layout.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn show(
     app: &AppState,
     session: &Session,
@@ -108,10 +111,10 @@ pub async fn show(
     show_with(app, session, shell, token, (about, Example::WhoAmI)).await
 }
 
-/// The same for the secret of a service, which asks about the tokens of others.
+/// As [`show`], for the secret of a service. The example request verifies the token of somebody else.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn show_secret(
     app: &AppState,
     session: &Session,
@@ -139,14 +142,14 @@ async fn show_with(
     Ok(response)
 }
 
-/// When a token ends, as a fact beneath its value.
+/// The expiry of a token as a fact for [`About::facts`].
 #[must_use]
 pub fn stops(end: Option<Timestamp>) -> (&'static str, String) {
     ("Stops", end.map_or_else(|| "Never".to_owned(), Timestamp::minute))
 }
 
-/// Takes the mark away with the next page, which evicts the one that showed
-/// the value.
+/// Middleware for all pages: removes the cookie `MARK` with the page after the one that showed a value, so
+/// that the browser evicts that page.
 pub async fn unmark(State(context): State<Context>, request: Request, next: Next) -> Response {
     let marked = cookie::get(request.headers(), MARK) == Some("1");
     let mut response = next.run(request).await;
@@ -160,31 +163,31 @@ pub async fn unmark(State(context): State<Context>, request: Request, next: Next
     response
 }
 
-/// The card of a holder with one token at most.
+/// The card of an owner with at most one token.
 #[derive(Clone, Debug)]
 pub struct Card {
-    /// The token, while there is one.
+    /// The current token, if there is one.
     pub token: Option<Token>,
-    /// What it is called: `Team API token`.
+    /// What the token is called, such as `Team API token`.
     pub what: &'static str,
-    /// The holder's name.
+    /// Name of the owner.
     pub name: String,
-    /// The address of the page that the card is on.
+    /// Path of the page that contains the card.
     pub base: String,
-    /// Whether the one who looks may generate, regenerate and delete.
+    /// Whether the caller is allowed to generate, regenerate and delete the token.
     pub may_manage: bool,
-    /// Who may, for those who may not.
+    /// Who is allowed to do that, shown to those who are not.
     pub who_may: &'static str,
-    /// What to choose from.
+    /// Options of the lifetime select.
     pub lifetimes: Vec<LifetimeChoice>,
-    /// What was chosen.
+    /// Selected option.
     pub lifetime: String,
-    /// The date beside it.
+    /// Value of the date input beside the select.
     pub lifetime_date: String,
 }
 
 impl Card {
-    /// With the lifetimes that the policy allows, and what the form chose.
+    /// Fills in the lifetimes that the policy allows, and what the form selected.
     #[must_use]
     pub fn choosing(mut self, policy: &Policy, kind: TokenKind, now: Timestamp, form: &Form) -> Self {
         self.lifetimes = choices(policy, kind, now);
@@ -194,16 +197,16 @@ impl Card {
     }
 }
 
-/// What a question is about, and where its answers lead.
+/// Content of a confirmation page.
 #[derive(Clone, Debug)]
 pub struct Confirmation {
-    /// The token.
+    /// The token to regenerate or revoke.
     pub token: Token,
-    /// Where it came from: label and address.
+    /// Link back to the previous page: label and path.
     pub back: (String, String),
-    /// Where the form goes.
+    /// Path that the form is posted to.
     pub action: String,
-    /// What the button says.
+    /// Label of the submit button.
     pub button: &'static str,
 }
 
@@ -219,7 +222,7 @@ struct RegeneratePage {
     mistakes: ValidationErrors,
 }
 
-/// Asks how a new value is to be made.
+/// Renders the form for a regeneration: lifetime and overlap.
 #[must_use]
 pub fn ask_regenerate(
     shell: Layout,
@@ -241,7 +244,7 @@ pub fn ask_regenerate(
     html(status, &page)
 }
 
-/// Reads the answer to [`ask_regenerate`], or the form of [`Card`].
+/// Reads the form of [`ask_regenerate`] or of [`Card`].
 #[must_use]
 pub fn renewal(form: &Form, now: Timestamp) -> Renewal {
     Renewal {
@@ -259,10 +262,11 @@ struct EndPage {
     mistakes: ValidationErrors,
 }
 
-/// Asks whether a token is to end, and says what uses it.
+/// Renders the confirmation before a revocation, with the IP addresses that used the token in the last 30
+/// days.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn ask_end(
     app: &AppState,
     shell: Layout,
@@ -274,7 +278,7 @@ pub async fn ask_end(
     Ok(html(status, &EndPage { shell, question, calls, mistakes }))
 }
 
-/// How often, all addresses together.
+/// Total number of requests from all IP addresses.
 #[must_use]
 pub fn total(calls: &[Calls]) -> i64 {
     calls.iter().map(|each| each.calls).sum()

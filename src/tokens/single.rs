@@ -1,4 +1,7 @@
-//! Holders of one token at most: teams and the organization.
+//! Tokens of owners that have at most one token: teams and organizations.
+//!
+//! The sections `teams` and `organizations` call these functions inside their own change. The first
+//! generation inserts the token; later ones regenerate it, so that its id stays the same.
 
 use super::lifecycle::{self, Issued, issue_purpose};
 use super::model::{HoldsTokens, NewToken, Renewal, Token, check_lifetime};
@@ -8,11 +11,12 @@ use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Change, Event};
 use crate::platform::{Error, Result, ValidationErrors};
 
-/// Generates the holder's token, or gives the one that it has a new value.
+/// Generates the holder's token, or regenerates the current one. A repeated request (same idempotency key)
+/// changes nothing and returns no value.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a lifetime that is not allowed;
-/// [`Error::Conflict`] where another was faster.
+/// [`Error::Invalid`] for a lifetime that the policy does not allow; [`Error::Conflict`] if a concurrent
+/// request generated a token first.
 pub async fn generate<T: HoldsTokens>(
     change: &mut Change<'_>,
     holder: &Permit<T>,
@@ -22,7 +26,7 @@ pub async fn generate<T: HoldsTokens>(
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
     if let Some(current) = current {
-        // The request that is repeated may have found none, and generated it.
+        // If this request is a repetition, the first execution found no token and generated this one.
         if find_or_record_outcome(change, &issue_purpose(holder.into()), &current.id).await?.is_some() {
             return Ok(Issued { id: current.id, value: None });
         }
@@ -36,10 +40,10 @@ pub async fn generate<T: HoldsTokens>(
     lifecycle::issue(change, holder.into(), &token, delivery).await
 }
 
-/// Ends the holder's token, and gives the event that tells of it.
+/// Revokes the holder's token. Returns the audit event with which the caller commits the change.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is none.
+/// [`Error::NotFound`] if there is none.
 pub async fn delete<T: HoldsTokens>(
     change: &mut Change<'_>,
     holder: &Permit<T>,

@@ -1,4 +1,8 @@
-//! The SQL of tokens and their values.
+//! SQL for tokens and their values.
+//!
+//! A row of `tokens` has one or two rows in `token_values`: the current value (`stops_at` is null) and,
+//! during an overlap, the old value. Only hashes of values are stored. Statements that write take a write
+//! proof, so only the lifecycle and authorized sections can call them.
 
 use super::access_grant::AccessTokenGrant;
 use super::model::{Holder, NewToken, Status, Token};
@@ -16,7 +20,8 @@ use crate::quotas::{Quota, ensure_room};
 use crate::verification::usage;
 use crate::verification::{PlainToken, TokenHash};
 
-/// The text of a statement: tokens with the value in force and the one before it.
+/// Text of a SELECT of [`Token`]s, with the hints of the current value (`v`) and the old value (`p`). `$rest`
+/// is the WHERE condition and what follows it.
 macro_rules! tokens_where {
     ($rest:literal) => {
         concat!(
@@ -32,6 +37,8 @@ macro_rules! tokens_where {
     };
 }
 
+/// Inserts a token without a value, if the quota of its holder allows it. A holder that can have only one
+/// token and already has one results in `Error::Conflict`.
 pub(super) async fn insert(
     change: &mut Change<'_>,
     id: TokenId,
@@ -70,8 +77,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Makes a value of a token. Whoever has it can do what the token can, which is
-/// the `effect`.
+/// Inserts the hash of a new current value. `effect` is the access that somebody with the value gains.
 pub(super) async fn insert_value(
     change: &mut Change<'_>,
     proof: Authorized,
@@ -85,8 +91,8 @@ pub(super) async fn insert_value(
     Ok(())
 }
 
-/// Marks a new value; of two at once the second waits here. False if the token
-/// is revoked.
+/// Sets the new expiry and the time of regeneration. The update locks the row, so that of two concurrent
+/// regenerations the second waits. Returns false if the token is revoked.
 pub(super) async fn renew(
     change: &mut Change<'_>,
     proof: Authorized,
@@ -100,8 +106,8 @@ pub(super) async fn renew(
     Ok(change.write(&proof, effect, statement).await? == 1)
 }
 
-/// Whether a value is the one in force. The token's row is locked, so that of
-/// two who ask the second waits for what the first makes of it.
+/// Whether `value` is the current value of the token. The token's row is locked, so that a concurrent
+/// rotation waits until this one is committed.
 pub(super) async fn lock_current(tx: &mut Tx, id: TokenId, value: TokenHash) -> Result<bool> {
     sql("UPDATE tokens SET version = version WHERE id = $1").bind(id).lock(&mut *tx).await?;
     let row: Option<(TokenId,)> =
@@ -113,7 +119,8 @@ pub(super) async fn lock_current(tx: &mut Tx, id: TokenId, value: TokenHash) -> 
     Ok(row.is_some())
 }
 
-/// Revokes the tokens that were created with a token, and theirs.
+/// Revokes the unrevoked tokens that descend from a token (personal tokens created with it, access tokens
+/// narrowed from it). Returns their number.
 pub(super) async fn revoke_created_with(
     tx: &mut Tx,
     proof: Authorized,
@@ -129,7 +136,7 @@ pub(super) async fn revoke_created_with(
     .await?)
 }
 
-/// Ends every value but the one in force.
+/// Deletes the old value, if there is one. Returns the number of deleted values.
 pub(super) async fn end_overlap(tx: &mut Tx, proof: Authorized, id: TokenId) -> Result<u64> {
     Ok(sql("DELETE FROM token_values WHERE token_id = $1 AND stops_at IS NOT NULL")
         .bind(id)
@@ -137,7 +144,8 @@ pub(super) async fn end_overlap(tx: &mut Tx, proof: Authorized, id: TokenId) -> 
         .await?)
 }
 
-/// Lets the value in force live on until `stops_at`. Until now its uses were the token's.
+/// Turns the current value into the old value, which works until `stops_at`. The last use of the token
+/// becomes that of the old value.
 pub(super) async fn start_overlap(
     tx: &mut Tx,
     proof: Authorized,
@@ -153,8 +161,7 @@ pub(super) async fn start_overlap(
     Ok(())
 }
 
-/// Revokes, and with it the access tokens that were narrowed from it; false if
-/// it was.
+/// Revokes a token and all tokens that descend from it. Returns false if it was already revoked.
 pub(super) async fn revoke(tx: &mut Tx, proof: Authorized, id: TokenId, now: Timestamp) -> Result<bool> {
     let touched = sql("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL")
         .bind(now)
@@ -165,7 +172,7 @@ pub(super) async fn revoke(tx: &mut Tx, proof: Authorized, id: TokenId, now: Tim
     Ok(touched == 1)
 }
 
-/// Makes an access token.
+/// Inserts an access token, if the quota for its source token or its federated account allows it.
 pub(super) async fn insert_access(
     change: &mut Change<'_>,
     proof: System,
@@ -204,10 +211,11 @@ pub(super) async fn insert_access(
     Ok(())
 }
 
-/// The token of a value that still works, and whether it has a successor.
+/// Finds the active token of a value that still works. The boolean is true if the value is an old value (in
+/// its overlap).
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn of_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result<Option<(Token, bool)>> {
     let found: Option<(TokenId, Option<Timestamp>)> =
         sql("SELECT token_id, stops_at FROM token_values WHERE hash = $1")
@@ -221,11 +229,11 @@ pub async fn of_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result
     Ok(token.map(|token| (token, stops_at.is_some())))
 }
 
-/// Holds an access token while one is narrowed from it, so that its revocation
-/// waits and finds that one; false if it has ended.
+/// Locks an access token while another one is narrowed from it, so that a concurrent revocation waits and
+/// also revokes the new one. Returns false if the token is revoked.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn lock_token(tx: &mut Tx, id: TokenId) -> Result<bool> {
     let rows = sql("UPDATE tokens SET version = version WHERE id = $1 AND revoked_at IS NULL")
         .bind(id)
@@ -234,8 +242,8 @@ pub async fn lock_token(tx: &mut Tx, id: TokenId) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Holds an account and its identity provider as they were read, while an
-/// identity is exchanged; false if either was changed.
+/// Locks a service account and its identity provider while an external identity is exchanged. Returns false
+/// if one of them was changed, disabled or deleted since it was read.
 pub(super) async fn lock_identity(
     tx: &mut Tx,
     (account, account_version): (ServiceAccountId, i64),
@@ -255,11 +263,11 @@ pub(super) async fn lock_identity(
     Ok(accounts == 1 && providers == 1)
 }
 
-/// Ends the access tokens that the external identity of an account was
-/// exchanged for: it is another from now on.
+/// Revokes the access tokens of a federated account whose external identity was changed. Returns their
+/// number.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn end_federated(
     tx: &mut Tx,
     proof: Authorized,
@@ -274,10 +282,10 @@ pub async fn end_federated(
     .await?)
 }
 
-/// The living access tokens of an account, the newest first, at most 100.
+/// The valid access tokens of an account, newest first, at most 100.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestamp) -> Result<Vec<Token>> {
     Ok(sql(tokens_where!(
         "t.service_account_id = $1 AND t.kind = 'access' AND t.revoked_at IS NULL AND t.expires_at > $2 \
@@ -289,8 +297,8 @@ pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestam
     .await?)
 }
 
-/// Writes name, description and addresses over the version that was read;
-/// false if another came first.
+/// Writes name, description and allowed IP ranges if the row still has the version of `token`. Returns false
+/// otherwise.
 pub(super) async fn describe(
     change: &mut Change<'_>,
     proof: Authorized,
@@ -310,17 +318,17 @@ pub(super) async fn describe(
     Ok(change.write(&proof, effect, statement).await? == 1)
 }
 
-/// A page of a service account's keys, the newest first; revoked ones where asked for.
+/// A page of a service account's keys, newest first. `revoked` includes revoked ones.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn of_account(
     db: &Db,
     account: ServiceAccountId,
     revoked: bool,
     page: &PageRequest,
 ) -> Result<Vec<Token>> {
-    // The living ones are found without reading through those that are revoked.
+    // The predicate matches an index of unrevoked rows, so revoked rows are not read.
     let statement = if revoked {
         newest!(page, tokens_where!("t.service_account_id = $3 AND t.kind = 'service_account'"), "t.id")
     } else {
@@ -335,10 +343,10 @@ pub async fn of_account(
     Ok(statement.bind(account).all(db).await?)
 }
 
-/// Whether a service account had keys that are revoked.
+/// Whether a service account has revoked keys.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn has_revoked(db: &Db, account: ServiceAccountId) -> Result<bool> {
     let one: Option<(TokenId,)> = sql("SELECT id FROM tokens WHERE service_account_id = $1 \
             AND kind = 'service_account' AND revoked_at IS NOT NULL LIMIT 1")
@@ -348,10 +356,10 @@ pub async fn has_revoked(db: &Db, account: ServiceAccountId) -> Result<bool> {
     Ok(one.is_some())
 }
 
-/// The first key that a service account was made with.
+/// The oldest key of a service account, which was created together with it.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn first_of_account(tx: &mut Tx, account: ServiceAccountId) -> Result<Option<TokenId>> {
     let row: Option<(TokenId,)> =
         sql("SELECT id FROM tokens WHERE service_account_id = $1 AND kind = 'service_account' ORDER BY id LIMIT 1")
@@ -361,10 +369,10 @@ pub async fn first_of_account(tx: &mut Tx, account: ServiceAccountId) -> Result<
     Ok(row.map(|(id,)| id))
 }
 
-/// The living token of a team.
+/// The unrevoked token of a team. It can be expired.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn of_team(source: impl Into<Source<'_>>, team: TeamId) -> Result<Option<Token>> {
     Ok(sql(tokens_where!("t.team_id = $1 AND t.kind = 'team' AND t.revoked_at IS NULL"))
         .bind(team)
@@ -372,10 +380,10 @@ pub async fn of_team(source: impl Into<Source<'_>>, team: TeamId) -> Result<Opti
         .await?)
 }
 
-/// The living organization token.
+/// The unrevoked token of an organization. It can be expired.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn of_organization(
     source: impl Into<Source<'_>>,
     organization: OrganizationId,
@@ -386,18 +394,18 @@ pub async fn of_organization(
         .await?)
 }
 
-/// The secrets of a service, oldest first.
+/// All secrets of a service, including revoked ones, oldest first.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn of_service(source: impl Into<Source<'_>>, service: ServiceId) -> Result<Vec<Token>> {
     Ok(sql(tokens_where!("t.service_id = $1 ORDER BY t.id")).bind(service).all(source).await?)
 }
 
-/// A page of a person's tokens, the newest first; dead ones where asked for.
+/// A page of a person's personal tokens, newest first. `dead` includes revoked and expired ones.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn of_person(
     db: &Db,
     person: PersonId,
@@ -419,35 +427,35 @@ pub async fn of_person(
     .await?)
 }
 
-/// One token, with a fresh look at its ends.
+/// Finds a token of any kind by its id. The organization is not checked.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn find(source: impl Into<Source<'_>>, id: TokenId) -> Result<Option<Token>> {
     Ok(sql(tokens_where!("t.id = $1")).bind(id).optional(source).await?)
 }
 
-/// How a token was used in the last thirty days.
+/// Number of requests from one IP address during the last 30 days.
 #[derive(Clone, Debug, Default, sqlx::FromRow)]
 pub struct Calls {
-    /// From where; empty where it is not known.
+    /// IP address; empty if it is unknown.
     pub address: String,
-    /// How often.
+    /// Number of requests.
     pub calls: i64,
 }
 
 impl Calls {
-    /// From where, as it is read.
+    /// The IP address as it is displayed.
     #[must_use]
     pub fn place(&self) -> &str {
         if self.address.is_empty() { "unknown" } else { &self.address }
     }
 }
 
-/// The addresses that used a token in the last thirty days, the busiest first.
+/// The IP addresses that used a token in the last 30 days, by descending number of requests, at most 20.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<Calls>> {
     Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM token_calls WHERE token_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
@@ -457,10 +465,10 @@ pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<Calls>> {
     .await?)
 }
 
-/// The same for a service account, whatever token it came with.
+/// As [`calls`], for all tokens of a service account, including deleted ones.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> Result<Vec<Calls>> {
     Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM account_calls \
          WHERE service_account_id = $1 AND day >= $2 \
@@ -471,24 +479,23 @@ pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> R
     .await?)
 }
 
-/// For whom a service account worked in the last thirty days.
+/// Requests of a service account that were attributed to one person and team in the last 30 days.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Attributed {
-    /// The person's username.
+    /// Username of the person.
     pub username: String,
-    /// The team that the requests were for.
+    /// Team of the requests.
     pub team: String,
-    /// How often.
+    /// Number of requests.
     pub calls: i64,
-    /// When last.
+    /// Time of the last request.
     pub last_at: Timestamp,
 }
 
-/// The people for whom an account worked in the last thirty days, the latest
-/// first.
+/// The attributions of an account in the last 30 days, latest first, at most 50.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn attributed(context: &Context, account: ServiceAccountId) -> Result<Vec<Attributed>> {
     Ok(sql("SELECT username, team, CAST(SUM(calls) AS BIGINT) AS calls, MAX(last_at) AS last_at FROM attributions \
          WHERE service_account_id = $1 AND day >= $2 GROUP BY username, team \
@@ -499,11 +506,11 @@ pub async fn attributed(context: &Context, account: ServiceAccountId) -> Result<
     .await?)
 }
 
-/// Whether a principal that acts by its one token still has it. Others act by
-/// themselves, or by several.
+/// Whether a team or the organization still has a token that is active at `now`. For every other principal,
+/// the result is true.
 ///
 /// # Errors
-/// When the database cannot.
+/// Returns an error if the database fails.
 pub async fn has_living_token(
     tx: &mut Tx,
     organization: OrganizationId,

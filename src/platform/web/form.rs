@@ -57,6 +57,21 @@ impl Form {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
+    /// Checks the filters that take certain words.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for any other.
+    pub fn check_filters(&self, filters: &[QueryFilter]) -> Result<()> {
+        let mut mistakes = ValidationErrors::default();
+        for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
+            let text = self.text(filter.name);
+            if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
+                mistakes.add(filter.name, one_of(filter.words));
+            }
+        }
+        mistakes.none()
+    }
+
     /// All fields, name and value.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -98,28 +113,6 @@ impl Query {
     pub fn parse(text: &str) -> Self {
         Self(Form::parse(text.as_bytes()))
     }
-
-    /// Checks the filters that take certain words.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for any other.
-    pub fn check(&self, filters: &[QueryFilter]) -> Result<()> {
-        let mut mistakes = ValidationErrors::default();
-        for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
-            let text = self.text(filter.name);
-            if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
-                mistakes.add(filter.name, one_of(filter.words));
-            }
-        }
-        mistakes.none()
-    }
-}
-
-impl std::ops::Deref for Query {
-    type Target = Form;
-    fn deref(&self) -> &Form {
-        &self.0
-    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -128,7 +121,8 @@ impl<S: Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let query = Self::parse(parts.uri.query().unwrap_or_default());
         let mut mistakes = ValidationErrors::default();
-        for (name, _) in query.pairs().filter(|(name, value)| name.len().max(value.len()) > MAX_VALUE_BYTES) {
+        for (name, _) in query.0.pairs().filter(|(name, value)| name.len().max(value.len()) > MAX_VALUE_BYTES)
+        {
             let name: String = name.chars().take(64).collect();
             mistakes.add(&name, format!("Shorten this value to at most {MAX_VALUE_BYTES} bytes."));
         }
