@@ -106,7 +106,7 @@ async fn set_up_tells_all_mistakes_and_makes_nothing() {
         "password",
     ]);
     let told = text(&refused.stderr);
-    for field in ["organization ", "email ", "username ", "password "] {
+    for field in ["--organization: ", "--email: ", "--username: ", "--password-file: "] {
         assert!(told.contains(field), "{field}: {told}");
     }
     assert!(!refused.status.success());

@@ -492,15 +492,19 @@ async fn a_provider_is_added_only_while_its_issuer_works_by_who_may_and_removed_
     let keys = std::mem::take(&mut *world.issuer.keys.lock().expect("unlocked"));
     let without = add(olive, "Empty", "empty").await;
     assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", without.text);
-    assert!(without.text.contains("hold none that could sign"), "{}", without.text);
+    assert!(without.text.contains("No key can be used."), "{}", without.text);
     *world.issuer.keys.lock().expect("unlocked") = keys;
     *world.issuer.mood.lock().expect("unlocked") = Mood::CallsItselfOtherwise;
     let other = add(olive, "Other", "other").await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", other.text);
-    assert!(other.text.contains("write the issuer exactly like that"), "{}", other.text);
+    assert!(other.text.contains("Enter exactly that issuer."), "{}", other.text);
     let needed = house.api(olive, Method::DELETE, &one, None).await;
     assert_eq!(needed.status, StatusCode::CONFLICT, "{}", needed.text);
-    assert!(needed.text.contains("1 service account proves itself by it"), "{}", needed.text);
+    assert!(
+        needed.text.contains("1 service account signs in through this identity provider."),
+        "{}",
+        needed.text
+    );
     let account = format!("/organizations/acme/service-accounts/{}", world.account);
     assert_eq!(house.api(olive, Method::DELETE, &account, None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(house.api(olive, Method::DELETE, &one, None).await.status, StatusCode::NO_CONTENT);

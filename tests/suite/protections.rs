@@ -213,6 +213,10 @@ async fn no_answer_names_a_type_of_the_program() {
                 bodies += 1;
                 for error in answer.json()["errors"].as_array().expect("errors") {
                     let message = error["message"].as_str().expect("text");
+                    let is_sentence = message
+                        .starts_with(|c: char| c.is_uppercase() || matches!(c, '“' | '0'..='9'))
+                        && message.ends_with('.');
+                    assert!(is_sentence, "{path} {body}: {message}");
                     let message = message.replace('`', " ");
                     for word in message.split(|c: char| !c.is_alphanumeric() && c != '_') {
                         let is_type =
