@@ -93,7 +93,7 @@ test('an assertion is exchanged once, on whatever node, and names its organizati
 });
 
 test('another subject of the same identity provider is nobody', async () => {
-  await refused(await idp.token('ci-other', AUDIENCE), /no active service account has the subject ci-other/);
+  await refused(await idp.token('ci-other', AUDIENCE), /^No active service account has the subject ci-other and conditions that match\.$/);
 });
 
 test('a token for another audience is refused', async () => {
@@ -166,7 +166,7 @@ test('an account that is disabled gets nothing, and what it had ends', async () 
   assert.equal((await server.whoami(token)).status, 401);
   // Two accounts fit: the program has to say which it is.
   await server.api('POST', `/organizations/acme/service-accounts/${paused.id}/enable`);
-  await refused(assertion, /several service accounts/);
+  await refused(assertion, /^Several service accounts match\. Name one by its UID in client_id\.$/);
   await server.api('DELETE', `/organizations/acme/service-accounts/${paused.id}`);
   assert.equal((await exchange(await idp.token('ci-deploy', AUDIENCE))).status, 200);
 });
