@@ -227,8 +227,17 @@ const REFUSALS: [&str; 12] = [
 ];
 
 /// Functions that refuse by their result alone.
-const CHECKS: [&str; 12] = [
-    "ensure", "check", "require", "verify", "admit", "none", "see", "refuse", "claim", "limit", "affects",
+const CHECKS: [&str; 11] = [
+    "ensure",
+    "check",
+    "authorize",
+    "verify",
+    "admit",
+    "into_result",
+    "refuse",
+    "mark_used",
+    "limit",
+    "affects",
     "fits",
 ];
 
