@@ -63,7 +63,7 @@ impl From<System> for Authorized {
 /// Proof for a write that no caller is authorized for. A test lists which files
 /// may make it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct System(SystemReason);
+pub struct System(());
 
 /// Why the product writes without a caller's permission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,16 +96,10 @@ pub enum SystemReason {
 }
 
 impl System {
-    /// Proof for this reason.
+    /// Proof for this reason, which readers and the test find where it is made.
     #[must_use]
-    pub const fn new(reason: SystemReason) -> Self {
-        Self(reason)
-    }
-
-    /// Why.
-    #[must_use]
-    pub const fn reason(self) -> SystemReason {
-        self.0
+    pub const fn new(_: SystemReason) -> Self {
+        Self(())
     }
 }
 

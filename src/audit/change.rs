@@ -6,15 +6,11 @@
 use super::event::{Actor, ActorKind, Event};
 use super::privileges::{Authority, Privileges};
 use super::store;
-use crate::access::{PrincipalId, Subject, System, SystemReason};
-use crate::platform::Context;
+use crate::access::{PrincipalId, Subject};
 use crate::platform::db::{InvalidationScope, Statement, WriteProof};
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
-use crate::platform::{Error, Result, Timestamp, Tx};
+use crate::platform::{Context, Error, Result, Timestamp, Tx};
 use crate::principals::{Effect, OrganizationFacts};
-
-/// Every change writes its events.
-const AUDIT_LOG: System = System::new(SystemReason::AuditLog);
 
 /// Who sees the events of a change that belongs to no organization.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +209,7 @@ impl<'a> Change<'a> {
     pub async fn also(&mut self, event: &Event) -> Result<()> {
         for log in self.logs().await? {
             let at = (self.now, self.told);
-            store::insert_event(&mut self.tx, AUDIT_LOG, self.context, self.actor, log, at, event).await?;
+            store::insert_event(&mut self.tx, self.context, self.actor, log, at, event).await?;
             self.told = self.told.saturating_add(1);
         }
         Ok(())

@@ -2,11 +2,10 @@
 //! transaction that carries them out: of two requests at once, the second waits
 //! for the first and finds its outcome. An outcome is an id, never a secret.
 
-use sha2::{Digest as _, Sha256};
-
 use super::change::Change;
 use super::event::Channel;
 use crate::access::{System, SystemReason};
+use crate::platform::digest::digest_parts;
 use crate::platform::web::IdempotencyKey;
 use crate::platform::{Error, Result, ValidationErrors, sql};
 
@@ -29,17 +28,20 @@ pub async fn find_or_record_outcome<T: std::fmt::Display + std::str::FromStr>(
         return Ok(None);
     };
     let organization = change.organization().map(|id| id.to_string()).unwrap_or_default();
-    let mut hash = Sha256::new();
-    for part in [&change.actor().id, &format!("{purpose} {organization}"), &key] {
-        hash.update(u64::try_from(part.len()).unwrap_or(0).to_be_bytes());
-        hash.update(part);
-    }
-    let hash = hash.finalize().to_vec();
-    if insert_outcome(change, OUTCOMES, hash.clone(), format!("{outcome} {digest}")).await? {
+    let hash = digest_parts([&change.actor().id, &format!("{purpose} {organization}"), &key]);
+    let now = change.now;
+    let inserted = sql("INSERT INTO submissions (key, outcome, created_at) VALUES ($1, $2, $3) \
+                        ON CONFLICT (key) DO NOTHING")
+    .bind(hash.as_slice())
+    .bind(format!("{outcome} {digest}"))
+    .bind(now)
+    .execute(change.tx(), &OUTCOMES)
+    .await?;
+    if inserted == 1 {
         return Ok(None);
     }
     let (earlier,): (String,) =
-        sql("SELECT outcome FROM submissions WHERE key = $1").bind(hash).one(change.tx()).await?;
+        sql("SELECT outcome FROM submissions WHERE key = $1").bind(hash.as_slice()).one(change.tx()).await?;
     let (earlier, known_digest) = earlier.split_once(' ').unwrap_or((&earlier, ""));
     if known_digest != digest {
         if change.actor().through == Channel::Console {
@@ -51,22 +53,4 @@ pub async fn find_or_record_outcome<T: std::fmt::Display + std::str::FromStr>(
         return Err(Error::Invalid(ValidationErrors::one("Idempotency-Key", message)));
     }
     earlier.parse().map(Some).map_err(|_| Error::internal("a submission's outcome is no id"))
-}
-
-/// Remembers an outcome; false where there is one already.
-async fn insert_outcome(
-    change: &mut Change<'_>,
-    proof: System,
-    hash: Vec<u8>,
-    outcome: String,
-) -> Result<bool> {
-    let now = change.now;
-    let rows = sql("INSERT INTO submissions (key, outcome, created_at) VALUES ($1, $2, $3) \
-                    ON CONFLICT (key) DO NOTHING")
-    .bind(hash)
-    .bind(outcome)
-    .bind(now)
-    .execute(change.tx(), &proof)
-    .await?;
-    Ok(rows == 1)
 }

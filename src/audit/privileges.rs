@@ -9,10 +9,9 @@
 use std::collections::HashMap;
 
 use super::event::{Actor, ActorKind};
-use crate::access::{Grant, Refusal};
 use crate::access::{
-    GrantSource, Kind, PermissionSet, Permissions, PrincipalId, ProbeScope, ProjectChange, ProjectFacts,
-    Projects, Subject, ensure_holds_set, find_privilege_gain,
+    Grant, GrantSource, Kind, PermissionSet, Permissions, PrincipalId, ProbeScope, ProjectChange,
+    ProjectFacts, Projects, Refusal, Subject, ensure_holds_set, find_privilege_gain,
 };
 use crate::platform::id::{OrganizationId, PersonId, ProjectId, ServiceAccountId, TokenId};
 use crate::platform::{Error, Result, Timestamp, Tx, sql};

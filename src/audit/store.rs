@@ -3,16 +3,17 @@
 //! whole log is in `audit_log::store`.
 
 use super::event::{Actor, Event, EventSummary};
-use crate::access::System;
-use crate::platform::Context;
+use crate::access::{System, SystemReason};
 use crate::platform::id::{EventId, OrganizationId, PersonId};
-use crate::platform::{Db, Result, Timestamp, Tx, sql};
+use crate::platform::{Context, Db, Result, Timestamp, Tx, sql};
+
+/// Every change writes its events.
+const AUDIT_LOG: System = System::new(SystemReason::AuditLog);
 
 /// Inserts an event inside the transaction of its change. `position` orders the
 /// events of one change.
 pub(super) async fn insert_event(
     tx: &mut Tx,
-    proof: System,
     context: &Context,
     actor: &Actor,
     organization: Option<OrganizationId>,
@@ -41,7 +42,7 @@ pub(super) async fn insert_event(
     .bind(event.after.as_ref().map(ToString::to_string))
     .bind(actor.on_behalf_of.clone())
     .bind(actor.for_team.clone())
-    .execute(tx, &proof)
+    .execute(tx, &AUDIT_LOG)
     .await?;
     Ok(())
 }

@@ -15,12 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::known_network::remember_network;
-use crate::access::{System, SystemReason};
-use crate::platform::Context;
 use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::web::cookie::{self, CookieLifetime};
-use crate::platform::{Result, Timestamp};
+use crate::platform::{Context, Result, Timestamp};
 
 /// How long a cookie is valid after the last sign-in.
 const MAX_AGE: Duration = Duration::from_secs(180 * DAY.as_secs());
@@ -114,7 +112,7 @@ impl KnownBrowsers {
         person: PersonId,
         response: &mut Response,
     ) -> Result<()> {
-        remember_network(context, System::new(SystemReason::SignIn), person, address).await?;
+        remember_network(context, person, address).await?;
         let id = self.find(context, person).unwrap_or_else(|| {
             let bytes: [u8; 16] = context.random.bytes();
             BrowserId(URL_SAFE_NO_PAD.encode(bytes))

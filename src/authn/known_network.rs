@@ -5,11 +5,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::access::System;
+use crate::access::{System, SystemReason};
 use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::{Context, Result, Timestamp, Tx, sql};
+
+/// Every sign-in is recorded with its network.
+const NETWORKS: System = System::new(SystemReason::SignIn);
 
 /// How long a network stays known after the last sign-in from it.
 const NETWORK_LIFETIME: Duration = Duration::from_secs(90 * DAY.as_secs());
@@ -45,12 +48,7 @@ pub(super) async fn is_known_network(
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn remember_network(
-    context: &Context,
-    proof: System,
-    person: PersonId,
-    address: Option<IpAddr>,
-) -> Result<()> {
+pub async fn remember_network(context: &Context, person: PersonId, address: Option<IpAddr>) -> Result<()> {
     let network = network_mac(context, &person.to_string(), network(address));
     let mut tx = context.db.begin().await?;
     sql("INSERT INTO sign_in_networks (person_id, network, last_seen_at) VALUES ($1, $2, $3) \
@@ -58,13 +56,13 @@ pub async fn remember_network(
     .bind(person)
     .bind(network)
     .bind(context.clock.now())
-    .execute(&mut tx, &proof)
+    .execute(&mut tx, &NETWORKS)
     .await?;
     sql("DELETE FROM sign_in_networks WHERE person_id = $1 AND network NOT IN \
          (SELECT network FROM sign_in_networks WHERE person_id = $1 ORDER BY last_seen_at DESC, network LIMIT $2)")
     .bind(person)
     .bind(MAX_NETWORKS)
-    .execute(&mut tx, &proof)
+    .execute(&mut tx, &NETWORKS)
     .await?;
     tx.commit().await?;
     Ok(())

@@ -10,11 +10,10 @@ use serde_json::json;
 
 use crate::access::{System, SystemReason};
 use crate::audit::{Action, Actor, ActorKind, Change, Channel, Event};
-use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::text::casefold;
-use crate::platform::{Result, Timestamp, sql};
+use crate::platform::{Context, Result, Timestamp, sql};
 
 /// The permit for counting refused sign-ins.
 const REFUSALS: System = System::new(SystemReason::SignIn);

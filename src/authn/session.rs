@@ -9,11 +9,10 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
 
 use super::session_store::{PERSON, Store};
-use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::text::string_enum;
 use crate::platform::web::cookie;
-use crate::platform::{Error, Result, sql};
+use crate::platform::{Context, Error, Result, sql};
 
 const FLASH: &str = "flash";
 

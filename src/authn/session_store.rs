@@ -11,9 +11,8 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 
 use crate::access::{System, SystemReason};
-use crate::platform::Context;
 use crate::platform::id::PersonId;
-use crate::platform::{Timestamp, sql};
+use crate::platform::{Context, Timestamp, sql};
 
 /// The permit for storing sessions, which exist before anybody is signed in.
 const SESSIONS: System = System::new(SystemReason::SignIn);

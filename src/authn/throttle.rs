@@ -23,11 +23,10 @@ use super::known_network;
 use super::known_network::is_known_network;
 use super::password_queue::Lane;
 use crate::access::{System, SystemReason};
-use crate::platform::Context;
 use crate::platform::id::PersonId;
 use crate::platform::rate_limits::network;
 use crate::platform::secret::Secret;
-use crate::platform::{Error, Result, Timestamp, Tx, ValidationErrors, sql};
+use crate::platform::{Context, Error, Result, Timestamp, Tx, ValidationErrors, sql};
 
 /// The permit for counting attempts, which are made without a caller.
 const ATTEMPTS: System = System::new(SystemReason::SignIn);
@@ -103,7 +102,7 @@ impl Counter {
 
     /// Counts an attempt and returns its delay. Returns `None`, and counts
     /// nothing, if the delay would exceed the rule's `max_delay`.
-    async fn reserve(&self, tx: &mut Tx, proof: System, now: Timestamp) -> Result<Option<Duration>> {
+    async fn reserve(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Duration>> {
         let Rule { burst, interval, max_delay } = *self.rule;
         // `until` is the theoretical arrival time of GCRA: when all attempts so far have had their interval.
         let burst_time = interval * burst;
@@ -117,7 +116,7 @@ impl Counter {
             .bind(now)
             .bind(i64::try_from(interval.as_micros()).unwrap_or(0))
             .bind(now.plus(burst_time + max_delay).minus(interval))
-            .execute_returning(tx, &proof)
+            .execute_returning(tx, &ATTEMPTS)
             .await?;
         Ok(row.map(|(until,)| until.since(now.plus(burst_time))))
     }
@@ -133,10 +132,10 @@ impl Counter {
     }
 
     /// Records that an attempt failed, after the password was verified.
-    async fn record_failure(&self, tx: &mut Tx, proof: System) -> Result<()> {
+    async fn record_failure(&self, tx: &mut Tx) -> Result<()> {
         sql("UPDATE throttles SET failures = failures + 1 WHERE key = $1")
             .bind(self.key.as_slice())
-            .execute(tx, &proof)
+            .execute(tx, &ATTEMPTS)
             .await?;
         Ok(())
     }
@@ -151,18 +150,18 @@ impl Counter {
     }
 
     /// Deletes the counter.
-    async fn clear(&self, tx: &mut Tx, proof: System) -> Result<()> {
-        sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx, &proof).await?;
+    async fn clear(&self, tx: &mut Tx) -> Result<()> {
+        sql("DELETE FROM throttles WHERE key = $1").bind(self.key.as_slice()).execute(tx, &ATTEMPTS).await?;
         Ok(())
     }
 
     /// Undoes the counting of one attempt.
-    async fn release(&self, tx: &mut Tx, proof: System) -> Result<()> {
+    async fn release(&self, tx: &mut Tx) -> Result<()> {
         let interval = i64::try_from(self.rule.interval.as_micros()).unwrap_or(0);
         sql("UPDATE throttles SET until = until - $1 WHERE key = $2")
             .bind(interval)
             .bind(self.key.as_slice())
-            .execute(tx, &proof)
+            .execute(tx, &ATTEMPTS)
             .await?;
         Ok(())
     }
@@ -199,7 +198,7 @@ pub async fn verify(
             .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
-        if counter.reserve(&mut tx, ATTEMPTS, now).await?.is_some() {
+        if counter.reserve(&mut tx, now).await?.is_some() {
             tx.commit().await?;
             let is_correct = authenticator.passwords.verify(queued, success_delay, password, hash).await?;
             return record_outcome(context, is_correct, &success_counter, &[&counter], &[]).await;
@@ -212,7 +211,7 @@ pub async fn verify(
             .delay_refusal(authenticator.passwords.join(Lane::Known(counter.key)))
             .await?;
         let mut tx = context.db.begin().await?;
-        let delay = counter.reserve(&mut tx, ATTEMPTS, now).await?;
+        let delay = counter.reserve(&mut tx, now).await?;
         tx.commit().await?;
         let delay = delay.unwrap_or(KNOWN_NETWORK.max_delay).max(success_delay);
         let is_correct = authenticator.passwords.verify(queued, delay, password, hash).await?;
@@ -226,7 +225,7 @@ pub async fn verify(
         Counter::new(context, &UNKNOWN_NETWORK, ["unknown network", attempt.account, &text]);
     let account = Counter::new(context, &ACCOUNT, ["account", attempt.account, ""]);
     let mut tx = context.db.begin().await?;
-    let Some(mut delay) = account_and_network.reserve(&mut tx, ATTEMPTS, now).await? else {
+    let Some(mut delay) = account_and_network.reserve(&mut tx, now).await? else {
         drop((tx, queued));
         return authenticator
             .rate_limits
@@ -236,7 +235,7 @@ pub async fn verify(
     delay = delay.max(success_delay);
     let mut shared = Vec::new();
     for counter in [&account, &network] {
-        let own = counter.reserve(&mut tx, ATTEMPTS, now).await?;
+        let own = counter.reserve(&mut tx, now).await?;
         // An attempt beyond the limit was not counted, so a success has nothing to undo.
         shared.extend(own.map(|_| counter));
         delay = delay.max(own.unwrap_or(counter.rule.max_delay));
@@ -245,7 +244,7 @@ pub async fn verify(
     let is_correct = authenticator.passwords.verify(queued, delay, password, hash).await?;
     if !is_correct {
         let mut tx = context.db.begin().await?;
-        network.record_failure(&mut tx, ATTEMPTS).await?;
+        network.record_failure(&mut tx).await?;
         tx.commit().await?;
     }
     record_outcome(context, is_correct, &success_counter, &[&account_and_network], &shared).await
@@ -263,12 +262,12 @@ async fn record_outcome(
 ) -> Result<bool> {
     if is_correct {
         let mut tx = context.db.begin().await?;
-        success_counter.reserve(&mut tx, ATTEMPTS, context.clock.now()).await?;
+        success_counter.reserve(&mut tx, context.clock.now()).await?;
         for counter in own {
-            counter.clear(&mut tx, ATTEMPTS).await?;
+            counter.clear(&mut tx).await?;
         }
         for counter in shared {
-            counter.release(&mut tx, ATTEMPTS).await?;
+            counter.release(&mut tx).await?;
         }
         tx.commit().await?;
     }
@@ -284,7 +283,7 @@ async fn record_outcome(
 pub async fn delay_attempt(context: &Context, what: &str, address: Option<IpAddr>) -> Result<()> {
     let counter = Counter::new(context, &NETWORK, ["network", what, &network(address).to_string()]);
     let mut tx = context.db.begin().await?;
-    let delay = counter.reserve(&mut tx, ATTEMPTS, context.clock.now()).await?;
+    let delay = counter.reserve(&mut tx, context.clock.now()).await?;
     tx.commit().await?;
     tokio::time::sleep(delay.unwrap_or(NETWORK.max_delay)).await;
     Ok(())

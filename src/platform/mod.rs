@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod context;
 pub mod db;
+pub mod digest;
 pub mod error;
 pub mod id;
 pub mod key;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::issuers::SignatureCheck;
 use super::signature::{SignatureAlgorithm, VerificationKey};
 use super::verifier::Verifier;
 use crate::access::System;
+use crate::platform::digest::digest_parts;
 use crate::platform::{Result, Timestamp, Tx, sql};
 
 /// The longest accepted assertion, in bytes.
@@ -154,15 +154,11 @@ impl VerifiedAssertion {
     pub async fn mark_used(&self, tx: &mut Tx, proof: System) -> crate::platform::Result<bool> {
         let Some(id) = self.claims.get("jti").and_then(Value::as_str) else { return Ok(true) };
         let end = time_claim(&self.claims, "exp").ok().flatten().unwrap_or(Timestamp::LAST);
-        let mut digest = Sha256::new();
-        for part in [text_claim(&self.claims, "iss").unwrap_or_default(), id] {
-            digest.update(u64::try_from(part.len()).unwrap_or(0).to_be_bytes());
-            digest.update(part);
-        }
+        let issuer = text_claim(&self.claims, "iss").unwrap_or_default();
         let rows = sql(
             "INSERT INTO used_assertions (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
         )
-        .bind(digest.finalize().to_vec())
+        .bind(digest_parts([issuer, id]).as_slice())
         .bind(end)
         .execute(tx, &proof)
         .await?;

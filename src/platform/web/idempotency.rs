@@ -9,10 +9,10 @@ use axum::http::HeaderName;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use sha2::{Digest as _, Sha256};
 
 use super::body;
 use super::form::Form;
+use crate::platform::digest::digest_parts;
 use crate::platform::text::too_long;
 use crate::platform::{Error, Result, ValidationErrors};
 
@@ -59,10 +59,7 @@ impl IdempotencyKey {
     #[must_use]
     pub fn from_form(form: &Form) -> Option<Self> {
         let key = form.filled("nonce").filter(|key| key.len() <= MAX_LENGTH)?;
-        let mut digest = Sha256::new();
-        for part in form.pairs().flat_map(|(name, value)| [name, value]) {
-            add(&mut digest, part.as_bytes());
-        }
+        let digest = digest_parts(form.pairs().flat_map(|(name, value)| [name, value]));
         Some(Self { key, digest: hex(digest) })
     }
 }
@@ -81,21 +78,12 @@ pub async fn digest_request(request: Request, next: Next) -> Response {
         Ok(bytes) => bytes,
         Err(error) => return error.into_response(),
     };
-    let mut digest = Sha256::new();
-    for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &bytes] {
-        add(&mut digest, part);
-    }
+    let digest = digest_parts([parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &bytes]);
     parts.extensions.insert(RequestDigest(hex(digest)));
     next.run(Request::from_parts(parts, Body::from(bytes))).await
 }
 
-/// Hashes a part with its length, so that different lists of parts have different
-/// digests.
-fn add(digest: &mut Sha256, part: &[u8]) {
-    digest.update(u64::try_from(part.len()).unwrap_or(0).to_be_bytes());
-    digest.update(part);
-}
-
-fn hex(digest: Sha256) -> String {
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+/// The first half of a digest, in hexadecimal.
+fn hex(digest: [u8; 32]) -> String {
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
