@@ -16,11 +16,10 @@ use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::grants::store as grants;
-use crate::platform::Context;
 use crate::platform::id::ProjectId;
 use crate::platform::text::{choose_of_organization, enter_to_confirm};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::teams;
 use crate::teams::model::Team;
 
@@ -190,9 +189,11 @@ pub async fn edit(
         team.id
     };
     // Another team or visibility changes who can work in the project.
-    if team != project.team_id || checked.visibility != project.visibility {
-        authorize_write(&caller.subject, GrantsOf(project.clone()))?;
-    }
+    let grants = if team != project.team_id || checked.visibility != project.visibility {
+        Some(authorize_write(&caller.subject, GrantsOf(project.clone()))?)
+    } else {
+        None
+    };
     let fresh = version.is_none_or(|version| version == project.version);
     if !fresh || !store::update(&mut change, &project, &checked, team).await? {
         return Err(Error::Stale(format!(
@@ -202,8 +203,9 @@ pub async fn edit(
             project.clone().seen_by(&caller.subject).owner()
         )));
     }
-    if checked.visibility == Visibility::Restricted && project.visibility != Visibility::Restricted {
-        let grants = authorize_write(&caller.subject, GrantsOf(project.clone()))?;
+    let becomes_restricted =
+        checked.visibility == Visibility::Restricted && project.visibility != Visibility::Restricted;
+    if let Some(grants) = grants.filter(|_| becomes_restricted) {
         grant_to_caller(&mut change, &grants, &caller, &project).await?;
     }
     let before = json!(*project);
