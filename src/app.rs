@@ -20,10 +20,9 @@ use crate::authn::session;
 use crate::platform::Context;
 use crate::platform::server::AppService;
 use crate::platform::web::operation::Api;
-use crate::platform::web::same_origin;
 use crate::platform::web::{
     CustomBody, RequestMeta, assets, body, cookie, handle_panic, method_not_allowed, not_found,
-    response_middleware,
+    response_middleware, same_origin,
 };
 use crate::state::AppState;
 use crate::{

@@ -10,8 +10,7 @@ use crate::access::{
 use crate::callers::Caller;
 use crate::organizations::model::Settings;
 use crate::people::store as people;
-use crate::platform::Context;
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::principals;
 use crate::principals::load_memberships;
 use crate::projects::actions as projects;

@@ -20,8 +20,7 @@ use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::projects::store::Filter;
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{Layout, refused};
+use crate::ui::{Layout, filters, refused};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {

@@ -15,12 +15,10 @@ use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::session::flash;
 use crate::authn::throttle::retry_message;
 use crate::callers::SignedIn;
-use crate::platform::web::RequestContext;
-use crate::platform::web::{Form, html, redirect};
+use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {

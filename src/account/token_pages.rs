@@ -15,9 +15,8 @@ use crate::access::TokenKind;
 use crate::authn::session::flash;
 use crate::callers::SignedIn;
 use crate::directory::own_account::OwnAccount;
-use crate::platform::web::RequestContext;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, Query, RequestContext, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
@@ -25,8 +24,7 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const BASE: &str = "/account/tokens";
 

@@ -7,10 +7,9 @@ use super::store::{self, Entry, Filter};
 use crate::access::{Guarded, Resource, Target, authorize_read};
 use crate::audit::Action;
 use crate::callers::Caller;
-use crate::platform::Context;
 use crate::platform::web::Form;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Error, Result, Timestamp, ValidationErrors};
+use crate::platform::{Context, Error, Result, Timestamp, ValidationErrors};
 
 /// Guard for the audit log of the organization.
 #[derive(Clone, Copy, Debug)]

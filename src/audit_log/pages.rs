@@ -20,8 +20,7 @@ use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::web::{BodyWriter, Query, html, streamed_body};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{Layout, refused};
+use crate::ui::{Layout, filters, refused};
 
 const SECTION: &str = "Audit log";
 

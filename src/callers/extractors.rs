@@ -142,8 +142,8 @@ impl FromRequestParts<AppState> for AuthenticatedService {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let facts = RequestContext::from_parts(parts);
-        authenticate(&app.verifier, &facts, &parts.headers, &AUTHORIZATION).await.map(Self)
+        let request = RequestContext::from_parts(parts);
+        authenticate(&app.verifier, &request, &parts.headers, &AUTHORIZATION).await.map(Self)
     }
 }
 

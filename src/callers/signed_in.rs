@@ -64,9 +64,7 @@ impl SignedIn {
         }
         Err(sign_in_first())
     }
-}
 
-impl SignedIn {
     /// The actor for the audit log: this person.
     #[must_use]
     pub fn actor(&self, request: &RequestContext) -> Actor {

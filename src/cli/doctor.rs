@@ -3,8 +3,7 @@
 //! no migrations.
 
 use super::{Outcome, limits};
-use crate::config::DatabaseUrl;
-use crate::config::{Config, Listen};
+use crate::config::{Config, DatabaseUrl, Listen};
 use crate::platform::db::count_pending;
 use crate::platform::key::Key;
 use crate::platform::web::client::is_local_host;

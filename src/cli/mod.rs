@@ -21,9 +21,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, LogFormat, SETTINGS, Sources, flag, variable};
-use crate::platform::Context;
 use crate::platform::key::Key;
-use crate::platform::{Clock, Db, Random, db, log, private_file};
+use crate::platform::{Clock, Context, Db, Random, db, log, private_file};
 use crate::state::AppState;
 
 /// The result of a command: an error is the message for standard error.

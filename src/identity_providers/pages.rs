@@ -17,8 +17,7 @@ use crate::callers::ConsoleCaller;
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "Identity providers";
 type Named = Path<(String, String)>;

@@ -13,15 +13,13 @@ use crate::access::{
 };
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Actor, ActorKind, Change, Event};
-use crate::callers::Caller;
-use crate::callers::{all_memberships, ensure_personal_tokens_allowed};
+use crate::callers::{Caller, all_memberships, ensure_personal_tokens_allowed};
 use crate::config::OrganizationCreation;
 use crate::directory::store as directory;
-use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{self, name, slug};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
 use crate::state::AppState;
 use crate::verification::VerifiedToken;

@@ -15,14 +15,11 @@ use crate::access::{
     IpAllowList, LifetimeRule, PLANS, PermissionSet, Policy, TokenKind, authorize_write, can_write,
 };
 use crate::authn::session::flash;
-use crate::callers::ConsoleCaller;
-use crate::callers::SignedIn;
-use crate::platform::web::RequestContext;
-use crate::platform::web::{Form, html, redirect};
+use crate::callers::{ConsoleCaller, SignedIn};
+use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "General";
 

@@ -17,12 +17,10 @@ use crate::authn::known_browser::KnownBrowsers;
 use crate::authn::{session, throttle};
 use crate::callers::SignedIn;
 use crate::directory::model::NewPerson;
-use crate::platform::web::RequestContext;
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, Query, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {

@@ -5,9 +5,8 @@
 use crate::access::{Guarded, Permit, Resource, Target, authorize_read, authorize_write};
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
-use crate::platform::Context;
 use crate::platform::id::OrganizationId;
-use crate::platform::{Error, Result};
+use crate::platform::{Context, Error, Result};
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, Token, TokenHolder, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;

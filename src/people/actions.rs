@@ -13,9 +13,8 @@ use crate::access::{authorize_read, authorize_write};
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::directory::model::TeamMembership;
-use crate::platform::Context;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::teams::model::{MembersOf, role};
 use crate::teams::store as teams;
 

@@ -11,10 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::actions;
 use super::actions::Profile;
-use super::invitations;
 use super::model::{Invitation, InvitationEdit, NewInvitation, TeamPlace};
+use super::{actions, invitations};
 use crate::callers::ApiCaller;
 use crate::platform::id::{InvitationId, PersonId};
 use crate::platform::secret::{RevealedSecret, Secret};

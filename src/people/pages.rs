@@ -10,12 +10,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tower_sessions::Session;
 
-use super::actions;
 use super::actions::Profile;
-use super::invitations;
 use super::invitations::Invitee;
 use super::model::{Invitation, InvitationDetails, Invitations, Member, NewInvitation, People, TeamPlace};
 use super::store::Orphaned;
+use super::{actions, invitations};
 use crate::access::{PermissionSet, TeamRole, authorize_write, can_write};
 use crate::audit::Actor;
 use crate::authn::known_browser::KnownBrowsers;
@@ -25,9 +24,8 @@ use crate::callers::ConsoleCaller;
 use crate::directory::model::NewPerson;
 use crate::platform::clock::DAY;
 use crate::platform::text::choose;
-use crate::platform::web::RequestContext;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, Query, RequestContext, html, redirect};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::form::Choices;
@@ -37,8 +35,7 @@ use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "People";
 

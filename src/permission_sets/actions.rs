@@ -12,9 +12,8 @@ use crate::access::{authorize_write, built_in, built_in_sets};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
-use crate::platform::Context;
 use crate::platform::id::PermissionSetId;
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 
 /// Lists all permission sets, the built-in ones first. Every member can see them, because roles refer to
 /// them.

@@ -19,8 +19,7 @@ use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::principals;
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "Permission sets";
 type Named = Path<(String, String)>;

@@ -2,9 +2,8 @@
 //! grants that `decide` compares.
 
 use crate::access::{Grant, GrantSource, Projects, Sets};
-use crate::platform::db;
 use crate::platform::id::{OrganizationId, ProjectId};
-use crate::platform::{Result, sql};
+use crate::platform::{Result, db, sql};
 
 /// The grant of the set with this slug; `None` if the set no longer exists.
 pub(super) fn resolve_grant(

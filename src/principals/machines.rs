@@ -4,9 +4,8 @@
 use super::grants::{load_named_grants, resolve_grant};
 use super::organization::OrganizationFacts;
 use crate::access::{AccountOwner, Grant, GrantSource, Kind, Projects, Subject};
-use crate::platform::Result;
-use crate::platform::db;
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
+use crate::platform::{Result, db};
 
 /// Loads the subject that a team's token acts as. Its grants are those that the
 /// team's members hold through the team.

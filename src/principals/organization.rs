@@ -2,9 +2,8 @@
 //! request in the organization needs.
 
 use crate::access::{PermissionSet, Permissions, Policy, Sets};
-use crate::platform::db;
 use crate::platform::id::OrganizationId;
-use crate::platform::{Error, Result, sql};
+use crate::platform::{Error, Result, db, sql};
 
 /// An organization with the data that access decisions in it need.
 #[derive(Clone, PartialEq, Eq, Debug)]

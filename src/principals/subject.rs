@@ -6,9 +6,8 @@ use super::machines::{
 use super::organization::OrganizationFacts;
 use super::people::load_member_subject;
 use crate::access::{AccountOwner, PrincipalId, Subject};
-use crate::platform::db;
 use crate::platform::id::{TeamId, TokenId};
-use crate::platform::{Result, sql};
+use crate::platform::{Result, db, sql};
 
 /// Loads a principal with what it holds; `None` if it does not exist or can
 /// never act again. A disabled or expired account can be enabled again, so it

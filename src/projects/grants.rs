@@ -13,11 +13,10 @@ use crate::access::{
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::grants::store as grants;
-use crate::platform::Context;
 use crate::platform::id::{PersonId, TokenId};
 use crate::platform::text::casefold;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::teams;
 
 /// Lists the principals that are named in a project.

@@ -21,8 +21,7 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "Projects";
 type Of = Path<(String, String)>;

@@ -22,8 +22,7 @@ use crate::platform::{Error, Result, Timestamp};
 use crate::state::AppState;
 use crate::verification::PlainToken;
 use crate::verification::attribution::{AttributedPerson, AttributionClaim, AttributionOutcome};
-use crate::verification::principal::PrincipalKind;
-use crate::verification::principal::ServiceCaller;
+use crate::verification::principal::{PrincipalKind, ServiceCaller};
 
 /// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {

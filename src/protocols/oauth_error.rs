@@ -12,14 +12,11 @@ use serde::Serialize;
 
 use crate::access::TokenKind;
 use crate::platform::Error;
-use crate::platform::web::Form;
-use crate::platform::web::RequestContext;
+use crate::platform::web::{Form, RequestContext};
 use crate::state::AppState;
-use crate::verification::PlainToken;
-use crate::verification::VerifiedToken;
 use crate::verification::credentials::read_client_credentials;
 use crate::verification::service::authenticate_as;
-use crate::verification::verify_rate_limited;
+use crate::verification::{PlainToken, VerifiedToken, verify_rate_limited};
 
 /// Error codes of RFC 6749 (section 5.2), RFC 7009 (section 2.2.1) and RFC 8693 (section 2.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

@@ -27,8 +27,7 @@ use crate::identity_providers::store as providers;
 use crate::platform::id::OrganizationId;
 use crate::platform::secret::RevealedSecret;
 use crate::platform::text::one_of;
-use crate::platform::web::Form;
-use crate::platform::web::RequestContext;
+use crate::platform::web::{Form, RequestContext};
 use crate::platform::{Error, Timestamp};
 use crate::principals::{self, load_account_subject};
 use crate::service_accounts::model::{ServiceAccount, Status};
@@ -36,10 +35,9 @@ use crate::service_accounts::store as accounts;
 use crate::state::AppState;
 use crate::tokens::access::{DEFAULT_LIFETIME, MAX_LIFETIME, issue};
 use crate::tokens::access_grant::AccessTokenGrant;
-use crate::verification::PlainToken;
 use crate::verification::assertion::{ParsedAssertion, VerifiedAssertion};
 use crate::verification::principal::Principal;
-use crate::verification::{VerifiedToken, ip_refused};
+use crate::verification::{PlainToken, VerifiedToken, ip_refused};
 
 /// The router of this protocol's endpoints.
 pub fn routes() -> Router<AppState> {

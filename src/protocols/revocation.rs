@@ -12,8 +12,7 @@ use super::oauth_error::{Code, OAuthError, check_client, parse_form, refuse, req
 use crate::access::TokenKind;
 use crate::audit::{Actor, ActorKind, Change};
 use crate::platform::Error;
-use crate::platform::web::Form;
-use crate::platform::web::RequestContext;
+use crate::platform::web::{Form, RequestContext};
 use crate::state::AppState;
 use crate::tokens::{lifecycle, store};
 use crate::verification::PlainToken;

@@ -20,8 +20,7 @@ use crate::teams::store as teams;
 use crate::tokens::model::Status as TokenStatus;
 use crate::verification::PlainToken;
 use crate::verification::attribution::{Attribution, AttributionClaim, attribute};
-use crate::verification::principal::ServiceCaller;
-use crate::verification::principal::{Principal, VerifiedToken};
+use crate::verification::principal::{Principal, ServiceCaller, VerifiedToken};
 
 /// A service's question about a token.
 #[derive(Clone, Debug, Default)]

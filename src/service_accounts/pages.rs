@@ -30,8 +30,7 @@ use crate::teams::model::Team;
 use crate::tokens::model::usual;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store::{self as tokens, Attributed, Calls};
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;

@@ -8,8 +8,7 @@ use super::model::{
 };
 use crate::access::{Permit, PrincipalId};
 use crate::audit::Change;
-use crate::platform::db::WriteProof;
-use crate::platform::db::{Source, Statement};
+use crate::platform::db::{Source, Statement, WriteProof};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::search::{self, Entry, Indexed, Place, Search, SearchableList};
 use crate::platform::text::{casefold, taken};

@@ -24,8 +24,7 @@ use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, u
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_end, renewal, reveal_route, show, stops};
 use crate::tokens::store::{has_revoked, list_access_tokens};
-use crate::ui::filters;
-use crate::ui::{Layout, refused};
+use crate::ui::{Layout, filters, refused};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;

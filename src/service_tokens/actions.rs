@@ -14,11 +14,10 @@ use crate::access::{
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::grants::store as grants;
-use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::text::choose;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::projects::store as projects;
 use crate::tokens::lifecycle::{self, Issued};
 use crate::tokens::model::{Renewal, TokenInput};

@@ -24,8 +24,7 @@ use crate::tokens::model::{LifetimeChoice, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_regenerate, renewal, reveal_route, show, stops};
 use crate::tokens::store::{self as tokens, Calls};
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "Service tokens";
 type Named = Path<(String, String)>;

@@ -21,8 +21,7 @@ use crate::state::AppState;
 use crate::tokens::model::Token;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_end, reveal_route, show_secret};
-use crate::ui::filters;
-use crate::ui::{Layout, page, refused};
+use crate::ui::{Layout, filters, page, refused};
 
 const SECTION: &str = "Services";
 type Named = Path<(String, String)>;

@@ -5,10 +5,9 @@
 
 use crate::audit::{Action, Actor, Change, Event};
 use crate::authn::known_browser::KnownBrowsers;
-use crate::authn::refused_sign_ins;
 use crate::authn::session::Person;
-use crate::authn::throttle;
 use crate::authn::throttle::Attempt;
+use crate::authn::{refused_sign_ins, throttle};
 use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
 use crate::platform::text::casefold;

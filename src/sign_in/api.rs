@@ -26,13 +26,12 @@ use crate::tokens::api::issued;
 use crate::tokens::model::{Holder, Lifetime, Overlap, Renewal, RenewalBody, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{lifecycle, store};
-use crate::verification::VerifiedToken;
 use crate::verification::attribution::{
     AttributedPerson, Attribution, AttributionClaim, AttributionOutcome, attribute,
 };
 use crate::verification::principal::{Principal, PrincipalKind};
 use crate::verification::token_format::Hint;
-use crate::verification::verify_request;
+use crate::verification::{VerifiedToken, verify_request};
 
 /// The API operations of a token on itself.
 pub fn routes() -> Api<AppState> {

@@ -17,14 +17,12 @@ use crate::authn::session;
 use crate::authn::session::{THEME, Theme};
 use crate::authn::throttle::retry_message;
 use crate::platform::clock::DAY;
-use crate::platform::web::RequestContext;
 use crate::platform::web::client::is_local_host;
 use crate::platform::web::cookie::{self, CookieLifetime};
-use crate::platform::web::{Form, Query, html, redirect, safe_next};
+use crate::platform::web::{Form, Query, RequestContext, html, redirect, safe_next};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::filters;
-use crate::ui::{page, refused};
+use crate::ui::{filters, page, refused};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {

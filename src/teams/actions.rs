@@ -12,11 +12,10 @@ use crate::access::{Kind, TeamRole, authorize_read, authorize_write, can_manage_
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
-use crate::platform::Context;
 use crate::platform::id::TeamId;
 use crate::platform::text::enter_to_confirm;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 
 /// Lists the teams that the caller is allowed to see.
 ///

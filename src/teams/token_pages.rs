@@ -21,8 +21,7 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Card, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
-use crate::ui::filters;
-use crate::ui::{Layout, refused};
+use crate::ui::{Layout, filters, refused};
 
 const SECTION: &str = "Teams";
 type Named = Path<(String, String)>;

@@ -8,9 +8,8 @@
 use serde_json::{Value, json};
 
 use super::model::{Holder, NewToken, Overlap, Renewal, Token};
-use super::one_time_secret;
 use super::one_time_secret::SecretDelivery;
-use super::store;
+use super::{one_time_secret, store};
 use crate::access::{Authorized, Policy, System, SystemReason, TokenKind};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};

@@ -13,9 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::access::{System, SystemReason};
 use crate::authn::session_store::hash_session_id;
-use crate::platform::Context;
 use crate::platform::id::TokenId;
-use crate::platform::{Error, Result, Tx, sql};
+use crate::platform::{Context, Error, Result, Tx, sql};
 use crate::verification::PlainToken;
 
 /// Write proof for storing and reading one-time secrets.

@@ -20,14 +20,12 @@ use super::one_time_secret;
 use super::one_time_secret::PageVisitor;
 use super::store::{self, Calls};
 use crate::access::{Policy, TokenKind};
-use crate::platform::Context;
 use crate::platform::id::TokenId;
 use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, html};
-use crate::platform::{Result, Timestamp, ValidationErrors};
+use crate::platform::{Context, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::Layout;
-use crate::ui::filters;
+use crate::ui::{Layout, filters};
 
 /// The texts around a value on the page that shows it.
 #[derive(Debug)]

@@ -8,17 +8,15 @@ use super::access_grant::AccessTokenGrant;
 use super::model::{Holder, NewToken, Status, Token};
 use crate::access::{Authorized, PrincipalId, System};
 use crate::audit::Change;
-use crate::platform::Context;
 use crate::platform::db::Source;
 use crate::platform::id::{
     IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId,
 };
 use crate::platform::web::pagination::{PageRequest, newest};
-use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
+use crate::platform::{Context, Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
-use crate::verification::usage;
-use crate::verification::{PlainToken, TokenHash};
+use crate::verification::{PlainToken, TokenHash, usage};
 
 /// Text of a SELECT of [`Token`]s, with the hints of the current value (`v`) and the old value (`p`). `$rest`
 /// is the WHERE condition and what follows it.

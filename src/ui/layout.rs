@@ -7,8 +7,7 @@ use axum::response::Response;
 
 use crate::access::{Resource, effective_permissions};
 use crate::authn::session::{Theme, take_flash};
-use crate::callers::ConsoleCaller;
-use crate::callers::SignedIn;
+use crate::callers::{ConsoleCaller, SignedIn};
 use crate::config::OrganizationCreation;
 use crate::platform::web::html;
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};

@@ -21,8 +21,7 @@ use crate::access::{Permissions, ProjectFacts};
 use crate::platform::db::{DataVersion, Invalidations, Snapshot};
 use crate::platform::id::{OrganizationId, PersonId};
 use crate::platform::{Error, Result, Timestamp};
-use crate::principals::Membership;
-use crate::principals::OrganizationFacts;
+use crate::principals::{Membership, OrganizationFacts};
 
 /// The largest number of cached tokens: about 30 MB.
 const MAX_TOKENS: u64 = 100_000;

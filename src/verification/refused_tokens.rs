@@ -10,10 +10,9 @@ use serde_json::json;
 use super::token_format::{PlainToken, TokenHash};
 use crate::access::TokenKind;
 use crate::audit::{Action, Actor, ActorKind, Change, Event};
-use crate::platform::Context;
 use crate::platform::id::{OrganizationId, PersonId, TokenId};
 use crate::platform::web::RequestContext;
-use crate::platform::{Result, Timestamp, sql};
+use crate::platform::{Context, Result, Timestamp, sql};
 
 /// The shortest time between two events about one value.
 const RECORD_AGAIN_AFTER: Duration = Duration::from_secs(3600);

@@ -12,13 +12,11 @@ use tokio::sync::Notify;
 
 use super::principal::{Principal, ServiceCaller, VerifiedToken};
 use super::token_format::TokenHash;
-use crate::access::{Kind, TokenKind};
-use crate::access::{System, SystemReason};
-use crate::platform::Context;
+use crate::access::{Kind, System, SystemReason, TokenKind};
 use crate::platform::db::Value;
 use crate::platform::id::{ServiceAccountId, TokenId};
 use crate::platform::web::RequestContext;
-use crate::platform::{Result, Timestamp, sql};
+use crate::platform::{Context, Result, Timestamp, sql};
 
 /// Every use of a token is recorded.
 const USAGE: System = System::new(SystemReason::Usage);

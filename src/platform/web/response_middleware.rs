@@ -23,9 +23,8 @@ use tracing::Instrument as _;
 use super::client::ClientAddress;
 use super::form::MAX_VALUE_BYTES;
 use super::page::html;
-use crate::platform::Context;
 use crate::platform::error::FieldError;
-use crate::platform::{Error, Label, ValidationErrors};
+use crate::platform::{Context, Error, Label, ValidationErrors};
 
 /// The data that the middleware stores in the extensions of a request.
 #[derive(Clone, Copy, Debug, Default)]
