@@ -58,10 +58,25 @@ fn write(path: &Path, content: &[u8]) {
     std::fs::write(path, content).expect("written");
 }
 
+/// Removes the copy of an earlier run but for what was compiled: a file that has
+/// moved since would stand in two places.
+fn remove_sources(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("target") {
+            std::fs::remove_dir_all(path).expect("removed");
+        } else if path.is_file() {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+}
+
 /// Copies the repository, puts all mutants in, and compiles. Mutants on a line
 /// that does not compile are left out.
 pub fn build(root: &Path, is_looked_at: impl Fn(&str) -> bool) -> Build {
     let folder = root.join("target/mutants/tree");
+    remove_sources(&folder);
     for file in tracked(root) {
         let Ok(content) = std::fs::read(root.join(&file)) else { continue };
         if is_looked_at(&file) || file == "src/lib.rs" {
