@@ -150,7 +150,7 @@ test.describe('dbt Cloud', () => {
   test('plans limit which permission sets service tokens may carry', async ({ page }) => {
     await signIn(page, server, 'olive', DEMO);
     await go(page, 'General');
-    await page.getByLabel(/^Developer and Starter/).check();
+    await page.getByRole('radio', { name: /^Developer and Starter/ }).check();
     await click(page, 'Save changes', 'button');
     await expect(page.getByRole('status')).toContainText('saved');
     await page.goto(at('/service-tokens/new'));
@@ -158,7 +158,7 @@ test.describe('dbt Cloud', () => {
     await expect(offered).toHaveCount(2);
     await expect(offered.nth(1)).toContainText('Semantic Layer Only');
     await go(page, 'General');
-    await page.getByLabel(/^Enterprise/).check();
+    await page.getByRole('radio', { name: /^Enterprise/ }).check();
     await click(page, 'Save changes', 'button');
   });
 });
