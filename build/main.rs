@@ -1,8 +1,9 @@
-//! Puts `static/` into the binary: the style sheet and the pictures, each under
-//! a name with a hash of its content, as it is, and compressed with brotli and
-//! gzip. Names with a hash let browsers keep the files for good. A mistake in a
+//! Puts `static/` into the binary: the style sheet, the script and the pictures,
+//! each under a name with a hash of its content, as it is, and compressed with
+//! brotli and gzip. Names with a hash let browsers keep the files for good. A mistake in a
 //! source ends the build and names its file and line.
 
+mod scripts;
 mod styles;
 
 use std::ffi::OsStr;
@@ -32,11 +33,13 @@ fn main() -> ExitCode {
 
 fn write_assets() -> Result<()> {
     let folder = Path::new("static");
-    let mut files = vec![("app.css".to_owned(), styles::join(&folder.join("css"))?.into_bytes())];
+    let mut files = vec![
+        ("app.css".to_owned(), styles::join(&folder.join("css"))?.into_bytes()),
+        ("app.js".to_owned(), scripts::join(&folder.join("js"))?.into_bytes()),
+    ];
     for path in list_files(folder, "svg")? {
         files.push((file_name(&path).to_owned(), fs::read(&path).map_err(at(&path))?));
     }
-    files.push(("app.js".to_owned(), fs::read(folder.join("app.js")).map_err(at(folder))?));
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let (mut addresses, mut embedded) = (String::new(), String::new());
     for (plain, bytes) in files {

@@ -31,6 +31,7 @@ mod memory;
 mod mount;
 mod nodes;
 mod oauth;
+mod page_sources;
 mod pages;
 mod panics;
 mod plans;
