@@ -76,7 +76,7 @@ pub fn app_service(app: AppState) -> AppService<AppState> {
         .merge(access_explorer::pages::routes())
         .merge(account::pages::routes())
         .merge(account::token_pages::routes())
-        .layer(from_fn_with_state(context.clone(), tokens::pages::unmark))
+        .layer(from_fn_with_state(context.clone(), tokens::pages::clear_reveal_cookie))
         .layer(session::layer(&context))
         .layer(from_fn_with_state(context.clone(), cookie::add_missing_attributes))
         .layer(from_fn(same_origin::require_origin))

@@ -22,7 +22,7 @@ use crate::teams::actions as teams;
 
 /// A principal that a question is about.
 #[derive(Clone, Debug)]
-pub struct Who {
+pub struct ExploredPrincipal {
     /// The principal as it was named in the form.
     pub named: String,
     /// Display name of the principal.
@@ -36,7 +36,7 @@ pub struct Who {
 ///
 /// # Errors
 /// [`Error::Invalid`] if there is no such principal; [`Error::Forbidden`] without `settings:read`.
-pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who> {
+pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<ExploredPrincipal> {
     let named = named.trim();
     let nobody = || {
         let message = "Enter a person, team or program of this organization: person:<username>, team:<slug>, organization, \
@@ -51,7 +51,7 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
         authorize_read(&caller.subject, Settings)?;
         (format!("The organization token of {}", organization.name), principals::organization_subject())
     } else if named.starts_with("sa_") {
-        let (account, subject) = accounts::standing(context, caller, named).await.map_err(known)?;
+        let (account, subject) = accounts::get_with_subject(context, caller, named).await.map_err(known)?;
         (account.name, subject)
     } else if named.starts_with("tok_") {
         authorize_read(&caller.subject, Settings)?;
@@ -73,7 +73,7 @@ pub async fn who(context: &Context, caller: &Caller, named: &str) -> Result<Who>
         conceal_teams(context, caller, &mut subject).await?;
         (member.name, subject)
     };
-    Ok(Who { named: named.to_owned(), name, subject })
+    Ok(ExploredPrincipal { named: named.to_owned(), name, subject })
 }
 
 /// Hides the names of teams in a person's grants that the caller is not allowed to know.
@@ -124,7 +124,7 @@ pub struct Answer {
 /// Answers for one permission or, with `None`, for all permissions of the level: project permissions if a
 /// project is given, otherwise organization permissions.
 #[must_use]
-pub fn ask(who: &Who, what: Option<Permission>, project: Option<&Project>) -> Vec<Answer> {
+pub fn ask(who: &ExploredPrincipal, what: Option<Permission>, project: Option<&Project>) -> Vec<Answer> {
     let target = project.map_or(Target::Organization, |project| Target::Project(project.facts()));
     let level = if project.is_some() { Level::Project } else { Level::Organization };
     let all: Permissions = match what {

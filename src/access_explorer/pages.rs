@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::actions::{self, Answer, Who};
+use super::actions::{self, Answer, ExploredPrincipal};
 use crate::access::{Permission, Resource};
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::PageRequest;
@@ -37,7 +37,7 @@ struct ExplorePage {
     place: String,
     resources: Vec<Resource>,
     projects: Vec<Project>,
-    asked: Option<(Who, Option<Project>, Vec<Answer>)>,
+    asked: Option<(ExploredPrincipal, Option<Project>, Vec<Answer>)>,
     mistakes: ValidationErrors,
 }
 
@@ -68,7 +68,7 @@ async fn ask(
     who: &str,
     what: &str,
     place: &str,
-) -> Result<(Who, Option<Project>, Vec<Answer>)> {
+) -> Result<(ExploredPrincipal, Option<Project>, Vec<Answer>)> {
     let what: Option<Permission> = match what.trim() {
         "" => None,
         word => Some(word.parse().map_err(|message| Error::Invalid(ValidationErrors::one("what", message)))?),

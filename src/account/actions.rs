@@ -36,7 +36,7 @@ pub struct Browser<'a> {
 /// # Errors
 /// [`Error::Invalid`] for the field `current_password`; [`Error::TooMany`] or [`Error::Busy`] if the person
 /// must wait.
-async fn confirm(
+async fn reauthenticate(
     app: &AppState,
     actor: &Actor,
     person: &Person,
@@ -81,7 +81,7 @@ pub async fn edit_profile(
         return Err(Error::Invalid(mistakes));
     };
     if casefold(&new_email) != casefold(&person.email) {
-        confirm(app, actor, person, browser, current).await?;
+        reauthenticate(app, actor, person, browser, current).await?;
     }
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.invalidates_person(person.id);
@@ -112,7 +112,7 @@ pub async fn change_password(
     let mut mistakes = ValidationErrors::default();
     mistakes.check("password", password::check_new(&new, &own));
     mistakes.into_result()?;
-    confirm(app, actor, person, browser, current).await?;
+    reauthenticate(app, actor, person, browser, current).await?;
     let new = app.authenticator.passwords.hash(new).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();

@@ -72,7 +72,7 @@ async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Res
 }
 
 /// Converts an error into a status and messages for the submitted page, including the time to wait.
-fn json_response(error: Error) -> Result<(StatusCode, ValidationErrors)> {
+fn form_errors(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
         Error::TooMany { .. } | Error::Busy { .. } => {
             retry_message(error).map(|(status, _, mistakes)| (status, mistakes))
@@ -98,7 +98,7 @@ async fn save_profile(
             Ok(redirect("/account/profile"))
         }
         Err(error) => {
-            let (status, mistakes) = json_response(error)?;
+            let (status, mistakes) = form_errors(error)?;
             let shell = Layout::account(&app, &signed_in, "Profile").await?;
             let username = signed_in.person.username.clone();
             Ok(html(status, &ProfilePage { shell, username, name, email, mistakes }))
@@ -133,7 +133,7 @@ async fn save_password(
             Ok(redirect("/account/password"))
         }
         Err(error) => {
-            let (status, mistakes) = json_response(error)?;
+            let (status, mistakes) = form_errors(error)?;
             let shell = Layout::account(&app, &signed_in, "Password").await?;
             let username = signed_in.person.username.clone();
             Ok(html(status, &PasswordPage { shell, username, mistakes }))

@@ -56,7 +56,7 @@ struct Field {
 }
 
 /// An operation, as the page shows it.
-struct EventSummary<'a> {
+struct OperationView<'a> {
     operation: &'a OperationInfo,
     kinds: Option<String>,
     parts: Vec<(&'static str, &'static str, &'static str)>,
@@ -69,7 +69,7 @@ struct EventSummary<'a> {
 #[derive(Template)]
 #[template(path = "api_reference/reference.html")]
 struct ReferencePage<'a> {
-    sections: Vec<(&'a Section, Vec<EventSummary<'a>>)>,
+    sections: Vec<(&'a Section, Vec<OperationView<'a>>)>,
 }
 
 fn page(reference: &Reference) -> Response {
@@ -83,7 +83,7 @@ fn page(reference: &Reference) -> Response {
     html(axum::http::StatusCode::OK, &ReferencePage { sections })
 }
 
-fn tell<'a>(document: &Value, operation: &'a OperationInfo) -> EventSummary<'a> {
+fn tell<'a>(document: &Value, operation: &'a OperationInfo) -> OperationView<'a> {
     let told = &document["paths"][&operation.path][operation.method.as_str().to_lowercase()];
     let status = match operation.answer {
         SuccessResponse::Nothing => "204",
@@ -95,7 +95,7 @@ fn tell<'a>(document: &Value, operation: &'a OperationInfo) -> EventSummary<'a> 
     if is_list {
         answer = &answer["properties"]["items"]["items"];
     }
-    EventSummary {
+    OperationView {
         operation,
         kinds: kinds(operation),
         parts: parts(&operation.path).collect(),

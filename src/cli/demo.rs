@@ -42,7 +42,7 @@ use crate::state::AppState;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
 use crate::teams::token as team_token;
-use crate::tokens::access::{LONGEST, issue};
+use crate::tokens::access::{MAX_LIFETIME, issue};
 use crate::tokens::access_grant::AccessTokenGrant;
 use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
@@ -204,7 +204,7 @@ async fn open_sessions(app: &AppState, key: Option<PlainToken>) -> Result<(), Er
     };
     for permissions in [None, Some([Resource::Runs.write(), Resource::Jobs.read()].into_iter().collect())] {
         let change = Change::begin(&app.context, &actor, organization).await?;
-        issue(change, &AccessTokenGrant::token(&bearer), permissions, LONGEST).await?;
+        issue(change, &AccessTokenGrant::token(&bearer), permissions, MAX_LIFETIME).await?;
     }
     Ok(())
 }

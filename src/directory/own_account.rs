@@ -7,7 +7,7 @@ use crate::access::{
 };
 use crate::platform::Result;
 use crate::platform::id::PersonId;
-use crate::tokens::model::{HoldsTokens, TokenOwner};
+use crate::tokens::model::{TokenHolder, TokenOwner};
 
 /// Guard for the account of a person: profile, password, sessions and personal tokens.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ impl Guarded for OwnAccount {
     }
 }
 
-impl HoldsTokens for OwnAccount {
+impl TokenHolder for OwnAccount {
     fn owner(&self) -> TokenOwner {
         TokenOwner::Person(self.0)
     }

@@ -8,7 +8,7 @@ use crate::platform::search::{self, Entry, Indexed, Place, SearchableList};
 use crate::platform::{Db, Result, Tx, sql};
 
 #[derive(sqlx::FromRow)]
-struct Found {
+struct SearchRow {
     organization_id: OrganizationId,
     id: PersonId,
     username: String,
@@ -18,7 +18,7 @@ struct Found {
     content: Option<String>,
 }
 
-impl Found {
+impl SearchRow {
     fn indexed(self) -> Indexed {
         let texts = [self.username.as_str(), &self.name, &self.email];
         let entry = Entry::new(self.organization_id, Members::LIST, &self.id, &self.username, &texts);
@@ -47,7 +47,7 @@ impl SearchableList for Members {
     const LIST: &'static str = "people";
 
     async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {
-        let members: Vec<Found> = sql(members_indexed!(
+        let members: Vec<SearchRow> = sql(members_indexed!(
             "m.person_id >= $1 AND p.id >= $1 AND (m.person_id > $1 OR m.organization_id > $2) \
              ORDER BY m.person_id, m.organization_id LIMIT 100"
         ))
@@ -55,11 +55,11 @@ impl SearchableList for Members {
         .bind(&after.organization)
         .all(db)
         .await?;
-        Ok(members.into_iter().map(Found::indexed).collect())
+        Ok(members.into_iter().map(SearchRow::indexed).collect())
     }
 
     async fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> Result<()> {
-        let members: Vec<Found> = sql(members_indexed!("m.person_id = $1 ORDER BY m.organization_id"))
+        let members: Vec<SearchRow> = sql(members_indexed!("m.person_id = $1 ORDER BY m.organization_id"))
             .bind(id)
             .all(&mut *tx)
             .await?;

@@ -37,7 +37,7 @@ pub async fn get(app: &AppState, caller: &Caller, named: &str) -> Result<Identit
 }
 
 /// Requests the issuer's metadata and keys before it is trusted.
-async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
+async fn ensure_issuer_works(app: &AppState, checked: &Checked) -> Result<()> {
     check_issuer(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
         Error::Invalid(ValidationErrors::one("issuer", format!("This issuer does not work. {told}")))
     })
@@ -51,7 +51,7 @@ async fn tried(app: &AppState, checked: &Checked) -> Result<()> {
 pub async fn create(app: &AppState, caller: &Caller, input: &NewProvider) -> Result<IdentityProvider> {
     authorize_write(&caller.subject, IdentityProviders)?;
     let checked = input.check(&app.verifier.outbound)?;
-    tried(app, &checked).await?;
+    ensure_issuer_works(app, &checked).await?;
     let organization = caller.organization.id;
     let (mut change, caller) = caller.begin(&app.context).await?;
     let permit = authorize_write(&caller.subject, IdentityProviders)?;
@@ -84,7 +84,7 @@ pub async fn edit(
     let was = store::find(&app.context.db, organization, named).await?;
     let checked = input.over(&was).check(&app.verifier.outbound)?;
     if checked.issuer != was.issuer {
-        tried(app, &checked).await?;
+        ensure_issuer_works(app, &checked).await?;
     }
     let (mut change, caller) = caller.begin(&app.context).await?;
     let permit = authorize_write(&caller.subject, IdentityProviders)?;
@@ -98,7 +98,7 @@ pub async fn edit(
     }
     if (&was.issuer, &was.audience) != (&checked.issuer, &checked.audience) {
         let now = change.now;
-        store::end_exchanged(change.tx(), &permit, was.id, now).await?;
+        store::revoke_access_tokens(change.tx(), &permit, was.id, now).await?;
     }
     let after = store::find(change.tx(), organization, &was.id.to_string()).await?;
     let event = Event::new(Action::IdentityProviderEdited, "identity_provider", was.id, &after.name);

@@ -39,7 +39,7 @@ pub struct IdentityProvider {
 /// claims, anybody could name a branch or an environment like the one in the conditions. `None` for other
 /// issuers.
 #[must_use]
-pub fn owners_of_shared(issuer: &str) -> Option<&'static [&'static str]> {
+pub fn required_owner_claims(issuer: &str) -> Option<&'static [&'static str]> {
     match issuer.trim_end_matches('/') {
         "https://token.actions.githubusercontent.com" => {
             Some(&["repository", "repository_id", "repository_owner", "repository_owner_id"])

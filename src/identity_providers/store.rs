@@ -96,7 +96,12 @@ const PAIR_IS_TAKEN: &str =
 
 /// Returns [`Error::Conflict`] if the name or the pair of issuer and audience is taken. SQLite does not say
 /// which unique constraint failed, so this is checked first.
-async fn taken(tx: &mut Tx, organization: OrganizationId, own: &str, provider: &Checked) -> Result<()> {
+async fn ensure_unique(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    own: &str,
+    provider: &Checked,
+) -> Result<()> {
     let named: Option<(String,)> = sql("SELECT id FROM identity_providers \
          WHERE organization_id = $1 AND name_folded = $2 AND id <> $3")
     .bind(organization)
@@ -128,7 +133,7 @@ pub(super) async fn insert(
     provider: &Checked,
     (by, now): (&str, Timestamp),
 ) -> Result<()> {
-    taken(tx, organization, "", provider).await?;
+    ensure_unique(tx, organization, "", provider).await?;
     sql("INSERT INTO identity_providers (id, organization_id, name, name_folded, issuer, audience, created_by_name, \
             created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)")
     .bind(id)
@@ -153,7 +158,7 @@ pub(super) async fn update(
     was: &IdentityProvider,
     provider: &Checked,
 ) -> Result<bool> {
-    taken(change.tx(), organization, &was.id.to_string(), provider).await?;
+    ensure_unique(change.tx(), organization, &was.id.to_string(), provider).await?;
     let statement =
         sql("UPDATE identity_providers SET name = $1, name_folded = $2, issuer = $3, audience = $4, \
             version = version + 1 WHERE id = $5 AND version = $6")
@@ -166,8 +171,8 @@ pub(super) async fn update(
     // Whoever issues JWTs for the new issuer and audience can act as every bound account.
     let same = (&was.issuer, &was.audience) == (&provider.issuer, &provider.audience);
     let effect = if same { Effect::None } else { Effect::IdentityProvider(was.id) };
-    let taken = |error| Error::unique(error, "audience", PAIR_IS_TAKEN);
-    Ok(change.write_unique(permit, effect, statement, taken).await? == 1)
+    let pair_is_taken = |error| Error::unique(error, "audience", PAIR_IS_TAKEN);
+    Ok(change.write_unique(permit, effect, statement, pair_is_taken).await? == 1)
 }
 
 /// Deletes an identity provider. Rows of deleted accounts refer to it and are updated first.
@@ -186,7 +191,7 @@ pub(super) async fn delete(
 
 /// Revokes the access tokens of all accounts that use an identity provider, after its issuer or audience has
 /// changed.
-pub(super) async fn end_exchanged(
+pub(super) async fn revoke_access_tokens(
     tx: &mut Tx,
     permit: &Permit<IdentityProviders>,
     id: IdentityProviderId,

@@ -85,7 +85,7 @@ pub async fn bootstrap(
         TeamId::new(now, &app.context.random),
         PersonId::new(now, &app.context.random),
     );
-    if !store::take_first_run(change.tx(), FIRST_RUN, now).await? {
+    if !store::claim_setup(change.tx(), FIRST_RUN, now).await? {
         return Err(Error::conflict("This installation already has its first owner."));
     }
     directory::insert_person(change.tx(), &FIRST_RUN, owner, &person, hash, now).await?;

@@ -23,7 +23,7 @@ pub async fn is_set_up(db: &Db) -> Result<bool> {
 
 /// Records that the first set-up is done, which is possible once. Returns false if it was done before. A
 /// concurrent set-up waits for this transaction.
-pub(super) async fn take_first_run(tx: &mut Tx, proof: System, now: Timestamp) -> Result<bool> {
+pub(super) async fn claim_setup(tx: &mut Tx, proof: System, now: Timestamp) -> Result<bool> {
     let rows = sql("INSERT INTO installation (id, created_at) VALUES (1, $1) ON CONFLICT (id) DO NOTHING")
         .bind(now)
         .execute(tx, &proof)

@@ -186,14 +186,14 @@ pub async fn offer(context: &Context, actor: &Actor, code: &str) -> Result<Invit
     let found = store::offer(&context.db, hash(code), context.clock.now()).await?;
     found.ok_or(Error::NotFound)?;
     let mut change = Change::begin(context, actor, None).await?;
-    let (offer, _) = backed_offer(&mut change, code).await?;
-    change.verify().await.map_err(ended)?;
+    let (offer, _) = load_valid_invitation(&mut change, code).await?;
+    change.verify().await.map_err(hide_reason)?;
     Ok(offer)
 }
 
 /// Loads an invitation and its teams inside a change that counts as made by the inviter. The invitation is
 /// invalid if the inviter has left or no longer holds what it gives.
-async fn backed_offer(
+async fn load_valid_invitation(
     change: &mut Change<'_>,
     code: &str,
 ) -> Result<(InvitationDetails, Vec<(TeamId, TeamRole)>)> {
@@ -202,18 +202,18 @@ async fn backed_offer(
     let inviter: PrincipalId = offer.created_by.parse().map_err(|_| Error::NotFound)?;
     change.within(offer.organization_id);
     change.on_behalf_of(inviter);
-    change.load_caller().await.map_err(ended)?;
-    if !tokens::has_living_token(change.tx(), offer.organization_id, inviter, now).await? {
+    change.load_caller().await.map_err(hide_reason)?;
+    if !tokens::has_active_token(change.tx(), offer.organization_id, inviter, now).await? {
         return Err(Error::NotFound);
     }
     let teams = store::teams_of(change.tx(), offer.id).await?;
-    change.affects(Effect::Invitation(offer.role.clone(), teams.clone())).await.map_err(ended)?;
+    change.affects(Effect::Invitation(offer.role.clone(), teams.clone())).await.map_err(hide_reason)?;
     Ok((offer, teams))
 }
 
 /// Reports an invitation whose inviter lacks the access as not found, because the invited person must not
 /// learn the reason.
-fn ended(error: Error) -> Error {
+fn hide_reason(error: Error) -> Error {
     match error {
         Error::Forbidden(_) | Error::Unauthenticated { .. } => Error::NotFound,
         other => other,
@@ -255,7 +255,7 @@ pub async fn accept(
     };
     let mut change = Change::begin(&app.context, actor, None).await?;
     let now = change.now;
-    let (offer, teams) = backed_offer(&mut change, code).await?;
+    let (offer, teams) = load_valid_invitation(&mut change, code).await?;
     let (person, email) = match (&guest, &new) {
         (Invitee::Known(id, email), _) => (*id, email.clone()),
         (Invitee::New(_), Some((checked, _))) => {
@@ -281,6 +281,6 @@ pub async fn accept(
     }
     let after = json!({ "role": offer.role });
     let event = Event::new(Action::InvitationAccepted, "person", person, email).after(after);
-    change.commit(event).await.map_err(ended)?;
+    change.commit(event).await.map_err(hide_reason)?;
     Ok((person, offer))
 }

@@ -119,7 +119,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
         let grants = authorize_write(&caller.subject, GrantsOf(project.clone()))?;
         checked.visibility = wanted;
         store::update(&mut change, &permit, &checked, team.id).await?;
-        keep_caller(&mut change, &grants, &caller, &project).await?;
+        grant_to_caller(&mut change, &grants, &caller, &project).await?;
         project = store::find(change.tx(), organization, &id.to_string()).await?;
     }
     let event = Event::new(Action::ProjectCreated, "project", id, &project.name).after(json!(project));
@@ -131,7 +131,7 @@ pub async fn create(context: &Context, caller: &Caller, input: &NewProject) -> R
 /// in the project before: the largest project-level set that fits, otherwise the caller's role. Nothing is
 /// added if a grant already names the caller, or for the organization token, which keeps access to the record
 /// and the grants.
-async fn keep_caller(
+async fn grant_to_caller(
     change: &mut Change<'_>,
     permit: &Permit<GrantsOf>,
     caller: &Caller,
@@ -145,7 +145,7 @@ async fn keep_caller(
     if named.iter().any(|row| row.project_id == Some(before.id)) {
         return Ok(());
     }
-    let held = held_in(&caller.subject.unnarrowed(), before.facts());
+    let held = permissions_in(&caller.subject.unnarrowed(), before.facts());
     let fits = |set: &&PermissionSet| {
         let gives = set.permissions.intersection(Permissions::PROJECT);
         set.level == Level::Project && !gives.is_empty() && held.contains_all(gives)
@@ -160,7 +160,7 @@ async fn keep_caller(
 }
 
 /// The project permissions that a principal has in a project.
-fn held_in(subject: &Subject, project: ProjectFacts) -> Permissions {
+fn permissions_in(subject: &Subject, project: ProjectFacts) -> Permissions {
     let target = Target::Project(project);
     let inside = Permissions::PROJECT.each();
     inside.filter(|permission| decide(subject, *permission, &target).is_allowed()).collect()
@@ -204,7 +204,7 @@ pub async fn edit(
     }
     if checked.visibility == Visibility::Restricted && project.visibility != Visibility::Restricted {
         let grants = authorize_write(&caller.subject, GrantsOf(project.clone()))?;
-        keep_caller(&mut change, &grants, &caller, &project).await?;
+        grant_to_caller(&mut change, &grants, &caller, &project).await?;
     }
     let before = json!(*project);
     let after = store::find(change.tx(), organization, named).await?;

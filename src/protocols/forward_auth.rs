@@ -51,12 +51,12 @@ fn hidden() -> Error {
 
 /// The authenticated service and the verified token of the caller. An extractor without copies, because this
 /// endpoint is called for every request to the service behind the proxy.
-struct Asked {
+struct ForwardAuthRequest {
     service: Arc<ServiceCaller>,
     verified: Verified,
 }
 
-impl FromRequestParts<AppState> for Asked {
+impl FromRequestParts<AppState> for ForwardAuthRequest {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
@@ -114,9 +114,9 @@ fn question(uri: &Uri) -> Result<Form> {
 const NO_PERMISSION: &str = "permission=";
 
 /// The query with the permission and the project.
-struct AskedFor(Form);
+struct RequiredPermission(Form);
 
-impl FromRequestParts<AppState> for AskedFor {
+impl FromRequestParts<AppState> for RequiredPermission {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
@@ -126,8 +126,8 @@ impl FromRequestParts<AppState> for AskedFor {
 
 async fn check(
     State(app): State<AppState>,
-    Asked { service, verified }: Asked,
-    query: AskedFor,
+    ForwardAuthRequest { service, verified }: ForwardAuthRequest,
+    query: RequiredPermission,
 ) -> Result<Response> {
     let query = query.0;
     // The query comes from the operator's configuration. A typing error must not be treated as “no permission

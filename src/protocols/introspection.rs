@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
-use super::oauth_error::{Code, OAuthError, needed, once, refuse};
+use super::oauth_error::{Code, OAuthError, optional_param, refuse, required_param};
 use super::verified::{self, VerificationQuery, Verified};
 use crate::access::effective_permissions;
 use crate::callers::AuthenticatedService;
@@ -37,15 +37,18 @@ async fn introspect(
 ) -> Result<Response, OAuthError> {
     let AuthenticatedService(service) = service.map_err(OAuthError::client)?;
     let form = form?;
-    let token = PlainToken::parse(&needed(&form, "token")?);
-    let address = match once(&form, "client_address")? {
+    let token = PlainToken::parse(&required_param(&form, "token")?);
+    let address = match optional_param(&form, "client_address")? {
         None => None,
         Some(text) => match text.parse() {
             Ok(address) => Some(address),
             Err(_) => return refuse(Code::InvalidRequest, "Send an IPv4 or IPv6 address as client_address."),
         },
     };
-    let claimed = AttributionClaim { on_behalf_of: once(&form, "on_behalf_of")?, team: once(&form, "team")? };
+    let claimed = AttributionClaim {
+        on_behalf_of: optional_param(&form, "on_behalf_of")?,
+        team: optional_param(&form, "team")?,
+    };
     let question = VerificationQuery { token, claimed, address, agent: None };
     match verified::verify(&app, &service, question).await? {
         Some(verified) => Ok(json_response(&active(&app, &service, &verified)?)?),
@@ -74,12 +77,12 @@ struct ActiveToken<'a> {
     nbf: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
-    tessera: More<'a>,
+    tessera: TesseraClaims<'a>,
 }
 
 /// Members beyond RFC 7662.
 #[derive(Debug, Serialize)]
-struct More<'a> {
+struct TesseraClaims<'a> {
     kind: PrincipalKind,
     organization: &'a str,
     team: Option<&'a str>,
@@ -107,7 +110,7 @@ fn active<'a>(
         iat: seconds(bearer.issued_at),
         nbf: seconds(bearer.issued_at),
         exp: bearer.expires_at.map(seconds),
-        tessera: More {
+        tessera: TesseraClaims {
             kind: bearer.principal.kind(),
             organization: &service.organization.slug,
             team: attribution.team.as_deref(),

@@ -89,7 +89,7 @@ pub(super) fn refuse<T>(code: Code, text: impl Into<String>) -> Result<T, OAuthE
 }
 
 /// The submitted form. Any other body is an `invalid_request`.
-pub(super) fn sent(form: Result<Form, Error>) -> Result<Form, OAuthError> {
+pub(super) fn parse_form(form: Result<Form, Error>) -> Result<Form, OAuthError> {
     form.or_else(|_| {
         refuse(Code::InvalidRequest, "Send a form with Content-Type: application/x-www-form-urlencoded.")
     })
@@ -97,7 +97,7 @@ pub(super) fn sent(form: Result<Form, Error>) -> Result<Form, OAuthError> {
 
 /// An optional parameter, which must not occur twice (RFC 6749, section 3.2). An empty value counts as
 /// missing.
-pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, OAuthError> {
+pub(super) fn optional_param(form: &Form, name: &str) -> Result<Option<String>, OAuthError> {
     if form.all(name).count() > 1 {
         return refuse(Code::InvalidRequest, format!("Send {name} only once."));
     }
@@ -105,8 +105,8 @@ pub(super) fn once(form: &Form, name: &str) -> Result<Option<String>, OAuthError
 }
 
 /// A required parameter.
-pub(super) fn needed(form: &Form, name: &str) -> Result<String, OAuthError> {
-    match once(form, name)? {
+pub(super) fn required_param(form: &Form, name: &str) -> Result<String, OAuthError> {
+    match optional_param(form, name)? {
         Some(value) => Ok(value),
         None => refuse(Code::InvalidRequest, format!("Send {name}.")),
     }
@@ -114,7 +114,7 @@ pub(super) fn needed(form: &Form, name: &str) -> Result<String, OAuthError> {
 
 /// Verifies a token that a request depends on, and counts failures for the rate limit. A failure becomes the
 /// OAuth error `code`. The reason is given only if the token cannot be used from this IP address.
-pub(super) async fn look(
+pub(super) async fn verify_credential(
     app: &AppState,
     facts: &RequestContext,
     value: Option<PlainToken>,
@@ -142,7 +142,7 @@ pub(super) async fn look(
 /// The client credentials in the `Authorization` header or in the form. Both at once are an error (RFC 6749,
 /// section 2.3).
 pub(super) fn client(headers: &HeaderMap, form: &Form) -> Result<Option<(String, PlainToken)>, OAuthError> {
-    let (id, secret) = (once(form, "client_id")?, once(form, "client_secret")?);
+    let (id, secret) = (optional_param(form, "client_id")?, optional_param(form, "client_secret")?);
     let wrong = "Authenticate with the credentials of a service account or service.";
     match (read_client_credentials(headers), secret) {
         (Some(_), Some(_)) => refuse(
@@ -181,7 +181,7 @@ pub(super) async fn check_client(
             Err(error) => return Err(error.into()),
         }
     } else {
-        look(app, facts, Some(token), Code::InvalidClient).await?.principal.id() == id
+        verify_credential(app, facts, Some(token), Code::InvalidClient).await?.principal.id() == id
     };
     if good {
         Ok(())

@@ -15,7 +15,10 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::oauth_error::{Code, OAuthError, check_client, client, look, needed, once, refuse, sent};
+use super::oauth_error::{
+    Code, OAuthError, check_client, client, optional_param, parse_form, refuse, required_param,
+    verify_credential,
+};
 use crate::access::{
     IpAllowList, Permission, Permissions, Subject, System, SystemReason, TokenKind, permissions_held_anywhere,
 };
@@ -31,7 +34,7 @@ use crate::principals::{self, load_account_subject};
 use crate::service_accounts::model::{ServiceAccount, Status};
 use crate::service_accounts::store as accounts;
 use crate::state::AppState;
-use crate::tokens::access::{LONGEST, USUAL, issue};
+use crate::tokens::access::{DEFAULT_LIFETIME, MAX_LIFETIME, issue};
 use crate::tokens::access_grant::AccessTokenGrant;
 use crate::verification::PlainToken;
 use crate::verification::assertion::{ParsedAssertion, VerifiedAssertion};
@@ -80,8 +83,8 @@ async fn token(
     headers: HeaderMap,
     form: Result<Form, Error>,
 ) -> Result<Response, OAuthError> {
-    let form = sent(form)?;
-    let grant = needed(&form, "grant_type")?;
+    let form = parse_form(form)?;
+    let grant = required_param(&form, "grant_type")?;
     let exchange = match grant.as_str() {
         "client_credentials" => session(&app, &facts, &headers, &form).await?,
         JWT_BEARER => federated(&app, &facts, &headers, &form).await?,
@@ -132,12 +135,12 @@ async fn token(
 
 /// Reads `expires_in`, the requested lifetime in seconds. The default applies if it is missing.
 fn lifetime(form: &Form) -> Result<Duration, OAuthError> {
-    let Some(text) = once(form, "expires_in")? else { return Ok(USUAL) };
-    match text.parse::<u64>().ok().filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds)) {
+    let Some(text) = optional_param(form, "expires_in")? else { return Ok(DEFAULT_LIFETIME) };
+    match text.parse::<u64>().ok().filter(|seconds| (1..=MAX_LIFETIME.as_secs()).contains(seconds)) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
         None => refuse(
             Code::InvalidRequest,
-            format!("Send a whole number of seconds from 1 to {} in expires_in.", LONGEST.as_secs()),
+            format!("Send a whole number of seconds from 1 to {} in expires_in.", MAX_LIFETIME.as_secs()),
         ),
     }
 }
@@ -145,7 +148,7 @@ fn lifetime(form: &Form) -> Result<Duration, OAuthError> {
 /// Reads `scope`, the permissions to narrow the access token to, separated by spaces. `None` if it is
 /// missing. Permissions that the credential does not carry are an `invalid_scope`.
 fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthError> {
-    let Some(text) = once(form, "scope")? else { return Ok(None) };
+    let Some(text) = optional_param(form, "scope")? else { return Ok(None) };
     let mut asked = Permissions::NONE;
     for word in text.split_whitespace() {
         match word.parse::<Permission>() {
@@ -201,7 +204,7 @@ async fn session(
         );
     };
     let key = (key.kind() == TokenKind::ServiceAccount).then_some(key);
-    let bearer = look(app, facts, key, Code::InvalidClient).await?;
+    let bearer = verify_credential(app, facts, key, Code::InvalidClient).await?;
     if bearer.principal.id() != uid {
         return refuse(
             Code::InvalidClient,
@@ -220,15 +223,15 @@ async fn narrowed(
     form: &Form,
 ) -> Result<Exchange, OAuthError> {
     check_client(app, facts, headers, form).await?;
-    let presented = needed(form, "subject_token")?;
-    let kind = needed(form, "subject_token_type")?;
+    let presented = required_param(form, "subject_token")?;
+    let kind = required_param(form, "subject_token_type")?;
     if kind != ACCESS_TOKEN {
         return refuse(Code::InvalidRequest, format!("Send {ACCESS_TOKEN} as subject_token_type."));
     }
-    if once(form, "requested_token_type")?.is_some_and(|kind| kind != ACCESS_TOKEN) {
+    if optional_param(form, "requested_token_type")?.is_some_and(|kind| kind != ACCESS_TOKEN) {
         return refuse(Code::InvalidRequest, format!("Send {ACCESS_TOKEN} as requested_token_type."));
     }
-    if once(form, "actor_token")?.is_some() || once(form, "actor_token_type")?.is_some() {
+    if optional_param(form, "actor_token")?.is_some() || optional_param(form, "actor_token_type")?.is_some() {
         return refuse(
             Code::InvalidRequest,
             "Leave out actor_token and actor_token_type. Delegation is not supported.",
@@ -240,7 +243,7 @@ async fn narrowed(
             "Leave out audience and resource. Access tokens are not bound to one service.",
         );
     }
-    let bearer = look(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
+    let bearer = verify_credential(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
     app.verifier.usage.record(&bearer, None, None);
     Ok(exchange(&bearer))
 }
@@ -253,11 +256,11 @@ async fn federated(
     form: &Form,
 ) -> Result<Exchange, OAuthError> {
     check_client(app, facts, headers, form).await?;
-    let text = needed(form, "assertion")?;
+    let text = required_param(form, "assertion")?;
     let bad = |text: String| OAuthError::Oauth(Code::InvalidGrant, text);
     let presented = ParsedAssertion::parse(&text).map_err(bad)?;
     let pair = (presented.issuer().map_err(bad)?, presented.audience().map_err(bad)?);
-    let (named, at) = (once(form, "client_id")?, once(form, "organization")?);
+    let (named, at) = (optional_param(form, "client_id")?, optional_param(form, "organization")?);
     let trusted = providers::list_trusted(&app.context.db, pair, at.as_deref(), named.as_deref()).await?;
     let provider = match trusted.as_slice() {
         [provider] => *provider,

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
-use super::oauth_error::{Code, OAuthError, check_client, needed, refuse, sent};
+use super::oauth_error::{Code, OAuthError, check_client, parse_form, refuse, required_param};
 use crate::access::TokenKind;
 use crate::audit::{Actor, ActorKind, Change};
 use crate::platform::Error;
@@ -29,8 +29,8 @@ async fn revoke(
     headers: HeaderMap,
     form: Result<Form, Error>,
 ) -> Result<StatusCode, OAuthError> {
-    let form = sent(form)?;
-    let text = needed(&form, "token")?;
+    let form = parse_form(form)?;
+    let text = required_param(&form, "token")?;
     check_client(&app, &facts, &headers, &form).await?;
     // RFC 7009, section 2.2: an invalid token results in the same response as a revoked one.
     let Some(value) = PlainToken::parse(&text) else { return Ok(StatusCode::OK) };
@@ -41,7 +41,7 @@ async fn revoke(
     let mut change = Change::begin(&app.context, &actor, None).await?;
     let now = change.now;
     // An old value whose overlap is over does not revoke the current value.
-    let Some((token, is_old)) = store::of_value(change.tx(), &value, now).await? else {
+    let Some((token, is_old)) = store::find_by_value(change.tx(), &value, now).await? else {
         return Ok(StatusCode::OK);
     };
     match (token.organization_id, token.person_id) {

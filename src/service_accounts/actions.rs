@@ -17,7 +17,7 @@ use crate::access::{
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
-use crate::identity_providers::model::owners_of_shared;
+use crate::identity_providers::model::required_owner_claims;
 use crate::identity_providers::store as providers;
 use crate::platform::Context;
 use crate::platform::db::Source;
@@ -110,15 +110,15 @@ pub async fn create(
     let id = ServiceAccountId::new(now, &context.random);
     if let Some(first) = find_or_record_outcome(&mut change, "service account", &id).await? {
         let account = store::find(change.tx(), organization, &first.to_string(), now).await?;
-        let key = tokens::first_of_account(change.tx(), account.id).await?;
+        let key = tokens::find_first_key(change.tx(), account.id).await?;
         return Ok(CreatedAccount { account, key, value: None });
     }
-    let anchor = match &checked.credential {
+    let binding = match &checked.credential {
         Credential::Key(_) => IdentityBinding { conditions: "{}".to_owned(), ..IdentityBinding::default() },
         Credential::Federated(identity) => bind_identity(&mut change, &caller, identity).await?,
     };
     let default_team = (checked.scope == Scope::Organization).then_some(team.id);
-    store::insert(&mut change, organization, id, &permit, (&checked, &anchor), default_team).await?;
+    store::insert(&mut change, organization, id, &permit, (&checked, &binding), default_team).await?;
     let account = authorize_write(
         &caller.subject,
         store::find(change.tx(), organization, &id.to_string(), now).await?,
@@ -150,7 +150,7 @@ async fn bind_identity(
         )),
         other => other,
     })?;
-    if let Some(claims) = owners_of_shared(&provider.issuer)
+    if let Some(claims) = required_owner_claims(&provider.issuer)
         && identity.subject.is_empty()
         && !claims.iter().any(|claim| identity.conditions.contains_key(*claim))
     {
@@ -209,7 +209,11 @@ async fn subject_of(
 ///
 /// # Errors
 /// [`Error::NotFound`] if the object does not exist or the caller cannot see it.
-pub async fn standing(context: &Context, caller: &Caller, named: &str) -> Result<(ServiceAccount, Subject)> {
+pub async fn get_with_subject(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+) -> Result<(ServiceAccount, Subject)> {
     let account = get(context, caller, named).await?;
     let subject = subject_of(&context.db, caller, &account, &account.role).await?;
     Ok((account, subject))
@@ -240,7 +244,7 @@ pub async fn edit(
         }
         None => None,
     };
-    let anchor = match &checked.identity {
+    let binding = match &checked.identity {
         Some(identity) => bind_identity(&mut change, &caller, identity).await?,
         None => IdentityBinding {
             provider: account.identity_provider_id,
@@ -249,7 +253,7 @@ pub async fn edit(
         },
     };
     let fresh = input.version.is_none_or(|version| version == account.version);
-    if !fresh || !store::update(&mut change, &account, &checked, default_team, into, &anchor).await? {
+    if !fresh || !store::update(&mut change, &account, &checked, default_team, into, &binding).await? {
         return Err(Error::Stale(format!(
             "Someone else has changed this account. It is now “{}” with the role {}. Check it, then save again.",
             account.name,

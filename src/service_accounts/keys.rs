@@ -134,7 +134,7 @@ pub async fn edit_key(
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
     let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
     let Some(checked) = checked else { return Err(Error::Invalid(mistakes)) };
-    lifecycle::describe(&mut change, (&account).into(), &token, &checked, version).await?;
+    lifecycle::update_details(&mut change, (&account).into(), &token, &checked, version).await?;
     let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
     let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });
     let event = Event::new(Action::TokenEdited, "token", token.id, &checked.name);

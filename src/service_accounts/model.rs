@@ -16,7 +16,7 @@ use crate::platform::text::{UpTo, choose, multiline_text, name, name_of, string_
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals::{Effect, OrganizationFacts};
 use crate::teams::model::{SECRET_TEAM, role};
-use crate::tokens::model::{HoldsTokens, Lifetime, NewToken, TokenInput, TokenOwner, check_end};
+use crate::tokens::model::{Lifetime, NewToken, TokenHolder, TokenInput, TokenOwner, check_end};
 
 string_enum! {
     /// Where an account belongs, which limits the projects that it can reach.
@@ -242,7 +242,7 @@ impl Guarded for ServiceAccount {
     }
 }
 
-impl HoldsTokens for ServiceAccount {
+impl TokenHolder for ServiceAccount {
     fn owner(&self) -> TokenOwner {
         TokenOwner::Account(self.organization_id, self.id)
     }

@@ -195,7 +195,7 @@ pub async fn list(
 }
 
 #[derive(sqlx::FromRow)]
-struct Found {
+struct SearchRow {
     organization_id: OrganizationId,
     id: ServiceAccountId,
     name: String,
@@ -209,7 +209,7 @@ fn without_prefix(id: &str) -> &str {
     id.split_once('_').map_or(id, |(_, rest)| rest)
 }
 
-impl Found {
+impl SearchRow {
     fn indexed(self) -> Indexed {
         let (name, id) = (casefold(&self.name), self.id.to_string());
         // The prefix is not indexed, because every account has it.
@@ -235,13 +235,14 @@ impl SearchableList for ServiceAccount {
     const LIST: &'static str = "service_accounts";
 
     async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {
-        let found: Vec<Found> =
+        let found: Vec<SearchRow> =
             sql(accounts_indexed!("a.id > $1 ORDER BY a.id LIMIT 100")).bind(&after.id).all(db).await?;
-        Ok(found.into_iter().map(Found::indexed).collect())
+        Ok(found.into_iter().map(SearchRow::indexed).collect())
     }
 
     async fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> Result<()> {
-        let found: Option<Found> = sql(accounts_indexed!("a.id = $1")).bind(id).optional(&mut *tx).await?;
+        let found: Option<SearchRow> =
+            sql(accounts_indexed!("a.id = $1")).bind(id).optional(&mut *tx).await?;
         match found {
             Some(found) => search::put(tx, proof, &found.indexed()).await,
             None => Ok(()),
@@ -308,7 +309,7 @@ pub(super) async fn insert(
     organization: OrganizationId,
     id: ServiceAccountId,
     creation: &Permit<AccountCreation>,
-    (account, anchor): (&CheckedAccount, &IdentityBinding),
+    (account, binding): (&CheckedAccount, &IdentityBinding),
     default_team: Option<TeamId>,
 ) -> Result<()> {
     ensure_room(change, Quota::ServiceAccount(organization)).await?;
@@ -341,9 +342,9 @@ pub(super) async fn insert(
         Credential::Key(_) => Authentication::ApiKey,
         Credential::Federated(_) => Authentication::Federated,
     })
-    .bind(anchor.provider)
-    .bind(anchor.subject.as_deref())
-    .bind(&anchor.conditions);
+    .bind(binding.provider)
+    .bind(binding.subject.as_deref())
+    .bind(&binding.conditions);
     let effect = Effect::Principal(PrincipalId::ServiceAccount(id));
     change.write_unique(creation, effect, statement, name_is_taken).await?;
     ServiceAccount::renew(change.tx(), creation, &id.to_string()).await
@@ -361,7 +362,7 @@ pub(super) async fn update(
     edit: &CheckedEdit,
     default_team: Option<TeamId>,
     into: Option<TeamId>,
-    anchor: &IdentityBinding,
+    binding: &IdentityBinding,
 ) -> Result<bool> {
     let statement =
         sql("UPDATE service_accounts SET name = $1, name_folded = $2, description = $3, comment = $4, \
@@ -382,9 +383,9 @@ pub(super) async fn update(
         .bind(default_team)
         .bind(edit.allowed_addresses.lines())
         .bind(edit.self_rotation)
-        .bind(anchor.provider)
-        .bind(anchor.subject.as_deref())
-        .bind(&anchor.conditions)
+        .bind(binding.provider)
+        .bind(binding.subject.as_deref())
+        .bind(&binding.conditions)
         .bind(account.id)
         .bind(account.version);
     let rows = change.write_unique(account, edit.effect(account), statement, name_is_taken).await?;

@@ -23,7 +23,7 @@ use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_end, renewal, reveal_route, show, stops};
-use crate::tokens::store::{access_of_account, has_revoked};
+use crate::tokens::store::{has_revoked, list_access_tokens};
 use crate::ui::filters;
 use crate::ui::{Layout, refused};
 
@@ -105,7 +105,7 @@ async fn tokens_page(
         keys::with_keys(&app.context, caller, id, form.has("revoked"), &PageRequest::for_console(&form)?)
             .await?;
     let now = app.context.clock.now();
-    let access = access_of_account(&app.context.db, account.id, now).await?;
+    let access = list_access_tokens(&app.context.db, account.id, now).await?;
     let has_revoked = has_revoked(&app.context.db, account.id).await?;
     let policy = &caller.organization.policy;
     let page = TokensPage {

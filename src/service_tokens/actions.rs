@@ -219,7 +219,7 @@ pub async fn edit(
         None => None,
     };
     let Some(checked) = checked.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
-    lifecycle::describe(&mut change, (&permit).into(), token, &checked, version).await?;
+    lifecycle::update_details(&mut change, (&permit).into(), token, &checked, version).await?;
     if let Some(all) = &all {
         grants::clear(&mut change, &permit, caller.organization.id, &token.id.to_string()).await?;
         write(&mut change, &permit, &caller, token.id, all).await?;

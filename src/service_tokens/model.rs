@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Permissions, Resource, Sets, Target};
 use crate::platform::id::OrganizationId;
-use crate::tokens::model::{HoldsTokens, Lifetime, Token, TokenOwner};
+use crate::tokens::model::{Lifetime, Token, TokenHolder, TokenOwner};
 
 /// Guard for the service tokens of the organization, and the holder of new ones.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ impl Guarded for ServiceTokens {
     }
 }
 
-impl HoldsTokens for ServiceTokens {
+impl TokenHolder for ServiceTokens {
     fn owner(&self) -> TokenOwner {
         TokenOwner::Itself(self.0)
     }

@@ -9,7 +9,7 @@ use crate::access::{Guarded, Resource, Target, TokenKind};
 use crate::platform::id::{OrganizationId, ServiceId};
 use crate::platform::text::{name, one_of, string_enum};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
-use crate::tokens::model::{HoldsTokens, TokenOwner};
+use crate::tokens::model::{TokenHolder, TokenOwner};
 
 /// A registered service.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -71,7 +71,7 @@ impl Guarded for Service {
     }
 }
 
-impl HoldsTokens for Service {
+impl TokenHolder for Service {
     fn owner(&self) -> TokenOwner {
         TokenOwner::Service(self.organization_id, self.id)
     }

@@ -212,7 +212,7 @@ async fn rotate(
         }
         None => false,
     };
-    let holder = Holder::itself(&bearer, &token).filter(|_| allowed);
+    let holder = Holder::for_self_rotation(&bearer, &token).filter(|_| allowed);
     let holder = holder.ok_or_else(|| Error::Forbidden(no.to_owned()))?;
     let mut renewal = Renewal::from(body);
     if renewal.overlap.is_empty() {

@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
-use super::store::{self, Seen};
+use super::store::{self, TeamVisibilityFilter};
 use crate::access::{Kind, TeamRole, authorize_read, authorize_write, can_manage_teams};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
@@ -30,7 +30,7 @@ pub async fn list(
 ) -> Result<Page<Team>> {
     authorize_read(&caller.subject, Teams)?;
     let person = if let Kind::Person { id, .. } = caller.subject.kind { Some(id) } else { None };
-    let seen = Seen { all: can_manage_teams(&caller.subject), person };
+    let seen = TeamVisibilityFilter { all: can_manage_teams(&caller.subject), person };
     let rows = store::list(&context.db, caller.organization.id, &seen, search, page).await?;
     Ok(page.into_page(rows, |team| Cursor { key: team.key(), id: team.id.to_string() }))
 }

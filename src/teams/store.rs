@@ -16,7 +16,7 @@ use crate::quotas::{Quota, ensure_room};
 
 /// Which teams a list shows: the visible ones, and those selected here.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct TeamVisibilityFilter {
     /// Whether all secret teams are shown.
     pub all: bool,
     /// The person whose own secret teams are shown.
@@ -51,7 +51,7 @@ macro_rules! teams_where {
 pub async fn list(
     db: &Db,
     organization: OrganizationId,
-    seen: &Seen,
+    seen: &TeamVisibilityFilter,
     search: &str,
     page: &PageRequest,
 ) -> Result<Vec<Team>> {

@@ -12,7 +12,7 @@ use crate::platform::Context;
 use crate::platform::id::OrganizationId;
 use crate::platform::{Error, Result};
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{HoldsTokens, Renewal, Token, TokenOwner};
+use crate::tokens::model::{Renewal, Token, TokenHolder, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
@@ -27,7 +27,7 @@ impl Guarded for TokenOf {
     }
 }
 
-impl HoldsTokens for TokenOf {
+impl TokenHolder for TokenOf {
     fn owner(&self) -> TokenOwner {
         TokenOwner::Team(self.0, self.1.id)
     }

@@ -21,13 +21,13 @@ use crate::verification::PlainToken;
 const EXCHANGE: System = System::new(SystemReason::TokenExchange);
 
 /// Default lifetime of an access token: one hour.
-pub const USUAL: Duration = Duration::from_secs(3600);
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 /// Maximum lifetime of an access token: twelve hours.
-pub const LONGEST: Duration = Duration::from_secs(12 * 3600);
+pub const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 /// Issues an access token and commits the change. The token is narrowed to `permissions`, which the caller
 /// must have checked against [`AccessTokenGrant::bounds`]. It expires after `lifetime`, but at most after
-/// [`LONGEST`] and not after the credential that was exchanged.
+/// [`MAX_LIFETIME`] and not after the credential that was exchanged.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] if the access token that was exchanged has been revoked, or the account or
@@ -54,7 +54,7 @@ pub async fn issue(
     if !parent_lives || !identity_lives {
         return Err(Error::Unauthenticated { presented: true });
     }
-    let end = now.plus(lifetime.min(LONGEST));
+    let end = now.plus(lifetime.min(MAX_LIFETIME));
     let end = access.ends.map_or(end, |ends| ends.min(end));
     let token = NewToken {
         name: "access".to_owned(),

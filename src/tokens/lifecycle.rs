@@ -242,7 +242,7 @@ pub async fn end(change: &mut Change<'_>, proof: Authorized, token: &Token) -> R
 ///
 /// # Errors
 /// [`Error::Stale`] if somebody else edited the token in the meantime; otherwise an error of the database.
-pub async fn describe(
+pub async fn update_details(
     change: &mut Change<'_>,
     proof: Authorized,
     token: &Token,
@@ -250,7 +250,7 @@ pub async fn describe(
     version: Option<i64>,
 ) -> Result<()> {
     let fresh = version.is_none_or(|version| version == token.version);
-    if !fresh || !store::describe(change, proof, token, to).await? {
+    if !fresh || !store::update_details(change, proof, token, to).await? {
         return Err(Error::Stale(format!(
             "Someone else has changed this token. It is now “{}”. Check it, then save again.",
             token.name

@@ -246,7 +246,7 @@ pub enum TokenOwner {
 }
 
 /// Implemented by objects that can have tokens. A [`Permit`] for such an object converts into a [`Holder`].
-pub trait HoldsTokens: Guarded {
+pub trait TokenHolder: Guarded {
     /// The owner under which the object's tokens are stored.
     fn owner(&self) -> TokenOwner;
 }
@@ -259,9 +259,9 @@ pub struct Holder {
     proof: Authorized,
 }
 
-impl<T: HoldsTokens> From<&Permit<T>> for Holder {
+impl<T: TokenHolder> From<&Permit<T>> for Holder {
     fn from(permit: &Permit<T>) -> Self {
-        Self { owner: HoldsTokens::owner(&**permit), proof: permit.into() }
+        Self { owner: TokenHolder::owner(&**permit), proof: permit.into() }
     }
 }
 
@@ -269,7 +269,7 @@ impl Holder {
     /// The holder for a key that rotates itself. `None` unless `token` is the presented token and a service
     /// account key.
     #[must_use]
-    pub fn itself(bearer: &VerifiedToken, token: &Token) -> Option<Self> {
+    pub fn for_self_rotation(bearer: &VerifiedToken, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
         (bearer.token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self {
             owner: TokenOwner::Account(account.0, account.1),

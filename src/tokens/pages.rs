@@ -2,7 +2,7 @@
 //! most one token, and the confirmations before a regeneration and a revocation.
 //!
 //! The sections call these functions after they have authorized the request. A value must not remain in the
-//! browser's caches; see `MARK`.
+//! browser's caches; see `REVEAL_COOKIE`.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -65,7 +65,7 @@ struct RevealPage {
 /// Name of a cookie that is set with the page that shows a value and removed with the next page. A change of
 /// cookies evicts the page from the browser's back/forward cache, which `Cache-Control: no-store` alone does
 /// not do.
-const MARK: &str = "tessera-reveal";
+const REVEAL_COOKIE: &str = "tessera-reveal";
 
 #[derive(Template)]
 #[template(path = "tokens/hidden.html")]
@@ -137,7 +137,7 @@ async fn show_with(
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
     let mut response = html(status, &RevealPage { shell, about, example, value });
     if shown {
-        cookie::set(&mut response, &app.context.config, (MARK, "1"), CookieLifetime::Session);
+        cookie::set(&mut response, &app.context.config, (REVEAL_COOKIE, "1"), CookieLifetime::Session);
     }
     Ok(response)
 }
@@ -148,16 +148,16 @@ pub fn stops(end: Option<Timestamp>) -> (&'static str, String) {
     ("Stops", end.map_or_else(|| "Never".to_owned(), Timestamp::minute))
 }
 
-/// Middleware for all pages: removes the cookie `MARK` with the page after the one that showed a value, so
+/// Middleware for all pages: removes the cookie `REVEAL_COOKIE` with the page after the one that showed a value, so
 /// that the browser evicts that page.
-pub async fn unmark(State(context): State<Context>, request: Request, next: Next) -> Response {
-    let marked = cookie::get(request.headers(), MARK) == Some("1");
+pub async fn clear_reveal_cookie(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let marked = cookie::get(request.headers(), REVEAL_COOKIE) == Some("1");
     let mut response = next.run(request).await;
     if marked {
         let mut all = response.headers().get_all(SET_COOKIE).iter();
         let shows = all.any(|value| value.as_bytes().starts_with(b"tessera-reveal=1;"));
         if !shows {
-            cookie::set(&mut response, &context.config, (MARK, ""), CookieLifetime::Gone);
+            cookie::set(&mut response, &context.config, (REVEAL_COOKIE, ""), CookieLifetime::Gone);
         }
     }
     response

@@ -4,7 +4,7 @@
 //! generation inserts the token; later ones regenerate it, so that its id stays the same.
 
 use super::lifecycle::{self, Issued, issue_purpose};
-use super::model::{HoldsTokens, NewToken, Renewal, Token, check_lifetime};
+use super::model::{NewToken, Renewal, Token, TokenHolder, check_lifetime};
 use super::one_time_secret::SecretDelivery;
 use crate::access::{Permit, Policy};
 use crate::audit::idempotency::find_or_record_outcome;
@@ -17,7 +17,7 @@ use crate::platform::{Error, Result, ValidationErrors};
 /// # Errors
 /// [`Error::Invalid`] for a lifetime that the policy does not allow; [`Error::Conflict`] if a concurrent
 /// request generated a token first.
-pub async fn generate<T: HoldsTokens>(
+pub async fn generate<T: TokenHolder>(
     change: &mut Change<'_>,
     holder: &Permit<T>,
     name: &str,
@@ -44,7 +44,7 @@ pub async fn generate<T: HoldsTokens>(
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is none.
-pub async fn delete<T: HoldsTokens>(
+pub async fn delete<T: TokenHolder>(
     change: &mut Change<'_>,
     holder: &Permit<T>,
     current: Option<&Token>,

@@ -216,7 +216,7 @@ pub(super) async fn insert_access(
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn of_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result<Option<(Token, bool)>> {
+pub async fn find_by_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result<Option<(Token, bool)>> {
     let found: Option<(TokenId, Option<Timestamp>)> =
         sql("SELECT token_id, stops_at FROM token_values WHERE hash = $1")
             .bind(value.hash())
@@ -286,7 +286,7 @@ pub async fn end_federated(
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestamp) -> Result<Vec<Token>> {
+pub async fn list_access_tokens(db: &Db, account: ServiceAccountId, now: Timestamp) -> Result<Vec<Token>> {
     Ok(sql(tokens_where!(
         "t.service_account_id = $1 AND t.kind = 'access' AND t.revoked_at IS NULL AND t.expires_at > $2 \
          ORDER BY t.id DESC LIMIT 100"
@@ -299,7 +299,7 @@ pub async fn access_of_account(db: &Db, account: ServiceAccountId, now: Timestam
 
 /// Writes name, description and allowed IP ranges if the row still has the version of `token`. Returns false
 /// otherwise.
-pub(super) async fn describe(
+pub(super) async fn update_details(
     change: &mut Change<'_>,
     proof: Authorized,
     token: &Token,
@@ -360,7 +360,7 @@ pub async fn has_revoked(db: &Db, account: ServiceAccountId) -> Result<bool> {
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn first_of_account(tx: &mut Tx, account: ServiceAccountId) -> Result<Option<TokenId>> {
+pub async fn find_first_key(tx: &mut Tx, account: ServiceAccountId) -> Result<Option<TokenId>> {
     let row: Option<(TokenId,)> =
         sql("SELECT id FROM tokens WHERE service_account_id = $1 AND kind = 'service_account' ORDER BY id LIMIT 1")
             .bind(account)
@@ -511,7 +511,7 @@ pub async fn attributed(context: &Context, account: ServiceAccountId) -> Result<
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn has_living_token(
+pub async fn has_active_token(
     tx: &mut Tx,
     organization: OrganizationId,
     principal: PrincipalId,

@@ -18,7 +18,7 @@ use tessera::audit::Change;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
 use tessera::platform::{Error, sql};
-use tessera::tokens::access::{USUAL, issue};
+use tessera::tokens::access::{DEFAULT_LIFETIME, issue};
 use tessera::tokens::access_grant::AccessTokenGrant;
 use tessera::verification::assertion::ParsedAssertion;
 
@@ -359,7 +359,7 @@ async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_m
         );
         let access = AccessTokenGrant::identity(&proven, organization, account, provider, None);
         let change = Change::begin(&app.context, &actor, Some(organization)).await.expect("begun");
-        issue(change, &access, None, USUAL).await
+        issue(change, &access, None, DEFAULT_LIFETIME).await
     };
     let versions = async || {
         let row: (i64, i64) = sql("SELECT a.version, p.version AS provider FROM service_accounts a \

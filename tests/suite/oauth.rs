@@ -8,7 +8,7 @@ use tessera::audit::Change;
 use tessera::platform::Error;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
-use tessera::tokens::access::{USUAL, issue};
+use tessera::tokens::access::{DEFAULT_LIFETIME, issue};
 use tessera::tokens::access_grant::AccessTokenGrant;
 use tessera::verification::PlainToken;
 use tessera::verification::verify;
@@ -472,7 +472,7 @@ async fn nothing_is_exchanged_for_what_ended_while_it_was_looked_at() {
     let (for_it, actor) = (AccessTokenGrant::token(&bearer), bearer.actor());
     let exchanged = async || {
         let change = Change::begin(&house.app.context, &actor, None).await.expect("begun");
-        issue(change, &for_it, None, USUAL).await
+        issue(change, &for_it, None, DEFAULT_LIFETIME).await
     };
     let (good, _) = exchanged().await.expect("while it lives");
     assert!(lives(&house, good.expose()).await);

@@ -65,7 +65,7 @@ async fn listen_postgres(
     loop {
         match timeout(POLL_INTERVAL, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
-                invalidations.invalidate(InvalidationScope::decode(notification.payload()))
+                invalidations.invalidate(InvalidationScope::decode(notification.payload()));
             }
             Ok(Ok(None)) => return Err(sqlx::Error::PoolClosed),
             Ok(Err(error)) => return Err(error),
