@@ -86,7 +86,7 @@ test('a personal token is made, shown once, and deleted; the password changes', 
   await page.getByLabel('Current password').fill('not my password at all');
   await page.getByLabel('New password').fill('eleven slow carousels');
   await page.getByRole('button', { name: 'Change password' }).click();
-  await expect(page.getByRole('link', { name: 'Current password is not right' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'The one that you entered is wrong' })).toBeVisible();
   await page.getByLabel('Current password').fill(DEMO);
   await page.getByLabel('New password').fill('eleven slow carousels');
   await page.getByRole('button', { name: 'Change password' }).click();
