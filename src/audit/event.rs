@@ -197,19 +197,19 @@ impl Actor {
     /// A visitor of the console who is not signed in.
     #[must_use]
     pub fn anonymous(request: &RequestContext, name: &str) -> Self {
-        Self::of(request, Channel::Console, ActorKind::Nobody, String::new(), name.to_owned())
+        Self::new(request, Channel::Console, ActorKind::Nobody, String::new(), name.to_owned())
     }
 
     /// A signed-in person in the console.
     #[must_use]
     pub fn person(request: &RequestContext, id: PersonId, name: &str) -> Self {
-        Self::of(request, Channel::Console, ActorKind::Person, id.to_string(), name.to_owned())
+        Self::new(request, Channel::Console, ActorKind::Person, id.to_string(), name.to_owned())
     }
 
     /// A principal that uses the API or a protocol.
     #[must_use]
     pub fn program(request: &RequestContext, kind: ActorKind, id: String, name: String) -> Self {
-        Self::of(request, Channel::Api, kind, id, name)
+        Self::new(request, Channel::Api, kind, id, name)
     }
 
     /// Whoever runs the installation, on its command line.
@@ -218,11 +218,11 @@ impl Actor {
         let nowhere = RequestContext::default();
         Self {
             request_id: String::new(),
-            ..Self::of(&nowhere, Channel::CommandLine, ActorKind::Operator, String::new(), name)
+            ..Self::new(&nowhere, Channel::CommandLine, ActorKind::Operator, String::new(), name)
         }
     }
 
-    fn of(request: &RequestContext, through: Channel, kind: ActorKind, id: String, name: String) -> Self {
+    fn new(request: &RequestContext, through: Channel, kind: ActorKind, id: String, name: String) -> Self {
         Self {
             kind,
             id,

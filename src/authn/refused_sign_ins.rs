@@ -117,7 +117,7 @@ pub async fn record(context: &Context, actor: &Actor, typed: &str, is_known: boo
     Ok(())
 }
 
-/// Writes the events of windows that have ended, at most [`MAX_EVENTS_PER_RUN`].
+/// Writes the events of windows that have ended, at most `MAX_EVENTS_PER_RUN`.
 ///
 /// # Errors
 /// When the database cannot; the remaining events are written next time.

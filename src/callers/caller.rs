@@ -23,7 +23,7 @@ impl Caller {
     /// count. Decisions of the change must use the returned caller.
     ///
     /// # Errors
-    /// [`Error::NotFound`] or [`Error::Unauthenticated`] if the caller no longer
+    /// `Error::NotFound` or `Error::Unauthenticated` if the caller no longer
     /// exists; when the database cannot.
     pub async fn begin<'a>(&'a self, context: &'a Context) -> Result<(Change<'a>, Self)> {
         let mut change = Change::begin(context, &self.actor, Some(self.organization.id)).await?;

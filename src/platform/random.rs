@@ -38,16 +38,16 @@ impl Random {
     /// If the operating system provides no randomness.
     pub fn system() -> std::io::Result<Self> {
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(std::io::Error::other)?;
-        Ok(Self::of(rng))
+        Ok(Self::from_rng(rng))
     }
 
     /// A generator with the same values every time, for tests.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self::of(StdRng::seed_from_u64(seed))
+        Self::from_rng(StdRng::seed_from_u64(seed))
     }
 
-    fn of(mut secret: StdRng) -> Self {
+    fn from_rng(mut secret: StdRng) -> Self {
         let mut number = || {
             let mut bytes = [0; 8];
             secret.fill_bytes(&mut bytes);

@@ -163,7 +163,7 @@ impl RateLimits {
     }
 
     /// Delays a result if it is a refusal ([`Error::TooMany`] or [`Error::Busy`]),
-    /// by [`REFUSAL_DELAY`].
+    /// by `REFUSAL_DELAY`.
     pub async fn delay_refusal<T>(&self, answer: Result<T>) -> Result<T> {
         if let Err(Error::TooMany { .. } | Error::Busy { .. }) = answer
             && let Ok(_place) = self.0.delayed_refusals.try_acquire()

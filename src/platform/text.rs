@@ -187,7 +187,7 @@ pub fn looks_like<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> O
     })
 }
 
-/// Checks that a text does not look like a privileged word ([`PRIVILEGED`]).
+/// Checks that a text does not look like a privileged word (`PRIVILEGED`).
 /// The `noun` is what the text is called in the sentence, such as `name`.
 ///
 /// # Errors

@@ -58,7 +58,7 @@ const QUERY_LIMIT: i64 = MAX_AFFECTED as i64 + 1;
 /// do everything.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for more than [`MAX_AFFECTED`]; when the database cannot.
+/// [`Error::Forbidden`] for more than `MAX_AFFECTED`; when the database cannot.
 pub async fn load_affected(
     tx: &mut Tx,
     organization: &OrganizationFacts,

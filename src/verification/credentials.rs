@@ -24,7 +24,7 @@ pub fn read_token(headers: &HeaderMap) -> Result<PlainToken> {
 /// Basic.
 ///
 /// # Errors
-/// As [`presented`].
+/// As [`read_token`].
 pub(super) fn read_token_from(
     headers: &HeaderMap,
     name: &HeaderName,

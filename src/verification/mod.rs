@@ -1,7 +1,7 @@
 //! How programs prove who they are: the format of tokens, the credentials that
 //! a request presents, the lookup of their owner behind a cache, and what is
 //! recorded of their use. The API, the verification protocols and the OAuth
-//! endpoints all use [`verify`](mod@verify).
+//! endpoints all use [`verify()`].
 //!
 //! The cache contains loaded data, never decisions: expiry, IP allow-lists and
 //! permissions are checked for every request.

@@ -213,7 +213,7 @@ impl Usage {
         }
     }
 
-    /// Waits until [`FLUSH_THRESHOLD`] values have been used since the last flush.
+    /// Waits until `FLUSH_THRESHOLD` values have been used since the last flush.
     pub async fn needs_flush(&self) {
         self.0.flush_needed.notified().await;
     }

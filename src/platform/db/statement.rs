@@ -196,7 +196,7 @@ macro_rules! values {
 const MAX_ROWS: usize = 500;
 
 impl Statement {
-    /// Writes many rows, up to [`MAX_ROWS`] at once. The statement holds a list of
+    /// Writes many rows, up to `MAX_ROWS` at once. The statement holds a list of
     /// one row, `(VALUES ($1, $2))`, and no other placeholder; that row is
     /// repeated as often as there are rows. Gives the number of rows that it
     /// touched.
@@ -231,7 +231,7 @@ impl Statement {
         Ok(touched)
     }
 
-    /// Reads what belongs to many rows, at most [`MAX_ROWS`], in one statement of
+    /// Reads what belongs to many rows, at most `MAX_ROWS`, in one statement of
     /// the form that [`Statement::execute_batch`] takes. The list is filled up
     /// with rows of nothing, which join with nothing, so that its few lengths
     /// make few statements, and all stay prepared.

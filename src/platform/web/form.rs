@@ -105,7 +105,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 pub const MAX_VALUE_BYTES: usize = 4096;
 
 /// The fields of a URL's query. As an extractor it refuses names and values that
-/// are longer than [`MAX_VALUE_BYTES`].
+/// are longer than `MAX_VALUE_BYTES`.
 #[derive(Clone, Debug, Default)]
 pub struct Query(pub Form);
 

@@ -1,10 +1,10 @@
-//! How JSON's `null` is read. A field that is left out says nothing; `null`
-//! says that there is to be nothing: no end, no text, no ranges. Fields name
-//! one of these functions in `deserialize_with`, beside `default`.
+//! Functions for `deserialize_with` that decide how JSON's `null` is read. In an
+//! edit, a missing field leaves the value as it is, and `null` removes it: no end,
+//! no text, no ranges. Fields must also have `default`.
 
 use serde::{Deserialize, Deserializer};
 
-/// `null` is told from a field that is left out.
+/// Distinguishes `null` (`Some(None)`) from a missing field (`None`).
 ///
 /// # Errors
 /// Those of the value.

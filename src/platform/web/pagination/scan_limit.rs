@@ -22,7 +22,7 @@ impl ScanLimit {
     /// `lowest` and `highest` are the ends of the list.
     #[must_use]
     pub fn newest(page: &PageRequest, (lowest, highest): (String, String)) -> Self {
-        let mut window = Self::of(page, page.is_backwards(), (lowest.clone(), highest.clone()));
+        let mut window = Self::new(page, page.is_backwards(), (lowest.clone(), highest.clone()));
         // A cursor may lie beyond the ends of the list.
         window.low.id = window.low.id.max(lowest);
         window.high.id = window.high.id.min(highest);
@@ -32,10 +32,10 @@ impl ScanLimit {
     /// The part for a page of a list that is sorted by a time, then an id.
     #[must_use]
     pub fn timed(page: &PageRequest, (lowest, highest): (String, String)) -> Self {
-        Self::of(page, !page.is_backwards(), (lowest, highest))
+        Self::new(page, !page.is_backwards(), (lowest, highest))
     }
 
-    fn of(page: &PageRequest, upwards: bool, (lowest, highest): (String, String)) -> Self {
+    fn new(page: &PageRequest, upwards: bool, (lowest, highest): (String, String)) -> Self {
         let mut low = Cursor { key: i64::MIN.to_string(), id: lowest };
         let mut high = Cursor { key: i64::MAX.to_string(), id: highest };
         if let Some(start) = page.before.as_ref().or(page.after.as_ref()) {
