@@ -30,14 +30,14 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "access_explorer/explore.html")]
 struct ExplorePage {
-    shell: Layout,
+    layout: Layout,
     who: String,
     what: String,
     place: String,
     resources: Vec<Resource>,
     projects: Vec<Project>,
     asked: Option<(ExploredPrincipal, Option<Project>, Vec<Answer>)>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn explore(
@@ -47,18 +47,18 @@ async fn explore(
 ) -> Result<Response> {
     let (who, what, place) = (query.text("who"), query.text("what"), query.text("where"));
     let asked = if query.has("who") { Some(ask(&app, &caller, &who, &what, &place).await) } else { None };
-    let (status, asked, mistakes) = match asked.transpose() {
+    let (status, asked, errors) = match asked.transpose() {
         Ok(asked) => (StatusCode::OK, asked, ValidationErrors::default()),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            (status, None, mistakes)
+            let (status, errors) = refused(error)?;
+            (status, None, errors)
         }
     };
     let projects =
         projects::list(&app.context, &caller, &Filter::default(), &PageRequest::choices()).await?.rows;
-    let shell = Layout::of(&app, &caller, "Access explorer", "Access explorer").await?;
+    let layout = Layout::of(&app, &caller, "Access explorer", "Access explorer").await?;
     let resources: Vec<Resource> = Resource::grantable().collect();
-    Ok(html(status, &ExplorePage { shell, who, what, place, resources, projects, asked, mistakes }))
+    Ok(html(status, &ExplorePage { layout, who, what, place, resources, projects, asked, errors }))
 }
 
 async fn ask(

@@ -18,7 +18,7 @@ use crate::callers::SignedIn;
 use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
@@ -34,25 +34,25 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "account/profile.html")]
 struct ProfilePage {
-    shell: Layout,
+    layout: Layout,
     username: String,
     name: String,
     email: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "account/password.html")]
 struct PasswordPage {
-    shell: Layout,
+    layout: Layout,
     username: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "account/sessions.html")]
 struct SessionsPage {
-    shell: Layout,
+    layout: Layout,
     sessions: Vec<Listed>,
     own: Vec<u8>,
 }
@@ -62,18 +62,18 @@ async fn home() -> Response {
 }
 
 async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    let shell = Layout::account(&app, &signed_in, "Profile").await?;
+    let layout = Layout::account(&app, &signed_in, "Profile").await?;
     let person = &signed_in.person;
     let (name, email) = (person.name.clone(), person.email.clone());
     let username = person.username.clone();
-    Ok(page(&ProfilePage { shell, username, name, email, mistakes: ValidationErrors::default() }))
+    Ok(render(&ProfilePage { layout, username, name, email, errors: ValidationErrors::default() }))
 }
 
 /// Converts an error into a status and messages for the submitted page, including the time to wait.
 fn form_errors(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
         Error::TooMany { .. } | Error::Busy { .. } => {
-            retry_message(error).map(|(status, _, mistakes)| (status, mistakes))
+            retry_message(error).map(|(status, _, errors)| (status, errors))
         }
         error => refused(error),
     }
@@ -96,18 +96,18 @@ async fn save_profile(
             Ok(redirect("/account/profile"))
         }
         Err(error) => {
-            let (status, mistakes) = form_errors(error)?;
-            let shell = Layout::account(&app, &signed_in, "Profile").await?;
+            let (status, errors) = form_errors(error)?;
+            let layout = Layout::account(&app, &signed_in, "Profile").await?;
             let username = signed_in.person.username.clone();
-            Ok(html(status, &ProfilePage { shell, username, name, email, mistakes }))
+            Ok(html(status, &ProfilePage { layout, username, name, email, errors }))
         }
     }
 }
 
 async fn password(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    let shell = Layout::account(&app, &signed_in, "Password").await?;
+    let layout = Layout::account(&app, &signed_in, "Password").await?;
     let username = signed_in.person.username.clone();
-    Ok(page(&PasswordPage { shell, username, mistakes: ValidationErrors::default() }))
+    Ok(render(&PasswordPage { layout, username, errors: ValidationErrors::default() }))
 }
 
 async fn save_password(
@@ -131,19 +131,19 @@ async fn save_password(
             Ok(redirect("/account/password"))
         }
         Err(error) => {
-            let (status, mistakes) = form_errors(error)?;
-            let shell = Layout::account(&app, &signed_in, "Password").await?;
+            let (status, errors) = form_errors(error)?;
+            let layout = Layout::account(&app, &signed_in, "Password").await?;
             let username = signed_in.person.username.clone();
-            Ok(html(status, &PasswordPage { shell, username, mistakes }))
+            Ok(html(status, &PasswordPage { layout, username, errors }))
         }
     }
 }
 
 async fn sessions(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let all = actions::sessions(&app, &signed_in.person).await?;
-    let shell = Layout::account(&app, &signed_in, "Sessions").await?;
+    let layout = Layout::account(&app, &signed_in, "Sessions").await?;
     let own = actions::own_hash(&signed_in.session);
-    Ok(page(&SessionsPage { shell, sessions: all, own }))
+    Ok(render(&SessionsPage { layout, sessions: all, own }))
 }
 
 async fn revoke(

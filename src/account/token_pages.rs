@@ -24,7 +24,7 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     About, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
 };
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const BASE: &str = "/account/tokens";
 
@@ -44,8 +44,8 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "account/tokens.html")]
 struct ListPage {
-    shell: Layout,
-    slice: Page<Token>,
+    layout: Layout,
+    page: Page<Token>,
     dead: bool,
     closed: Vec<String>,
 }
@@ -53,19 +53,19 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "account/new_token.html")]
 struct NewPage {
-    shell: Layout,
+    layout: Layout,
     form: Form,
     lifetime: String,
     lifetimes: Vec<LifetimeChoice>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, signed_in: SignedIn, Query(query): Query) -> Result<Response> {
     let dead = query.has("dead");
-    let slice = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
+    let page = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
     let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;
-    let shell = Layout::account(&app, &signed_in, "Personal tokens").await?;
-    Ok(page(&ListPage { shell, slice, dead, closed }))
+    let layout = Layout::account(&app, &signed_in, "Personal tokens").await?;
+    Ok(render(&ListPage { layout, page, dead, closed }))
 }
 
 async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
@@ -77,14 +77,14 @@ async fn new_page(
     signed_in: &SignedIn,
     status: StatusCode,
     form: Form,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let (policy, _) = tokens::policy(app, signed_in.person.id).await?;
-    let shell =
+    let layout =
         Layout { section: "Personal tokens", ..Layout::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
-    Ok(html(status, &NewPage { shell, form, lifetime, lifetimes, mistakes }))
+    Ok(html(status, &NewPage { layout, form, lifetime, lifetimes, errors }))
 }
 
 async fn create(
@@ -113,8 +113,8 @@ async fn create(
     {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            new_page(&app, &signed_in, status, form, mistakes).await
+            let (status, errors) = refused(error)?;
+            new_page(&app, &signed_in, status, form, errors).await
         }
     }
 }
@@ -132,8 +132,8 @@ async fn reveal(
         done: BASE.to_owned(),
         regenerate: format!("{BASE}/{}/regenerate", token.id),
     };
-    let shell = Layout { section: "Personal tokens", ..Layout::account(&app, &signed_in, "").await? };
-    show(&app, &signed_in.session, shell, token.id, about).await
+    let layout = Layout { section: "Personal tokens", ..Layout::account(&app, &signed_in, "").await? };
+    show(&app, &signed_in.session, layout, token.id, about).await
 }
 
 async fn question(
@@ -143,14 +143,14 @@ async fn question(
     (verb, button): (&str, &'static str),
 ) -> Result<(Layout, Confirmation)> {
     let token = tokens::get(app, signed_in.person.id, id).await?;
-    let shell = Layout::account(app, signed_in, format!("{verb} token {}?", token.name)).await?;
+    let layout = Layout::account(app, signed_in, format!("{verb} token {}?", token.name)).await?;
     let question = Confirmation {
         action: format!("{BASE}/{}/{}", token.id, verb.to_lowercase()),
         back: ("Personal tokens".to_owned(), BASE.to_owned()),
         button,
         token,
     };
-    Ok((Layout { section: "Personal tokens", ..shell }, question))
+    Ok((Layout { section: "Personal tokens", ..layout }, question))
 }
 
 async fn regenerate_form(
@@ -159,9 +159,9 @@ async fn regenerate_form(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let (policy, _) = tokens::policy(&app, signed_in.person.id).await?;
-    let (shell, question) = question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
+    let (layout, question) = question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
     Ok(ask_regenerate(
-        shell,
+        layout,
         StatusCode::OK,
         question,
         (&policy, &Form::default()),
@@ -184,11 +184,11 @@ async fn regenerate(
     {
         Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             let (policy, _) = tokens::policy(&app, person).await?;
-            let (shell, question) =
+            let (layout, question) =
                 question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
-            Ok(ask_regenerate(shell, status, question, (&policy, &form), mistakes))
+            Ok(ask_regenerate(layout, status, question, (&policy, &form), errors))
         }
     }
 }
@@ -198,8 +198,8 @@ async fn delete_form(
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let (shell, question) = question(&app, &signed_in, &id, ("Delete", "Delete token")).await?;
-    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
+    let (layout, question) = question(&app, &signed_in, &id, ("Delete", "Delete token")).await?;
+    ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn delete(

@@ -34,31 +34,31 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "audit_log/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     filter: Filter,
-    slice: Page<Entry>,
+    page: Page<Entry>,
     /// The time up to which the log was scanned. `None` if the scan was complete.
     reached: Option<Timestamp>,
     actions: &'static [Action],
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter = actions::filter(&query);
-    let (status, slice, mistakes) =
+    let (status, page, errors) =
         match actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await {
-            Ok(slice) => (StatusCode::OK, slice, ValidationErrors::default()),
+            Ok(page) => (StatusCode::OK, page, ValidationErrors::default()),
             Err(error @ Error::Invalid(_)) => {
-                let (status, mistakes) = refused(error)?;
-                (status, Page::empty(), mistakes)
+                let (status, errors) = refused(error)?;
+                (status, Page::empty(), errors)
             }
             Err(error) => return Err(error),
         };
-    let shell = Layout::of(&app, &caller, SECTION, "Audit log").await?;
-    let stop = slice.next.as_deref().filter(|_| slice.stopped_after());
+    let layout = Layout::of(&app, &caller, SECTION, "Audit log").await?;
+    let stop = page.next.as_deref().filter(|_| page.stopped_after());
     let stop = stop.and_then(|cursor| Cursor::decode("after", cursor).ok()?.id.parse::<EventId>().ok());
     let reached = stop.map(EventId::made_at);
-    Ok(html(status, &ListPage { shell, filter, slice, reached, actions: Action::ALL, mistakes }))
+    Ok(html(status, &ListPage { layout, filter, page, reached, actions: Action::ALL, errors }))
 }
 
 /// Format of the export.
@@ -99,7 +99,7 @@ async fn write(
     caller: &Caller,
     filter: &Filter,
     format: Format,
-    mut slice: Page<Entry>,
+    mut page: Page<Entry>,
     writer: &BodyWriter,
 ) -> Result<()> {
     let header: Vec<String> = COLUMNS.iter().map(|column| (*column).to_owned()).collect();
@@ -108,7 +108,7 @@ async fn write(
         Format::JsonLines => Vec::new(),
     };
     loop {
-        for entry in &slice.rows {
+        for entry in &page.rows {
             match format {
                 Format::Csv => part.extend(actions::csv_line(&actions::cells(entry))?),
                 Format::JsonLines => {
@@ -120,9 +120,9 @@ async fn write(
         if !part.is_empty() && writer.write(std::mem::take(&mut part)).await.is_err() {
             return Ok(());
         }
-        let Some(next) = &slice.next else { return Ok(()) };
+        let Some(next) = &page.next else { return Ok(()) };
         let after = Some(Cursor::decode("after", next)?);
-        slice = actions::list(&app.context, caller, filter, &PageRequest { limit: 500, after, before: None })
+        page = actions::list(&app.context, caller, filter, &PageRequest { limit: 500, after, before: None })
             .await?;
     }
 }

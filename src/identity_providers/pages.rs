@@ -17,7 +17,7 @@ use crate::callers::ConsoleCaller;
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "Identity providers";
 type Named = Path<(String, String)>;
@@ -40,7 +40,7 @@ fn address(caller: &ConsoleCaller) -> String {
 #[derive(Template)]
 #[template(path = "identity_providers/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     providers: Vec<IdentityProvider>,
     may_manage: bool,
 }
@@ -48,27 +48,27 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "identity_providers/form.html")]
 struct FormPage {
-    shell: Layout,
+    layout: Layout,
     form: NewProvider,
     version: String,
     provider: Option<IdentityProvider>,
     may_manage: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "identity_providers/delete.html")]
 struct DeletePage {
-    shell: Layout,
+    layout: Layout,
     provider: IdentityProvider,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let providers = actions::list(&app, &caller).await?;
     let may_manage = can_write(&caller.subject, &IdentityProviders);
-    let shell = Layout::of(&app, &caller, SECTION, "Identity providers").await?;
-    Ok(page(&ListPage { shell, providers, may_manage }))
+    let layout = Layout::of(&app, &caller, SECTION, "Identity providers").await?;
+    Ok(render(&ListPage { layout, providers, may_manage }))
 }
 
 fn read(form: &Form) -> NewProvider {
@@ -81,12 +81,12 @@ async fn form_page(
     status: StatusCode,
     (form, version): (NewProvider, String),
     provider: Option<IdentityProvider>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let title = provider.as_ref().map_or_else(|| "New identity provider".to_owned(), |it| it.name.clone());
-    let shell = Layout::of(app, caller, SECTION, title).await?;
+    let layout = Layout::of(app, caller, SECTION, title).await?;
     let may_manage = can_write(&caller.subject, &IdentityProviders);
-    Ok(html(status, &FormPage { shell, form, version, provider, may_manage, mistakes }))
+    Ok(html(status, &FormPage { layout, form, version, provider, may_manage, errors }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -104,9 +104,9 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
             Ok(redirect(&address(&caller)))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             authorize_write(&caller.subject, IdentityProviders)?;
-            form_page(&app, &caller, status, (input, String::new()), None, mistakes).await
+            form_page(&app, &caller, status, (input, String::new()), None, errors).await
         }
     }
 }
@@ -142,8 +142,8 @@ async fn edit(
             Ok(redirect(&address(&caller)))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            form_page(&app, &caller, status, (typed, version), Some(provider), mistakes).await
+            let (status, errors) = refused(error)?;
+            form_page(&app, &caller, status, (typed, version), Some(provider), errors).await
         }
     }
 }
@@ -161,12 +161,12 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     idp: &str,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, IdentityProviders)?;
     let provider = actions::get(app, caller, idp).await?;
-    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", provider.name)).await?;
-    Ok(html(status, &DeletePage { shell, provider, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", provider.name)).await?;
+    Ok(html(status, &DeletePage { layout, provider, errors }))
 }
 
 async fn delete(
@@ -180,8 +180,8 @@ async fn delete(
             Ok(redirect(&address(&caller)))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            delete_page(&app, &caller, status, &idp, mistakes).await
+            let (status, errors) = refused(error)?;
+            delete_page(&app, &caller, status, &idp, errors).await
         }
     }
 }

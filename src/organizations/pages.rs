@@ -19,7 +19,7 @@ use crate::callers::{ConsoleCaller, SignedIn};
 use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "General";
 
@@ -115,7 +115,7 @@ impl Typed {
     }
 
     /// Converts the form into a policy. Adds an error for every invalid field.
-    fn policy(&self, mistakes: &mut ValidationErrors) -> Policy {
+    fn policy(&self, errors: &mut ValidationErrors) -> Policy {
         let mut policy = Policy {
             personal_tokens: self.personal_tokens,
             team_admins_create_accounts: self.team_admins,
@@ -124,7 +124,7 @@ impl Typed {
         for line in &self.lines {
             let mut days = |which: &str, text: &str| match text.trim() {
                 "" => None,
-                text => mistakes.check(
+                text => errors.check(
                     &format!("policy.lifetimes.{}.{which}", line.kind),
                     text.parse::<u32>().map_err(|_| actions::lifetime_days(line.kind, which)),
                 ),
@@ -143,7 +143,7 @@ impl Typed {
             None => Some(self.sets.clone()),
         };
         let mut ranges =
-            |field: &str, text: &str| mistakes.check(field, IpAllowList::parse(text)).unwrap_or_default();
+            |field: &str, text: &str| errors.check(field, IpAllowList::parse(text)).unwrap_or_default();
         policy.allowed_addresses = ranges("policy.allowed_addresses", &self.allowed);
         policy.blocked_addresses = ranges("policy.blocked_addresses", &self.blocked);
         policy
@@ -153,27 +153,27 @@ impl Typed {
 #[derive(Template)]
 #[template(path = "organizations/general.html")]
 struct GeneralPage {
-    shell: Layout,
+    layout: Layout,
     form: Typed,
     sets: Vec<PermissionSet>,
     may_edit: bool,
     may_delete: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "organizations/delete.html")]
 struct DeletePage {
-    shell: Layout,
-    mistakes: ValidationErrors,
+    layout: Layout,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "organizations/new.html")]
 struct NewPage {
-    shell: Layout,
+    layout: Layout,
     form: NewOrganization,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn home(caller: ConsoleCaller) -> Response {
@@ -192,28 +192,28 @@ async fn general_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let page = GeneralPage {
-        shell: Layout::of(app, caller, SECTION, "General").await?,
+        layout: Layout::of(app, caller, SECTION, "General").await?,
         form,
         sets: caller.organization.sets.all().cloned().collect(),
         may_edit: can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits),
         may_delete: can_write(&caller.subject, &Itself),
-        mistakes,
+        errors,
     };
     Ok(html(status, &page))
 }
 
 async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let typed = Typed::read(&form);
-    let mut mistakes = ValidationErrors::default();
-    let policy = typed.policy(&mut mistakes);
-    let done = if mistakes.is_empty() {
+    let mut errors = ValidationErrors::default();
+    let policy = typed.policy(&mut errors);
+    let done = if errors.is_empty() {
         let input = SettingsEdit { name: Some(typed.name.clone()), policy: Some(policy) };
         actions::edit(&app.context, &caller, &input, typed.version.parse().ok()).await
     } else if can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits) {
-        Err(Error::Invalid(mistakes))
+        Err(Error::Invalid(errors))
     } else {
         Err(authorize_write(&caller.subject, Settings).map_or_else(|error| error, |_| Error::NotFound))
     };
@@ -223,8 +223,8 @@ async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) ->
             Ok(redirect(&format!("/orgs/{}/settings/general", caller.organization.slug)))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            general_page(&app, &caller, status, typed, mistakes).await
+            let (status, errors) = refused(error)?;
+            general_page(&app, &caller, status, typed, errors).await
         }
     }
 }
@@ -237,11 +237,11 @@ async fn delete_page(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, Itself)?;
-    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
-    Ok(html(status, &DeletePage { shell, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
+    Ok(html(status, &DeletePage { layout, errors }))
 }
 
 async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -252,15 +252,15 @@ async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
             Ok(redirect("/"))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            delete_page(&app, &caller, status, mistakes).await
+            let (status, errors) = refused(error)?;
+            delete_page(&app, &caller, status, errors).await
         }
     }
 }
 
 async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    let shell = Layout::personal(&app, &signed_in, "New organization").await?;
-    Ok(page(&NewPage { shell, form: NewOrganization::default(), mistakes: ValidationErrors::default() }))
+    let layout = Layout::personal(&app, &signed_in, "New organization").await?;
+    Ok(render(&NewPage { layout, form: NewOrganization::default(), errors: ValidationErrors::default() }))
 }
 
 async fn create(
@@ -274,9 +274,9 @@ async fn create(
     match actions::create(&app, &actor, signed_in.person.id, &input).await {
         Ok(made) => Ok(redirect(&format!("/orgs/{}", made.slug))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            let shell = Layout::personal(&app, &signed_in, "New organization").await?;
-            Ok(html(status, &NewPage { shell, form: input, mistakes }))
+            let (status, errors) = refused(error)?;
+            let layout = Layout::personal(&app, &signed_in, "New organization").await?;
+            Ok(html(status, &NewPage { layout, form: input, errors }))
         }
     }
 }

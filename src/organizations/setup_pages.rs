@@ -20,7 +20,7 @@ use crate::directory::model::NewPerson;
 use crate::platform::web::{Form, Query, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -32,13 +32,13 @@ pub fn routes() -> Router<AppState> {
 struct SetupPage {
     code: String,
     form: FirstRun,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "organizations/home.html")]
 struct HomePage {
-    shell: Layout,
+    layout: Layout,
 }
 
 async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Result<Response> {
@@ -49,17 +49,17 @@ async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Resul
     if let [(slug, _)] = signed_in.organizations.as_slice() {
         return Ok(redirect(&format!("/orgs/{slug}")));
     }
-    Ok(page(&HomePage { shell: Layout::personal(&app, &signed_in, "Your organizations").await? }))
+    Ok(render(&HomePage { layout: Layout::personal(&app, &signed_in, "Your organizations").await? }))
 }
 
 async fn setup(State(app): State<AppState>, Query(query): Query) -> Result<Response> {
     if store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/sign-in"));
     }
-    Ok(page(&SetupPage {
+    Ok(render(&SetupPage {
         code: query.text("code"),
         form: FirstRun::default(),
-        mistakes: ValidationErrors::default(),
+        errors: ValidationErrors::default(),
     }))
 }
 
@@ -99,8 +99,8 @@ async fn set_up(
         }
         Err(Error::Conflict(_)) if store::is_set_up(&app.context.db).await? => Ok(redirect("/sign-in")),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            Ok(html(status, &SetupPage { code, form: input, mistakes }))
+            let (status, errors) = refused(error)?;
+            Ok(html(status, &SetupPage { code, form: input, errors }))
         }
     }
 }

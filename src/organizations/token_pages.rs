@@ -42,9 +42,9 @@ fn address(caller: &ConsoleCaller) -> String {
 #[derive(Template)]
 #[template(path = "organizations/api_token.html")]
 struct CardPage {
-    shell: Layout,
+    layout: Layout,
     card: Card,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn card(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -56,7 +56,7 @@ async fn card_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Form,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let card = Card {
         token: token::get(&app.context, caller).await?,
@@ -71,8 +71,8 @@ async fn card_page(
     };
     let card =
         card.choosing(&caller.organization.policy, TokenKind::Organization, app.context.clock.now(), &form);
-    let shell = Layout::of(app, caller, SECTION, "API token").await?;
-    Ok(html(status, &CardPage { shell, card, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, "API token").await?;
+    Ok(html(status, &CardPage { layout, card, errors }))
 }
 
 async fn generate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -86,8 +86,8 @@ async fn generate(State(app): State<AppState>, caller: ConsoleCaller, form: Form
     match done {
         Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            card_page(&app, &caller, status, form, mistakes).await
+            let (status, errors) = refused(error)?;
+            card_page(&app, &caller, status, form, errors).await
         }
     }
 }
@@ -106,8 +106,8 @@ async fn reveal(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Re
         regenerate: format!("{base}/regenerate"),
         done: base,
     };
-    let shell = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, shell, token.id, about).await
+    let layout = Layout::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, layout, token.id, about).await
 }
 
 async fn question(
@@ -118,37 +118,37 @@ async fn question(
 ) -> Result<(Layout, Confirmation)> {
     authorize_write(&caller.subject, TokenOf(caller.organization.id))?;
     let name = caller.organization.name.clone();
-    let shell = Layout::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
+    let layout = Layout::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
     let question = Confirmation {
         token: token::get(&app.context, caller).await?.ok_or(Error::NotFound)?,
         action: format!("{}/{}", address(caller), verb.to_lowercase()),
         back: (SECTION.to_owned(), address(caller)),
         button,
     };
-    Ok((shell, question))
+    Ok((layout, question))
 }
 
 async fn regenerate_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
+    let (layout, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
     let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(shell, StatusCode::OK, question, with, ValidationErrors::default()))
+    Ok(ask_regenerate(layout, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
 async fn regenerate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
+    let (layout, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     match token::generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await {
         Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            Ok(ask_regenerate(shell, status, question, (&caller.organization.policy, &form), mistakes))
+            let (status, errors) = refused(error)?;
+            Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
         }
     }
 }
 
 async fn delete_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, "Delete", "Delete token").await?;
-    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
+    let (layout, question) = question(&app, &caller, "Delete", "Delete token").await?;
+    ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {

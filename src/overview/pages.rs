@@ -19,7 +19,7 @@ use crate::platform::web::Query;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
-use crate::ui::{Layout, page};
+use crate::ui::{Layout, render};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -35,7 +35,7 @@ fn moments(app: &AppState) -> (Timestamp, Timestamp, Timestamp) {
 #[derive(Template)]
 #[template(path = "overview/overview.html")]
 struct OverviewPage {
-    shell: Layout,
+    layout: Layout,
     progress: Progress,
     counts: Option<Counts>,
     events: Vec<EventSummary>,
@@ -59,19 +59,19 @@ async fn overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<
         },
         progress(&app.context.db, organization),
     )?;
-    let shell = Layout::of(&app, &caller, "Overview", "Overview").await?;
-    Ok(page(&OverviewPage { shell, progress, counts, events }))
+    let layout = Layout::of(&app, &caller, "Overview", "Overview").await?;
+    Ok(render(&OverviewPage { layout, progress, counts, events }))
 }
 
 #[derive(Template)]
 #[template(path = "overview/tokens.html")]
 struct TokensPage {
-    shell: Layout,
+    layout: Layout,
     search: String,
     kind: String,
     state: store::State,
     kinds: [TokenKind; 4],
-    slice: Page<Row>,
+    page: Page<Row>,
     query: String,
 }
 
@@ -83,13 +83,13 @@ async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, Query(query)
     let filter = (search.as_str(), kind.as_str(), state);
     let (rows, window) =
         store::list(&app.context.db, caller.organization.id, filter, moments(&app), &which).await?;
-    let slice =
+    let page =
         which.into_scanned_page(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
-    let shell = Layout::of(&app, &caller, "Overview", "Tokens").await?;
+    let layout = Layout::of(&app, &caller, "Overview", "Tokens").await?;
     let kinds =
         [TokenKind::ServiceAccount, TokenKind::ServiceToken, TokenKind::Team, TokenKind::Organization];
     let mut kept = form_urlencoded::Serializer::new(String::new());
     kept.extend_pairs([("q", search.as_str()), ("kind", kind.as_str()), ("state", state.word())]);
     let query = format!("{}&", kept.finish());
-    Ok(page(&TokensPage { shell, search, kind, state, kinds, slice, query }))
+    Ok(render(&TokensPage { layout, search, kind, state, kinds, page, query }))
 }

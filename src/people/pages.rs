@@ -35,7 +35,7 @@ use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "People";
 
@@ -55,11 +55,11 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "people/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     search: String,
     role: String,
     roles: Vec<PermissionSet>,
-    slice: Page<Member>,
+    page: Page<Member>,
     invitations: Vec<Invitation>,
     accounts: Vec<ServiceAccount>,
     may_invite: bool,
@@ -70,20 +70,20 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "people/invite.html")]
 struct InvitePage {
-    shell: Layout,
+    layout: Layout,
     form: NewInvitation,
     lifetime: String,
     lifetime_date: String,
     lifetimes: Vec<LifetimeChoice>,
     roles: Vec<PermissionSet>,
     teams: Vec<Team>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "people/link.html")]
 struct LinkPage {
-    shell: Layout,
+    layout: Layout,
     link: String,
     form: NewInvitation,
     ends: Timestamp,
@@ -96,14 +96,14 @@ struct AcceptPage {
     code: String,
     signed_in: Option<Person>,
     form: NewPerson,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let (search, role) = (query.text("q"), query.text("role"));
     let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
-    let (slice, invitations, accounts, shell) = tokio::try_join!(
+    let (page, invitations, accounts, layout) = tokio::try_join!(
         actions::list_members(&app.context, &caller, (&search, &role), &which),
         invitations::invitations(&app.context, &caller),
         accounts::list(&app.context, &caller, &filter, &first),
@@ -114,12 +114,12 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
     let may_manage = can_write(&caller.subject, &People);
     let roles = caller.organization.sets.all().cloned().collect();
     let accounts = accounts.rows;
-    Ok(page(&ListPage {
-        shell,
+    Ok(render(&ListPage {
+        layout,
         search,
         role,
         roles,
-        slice,
+        page,
         invitations,
         accounts,
         may_invite,
@@ -144,7 +144,7 @@ async fn invite_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     (form, typed): (NewInvitation, Form),
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let mut teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
     teams.retain(|team| can_write(&caller.subject, &MembersOf(team.clone())));
@@ -155,14 +155,14 @@ async fn invite_page(
     let mut lifetimes: Vec<LifetimeChoice> = [7, 30, 90].map(choice).to_vec();
     lifetimes.push(LifetimeChoice { value: "date".to_owned(), text: "Until a date".to_owned() });
     let page = InvitePage {
-        shell: Layout::of(app, caller, SECTION, "Invite person").await?,
+        layout: Layout::of(app, caller, SECTION, "Invite person").await?,
         form,
         lifetime: typed.text("lifetime"),
         lifetime_date: typed.text("lifetime_date"),
         lifetimes,
         roles: caller.organization.sets.all().cloned().collect(),
         teams,
-        mistakes,
+        errors,
     };
     Ok(html(status, &page))
 }
@@ -187,12 +187,12 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
                 made.code.unwrap_or_default().expose()
             );
             let ends = made.invitation.expires_at;
-            let shell = Layout::of(&app, &caller, SECTION, "Invitation link").await?;
-            Ok(page(&LinkPage { shell, link, form: input, ends }))
+            let layout = Layout::of(&app, &caller, SECTION, "Invitation link").await?;
+            Ok(render(&LinkPage { layout, link, form: input, ends }))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            invite_page(&app, &caller, status, (input, form), mistakes).await
+            let (status, errors) = refused(error)?;
+            invite_page(&app, &caller, status, (input, form), errors).await
         }
     }
 }
@@ -200,24 +200,24 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 #[derive(Template)]
 #[template(path = "people/person.html")]
 struct PersonPage {
-    shell: Layout,
+    layout: Layout,
     profile: Profile,
     role: String,
     roles: Vec<PermissionSet>,
     teams: Vec<Team>,
     may_manage: bool,
     is_self: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "people/remove.html")]
 struct RemovePage {
-    shell: Layout,
+    layout: Layout,
     profile: Profile,
     left: Vec<Orphaned>,
     heir: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 type Named = Path<(String, String)>;
@@ -240,7 +240,7 @@ async fn show_person(
     status: StatusCode,
     named: &str,
     role: Option<String>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let profile = actions::get(&app.context, caller, named).await?;
     let mut teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
@@ -249,14 +249,14 @@ async fn show_person(
             && !profile.teams.iter().any(|own| own.id == team.id)
     });
     let page = PersonPage {
-        shell: Layout::of(app, caller, SECTION, profile.member.name.clone()).await?,
+        layout: Layout::of(app, caller, SECTION, profile.member.name.clone()).await?,
         role: role.unwrap_or_else(|| profile.member.role.clone()),
         roles: caller.organization.sets.all().cloned().collect(),
         teams,
         may_manage: can_write(&caller.subject, &People),
         is_self: profile.member.id == caller.signed_in.person.id,
         profile,
-        mistakes,
+        errors,
     };
     Ok(html(status, &page))
 }
@@ -274,8 +274,8 @@ async fn save(
             Ok(redirect(&address(&caller, &format!("/{}", profile.member.username))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            show_person(&app, &caller, status, &named, Some(role), mistakes).await
+            let (status, errors) = refused(error)?;
+            show_person(&app, &caller, status, &named, Some(role), errors).await
         }
     }
 }
@@ -298,8 +298,8 @@ async fn add_to_team(
             Ok(redirect(&address(&caller, &format!("/{named}"))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            show_person(&app, &caller, status, &named, None, mistakes).await
+            let (status, errors) = refused(error)?;
+            show_person(&app, &caller, status, &named, None, errors).await
         }
     }
 }
@@ -317,8 +317,8 @@ async fn remove_from_team(
             Ok(redirect(&address(&caller, &format!("/{named}"))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            show_person(&app, &caller, status, &named, None, mistakes).await
+            let (status, errors) = refused(error)?;
+            show_person(&app, &caller, status, &named, None, errors).await
         }
     }
 }
@@ -337,13 +337,13 @@ async fn remove_page(
     status: StatusCode,
     named: &str,
     heir: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, People)?;
     let profile = actions::get(&app.context, caller, named).await?;
     let left = actions::orphaned_by(&app.context, caller, &profile).await?;
-    let shell = Layout::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
-    Ok(html(status, &RemovePage { shell, profile, left, heir, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
+    Ok(html(status, &RemovePage { layout, profile, left, heir, errors }))
 }
 
 async fn remove(
@@ -360,8 +360,8 @@ async fn remove(
             Ok(redirect(&if own { "/".to_owned() } else { address(&caller, "") }))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            remove_page(&app, &caller, status, &named, heir, mistakes).await
+            let (status, errors) = refused(error)?;
+            remove_page(&app, &caller, status, &named, heir, errors).await
         }
     }
 }
@@ -385,7 +385,7 @@ async fn offered(
     let offer = invitations::offer(&app.context, &Actor::anonymous(&request, ""), &code).await?;
     let signed_in = session::load_signed_in_person(&session, &app.context).await?;
     let form = NewPerson { email: offer.email.clone().unwrap_or_default(), ..NewPerson::default() };
-    Ok(page(&AcceptPage { offer, code, signed_in, form, mistakes: ValidationErrors::default() }))
+    Ok(render(&AcceptPage { offer, code, signed_in, form, errors: ValidationErrors::default() }))
 }
 
 async fn accept(
@@ -417,9 +417,9 @@ async fn accept(
             Ok(response)
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             let offer = invitations::offer(&app.context, &actor, &code).await?;
-            Ok(html(status, &AcceptPage { offer, code, signed_in, form: person, mistakes }))
+            Ok(html(status, &AcceptPage { offer, code, signed_in, form: person, errors }))
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::principals;
 use crate::state::AppState;
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "Permission sets";
 type Named = Path<(String, String)>;
@@ -63,7 +63,7 @@ fn matrix(permissions: Permissions, level: Level) -> Vec<Row> {
 #[derive(Template)]
 #[template(path = "permission_sets/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     sets: Vec<SetView>,
     may_manage: bool,
 }
@@ -71,7 +71,7 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "permission_sets/show.html")]
 struct ShowPage {
-    shell: Layout,
+    layout: Layout,
     set: SetView,
     holders: SetHolders,
     organization: Vec<Row>,
@@ -82,20 +82,20 @@ struct ShowPage {
 #[derive(Template)]
 #[template(path = "permission_sets/form.html")]
 struct FormPage {
-    shell: Layout,
+    layout: Layout,
     form: NewSet,
     version: String,
     /// Slug of the set that is edited. `None` for a new one.
     edits: Option<String>,
     organization: Vec<Row>,
     project: Vec<Row>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "permission_sets/preview.html")]
 struct PreviewPage {
-    shell: Layout,
+    layout: Layout,
     form: NewSet,
     version: String,
     slug: String,
@@ -107,17 +107,17 @@ struct PreviewPage {
 #[derive(Template)]
 #[template(path = "permission_sets/delete.html")]
 struct DeletePage {
-    shell: Layout,
+    layout: Layout,
     set: SetView,
     holders: SetHolders,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let sets = actions::list(&app.context, &caller).await?;
     let may_manage = can_write(&caller.subject, &PermissionSets);
-    let shell = Layout::of(&app, &caller, SECTION, "Permission sets").await?;
-    Ok(page(&ListPage { shell, sets, may_manage }))
+    let layout = Layout::of(&app, &caller, SECTION, "Permission sets").await?;
+    Ok(render(&ListPage { layout, sets, may_manage }))
 }
 
 async fn show(
@@ -126,11 +126,11 @@ async fn show(
     Path((_, named)): Named,
 ) -> Result<Response> {
     let (set, _, holders) = actions::get(&app.context, &caller, &named).await?;
-    let shell = Layout::of(&app, &caller, SECTION, set.name.clone()).await?;
+    let layout = Layout::of(&app, &caller, SECTION, set.name.clone()).await?;
     let (organization, project) =
         (matrix(set.permissions, Level::Organization), matrix(set.permissions, Level::Project));
     let may_manage = can_write(&caller.subject, &PermissionSets);
-    Ok(page(&ShowPage { shell, set, holders, organization, project, may_manage }))
+    Ok(render(&ShowPage { layout, set, holders, organization, project, may_manage }))
 }
 
 /// Reads the form. Each select of the matrix sends an empty value, `<resource>:read` or `<resource>:write`.
@@ -150,19 +150,19 @@ async fn form_page(
     status: StatusCode,
     form: NewSet,
     (edits, version): (Option<String>, String),
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, PermissionSets)?;
     let chosen = principals::parse_permissions(&form.permissions.join(" "));
     let title = if edits.is_some() { format!("Edit {}", form.name) } else { "New permission set".to_owned() };
     let page = FormPage {
-        shell: Layout::of(app, caller, SECTION, title).await?,
+        layout: Layout::of(app, caller, SECTION, title).await?,
         form,
         version,
         edits,
         organization: matrix(chosen, Level::Organization),
         project: matrix(chosen, Level::Project),
-        mistakes,
+        errors,
     };
     Ok(html(status, &page))
 }
@@ -196,8 +196,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
             Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            form_page(&app, &caller, status, input, (None, String::new()), mistakes).await
+            let (status, errors) = refused(error)?;
+            form_page(&app, &caller, status, input, (None, String::new()), errors).await
         }
     }
 }
@@ -245,9 +245,9 @@ async fn edit(
         let was = principals::parse_permissions(&own.permissions);
         let (gained, lost) = (checked.permissions.without(was), was.without(checked.permissions));
         if holders.total() > 0 && !(gained.is_empty() && lost.is_empty()) {
-            let shell = Layout::of(&app, &caller, SECTION, format!("Change {}?", own.name)).await?;
+            let layout = Layout::of(&app, &caller, SECTION, format!("Change {}?", own.name)).await?;
             let slug = own.slug.clone();
-            return Ok(page(&PreviewPage { shell, form: typed, version, slug, holders, gained, lost }));
+            return Ok(render(&PreviewPage { layout, form: typed, version, slug, holders, gained, lost }));
         }
     }
     match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
@@ -256,9 +256,9 @@ async fn edit(
             Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             let form = NewSet { slug: named.clone(), ..typed };
-            form_page(&app, &caller, status, form, (Some(named), version), mistakes).await
+            form_page(&app, &caller, status, form, (Some(named), version), errors).await
         }
     }
 }
@@ -276,12 +276,12 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     named: &str,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, PermissionSets)?;
     let (set, _, holders) = actions::get(&app.context, caller, named).await?;
-    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
-    Ok(html(status, &DeletePage { shell, set, holders, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
+    Ok(html(status, &DeletePage { layout, set, holders, errors }))
 }
 
 async fn delete(
@@ -295,8 +295,8 @@ async fn delete(
             Ok(redirect(&address(&caller, "")))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            delete_page(&app, &caller, status, &named, mistakes).await
+            let (status, errors) = refused(error)?;
+            delete_page(&app, &caller, status, &named, errors).await
         }
     }
 }

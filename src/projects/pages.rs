@@ -21,7 +21,7 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "Projects";
 type Of = Path<(String, String)>;
@@ -48,18 +48,18 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "projects/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     filter: Filter,
-    slice: Page<Project>,
+    page: Page<Project>,
     may_create: bool,
 }
 
 #[derive(Template)]
 #[template(path = "teams/projects.html")]
 struct TeamPage {
-    shell: Layout,
+    layout: Layout,
     team: Team,
-    slice: Page<Project>,
+    page: Page<Project>,
     may_create: bool,
 }
 
@@ -68,43 +68,43 @@ type Choices = &'static [(Visibility, &'static str, &'static str)];
 #[derive(Template)]
 #[template(path = "projects/new.html")]
 struct NewPage {
-    shell: Layout,
+    layout: Layout,
     form: NewProject,
     teams: Vec<Team>,
     visibilities: Choices,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "projects/access.html")]
 struct AccessPage {
-    shell: Layout,
+    layout: Layout,
     project: Project,
-    slice: Page<Named>,
+    page: Page<Named>,
     crowd: ReachCounts,
     sets: Vec<PermissionSet>,
     may_manage: bool,
     form: Form,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "projects/settings.html")]
 struct SettingsPage {
-    shell: Layout,
+    layout: Layout,
     project: Project,
     form: ProjectEdit,
     version: String,
     teams: Vec<Team>,
     visibilities: Choices,
     may_edit: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "projects/confirm.html")]
 struct ConfirmPage {
-    shell: Layout,
+    layout: Layout,
     project: Project,
     form: ProjectEdit,
     version: String,
@@ -114,18 +114,18 @@ struct ConfirmPage {
 #[derive(Template)]
 #[template(path = "projects/delete.html")]
 struct DeletePage {
-    shell: Layout,
+    layout: Layout,
     project: Project,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
+    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
     let may_create = actions::may_create(&caller);
-    let shell = Layout::of(&app, &caller, SECTION, "Projects").await?;
-    Ok(page(&ListPage { shell, filter, slice, may_create }))
+    let layout = Layout::of(&app, &caller, SECTION, "Projects").await?;
+    Ok(render(&ListPage { layout, filter, page, may_create }))
 }
 
 /// The tab *Projects* of a team.
@@ -137,10 +137,10 @@ async fn of_team(
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
+    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
     let may_create = can_write(&caller.subject, &ProjectsOf(team.id));
-    let shell = Layout::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
-    Ok(page(&TeamPage { shell, team, slice, may_create }))
+    let layout = Layout::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
+    Ok(render(&TeamPage { layout, team, page, may_create }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -154,7 +154,7 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: NewProject,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let teams = actions::own_teams(&app.context, caller).await?;
     if teams.is_empty() {
@@ -163,8 +163,8 @@ async fn new_page(
                 .to_owned(),
         ));
     }
-    let shell = Layout::of(app, caller, SECTION, "New project").await?;
-    Ok(html(status, &NewPage { shell, form, teams, visibilities: VISIBILITIES, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, "New project").await?;
+    Ok(html(status, &NewPage { layout, form, teams, visibilities: VISIBILITIES, errors }))
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -181,8 +181,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
             Ok(redirect(&address(&caller, &format!("/{}/access", project.slug))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            new_page(&app, &caller, status, input, mistakes).await
+            let (status, errors) = refused(error)?;
+            new_page(&app, &caller, status, input, errors).await
         }
     }
 }
@@ -206,11 +206,11 @@ async fn access_page(
     status: StatusCode,
     named: &str,
     form: Form,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
-    let which = if mistakes.is_empty() { PageRequest::for_console(&form)? } else { PageRequest::first() };
+    let which = if errors.is_empty() { PageRequest::for_console(&form)? } else { PageRequest::first() };
     // A caller who can read the project but not its grants still sees who reaches it through its visibility.
-    let (project, slice) = match grants::list(&app.context, caller, named, &which).await {
+    let (project, page) = match grants::list(&app.context, caller, named, &which).await {
         Ok(found) => found,
         Err(Error::Forbidden(_)) => {
             let nobody = Page::empty();
@@ -221,10 +221,10 @@ async fn access_page(
     let reach_counts = store::reach_counts(&app.context.db, caller.organization.id, &project).await?;
     let sets = caller.organization.sets.all().filter(|set| set.level == Level::Project).cloned().collect();
     let may_manage = can_write(&caller.subject, &GrantsOf(project.clone()));
-    let shell = Layout::of(app, caller, SECTION, project.name.clone()).await?;
+    let layout = Layout::of(app, caller, SECTION, project.name.clone()).await?;
     Ok(html(
         status,
-        &AccessPage { shell, project, slice, crowd: reach_counts, sets, may_manage, form, mistakes },
+        &AccessPage { layout, project, page, crowd: reach_counts, sets, may_manage, form, errors },
     ))
 }
 
@@ -252,8 +252,8 @@ async fn put(
             Ok(redirect(&address(&caller, &format!("/{}/access", project.slug))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            access_page(&app, &caller, status, &project, form, mistakes).await
+            let (status, errors) = refused(error)?;
+            access_page(&app, &caller, status, &project, form, errors).await
         }
     }
 }
@@ -297,7 +297,7 @@ async fn settings_page(
     status: StatusCode,
     project: Project,
     (form, version): (ProjectEdit, String),
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let mut teams = actions::own_teams(&app.context, caller).await?;
     if let Some(team) = &project.team
@@ -306,9 +306,9 @@ async fn settings_page(
         teams.extend(teams::actions::get(&app.context, caller, team).await.ok());
     }
     let may_edit = can_write(&caller.subject, &project);
-    let shell = Layout::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
+    let layout = Layout::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
     let visibilities = VISIBILITIES;
-    Ok(html(status, &SettingsPage { shell, project, form, version, teams, visibilities, may_edit, mistakes }))
+    Ok(html(status, &SettingsPage { layout, project, form, version, teams, visibilities, may_edit, errors }))
 }
 
 async fn save(
@@ -330,8 +330,8 @@ async fn save(
         let lost = actions::consequences(&app.context, &caller, &project, to).await?;
         if !lost.is_empty() && input.check(&project).is_ok() {
             let title = format!("Make {} {to}?", project.name);
-            let shell = Layout::of(&app, &caller, SECTION, title).await?;
-            return Ok(page(&ConfirmPage { shell, project, form: input, version, lost }));
+            let layout = Layout::of(&app, &caller, SECTION, title).await?;
+            return Ok(render(&ConfirmPage { layout, project, form: input, version, lost }));
         }
     }
     match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
@@ -340,8 +340,8 @@ async fn save(
             Ok(redirect(&address(&caller, &format!("/{}/settings", project.slug))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            settings_page(&app, &caller, status, project, (input, version), mistakes).await
+            let (status, errors) = refused(error)?;
+            settings_page(&app, &caller, status, project, (input, version), errors).await
         }
     }
 }
@@ -360,11 +360,11 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     project: Project,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let project = authorize_write(&caller.subject, project)?.into_inner();
-    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", project.name)).await?;
-    Ok(html(status, &DeletePage { shell, project, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", project.name)).await?;
+    Ok(html(status, &DeletePage { layout, project, errors }))
 }
 
 async fn delete(
@@ -379,9 +379,9 @@ async fn delete(
             Ok(redirect(&address(&caller, "")))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             let project = actions::get(&app.context, &caller, &named).await?;
-            delete_page(&app, &caller, status, project, mistakes).await
+            delete_page(&app, &caller, status, project, errors).await
         }
     }
 }

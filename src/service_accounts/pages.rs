@@ -30,7 +30,7 @@ use crate::teams::model::Team;
 use crate::tokens::model::usual;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store::{self as tokens, Attributed, Calls};
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
@@ -59,41 +59,41 @@ pub(super) fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "service_accounts/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     filter: Filter,
-    slice: Page<ServiceAccount>,
+    page: Page<ServiceAccount>,
     may_create: bool,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/new.html")]
 struct NewPage {
-    shell: Layout,
+    layout: Layout,
     form: Typed,
     choices: Choices,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/settings.html")]
 struct SettingsPage {
-    shell: Layout,
+    layout: Layout,
     account: ServiceAccount,
     status: Status,
     form: Typed,
     choices: Choices,
     calls: Vec<Calls>,
     may_manage: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/delete.html")]
 struct DeletePage {
-    shell: Layout,
+    layout: Layout,
     account: ServiceAccount,
     calls: Vec<Calls>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -104,12 +104,12 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
         status: query.text("status"),
     };
     let which = PageRequest::for_console(&query)?;
-    let (slice, shell) = tokio::try_join!(
+    let (page, layout) = tokio::try_join!(
         actions::list(&app.context, &caller, &filter, &which),
         Layout::of(&app, &caller, SECTION, "Service accounts"),
     )?;
     let may_create = Choices::any_for(&caller);
-    Ok(page(&ListPage { shell, filter, slice, may_create }))
+    Ok(render(&ListPage { layout, filter, page, may_create }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -139,11 +139,11 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let choices = Choices::of(app, caller, None).await?;
-    let shell = Layout::of(app, caller, SECTION, "New service account").await?;
-    Ok(html(status, &NewPage { shell, form, choices, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, "New service account").await?;
+    Ok(html(status, &NewPage { layout, form, choices, errors }))
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -158,8 +158,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
             Ok(redirect(&address(&caller, &format!("/{}/tokens", account.id))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            new_page(&app, &caller, status, typed, mistakes).await
+            let (status, errors) = refused(error)?;
+            new_page(&app, &caller, status, typed, errors).await
         }
     }
 }
@@ -171,9 +171,9 @@ pub(super) fn to_reveal(caller: &ConsoleCaller, account: &ServiceAccount, key: T
 #[derive(Template)]
 #[template(path = "teams/service_accounts.html")]
 struct TeamPage {
-    shell: Layout,
+    layout: Layout,
     team: Team,
-    slice: Page<ServiceAccount>,
+    page: Page<ServiceAccount>,
     may_create: bool,
 }
 
@@ -186,17 +186,17 @@ async fn of_team(
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
+    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
     let choices = Choices::of(&app, &caller, None).await?;
     let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
-    let shell = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
-    Ok(page(&TeamPage { shell, team, slice, may_create }))
+    let layout = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
+    Ok(render(&TeamPage { layout, team, page, may_create }))
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/access.html")]
 struct AccessPage {
-    shell: Layout,
+    layout: Layout,
     account: ServiceAccount,
     status: Status,
     /// The grants that the account holds, starting with its role.
@@ -228,14 +228,14 @@ async fn access(
         let project = projects::get(&app.context, &caller, &slug).await.ok().map(|it| (it.name, it.slug));
         held.push(HeldAccess { set, is_role: false, project });
     }
-    let shell = Layout::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
-    Ok(page(&AccessPage { shell, status: account.status(app.context.clock.now()), account, grants: held }))
+    let layout = Layout::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
+    Ok(render(&AccessPage { layout, status: account.status(app.context.clock.now()), account, grants: held }))
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/activity.html")]
 struct ActivityPage {
-    shell: Layout,
+    layout: Layout,
     account: ServiceAccount,
     status: Status,
     calls: Vec<Calls>,
@@ -251,7 +251,7 @@ async fn activity(
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
     let (organization, uid) = (caller.organization.id, account.id.to_string());
-    let (calls, attributed, events, made, shell) = tokio::try_join!(
+    let (calls, attributed, events, made, layout) = tokio::try_join!(
         tokens::calls_of_account(&app.context, account.id),
         tokens::attributed(&app.context, account.id),
         audit::list_events_about(&app.context.db, organization, &uid, 50),
@@ -259,7 +259,7 @@ async fn activity(
         Layout::of(&app, &caller, SECTION, format!("{} – activity", account.name)),
     )?;
     let status = account.status(app.context.clock.now());
-    Ok(page(&ActivityPage { shell, account, status, calls, attributed, events, made }))
+    Ok(render(&ActivityPage { layout, account, status, calls, attributed, events, made }))
 }
 
 async fn home(caller: ConsoleCaller, Path((_, id)): Named) -> Response {
@@ -282,7 +282,7 @@ async fn settings_page(
     status: StatusCode,
     account: ServiceAccount,
     form: Typed,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let mut choices = Choices::of(app, caller, Some(account.home())).await?;
     // The current role stays selectable for a caller who can edit the account but not give this role.
@@ -291,10 +291,10 @@ async fn settings_page(
         choices.roles.insert(0, own.clone());
     }
     let may_manage = can_write(&caller.subject, &account);
-    let shell = Layout::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
+    let layout = Layout::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.context.clock.now());
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
-    let page = SettingsPage { calls, shell, status: standing, account, form, choices, may_manage, mistakes };
+    let page = SettingsPage { calls, layout, status: standing, account, form, choices, may_manage, errors };
     Ok(html(status, &page))
 }
 
@@ -312,8 +312,8 @@ async fn save(
             Ok(redirect(&address(&caller, &format!("/{}/settings", account.id))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            settings_page(&app, &caller, status, account, typed, mistakes).await
+            let (status, errors) = refused(error)?;
+            settings_page(&app, &caller, status, account, typed, errors).await
         }
     }
 }
@@ -356,12 +356,12 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     account: ServiceAccount,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let account = authorize_write(&caller.subject, account)?.into_inner();
-    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
+    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
-    Ok(html(status, &DeletePage { shell, account, calls, mistakes }))
+    Ok(html(status, &DeletePage { layout, account, calls, errors }))
 }
 
 async fn delete(
@@ -380,9 +380,9 @@ async fn delete(
             Ok(redirect(&address(&caller, "")))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             let account = actions::get(&app.context, &caller, &id).await?;
-            delete_page(&app, &caller, status, account, mistakes).await
+            delete_page(&app, &caller, status, account, errors).await
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn routes() -> Router<AppState> {
 #[derive(Template)]
 #[template(path = "service_accounts/tokens.html")]
 struct TokensPage {
-    shell: Layout,
+    layout: Layout,
     account: ServiceAccount,
     status: Status,
     keys: Page<Token>,
@@ -55,13 +55,13 @@ struct TokensPage {
     lifetimes: Vec<LifetimeChoice>,
     form: Form,
     lifetime: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/regenerate.html")]
 struct RegeneratePage {
-    shell: Layout,
+    layout: Layout,
     account: ServiceAccount,
     keys: Vec<Token>,
     lifetimes: Vec<LifetimeChoice>,
@@ -69,18 +69,18 @@ struct RegeneratePage {
     lifetime: String,
     lifetime_date: String,
     overlap: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "service_accounts/key.html")]
 struct KeyPage {
-    shell: Layout,
+    layout: Layout,
     account: ServiceAccount,
     key: Token,
     name: String,
     allowed_addresses: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn tokens(
@@ -98,7 +98,7 @@ async fn tokens_page(
     status: StatusCode,
     id: &str,
     form: Form,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let (account, keys) =
         keys::with_keys(&app.context, caller, id, form.has("revoked"), &PageRequest::for_console(&form)?)
@@ -108,7 +108,7 @@ async fn tokens_page(
     let has_revoked = has_revoked(&app.context.db, account.id).await?;
     let policy = &caller.organization.policy;
     let page = TokensPage {
-        shell: Layout::of(app, caller, SECTION, account.name.clone()).await?,
+        layout: Layout::of(app, caller, SECTION, account.name.clone()).await?,
         status: account.status(now),
         may_manage: can_write(&caller.subject, &account),
         account,
@@ -118,7 +118,7 @@ async fn tokens_page(
         lifetimes: choices(policy, TokenKind::ServiceAccount, now),
         lifetime: form.filled("lifetime").unwrap_or_else(|| usual(policy, TokenKind::ServiceAccount)),
         form,
-        mistakes,
+        errors,
     };
     Ok(html(status, &page))
 }
@@ -139,8 +139,8 @@ async fn add_key(
     match keys::add_key(&app.context, &caller, &id, &input, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            tokens_page(&app, &caller, status, &id, form, mistakes).await
+            let (status, errors) = refused(error)?;
+            tokens_page(&app, &caller, status, &id, form, errors).await
         }
     }
 }
@@ -168,8 +168,8 @@ async fn reveal(
         done: address(&caller, ""),
         regenerate: address(&caller, &format!("/{}/regenerate?key={}", account.id, key.id)),
     };
-    let shell = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, shell, key.id, about).await
+    let layout = Layout::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, layout, key.id, about).await
 }
 
 async fn ask_regenerate(
@@ -187,14 +187,14 @@ async fn regenerate_page(
     status: StatusCode,
     id: &str,
     form: &Form,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let (account, keys) = keys::with_keys(&app.context, caller, id, false, &PageRequest::choices()).await?;
     let account = authorize_write(&caller.subject, account)?.into_inner();
     let keys = keys.rows;
     let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
-        shell: Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
+        layout: Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
         account,
         lifetimes: choices(&caller.organization.policy, TokenKind::ServiceAccount, app.context.clock.now()),
         chosen: form.filled("key").unwrap_or_else(first),
@@ -202,7 +202,7 @@ async fn regenerate_page(
         lifetime: form.text("lifetime"),
         lifetime_date: form.text("lifetime_date"),
         overlap: form.text("overlap"),
-        mistakes,
+        errors,
     };
     Ok(html(status, &page))
 }
@@ -218,8 +218,8 @@ async fn regenerate(
     match keys::regenerate(&app.context, &caller, &id, &form.text("key"), &renewal, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            regenerate_page(&app, &caller, status, &id, &form, mistakes).await
+            let (status, errors) = refused(error)?;
+            regenerate_page(&app, &caller, status, &id, &form, errors).await
         }
     }
 }
@@ -241,10 +241,9 @@ async fn edit_form(
     Path((_, id, key)): Keyed,
 ) -> Result<Response> {
     let (account, key) = managed(&app, &caller, &id, &key).await?;
-    let shell = Layout::of(&app, &caller, SECTION, format!("Edit {}", key.name)).await?;
+    let layout = Layout::of(&app, &caller, SECTION, format!("Edit {}", key.name)).await?;
     let (name, allowed_addresses) = (key.name.clone(), key.allowed_addresses.clone());
-    let page =
-        KeyPage { shell, account, key, name, allowed_addresses, mistakes: ValidationErrors::default() };
+    let page = KeyPage { layout, account, key, name, allowed_addresses, errors: ValidationErrors::default() };
     Ok(html(StatusCode::OK, &page))
 }
 
@@ -266,10 +265,10 @@ async fn edit(
             Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            let shell = Layout::of(&app, &caller, SECTION, format!("Edit {}", token.name)).await?;
+            let (status, errors) = refused(error)?;
+            let layout = Layout::of(&app, &caller, SECTION, format!("Edit {}", token.name)).await?;
             let TokenInput { name, allowed_addresses, .. } = input;
-            Ok(html(status, &KeyPage { shell, account, key: token, name, allowed_addresses, mistakes }))
+            Ok(html(status, &KeyPage { layout, account, key: token, name, allowed_addresses, errors }))
         }
     }
 }
@@ -282,7 +281,7 @@ async fn ask_revoke(
     let (account, key) = keys::revocable(&app.context, &caller, &id, &key).await?;
     let is_key = key.kind == TokenKind::ServiceAccount;
     let called = if is_key { key.name.clone() } else { "this access token".to_owned() };
-    let shell = Layout::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
+    let layout = Layout::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
     let base = address(&caller, &format!("/{}/tokens", account.id));
     let question = Confirmation {
         action: format!("{base}/{}/revoke", key.id),
@@ -290,7 +289,7 @@ async fn ask_revoke(
         button: if is_key { "Revoke key" } else { "Revoke access token" },
         token: key,
     };
-    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
+    ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn revoke(

@@ -24,7 +24,7 @@ use crate::tokens::model::{LifetimeChoice, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_regenerate, renewal, reveal_route, show, stops};
 use crate::tokens::store::{self as tokens, Calls};
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "Service tokens";
 type Named = Path<(String, String)>;
@@ -50,9 +50,9 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "service_tokens/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     filter: Filter,
-    slice: Page<Listed>,
+    page: Page<Listed>,
     sets: Sets,
     may_manage: bool,
 }
@@ -60,14 +60,14 @@ struct ListPage {
 #[derive(Template)]
 #[template(path = "service_tokens/form.html")]
 struct FormPage {
-    shell: Layout,
+    layout: Layout,
     form: Typed,
     choices: Choices,
     lifetimes: Vec<LifetimeChoice>,
     /// The token that is edited. `None` for a new one.
     token: Option<Listed>,
     may_manage: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 impl ListPage {
@@ -79,10 +79,10 @@ impl ListPage {
 #[derive(Template)]
 #[template(path = "service_tokens/revoke.html")]
 struct RevokePage {
-    shell: Layout,
+    layout: Layout,
     tokens: Vec<(Listed, Vec<Calls>)>,
     sets: Sets,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -92,11 +92,11 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
+    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
     let may_manage = can_write(&caller.subject, &ServiceTokens(caller.organization.id));
-    let shell = Layout::of(&app, &caller, SECTION, "Service tokens").await?;
+    let layout = Layout::of(&app, &caller, SECTION, "Service tokens").await?;
     let sets = caller.organization.sets.clone();
-    Ok(page(&ListPage { shell, filter, slice, sets, may_manage }))
+    Ok(render(&ListPage { layout, filter, page, sets, may_manage }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -124,19 +124,19 @@ async fn form_page(
     status: StatusCode,
     form: Typed,
     token: Option<Listed>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let choices_of = Choices::of(app, caller, &form.grants).await?;
     let title =
         token.as_ref().map_or_else(|| "New service token".to_owned(), |token| token.token.name.clone());
     let page = FormPage {
-        shell: Layout::of(app, caller, SECTION, title).await?,
+        layout: Layout::of(app, caller, SECTION, title).await?,
         form,
         choices: choices_of,
         lifetimes: choices(&caller.organization.policy, TokenKind::ServiceToken, app.context.clock.now()),
         token,
         may_manage: can_write(&caller.subject, &ServiceTokens(caller.organization.id)),
-        mistakes,
+        errors,
     };
     Ok(html(status, &page))
 }
@@ -153,8 +153,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     match actions::create(&app.context, &caller, &input, &delivery).await {
         Ok(made) => Ok(redirect(&address(&caller, &format!("/{}/reveal", made.id)))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            form_page(&app, &caller, status, typed, None, mistakes).await
+            let (status, errors) = refused(error)?;
+            form_page(&app, &caller, status, typed, None, errors).await
         }
     }
 }
@@ -188,8 +188,8 @@ async fn save(
             Ok(redirect(&address(&caller, &format!("/{}", token.token.id))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            form_page(&app, &caller, status, typed, Some(token), mistakes).await
+            let (status, errors) = refused(error)?;
+            form_page(&app, &caller, status, typed, Some(token), errors).await
         }
     }
 }
@@ -210,21 +210,21 @@ async fn reveal(
         done: address(&caller, ""),
         regenerate: address(&caller, &format!("/{}/regenerate", token.id)),
     };
-    let shell = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, shell, token.id, about).await
+    let layout = Layout::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, layout, token.id, about).await
 }
 
 async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Layout, Confirmation)> {
     authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let token = actions::get(&app.context, caller, id).await?.token;
-    let shell = Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
+    let layout = Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
     let question = Confirmation {
         action: address(caller, &format!("/{}/regenerate", token.id)),
         back: (token.name.clone(), address(caller, &format!("/{}", token.id))),
         button: "Regenerate token",
         token,
     };
-    Ok((shell, question))
+    Ok((layout, question))
 }
 
 async fn regenerate_form(
@@ -232,9 +232,9 @@ async fn regenerate_form(
     caller: ConsoleCaller,
     Path((_, id)): Named,
 ) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, &id).await?;
+    let (layout, question) = question(&app, &caller, &id).await?;
     let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(shell, StatusCode::OK, question, with, ValidationErrors::default()))
+    Ok(ask_regenerate(layout, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
 async fn regenerate(
@@ -243,15 +243,15 @@ async fn regenerate(
     Path((_, id)): Named,
     form: Form,
 ) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, &id).await?;
+    let (layout, question) = question(&app, &caller, &id).await?;
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     match actions::regenerate(&app.context, &caller, &id, &renewal(&form, app.context.clock.now()), &delivery)
         .await
     {
         Ok(issued) => Ok(redirect(&address(&caller, &format!("/{}/reveal", issued.id)))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            Ok(ask_regenerate(shell, status, question, (&caller.organization.policy, &form), mistakes))
+            let (status, errors) = refused(error)?;
+            Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
         }
     }
 }
@@ -281,7 +281,7 @@ async fn revoke_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     ids: &[String],
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let mut all = Vec::new();
@@ -295,9 +295,9 @@ async fn revoke_page(
         [(one, _)] => format!("Revoke {}?", one.token.name),
         more => format!("Revoke {} service tokens?", more.len()),
     };
-    let shell = Layout::of(app, caller, SECTION, title).await?;
+    let layout = Layout::of(app, caller, SECTION, title).await?;
     let sets = caller.organization.sets.clone();
-    Ok(html(status, &RevokePage { shell, tokens: all, sets, mistakes }))
+    Ok(html(status, &RevokePage { layout, tokens: all, sets, errors }))
 }
 
 async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -313,8 +313,8 @@ async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error @ Error::NotFound) => Err(error),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            revoke_page(&app, &caller, status, &ids, mistakes).await
+            let (status, errors) = refused(error)?;
+            revoke_page(&app, &caller, status, &ids, errors).await
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::state::AppState;
 use crate::tokens::model::Token;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_end, reveal_route, show_secret};
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "Services";
 type Named = Path<(String, String)>;
@@ -48,9 +48,9 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "services/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     search: String,
-    slice: Page<Service>,
+    page: Page<Service>,
     may_manage: bool,
 }
 
@@ -81,38 +81,38 @@ impl Typed {
 #[derive(Template)]
 #[template(path = "services/new.html")]
 struct NewPage {
-    shell: Layout,
+    layout: Layout,
     form: Typed,
     kinds: &'static [TokenKind],
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "services/show.html")]
 struct ShowPage {
-    shell: Layout,
+    layout: Layout,
     service: Service,
     secrets: Vec<Token>,
     form: Typed,
     kinds: &'static [TokenKind],
     may_manage: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "services/delete.html")]
 struct DeletePage {
-    shell: Layout,
+    layout: Layout,
     service: Service,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let search = query.text("q");
-    let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
+    let page = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_manage = can_write(&caller.subject, &Services);
-    let shell = Layout::of(&app, &caller, SECTION, "Services").await?;
-    Ok(page(&ListPage { shell, search, slice, may_manage }))
+    let layout = Layout::of(&app, &caller, SECTION, "Services").await?;
+    Ok(render(&ListPage { layout, search, page, may_manage }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -126,11 +126,11 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: Typed,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, Services)?;
-    let shell = Layout::of(app, caller, SECTION, "New service").await?;
-    Ok(html(status, &NewPage { shell, form, kinds: TokenKind::PRESENTED, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, "New service").await?;
+    Ok(html(status, &NewPage { layout, form, kinds: TokenKind::PRESENTED, errors }))
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -142,8 +142,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
             Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            new_page(&app, &caller, status, typed, mistakes).await
+            let (status, errors) = refused(error)?;
+            new_page(&app, &caller, status, typed, errors).await
         }
     }
 }
@@ -158,7 +158,7 @@ async fn show_page(
     status: StatusCode,
     id: &str,
     form: Option<Typed>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let (service, secrets) = actions::get(&app.context, caller, id).await?;
     let form = form.unwrap_or_else(|| Typed {
@@ -168,9 +168,9 @@ async fn show_page(
         version: service.version.to_string(),
     });
     let may_manage = can_write(&caller.subject, &Services);
-    let shell = Layout::of(app, caller, SECTION, service.name.clone()).await?;
+    let layout = Layout::of(app, caller, SECTION, service.name.clone()).await?;
     let kinds = TokenKind::PRESENTED;
-    Ok(html(status, &ShowPage { shell, service, secrets, form, kinds, may_manage, mistakes }))
+    Ok(html(status, &ShowPage { layout, service, secrets, form, kinds, may_manage, errors }))
 }
 
 async fn save(
@@ -191,8 +191,8 @@ async fn save(
             Ok(redirect(&address(&caller, &format!("/{}", service.id))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            show_page(&app, &caller, status, &id, Some(typed), mistakes).await
+            let (status, errors) = refused(error)?;
+            show_page(&app, &caller, status, &id, Some(typed), errors).await
         }
     }
 }
@@ -208,8 +208,8 @@ async fn add_secret(
             Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            show_page(&app, &caller, status, &id, None, mistakes).await
+            let (status, errors) = refused(error)?;
+            show_page(&app, &caller, status, &id, None, errors).await
         }
     }
 }
@@ -246,8 +246,8 @@ async fn reveal(
         regenerate: back.clone(),
         done: back,
     };
-    let shell = Layout::of(&app, &caller, SECTION, "").await?;
-    show_secret(&app, &caller.signed_in.session, shell, secret.id, about).await
+    let layout = Layout::of(&app, &caller, SECTION, "").await?;
+    show_secret(&app, &caller.signed_in.session, layout, secret.id, about).await
 }
 
 async fn ask_revoke(
@@ -257,7 +257,7 @@ async fn ask_revoke(
 ) -> Result<Response> {
     let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
     let back = address(&caller, &format!("/{}", service.id));
-    let shell =
+    let layout =
         Layout::of(&app, &caller, SECTION, format!("Revoke this secret of {}?", service.name)).await?;
     let question = Confirmation {
         action: format!("{back}/secrets/{}/revoke", secret.id),
@@ -265,7 +265,7 @@ async fn ask_revoke(
         button: "Revoke secret",
         token: secret,
     };
-    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
+    ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn revoke(
@@ -291,12 +291,12 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     id: &str,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.subject, Services)?;
     let (service, _) = actions::get(&app.context, caller, id).await?;
-    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
-    Ok(html(status, &DeletePage { shell, service, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
+    Ok(html(status, &DeletePage { layout, service, errors }))
 }
 
 async fn delete(
@@ -311,8 +311,8 @@ async fn delete(
             Ok(redirect(&address(&caller, "")))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            delete_page(&app, &caller, status, &id, mistakes).await
+            let (status, errors) = refused(error)?;
+            delete_page(&app, &caller, status, &id, errors).await
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, Query, RequestContext, html, redirect, safe_next};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{filters, page, refused};
+use crate::ui::{filters, refused, render};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -37,7 +37,7 @@ pub fn routes() -> Router<AppState> {
 struct SignInPage {
     email: String,
     next: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
     needs_https: bool,
 }
 
@@ -62,7 +62,7 @@ async fn ask(
         return Ok(redirect("/setup"));
     }
     let needs_https = needs_https(&app, &headers);
-    Ok(page(&SignInPage { email: String::new(), next, mistakes: ValidationErrors::default(), needs_https }))
+    Ok(render(&SignInPage { email: String::new(), next, errors: ValidationErrors::default(), needs_https }))
 }
 
 async fn sign_in(
@@ -86,14 +86,14 @@ async fn sign_in(
             Ok(response)
         }
         Err(error @ (Error::TooMany { .. } | Error::Busy { .. })) => {
-            let (status, seconds, mistakes) = retry_message(error)?;
-            let mut response = html(status, &SignInPage { email, next, mistakes, needs_https });
+            let (status, seconds, errors) = retry_message(error)?;
+            let mut response = html(status, &SignInPage { email, next, errors, needs_https });
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
             Ok(response)
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            Ok(html(status, &SignInPage { email, next, mistakes, needs_https }))
+            let (status, errors) = refused(error)?;
+            Ok(html(status, &SignInPage { email, next, errors, needs_https }))
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, page, refused};
+use crate::ui::{Layout, filters, refused, render};
 
 const SECTION: &str = "Teams";
 
@@ -42,57 +42,57 @@ fn address(caller: &ConsoleCaller, rest: &str) -> String {
 #[derive(Template)]
 #[template(path = "teams/list.html")]
 struct ListPage {
-    shell: Layout,
+    layout: Layout,
     search: String,
-    slice: Page<Team>,
+    page: Page<Team>,
     may_create: bool,
 }
 
 #[derive(Template)]
 #[template(path = "teams/new.html")]
 struct NewPage {
-    shell: Layout,
+    layout: Layout,
     form: NewTeam,
     roles: Vec<PermissionSet>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "teams/members.html")]
 struct MembersPage {
-    shell: Layout,
+    layout: Layout,
     team: Team,
     members: Page<Member>,
     may_manage: bool,
     typed: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "teams/settings.html")]
 struct SettingsPage {
-    shell: Layout,
+    layout: Layout,
     team: Team,
     form: TeamEdit,
     roles: Vec<PermissionSet>,
     may_edit: bool,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "teams/delete.html")]
 struct DeletePage {
-    shell: Layout,
+    layout: Layout,
     team: Team,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let search = query.text("q");
-    let slice = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
+    let page = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_create = can_write(&caller.subject, &Teams);
-    let shell = Layout::of(&app, &caller, SECTION, "Teams").await?;
-    Ok(page(&ListPage { shell, search, slice, may_create }))
+    let layout = Layout::of(&app, &caller, SECTION, "Teams").await?;
+    Ok(render(&ListPage { layout, search, page, may_create }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -106,12 +106,12 @@ async fn new_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     form: NewTeam,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
-    let shell = Layout::of(app, caller, SECTION, "New team").await?;
+    let layout = Layout::of(app, caller, SECTION, "New team").await?;
     Ok(html(
         status,
-        &NewPage { shell, form, roles: caller.organization.sets.all().cloned().collect(), mistakes },
+        &NewPage { layout, form, roles: caller.organization.sets.all().cloned().collect(), errors },
     ))
 }
 
@@ -130,8 +130,8 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
             Ok(redirect(&address(&caller, &format!("/{}/members", team.slug))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            new_page(&app, &caller, status, input, mistakes).await
+            let (status, errors) = refused(error)?;
+            new_page(&app, &caller, status, input, errors).await
         }
     }
 }
@@ -157,12 +157,12 @@ async fn members_page(
     (status, which): (StatusCode, &PageRequest),
     named: &str,
     typed: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let (team, members) = actions::members(&app.context, caller, named, which).await?;
     let may_manage = can_write(&caller.subject, &MembersOf(team.clone()));
-    let shell = Layout::of(app, caller, SECTION, team.name.clone()).await?;
-    Ok(html(status, &MembersPage { shell, team, members, may_manage, typed, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, team.name.clone()).await?;
+    Ok(html(status, &MembersPage { layout, team, members, may_manage, typed, errors }))
 }
 
 async fn add(
@@ -191,8 +191,8 @@ async fn add(
         }
         Err(error) => error,
     };
-    let (status, mistakes) = refused(error)?;
-    members_page(&app, &caller, (status, &PageRequest::first()), &team, person, mistakes).await
+    let (status, errors) = refused(error)?;
+    members_page(&app, &caller, (status, &PageRequest::first()), &team, person, errors).await
 }
 
 async fn remove(
@@ -207,8 +207,8 @@ async fn remove(
             Ok(redirect(&address(&caller, &format!("/{team}/members"))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            members_page(&app, &caller, (status, &PageRequest::first()), &team, String::new(), mistakes).await
+            let (status, errors) = refused(error)?;
+            members_page(&app, &caller, (status, &PageRequest::first()), &team, String::new(), errors).await
         }
     }
 }
@@ -239,19 +239,19 @@ async fn settings_page(
     status: StatusCode,
     team: Team,
     form: TeamEdit,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let may_edit = can_write(&caller.subject, &team);
-    let shell = Layout::of(app, caller, SECTION, format!("{} settings", team.name)).await?;
+    let layout = Layout::of(app, caller, SECTION, format!("{} settings", team.name)).await?;
     Ok(html(
         status,
         &SettingsPage {
-            shell,
+            layout,
             team,
             form,
             roles: caller.organization.sets.all().cloned().collect(),
             may_edit,
-            mistakes,
+            errors,
         },
     ))
 }
@@ -275,9 +275,9 @@ async fn save(
             Ok(redirect(&address(&caller, &format!("/{}/settings", team.slug))))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             let team = actions::get(&app.context, &caller, &named).await?;
-            settings_page(&app, &caller, status, team, input, mistakes).await
+            settings_page(&app, &caller, status, team, input, errors).await
         }
     }
 }
@@ -297,10 +297,10 @@ async fn delete_page(
     caller: &ConsoleCaller,
     status: StatusCode,
     team: Team,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
-    let shell = Layout::of(app, caller, SECTION, format!("Delete {}?", team.name)).await?;
-    Ok(html(status, &DeletePage { shell, team, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", team.name)).await?;
+    Ok(html(status, &DeletePage { layout, team, errors }))
 }
 
 async fn delete(
@@ -315,9 +315,9 @@ async fn delete(
             Ok(redirect(&address(&caller, "")))
         }
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
+            let (status, errors) = refused(error)?;
             let team = actions::get(&app.context, &caller, &named).await?;
-            delete_page(&app, &caller, status, team, mistakes).await
+            delete_page(&app, &caller, status, team, errors).await
         }
     }
 }

@@ -44,10 +44,10 @@ fn address(caller: &ConsoleCaller, team: &str) -> String {
 #[derive(Template)]
 #[template(path = "teams/api_token.html")]
 struct CardPage {
-    shell: Layout,
+    layout: Layout,
     team: Team,
     card: Card,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 async fn card(
@@ -64,7 +64,7 @@ async fn card_page(
     status: StatusCode,
     named: &str,
     form: Form,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let (team, token) = token::get(&app.context, caller, named).await?;
     let who_may = if team.is_owners {
@@ -86,8 +86,8 @@ async fn card_page(
         lifetime_date: String::new(),
     };
     let card = card.choosing(&caller.organization.policy, TokenKind::Team, app.context.clock.now(), &form);
-    let shell = Layout::of(app, caller, SECTION, format!("{} – API token", team.name)).await?;
-    Ok(html(status, &CardPage { shell, team, card, mistakes }))
+    let layout = Layout::of(app, caller, SECTION, format!("{} – API token", team.name)).await?;
+    Ok(html(status, &CardPage { layout, team, card, errors }))
 }
 
 async fn generate(
@@ -107,8 +107,8 @@ async fn generate(
     match done {
         Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            card_page(&app, &caller, status, &named, form, mistakes).await
+            let (status, errors) = refused(error)?;
+            card_page(&app, &caller, status, &named, form, errors).await
         }
     }
 }
@@ -129,8 +129,8 @@ async fn reveal(
         regenerate: format!("{base}/regenerate"),
         done: base,
     };
-    let shell = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, shell, token.id, about).await
+    let layout = Layout::of(&app, &caller, SECTION, "").await?;
+    show(&app, &caller.signed_in.session, layout, token.id, about).await
 }
 
 /// Prepares a confirmation for the team's token, if the caller is allowed to manage it and it exists.
@@ -146,14 +146,14 @@ async fn question(
         .into_inner()
         .1;
     let base = address(caller, &team.slug);
-    let shell = Layout::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
+    let layout = Layout::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
     let question = Confirmation {
         token: token.ok_or(Error::NotFound)?,
         action: format!("{base}/{}", verb.to_lowercase()),
         back: (team.name, base),
         button,
     };
-    Ok((shell, question))
+    Ok((layout, question))
 }
 
 async fn regenerate_form(
@@ -161,9 +161,9 @@ async fn regenerate_form(
     caller: ConsoleCaller,
     Path((_, team)): Named,
 ) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, &team, "Regenerate", "Regenerate token").await?;
+    let (layout, question) = question(&app, &caller, &team, "Regenerate", "Regenerate token").await?;
     let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(shell, StatusCode::OK, question, with, ValidationErrors::default()))
+    Ok(ask_regenerate(layout, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
 async fn regenerate(
@@ -172,15 +172,15 @@ async fn regenerate(
     Path((_, named)): Named,
     form: Form,
 ) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, &named, "Regenerate", "Regenerate token").await?;
+    let (layout, question) = question(&app, &caller, &named, "Regenerate", "Regenerate token").await?;
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     match token::generate(&app.context, &caller, &named, &renewal(&form, app.context.clock.now()), &delivery)
         .await
     {
         Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
         Err(error) => {
-            let (status, mistakes) = refused(error)?;
-            Ok(ask_regenerate(shell, status, question, (&caller.organization.policy, &form), mistakes))
+            let (status, errors) = refused(error)?;
+            Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
         }
     }
 }
@@ -190,8 +190,8 @@ async fn delete_form(
     caller: ConsoleCaller,
     Path((_, team)): Named,
 ) -> Result<Response> {
-    let (shell, question) = question(&app, &caller, &team, "Delete", "Delete token").await?;
-    ask_end(&app, shell, StatusCode::OK, question, ValidationErrors::default()).await
+    let (layout, question) = question(&app, &caller, &team, "Delete", "Delete token").await?;
+    ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
 async fn delete(

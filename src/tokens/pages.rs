@@ -54,7 +54,7 @@ enum Example {
 #[derive(Template)]
 #[template(path = "tokens/reveal.html")]
 struct RevealPage {
-    shell: Layout,
+    layout: Layout,
     about: About,
     example: Example,
     value: Option<Zeroizing<String>>,
@@ -102,11 +102,11 @@ async fn hide(request: Request, next: Next) -> Response {
 pub async fn show(
     app: &AppState,
     session: &Session,
-    shell: Layout,
+    layout: Layout,
     token: TokenId,
     about: About,
 ) -> Result<Response> {
-    show_with(app, session, shell, token, (about, Example::WhoAmI)).await
+    show_with(app, session, layout, token, (about, Example::WhoAmI)).await
 }
 
 /// As [`show`], for the secret of a service. The example request verifies the token of somebody else.
@@ -116,24 +116,24 @@ pub async fn show(
 pub async fn show_secret(
     app: &AppState,
     session: &Session,
-    shell: Layout,
+    layout: Layout,
     token: TokenId,
     about: About,
 ) -> Result<Response> {
-    show_with(app, session, shell, token, (about, Example::Introspection)).await
+    show_with(app, session, layout, token, (about, Example::Introspection)).await
 }
 
 async fn show_with(
     app: &AppState,
     session: &Session,
-    shell: Layout,
+    layout: Layout,
     token: TokenId,
     (about, example): (About, Example),
 ) -> Result<Response> {
     let value = one_time_secret::take(&app.context, session, token).await?;
-    let shell = Layout { title: format!("{} for {}", about.what, about.name), ..shell };
+    let layout = Layout { title: format!("{} for {}", about.what, about.name), ..layout };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
-    let mut response = html(status, &RevealPage { shell, about, example, value });
+    let mut response = html(status, &RevealPage { layout, about, example, value });
     if shown {
         cookie::set(&mut response, &app.context.config, (REVEAL_COOKIE, "1"), CookieLifetime::Session);
     }
@@ -211,33 +211,33 @@ pub struct Confirmation {
 #[derive(Template)]
 #[template(path = "tokens/regenerate.html")]
 struct RegeneratePage {
-    shell: Layout,
+    layout: Layout,
     question: Confirmation,
     lifetimes: Vec<LifetimeChoice>,
     lifetime: String,
     lifetime_date: String,
     overlap: String,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 /// Renders the form for a regeneration: lifetime and overlap.
 #[must_use]
 pub fn ask_regenerate(
-    shell: Layout,
+    layout: Layout,
     status: StatusCode,
     question: Confirmation,
     (policy, form): (&Policy, &Form),
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Response {
-    let lifetimes = choices(policy, question.token.kind, shell.now.unwrap_or(question.token.created_at));
+    let lifetimes = choices(policy, question.token.kind, layout.now.unwrap_or(question.token.created_at));
     let page = RegeneratePage {
-        shell,
+        layout,
         question,
         lifetimes,
         lifetime: form.text("lifetime"),
         lifetime_date: form.text("lifetime_date"),
         overlap: form.text("overlap"),
-        mistakes,
+        errors,
     };
     html(status, &page)
 }
@@ -254,10 +254,10 @@ pub fn renewal(form: &Form, now: Timestamp) -> Renewal {
 #[derive(Template)]
 #[template(path = "tokens/end.html")]
 struct EndPage {
-    shell: Layout,
+    layout: Layout,
     question: Confirmation,
     calls: Vec<Calls>,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 }
 
 /// Renders the confirmation before a revocation, with the IP addresses that used the token in the last 30
@@ -267,13 +267,13 @@ struct EndPage {
 /// Returns an error if the database fails.
 pub async fn ask_end(
     app: &AppState,
-    shell: Layout,
+    layout: Layout,
     status: StatusCode,
     question: Confirmation,
-    mistakes: ValidationErrors,
+    errors: ValidationErrors,
 ) -> Result<Response> {
     let calls = store::calls(&app.context, question.token.id).await?;
-    Ok(html(status, &EndPage { shell, question, calls, mistakes }))
+    Ok(html(status, &EndPage { layout, question, calls, errors }))
 }
 
 /// Total number of requests from all IP addresses.

@@ -216,9 +216,7 @@ impl Layout {
 /// Errors that the form cannot show, unchanged.
 pub fn refused(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
-        Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, mistakes))
-        }
+        Error::Invalid(errors) | Error::Conflict(errors) => Ok((StatusCode::UNPROCESSABLE_ENTITY, errors)),
         Error::Stale(text) => Ok((StatusCode::UNPROCESSABLE_ENTITY, ValidationErrors::one("", text))),
         Error::Forbidden(reason) => Ok((StatusCode::FORBIDDEN, ValidationErrors::one("", reason))),
         other => Err(other),
@@ -226,6 +224,6 @@ pub fn refused(error: Error) -> Result<(StatusCode, ValidationErrors)> {
 }
 
 /// A page with status 200.
-pub fn page(template: &impl askama::Template) -> Response {
+pub fn render(template: &impl askama::Template) -> Response {
     html(StatusCode::OK, template)
 }

@@ -4,4 +4,4 @@
 pub mod filters;
 mod layout;
 
-pub use layout::{Layout, NavLink, page, refused};
+pub use layout::{Layout, NavLink, refused, render};
