@@ -20,11 +20,11 @@ use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::projects::store::Filter;
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused};
+use crate::ui::{Layout, Paths, filters, refused};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/orgs/{org}/settings/access-explorer", get(explore))
+    Router::new().route(Paths::pattern().access_explorer().as_ref(), get(explore))
 }
 
 #[derive(Template)]

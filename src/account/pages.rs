@@ -18,17 +18,17 @@ use crate::callers::SignedIn;
 use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, refused, render};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/account", get(home))
-        .route("/account/profile", get(profile).post(save_profile))
-        .route("/account/password", get(password).post(save_password))
-        .route("/account/sessions", get(sessions))
-        .route("/account/sessions/revoke", post(revoke))
-        .route("/account/sessions/revoke-others", post(revoke_others))
+        .route(Paths::account().as_ref(), get(home))
+        .route(Paths::profile().as_ref(), get(profile).post(save_profile))
+        .route(Paths::password().as_ref(), get(password).post(save_password))
+        .route(Paths::sessions().as_ref(), get(sessions))
+        .route(Paths::sessions().revoke().as_ref(), post(revoke))
+        .route(Paths::sessions().revoke_others().as_ref(), post(revoke_others))
 }
 
 #[derive(Template)]
@@ -58,7 +58,7 @@ struct SessionsPage {
 }
 
 async fn home() -> Response {
-    redirect("/account/profile")
+    redirect(Paths::profile())
 }
 
 async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
@@ -93,7 +93,7 @@ async fn save_profile(
     match actions::edit_profile(&app, &actor, &signed_in.person, &browser, (&name, &email), current).await {
         Ok(()) => {
             flash(&signed_in.session, "Your profile is saved.").await?;
-            Ok(redirect("/account/profile"))
+            Ok(redirect(Paths::profile()))
         }
         Err(error) => {
             let (status, errors) = form_errors(error)?;
@@ -128,7 +128,7 @@ async fn save_password(
                 format!("{ended} other sessions were")
             };
             flash(&signed_in.session, format!("Your password is changed. {others} ended.")).await?;
-            Ok(redirect("/account/password"))
+            Ok(redirect(Paths::password()))
         }
         Err(error) => {
             let (status, errors) = form_errors(error)?;
@@ -156,7 +156,7 @@ async fn revoke(
     let named = form.text("session");
     actions::end_sessions(&app, &actor, &signed_in.person, &signed_in.session, Some(&named)).await?;
     flash(&signed_in.session, "The session is ended.").await?;
-    Ok(redirect("/account/sessions"))
+    Ok(redirect(Paths::sessions()))
 }
 
 async fn revoke_others(
@@ -167,5 +167,5 @@ async fn revoke_others(
     let actor = signed_in.actor(&request);
     actions::end_sessions(&app, &actor, &signed_in.person, &signed_in.session, None).await?;
     flash(&signed_in.session, "You are signed out everywhere else.").await?;
-    Ok(redirect("/account/sessions"))
+    Ok(redirect(Paths::sessions()))
 }

@@ -22,23 +22,21 @@ use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
-    About, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
+    About, Confirmation, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal, reveal_route, show,
 };
-use crate::ui::{Layout, filters, refused, render};
-
-const BASE: &str = "/account/tokens";
+use crate::ui::{Layout, Paths, filters, refused, render};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
-    let all = "/account/tokens";
-    let one = "/account/tokens/{tok}";
+    let all = Paths::personal_tokens();
+    let one = Paths::personal_token("{tok}");
     Router::new()
-        .route(all, get(list).post(create))
-        .route(&format!("{all}/new"), get(new))
-        .route(&format!("{one}/reveal"), reveal_route(reveal))
-        .route(&format!("{one}/regenerate"), get(regenerate_form).post(regenerate))
-        .route(&format!("{one}/delete"), get(delete_form).post(delete))
-        .route(&format!("{one}/stop-old"), post(stop_old))
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(one.reveal().as_ref(), reveal_route(reveal))
+        .route(one.regenerate().as_ref(), get(regenerate_form).post(regenerate))
+        .route(one.delete().as_ref(), get(delete_form).post(delete))
+        .route(one.stop_old().as_ref(), post(stop_old))
 }
 
 #[derive(Template)]
@@ -111,7 +109,7 @@ async fn create(
     )
     .await
     {
-        Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
+        Ok(issued) => Ok(redirect(Paths::personal_token(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
             new_page(&app, &signed_in, status, form, errors).await
@@ -128,9 +126,9 @@ async fn reveal(
     let about = About {
         what: "Personal token",
         name: token.name.clone(),
-        facts: vec![("Acts as", signed_in.person.name.clone()), stops(token.expires_at)],
-        done: BASE.to_owned(),
-        regenerate: format!("{BASE}/{}/regenerate", token.id),
+        facts: vec![("Acts as", signed_in.person.name.clone()), expiry_fact(token.expires_at)],
+        done: Paths::personal_tokens(),
+        regenerate: Paths::personal_token(token.id).regenerate(),
     };
     let layout = Layout { section: "Personal tokens", ..Layout::account(&app, &signed_in, "").await? };
     show(&app, &signed_in.session, layout, token.id, about).await
@@ -140,14 +138,14 @@ async fn question(
     app: &AppState,
     signed_in: &SignedIn,
     id: &str,
-    (verb, button): (&str, &'static str),
+    change: TokenChange,
 ) -> Result<(Layout, Confirmation)> {
     let token = tokens::get(app, signed_in.person.id, id).await?;
-    let layout = Layout::account(app, signed_in, format!("{verb} token {}?", token.name)).await?;
+    let layout = Layout::account(app, signed_in, format!("{} token {}?", change.title(), token.name)).await?;
     let question = Confirmation {
-        action: format!("{BASE}/{}/{}", token.id, verb.to_lowercase()),
-        back: ("Personal tokens".to_owned(), BASE.to_owned()),
-        button,
+        action: change.path(&Paths::personal_token(token.id)),
+        back: ("Personal tokens".to_owned(), Paths::personal_tokens()),
+        button: change.button(),
         token,
     };
     Ok((Layout { section: "Personal tokens", ..layout }, question))
@@ -159,7 +157,7 @@ async fn regenerate_form(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let (policy, _) = tokens::policy(&app, signed_in.person.id).await?;
-    let (layout, question) = question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
+    let (layout, question) = question(&app, &signed_in, &id, TokenChange::Regenerate).await?;
     Ok(ask_regenerate(
         layout,
         StatusCode::OK,
@@ -182,12 +180,11 @@ async fn regenerate(
     match tokens::regenerate(&app, &actor, &OwnAccount(person).authorize(None)?, &id, &renewal, &delivery)
         .await
     {
-        Ok(issued) => Ok(redirect(&format!("{BASE}/{}/reveal", issued.id))),
+        Ok(issued) => Ok(redirect(Paths::personal_token(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
             let (policy, _) = tokens::policy(&app, person).await?;
-            let (layout, question) =
-                question(&app, &signed_in, &id, ("Regenerate", "Regenerate token")).await?;
+            let (layout, question) = question(&app, &signed_in, &id, TokenChange::Regenerate).await?;
             Ok(ask_regenerate(layout, status, question, (&policy, &form), errors))
         }
     }
@@ -198,7 +195,7 @@ async fn delete_form(
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let (layout, question) = question(&app, &signed_in, &id, ("Delete", "Delete token")).await?;
+    let (layout, question) = question(&app, &signed_in, &id, TokenChange::Delete).await?;
     ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
@@ -212,7 +209,7 @@ async fn delete(
     let owner = OwnAccount(signed_in.person.id).authorize(None)?;
     let token = tokens::revoke(&app, &actor, &owner, &id).await?;
     flash(&signed_in.session, format!("Personal token {} is revoked.", token.name)).await?;
-    Ok(redirect(BASE))
+    Ok(redirect(Paths::personal_tokens()))
 }
 
 async fn stop_old(
@@ -225,5 +222,5 @@ async fn stop_old(
     let owner = OwnAccount(signed_in.person.id).authorize(None)?;
     let token = tokens::stop_old(&app, &actor, &owner, &id).await?;
     flash(&signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
-    Ok(redirect(BASE))
+    Ok(redirect(Paths::personal_tokens()))
 }

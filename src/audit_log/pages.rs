@@ -20,15 +20,15 @@ use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::web::{BodyWriter, Query, html, streamed_body};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused};
+use crate::ui::{Layout, Paths, filters, refused};
 
 const SECTION: &str = "Audit log";
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/orgs/{org}/settings/audit-log", get(list))
-        .route("/orgs/{org}/settings/audit-log/export", get(export))
+        .route(Paths::pattern().audit_log().as_ref(), get(list))
+        .route(Paths::pattern().audit_log().export().as_ref(), get(export))
 }
 
 #[derive(Template)]

@@ -17,24 +17,21 @@ use crate::callers::ConsoleCaller;
 use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Identity providers";
 type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    let all = "/orgs/{org}/settings/identity-providers";
-    let one = "/orgs/{org}/settings/identity-providers/{idp}";
+    let paths = Paths::pattern();
+    let all = paths.identity_providers();
+    let one = paths.identity_provider("{idp}");
     Router::new()
-        .route(all, get(list).post(create))
-        .route(&format!("{all}/new"), get(new))
-        .route(one, get(edit_form).post(edit))
-        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
-}
-
-fn address(caller: &ConsoleCaller) -> String {
-    format!("/orgs/{}/settings/identity-providers", caller.organization.slug)
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(one.as_ref(), get(edit_form).post(edit))
+        .route(one.delete().as_ref(), get(ask_delete).post(delete))
 }
 
 #[derive(Template)]
@@ -52,6 +49,7 @@ struct FormPage {
     form: NewProvider,
     version: String,
     provider: Option<IdentityProvider>,
+    action: ConsolePath,
     may_manage: bool,
     errors: ValidationErrors,
 }
@@ -86,7 +84,9 @@ async fn form_page(
     let title = provider.as_ref().map_or_else(|| "New identity provider".to_owned(), |it| it.name.clone());
     let layout = Layout::of(app, caller, SECTION, title).await?;
     let may_manage = can_write(&caller.subject, &IdentityProviders);
-    Ok(html(status, &FormPage { layout, form, version, provider, may_manage, errors }))
+    let all = paths(caller).identity_providers();
+    let action = provider.as_ref().map_or(all, |it| paths(caller).identity_provider(it.id));
+    Ok(html(status, &FormPage { layout, form, version, provider, action, may_manage, errors }))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -101,7 +101,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         Ok(made) => {
             let text = format!("Identity provider {} added: it was tried and answers.", made.name);
             flash(&caller.signed_in.session, text).await?;
-            Ok(redirect(&address(&caller)))
+            Ok(redirect(paths(&caller).identity_providers()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -139,7 +139,7 @@ async fn edit(
     match actions::edit(&app, &caller, &idp, &input, version.parse().ok()).await {
         Ok(after) => {
             flash(&caller.signed_in.session, format!("Identity provider {} saved.", after.name)).await?;
-            Ok(redirect(&address(&caller)))
+            Ok(redirect(paths(&caller).identity_providers()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -177,7 +177,7 @@ async fn delete(
     match actions::delete(&app, &caller, &idp).await {
         Ok(was) => {
             flash(&caller.signed_in.session, format!("Identity provider {} deleted.", was.name)).await?;
-            Ok(redirect(&address(&caller)))
+            Ok(redirect(paths(&caller).identity_providers()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;

@@ -19,17 +19,18 @@ use crate::callers::{ConsoleCaller, SignedIn};
 use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "General";
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
+    let paths = Paths::pattern();
     Router::new()
-        .route("/orgs/new", get(new).post(create))
-        .route("/orgs/{org}/settings", get(home))
-        .route("/orgs/{org}/settings/general", get(general).post(save))
-        .route("/orgs/{org}/settings/general/delete", get(ask_delete).post(delete))
+        .route(Paths::new_organization().as_ref(), get(new).post(create))
+        .route(paths.overview().settings().as_ref(), get(home))
+        .route(paths.general().as_ref(), get(general).post(save))
+        .route(paths.general().delete().as_ref(), get(ask_delete).post(delete))
 }
 
 /// The kinds of token whose lifetimes a policy can limit.
@@ -177,7 +178,7 @@ struct NewPage {
 }
 
 async fn home(caller: ConsoleCaller) -> Response {
-    redirect(&format!("/orgs/{}/settings/general", caller.organization.slug))
+    redirect(paths(&caller).general())
 }
 
 async fn general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -220,7 +221,7 @@ async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) ->
     match done {
         Ok(_) => {
             flash(&caller.signed_in.session, "The settings are saved.").await?;
-            Ok(redirect(&format!("/orgs/{}/settings/general", caller.organization.slug)))
+            Ok(redirect(paths(&caller).general()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -272,7 +273,7 @@ async fn create(
     let input = NewOrganization { slug: form.text("slug"), name: form.text("name") };
     let actor = signed_in.actor(&request);
     match actions::create(&app, &actor, signed_in.person.id, &input).await {
-        Ok(made) => Ok(redirect(&format!("/orgs/{}", made.slug))),
+        Ok(made) => Ok(redirect(Paths::of(&made.slug).overview())),
         Err(error) => {
             let (status, errors) = refused(error)?;
             let layout = Layout::personal(&app, &signed_in, "New organization").await?;

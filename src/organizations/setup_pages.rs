@@ -20,7 +20,7 @@ use crate::directory::model::NewPerson;
 use crate::platform::web::{Form, Query, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, refused, render};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -47,7 +47,7 @@ async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Resul
     }
     let signed_in = signed_in?;
     if let [(slug, _)] = signed_in.organizations.as_slice() {
-        return Ok(redirect(&format!("/orgs/{slug}")));
+        return Ok(redirect(Paths::of(slug).overview()));
     }
     Ok(render(&HomePage { layout: Layout::personal(&app, &signed_in, "Your organizations").await? }))
 }
@@ -93,7 +93,7 @@ async fn set_up(
     match done {
         Ok(founded) => {
             session::sign_in(&session, founded.person).await?;
-            let mut response = redirect(&format!("/orgs/{}", founded.slug));
+            let mut response = redirect(Paths::of(&founded.slug).overview());
             devices.remember(&app.context, request.ip, founded.person, &mut response).await?;
             Ok(response)
         }

@@ -1,42 +1,26 @@
-//! The page *API token* of the organization, with the pages to generate, show, regenerate and delete it.
-//!
-//! The handlers call `token` and render the shared pages of [`crate::tokens`].
+//! The page *API token* of the organization: what differs from the other pages
+//! of [`crate::tokens::single_pages`].
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 
 use super::token::{self, TokenOf};
-use crate::access::{TokenKind, authorize_write};
-use crate::authn::session::flash;
-use crate::callers::ConsoleCaller;
-use crate::platform::web::{Form, html, redirect};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::access::{TokenKind, can_write};
+use crate::callers::Caller;
+use crate::platform::web::html;
+use crate::platform::{Context, Result, ValidationErrors};
 use crate::state::AppState;
+use crate::tokens::model::{Renewal, Token};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{
-    About, Card, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
-};
-use crate::ui::{Layout, filters, refused};
-
-const SECTION: &str = "API token";
+use crate::tokens::pages::Card;
+use crate::tokens::single_pages::{self, TokenPages};
+use crate::ui::{ConsolePath, Layout, Paths, filters};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
-    let page = "/orgs/{org}/settings/api-token";
-    Router::new()
-        .route(page, get(card).post(generate))
-        .route(&format!("{page}/reveal"), reveal_route(reveal))
-        .route(&format!("{page}/regenerate"), get(regenerate_form).post(regenerate))
-        .route(&format!("{page}/delete"), get(delete_form).post(delete))
-        .route(&format!("{page}/stop-old"), post(stop_old))
-}
-
-fn address(caller: &ConsoleCaller) -> String {
-    format!("/orgs/{}/settings/api-token", caller.organization.slug)
+    single_pages::routes::<OrganizationToken>(&Paths::pattern().organization_token())
 }
 
 #[derive(Template)]
@@ -47,118 +31,77 @@ struct CardPage {
     errors: ValidationErrors,
 }
 
-async fn card(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    card_page(&app, &caller, StatusCode::OK, Form::default(), ValidationErrors::default()).await
+/// An organization and its token.
+struct OrganizationToken {
+    name: String,
+    token: Option<Token>,
 }
 
-async fn card_page(
-    app: &AppState,
-    caller: &ConsoleCaller,
-    status: StatusCode,
-    form: Form,
-    errors: ValidationErrors,
-) -> Result<Response> {
-    let card = Card {
-        token: token::get(&app.context, caller).await?,
-        what: "Organization token",
-        name: caller.organization.name.clone(),
-        base: address(caller),
-        may_manage: true,
-        who_may: "",
-        lifetimes: Vec::new(),
-        lifetime: String::new(),
-        lifetime_date: String::new(),
-    };
-    let card =
-        card.choosing(&caller.organization.policy, TokenKind::Organization, app.context.clock.now(), &form);
-    let layout = Layout::of(app, caller, SECTION, "API token").await?;
-    Ok(html(status, &CardPage { layout, card, errors }))
-}
+impl TokenPages for OrganizationToken {
+    type PathParams = String;
+    const KIND: TokenKind = TokenKind::Organization;
+    const SECTION: &'static str = "API token";
+    const TOKEN_NAME: &'static str = "Organization token";
 
-async fn generate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    // A form that was open before the token existed must not regenerate it.
-    let done = if token::get(&app.context, &caller).await?.is_some() {
-        Err(Error::conflict("There is already a token. Regenerate it if its value is lost."))
-    } else {
-        let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-        token::generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await
-    };
-    match done {
-        Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
-        Err(error) => {
-            let (status, errors) = refused(error)?;
-            card_page(&app, &caller, status, form, errors).await
-        }
+    async fn load(context: &Context, caller: &Caller, _: &String) -> Result<Self> {
+        let token = token::get(context, caller).await?;
+        Ok(Self { name: caller.organization.name.clone(), token })
     }
-}
 
-async fn reveal(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let token = token::get(&app.context, &caller).await?.ok_or(Error::NotFound)?;
-    let base = address(&caller);
-    let about = About {
-        what: "Organization token",
-        name: caller.organization.name.clone(),
-        facts: vec![
-            ("Acts as", format!("the organization {}", caller.organization.name)),
+    async fn generate(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        renewal: &Renewal,
+        delivery: &SecretDelivery,
+    ) -> Result<()> {
+        token::generate(context, caller, renewal, delivery).await.map(drop)
+    }
+
+    async fn end_overlap(&self, context: &Context, caller: &Caller) -> Result<()> {
+        token::stop_old(context, caller).await
+    }
+
+    async fn delete(&self, context: &Context, caller: &Caller) -> Result<()> {
+        token::delete(context, caller).await
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    fn can_manage(&self, caller: &Caller) -> bool {
+        can_write(&caller.subject, &TokenOf(caller.organization.id))
+    }
+
+    fn who_can_manage(&self) -> &'static str {
+        "Owners manage this token."
+    }
+
+    fn facts(&self, _: &Caller) -> Vec<(&'static str, String)> {
+        vec![
+            ("Acts as", format!("the organization {}", self.name)),
             ("Meant for", "setting up teams, projects and accounts".to_owned()),
-            stops(token.expires_at),
-        ],
-        regenerate: format!("{base}/regenerate"),
-        done: base,
-    };
-    let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, layout, token.id, about).await
-}
-
-async fn question(
-    app: &AppState,
-    caller: &ConsoleCaller,
-    verb: &str,
-    button: &'static str,
-) -> Result<(Layout, Confirmation)> {
-    authorize_write(&caller.subject, TokenOf(caller.organization.id))?;
-    let name = caller.organization.name.clone();
-    let layout = Layout::of(app, caller, SECTION, format!("{verb} token for {name}?")).await?;
-    let question = Confirmation {
-        token: token::get(&app.context, caller).await?.ok_or(Error::NotFound)?,
-        action: format!("{}/{}", address(caller), verb.to_lowercase()),
-        back: (SECTION.to_owned(), address(caller)),
-        button,
-    };
-    Ok((layout, question))
-}
-
-async fn regenerate_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let (layout, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
-    let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(layout, StatusCode::OK, question, with, ValidationErrors::default()))
-}
-
-async fn regenerate(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    let (layout, question) = question(&app, &caller, "Regenerate", "Regenerate token").await?;
-    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-    match token::generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await {
-        Ok(_) => Ok(redirect(&format!("{}/reveal", address(&caller)))),
-        Err(error) => {
-            let (status, errors) = refused(error)?;
-            Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
-        }
+        ]
     }
-}
 
-async fn delete_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let (layout, question) = question(&app, &caller, "Delete", "Delete token").await?;
-    ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
-}
+    fn path(&self, paths: &Paths) -> ConsolePath {
+        paths.organization_token()
+    }
 
-async fn delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    token::delete(&app.context, &caller).await?;
-    flash(&caller.signed_in.session, "The organization token is deleted.").await?;
-    Ok(redirect(&address(&caller)))
-}
+    fn title(&self) -> String {
+        Self::SECTION.to_owned()
+    }
 
-async fn stop_old(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    token::stop_old(&app.context, &caller).await?;
-    flash(&caller.signed_in.session, "The old value of the organization token has stopped.").await?;
-    Ok(redirect(&address(&caller)))
+    fn back_label(&self) -> &str {
+        Self::SECTION
+    }
+
+    fn render(self, status: StatusCode, layout: Layout, card: Card, errors: ValidationErrors) -> Response {
+        html(status, &CardPage { layout, card, errors })
+    }
 }

@@ -19,11 +19,24 @@ use crate::platform::web::Query;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
-use crate::ui::{Layout, render};
+use crate::ui::{ConsolePath, Layout, Paths, render};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/orgs/{org}", get(overview)).route("/orgs/{org}/settings/tokens", get(tokens))
+    let paths = Paths::pattern();
+    Router::new().route(paths.overview().as_ref(), get(overview)).route(paths.tokens().as_ref(), get(tokens))
+}
+
+impl Row {
+    /// The page on which the token is managed.
+    fn path(&self, paths: &Paths) -> ConsolePath {
+        match (&self.service_account_id, &self.team, self.kind) {
+            (Some(account), ..) => paths.service_account(account).tokens(),
+            (None, Some(team), _) => paths.team(team).api_token(),
+            (None, None, TokenKind::Organization) => paths.organization_token(),
+            _ => paths.service_token(self.id),
+        }
+    }
 }
 
 /// The current time, 14 days later, and 90 days earlier.

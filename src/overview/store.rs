@@ -108,17 +108,6 @@ impl Row {
             State::Unused => self.used_at.micros().to_string(),
         }
     }
-
-    /// Path of the page on which the token is managed, below the path of the organization.
-    #[must_use]
-    pub fn place(&self) -> String {
-        match (&self.service_account_id, &self.team, self.kind) {
-            (Some(account), ..) => format!("/settings/service-accounts/{account}/tokens"),
-            (None, Some(team), _) => format!("/settings/teams/{team}/api-token"),
-            (None, None, TokenKind::Organization) => "/settings/api-token".to_owned(),
-            _ => format!("/settings/service-tokens/{}", self.id),
-        }
-    }
 }
 
 /// Text of a statement about tokens that are not revoked.

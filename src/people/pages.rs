@@ -35,21 +35,24 @@ use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "People";
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
+    let paths = Paths::pattern();
+    let all = paths.people();
+    let one = paths.person("{username}");
     Router::new()
-        .route("/orgs/{org}/settings/people", get(list).post(invite))
-        .route("/orgs/{org}/settings/people/new", get(new))
-        .route("/orgs/{org}/settings/people/invitations/{id}/revoke", post(revoke))
-        .route("/orgs/{org}/settings/people/{username}", get(person_page).post(save))
-        .route("/orgs/{org}/settings/people/{username}/teams", post(add_to_team))
-        .route("/orgs/{org}/settings/people/{username}/teams/remove", post(remove_from_team))
-        .route("/orgs/{org}/settings/people/{username}/remove", get(ask_remove).post(remove))
-        .route("/invitations/{code}", get(offered).post(accept))
+        .route(all.as_ref(), get(list).post(invite))
+        .route(all.creation().as_ref(), get(new))
+        .route(paths.invitation("{id}").revoke().as_ref(), post(revoke))
+        .route(one.as_ref(), get(person_page).post(save))
+        .route(one.teams().as_ref(), post(add_to_team))
+        .route(one.teams().remove().as_ref(), post(remove_from_team))
+        .route(one.remove().as_ref(), get(ask_remove).post(remove))
+        .route(Paths::accept_invitation("{code}").as_ref(), get(offered).post(accept))
 }
 
 #[derive(Template)]
@@ -222,10 +225,6 @@ struct RemovePage {
 
 type Named = Path<(String, String)>;
 
-fn address(caller: &ConsoleCaller, rest: &str) -> String {
-    format!("/orgs/{}/settings/people{rest}", caller.organization.slug)
-}
-
 async fn person_page(
     State(app): State<AppState>,
     caller: ConsoleCaller,
@@ -271,7 +270,7 @@ async fn save(
     match actions::edit(&app.context, &caller, &named, &role, None).await {
         Ok(profile) => {
             flash(&caller.signed_in.session, format!("{} saved.", profile.member.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}", profile.member.username))))
+            Ok(redirect(paths(&caller).person(&profile.member.username)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -295,7 +294,7 @@ async fn add_to_team(
     match done {
         Ok(member) => {
             flash(&caller.signed_in.session, format!("{} is in the team {team}.", member.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{named}"))))
+            Ok(redirect(paths(&caller).person(&named)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -314,7 +313,7 @@ async fn remove_from_team(
     match teams::actions::remove_member(&app.context, &caller, &team, &named).await {
         Ok(()) => {
             flash(&caller.signed_in.session, format!("{named} left the team {team}.")).await?;
-            Ok(redirect(&address(&caller, &format!("/{named}"))))
+            Ok(redirect(paths(&caller).person(&named)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -357,7 +356,7 @@ async fn remove(
         Ok(member) => {
             flash(&caller.signed_in.session, format!("{} is removed.", member.name)).await?;
             let own = member.id == caller.signed_in.person.id;
-            Ok(redirect(&if own { "/".to_owned() } else { address(&caller, "") }))
+            Ok(if own { redirect("/") } else { redirect(paths(&caller).people()) })
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -373,7 +372,7 @@ async fn revoke(
 ) -> Result<Response> {
     invitations::revoke(&app.context, &caller, &id).await?;
     flash(&caller.signed_in.session, "The invitation is revoked.").await?;
-    Ok(redirect(&format!("/orgs/{}/settings/people", caller.organization.slug)))
+    Ok(redirect(paths(&caller).people()))
 }
 
 async fn offered(
@@ -412,7 +411,7 @@ async fn accept(
     match invitations::accept(&app, &actor, &code, guest).await {
         Ok((id, offer)) => {
             session::sign_in(&session, id).await?;
-            let mut response = redirect(&format!("/orgs/{}", offer.organization_slug));
+            let mut response = redirect(Paths::of(&offer.organization_slug).overview());
             devices.remember(&app.context, request.ip, id, &mut response).await?;
             Ok(response)
         }

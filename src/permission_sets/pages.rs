@@ -19,25 +19,22 @@ use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::principals;
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Permission sets";
 type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    let all = "/orgs/{org}/settings/permission-sets";
-    let one = "/orgs/{org}/settings/permission-sets/{set}";
+    let paths = Paths::pattern();
+    let all = paths.permission_sets();
+    let one = paths.permission_set("{set}");
     Router::new()
-        .route(all, get(list).post(create))
-        .route(&format!("{all}/new"), get(new))
-        .route(one, get(show))
-        .route(&format!("{one}/edit"), get(edit_form).post(edit))
-        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
-}
-
-fn address(caller: &ConsoleCaller, rest: &str) -> String {
-    format!("/orgs/{}/settings/permission-sets{rest}", caller.organization.slug)
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(one.as_ref(), get(show))
+        .route(one.edit().as_ref(), get(edit_form).post(edit))
+        .route(one.delete().as_ref(), get(ask_delete).post(delete))
 }
 
 /// A row of the matrix: a resource, and whether the set can read and write it.
@@ -87,6 +84,7 @@ struct FormPage {
     version: String,
     /// Slug of the set that is edited. `None` for a new one.
     edits: Option<String>,
+    action: ConsolePath,
     organization: Vec<Row>,
     project: Vec<Row>,
     errors: ValidationErrors,
@@ -155,8 +153,11 @@ async fn form_page(
     authorize_write(&caller.subject, PermissionSets)?;
     let chosen = principals::parse_permissions(&form.permissions.join(" "));
     let title = if edits.is_some() { format!("Edit {}", form.name) } else { "New permission set".to_owned() };
+    let all = paths(caller).permission_sets();
+    let action = edits.as_ref().map_or(all, |slug| paths(caller).permission_set(slug).edit());
     let page = FormPage {
         layout: Layout::of(app, caller, SECTION, title).await?,
+        action,
         form,
         version,
         edits,
@@ -193,7 +194,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     match actions::create(&app.context, &caller, &input).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} created.", set.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
+            Ok(redirect(paths(&caller).permission_set(&set.slug)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -218,7 +219,7 @@ async fn edit_form(
     Path((_, named)): Named,
 ) -> Result<Response> {
     let (_, own, _) = actions::get(&app.context, &caller, &named).await?;
-    let Some(own) = own else { return Ok(redirect(&address(&caller, &format!("/{named}")))) };
+    let Some(own) = own else { return Ok(redirect(paths(&caller).permission_set(&named))) };
     let edits = (Some(own.slug.clone()), own.version.to_string());
     form_page(&app, &caller, StatusCode::OK, typed(&own), edits, ValidationErrors::default()).await
 }
@@ -253,7 +254,7 @@ async fn edit(
     match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} saved.", set.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}", set.slug))))
+            Ok(redirect(paths(&caller).permission_set(&set.slug)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -292,7 +293,7 @@ async fn delete(
     match actions::delete(&app.context, &caller, &named).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} deleted.", set.name)).await?;
-            Ok(redirect(&address(&caller, "")))
+            Ok(redirect(paths(&caller).permission_sets()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;

@@ -21,28 +21,25 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Projects";
 type Of = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    let all = "/orgs/{org}/settings/projects";
-    let one = "/orgs/{org}/settings/projects/{project}";
+    let paths = Paths::pattern();
+    let all = paths.projects();
+    let one = paths.project("{project}");
     Router::new()
-        .route(all, get(list).post(create))
-        .route(&format!("{all}/new"), get(new))
-        .route("/orgs/{org}/settings/teams/{team}/projects", get(of_team))
-        .route(one, get(home))
-        .route(&format!("{one}/access"), get(access).post(put))
-        .route(&format!("{one}/access/remove"), post(remove))
-        .route(&format!("{one}/settings"), get(settings).post(save))
-        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
-}
-
-fn address(caller: &ConsoleCaller, rest: &str) -> String {
-    format!("/orgs/{}/settings/projects{rest}", caller.organization.slug)
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(paths.team("{team}").projects().as_ref(), get(of_team))
+        .route(one.as_ref(), get(home))
+        .route(one.access().as_ref(), get(access).post(put))
+        .route(one.access().remove().as_ref(), post(remove))
+        .route(one.settings().as_ref(), get(settings).post(save))
+        .route(one.delete().as_ref(), get(ask_delete).post(delete))
 }
 
 #[derive(Template)]
@@ -178,7 +175,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     match actions::create(&app.context, &caller, &input).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} created.", project.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}/access", project.slug))))
+            Ok(redirect(paths(&caller).project(&project.slug).access()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -188,7 +185,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 }
 
 async fn home(caller: ConsoleCaller, Path((_, project)): Of) -> Response {
-    redirect(&address(&caller, &format!("/{project}/access")))
+    redirect(paths(&caller).project(&project).access())
 }
 
 async fn access(
@@ -249,7 +246,7 @@ async fn put(
         Ok((project, named)) => {
             let set = caller.organization.sets.name(&named.permission_set);
             flash(&caller.signed_in.session, format!("{} is named here as {set}.", named.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}/access", project.slug))))
+            Ok(redirect(paths(&caller).project(&project.slug).access()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -267,12 +264,9 @@ async fn remove(
     let name = grants::remove(&app.context, &caller, &project, &form.text("principal")).await?;
     flash(&caller.signed_in.session, format!("{name} is named here no longer.")).await?;
     // A caller who removed their own grant may no longer see the project.
-    let to = if actions::get(&app.context, &caller, &project).await.is_ok() {
-        format!("/{project}/access")
-    } else {
-        String::new()
-    };
-    Ok(redirect(&address(&caller, &to)))
+    let can_read = actions::get(&app.context, &caller, &project).await.is_ok();
+    let paths = paths(&caller);
+    Ok(redirect(if can_read { paths.project(&project).access() } else { paths.projects() }))
 }
 
 async fn settings(
@@ -337,7 +331,7 @@ async fn save(
     match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} saved.", project.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}/settings", project.slug))))
+            Ok(redirect(paths(&caller).project(&project.slug).settings()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -376,7 +370,7 @@ async fn delete(
     match actions::delete(&app.context, &caller, &named, Some(&form.text("confirm"))).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} deleted.", project.name)).await?;
-            Ok(redirect(&address(&caller, "")))
+            Ok(redirect(paths(&caller).projects()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;

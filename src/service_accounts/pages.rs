@@ -30,30 +30,27 @@ use crate::teams::model::Team;
 use crate::tokens::model::usual;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store::{self as tokens, Attributed, Calls};
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    let all = "/orgs/{org}/settings/service-accounts";
-    let one = "/orgs/{org}/settings/service-accounts/{id}";
+    let paths = Paths::pattern();
+    let all = paths.service_accounts();
+    let one = paths.service_account("{id}");
     Router::new()
-        .route(all, get(list).post(create))
-        .route(&format!("{all}/new"), get(new))
-        .route("/orgs/{org}/settings/teams/{team}/service-accounts", get(of_team))
-        .route(one, get(home))
-        .route(&format!("{one}/access"), get(access))
-        .route(&format!("{one}/activity"), get(activity))
-        .route(&format!("{one}/settings"), get(settings).post(save))
-        .route(&format!("{one}/disable"), post(disable))
-        .route(&format!("{one}/enable"), post(enable))
-        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
-}
-
-pub(super) fn address(caller: &ConsoleCaller, rest: &str) -> String {
-    format!("/orgs/{}/settings/service-accounts{rest}", caller.organization.slug)
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(paths.team("{team}").service_accounts().as_ref(), get(of_team))
+        .route(one.as_ref(), get(home))
+        .route(one.access().as_ref(), get(access))
+        .route(one.activity().as_ref(), get(activity))
+        .route(one.settings().as_ref(), get(settings).post(save))
+        .route(one.disable().as_ref(), post(disable))
+        .route(one.enable().as_ref(), post(enable))
+        .route(one.delete().as_ref(), get(ask_delete).post(delete))
 }
 
 #[derive(Template)]
@@ -155,7 +152,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         Ok(CreatedAccount { account, key: Some(key), .. }) => Ok(to_reveal(&caller, &account, key)),
         Ok(CreatedAccount { account, key: None, .. }) => {
             flash(&caller.signed_in.session, format!("Service account {} created.", account.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}/tokens", account.id))))
+            Ok(redirect(paths(&caller).service_account(&account.id).tokens()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -165,7 +162,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 }
 
 pub(super) fn to_reveal(caller: &ConsoleCaller, account: &ServiceAccount, key: TokenId) -> Response {
-    redirect(&address(caller, &format!("/{}/tokens/{key}/reveal", account.id)))
+    redirect(paths(caller).service_account(&account.id).token(&key).reveal())
 }
 
 #[derive(Template)]
@@ -263,7 +260,7 @@ async fn activity(
 }
 
 async fn home(caller: ConsoleCaller, Path((_, id)): Named) -> Response {
-    redirect(&address(&caller, &format!("/{id}/tokens")))
+    redirect(paths(&caller).service_account(&id).tokens())
 }
 
 async fn settings(
@@ -309,7 +306,7 @@ async fn save(
     match actions::edit(&app.context, &caller, &id, &typed.edit(&account, app.context.clock.now())).await {
         Ok(account) => {
             flash(&caller.signed_in.session, format!("{} saved.", account.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}/settings", account.id))))
+            Ok(redirect(paths(&caller).service_account(&account.id).settings()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -329,7 +326,7 @@ async fn disable(
         format!("{} is disabled. Its keys are refused from now on.", account.name),
     )
     .await?;
-    Ok(redirect(&address(&caller, &format!("/{}/settings", account.id))))
+    Ok(redirect(paths(&caller).service_account(&account.id).settings()))
 }
 
 async fn enable(
@@ -339,7 +336,7 @@ async fn enable(
 ) -> Result<Response> {
     let account = actions::enable(&app.context, &caller, &id).await?;
     flash(&caller.signed_in.session, format!("{} is enabled. Its keys work again.", account.name)).await?;
-    Ok(redirect(&address(&caller, &format!("/{}/settings", account.id))))
+    Ok(redirect(paths(&caller).service_account(&account.id).settings()))
 }
 
 async fn ask_delete(
@@ -377,7 +374,7 @@ async fn delete(
                 format!("{} is deleted, and its keys are revoked.", account.name),
             )
             .await?;
-            Ok(redirect(&address(&caller, "")))
+            Ok(redirect(paths(&caller).service_accounts()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 
 use super::keys;
 use super::model::{ServiceAccount, Status};
-use super::pages::{address, to_reveal};
+use super::pages::to_reveal;
 use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
@@ -22,9 +22,9 @@ use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Confirmation, ask_end, renewal, reveal_route, show, stops};
+use crate::tokens::pages::{About, Confirmation, ask_end, expiry_fact, renewal, reveal_route, show};
 use crate::tokens::store::{has_revoked, list_access_tokens};
-use crate::ui::{Layout, filters, refused};
+use crate::ui::{Layout, Paths, filters, paths, refused};
 
 const SECTION: &str = "Service accounts";
 type Named = Path<(String, String)>;
@@ -32,14 +32,15 @@ type Keyed = Path<(String, String, String)>;
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
-    let one = "/orgs/{org}/settings/service-accounts/{id}";
+    let paths = Paths::pattern();
+    let one = paths.service_account("{id}");
     Router::new()
-        .route(&format!("{one}/tokens"), get(tokens).post(add_key))
-        .route(&format!("{one}/regenerate"), get(ask_regenerate).post(regenerate))
-        .route(&format!("{one}/tokens/{{tok}}/edit"), get(edit_form).post(edit))
-        .route(&format!("{one}/tokens/{{tok}}/reveal"), reveal_route(reveal))
-        .route(&format!("{one}/tokens/{{tok}}/revoke"), get(ask_revoke).post(revoke))
-        .route(&format!("{one}/tokens/{{tok}}/stop-old"), post(stop_old))
+        .route(one.tokens().as_ref(), get(tokens).post(add_key))
+        .route(one.regenerate().as_ref(), get(ask_regenerate).post(regenerate))
+        .route(one.token("{tok}").edit().as_ref(), get(edit_form).post(edit))
+        .route(one.token("{tok}").reveal().as_ref(), reveal_route(reveal))
+        .route(one.token("{tok}").revoke().as_ref(), get(ask_revoke).post(revoke))
+        .route(one.token("{tok}").stop_old().as_ref(), post(stop_old))
 }
 
 #[derive(Template)]
@@ -163,10 +164,10 @@ async fn reveal(
             ("UID", account.id.to_string()),
             ("Works in", place),
             ("Role", caller.organization.sets.name(&account.role)),
-            stops(key.expires_at),
+            expiry_fact(key.expires_at),
         ],
-        done: address(&caller, ""),
-        regenerate: address(&caller, &format!("/{}/regenerate?key={}", account.id, key.id)),
+        done: paths(&caller).service_accounts(),
+        regenerate: paths(&caller).service_account(account.id).regenerate().with_query("key", key.id),
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
     show(&app, &caller.signed_in.session, layout, key.id, about).await
@@ -262,7 +263,7 @@ async fn edit(
     match keys::edit_key(&app.context, &caller, &id, &key, &input, None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Key {} saved.", token.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
+            Ok(redirect(paths(&caller).service_account(&id).tokens()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -282,10 +283,10 @@ async fn ask_revoke(
     let is_key = key.kind == TokenKind::ServiceAccount;
     let called = if is_key { key.name.clone() } else { "this access token".to_owned() };
     let layout = Layout::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
-    let base = address(&caller, &format!("/{}/tokens", account.id));
+    let path = paths(&caller).service_account(account.id);
     let question = Confirmation {
-        action: format!("{base}/{}/revoke", key.id),
-        back: (account.name, base),
+        action: path.token(key.id).revoke(),
+        back: (account.name, path.tokens()),
         button: if is_key { "Revoke key" } else { "Revoke access token" },
         token: key,
     };
@@ -303,7 +304,7 @@ async fn revoke(
         _ => "The access token".to_owned(),
     };
     flash(&caller.signed_in.session, format!("{what} is revoked.")).await?;
-    Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
+    Ok(redirect(paths(&caller).service_account(&id).tokens()))
 }
 
 async fn stop_old(
@@ -313,5 +314,5 @@ async fn stop_old(
 ) -> Result<Response> {
     let token = keys::stop_old(&app.context, &caller, &id, &key).await?;
     flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
-    Ok(redirect(&address(&caller, &format!("/{id}/tokens"))))
+    Ok(redirect(paths(&caller).service_account(&id).tokens()))
 }

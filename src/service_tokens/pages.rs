@@ -22,29 +22,26 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Confirmation, ask_regenerate, renewal, reveal_route, show, stops};
+use crate::tokens::pages::{About, Confirmation, ask_regenerate, expiry_fact, renewal, reveal_route, show};
 use crate::tokens::store::{self as tokens, Calls};
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Service tokens";
 type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    let all = "/orgs/{org}/settings/service-tokens";
-    let one = "/orgs/{org}/settings/service-tokens/{tok}";
+    let paths = Paths::pattern();
+    let all = paths.service_tokens();
+    let one = paths.service_token("{tok}");
     Router::new()
-        .route(all, get(list).post(create))
-        .route(&format!("{all}/new"), get(new))
-        .route(&format!("{all}/revoke"), get(ask_revoke).post(revoke))
-        .route(one, get(edit_form).post(save))
-        .route(&format!("{one}/reveal"), reveal_route(reveal))
-        .route(&format!("{one}/regenerate"), get(regenerate_form).post(regenerate))
-        .route(&format!("{one}/stop-old"), post(stop_old))
-}
-
-fn address(caller: &ConsoleCaller, rest: &str) -> String {
-    format!("/orgs/{}/settings/service-tokens{rest}", caller.organization.slug)
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(all.revoke().as_ref(), get(ask_revoke).post(revoke))
+        .route(one.as_ref(), get(edit_form).post(save))
+        .route(one.reveal().as_ref(), reveal_route(reveal))
+        .route(one.regenerate().as_ref(), get(regenerate_form).post(regenerate))
+        .route(one.stop_old().as_ref(), post(stop_old))
 }
 
 #[derive(Template)]
@@ -151,7 +148,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = typed.new_token(app.context.clock.now());
     match actions::create(&app.context, &caller, &input, &delivery).await {
-        Ok(made) => Ok(redirect(&address(&caller, &format!("/{}/reveal", made.id)))),
+        Ok(made) => Ok(redirect(paths(&caller).service_token(&made.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
             form_page(&app, &caller, status, typed, None, errors).await
@@ -185,7 +182,7 @@ async fn save(
     match actions::edit(&app.context, &caller, &id, &typed.edit(), None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Service token {} saved.", token.token.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}", token.token.id))))
+            Ok(redirect(paths(&caller).service_token(&token.token.id)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -206,9 +203,9 @@ async fn reveal(
     let about = About {
         what: "Service token",
         name: token.name.clone(),
-        facts: vec![("May", form.sentence(&choices)), stops(token.expires_at)],
-        done: address(&caller, ""),
-        regenerate: address(&caller, &format!("/{}/regenerate", token.id)),
+        facts: vec![("May", form.sentence(&choices)), expiry_fact(token.expires_at)],
+        done: paths(&caller).service_tokens(),
+        regenerate: paths(&caller).service_token(&token.id).regenerate(),
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
     show(&app, &caller.signed_in.session, layout, token.id, about).await
@@ -219,8 +216,8 @@ async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(L
     let token = actions::get(&app.context, caller, id).await?.token;
     let layout = Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
     let question = Confirmation {
-        action: address(caller, &format!("/{}/regenerate", token.id)),
-        back: (token.name.clone(), address(caller, &format!("/{}", token.id))),
+        action: paths(caller).service_token(&token.id).regenerate(),
+        back: (token.name.clone(), paths(caller).service_token(&token.id)),
         button: "Regenerate token",
         token,
     };
@@ -248,7 +245,7 @@ async fn regenerate(
     match actions::regenerate(&app.context, &caller, &id, &renewal(&form, app.context.clock.now()), &delivery)
         .await
     {
-        Ok(issued) => Ok(redirect(&address(&caller, &format!("/{}/reveal", issued.id)))),
+        Ok(issued) => Ok(redirect(paths(&caller).service_token(&issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
             Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
@@ -264,7 +261,7 @@ async fn stop_old(
     let token = actions::stop_old(&app.context, &caller, &id).await?;
     let text = format!("The old value of {} has stopped.", token.token.name);
     flash(&caller.signed_in.session, text).await?;
-    Ok(redirect(&address(&caller, &format!("/{id}"))))
+    Ok(redirect(paths(&caller).service_token(&id)))
 }
 
 async fn ask_revoke(
@@ -309,7 +306,7 @@ async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
                 more => format!("{} service tokens are revoked.", more.len()),
             };
             flash(&caller.signed_in.session, text).await?;
-            Ok(redirect(&address(&caller, "")))
+            Ok(redirect(paths(&caller).service_tokens()))
         }
         Err(error @ Error::NotFound) => Err(error),
         Err(error) => {

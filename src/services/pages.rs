@@ -21,7 +21,7 @@ use crate::state::AppState;
 use crate::tokens::model::Token;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{About, Confirmation, ask_end, reveal_route, show_secret};
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Services";
 type Named = Path<(String, String)>;
@@ -29,20 +29,17 @@ type Keyed = Path<(String, String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    let all = "/orgs/{org}/settings/services";
-    let one = "/orgs/{org}/settings/services/{svc}";
+    let paths = Paths::pattern();
+    let all = paths.services();
+    let one = paths.service("{svc}");
     Router::new()
-        .route(all, get(list).post(create))
-        .route(&format!("{all}/new"), get(new))
-        .route(one, get(show).post(save))
-        .route(&format!("{one}/delete"), get(ask_delete).post(delete))
-        .route(&format!("{one}/secrets"), post(add_secret))
-        .route(&format!("{one}/secrets/{{tok}}/reveal"), reveal_route(reveal))
-        .route(&format!("{one}/secrets/{{tok}}/revoke"), get(ask_revoke).post(revoke))
-}
-
-fn address(caller: &ConsoleCaller, rest: &str) -> String {
-    format!("/orgs/{}/settings/services{rest}", caller.organization.slug)
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(one.as_ref(), get(show).post(save))
+        .route(one.delete().as_ref(), get(ask_delete).post(delete))
+        .route(one.secrets().as_ref(), post(add_secret))
+        .route(one.secret("{tok}").reveal().as_ref(), reveal_route(reveal))
+        .route(one.secret("{tok}").revoke().as_ref(), get(ask_revoke).post(revoke))
 }
 
 #[derive(Template)]
@@ -139,7 +136,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let input = NewService { name: typed.name.clone(), accepted_kinds: Some(typed.kinds.clone()) };
     match actions::create(&app.context, &caller, &input, &delivery).await {
         Ok((service, issued)) => {
-            Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
+            Ok(redirect(paths(&caller).service(&service.id).secret(&issued.id).reveal()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -188,7 +185,7 @@ async fn save(
     match actions::edit(&app.context, &caller, &id, &input, typed.version.parse().ok()).await {
         Ok(service) => {
             flash(&caller.signed_in.session, format!("Service {} saved.", service.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}", service.id))))
+            Ok(redirect(paths(&caller).service(&service.id)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -205,7 +202,7 @@ async fn add_secret(
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     match actions::add_secret(&app.context, &caller, &id, &delivery).await {
         Ok((service, issued)) => {
-            Ok(redirect(&address(&caller, &format!("/{}/secrets/{}/reveal", service.id, issued.id))))
+            Ok(redirect(paths(&caller).service(&service.id).secret(&issued.id).reveal()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -238,7 +235,7 @@ async fn reveal(
     } else {
         kinds.iter().map(|kind| kind.title()).collect::<Vec<_>>().join(", ")
     };
-    let back = address(&caller, &format!("/{}", service.id));
+    let back = paths(&caller).service(&service.id);
     let about = About {
         what: "Service secret",
         name: service.name,
@@ -256,11 +253,11 @@ async fn ask_revoke(
     Path((_, id, secret)): Keyed,
 ) -> Result<Response> {
     let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
-    let back = address(&caller, &format!("/{}", service.id));
+    let back = paths(&caller).service(&service.id);
     let layout =
         Layout::of(&app, &caller, SECTION, format!("Revoke this secret of {}?", service.name)).await?;
     let question = Confirmation {
-        action: format!("{back}/secrets/{}/revoke", secret.id),
+        action: back.secret(secret.id).revoke(),
         back: (service.name, back),
         button: "Revoke secret",
         token: secret,
@@ -275,7 +272,7 @@ async fn revoke(
 ) -> Result<Response> {
     actions::revoke_secret(&app.context, &caller, &id, &secret).await?;
     flash(&caller.signed_in.session, "The secret is revoked.").await?;
-    Ok(redirect(&address(&caller, &format!("/{id}"))))
+    Ok(redirect(paths(&caller).service(&id)))
 }
 
 async fn ask_delete(
@@ -308,7 +305,7 @@ async fn delete(
     match actions::delete(&app.context, &caller, &id, Some(&form.text("confirm"))).await {
         Ok(service) => {
             flash(&caller.signed_in.session, format!("Service {} deleted.", service.name)).await?;
-            Ok(redirect(&address(&caller, "")))
+            Ok(redirect(paths(&caller).services()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;

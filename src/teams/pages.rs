@@ -19,24 +19,23 @@ use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters, refused, render};
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Teams";
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
+    let paths = Paths::pattern();
+    let all = paths.teams();
+    let one = paths.team("{team}");
     Router::new()
-        .route("/orgs/{org}/settings/teams", get(list).post(create))
-        .route("/orgs/{org}/settings/teams/new", get(new))
-        .route("/orgs/{org}/settings/teams/{team}", get(home))
-        .route("/orgs/{org}/settings/teams/{team}/members", get(members).post(add))
-        .route("/orgs/{org}/settings/teams/{team}/members/remove", post(remove))
-        .route("/orgs/{org}/settings/teams/{team}/settings", get(settings).post(save))
-        .route("/orgs/{org}/settings/teams/{team}/delete", get(ask).post(delete))
-}
-
-fn address(caller: &ConsoleCaller, rest: &str) -> String {
-    format!("/orgs/{}/settings/teams{rest}", caller.organization.slug)
+        .route(all.as_ref(), get(list).post(create))
+        .route(all.creation().as_ref(), get(new))
+        .route(one.as_ref(), get(home))
+        .route(one.members().as_ref(), get(members).post(add))
+        .route(one.members().remove().as_ref(), post(remove))
+        .route(one.settings().as_ref(), get(settings).post(save))
+        .route(one.delete().as_ref(), get(ask).post(delete))
 }
 
 #[derive(Template)]
@@ -127,7 +126,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     match actions::create(&app.context, &caller, &input).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} created.", team.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}/members", team.slug))))
+            Ok(redirect(paths(&caller).team(&team.slug).members()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -137,7 +136,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 }
 
 async fn home(caller: ConsoleCaller, Path((_, team)): Path<(String, String)>) -> Response {
-    redirect(&address(&caller, &format!("/{team}/members")))
+    redirect(paths(&caller).team(&team).members())
 }
 
 async fn members(
@@ -180,7 +179,7 @@ async fn add(
         Ok(member) => {
             flash(&caller.signed_in.session, format!("{} is {} of the team.", member.name, member.role))
                 .await?;
-            return Ok(redirect(&address(&caller, &format!("/{team}/members"))));
+            return Ok(redirect(paths(&caller).team(&team).members()));
         }
         // If the caller can see the team, the error refers to the person.
         Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => {
@@ -204,7 +203,7 @@ async fn remove(
     match actions::remove_member(&app.context, &caller, &team, &form.text("username")).await {
         Ok(()) => {
             flash(&caller.signed_in.session, format!("{} left the team.", form.text("username"))).await?;
-            Ok(redirect(&address(&caller, &format!("/{team}/members"))))
+            Ok(redirect(paths(&caller).team(&team).members()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -272,7 +271,7 @@ async fn save(
     match actions::edit(&app.context, &caller, &named, &input, form.text("version").parse().ok()).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} saved.", team.name)).await?;
-            Ok(redirect(&address(&caller, &format!("/{}/settings", team.slug))))
+            Ok(redirect(paths(&caller).team(&team.slug).settings()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -312,7 +311,7 @@ async fn delete(
     match actions::delete(&app.context, &caller, &named, Some(&form.text("confirm"))).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} deleted.", team.name)).await?;
-            Ok(redirect(&address(&caller, "")))
+            Ok(redirect(paths(&caller).teams()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;

@@ -1,44 +1,27 @@
-//! The tab *Team API Token* of a team, with the pages to generate, show, regenerate and delete it.
-//!
-//! The handlers call `token` and render the shared pages of [`crate::tokens`].
+//! The tab *API token* of a team: what differs from the other pages of
+//! [`crate::tokens::single_pages`].
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 
 use super::model::Team;
 use super::token::{self, TokenOf};
 use crate::access::{TokenKind, can_write};
-use crate::authn::session::flash;
-use crate::callers::ConsoleCaller;
-use crate::platform::web::{Form, html, redirect};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::callers::Caller;
+use crate::platform::web::html;
+use crate::platform::{Context, Result, ValidationErrors};
 use crate::state::AppState;
+use crate::tokens::model::{Renewal, Token};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{
-    About, Card, Confirmation, ask_end, ask_regenerate, renewal, reveal_route, show, stops,
-};
-use crate::ui::{Layout, filters, refused};
-
-const SECTION: &str = "Teams";
-type Named = Path<(String, String)>;
+use crate::tokens::pages::Card;
+use crate::tokens::single_pages::{self, TokenPages};
+use crate::ui::{ConsolePath, Layout, Paths, filters};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
-    let tab = "/orgs/{org}/settings/teams/{team}/api-token";
-    Router::new()
-        .route(tab, get(card).post(generate))
-        .route(&format!("{tab}/reveal"), reveal_route(reveal))
-        .route(&format!("{tab}/regenerate"), get(regenerate_form).post(regenerate))
-        .route(&format!("{tab}/delete"), get(delete_form).post(delete))
-        .route(&format!("{tab}/stop-old"), post(stop_old))
-}
-
-fn address(caller: &ConsoleCaller, team: &str) -> String {
-    format!("/orgs/{}/settings/teams/{team}/api-token", caller.organization.slug)
+    single_pages::routes::<TeamToken>(&Paths::pattern().team("{team}").api_token())
 }
 
 #[derive(Template)]
@@ -50,166 +33,81 @@ struct CardPage {
     errors: ValidationErrors,
 }
 
-async fn card(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, team)): Named,
-) -> Result<Response> {
-    card_page(&app, &caller, StatusCode::OK, &team, Form::default(), ValidationErrors::default()).await
+/// A team and its token.
+struct TeamToken {
+    team: Team,
+    token: Option<Token>,
 }
 
-async fn card_page(
-    app: &AppState,
-    caller: &ConsoleCaller,
-    status: StatusCode,
-    named: &str,
-    form: Form,
-    errors: ValidationErrors,
-) -> Result<Response> {
-    let (team, token) = token::get(&app.context, caller, named).await?;
-    let who_may = if team.is_owners {
-        "Owners manage this token."
-    } else if team.members_manage_token {
-        "Members of the team manage its token."
-    } else {
-        "Admins of the team and owners manage its token."
-    };
-    let card = Card {
-        token,
-        what: "Team API token",
-        name: team.name.clone(),
-        base: address(caller, &team.slug),
-        may_manage: can_write(&caller.subject, &TokenOf(caller.organization.id, team.clone())),
-        who_may,
-        lifetimes: Vec::new(),
-        lifetime: String::new(),
-        lifetime_date: String::new(),
-    };
-    let card = card.choosing(&caller.organization.policy, TokenKind::Team, app.context.clock.now(), &form);
-    let layout = Layout::of(app, caller, SECTION, format!("{} – API token", team.name)).await?;
-    Ok(html(status, &CardPage { layout, team, card, errors }))
-}
+impl TokenPages for TeamToken {
+    type PathParams = (String, String);
+    const KIND: TokenKind = TokenKind::Team;
+    const SECTION: &'static str = "Teams";
+    const TOKEN_NAME: &'static str = "Team API token";
 
-async fn generate(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, named)): Named,
-    form: Form,
-) -> Result<Response> {
-    // A form that was open before the token existed must not regenerate it.
-    let done = if token::get(&app.context, &caller, &named).await?.1.is_some() {
-        Err(Error::conflict("The team already has a token. Regenerate it if its value is lost."))
-    } else {
-        let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-        token::generate(&app.context, &caller, &named, &renewal(&form, app.context.clock.now()), &delivery)
-            .await
-    };
-    match done {
-        Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
-        Err(error) => {
-            let (status, errors) = refused(error)?;
-            card_page(&app, &caller, status, &named, form, errors).await
+    async fn load(context: &Context, caller: &Caller, (_, team): &Self::PathParams) -> Result<Self> {
+        let (team, token) = token::get(context, caller, team).await?;
+        Ok(Self { team, token })
+    }
+
+    async fn generate(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        renewal: &Renewal,
+        delivery: &SecretDelivery,
+    ) -> Result<()> {
+        token::generate(context, caller, &self.team.slug, renewal, delivery).await.map(drop)
+    }
+
+    async fn end_overlap(&self, context: &Context, caller: &Caller) -> Result<()> {
+        token::stop_old(context, caller, &self.team.slug).await.map(drop)
+    }
+
+    async fn delete(&self, context: &Context, caller: &Caller) -> Result<()> {
+        token::delete(context, caller, &self.team.slug).await.map(drop)
+    }
+
+    fn name(&self) -> &str {
+        &self.team.name
+    }
+
+    fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    fn can_manage(&self, caller: &Caller) -> bool {
+        can_write(&caller.subject, &TokenOf(caller.organization.id, self.team.clone()))
+    }
+
+    fn who_can_manage(&self) -> &'static str {
+        if self.team.is_owners {
+            "Owners manage this token."
+        } else if self.team.members_manage_token {
+            "Members of the team manage its token."
+        } else {
+            "Admins of the team and owners manage its token."
         }
     }
-}
 
-async fn reveal(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, named)): Named,
-) -> Result<Response> {
-    let (team, token) = token::get(&app.context, &caller, &named).await?;
-    let token = token.ok_or(Error::NotFound)?;
-    let base = address(&caller, &team.slug);
-    let role = caller.organization.sets.name(&team.role);
-    let about = About {
-        what: "Team API token",
-        name: team.name.clone(),
-        facts: vec![("Acts as", format!("the team {}", team.name)), ("Role", role), stops(token.expires_at)],
-        regenerate: format!("{base}/regenerate"),
-        done: base,
-    };
-    let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, layout, token.id, about).await
-}
-
-/// Prepares a confirmation for the team's token, if the caller is allowed to manage it and it exists.
-async fn question(
-    app: &AppState,
-    caller: &ConsoleCaller,
-    named: &str,
-    verb: &str,
-    button: &'static str,
-) -> Result<(Layout, Confirmation)> {
-    let (team, token) = token::get(&app.context, caller, named).await?;
-    let team = crate::access::authorize_write(&caller.subject, TokenOf(caller.organization.id, team))?
-        .into_inner()
-        .1;
-    let base = address(caller, &team.slug);
-    let layout = Layout::of(app, caller, SECTION, format!("{verb} token for {}?", team.name)).await?;
-    let question = Confirmation {
-        token: token.ok_or(Error::NotFound)?,
-        action: format!("{base}/{}", verb.to_lowercase()),
-        back: (team.name, base),
-        button,
-    };
-    Ok((layout, question))
-}
-
-async fn regenerate_form(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, team)): Named,
-) -> Result<Response> {
-    let (layout, question) = question(&app, &caller, &team, "Regenerate", "Regenerate token").await?;
-    let with = (&caller.organization.policy, &Form::default());
-    Ok(ask_regenerate(layout, StatusCode::OK, question, with, ValidationErrors::default()))
-}
-
-async fn regenerate(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, named)): Named,
-    form: Form,
-) -> Result<Response> {
-    let (layout, question) = question(&app, &caller, &named, "Regenerate", "Regenerate token").await?;
-    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-    match token::generate(&app.context, &caller, &named, &renewal(&form, app.context.clock.now()), &delivery)
-        .await
-    {
-        Ok((team, _)) => Ok(redirect(&format!("{}/reveal", address(&caller, &team.slug)))),
-        Err(error) => {
-            let (status, errors) = refused(error)?;
-            Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
-        }
+    fn facts(&self, caller: &Caller) -> Vec<(&'static str, String)> {
+        let role = caller.organization.sets.name(&self.team.role);
+        vec![("Acts as", format!("the team {}", self.team.name)), ("Role", role)]
     }
-}
 
-async fn delete_form(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, team)): Named,
-) -> Result<Response> {
-    let (layout, question) = question(&app, &caller, &team, "Delete", "Delete token").await?;
-    ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
-}
+    fn path(&self, paths: &Paths) -> ConsolePath {
+        paths.team(&self.team.slug).api_token()
+    }
 
-async fn delete(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, named)): Named,
-) -> Result<Response> {
-    let team = token::delete(&app.context, &caller, &named).await?;
-    flash(&caller.signed_in.session, format!("The token of {} is deleted.", team.name)).await?;
-    Ok(redirect(&address(&caller, &team.slug)))
-}
+    fn title(&self) -> String {
+        format!("{} – API token", self.team.name)
+    }
 
-async fn stop_old(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, named)): Named,
-) -> Result<Response> {
-    let team = token::stop_old(&app.context, &caller, &named).await?;
-    flash(&caller.signed_in.session, format!("The old value of {}'s token has stopped.", team.name)).await?;
-    Ok(redirect(&address(&caller, &team.slug)))
+    fn back_label(&self) -> &str {
+        &self.team.name
+    }
+
+    fn render(self, status: StatusCode, layout: Layout, card: Card, errors: ValidationErrors) -> Response {
+        html(status, &CardPage { layout, team: self.team, card, errors })
+    }
 }

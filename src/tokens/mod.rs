@@ -13,4 +13,5 @@ pub mod model;
 pub mod one_time_secret;
 pub mod pages;
 pub mod single;
+pub mod single_pages;
 pub mod store;

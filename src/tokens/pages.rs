@@ -25,7 +25,7 @@ use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, html};
 use crate::platform::{Context, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, filters};
+use crate::ui::{ConsolePath, Layout, filters};
 
 /// The texts around a value on the page that shows it.
 #[derive(Debug)]
@@ -37,9 +37,9 @@ pub struct About {
     /// Facts below the value: label and text.
     pub facts: Vec<(&'static str, String)>,
     /// Path that the button *Done* leads to.
-    pub done: String,
+    pub done: ConsolePath,
     /// Path of the page on which a lost value can be regenerated.
-    pub regenerate: String,
+    pub regenerate: ConsolePath,
 }
 
 /// The example request that the page shows for trying the value.
@@ -142,7 +142,7 @@ async fn show_with(
 
 /// The expiry of a token as a fact for [`About::facts`].
 #[must_use]
-pub fn stops(end: Option<Timestamp>) -> (&'static str, String) {
+pub fn expiry_fact(end: Option<Timestamp>) -> (&'static str, String) {
     ("Stops", end.map_or_else(|| "Never".to_owned(), Timestamp::minute))
 }
 
@@ -171,7 +171,7 @@ pub struct Card {
     /// Name of the owner.
     pub name: String,
     /// Path of the page that contains the card.
-    pub base: String,
+    pub path: ConsolePath,
     /// Whether the caller is allowed to generate, regenerate and delete the token.
     pub may_manage: bool,
     /// Who is allowed to do that, shown to those who are not.
@@ -195,15 +195,53 @@ impl Card {
     }
 }
 
+/// A change of a token that its page asks to confirm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenChange {
+    /// A new value for the same token.
+    Regenerate,
+    /// The end of the token.
+    Delete,
+}
+
+impl TokenChange {
+    /// The first word of the title.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Regenerate => "Regenerate",
+            Self::Delete => "Delete",
+        }
+    }
+
+    /// The label of the submit button.
+    #[must_use]
+    pub fn button(self) -> &'static str {
+        match self {
+            Self::Regenerate => "Regenerate token",
+            Self::Delete => "Delete token",
+        }
+    }
+
+    /// The path of the confirmation, below that of the token.
+    #[must_use]
+    pub fn path(self, token: &ConsolePath) -> ConsolePath {
+        match self {
+            Self::Regenerate => token.regenerate(),
+            Self::Delete => token.delete(),
+        }
+    }
+}
+
 /// Content of a confirmation page.
 #[derive(Clone, Debug)]
 pub struct Confirmation {
     /// The token to regenerate or revoke.
     pub token: Token,
     /// Link back to the previous page: label and path.
-    pub back: (String, String),
+    pub back: (String, ConsolePath),
     /// Path that the form is posted to.
-    pub action: String,
+    pub action: ConsolePath,
     /// Label of the submit button.
     pub button: &'static str,
 }

@@ -5,6 +5,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::paths::{ConsolePath, Paths};
 use crate::access::{Resource, effective_permissions};
 use crate::authn::session::{Theme, take_flash};
 use crate::callers::{ConsoleCaller, SignedIn};
@@ -22,8 +23,8 @@ pub struct NavLink {
     pub label: &'static str,
     /// The id of the icon in the sprite.
     pub icon: &'static str,
-    /// The path below [`Layout::root`].
-    pub path: &'static str,
+    /// The path of the page.
+    pub path: fn(&Paths) -> ConsolePath,
     /// Who sees the link: those who may open it.
     pub shown: Shown,
 }
@@ -39,41 +40,46 @@ pub enum Shown {
     Owners,
 }
 
-const fn link(label: &'static str, icon: &'static str, path: &'static str, shown: Shown) -> NavLink {
+const fn link(
+    label: &'static str,
+    icon: &'static str,
+    path: fn(&Paths) -> ConsolePath,
+    shown: Shown,
+) -> NavLink {
     NavLink { group: None, label, icon, path, shown }
 }
 
 /// The sidebar of an organization.
 pub const NAV: &[NavLink] = &[
-    link("Overview", "layout-dashboard", "", Shown::Everyone),
-    NavLink { group: Some("Who"), ..link("Teams", "users", "/settings/teams", Shown::Everyone) },
-    link("People", "contact", "/settings/people", Shown::Everyone),
-    link("Service accounts", "bot", "/settings/service-accounts", Shown::Everyone),
-    link("Service tokens", "key-round", "/settings/service-tokens", Shown::Readers(Resource::ServiceTokens)),
-    link("API token", "building-2", "/settings/api-token", Shown::Owners),
-    NavLink { group: Some("What"), ..link("Projects", "folder", "/settings/projects", Shown::Everyone) },
-    link("Permission sets", "shield-check", "/settings/permission-sets", Shown::Everyone),
-    link("Access explorer", "telescope", "/settings/access-explorer", Shown::Everyone),
-    link("Services", "server", "/settings/services", Shown::Readers(Resource::Services)),
+    link("Overview", "layout-dashboard", Paths::overview, Shown::Everyone),
+    NavLink { group: Some("Who"), ..link("Teams", "users", Paths::teams, Shown::Everyone) },
+    link("People", "contact", Paths::people, Shown::Everyone),
+    link("Service accounts", "bot", Paths::service_accounts, Shown::Everyone),
+    link("Service tokens", "key-round", Paths::service_tokens, Shown::Readers(Resource::ServiceTokens)),
+    link("API token", "building-2", Paths::organization_token, Shown::Owners),
+    NavLink { group: Some("What"), ..link("Projects", "folder", Paths::projects, Shown::Everyone) },
+    link("Permission sets", "shield-check", Paths::permission_sets, Shown::Everyone),
+    link("Access explorer", "telescope", Paths::access_explorer, Shown::Everyone),
+    link("Services", "server", Paths::services, Shown::Readers(Resource::Services)),
     link(
         "Identity providers",
         "fingerprint-pattern",
-        "/settings/identity-providers",
+        Paths::identity_providers,
         Shown::Readers(Resource::IdentityProviders),
     ),
     NavLink {
         group: Some("Organization"),
-        ..link("General", "settings-2", "/settings/general", Shown::Readers(Resource::Settings))
+        ..link("General", "settings-2", Paths::general, Shown::Readers(Resource::Settings))
     },
-    link("Audit log", "scroll-text", "/settings/audit-log", Shown::Readers(Resource::AuditLogs)),
+    link("Audit log", "scroll-text", Paths::audit_log, Shown::Readers(Resource::AuditLogs)),
 ];
 
 /// The sidebar of a person's own account.
 pub const ACCOUNT: &[NavLink] = &[
-    link("Profile", "user", "/account/profile", Shown::Everyone),
-    link("Password", "lock", "/account/password", Shown::Everyone),
-    link("Sessions", "monitor-smartphone", "/account/sessions", Shown::Everyone),
-    link("Personal tokens", "key", "/account/tokens", Shown::Everyone),
+    link("Profile", "user", |_| Paths::profile(), Shown::Everyone),
+    link("Password", "lock", |_| Paths::password(), Shown::Everyone),
+    link("Sessions", "monitor-smartphone", |_| Paths::sessions(), Shown::Everyone),
+    link("Personal tokens", "key", |_| Paths::personal_tokens(), Shown::Everyone),
 ];
 
 /// The data that the layout shows around a page.
@@ -87,6 +93,8 @@ pub struct Layout {
     pub slug: String,
     /// The organization's name; empty on pages without an organization.
     pub organization: String,
+    /// The paths of the organization's pages.
+    pub paths: Paths,
     /// The slugs and names of the person's other organizations.
     pub others: Vec<(String, String)>,
     /// The person's display name.
@@ -121,6 +129,7 @@ impl Layout {
         let mut layout = Self::personal(app, &caller.signed_in, title).await?;
         layout.section = section;
         layout.slug.clone_from(&caller.organization.slug);
+        layout.paths = Paths::of(&caller.organization.slug);
         layout.organization.clone_from(&caller.organization.name);
         let held = effective_permissions(&caller.subject);
         let can_open = |link: &&NavLink| match link.shown {
@@ -166,13 +175,6 @@ impl Layout {
         layout.section = own.map_or("Account", |link| link.label);
         layout.nav = ACCOUNT.to_vec();
         Ok(layout)
-    }
-
-    /// The beginning of the paths in the sidebar: `/orgs/<slug>`, or empty on
-    /// pages without an organization.
-    #[must_use]
-    pub fn root(&self) -> String {
-        if self.slug.is_empty() { String::new() } else { format!("/orgs/{}", self.slug) }
     }
 
     /// The first letters of the person's first and last name.

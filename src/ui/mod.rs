@@ -1,7 +1,10 @@
 //! What the pages of all sections share: the data of the layout around a page,
-//! the conversion of errors to form errors, and the filters of the templates.
+//! the paths of the console, the conversion of errors to form errors, and the
+//! filters of the templates.
 
 pub mod filters;
 mod layout;
+mod paths;
 
 pub use layout::{Layout, NavLink, refused, render};
+pub use paths::{ConsolePath, Paths, paths};

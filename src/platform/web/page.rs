@@ -21,8 +21,8 @@ pub fn html(status: StatusCode, template: &impl Template) -> Response {
 
 /// A 303 redirect to a path of this site. Any other target is replaced by `/`.
 #[must_use]
-pub fn redirect(to: &str) -> Response {
-    let to = HeaderValue::from_str(safe_next(to)).unwrap_or_else(|_| HeaderValue::from_static("/"));
+pub fn redirect(to: impl AsRef<str>) -> Response {
+    let to = HeaderValue::from_str(safe_next(to.as_ref())).unwrap_or_else(|_| HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
 }
 
