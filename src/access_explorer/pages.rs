@@ -37,7 +37,6 @@ struct ExplorePage {
     resources: Vec<Resource>,
     projects: Vec<Project>,
     asked: Option<(ExploredPrincipal, Option<Project>, Vec<Answer>)>,
-    errors: ValidationErrors,
 }
 
 async fn explore(
@@ -58,7 +57,10 @@ async fn explore(
         projects::list(&app.context, &caller, &Filter::default(), &PageRequest::choices()).await?.rows;
     let layout = Layout::of(&app, &caller, "Access explorer", "Access explorer").await?;
     let resources: Vec<Resource> = Resource::grantable().collect();
-    Ok(html(status, &ExplorePage { layout, who, what, place, resources, projects, asked, errors }))
+    Ok(html(
+        status,
+        &ExplorePage { layout: layout.with_errors(errors), who, what, place, resources, projects, asked },
+    ))
 }
 
 async fn ask(

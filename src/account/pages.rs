@@ -38,7 +38,6 @@ struct ProfilePage {
     username: String,
     name: String,
     email: String,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -46,7 +45,6 @@ struct ProfilePage {
 struct PasswordPage {
     layout: Layout,
     username: String,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -66,7 +64,7 @@ async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Res
     let person = &signed_in.person;
     let (name, email) = (person.name.clone(), person.email.clone());
     let username = person.username.clone();
-    Ok(render(&ProfilePage { layout, username, name, email, errors: ValidationErrors::default() }))
+    Ok(render(&ProfilePage { layout, username, name, email }))
 }
 
 /// Converts an error into a status and messages for the submitted page, including the time to wait.
@@ -99,7 +97,7 @@ async fn save_profile(
             let (status, errors) = form_errors(error)?;
             let layout = Layout::account(&app, &signed_in, "Profile").await?;
             let username = signed_in.person.username.clone();
-            Ok(html(status, &ProfilePage { layout, username, name, email, errors }))
+            Ok(html(status, &ProfilePage { layout: layout.with_errors(errors), username, name, email }))
         }
     }
 }
@@ -107,7 +105,7 @@ async fn save_profile(
 async fn password(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let layout = Layout::account(&app, &signed_in, "Password").await?;
     let username = signed_in.person.username.clone();
-    Ok(render(&PasswordPage { layout, username, errors: ValidationErrors::default() }))
+    Ok(render(&PasswordPage { layout, username }))
 }
 
 async fn save_password(
@@ -134,7 +132,7 @@ async fn save_password(
             let (status, errors) = form_errors(error)?;
             let layout = Layout::account(&app, &signed_in, "Password").await?;
             let username = signed_in.person.username.clone();
-            Ok(html(status, &PasswordPage { layout, username, errors }))
+            Ok(html(status, &PasswordPage { layout: layout.with_errors(errors), username }))
         }
     }
 }

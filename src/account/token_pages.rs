@@ -55,7 +55,6 @@ struct NewPage {
     form: Form,
     lifetime: String,
     lifetimes: Vec<LifetimeChoice>,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, signed_in: SignedIn, Query(query): Query) -> Result<Response> {
@@ -82,7 +81,7 @@ async fn new_page(
         Layout { section: "Personal tokens", ..Layout::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
-    Ok(html(status, &NewPage { layout, form, lifetime, lifetimes, errors }))
+    Ok(html(status, &NewPage { layout: layout.with_errors(errors), form, lifetime, lifetimes }))
 }
 
 async fn create(

@@ -40,7 +40,6 @@ struct ListPage {
     /// The time up to which the log was scanned. `None` if the scan was complete.
     reached: Option<Timestamp>,
     actions: &'static [Action],
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -58,7 +57,10 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
     let stop = page.next.as_deref().filter(|_| page.stopped_after());
     let stop = stop.and_then(|cursor| Cursor::decode("after", cursor).ok()?.id.parse::<EventId>().ok());
     let reached = stop.map(EventId::made_at);
-    Ok(html(status, &ListPage { layout, filter, page, reached, actions: Action::ALL, errors }))
+    Ok(html(
+        status,
+        &ListPage { layout: layout.with_errors(errors), filter, page, reached, actions: Action::ALL },
+    ))
 }
 
 /// Format of the export.

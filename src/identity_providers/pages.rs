@@ -51,7 +51,6 @@ struct FormPage {
     provider: Option<IdentityProvider>,
     action: ConsolePath,
     may_manage: bool,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -59,7 +58,6 @@ struct FormPage {
 struct DeletePage {
     layout: Layout,
     provider: IdentityProvider,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -86,7 +84,10 @@ async fn form_page(
     let may_manage = can_write(&caller.subject, &IdentityProviders);
     let all = paths(caller).identity_providers();
     let action = provider.as_ref().map_or(all, |it| paths(caller).identity_provider(it.id));
-    Ok(html(status, &FormPage { layout, form, version, provider, action, may_manage, errors }))
+    Ok(html(
+        status,
+        &FormPage { layout: layout.with_errors(errors), form, version, provider, action, may_manage },
+    ))
 }
 
 async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -166,7 +167,7 @@ async fn delete_page(
     authorize_write(&caller.subject, IdentityProviders)?;
     let provider = actions::get(app, caller, idp).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", provider.name)).await?;
-    Ok(html(status, &DeletePage { layout, provider, errors }))
+    Ok(html(status, &DeletePage { layout: layout.with_errors(errors), provider }))
 }
 
 async fn delete(

@@ -159,14 +159,12 @@ struct GeneralPage {
     sets: Vec<PermissionSet>,
     may_edit: bool,
     may_delete: bool,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
 #[template(path = "organizations/delete.html")]
 struct DeletePage {
     layout: Layout,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -174,7 +172,6 @@ struct DeletePage {
 struct NewPage {
     layout: Layout,
     form: NewOrganization,
-    errors: ValidationErrors,
 }
 
 async fn home(caller: ConsoleCaller) -> Response {
@@ -196,12 +193,11 @@ async fn general_page(
     errors: ValidationErrors,
 ) -> Result<Response> {
     let page = GeneralPage {
-        layout: Layout::of(app, caller, SECTION, "General").await?,
+        layout: Layout::of(app, caller, SECTION, "General").await?.with_errors(errors),
         form,
         sets: caller.organization.sets.all().cloned().collect(),
         may_edit: can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits),
         may_delete: can_write(&caller.subject, &Itself),
-        errors,
     };
     Ok(html(status, &page))
 }
@@ -242,7 +238,7 @@ async fn delete_page(
 ) -> Result<Response> {
     authorize_write(&caller.subject, Itself)?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
-    Ok(html(status, &DeletePage { layout, errors }))
+    Ok(html(status, &DeletePage { layout: layout.with_errors(errors) }))
 }
 
 async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -261,7 +257,7 @@ async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 
 async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let layout = Layout::personal(&app, &signed_in, "New organization").await?;
-    Ok(render(&NewPage { layout, form: NewOrganization::default(), errors: ValidationErrors::default() }))
+    Ok(render(&NewPage { layout, form: NewOrganization::default() }))
 }
 
 async fn create(
@@ -277,7 +273,7 @@ async fn create(
         Err(error) => {
             let (status, errors) = refused(error)?;
             let layout = Layout::personal(&app, &signed_in, "New organization").await?;
-            Ok(html(status, &NewPage { layout, form: input, errors }))
+            Ok(html(status, &NewPage { layout: layout.with_errors(errors), form: input }))
         }
     }
 }

@@ -28,7 +28,6 @@ pub fn routes() -> Router<AppState> {
 struct CardPage {
     layout: Layout,
     card: Card,
-    errors: ValidationErrors,
 }
 
 /// An organization and its token.
@@ -102,6 +101,6 @@ impl TokenPages for OrganizationToken {
     }
 
     fn render(self, status: StatusCode, layout: Layout, card: Card, errors: ValidationErrors) -> Response {
-        html(status, &CardPage { layout, card, errors })
+        html(status, &CardPage { layout: layout.with_errors(errors), card })
     }
 }

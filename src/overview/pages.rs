@@ -19,7 +19,7 @@ use crate::platform::web::Query;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
-use crate::ui::{ConsolePath, Layout, Paths, render};
+use crate::ui::{ConsolePath, Layout, Paths, filters, render};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {

@@ -80,7 +80,6 @@ struct InvitePage {
     lifetimes: Vec<LifetimeChoice>,
     roles: Vec<PermissionSet>,
     teams: Vec<Team>,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -158,14 +157,13 @@ async fn invite_page(
     let mut lifetimes: Vec<LifetimeChoice> = [7, 30, 90].map(choice).to_vec();
     lifetimes.push(LifetimeChoice { value: "date".to_owned(), text: "Until a date".to_owned() });
     let page = InvitePage {
-        layout: Layout::of(app, caller, SECTION, "Invite person").await?,
+        layout: Layout::of(app, caller, SECTION, "Invite person").await?.with_errors(errors),
         form,
         lifetime: typed.text("lifetime"),
         lifetime_date: typed.text("lifetime_date"),
         lifetimes,
         roles: caller.organization.sets.all().cloned().collect(),
         teams,
-        errors,
     };
     Ok(html(status, &page))
 }
@@ -210,7 +208,6 @@ struct PersonPage {
     teams: Vec<Team>,
     may_manage: bool,
     is_self: bool,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -220,7 +217,6 @@ struct RemovePage {
     profile: Profile,
     left: Vec<Orphaned>,
     heir: String,
-    errors: ValidationErrors,
 }
 
 type Named = Path<(String, String)>;
@@ -248,14 +244,13 @@ async fn show_person(
             && !profile.teams.iter().any(|own| own.id == team.id)
     });
     let page = PersonPage {
-        layout: Layout::of(app, caller, SECTION, profile.member.name.clone()).await?,
+        layout: Layout::of(app, caller, SECTION, profile.member.name.clone()).await?.with_errors(errors),
         role: role.unwrap_or_else(|| profile.member.role.clone()),
         roles: caller.organization.sets.all().cloned().collect(),
         teams,
         may_manage: can_write(&caller.subject, &People),
         is_self: profile.member.id == caller.signed_in.person.id,
         profile,
-        errors,
     };
     Ok(html(status, &page))
 }
@@ -342,7 +337,7 @@ async fn remove_page(
     let profile = actions::get(&app.context, caller, named).await?;
     let left = actions::orphaned_by(&app.context, caller, &profile).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
-    Ok(html(status, &RemovePage { layout, profile, left, heir, errors }))
+    Ok(html(status, &RemovePage { layout: layout.with_errors(errors), profile, left, heir }))
 }
 
 async fn remove(

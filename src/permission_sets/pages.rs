@@ -87,7 +87,6 @@ struct FormPage {
     action: ConsolePath,
     organization: Vec<Row>,
     project: Vec<Row>,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -108,7 +107,6 @@ struct DeletePage {
     layout: Layout,
     set: SetView,
     holders: SetHolders,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
@@ -156,14 +154,13 @@ async fn form_page(
     let all = paths(caller).permission_sets();
     let action = edits.as_ref().map_or(all, |slug| paths(caller).permission_set(slug).edit());
     let page = FormPage {
-        layout: Layout::of(app, caller, SECTION, title).await?,
+        layout: Layout::of(app, caller, SECTION, title).await?.with_errors(errors),
         action,
         form,
         version,
         edits,
         organization: matrix(chosen, Level::Organization),
         project: matrix(chosen, Level::Project),
-        errors,
     };
     Ok(html(status, &page))
 }
@@ -282,7 +279,7 @@ async fn delete_page(
     authorize_write(&caller.subject, PermissionSets)?;
     let (set, _, holders) = actions::get(&app.context, caller, named).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
-    Ok(html(status, &DeletePage { layout, set, holders, errors }))
+    Ok(html(status, &DeletePage { layout: layout.with_errors(errors), set, holders }))
 }
 
 async fn delete(

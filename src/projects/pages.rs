@@ -69,7 +69,6 @@ struct NewPage {
     form: NewProject,
     teams: Vec<Team>,
     visibilities: Choices,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -82,7 +81,6 @@ struct AccessPage {
     sets: Vec<PermissionSet>,
     may_manage: bool,
     form: Form,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -95,7 +93,6 @@ struct SettingsPage {
     teams: Vec<Team>,
     visibilities: Choices,
     may_edit: bool,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -113,7 +110,6 @@ struct ConfirmPage {
 struct DeletePage {
     layout: Layout,
     project: Project,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -161,7 +157,7 @@ async fn new_page(
         ));
     }
     let layout = Layout::of(app, caller, SECTION, "New project").await?;
-    Ok(html(status, &NewPage { layout, form, teams, visibilities: VISIBILITIES, errors }))
+    Ok(html(status, &NewPage { layout: layout.with_errors(errors), form, teams, visibilities: VISIBILITIES }))
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -221,7 +217,15 @@ async fn access_page(
     let layout = Layout::of(app, caller, SECTION, project.name.clone()).await?;
     Ok(html(
         status,
-        &AccessPage { layout, project, page, crowd: reach_counts, sets, may_manage, form, errors },
+        &AccessPage {
+            layout: layout.with_errors(errors),
+            project,
+            page,
+            crowd: reach_counts,
+            sets,
+            may_manage,
+            form,
+        },
     ))
 }
 
@@ -302,7 +306,18 @@ async fn settings_page(
     let may_edit = can_write(&caller.subject, &project);
     let layout = Layout::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
     let visibilities = VISIBILITIES;
-    Ok(html(status, &SettingsPage { layout, project, form, version, teams, visibilities, may_edit, errors }))
+    Ok(html(
+        status,
+        &SettingsPage {
+            layout: layout.with_errors(errors),
+            project,
+            form,
+            version,
+            teams,
+            visibilities,
+            may_edit,
+        },
+    ))
 }
 
 async fn save(
@@ -358,7 +373,7 @@ async fn delete_page(
 ) -> Result<Response> {
     let project = authorize_write(&caller.subject, project)?.into_inner();
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", project.name)).await?;
-    Ok(html(status, &DeletePage { layout, project, errors }))
+    Ok(html(status, &DeletePage { layout: layout.with_errors(errors), project }))
 }
 
 async fn delete(

@@ -68,7 +68,6 @@ struct NewPage {
     layout: Layout,
     form: Typed,
     choices: Choices,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -81,7 +80,6 @@ struct SettingsPage {
     choices: Choices,
     calls: Vec<Calls>,
     may_manage: bool,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -90,7 +88,6 @@ struct DeletePage {
     layout: Layout,
     account: ServiceAccount,
     calls: Vec<Calls>,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -140,7 +137,7 @@ async fn new_page(
 ) -> Result<Response> {
     let choices = Choices::of(app, caller, None).await?;
     let layout = Layout::of(app, caller, SECTION, "New service account").await?;
-    Ok(html(status, &NewPage { layout, form, choices, errors }))
+    Ok(html(status, &NewPage { layout: layout.with_errors(errors), form, choices }))
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -291,7 +288,15 @@ async fn settings_page(
     let layout = Layout::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.context.clock.now());
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
-    let page = SettingsPage { calls, layout, status: standing, account, form, choices, may_manage, errors };
+    let page = SettingsPage {
+        calls,
+        layout: layout.with_errors(errors),
+        status: standing,
+        account,
+        form,
+        choices,
+        may_manage,
+    };
     Ok(html(status, &page))
 }
 
@@ -358,7 +363,7 @@ async fn delete_page(
     let account = authorize_write(&caller.subject, account)?.into_inner();
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
-    Ok(html(status, &DeletePage { layout, account, calls, errors }))
+    Ok(html(status, &DeletePage { layout: layout.with_errors(errors), account, calls }))
 }
 
 async fn delete(

@@ -56,7 +56,6 @@ struct TokensPage {
     lifetimes: Vec<LifetimeChoice>,
     form: Form,
     lifetime: String,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -70,7 +69,6 @@ struct RegeneratePage {
     lifetime: String,
     lifetime_date: String,
     overlap: String,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -81,7 +79,6 @@ struct KeyPage {
     key: Token,
     name: String,
     allowed_addresses: String,
-    errors: ValidationErrors,
 }
 
 async fn tokens(
@@ -109,7 +106,7 @@ async fn tokens_page(
     let has_revoked = has_revoked(&app.context.db, account.id).await?;
     let policy = &caller.organization.policy;
     let page = TokensPage {
-        layout: Layout::of(app, caller, SECTION, account.name.clone()).await?,
+        layout: Layout::of(app, caller, SECTION, account.name.clone()).await?.with_errors(errors),
         status: account.status(now),
         may_manage: can_write(&caller.subject, &account),
         account,
@@ -119,7 +116,6 @@ async fn tokens_page(
         lifetimes: choices(policy, TokenKind::ServiceAccount, now),
         lifetime: form.filled("lifetime").unwrap_or_else(|| usual(policy, TokenKind::ServiceAccount)),
         form,
-        errors,
     };
     Ok(html(status, &page))
 }
@@ -195,7 +191,9 @@ async fn regenerate_page(
     let keys = keys.rows;
     let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
-        layout: Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name)).await?,
+        layout: Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name))
+            .await?
+            .with_errors(errors),
         account,
         lifetimes: choices(&caller.organization.policy, TokenKind::ServiceAccount, app.context.clock.now()),
         chosen: form.filled("key").unwrap_or_else(first),
@@ -203,7 +201,6 @@ async fn regenerate_page(
         lifetime: form.text("lifetime"),
         lifetime_date: form.text("lifetime_date"),
         overlap: form.text("overlap"),
-        errors,
     };
     Ok(html(status, &page))
 }
@@ -244,7 +241,7 @@ async fn edit_form(
     let (account, key) = managed(&app, &caller, &id, &key).await?;
     let layout = Layout::of(&app, &caller, SECTION, format!("Edit {}", key.name)).await?;
     let (name, allowed_addresses) = (key.name.clone(), key.allowed_addresses.clone());
-    let page = KeyPage { layout, account, key, name, allowed_addresses, errors: ValidationErrors::default() };
+    let page = KeyPage { layout, account, key, name, allowed_addresses };
     Ok(html(StatusCode::OK, &page))
 }
 
@@ -269,7 +266,10 @@ async fn edit(
             let (status, errors) = refused(error)?;
             let layout = Layout::of(&app, &caller, SECTION, format!("Edit {}", token.name)).await?;
             let TokenInput { name, allowed_addresses, .. } = input;
-            Ok(html(status, &KeyPage { layout, account, key: token, name, allowed_addresses, errors }))
+            Ok(html(
+                status,
+                &KeyPage { layout: layout.with_errors(errors), account, key: token, name, allowed_addresses },
+            ))
         }
     }
 }

@@ -64,7 +64,6 @@ struct FormPage {
     /// The token that is edited. `None` for a new one.
     token: Option<Listed>,
     may_manage: bool,
-    errors: ValidationErrors,
 }
 
 impl ListPage {
@@ -79,7 +78,6 @@ struct RevokePage {
     layout: Layout,
     tokens: Vec<(Listed, Vec<Calls>)>,
     sets: Sets,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -127,13 +125,12 @@ async fn form_page(
     let title =
         token.as_ref().map_or_else(|| "New service token".to_owned(), |token| token.token.name.clone());
     let page = FormPage {
-        layout: Layout::of(app, caller, SECTION, title).await?,
+        layout: Layout::of(app, caller, SECTION, title).await?.with_errors(errors),
         form,
         choices: choices_of,
         lifetimes: choices(&caller.organization.policy, TokenKind::ServiceToken, app.context.clock.now()),
         token,
         may_manage: can_write(&caller.subject, &ServiceTokens(caller.organization.id)),
-        errors,
     };
     Ok(html(status, &page))
 }
@@ -294,7 +291,7 @@ async fn revoke_page(
     };
     let layout = Layout::of(app, caller, SECTION, title).await?;
     let sets = caller.organization.sets.clone();
-    Ok(html(status, &RevokePage { layout, tokens: all, sets, errors }))
+    Ok(html(status, &RevokePage { layout: layout.with_errors(errors), tokens: all, sets }))
 }
 
 async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {

@@ -81,7 +81,6 @@ struct NewPage {
     layout: Layout,
     form: Typed,
     kinds: &'static [TokenKind],
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -93,7 +92,6 @@ struct ShowPage {
     form: Typed,
     kinds: &'static [TokenKind],
     may_manage: bool,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -101,7 +99,6 @@ struct ShowPage {
 struct DeletePage {
     layout: Layout,
     service: Service,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -127,7 +124,7 @@ async fn new_page(
 ) -> Result<Response> {
     authorize_write(&caller.subject, Services)?;
     let layout = Layout::of(app, caller, SECTION, "New service").await?;
-    Ok(html(status, &NewPage { layout, form, kinds: TokenKind::PRESENTED, errors }))
+    Ok(html(status, &NewPage { layout: layout.with_errors(errors), form, kinds: TokenKind::PRESENTED }))
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -167,7 +164,10 @@ async fn show_page(
     let may_manage = can_write(&caller.subject, &Services);
     let layout = Layout::of(app, caller, SECTION, service.name.clone()).await?;
     let kinds = TokenKind::PRESENTED;
-    Ok(html(status, &ShowPage { layout, service, secrets, form, kinds, may_manage, errors }))
+    Ok(html(
+        status,
+        &ShowPage { layout: layout.with_errors(errors), service, secrets, form, kinds, may_manage },
+    ))
 }
 
 async fn save(
@@ -293,7 +293,7 @@ async fn delete_page(
     authorize_write(&caller.subject, Services)?;
     let (service, _) = actions::get(&app.context, caller, id).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
-    Ok(html(status, &DeletePage { layout, service, errors }))
+    Ok(html(status, &DeletePage { layout: layout.with_errors(errors), service }))
 }
 
 async fn delete(

@@ -53,7 +53,6 @@ struct NewPage {
     layout: Layout,
     form: NewTeam,
     roles: Vec<PermissionSet>,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -64,7 +63,6 @@ struct MembersPage {
     members: Page<Member>,
     may_manage: bool,
     typed: String,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -75,7 +73,6 @@ struct SettingsPage {
     form: TeamEdit,
     roles: Vec<PermissionSet>,
     may_edit: bool,
-    errors: ValidationErrors,
 }
 
 #[derive(Template)]
@@ -83,7 +80,6 @@ struct SettingsPage {
 struct DeletePage {
     layout: Layout,
     team: Team,
-    errors: ValidationErrors,
 }
 
 async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
@@ -110,7 +106,11 @@ async fn new_page(
     let layout = Layout::of(app, caller, SECTION, "New team").await?;
     Ok(html(
         status,
-        &NewPage { layout, form, roles: caller.organization.sets.all().cloned().collect(), errors },
+        &NewPage {
+            layout: layout.with_errors(errors),
+            form,
+            roles: caller.organization.sets.all().cloned().collect(),
+        },
     ))
 }
 
@@ -161,7 +161,7 @@ async fn members_page(
     let (team, members) = actions::members(&app.context, caller, named, which).await?;
     let may_manage = can_write(&caller.subject, &MembersOf(team.clone()));
     let layout = Layout::of(app, caller, SECTION, team.name.clone()).await?;
-    Ok(html(status, &MembersPage { layout, team, members, may_manage, typed, errors }))
+    Ok(html(status, &MembersPage { layout: layout.with_errors(errors), team, members, may_manage, typed }))
 }
 
 async fn add(
@@ -245,12 +245,11 @@ async fn settings_page(
     Ok(html(
         status,
         &SettingsPage {
-            layout,
+            layout: layout.with_errors(errors),
             team,
             form,
             roles: caller.organization.sets.all().cloned().collect(),
             may_edit,
-            errors,
         },
     ))
 }
@@ -299,7 +298,7 @@ async fn delete_page(
     errors: ValidationErrors,
 ) -> Result<Response> {
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", team.name)).await?;
-    Ok(html(status, &DeletePage { layout, team, errors }))
+    Ok(html(status, &DeletePage { layout: layout.with_errors(errors), team }))
 }
 
 async fn delete(

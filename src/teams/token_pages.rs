@@ -30,7 +30,6 @@ struct CardPage {
     layout: Layout,
     team: Team,
     card: Card,
-    errors: ValidationErrors,
 }
 
 /// A team and its token.
@@ -108,6 +107,6 @@ impl TokenPages for TeamToken {
     }
 
     fn render(self, status: StatusCode, layout: Layout, card: Card, errors: ValidationErrors) -> Response {
-        html(status, &CardPage { layout, team: self.team, card, errors })
+        html(status, &CardPage { layout: layout.with_errors(errors), team: self.team, card })
     }
 }

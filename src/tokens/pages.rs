@@ -255,7 +255,6 @@ struct RegeneratePage {
     lifetime: String,
     lifetime_date: String,
     overlap: String,
-    errors: ValidationErrors,
 }
 
 /// Renders the form for a regeneration: lifetime and overlap.
@@ -269,13 +268,12 @@ pub fn ask_regenerate(
 ) -> Response {
     let lifetimes = choices(policy, question.token.kind, layout.now.unwrap_or(question.token.created_at));
     let page = RegeneratePage {
-        layout,
+        layout: layout.with_errors(errors),
         question,
         lifetimes,
         lifetime: form.text("lifetime"),
         lifetime_date: form.text("lifetime_date"),
         overlap: form.text("overlap"),
-        errors,
     };
     html(status, &page)
 }
@@ -295,7 +293,6 @@ struct EndPage {
     layout: Layout,
     question: Confirmation,
     calls: Vec<Calls>,
-    errors: ValidationErrors,
 }
 
 /// Renders the confirmation before a revocation, with the IP addresses that used the token in the last 30
@@ -311,7 +308,7 @@ pub async fn ask_end(
     errors: ValidationErrors,
 ) -> Result<Response> {
     let calls = store::calls(&app.context, question.token.id).await?;
-    Ok(html(status, &EndPage { layout, question, calls, errors }))
+    Ok(html(status, &EndPage { layout: layout.with_errors(errors), question, calls }))
 }
 
 /// Total number of requests from all IP addresses.

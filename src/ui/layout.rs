@@ -85,7 +85,7 @@ pub const ACCOUNT: &[NavLink] = &[
 /// The data that the layout shows around a page.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    /// The title of the page. The template adds `Error: ` if the form has errors.
+    /// The title and the heading of the page.
     pub title: String,
     /// The label of the active link in the sidebar.
     pub section: &'static str,
@@ -103,6 +103,9 @@ pub struct Layout {
     pub email: String,
     /// The message that the previous request left for this page.
     pub flash: Option<String>,
+    /// What is wrong with the form that was submitted. The title of the page
+    /// begins with `Error:` then, and a summary stands above the form.
+    pub errors: ValidationErrors,
     /// The theme that the person chose; `None` to follow the system.
     pub theme: Option<Theme>,
     /// The current time, to which relative times refer.
@@ -175,6 +178,12 @@ impl Layout {
         layout.section = own.map_or("Account", |link| link.label);
         layout.nav = ACCOUNT.to_vec();
         Ok(layout)
+    }
+
+    /// The same layout for a form that was refused.
+    #[must_use]
+    pub fn with_errors(self, errors: ValidationErrors) -> Self {
+        Self { errors, ..self }
     }
 
     /// The first letters of the person's first and last name.
