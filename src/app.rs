@@ -51,11 +51,10 @@ pub fn sections() -> Vec<Api<AppState>> {
     ]
 }
 
-/// Builds the service that answers all requests.
+/// The pages of the console, without the middleware around them.
 #[must_use]
-pub fn app_service(app: AppState) -> AppService<AppState> {
-    let context = Context::clone(&app.context);
-    let pages = Router::new()
+pub fn page_routes() -> Router<AppState> {
+    Router::new()
         .merge(organizations::setup_pages::routes())
         .merge(sign_in::pages::routes())
         .merge(organizations::token_pages::routes())
@@ -75,6 +74,13 @@ pub fn app_service(app: AppState) -> AppService<AppState> {
         .merge(access_explorer::pages::routes())
         .merge(account::pages::routes())
         .merge(account::token_pages::routes())
+}
+
+/// Builds the service that answers all requests.
+#[must_use]
+pub fn app_service(app: AppState) -> AppService<AppState> {
+    let context = Context::clone(&app.context);
+    let pages = page_routes()
         .layer(from_fn_with_state(context.clone(), tokens::pages::clear_reveal_cookie))
         .layer(session::layer(&context))
         .layer(from_fn_with_state(context.clone(), cookie::add_missing_attributes))

@@ -24,7 +24,7 @@ use crate::ui::{Layout, Paths, filters, refused};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    Router::new().route(Paths::pattern().access_explorer().as_ref(), get(explore))
+    Router::new().route(Paths::pattern().access_explorer().as_ref(), get(show_explorer))
 }
 
 #[derive(Template)]
@@ -39,7 +39,7 @@ struct ExplorePage {
     asked: Option<(ExploredPrincipal, Option<Project>, Vec<Answer>)>,
 }
 
-async fn explore(
+async fn show_explorer(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Query(query): Query,

@@ -23,12 +23,12 @@ use crate::ui::{Layout, Paths, filters, refused, render};
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route(Paths::account().as_ref(), get(home))
-        .route(Paths::profile().as_ref(), get(profile).post(save_profile))
-        .route(Paths::password().as_ref(), get(password).post(save_password))
-        .route(Paths::sessions().as_ref(), get(sessions))
-        .route(Paths::sessions().revoke().as_ref(), post(revoke))
-        .route(Paths::sessions().revoke_others().as_ref(), post(revoke_others))
+        .route(Paths::account().as_ref(), get(redirect_to_profile))
+        .route(Paths::profile().as_ref(), get(show_profile).post(save_profile))
+        .route(Paths::password().as_ref(), get(show_password).post(save_password))
+        .route(Paths::sessions().as_ref(), get(show_sessions))
+        .route(Paths::sessions().revoke().as_ref(), post(revoke_session))
+        .route(Paths::sessions().revoke_others().as_ref(), post(revoke_other_sessions))
 }
 
 #[derive(Template)]
@@ -55,11 +55,11 @@ struct SessionsPage {
     own: Vec<u8>,
 }
 
-async fn home() -> Response {
+async fn redirect_to_profile() -> Response {
     redirect(Paths::profile())
 }
 
-async fn profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
+async fn show_profile(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let layout = Layout::account(&app, &signed_in, "Profile").await?;
     let person = &signed_in.person;
     let (name, email) = (person.name.clone(), person.email.clone());
@@ -102,7 +102,7 @@ async fn save_profile(
     }
 }
 
-async fn password(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
+async fn show_password(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let layout = Layout::account(&app, &signed_in, "Password").await?;
     let username = signed_in.person.username.clone();
     Ok(render(&PasswordPage { layout, username }))
@@ -137,14 +137,14 @@ async fn save_password(
     }
 }
 
-async fn sessions(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
+async fn show_sessions(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let all = actions::sessions(&app, &signed_in.person).await?;
     let layout = Layout::account(&app, &signed_in, "Sessions").await?;
     let own = actions::own_hash(&signed_in.session);
     Ok(render(&SessionsPage { layout, sessions: all, own }))
 }
 
-async fn revoke(
+async fn revoke_session(
     State(app): State<AppState>,
     request: RequestContext,
     signed_in: SignedIn,
@@ -157,7 +157,7 @@ async fn revoke(
     Ok(redirect(Paths::sessions()))
 }
 
-async fn revoke_others(
+async fn revoke_other_sessions(
     State(app): State<AppState>,
     request: RequestContext,
     signed_in: SignedIn,

@@ -31,12 +31,12 @@ pub fn routes() -> Router<AppState> {
     let all = Paths::personal_tokens();
     let one = Paths::personal_token("{tok}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
         .route(one.reveal().as_ref(), reveal_route(reveal))
-        .route(one.regenerate().as_ref(), get(regenerate_form).post(regenerate))
-        .route(one.delete().as_ref(), get(delete_form).post(delete))
-        .route(one.stop_old().as_ref(), post(stop_old))
+        .route(one.regenerate().as_ref(), get(confirm_regenerate).post(regenerate))
+        .route(one.delete().as_ref(), get(confirm_delete).post(delete))
+        .route(one.stop_old().as_ref(), post(end_overlap))
 }
 
 #[derive(Template)]
@@ -57,7 +57,11 @@ struct NewPage {
     lifetimes: Vec<LifetimeChoice>,
 }
 
-async fn list(State(app): State<AppState>, signed_in: SignedIn, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    signed_in: SignedIn,
+    Query(query): Query,
+) -> Result<Response> {
     let dead = query.has("dead");
     let page = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
     let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;
@@ -65,11 +69,11 @@ async fn list(State(app): State<AppState>, signed_in: SignedIn, Query(query): Qu
     Ok(render(&ListPage { layout, page, dead, closed }))
 }
 
-async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
-    new_page(&app, &signed_in, StatusCode::OK, Form::default(), ValidationErrors::default()).await
+async fn show_new_form(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
+    render_new(&app, &signed_in, StatusCode::OK, Form::default(), ValidationErrors::default()).await
 }
 
-async fn new_page(
+async fn render_new(
     app: &AppState,
     signed_in: &SignedIn,
     status: StatusCode,
@@ -111,7 +115,7 @@ async fn create(
         Ok(issued) => Ok(redirect(Paths::personal_token(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            new_page(&app, &signed_in, status, form, errors).await
+            render_new(&app, &signed_in, status, form, errors).await
         }
     }
 }
@@ -150,7 +154,7 @@ async fn question(
     Ok((Layout { section: "Personal tokens", ..layout }, question))
 }
 
-async fn regenerate_form(
+async fn confirm_regenerate(
     State(app): State<AppState>,
     signed_in: SignedIn,
     Path(id): Path<String>,
@@ -189,7 +193,7 @@ async fn regenerate(
     }
 }
 
-async fn delete_form(
+async fn confirm_delete(
     State(app): State<AppState>,
     signed_in: SignedIn,
     Path(id): Path<String>,
@@ -211,7 +215,7 @@ async fn delete(
     Ok(redirect(Paths::personal_tokens()))
 }
 
-async fn stop_old(
+async fn end_overlap(
     State(app): State<AppState>,
     request: RequestContext,
     signed_in: SignedIn,

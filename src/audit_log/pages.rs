@@ -27,7 +27,7 @@ const SECTION: &str = "Audit log";
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route(Paths::pattern().audit_log().as_ref(), get(list))
+        .route(Paths::pattern().audit_log().as_ref(), get(show_list))
         .route(Paths::pattern().audit_log().export().as_ref(), get(export))
 }
 
@@ -42,7 +42,11 @@ struct ListPage {
     actions: &'static [Action],
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let filter = actions::filter(&query);
     let (status, page, errors) =
         match actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await {

@@ -4,7 +4,7 @@
 
 use super::{Outcome, limits};
 use crate::config::{Config, DatabaseUrl, Listen};
-use crate::platform::db::count_pending;
+use crate::platform::db::{count_pending, missing_build_flags};
 use crate::platform::key::Key;
 use crate::platform::web::client::is_local_host;
 use crate::platform::{Db, Random, private_file};
@@ -33,6 +33,9 @@ pub(super) async fn run(config: Config) -> Outcome {
     }
     report("key_file", check_key(&config));
     report("database", check_database(&config).await);
+    if let Some(missing) = check_build(&config).await {
+        println!("warn  build: {missing}");
+    }
     report("public_url", check_public_url(&config));
     let open_files = limits::raise_open_files();
     report("limits", Ok(limits::describe(&limits::connections(&config, open_files), open_files)));
@@ -70,6 +73,19 @@ async fn check_database(config: &Config) -> Result<String, String> {
         _ => Err(format!(
             "{place}: The schema is not up to date. Run “tessera serve” to apply {behind} migrations."
         )),
+    }
+}
+
+/// How the embedded SQLite was compiled; only a warning, because it works.
+async fn check_build(config: &Config) -> Option<String> {
+    match &config.database {
+        DatabaseUrl::Sqlite(path) if path.exists() => {
+            let db = Db::open(&config.database).await.ok()?;
+            let missing = missing_build_flags(&db).await.ok()?;
+            db.close().await;
+            missing
+        }
+        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cleanup;
 use crate::config::{Config, Listen};
 use crate::directory::search::Members;
 use crate::organizations;
-use crate::platform::db::listen;
+use crate::platform::db::{listen, missing_build_flags};
 use crate::platform::search::renew;
 use crate::platform::server::{Listener, serve};
 use crate::platform::{Db, Error};
@@ -41,6 +41,9 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
     let connections = limits::connections(&config, open_files);
     tracing::info!("limits: {}", limits::describe(&connections, open_files));
     let app = open(config).await?;
+    if let Ok(Some(missing)) = missing_build_flags(&app.context.db).await {
+        tracing::warn!("{missing}");
+    }
     if is_demo {
         demo::fill(&app).await?;
     }

@@ -14,13 +14,12 @@ use super::model::{IdentityProvider, IdentityProviders, NewProvider, ProviderEdi
 use crate::access::{authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::platform::web::{Form, html, redirect};
+use crate::platform::web::{Form, ItemPath, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Identity providers";
-type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -28,10 +27,10 @@ pub fn routes() -> Router<AppState> {
     let all = paths.identity_providers();
     let one = paths.identity_provider("{idp}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
-        .route(one.as_ref(), get(edit_form).post(edit))
-        .route(one.delete().as_ref(), get(ask_delete).post(delete))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(one.as_ref(), get(show_edit_form).post(save))
+        .route(one.delete().as_ref(), get(confirm_delete).post(delete))
 }
 
 #[derive(Template)]
@@ -60,7 +59,7 @@ struct DeletePage {
     provider: IdentityProvider,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+async fn show_list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let providers = actions::list(&app, &caller).await?;
     let may_manage = can_write(&caller.subject, &IdentityProviders);
     let layout = Layout::of(&app, &caller, SECTION, "Identity providers").await?;
@@ -71,7 +70,7 @@ fn read(form: &Form) -> NewProvider {
     NewProvider { name: form.text("name"), issuer: form.text("issuer"), audience: form.text("audience") }
 }
 
-async fn form_page(
+async fn render_form(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -90,10 +89,10 @@ async fn form_page(
     ))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     authorize_write(&caller.subject, IdentityProviders)?;
     let form = NewProvider { audience: app.context.config.public_url.clone(), ..NewProvider::default() };
-    form_page(&app, &caller, StatusCode::OK, (form, String::new()), None, ValidationErrors::default()).await
+    render_form(&app, &caller, StatusCode::OK, (form, String::new()), None, ValidationErrors::default()).await
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -107,27 +106,27 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         Err(error) => {
             let (status, errors) = refused(error)?;
             authorize_write(&caller.subject, IdentityProviders)?;
-            form_page(&app, &caller, status, (input, String::new()), None, errors).await
+            render_form(&app, &caller, status, (input, String::new()), None, errors).await
         }
     }
 }
 
-async fn edit_form(
+async fn show_edit_form(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, idp)): Named,
+    Path((_, idp)): ItemPath,
 ) -> Result<Response> {
     let provider = actions::get(&app, &caller, &idp).await?;
     let form = ProviderEdit::default().over(&provider);
     let version = provider.version.to_string();
-    form_page(&app, &caller, StatusCode::OK, (form, version), Some(provider), ValidationErrors::default())
+    render_form(&app, &caller, StatusCode::OK, (form, version), Some(provider), ValidationErrors::default())
         .await
 }
 
-async fn edit(
+async fn save(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, idp)): Named,
+    Path((_, idp)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let provider = actions::get(&app, &caller, &idp).await?;
@@ -144,20 +143,20 @@ async fn edit(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            form_page(&app, &caller, status, (typed, version), Some(provider), errors).await
+            render_form(&app, &caller, status, (typed, version), Some(provider), errors).await
         }
     }
 }
 
-async fn ask_delete(
+async fn confirm_delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, idp)): Named,
+    Path((_, idp)): ItemPath,
 ) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, &idp, ValidationErrors::default()).await
+    render_delete(&app, &caller, StatusCode::OK, &idp, ValidationErrors::default()).await
 }
 
-async fn delete_page(
+async fn render_delete(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -173,7 +172,7 @@ async fn delete_page(
 async fn delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, idp)): Named,
+    Path((_, idp)): ItemPath,
 ) -> Result<Response> {
     match actions::delete(&app, &caller, &idp).await {
         Ok(was) => {
@@ -182,7 +181,7 @@ async fn delete(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            delete_page(&app, &caller, status, &idp, errors).await
+            render_delete(&app, &caller, status, &idp, errors).await
         }
     }
 }

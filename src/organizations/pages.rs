@@ -27,10 +27,10 @@ const SECTION: &str = "General";
 pub fn routes() -> Router<AppState> {
     let paths = Paths::pattern();
     Router::new()
-        .route(Paths::new_organization().as_ref(), get(new).post(create))
-        .route(paths.overview().settings().as_ref(), get(home))
-        .route(paths.general().as_ref(), get(general).post(save))
-        .route(paths.general().delete().as_ref(), get(ask_delete).post(delete))
+        .route(Paths::new_organization().as_ref(), get(show_new_form).post(create))
+        .route(paths.overview().settings().as_ref(), get(redirect_to_general))
+        .route(paths.general().as_ref(), get(show_general).post(save_settings))
+        .route(paths.general().delete().as_ref(), get(confirm_delete).post(delete))
 }
 
 /// The kinds of token whose lifetimes a policy can limit.
@@ -174,18 +174,18 @@ struct NewPage {
     form: NewOrganization,
 }
 
-async fn home(caller: ConsoleCaller) -> Response {
+async fn redirect_to_general(caller: ConsoleCaller) -> Response {
     redirect(paths(&caller).general())
 }
 
-async fn general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+async fn show_general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     actions::see_policies(&caller)?;
     let organization = actions::get(&app.context, &caller).await?;
     let form = Typed::of(&organization, &caller.organization.policy);
-    general_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
+    render_general(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
-async fn general_page(
+async fn render_general(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -202,7 +202,7 @@ async fn general_page(
     Ok(html(status, &page))
 }
 
-async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+async fn save_settings(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let typed = Typed::read(&form);
     let mut errors = ValidationErrors::default();
     let policy = typed.policy(&mut errors);
@@ -221,16 +221,16 @@ async fn save(State(app): State<AppState>, caller: ConsoleCaller, form: Form) ->
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            general_page(&app, &caller, status, typed, errors).await
+            render_general(&app, &caller, status, typed, errors).await
         }
     }
 }
 
-async fn ask_delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, ValidationErrors::default()).await
+async fn confirm_delete(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+    render_delete(&app, &caller, StatusCode::OK, ValidationErrors::default()).await
 }
 
-async fn delete_page(
+async fn render_delete(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -250,12 +250,12 @@ async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            delete_page(&app, &caller, status, errors).await
+            render_delete(&app, &caller, status, errors).await
         }
     }
 }
 
-async fn new(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
+async fn show_new_form(State(app): State<AppState>, signed_in: SignedIn) -> Result<Response> {
     let layout = Layout::personal(&app, &signed_in, "New organization").await?;
     Ok(render(&NewPage { layout, form: NewOrganization::default() }))
 }

@@ -24,7 +24,7 @@ use crate::ui::{Layout, Paths, filters, refused, render};
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/", get(home)).route("/setup", get(setup).post(set_up))
+    Router::new().route("/", get(show_home)).route("/setup", get(show_setup_form).post(set_up))
 }
 
 #[derive(Template)]
@@ -41,7 +41,7 @@ struct HomePage {
     layout: Layout,
 }
 
-async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Result<Response> {
+async fn show_home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Result<Response> {
     if !store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/setup"));
     }
@@ -52,7 +52,7 @@ async fn home(State(app): State<AppState>, signed_in: Result<SignedIn>) -> Resul
     Ok(render(&HomePage { layout: Layout::personal(&app, &signed_in, "Your organizations").await? }))
 }
 
-async fn setup(State(app): State<AppState>, Query(query): Query) -> Result<Response> {
+async fn show_setup_form(State(app): State<AppState>, Query(query): Query) -> Result<Response> {
     if store::is_set_up(&app.context.db).await? {
         return Ok(redirect("/sign-in"));
     }

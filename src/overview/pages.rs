@@ -24,7 +24,9 @@ use crate::ui::{ConsolePath, Layout, Paths, filters, render};
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let paths = Paths::pattern();
-    Router::new().route(paths.overview().as_ref(), get(overview)).route(paths.tokens().as_ref(), get(tokens))
+    Router::new()
+        .route(paths.overview().as_ref(), get(show_overview))
+        .route(paths.tokens().as_ref(), get(show_tokens))
 }
 
 impl Row {
@@ -54,7 +56,7 @@ struct OverviewPage {
     events: Vec<EventSummary>,
 }
 
-async fn overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+async fn show_overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let organization = caller.organization.id;
     let held = effective_permissions(&caller.subject);
     let (counts, events, progress) = tokio::try_join!(
@@ -88,7 +90,11 @@ struct TokensPage {
     query: String,
 }
 
-async fn tokens(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_tokens(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     authorize_read(&caller.subject, Settings)?;
     let (search, kind) = (query.text("q"), query.text("kind"));
     let state = query.text("state").parse().unwrap_or(store::State::Live);

@@ -25,7 +25,7 @@ use crate::directory::model::NewPerson;
 use crate::platform::clock::DAY;
 use crate::platform::text::choose;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, RequestContext, html, redirect};
+use crate::platform::web::{Form, ItemPath, Query, RequestContext, html, redirect};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::form::Choices;
@@ -45,14 +45,14 @@ pub fn routes() -> Router<AppState> {
     let all = paths.people();
     let one = paths.person("{username}");
     Router::new()
-        .route(all.as_ref(), get(list).post(invite))
-        .route(all.creation().as_ref(), get(new))
-        .route(paths.invitation("{id}").revoke().as_ref(), post(revoke))
-        .route(one.as_ref(), get(person_page).post(save))
+        .route(all.as_ref(), get(show_list).post(invite))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(paths.invitation("{id}").revoke().as_ref(), post(revoke_invitation))
+        .route(one.as_ref(), get(show_person).post(save_role))
         .route(one.teams().as_ref(), post(add_to_team))
         .route(one.teams().remove().as_ref(), post(remove_from_team))
-        .route(one.remove().as_ref(), get(ask_remove).post(remove))
-        .route(Paths::accept_invitation("{code}").as_ref(), get(offered).post(accept))
+        .route(one.remove().as_ref(), get(confirm_remove).post(remove_person))
+        .route(Paths::accept_invitation("{code}").as_ref(), get(show_invitation).post(accept_invitation))
 }
 
 #[derive(Template)]
@@ -101,7 +101,11 @@ struct AcceptPage {
     errors: ValidationErrors,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let (search, role) = (query.text("q"), query.text("role"));
     let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
@@ -130,7 +134,11 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
     }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_new_form(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     authorize_write(&caller.subject, Invitations)?;
     let teams = query.filled("team").map(|slug| TeamPlace { slug, role: "member".to_owned() });
     let form = NewInvitation {
@@ -138,10 +146,10 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Q
         teams: teams.into_iter().collect(),
         ..NewInvitation::default()
     };
-    invite_page(&app, &caller, StatusCode::OK, (form, Form::default()), ValidationErrors::default()).await
+    render_invite(&app, &caller, StatusCode::OK, (form, Form::default()), ValidationErrors::default()).await
 }
 
-async fn invite_page(
+async fn render_invite(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -193,7 +201,7 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            invite_page(&app, &caller, status, (input, form), errors).await
+            render_invite(&app, &caller, status, (input, form), errors).await
         }
     }
 }
@@ -219,17 +227,15 @@ struct RemovePage {
     heir: String,
 }
 
-type Named = Path<(String, String)>;
-
-async fn person_page(
+async fn show_person(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<Response> {
-    show_person(&app, &caller, StatusCode::OK, &named, None, ValidationErrors::default()).await
+    render_person(&app, &caller, StatusCode::OK, &named, None, ValidationErrors::default()).await
 }
 
-async fn show_person(
+async fn render_person(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -255,10 +261,10 @@ async fn show_person(
     Ok(html(status, &page))
 }
 
-async fn save(
+async fn save_role(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let role = form.text("role");
@@ -269,7 +275,7 @@ async fn save(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            show_person(&app, &caller, status, &named, Some(role), errors).await
+            render_person(&app, &caller, status, &named, Some(role), errors).await
         }
     }
 }
@@ -277,7 +283,7 @@ async fn save(
 async fn add_to_team(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let team = form.text("team");
@@ -293,7 +299,7 @@ async fn add_to_team(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            show_person(&app, &caller, status, &named, None, errors).await
+            render_person(&app, &caller, status, &named, None, errors).await
         }
     }
 }
@@ -301,7 +307,7 @@ async fn add_to_team(
 async fn remove_from_team(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let team = form.text("team");
@@ -312,20 +318,20 @@ async fn remove_from_team(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            show_person(&app, &caller, status, &named, None, errors).await
+            render_person(&app, &caller, status, &named, None, errors).await
         }
     }
 }
 
-async fn ask_remove(
+async fn confirm_remove(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<Response> {
-    remove_page(&app, &caller, StatusCode::OK, &named, String::new(), ValidationErrors::default()).await
+    render_remove(&app, &caller, StatusCode::OK, &named, String::new(), ValidationErrors::default()).await
 }
 
-async fn remove_page(
+async fn render_remove(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -340,10 +346,10 @@ async fn remove_page(
     Ok(html(status, &RemovePage { layout: layout.with_errors(errors), profile, left, heir }))
 }
 
-async fn remove(
+async fn remove_person(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let heir = form.text("heir");
@@ -355,12 +361,12 @@ async fn remove(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            remove_page(&app, &caller, status, &named, heir, errors).await
+            render_remove(&app, &caller, status, &named, heir, errors).await
         }
     }
 }
 
-async fn revoke(
+async fn revoke_invitation(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): Path<(String, String)>,
@@ -370,7 +376,7 @@ async fn revoke(
     Ok(redirect(paths(&caller).people()))
 }
 
-async fn offered(
+async fn show_invitation(
     State(app): State<AppState>,
     request: RequestContext,
     session: Session,
@@ -382,7 +388,7 @@ async fn offered(
     Ok(render(&AcceptPage { offer, code, signed_in, form, errors: ValidationErrors::default() }))
 }
 
-async fn accept(
+async fn accept_invitation(
     State(app): State<AppState>,
     request: RequestContext,
     devices: KnownBrowsers,

@@ -15,14 +15,13 @@ use super::store::SetHolders;
 use crate::access::{Level, Permissions, Resource, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, ItemPath, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::principals;
 use crate::state::AppState;
 use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Permission sets";
-type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -30,11 +29,11 @@ pub fn routes() -> Router<AppState> {
     let all = paths.permission_sets();
     let one = paths.permission_set("{set}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
-        .route(one.as_ref(), get(show))
-        .route(one.edit().as_ref(), get(edit_form).post(edit))
-        .route(one.delete().as_ref(), get(ask_delete).post(delete))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(one.as_ref(), get(show_set))
+        .route(one.edit().as_ref(), get(show_edit_form).post(edit))
+        .route(one.delete().as_ref(), get(confirm_delete).post(delete))
 }
 
 /// A row of the matrix: a resource, and whether the set can read and write it.
@@ -109,17 +108,17 @@ struct DeletePage {
     holders: SetHolders,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+async fn show_list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let sets = actions::list(&app.context, &caller).await?;
     let may_manage = can_write(&caller.subject, &PermissionSets);
     let layout = Layout::of(&app, &caller, SECTION, "Permission sets").await?;
     Ok(render(&ListPage { layout, sets, may_manage }))
 }
 
-async fn show(
+async fn show_set(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<Response> {
     let (set, _, holders) = actions::get(&app.context, &caller, &named).await?;
     let layout = Layout::of(&app, &caller, SECTION, set.name.clone()).await?;
@@ -140,7 +139,7 @@ fn read(form: &Form) -> NewSet {
     }
 }
 
-async fn form_page(
+async fn render_form(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -169,7 +168,11 @@ fn words(permissions: Permissions) -> Vec<String> {
     permissions.strongest().map(|permission| permission.to_string()).collect()
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_new_form(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let form = match query.filled("from") {
         None => NewSet { level: Level::Project.to_string(), ..NewSet::default() },
         Some(from) => {
@@ -183,7 +186,7 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Q
             }
         }
     };
-    form_page(&app, &caller, StatusCode::OK, form, (None, String::new()), ValidationErrors::default()).await
+    render_form(&app, &caller, StatusCode::OK, form, (None, String::new()), ValidationErrors::default()).await
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
@@ -195,7 +198,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            form_page(&app, &caller, status, input, (None, String::new()), errors).await
+            render_form(&app, &caller, status, input, (None, String::new()), errors).await
         }
     }
 }
@@ -210,21 +213,21 @@ fn typed(own: &OwnSet) -> NewSet {
     }
 }
 
-async fn edit_form(
+async fn show_edit_form(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<Response> {
     let (_, own, _) = actions::get(&app.context, &caller, &named).await?;
     let Some(own) = own else { return Ok(redirect(paths(&caller).permission_set(&named))) };
     let edits = (Some(own.slug.clone()), own.version.to_string());
-    form_page(&app, &caller, StatusCode::OK, typed(&own), edits, ValidationErrors::default()).await
+    render_form(&app, &caller, StatusCode::OK, typed(&own), edits, ValidationErrors::default()).await
 }
 
 async fn edit(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     authorize_write(&caller.subject, PermissionSets)?;
@@ -256,20 +259,20 @@ async fn edit(
         Err(error) => {
             let (status, errors) = refused(error)?;
             let form = NewSet { slug: named.clone(), ..typed };
-            form_page(&app, &caller, status, form, (Some(named), version), errors).await
+            render_form(&app, &caller, status, form, (Some(named), version), errors).await
         }
     }
 }
 
-async fn ask_delete(
+async fn confirm_delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, &named, ValidationErrors::default()).await
+    render_delete(&app, &caller, StatusCode::OK, &named, ValidationErrors::default()).await
 }
 
-async fn delete_page(
+async fn render_delete(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -285,7 +288,7 @@ async fn delete_page(
 async fn delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<Response> {
     match actions::delete(&app.context, &caller, &named).await {
         Ok(set) => {
@@ -294,7 +297,7 @@ async fn delete(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            delete_page(&app, &caller, status, &named, errors).await
+            render_delete(&app, &caller, status, &named, errors).await
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::access::{Level, PermissionSet, Visibility, authorize_write, can_write
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, ItemPath, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
@@ -24,7 +24,6 @@ use crate::teams::model::Team;
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Projects";
-type Of = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -32,14 +31,14 @@ pub fn routes() -> Router<AppState> {
     let all = paths.projects();
     let one = paths.project("{project}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
-        .route(paths.team("{team}").projects().as_ref(), get(of_team))
-        .route(one.as_ref(), get(home))
-        .route(one.access().as_ref(), get(access).post(put))
-        .route(one.access().remove().as_ref(), post(remove))
-        .route(one.settings().as_ref(), get(settings).post(save))
-        .route(one.delete().as_ref(), get(ask_delete).post(delete))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(paths.team("{team}").projects().as_ref(), get(show_team_tab))
+        .route(one.as_ref(), get(redirect_to_access))
+        .route(one.access().as_ref(), get(show_access).post(add_grant))
+        .route(one.access().remove().as_ref(), post(remove_grant))
+        .route(one.settings().as_ref(), get(show_settings).post(save_settings))
+        .route(one.delete().as_ref(), get(confirm_delete).post(delete))
 }
 
 #[derive(Template)]
@@ -112,7 +111,11 @@ struct DeletePage {
     project: Project,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
@@ -122,10 +125,10 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
 }
 
 /// The tab *Projects* of a team.
-async fn of_team(
+async fn show_team_tab(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, team)): Of,
+    Path((_, team)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
@@ -136,13 +139,17 @@ async fn of_team(
     Ok(render(&TeamPage { layout, team, page, may_create }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_new_form(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let form =
         NewProject { team: query.text("team"), visibility: Some("team".to_owned()), ..NewProject::default() };
-    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
+    render_new(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
-async fn new_page(
+async fn render_new(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -175,25 +182,25 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            new_page(&app, &caller, status, input, errors).await
+            render_new(&app, &caller, status, input, errors).await
         }
     }
 }
 
-async fn home(caller: ConsoleCaller, Path((_, project)): Of) -> Response {
+async fn redirect_to_access(caller: ConsoleCaller, Path((_, project)): ItemPath) -> Response {
     redirect(paths(&caller).project(&project).access())
 }
 
-async fn access(
+async fn show_access(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
-    access_page(&app, &caller, StatusCode::OK, &project, query, ValidationErrors::default()).await
+    render_access(&app, &caller, StatusCode::OK, &project, query, ValidationErrors::default()).await
 }
 
-async fn access_page(
+async fn render_access(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -229,10 +236,10 @@ async fn access_page(
     ))
 }
 
-async fn put(
+async fn add_grant(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     // The person types a name, and the select beside it says which kind of principal it is.
@@ -254,15 +261,15 @@ async fn put(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            access_page(&app, &caller, status, &project, form, errors).await
+            render_access(&app, &caller, status, &project, form, errors).await
         }
     }
 }
 
-async fn remove(
+async fn remove_grant(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let name = grants::remove(&app.context, &caller, &project, &form.text("principal")).await?;
@@ -273,10 +280,10 @@ async fn remove(
     Ok(redirect(if can_read { paths.project(&project).access() } else { paths.projects() }))
 }
 
-async fn settings(
+async fn show_settings(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
 ) -> Result<Response> {
     let project = actions::get(&app.context, &caller, &project).await?;
     let form = ProjectEdit {
@@ -286,10 +293,11 @@ async fn settings(
         visibility: Some(project.visibility.to_string()),
     };
     let version = project.version.to_string();
-    settings_page(&app, &caller, StatusCode::OK, project, (form, version), ValidationErrors::default()).await
+    render_settings(&app, &caller, StatusCode::OK, project, (form, version), ValidationErrors::default())
+        .await
 }
 
-async fn settings_page(
+async fn render_settings(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -320,10 +328,10 @@ async fn settings_page(
     ))
 }
 
-async fn save(
+async fn save_settings(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Of,
+    Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let input = ProjectEdit {
@@ -350,21 +358,21 @@ async fn save(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            settings_page(&app, &caller, status, project, (input, version), errors).await
+            render_settings(&app, &caller, status, project, (input, version), errors).await
         }
     }
 }
 
-async fn ask_delete(
+async fn confirm_delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
 ) -> Result<Response> {
     let project = actions::get(&app.context, &caller, &project).await?;
-    delete_page(&app, &caller, StatusCode::OK, project, ValidationErrors::default()).await
+    render_delete(&app, &caller, StatusCode::OK, project, ValidationErrors::default()).await
 }
 
-async fn delete_page(
+async fn render_delete(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -379,7 +387,7 @@ async fn delete_page(
 async fn delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, named)): Of,
+    Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     match actions::delete(&app.context, &caller, &named, Some(&form.text("confirm"))).await {
@@ -390,7 +398,7 @@ async fn delete(
         Err(error) => {
             let (status, errors) = refused(error)?;
             let project = actions::get(&app.context, &caller, &named).await?;
-            delete_page(&app, &caller, status, project, errors).await
+            render_delete(&app, &caller, status, project, errors).await
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::callers::ConsoleCaller;
 use crate::grants::store as grants;
 use crate::platform::id::TokenId;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, ItemPath, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::projects::actions as projects;
 use crate::state::AppState;
@@ -33,7 +33,6 @@ use crate::tokens::store::{self as tokens, Attributed, Calls};
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Service accounts";
-type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -41,16 +40,16 @@ pub fn routes() -> Router<AppState> {
     let all = paths.service_accounts();
     let one = paths.service_account("{id}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
-        .route(paths.team("{team}").service_accounts().as_ref(), get(of_team))
-        .route(one.as_ref(), get(home))
-        .route(one.access().as_ref(), get(access))
-        .route(one.activity().as_ref(), get(activity))
-        .route(one.settings().as_ref(), get(settings).post(save))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(paths.team("{team}").service_accounts().as_ref(), get(show_team_tab))
+        .route(one.as_ref(), get(redirect_to_keys))
+        .route(one.access().as_ref(), get(show_access))
+        .route(one.activity().as_ref(), get(show_activity))
+        .route(one.settings().as_ref(), get(show_settings).post(save_settings))
         .route(one.disable().as_ref(), post(disable))
         .route(one.enable().as_ref(), post(enable))
-        .route(one.delete().as_ref(), get(ask_delete).post(delete))
+        .route(one.delete().as_ref(), get(confirm_delete).post(delete))
 }
 
 #[derive(Template)]
@@ -90,7 +89,11 @@ struct DeletePage {
     calls: Vec<Calls>,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
@@ -106,7 +109,11 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
     Ok(render(&ListPage { layout, filter, page, may_create }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_new_form(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let choices = Choices::of(&app, &caller, None).await?;
     let scope = if choices.organization && !query.has("team") { "organization" } else { "team" };
     let form = Typed {
@@ -125,10 +132,10 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Q
                 .to_owned(),
         ));
     }
-    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
+    render_new(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
-async fn new_page(
+async fn render_new(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -149,17 +156,17 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         Ok(CreatedAccount { account, key: Some(key), .. }) => Ok(to_reveal(&caller, &account, key)),
         Ok(CreatedAccount { account, key: None, .. }) => {
             flash(&caller.signed_in.session, format!("Service account {} created.", account.name)).await?;
-            Ok(redirect(paths(&caller).service_account(&account.id).tokens()))
+            Ok(redirect(paths(&caller).service_account(account.id).tokens()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            new_page(&app, &caller, status, typed, errors).await
+            render_new(&app, &caller, status, typed, errors).await
         }
     }
 }
 
 pub(super) fn to_reveal(caller: &ConsoleCaller, account: &ServiceAccount, key: TokenId) -> Response {
-    redirect(paths(caller).service_account(&account.id).token(&key).reveal())
+    redirect(paths(caller).service_account(account.id).token(key).reveal())
 }
 
 #[derive(Template)]
@@ -172,10 +179,10 @@ struct TeamPage {
 }
 
 /// The tab *Service accounts* of a team.
-async fn of_team(
+async fn show_team_tab(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, team)): Named,
+    Path((_, team)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller, &team).await?;
@@ -206,10 +213,10 @@ struct HeldAccess {
     project: Option<(String, String)>,
 }
 
-async fn access(
+async fn show_access(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
     let sets = &caller.organization.sets;
@@ -238,10 +245,10 @@ struct ActivityPage {
     made: Vec<EventSummary>,
 }
 
-async fn activity(
+async fn show_activity(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
     let (organization, uid) = (caller.organization.id, account.id.to_string());
@@ -256,21 +263,21 @@ async fn activity(
     Ok(render(&ActivityPage { layout, account, status, calls, attributed, events, made }))
 }
 
-async fn home(caller: ConsoleCaller, Path((_, id)): Named) -> Response {
+async fn redirect_to_keys(caller: ConsoleCaller, Path((_, id)): ItemPath) -> Response {
     redirect(paths(&caller).service_account(&id).tokens())
 }
 
-async fn settings(
+async fn show_settings(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&account);
-    settings_page(&app, &caller, StatusCode::OK, account, form, ValidationErrors::default()).await
+    render_settings(&app, &caller, StatusCode::OK, account, form, ValidationErrors::default()).await
 }
 
-async fn settings_page(
+async fn render_settings(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -300,10 +307,10 @@ async fn settings_page(
     Ok(html(status, &page))
 }
 
-async fn save(
+async fn save_settings(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let typed = Typed::read(&form);
@@ -311,11 +318,11 @@ async fn save(
     match actions::edit(&app.context, &caller, &id, &typed.edit(&account, app.context.clock.now())).await {
         Ok(account) => {
             flash(&caller.signed_in.session, format!("{} saved.", account.name)).await?;
-            Ok(redirect(paths(&caller).service_account(&account.id).settings()))
+            Ok(redirect(paths(&caller).service_account(account.id).settings()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            settings_page(&app, &caller, status, account, typed, errors).await
+            render_settings(&app, &caller, status, account, typed, errors).await
         }
     }
 }
@@ -323,7 +330,7 @@ async fn save(
 async fn disable(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::disable(&app.context, &caller, &id).await?;
     flash(
@@ -331,29 +338,29 @@ async fn disable(
         format!("{} is disabled. Its keys are refused from now on.", account.name),
     )
     .await?;
-    Ok(redirect(paths(&caller).service_account(&account.id).settings()))
+    Ok(redirect(paths(&caller).service_account(account.id).settings()))
 }
 
 async fn enable(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::enable(&app.context, &caller, &id).await?;
     flash(&caller.signed_in.session, format!("{} is enabled. Its keys work again.", account.name)).await?;
-    Ok(redirect(paths(&caller).service_account(&account.id).settings()))
+    Ok(redirect(paths(&caller).service_account(account.id).settings()))
 }
 
-async fn ask_delete(
+async fn confirm_delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
-    delete_page(&app, &caller, StatusCode::OK, account, ValidationErrors::default()).await
+    render_delete(&app, &caller, StatusCode::OK, account, ValidationErrors::default()).await
 }
 
-async fn delete_page(
+async fn render_delete(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -369,7 +376,7 @@ async fn delete_page(
 async fn delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     match actions::delete(&app.context, &caller, &id, Some(&form.text("confirm"))).await {
@@ -384,7 +391,7 @@ async fn delete(
         Err(error) => {
             let (status, errors) = refused(error)?;
             let account = actions::get(&app.context, &caller, &id).await?;
-            delete_page(&app, &caller, status, account, errors).await
+            render_delete(&app, &caller, status, account, errors).await
         }
     }
 }

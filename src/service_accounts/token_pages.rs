@@ -17,7 +17,7 @@ use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, ItemPath, PartPath, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
@@ -27,20 +27,18 @@ use crate::tokens::store::{has_revoked, list_access_tokens};
 use crate::ui::{Layout, Paths, filters, paths, refused};
 
 const SECTION: &str = "Service accounts";
-type Named = Path<(String, String)>;
-type Keyed = Path<(String, String, String)>;
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let paths = Paths::pattern();
     let one = paths.service_account("{id}");
     Router::new()
-        .route(one.tokens().as_ref(), get(tokens).post(add_key))
-        .route(one.regenerate().as_ref(), get(ask_regenerate).post(regenerate))
-        .route(one.token("{tok}").edit().as_ref(), get(edit_form).post(edit))
+        .route(one.tokens().as_ref(), get(show_keys).post(add_key))
+        .route(one.regenerate().as_ref(), get(confirm_regenerate).post(regenerate))
+        .route(one.token("{tok}").edit().as_ref(), get(show_edit_form).post(save_key))
         .route(one.token("{tok}").reveal().as_ref(), reveal_route(reveal))
-        .route(one.token("{tok}").revoke().as_ref(), get(ask_revoke).post(revoke))
-        .route(one.token("{tok}").stop_old().as_ref(), post(stop_old))
+        .route(one.token("{tok}").revoke().as_ref(), get(confirm_revoke).post(revoke))
+        .route(one.token("{tok}").stop_old().as_ref(), post(end_overlap))
 }
 
 #[derive(Template)]
@@ -81,16 +79,16 @@ struct KeyPage {
     allowed_addresses: String,
 }
 
-async fn tokens(
+async fn show_keys(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
-    tokens_page(&app, &caller, StatusCode::OK, &id, query, ValidationErrors::default()).await
+    render_tokens(&app, &caller, StatusCode::OK, &id, query, ValidationErrors::default()).await
 }
 
-async fn tokens_page(
+async fn render_tokens(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -123,7 +121,7 @@ async fn tokens_page(
 async fn add_key(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
@@ -137,7 +135,7 @@ async fn add_key(
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            tokens_page(&app, &caller, status, &id, form, errors).await
+            render_tokens(&app, &caller, status, &id, form, errors).await
         }
     }
 }
@@ -145,7 +143,7 @@ async fn add_key(
 async fn reveal(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
+    Path((_, id, key)): PartPath,
 ) -> Result<Response> {
     let (account, key) = keys::with_key(&app.context, &caller, &id, &key).await?;
     let place = match (&account.team_name, &account.default_team_name) {
@@ -169,16 +167,16 @@ async fn reveal(
     show(&app, &caller.signed_in.session, layout, key.id, about).await
 }
 
-async fn ask_regenerate(
+async fn confirm_regenerate(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
-    regenerate_page(&app, &caller, StatusCode::OK, &id, &query, ValidationErrors::default()).await
+    render_regenerate(&app, &caller, StatusCode::OK, &id, &query, ValidationErrors::default()).await
 }
 
-async fn regenerate_page(
+async fn render_regenerate(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -208,7 +206,7 @@ async fn regenerate_page(
 async fn regenerate(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
@@ -217,7 +215,7 @@ async fn regenerate(
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            regenerate_page(&app, &caller, status, &id, &form, errors).await
+            render_regenerate(&app, &caller, status, &id, &form, errors).await
         }
     }
 }
@@ -233,10 +231,10 @@ async fn managed(
     Ok((authorize_write(&caller.subject, account)?.into_inner(), key))
 }
 
-async fn edit_form(
+async fn show_edit_form(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
+    Path((_, id, key)): PartPath,
 ) -> Result<Response> {
     let (account, key) = managed(&app, &caller, &id, &key).await?;
     let layout = Layout::of(&app, &caller, SECTION, format!("Edit {}", key.name)).await?;
@@ -245,10 +243,10 @@ async fn edit_form(
     Ok(html(StatusCode::OK, &page))
 }
 
-async fn edit(
+async fn save_key(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
+    Path((_, id, key)): PartPath,
     form: Form,
 ) -> Result<Response> {
     let (account, token) = managed(&app, &caller, &id, &key).await?;
@@ -274,10 +272,10 @@ async fn edit(
     }
 }
 
-async fn ask_revoke(
+async fn confirm_revoke(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
+    Path((_, id, key)): PartPath,
 ) -> Result<Response> {
     let (account, key) = keys::revocable(&app.context, &caller, &id, &key).await?;
     let is_key = key.kind == TokenKind::ServiceAccount;
@@ -296,7 +294,7 @@ async fn ask_revoke(
 async fn revoke(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
+    Path((_, id, key)): PartPath,
 ) -> Result<Response> {
     let token = keys::revoke(&app.context, &caller, &id, &key).await?;
     let what = match token.kind {
@@ -307,10 +305,10 @@ async fn revoke(
     Ok(redirect(paths(&caller).service_account(&id).tokens()))
 }
 
-async fn stop_old(
+async fn end_overlap(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, key)): Keyed,
+    Path((_, id, key)): PartPath,
 ) -> Result<Response> {
     let token = keys::stop_old(&app.context, &caller, &id, &key).await?;
     flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;

@@ -17,7 +17,7 @@ use crate::access::{Sets, TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, ItemPath, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, choices, usual};
@@ -27,7 +27,6 @@ use crate::tokens::store::{self as tokens, Calls};
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Service tokens";
-type Named = Path<(String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -35,13 +34,13 @@ pub fn routes() -> Router<AppState> {
     let all = paths.service_tokens();
     let one = paths.service_token("{tok}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
-        .route(all.revoke().as_ref(), get(ask_revoke).post(revoke))
-        .route(one.as_ref(), get(edit_form).post(save))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(all.revoke().as_ref(), get(confirm_revoke).post(revoke))
+        .route(one.as_ref(), get(show_edit_form).post(save))
         .route(one.reveal().as_ref(), reveal_route(reveal))
-        .route(one.regenerate().as_ref(), get(regenerate_form).post(regenerate))
-        .route(one.stop_old().as_ref(), post(stop_old))
+        .route(one.regenerate().as_ref(), get(confirm_regenerate).post(regenerate))
+        .route(one.stop_old().as_ref(), post(end_overlap))
 }
 
 #[derive(Template)]
@@ -80,7 +79,11 @@ struct RevokePage {
     sets: Sets,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),
@@ -94,7 +97,11 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
     Ok(render(&ListPage { layout, filter, page, sets, may_manage }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_new_form(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let fresh = Typed {
         lifetime: usual(&caller.organization.policy, TokenKind::ServiceToken),
@@ -110,10 +117,10 @@ async fn new(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Q
             Typed { lifetime: fresh.lifetime, nonce: fresh.nonce, ..was }
         }
     };
-    form_page(&app, &caller, StatusCode::OK, form, None, ValidationErrors::default()).await
+    render_form(&app, &caller, StatusCode::OK, form, None, ValidationErrors::default()).await
 }
 
-async fn form_page(
+async fn render_form(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -140,50 +147,50 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
         authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
-        return form_page(&app, &caller, StatusCode::OK, typed, None, ValidationErrors::default()).await;
+        return render_form(&app, &caller, StatusCode::OK, typed, None, ValidationErrors::default()).await;
     }
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = typed.new_token(app.context.clock.now());
     match actions::create(&app.context, &caller, &input, &delivery).await {
-        Ok(made) => Ok(redirect(paths(&caller).service_token(&made.id).reveal())),
+        Ok(made) => Ok(redirect(paths(&caller).service_token(made.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            form_page(&app, &caller, status, typed, None, errors).await
+            render_form(&app, &caller, status, typed, None, errors).await
         }
     }
 }
 
-async fn edit_form(
+async fn show_edit_form(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let token = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&token);
-    form_page(&app, &caller, StatusCode::OK, form, Some(token), ValidationErrors::default()).await
+    render_form(&app, &caller, StatusCode::OK, form, Some(token), ValidationErrors::default()).await
 }
 
 async fn save(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let token = actions::get(&app.context, &caller, &id).await?;
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
         authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
-        return form_page(&app, &caller, StatusCode::OK, typed, Some(token), ValidationErrors::default())
+        return render_form(&app, &caller, StatusCode::OK, typed, Some(token), ValidationErrors::default())
             .await;
     }
     match actions::edit(&app.context, &caller, &id, &typed.edit(), None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Service token {} saved.", token.token.name)).await?;
-            Ok(redirect(paths(&caller).service_token(&token.token.id)))
+            Ok(redirect(paths(&caller).service_token(token.token.id)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            form_page(&app, &caller, status, typed, Some(token), errors).await
+            render_form(&app, &caller, status, typed, Some(token), errors).await
         }
     }
 }
@@ -191,7 +198,7 @@ async fn save(
 async fn reveal(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let listed = actions::get(&app.context, &caller, &id).await?;
     let form = Typed::of(&listed);
@@ -202,7 +209,7 @@ async fn reveal(
         name: token.name.clone(),
         facts: vec![("May", form.sentence(&choices)), expiry_fact(token.expires_at)],
         done: paths(&caller).service_tokens(),
-        regenerate: paths(&caller).service_token(&token.id).regenerate(),
+        regenerate: paths(&caller).service_token(token.id).regenerate(),
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
     show(&app, &caller.signed_in.session, layout, token.id, about).await
@@ -213,18 +220,18 @@ async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(L
     let token = actions::get(&app.context, caller, id).await?.token;
     let layout = Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
     let question = Confirmation {
-        action: paths(caller).service_token(&token.id).regenerate(),
-        back: (token.name.clone(), paths(caller).service_token(&token.id)),
+        action: paths(caller).service_token(token.id).regenerate(),
+        back: (token.name.clone(), paths(caller).service_token(token.id)),
         button: "Regenerate token",
         token,
     };
     Ok((layout, question))
 }
 
-async fn regenerate_form(
+async fn confirm_regenerate(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let (layout, question) = question(&app, &caller, &id).await?;
     let with = (&caller.organization.policy, &Form::default());
@@ -234,7 +241,7 @@ async fn regenerate_form(
 async fn regenerate(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let (layout, question) = question(&app, &caller, &id).await?;
@@ -242,7 +249,7 @@ async fn regenerate(
     match actions::regenerate(&app.context, &caller, &id, &renewal(&form, app.context.clock.now()), &delivery)
         .await
     {
-        Ok(issued) => Ok(redirect(paths(&caller).service_token(&issued.id).reveal())),
+        Ok(issued) => Ok(redirect(paths(&caller).service_token(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
             Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
@@ -250,10 +257,10 @@ async fn regenerate(
     }
 }
 
-async fn stop_old(
+async fn end_overlap(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let token = actions::stop_old(&app.context, &caller, &id).await?;
     let text = format!("The old value of {} has stopped.", token.token.name);
@@ -261,16 +268,16 @@ async fn stop_old(
     Ok(redirect(paths(&caller).service_token(&id)))
 }
 
-async fn ask_revoke(
+async fn confirm_revoke(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
     let ids: Vec<String> = query.all("token").map(str::to_owned).collect();
-    revoke_page(&app, &caller, StatusCode::OK, &ids, ValidationErrors::default()).await
+    render_revoke(&app, &caller, StatusCode::OK, &ids, ValidationErrors::default()).await
 }
 
-async fn revoke_page(
+async fn render_revoke(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -308,7 +315,7 @@ async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         Err(error @ Error::NotFound) => Err(error),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            revoke_page(&app, &caller, status, &ids, errors).await
+            render_revoke(&app, &caller, status, &ids, errors).await
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::web::{Form, ItemPath, PartPath, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::Token;
@@ -24,8 +24,6 @@ use crate::tokens::pages::{About, Confirmation, ask_end, reveal_route, show_secr
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Services";
-type Named = Path<(String, String)>;
-type Keyed = Path<(String, String, String)>;
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -33,13 +31,13 @@ pub fn routes() -> Router<AppState> {
     let all = paths.services();
     let one = paths.service("{svc}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
-        .route(one.as_ref(), get(show).post(save))
-        .route(one.delete().as_ref(), get(ask_delete).post(delete))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(one.as_ref(), get(show_service).post(save_settings))
+        .route(one.delete().as_ref(), get(confirm_delete).post(delete))
         .route(one.secrets().as_ref(), post(add_secret))
         .route(one.secret("{tok}").reveal().as_ref(), reveal_route(reveal))
-        .route(one.secret("{tok}").revoke().as_ref(), get(ask_revoke).post(revoke))
+        .route(one.secret("{tok}").revoke().as_ref(), get(confirm_revoke).post(revoke_secret))
 }
 
 #[derive(Template)]
@@ -101,7 +99,11 @@ struct DeletePage {
     service: Service,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let search = query.text("q");
     let page = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_manage = can_write(&caller.subject, &Services);
@@ -109,13 +111,13 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
     Ok(render(&ListPage { layout, search, page, may_manage }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let kinds = TokenKind::PRESENTED.iter().map(|kind| kind.word().to_owned()).collect();
     let form = Typed { kinds, ..Typed::default() };
-    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
+    render_new(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
-async fn new_page(
+async fn render_new(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -132,21 +134,23 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = NewService { name: typed.name.clone(), accepted_kinds: Some(typed.kinds.clone()) };
     match actions::create(&app.context, &caller, &input, &delivery).await {
-        Ok((service, issued)) => {
-            Ok(redirect(paths(&caller).service(&service.id).secret(&issued.id).reveal()))
-        }
+        Ok((service, issued)) => Ok(redirect(paths(&caller).service(service.id).secret(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            new_page(&app, &caller, status, typed, errors).await
+            render_new(&app, &caller, status, typed, errors).await
         }
     }
 }
 
-async fn show(State(app): State<AppState>, caller: ConsoleCaller, Path((_, id)): Named) -> Result<Response> {
-    show_page(&app, &caller, StatusCode::OK, &id, None, ValidationErrors::default()).await
+async fn show_service(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): ItemPath,
+) -> Result<Response> {
+    render_show(&app, &caller, StatusCode::OK, &id, None, ValidationErrors::default()).await
 }
 
-async fn show_page(
+async fn render_show(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -170,10 +174,10 @@ async fn show_page(
     ))
 }
 
-async fn save(
+async fn save_settings(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     let typed = Typed::read(&form);
@@ -185,11 +189,11 @@ async fn save(
     match actions::edit(&app.context, &caller, &id, &input, typed.version.parse().ok()).await {
         Ok(service) => {
             flash(&caller.signed_in.session, format!("Service {} saved.", service.name)).await?;
-            Ok(redirect(paths(&caller).service(&service.id)))
+            Ok(redirect(paths(&caller).service(service.id)))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            show_page(&app, &caller, status, &id, Some(typed), errors).await
+            render_show(&app, &caller, status, &id, Some(typed), errors).await
         }
     }
 }
@@ -197,16 +201,14 @@ async fn save(
 async fn add_secret(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     match actions::add_secret(&app.context, &caller, &id, &delivery).await {
-        Ok((service, issued)) => {
-            Ok(redirect(paths(&caller).service(&service.id).secret(&issued.id).reveal()))
-        }
+        Ok((service, issued)) => Ok(redirect(paths(&caller).service(service.id).secret(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            show_page(&app, &caller, status, &id, None, errors).await
+            render_show(&app, &caller, status, &id, None, errors).await
         }
     }
 }
@@ -226,7 +228,7 @@ async fn secret_of(
 async fn reveal(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, secret)): Keyed,
+    Path((_, id, secret)): PartPath,
 ) -> Result<Response> {
     let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
     let kinds = service.kinds();
@@ -235,7 +237,7 @@ async fn reveal(
     } else {
         kinds.iter().map(|kind| kind.title()).collect::<Vec<_>>().join(", ")
     };
-    let back = paths(&caller).service(&service.id);
+    let back = paths(&caller).service(service.id);
     let about = About {
         what: "Service secret",
         name: service.name,
@@ -247,13 +249,13 @@ async fn reveal(
     show_secret(&app, &caller.signed_in.session, layout, secret.id, about).await
 }
 
-async fn ask_revoke(
+async fn confirm_revoke(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, secret)): Keyed,
+    Path((_, id, secret)): PartPath,
 ) -> Result<Response> {
     let (service, secret) = secret_of(&app, &caller, &id, &secret).await?;
-    let back = paths(&caller).service(&service.id);
+    let back = paths(&caller).service(service.id);
     let layout =
         Layout::of(&app, &caller, SECTION, format!("Revoke this secret of {}?", service.name)).await?;
     let question = Confirmation {
@@ -265,25 +267,25 @@ async fn ask_revoke(
     ask_end(&app, layout, StatusCode::OK, question, ValidationErrors::default()).await
 }
 
-async fn revoke(
+async fn revoke_secret(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id, secret)): Keyed,
+    Path((_, id, secret)): PartPath,
 ) -> Result<Response> {
     actions::revoke_secret(&app.context, &caller, &id, &secret).await?;
     flash(&caller.signed_in.session, "The secret is revoked.").await?;
     Ok(redirect(paths(&caller).service(&id)))
 }
 
-async fn ask_delete(
+async fn confirm_delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    delete_page(&app, &caller, StatusCode::OK, &id, ValidationErrors::default()).await
+    render_delete(&app, &caller, StatusCode::OK, &id, ValidationErrors::default()).await
 }
 
-async fn delete_page(
+async fn render_delete(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -299,7 +301,7 @@ async fn delete_page(
 async fn delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
     match actions::delete(&app.context, &caller, &id, Some(&form.text("confirm"))).await {
@@ -309,7 +311,7 @@ async fn delete(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            delete_page(&app, &caller, status, &id, errors).await
+            render_delete(&app, &caller, status, &id, errors).await
         }
     }
 }

@@ -27,9 +27,9 @@ use crate::ui::{filters, refused, render};
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/sign-in", get(ask).post(sign_in))
+        .route("/sign-in", get(show_form).post(sign_in))
         .route("/sign-out", post(sign_out))
-        .route("/theme", post(theme))
+        .route("/theme", post(save_theme))
 }
 
 #[derive(Template)]
@@ -48,7 +48,7 @@ fn needs_https(app: &AppState, headers: &HeaderMap) -> bool {
     !app.context.config.https() && !host.is_empty() && !is_local_host(host)
 }
 
-async fn ask(
+async fn show_form(
     State(app): State<AppState>,
     headers: HeaderMap,
     session: Session,
@@ -113,8 +113,8 @@ async fn sign_out(
     Ok(redirect("/sign-in"))
 }
 
-async fn theme(State(app): State<AppState>, form: Form) -> Response {
-    let mut response = redirect(&form.text("back"));
+async fn save_theme(State(app): State<AppState>, form: Form) -> Response {
+    let mut response = redirect(form.text("back"));
     match form.text("theme").parse::<Theme>() {
         Ok(theme) => {
             cookie::set(

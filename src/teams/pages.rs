@@ -29,13 +29,13 @@ pub fn routes() -> Router<AppState> {
     let all = paths.teams();
     let one = paths.team("{team}");
     Router::new()
-        .route(all.as_ref(), get(list).post(create))
-        .route(all.creation().as_ref(), get(new))
-        .route(one.as_ref(), get(home))
-        .route(one.members().as_ref(), get(members).post(add))
-        .route(one.members().remove().as_ref(), post(remove))
-        .route(one.settings().as_ref(), get(settings).post(save))
-        .route(one.delete().as_ref(), get(ask).post(delete))
+        .route(all.as_ref(), get(show_list).post(create))
+        .route(all.creation().as_ref(), get(show_new_form))
+        .route(one.as_ref(), get(redirect_to_members))
+        .route(one.members().as_ref(), get(show_members).post(add_member))
+        .route(one.members().remove().as_ref(), post(remove_member))
+        .route(one.settings().as_ref(), get(show_settings).post(save_settings))
+        .route(one.delete().as_ref(), get(confirm_delete).post(delete))
 }
 
 #[derive(Template)]
@@ -82,7 +82,11 @@ struct DeletePage {
     team: Team,
 }
 
-async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
+async fn show_list(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Query(query): Query,
+) -> Result<Response> {
     let search = query.text("q");
     let page = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
     let may_create = can_write(&caller.subject, &Teams);
@@ -90,13 +94,13 @@ async fn list(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
     Ok(render(&ListPage { layout, search, page, may_create }))
 }
 
-async fn new(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
+async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     crate::access::authorize_write(&caller.subject, Teams)?;
     let form = NewTeam { role: Some("member".to_owned()), ..NewTeam::default() };
-    new_page(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
+    render_new(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
-async fn new_page(
+async fn render_new(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -130,27 +134,27 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            new_page(&app, &caller, status, input, errors).await
+            render_new(&app, &caller, status, input, errors).await
         }
     }
 }
 
-async fn home(caller: ConsoleCaller, Path((_, team)): Path<(String, String)>) -> Response {
+async fn redirect_to_members(caller: ConsoleCaller, Path((_, team)): Path<(String, String)>) -> Response {
     redirect(paths(&caller).team(&team).members())
 }
 
-async fn members(
+async fn show_members(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
     Query(query): Query,
 ) -> Result<Response> {
     let which = PageRequest::for_console(&query)?;
-    members_page(&app, &caller, (StatusCode::OK, &which), &team, String::new(), ValidationErrors::default())
+    render_members(&app, &caller, (StatusCode::OK, &which), &team, String::new(), ValidationErrors::default())
         .await
 }
 
-async fn members_page(
+async fn render_members(
     app: &AppState,
     caller: &ConsoleCaller,
     (status, which): (StatusCode, &PageRequest),
@@ -164,7 +168,7 @@ async fn members_page(
     Ok(html(status, &MembersPage { layout: layout.with_errors(errors), team, members, may_manage, typed }))
 }
 
-async fn add(
+async fn add_member(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
@@ -191,10 +195,10 @@ async fn add(
         Err(error) => error,
     };
     let (status, errors) = refused(error)?;
-    members_page(&app, &caller, (status, &PageRequest::first()), &team, person, errors).await
+    render_members(&app, &caller, (status, &PageRequest::first()), &team, person, errors).await
 }
 
-async fn remove(
+async fn remove_member(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
@@ -207,7 +211,7 @@ async fn remove(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            members_page(&app, &caller, (status, &PageRequest::first()), &team, String::new(), errors).await
+            render_members(&app, &caller, (status, &PageRequest::first()), &team, String::new(), errors).await
         }
     }
 }
@@ -222,17 +226,17 @@ fn as_typed(team: &Team) -> TeamEdit {
     }
 }
 
-async fn settings(
+async fn show_settings(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
     let team = actions::get(&app.context, &caller, &team).await?;
     let form = as_typed(&team);
-    settings_page(&app, &caller, StatusCode::OK, team, form, ValidationErrors::default()).await
+    render_settings(&app, &caller, StatusCode::OK, team, form, ValidationErrors::default()).await
 }
 
-async fn settings_page(
+async fn render_settings(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -254,7 +258,7 @@ async fn settings_page(
     ))
 }
 
-async fn save(
+async fn save_settings(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, named)): Path<(String, String)>,
@@ -275,22 +279,22 @@ async fn save(
         Err(error) => {
             let (status, errors) = refused(error)?;
             let team = actions::get(&app.context, &caller, &named).await?;
-            settings_page(&app, &caller, status, team, input, errors).await
+            render_settings(&app, &caller, status, team, input, errors).await
         }
     }
 }
 
-async fn ask(
+async fn confirm_delete(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
     let team = actions::get(&app.context, &caller, &team).await?;
     let team = crate::access::authorize_write(&caller.subject, team)?.into_inner();
-    delete_page(&app, &caller, StatusCode::OK, team, ValidationErrors::default()).await
+    render_delete(&app, &caller, StatusCode::OK, team, ValidationErrors::default()).await
 }
 
-async fn delete_page(
+async fn render_delete(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
@@ -315,7 +319,7 @@ async fn delete(
         Err(error) => {
             let (status, errors) = refused(error)?;
             let team = actions::get(&app.context, &caller, &named).await?;
-            delete_page(&app, &caller, status, team, errors).await
+            render_delete(&app, &caller, status, team, errors).await
         }
     }
 }

@@ -83,7 +83,9 @@ async fn set_up_makes_the_first_owner_once_and_writes_the_token_for_them_alone()
     // A file that is there is not overwritten.
     assert!(!place.set_up(&["--personal-token-file", "token"]).status.success());
     assert_eq!(std::fs::read_to_string(&token).expect("read"), value);
-    assert!(place.run(&["doctor"]).status.success());
+    let well = place.run(&["doctor"]);
+    assert!(well.status.success());
+    assert!(!text(&well.stdout).contains("build:"), "SQLite lacks flags: {}", text(&well.stdout));
 }
 
 #[tokio::test]

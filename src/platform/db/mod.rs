@@ -11,6 +11,7 @@ mod invalidation;
 mod invalidation_listener;
 mod migrate;
 mod pool;
+mod sqlite_build;
 mod statement;
 mod transaction;
 mod value;
@@ -21,6 +22,7 @@ pub use invalidation::{DataVersion, Dependency, InvalidationScope, Invalidations
 pub use invalidation_listener::listen;
 pub use migrate::{count_pending, migrate};
 pub use pool::{Db, Tx};
+pub use sqlite_build::missing_build_flags;
 pub use statement::{Record, Source, Statement, WriteProof, sql};
 pub use transaction::Transaction;
 pub(crate) use value::stored_as_text;

@@ -14,6 +14,7 @@ pub mod nullable;
 pub mod operation;
 mod page;
 pub mod pagination;
+mod path_params;
 pub mod query_filter;
 mod request_context;
 pub(crate) mod response_middleware;
@@ -25,6 +26,7 @@ pub use form::{Form, Query};
 pub use idempotency::IdempotencyKey;
 pub use json::{Json, json_response};
 pub use page::{html, redirect, safe_next};
+pub use path_params::{ItemPath, PartPath};
 pub use request_context::RequestContext;
 pub use response_middleware::{
     CustomBody, Problem, RequestMeta, handle_panic, headers, method_not_allowed, not_found,
