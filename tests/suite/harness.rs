@@ -34,6 +34,7 @@ use tessera::platform::{Clock, Db, Random, Timestamp};
 use tessera::principals::load_memberships;
 use tessera::state::AppState;
 use tessera::verification::PlainToken;
+use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
 use crate::panics;
@@ -88,29 +89,80 @@ impl Answer {
     }
 }
 
+/// An installation with the organization `acme` and its owner `olive`, set up
+/// once in this process. Tests get a copy of its database.
+struct Template {
+    database: TemplateDatabase,
+    token: String,
+}
+
+enum TemplateDatabase {
+    /// The content of the file.
+    Sqlite(Vec<u8>),
+    /// The name on the server.
+    Postgres(String),
+}
+
+static TEMPLATE: OnceCell<Template> = OnceCell::const_new();
+
+async fn template() -> &'static Template {
+    TEMPLATE
+        .get_or_init(|| async {
+            let (app, token) = TestApp::empty().await.bootstrap().await;
+            // PostgreSQL copies a database that nobody is connected to.
+            app.app.context.db.close().await;
+            let database = match &app.address {
+                DatabaseUrl::Sqlite(file) => TemplateDatabase::Sqlite(std::fs::read(file).expect("read")),
+                DatabaseUrl::Postgres(url) => {
+                    TemplateDatabase::Postgres(url.split(['/', '?']).nth(3).expect("a name").to_owned())
+                }
+            };
+            Template { database, token }
+        })
+        .await
+}
+
 /// A database of its own: a file in the folder, or one made on the server. That
 /// one has a collation under which text does not sort as bytes: in Czech, `ch`
 /// comes after `h`, case and hyphens count last, and in the C library's Czech,
 /// which `TESSERA_TEST_LOCALE` names where there is one, digits follow letters.
 pub async fn new_database(folder: &std::path::Path) -> DatabaseUrl {
-    match std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty()) {
-        None => DatabaseUrl::Sqlite(folder.join("tessera.db")),
-        Some(socket) => {
-            let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
-            let admin = format!("postgres://tessera@localhost/postgres?host={socket}");
-            let options = sqlx::postgres::PgConnectOptions::from_str(&admin).expect("options");
-            let mut connection =
-                <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.expect("admin");
-            let locale = match std::env::var("TESSERA_TEST_LOCALE").ok().filter(|locale| !locale.is_empty()) {
-                Some(locale) => format!("LC_COLLATE '{locale}' LC_CTYPE '{locale}'"),
-                None => "LOCALE_PROVIDER icu ICU_LOCALE 'cs-CZ' LC_COLLATE 'C' LC_CTYPE 'C'".to_owned(),
-            };
-            let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {locale}");
-            let create = sqlx::AssertSqlSafe(create);
-            sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
-            DatabaseUrl::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
+    let Some(socket) = postgres_socket() else { return DatabaseUrl::Sqlite(folder.join("tessera.db")) };
+    let locale = match std::env::var("TESSERA_TEST_LOCALE").ok().filter(|locale| !locale.is_empty()) {
+        Some(locale) => format!("LC_COLLATE '{locale}' LC_CTYPE '{locale}'"),
+        None => "LOCALE_PROVIDER icu ICU_LOCALE 'cs-CZ' LC_COLLATE 'C' LC_CTYPE 'C'".to_owned(),
+    };
+    create_on_server(&socket, &format!("TEMPLATE template0 ENCODING 'UTF8' {locale}")).await
+}
+
+/// A copy of the template's database.
+async fn copy_database(of: &TemplateDatabase, folder: &std::path::Path) -> DatabaseUrl {
+    match of {
+        TemplateDatabase::Sqlite(content) => {
+            let file = folder.join("tessera.db");
+            std::fs::write(&file, content).expect("written");
+            DatabaseUrl::Sqlite(file)
+        }
+        TemplateDatabase::Postgres(name) => {
+            let socket = postgres_socket().expect("a server");
+            create_on_server(&socket, &format!("TEMPLATE {name}")).await
         }
     }
+}
+
+fn postgres_socket() -> Option<String> {
+    std::env::var("TESSERA_TEST_POSTGRES").ok().filter(|socket| !socket.is_empty())
+}
+
+async fn create_on_server(socket: &str, how: &str) -> DatabaseUrl {
+    let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+    let admin = format!("postgres://tessera@localhost/postgres?host={socket}");
+    let options = sqlx::postgres::PgConnectOptions::from_str(&admin).expect("options");
+    let mut connection =
+        <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.expect("admin");
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} {how}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.expect("created");
+    DatabaseUrl::Postgres(format!("postgres://tessera@localhost/{name}?host={socket}"))
 }
 
 pub fn operator() -> Actor {
@@ -145,12 +197,17 @@ impl TestApp {
 
     /// Nobody has set it up, with these settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let folder = Self::new_folder();
+        let address = new_database(&folder).await;
+        Self::on(address, folder, settings).await
+    }
+
+    fn new_folder() -> PathBuf {
         panics::watch();
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("tessera-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
-        let address = new_database(&folder).await;
-        Self::on(address, folder, settings).await
+        folder
     }
 
     /// Nobody has set it up, on this database.
@@ -186,20 +243,22 @@ impl TestApp {
 
     /// The same with these settings.
     pub async fn set_up_with(settings: &[(&str, &str)]) -> (Self, String) {
-        Self::with(settings).await.bootstrap().await
+        let template = template().await;
+        let folder = Self::new_folder();
+        let database = copy_database(&template.database, &folder).await;
+        (Self::on(database, folder, settings).await, template.token.clone())
     }
 
-    /// With the organization `acme` and its owner `olive`; gives her personal token.
+    /// Adds the organization `acme` and its owner `olive`; gives her personal token.
     pub async fn bootstrap(self) -> (Self, String) {
-        let house = self;
         let first = FirstRun {
             organization: "acme".to_owned(),
             organization_name: "Acme Inc.".to_owned(),
             person: person("olive"),
         };
-        let created = bootstrap(&house.app, &operator(), &first, true).await.expect("founded");
+        let created = bootstrap(&self.app, &operator(), &first, true).await.expect("founded");
         let token = created.token.expect("a token").expose().to_owned();
-        (house, token)
+        (self, token)
     }
 
     pub async fn caller(&self, username: &str) -> Caller {
