@@ -13,7 +13,7 @@ use crate::audit::{Action, ActorKind, Channel};
 use crate::platform::db::Statement;
 use crate::platform::id::{EventId, OrganizationId, TokenId};
 use crate::platform::text::contains_pattern;
-use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop};
+use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, keyset, stop};
 use crate::platform::{Db, Result, Timestamp};
 
 /// Filters of the audit log. An empty filter matches every event.
@@ -299,10 +299,10 @@ async fn one(
         window = window.up_to(stop.map(|(id,)| Cursor::from_id(id)));
     }
     let statement = match by {
-        By::Target => newest!(page, filtered!("e.target_id = $6"), "e.id"),
-        By::Actor => newest!(page, filtered!("e.actor_id = $6"), "e.id"),
-        By::Action => newest!(page, filtered!("e.action = $6"), "e.id"),
-        By::Nothing => newest!(page, filtered!("$6 = ''"), "e.id"),
+        By::Target => keyset!(page, filtered!("e.target_id = $6"), descending "e.id"),
+        By::Actor => keyset!(page, filtered!("e.actor_id = $6"), descending "e.id"),
+        By::Action => keyset!(page, filtered!("e.action = $6"), descending "e.id"),
+        By::Nothing => keyset!(page, filtered!("$6 = ''"), descending "e.id"),
     };
     let events = narrowed(statement, &window)
         .bind(from)

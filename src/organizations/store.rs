@@ -8,7 +8,7 @@ use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{MOST, taken};
-use crate::platform::web::pagination::{PageRequest, paged};
+use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 
@@ -123,12 +123,11 @@ pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> R
 /// # Errors
 /// Returns an error if the database fails.
 pub(super) async fn of_person(db: &Db, person: PersonId, page: &PageRequest) -> Result<Vec<Organization>> {
-    Ok(paged!(
+    Ok(keyset!(
         page,
         "SELECT o.id, o.slug, o.name, o.created_at, o.version, o.policy FROM memberships m \
             JOIN organizations o ON o.id = m.organization_id WHERE m.person_id = $4",
-        "o.slug",
-        "o.id"
+        ascending "o.slug", "o.id"
     )
     .bind(person)
     .all(db)

@@ -7,7 +7,7 @@ use crate::access::TokenKind;
 use crate::platform::db::Statement;
 use crate::platform::id::{OrganizationId, ServiceAccountId, ServiceId, TokenId};
 use crate::platform::text::{MOST, contains_pattern, string_enum};
-use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop, timed};
+use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, keyset, stop};
 use crate::platform::{Db, Result, Timestamp, sql};
 
 string_enum! {
@@ -184,37 +184,37 @@ pub async fn list(
         statement.bind(&looked_for).bind(kind).bind(now)
     };
     let statement = match state {
-        State::Live if kind.is_empty() => by_id(newest!(
+        State::Live if kind.is_empty() => by_id(keyset!(
             page,
             tokens_listed!(
                 "$3",
                 "$6",
                 "t.id >= $4 AND t.id <= $5 AND $7 = '' AND (t.expires_at IS NULL OR t.expires_at > $8)"
             ),
-            "t.id"
+            descending "t.id"
         ))
         .bind(now),
         // Kinds with few tokens are found through an index of the kind.
-        State::Live => by_id(newest!(
+        State::Live => by_id(keyset!(
             page,
             tokens_listed!(
                 "$3",
                 "$6",
                 "t.id >= $4 AND t.id <= $5 AND t.kind = $7 AND (t.expires_at IS NULL OR t.expires_at > $8)"
             ),
-            "t.id"
+            descending "t.id"
         ))
         .bind(now),
-        State::Endless => by_id(newest!(
+        State::Endless => by_id(keyset!(
             page,
             tokens_listed!(
                 "$3",
                 "$6",
                 "t.id >= $4 AND t.id <= $5 AND ($7 = '' OR t.kind = $7) AND t.expires_at IS NULL"
             ),
-            "t.id"
+            descending "t.id"
         )),
-        State::Expiring => by_moment(timed!(
+        State::Expiring => by_moment(keyset!(
             page,
             tokens_listed!(
                 "$4",
@@ -222,11 +222,10 @@ pub async fn list(
                 "(t.expires_at, t.id) >= ($5, $6) AND (t.expires_at, t.id) <= ($7, $8) \
                  AND ($10 = '' OR t.kind = $10) AND t.expires_at > $11 AND t.expires_at <= $12"
             ),
-            "t.expires_at",
-            "t.id"
+            ascending number "t.expires_at", "t.id"
         ))
         .bind(soon),
-        State::Unused => by_moment(timed!(
+        State::Unused => by_moment(keyset!(
             page,
             tokens_listed!(
                 "$4",
@@ -235,8 +234,7 @@ pub async fn list(
                  AND (COALESCE(t.last_used_at, t.created_at), t.id) <= ($7, $8) AND ($10 = '' OR t.kind = $10) \
                  AND (t.expires_at IS NULL OR t.expires_at > $11) AND COALESCE(t.last_used_at, t.created_at) < $12"
             ),
-            "COALESCE(t.last_used_at, t.created_at)",
-            "t.id"
+            ascending number "COALESCE(t.last_used_at, t.created_at)", "t.id"
         ))
         .bind(long_ago),
     };

@@ -13,7 +13,7 @@ use crate::directory::search::Members;
 use crate::platform::db::Source;
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
 use crate::platform::search::{self, Search, SearchableList as _};
-use crate::platform::web::pagination::{PageRequest, paged};
+use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -43,7 +43,7 @@ pub async fn members(
     page: &PageRequest,
 ) -> Result<Vec<Member>> {
     let statement = match Search::read(db, organization, Members::LIST, search).await? {
-        Some(Search::Indexed { gram, pattern }) => paged!(
+        Some(Search::Indexed { gram, pattern }) => keyset!(
             page,
             members_where!(
                 "search_grams g CROSS JOIN search_texts s CROSS JOIN memberships m",
@@ -52,14 +52,13 @@ pub async fn members(
                  AND m.person_id = g.entry_id AND s.content LIKE $7 ESCAPE '\\' \
                  AND ($5 = '' OR m.role = $5)"
             ),
-            "g.sort_key",
-            "g.entry_id"
+            ascending "g.sort_key", "g.entry_id"
         )
         .bind(organization)
         .bind(role)
         .bind(gram)
         .bind(pattern),
-        Some(Search::Short { pattern }) => paged!(
+        Some(Search::Short { pattern }) => keyset!(
             page,
             members_where!(
                 "search_texts s JOIN memberships m ON m.organization_id = s.organization_id \
@@ -67,18 +66,17 @@ pub async fn members(
                 "s.organization_id = $4 AND s.list = 'people' AND s.content LIKE $6 ESCAPE '\\' \
                  AND ($5 = '' OR m.role = $5)"
             ),
-            "s.sort_key",
-            "s.entry_id"
+            ascending "s.sort_key", "s.entry_id"
         )
         .bind(organization)
         .bind(role)
         .bind(pattern),
         None if role.is_empty() => {
-            paged!(page, members_where!("memberships m", "$5 = ''"), "m.username", "m.person_id")
+            keyset!(page, members_where!("memberships m", "$5 = ''"), ascending "m.username", "m.person_id")
                 .bind(organization)
                 .bind(role)
         }
-        None => paged!(page, members_where!("memberships m", "m.role = $5"), "m.username", "m.person_id")
+        None => keyset!(page, members_where!("memberships m", "m.role = $5"), ascending "m.username", "m.person_id")
             .bind(organization)
             .bind(role),
     };

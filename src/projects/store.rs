@@ -9,7 +9,7 @@ use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
 use crate::platform::text::{MOST, contains_pattern, taken};
-use crate::platform::web::pagination::{PageRequest, paged};
+use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -91,7 +91,7 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Vec<Project>> {
-    Ok(paged!(
+    Ok(keyset!(
         page,
         projects_where!(
             " LIMIT 101",
@@ -103,8 +103,7 @@ pub async fn list(
              AND ($9 = '%%' OR LOWER(p.name COLLATE \"default\") LIKE $9 ESCAPE '\\' OR p.slug LIKE $9 ESCAPE '\\') \
              AND ($10 = '' OR t.slug = $10) AND ($11 = '' OR p.visibility = $11)"
         ),
-        "p.slug",
-        "p.id"
+        ascending "p.slug", "p.id"
     )
     .bind(organization)
     .bind(reached.all)
@@ -260,7 +259,7 @@ impl Named {
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn named(db: &Db, project: ProjectId, page: &PageRequest) -> Result<Vec<Named>> {
-    Ok(paged!(
+    Ok(keyset!(
         page,
         "SELECT g.principal_id, \
             CASE WHEN p.id IS NOT NULL THEN 'person' WHEN t.id IS NOT NULL THEN 'team' \
@@ -271,8 +270,7 @@ pub async fn named(db: &Db, project: ProjectId, page: &PageRequest) -> Result<Ve
          FROM grants g LEFT JOIN people p ON p.id = g.principal_id LEFT JOIN teams t ON t.id = g.principal_id \
          LEFT JOIN service_accounts a ON a.id = g.principal_id LEFT JOIN tokens k ON k.id = g.principal_id \
          WHERE g.project_id = $4",
-        "g.principal_id",
-        "g.permission_set"
+        ascending "g.principal_id", "g.permission_set"
     )
     .bind(project)
     .all(db)

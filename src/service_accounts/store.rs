@@ -12,7 +12,7 @@ use crate::platform::db::{Source, Statement, WriteProof};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::search::{self, Entry, Indexed, Place, Search, SearchableList};
 use crate::platform::text::{casefold, taken};
-use crate::platform::web::pagination::{PageRequest, paged};
+use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
@@ -124,7 +124,7 @@ pub async fn list(
     let text = typed.to_lowercase().parse::<ServiceAccountId>().map_or(typed, |_| without_prefix(typed));
     let search = Search::read(db, organization, ServiceAccount::LIST, text).await?;
     let statement = if let Some(Search::Indexed { gram, pattern }) = search {
-        bound(paged!(
+        bound(keyset!(
             page,
             accounts_listed!(
                 "search_grams g CROSS JOIN search_texts s CROSS JOIN service_accounts a",
@@ -133,61 +133,55 @@ pub async fn list(
                     AND s.entry_id = g.entry_id AND a.id = g.entry_id AND s.content LIKE $12 ESCAPE '\\' \
                     AND ($6 = '' OR own.slug = $6)"
             ),
-            "g.sort_key",
-            "g.entry_id"
+            ascending "g.sort_key", "g.entry_id"
         ))
         .bind(gram)
         .bind(pattern)
     } else if let Some(Search::Short { pattern }) = search {
-        bound(paged!(
+        bound(keyset!(
             page,
             accounts_listed!(
                 "search_texts s JOIN service_accounts a ON a.id = s.entry_id",
                 "a.organization_id = $5 AND s.organization_id = $5 AND s.list = 'service_accounts' AND s.content LIKE $11 ESCAPE '\\' \
                     AND ($6 = '' OR own.slug = $6)"
             ),
-            "s.sort_key",
-            "s.entry_id"
+            ascending "s.sort_key", "s.entry_id"
         ))
         .bind(pattern)
     } else if filter.team.is_empty() {
         // Disabled and expired accounts are found through their own indexes, without reading all accounts.
         bound(match filter.status.as_str() {
-            "disabled" => paged!(
+            "disabled" => keyset!(
                 page,
                 accounts_listed!(
                     "service_accounts a",
                     "a.organization_id = $5 AND $6 = '' AND a.disabled_at IS NOT NULL"
                 ),
-                "a.name_folded",
-                "a.id"
+                ascending "a.name_folded", "a.id"
             ),
-            "expired" => paged!(
+            "expired" => keyset!(
                 page,
                 accounts_listed!(
                     "service_accounts a",
                     "a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND a.disabled_at IS NULL"
                 ),
-                "a.name_folded",
-                "a.id"
+                ascending "a.name_folded", "a.id"
             ),
-            _ => paged!(
+            _ => keyset!(
                 page,
                 accounts_listed!("service_accounts a", "a.organization_id = $5 AND $6 = ''"),
-                "a.name_folded",
-                "a.id"
+                ascending "a.name_folded", "a.id"
             ),
         })
     } else {
         // The accounts of one team are found through the index of the team.
-        bound(paged!(
+        bound(keyset!(
             page,
             accounts_listed!(
                 "service_accounts a",
                 "a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"
             ),
-            "a.name_folded",
-            "a.id"
+            ascending "a.name_folded", "a.id"
         ))
     };
     Ok(statement.all(db).await?)

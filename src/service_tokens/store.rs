@@ -6,7 +6,7 @@ use super::model::Listed;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{OrganizationId, TokenId};
 use crate::platform::text::contains_pattern;
-use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, newest, stop};
+use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, keyset, stop};
 use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, sql};
 
@@ -108,9 +108,9 @@ pub async fn list(
     let stop: Option<(TokenId,)> = found(statement, &window).optional(db).await?;
     window = window.up_to(stop.map(|(id,)| Cursor::from_id(id)));
     let statement = if living {
-        newest!(page, tokens_filtered!(" AND t.revoked_at IS NULL"), "t.id")
+        keyset!(page, tokens_filtered!(" AND t.revoked_at IS NULL"), descending "t.id")
     } else {
-        newest!(page, tokens_filtered!(""), "t.id")
+        keyset!(page, tokens_filtered!(""), descending "t.id")
     };
     let tokens = found(statement, &window)
         .bind(contains_pattern(&filter.search))

@@ -7,7 +7,7 @@ use crate::access::Permit;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ServiceId};
 use crate::platform::text::{casefold, contains_pattern, taken};
-use crate::platform::web::pagination::{PageRequest, paged};
+use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
 /// A page of services, sorted by name.
@@ -20,12 +20,11 @@ pub async fn list(
     search: &str,
     page: &PageRequest,
 ) -> Result<Vec<Service>> {
-    Ok(paged!(
+    Ok(keyset!(
         page,
         "SELECT s.id, s.organization_id, s.name, s.accepted_kinds, s.disabled_at, s.created_by_name, s.created_at, \
             s.version FROM services s WHERE s.organization_id = $4 AND s.name_folded LIKE $5 ESCAPE '\\'",
-        "s.name_folded",
-        "s.id"
+        ascending "s.name_folded", "s.id"
     )
     .bind(organization)
     .bind(contains_pattern(search))

@@ -9,7 +9,7 @@ use crate::directory::store::set_team_member;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{contains_pattern, taken};
-use crate::platform::web::pagination::{PageRequest, paged};
+use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::{Db, Error, Result, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -55,7 +55,7 @@ pub async fn list(
     search: &str,
     page: &PageRequest,
 ) -> Result<Vec<Team>> {
-    Ok(paged!(
+    Ok(keyset!(
         page,
         teams_where!(
             " LIMIT 101",
@@ -63,8 +63,7 @@ pub async fn list(
                 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
              AND (LOWER(t.name COLLATE \"default\") LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
         ),
-        "CASE WHEN t.is_owners THEN '' ELSE t.slug END",
-        "t.id"
+        ascending "CASE WHEN t.is_owners THEN '' ELSE t.slug END", "t.id"
     )
     .bind(organization)
     .bind(seen.all)
@@ -160,12 +159,11 @@ pub(super) async fn delete(tx: &mut Tx, team: &Permit<Team>) -> Result<()> {
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn members(db: &Db, team: TeamId, page: &PageRequest) -> Result<Vec<Member>> {
-    Ok(paged!(
+    Ok(keyset!(
         page,
         "SELECT p.id, p.username, p.email, p.name, m.role FROM team_members m \
             JOIN people p ON p.id = m.person_id WHERE m.team_id = $4",
-        "m.username",
-        "m.person_id"
+        ascending "m.username", "m.person_id"
     )
     .bind(team)
     .all(db)

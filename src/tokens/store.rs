@@ -12,7 +12,7 @@ use crate::platform::db::Source;
 use crate::platform::id::{
     IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, ServiceId, TeamId, TokenId,
 };
-use crate::platform::web::pagination::{PageRequest, newest};
+use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::{Context, Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -328,14 +328,14 @@ pub async fn of_account(
 ) -> Result<Vec<Token>> {
     // The predicate matches an index of unrevoked rows, so revoked rows are not read.
     let statement = if revoked {
-        newest!(page, tokens_where!("t.service_account_id = $3 AND t.kind = 'service_account'"), "t.id")
+        keyset!(page, tokens_where!("t.service_account_id = $3 AND t.kind = 'service_account'"), descending "t.id")
     } else {
-        newest!(
+        keyset!(
             page,
             tokens_where!(
                 "t.service_account_id = $3 AND t.kind = 'service_account' AND t.revoked_at IS NULL"
             ),
-            "t.id"
+            descending "t.id"
         )
     };
     Ok(statement.bind(account).all(db).await?)
@@ -410,13 +410,13 @@ pub async fn of_person(
     (now, dead): (Timestamp, bool),
     page: &PageRequest,
 ) -> Result<Vec<Token>> {
-    Ok(newest!(
+    Ok(keyset!(
         page,
         tokens_where!(
             "t.person_id = $3 AND t.kind = 'personal' \
              AND ($4 OR (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $5)))"
         ),
-        "t.id"
+        descending "t.id"
     )
     .bind(person)
     .bind(dead)

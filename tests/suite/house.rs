@@ -1,12 +1,14 @@
 //! The sources themselves: every statement runs on both databases, both schemas
 //! are the same, and writes that can give access name their effect.
 
-use crate::harness::ByTest;
 use std::path::{Path, PathBuf};
 
 use sqlx::Executor as _;
 use tessera::platform::Db;
 use tessera::platform::db::migrate;
+
+use crate::harness::ByTest;
+use crate::statements::statements;
 
 /// Every source file of the library.
 pub fn sources() -> Vec<PathBuf> {
@@ -41,143 +43,6 @@ pub fn literal(text: &str) -> Option<String> {
         }
     }
     Some(found)
-}
-
-/// What stands between the bracket that a text begins behind and its end,
-/// at the commas: brackets and quotes are respected.
-fn arguments(text: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut depth, mut quoted, mut escaped) = (Vec::new(), 0, 0, false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' if depth == 0 => {
-                parts.push(text[start..at].trim());
-                return parts;
-            }
-            ')' | ']' | '}' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(text[start..at].trim());
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    panic!("a bracket that nobody closes: {text}");
-}
-
-/// The macros that make statements: name, number of the first literal
-/// argument, and what each `concat!` in it puts together.
-fn macros(texts: &[String]) -> Vec<(String, usize, Vec<Vec<String>>)> {
-    let mut found = Vec::new();
-    for part in texts.iter().flat_map(|text| text.split("macro_rules! ").skip(1)) {
-        let body = part.split_once("\n}").expect("an end").0;
-        if !body.contains("sql(concat!(") {
-            continue;
-        }
-        let name = part.split_whitespace().next().expect("a name").to_owned();
-        let pattern = arguments(body.split_once('(').expect("a pattern").1);
-        let is_text = |each: &&str| each.ends_with(":literal") || each.starts_with("$select:");
-        let first = pattern.iter().position(is_text).expect("a text");
-        let places: Vec<&str> =
-            pattern[first..].iter().map(|each| each.split_once(':').expect("a kind").0).collect();
-        let made = body.split("sql(concat!(").skip(1).map(|rest| {
-            let parts = arguments(rest).into_iter().map(|each| {
-                let place = places.iter().position(|name| *name == each);
-                place.map_or_else(|| literal(each).expect("a literal"), |place| format!("\u{0}{place}"))
-            });
-            parts.collect()
-        });
-        found.push((name, first, made.collect()));
-    }
-    found
-}
-
-/// A macro that is a statement's text: its name, and its parts; an argument's
-/// place where one stands.
-type Text = (String, Parts);
-type Parts = Vec<Result<String, usize>>;
-
-/// The macros that are texts of statements.
-fn text_macros(texts: &[String]) -> Vec<Text> {
-    let mut found: Vec<Text> = Vec::new();
-    for part in texts.iter().flat_map(|text| text.split("macro_rules! ").skip(1)) {
-        let body = part.split_once("\n}").expect("an end").0;
-        let Some((_, rest)) = body.split_once("=> {\n        concat!(") else { continue };
-        let pattern = arguments(body.split_once('(').expect("a pattern").1);
-        let place = |each: &str| pattern.iter().position(|known| known.split(':').next() == Some(each));
-        let mut parts = Vec::new();
-        for each in arguments(rest).into_iter().filter(|each| !each.is_empty()) {
-            match (place(each), called(each, &found)) {
-                (Some(place), _) => parts.push(Err(place)),
-                // One that is defined before: its parts, with this one's arguments.
-                (None, Some((inner, given))) => parts.extend(inner.iter().map(|part| match part {
-                    Ok(text) => Ok(text.clone()),
-                    Err(at) => {
-                        place(given[*at]).map_or_else(|| Ok(literal(given[*at]).expect("a literal")), Err)
-                    }
-                })),
-                (None, None) => parts.push(Ok(literal(each).expect("a literal"))),
-            }
-        }
-        found.push((part.split_whitespace().next().expect("a name").to_owned(), parts));
-    }
-    found
-}
-
-/// The parts of the macro that a text calls, and the arguments that it gives.
-fn called<'a, 'b>(text: &'a str, macros: &'b [Text]) -> Option<(&'b Parts, Vec<&'a str>)> {
-    macros.iter().find_map(|(name, parts)| {
-        let given = text.strip_prefix(name.as_str())?.strip_prefix("!(")?;
-        Some((parts, arguments(given)))
-    })
-}
-
-/// A literal, or what such a macro makes.
-fn statement(argument: &str, macros: &[Text]) -> Option<String> {
-    let Some((parts, given)) = called(argument, macros) else { return literal(argument) };
-    let text = |part: &Result<String, usize>| match part {
-        Ok(text) => text.clone(),
-        Err(place) => literal(given[*place]).expect("a literal"),
-    };
-    Some(parts.iter().map(text).collect())
-}
-
-/// Every statement of the sources: `sql("…")`, and what macros make.
-pub fn statements() -> Vec<String> {
-    let texts: Vec<String> =
-        sources().iter().map(|path| std::fs::read_to_string(path).expect("a source")).collect();
-    let text_macros = text_macros(&texts);
-    assert!(text_macros.len() >= 4, "{text_macros:?}");
-    let mut found = Vec::new();
-    for source in &texts {
-        let all = source.split("sql(").skip(1);
-        found.extend(all.filter_map(|part| statement(part.trim_start(), &text_macros)));
-    }
-    for (name, first, made) in macros(&texts) {
-        let call = format!("{name}!(");
-        for call in texts.iter().flat_map(|text| text.split(call.as_str()).skip(1)) {
-            let given = arguments(call);
-            for parts in &made {
-                found.push(
-                    parts
-                        .iter()
-                        .map(|part| match part.strip_prefix('\u{0}') {
-                            None => part.clone(),
-                            Some(place) => {
-                                let place: usize = place.parse().expect("a number");
-                                statement(given[first + place], &text_macros).expect("a text")
-                            }
-                        })
-                        .collect(),
-                );
-            }
-        }
-    }
-    found
 }
 
 /// The types of the values that statements for many rows are given: in a list

@@ -228,7 +228,7 @@ async fn no_statement_reads_a_growing_table_from_end_to_end() {
     let house = large().await;
     let mut wrong = Vec::new();
     let mut looked_at = 0;
-    for statement in crate::house::statements() {
+    for statement in crate::statements::statements() {
         let first = statement.split(' ').next().unwrap_or_default();
         let known = ALL_ROWS.iter().any(|(part, _)| statement.contains(part));
         if !matches!(first, "SELECT" | "UPDATE" | "DELETE" | "WITH") || statement.contains('…') || known {
@@ -289,7 +289,7 @@ async fn sqlite_reads_the_index_that_is_made_for_a_list() {
     let (folder, db) = sqlite("indexes").await;
     migrate(&db).await.expect("migrated");
     let Db::Sqlite { write, .. } = &db else { unreachable!() };
-    let all = crate::house::statements();
+    let all = crate::statements::statements();
     for (part, index) in BY_INDEX {
         let of_list: Vec<&String> = all.iter().filter(|statement| statement.contains(part)).collect();
         assert!(!of_list.is_empty(), "{part}");
@@ -321,7 +321,7 @@ async fn sqlite_is_built_with_a_cache_of_its_own_for_each_connection_and_lasting
 #[test]
 fn the_rows_of_a_page_count_up_to_a_bound() {
     let mut counted = 0;
-    for statement in crate::house::statements() {
+    for statement in crate::statements::statements() {
         if ![" LIMIT $3", " LIMIT $2", " LIMIT 200"].iter().any(|end| statement.ends_with(end)) {
             continue;
         }

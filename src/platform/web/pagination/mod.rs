@@ -8,7 +8,7 @@ mod page;
 mod request;
 mod scan_limit;
 
-pub(crate) use keyset::{newest, paged, timed};
+pub(crate) use keyset::keyset;
 pub use page::Page;
 pub use request::{Cursor, Direction, PageRequest, ROWS_PER_PAGE};
 pub use scan_limit::ScanLimit;
