@@ -9,6 +9,7 @@ use crate::platform::text::contains_pattern;
 use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, keyset, stop};
 use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, sql};
+use crate::tokens::store::tokens_with;
 
 /// Filters of a list. An empty filter matches every row.
 #[derive(Clone, Debug, Default)]
@@ -42,44 +43,44 @@ impl Filter {
     }
 }
 
-/// Text of a statement about service tokens in the range of ids that one page may scan. `$by` is a further
-/// condition with an index.
-macro_rules! tokens_found {
-    ($what:literal, $from:literal, $by:literal) => {
-        concat!(
-            "SELECT ",
-            $what,
-            " FROM tokens t ",
-            $from,
-            " WHERE t.organization_id = $3 AND t.kind = 'service_token' AND t.id >= $4 AND t.id <= $5",
-            $by
+/// Text of a SELECT of [`Listed`] service tokens. `$rest` is the WHERE condition.
+macro_rules! service_tokens_where {
+    ($rest:expr) => {
+        tokens_with!(
+            ", (SELECT string_agg(g.permission_set || ':' || COALESCE(j.slug, '*'), ' ') FROM grants g \
+                LEFT JOIN projects j ON j.id = g.project_id WHERE g.principal_id = t.id) AS grants",
+            $rest
         )
     };
 }
 
-/// Text of the list's SELECT: the tokens of `tokens_found!` that match the filter.
-macro_rules! tokens_filtered {
+/// The condition for service tokens in the range of ids that one page may scan. `$by` is a further condition
+/// with an index.
+macro_rules! in_range {
     ($by:literal) => {
-        concat!(
-            tokens_found!(
-                "t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
-                    t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, t.created_by, \
-                    t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-                    t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, \
-                    p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at, \
-                    (SELECT string_agg(g.permission_set || ':' || COALESCE(j.slug, '*'), ' ') FROM grants g \
-                        LEFT JOIN projects j ON j.id = g.project_id WHERE g.principal_id = t.id) AS grants",
-                "LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-                 LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL",
-                $by
-            ),
+        concat!("t.organization_id = $3 AND t.kind = 'service_token' AND t.id >= $4 AND t.id <= $5", $by)
+    };
+}
+
+/// Text of the SELECT that finds where the scan for a page stops.
+macro_rules! service_tokens_scanned {
+    ($by:literal) => {
+        concat!("SELECT t.id FROM tokens t WHERE ", in_range!($by))
+    };
+}
+
+/// Text of the list's SELECT: the service tokens in the range that match the filter.
+macro_rules! service_tokens_listed {
+    ($by:literal) => {
+        service_tokens_where!(concat!(
+            in_range!($by),
             " AND ($6 = '%%' OR LOWER(t.name COLLATE \"default\") LIKE $6 ESCAPE '\\' OR v.hint LIKE $6 ESCAPE '\\') \
              AND ($7 = 'all' OR CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' \
                 WHEN t.expires_at <= $8 THEN 'expired' ELSE 'active' END = CASE WHEN $7 = '' THEN 'active' ELSE $7 END) \
              AND ($9 = '' OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_id = t.id AND g.permission_set = $9)) \
              AND ($10 = '' OR EXISTS (SELECT 1 FROM grants g JOIN projects j ON j.id = g.project_id \
                 WHERE g.principal_id = t.id AND j.slug = $10))"
-        )
+        ))
     };
 }
 
@@ -101,16 +102,16 @@ pub async fn list(
         statement.bind(organization).bind(&window.low.id).bind(&window.high.id)
     };
     let statement = if living {
-        stop!(page, tokens_found!("t.id", "", " AND t.revoked_at IS NULL"), "t.id DESC", "t.id")
+        stop!(page, service_tokens_scanned!(" AND t.revoked_at IS NULL"), "t.id DESC", "t.id")
     } else {
-        stop!(page, tokens_found!("t.id", "", ""), "t.id DESC", "t.id")
+        stop!(page, service_tokens_scanned!(""), "t.id DESC", "t.id")
     };
     let stop: Option<(TokenId,)> = found(statement, &window).optional(db).await?;
     window = window.up_to(stop.map(|(id,)| Cursor::from_id(id)));
     let statement = if living {
-        keyset!(page, tokens_filtered!(" AND t.revoked_at IS NULL"), descending "t.id")
+        keyset!(page, service_tokens_listed!(" AND t.revoked_at IS NULL"), descending "t.id")
     } else {
-        keyset!(page, tokens_filtered!(""), descending "t.id")
+        keyset!(page, service_tokens_listed!(""), descending "t.id")
     };
     let tokens = found(statement, &window)
         .bind(contains_pattern(&filter.search))
@@ -129,20 +130,10 @@ pub async fn list(
 /// [`Error::NotFound`] if there is none, or an error of the database.
 pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Listed> {
     let found: Option<Listed> =
-        sql("SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, \
-            t.team_id, t.service_id, t.name, t.description, t.allowed_addresses, t.permissions, v.hint, \
-            t.created_by_name, t.created_by, t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, \
-            t.last_used_address, t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, \
-            p.last_used_at AS previous_last_used_at, \
-            (SELECT string_agg(g.permission_set || ':' || COALESCE(j.slug, '*'), ' ') FROM grants g \
-                LEFT JOIN projects j ON j.id = g.project_id WHERE g.principal_id = t.id) AS grants \
-         FROM tokens t \
-         LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-         LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL \
-         WHERE t.organization_id = $1 AND t.kind = 'service_token' AND t.id = $2")
-        .bind(organization)
-        .bind(id)
-        .optional(source)
-        .await?;
+        sql(service_tokens_where!("t.organization_id = $1 AND t.kind = 'service_token' AND t.id = $2"))
+            .bind(organization)
+            .bind(id)
+            .optional(source)
+            .await?;
     found.ok_or(Error::NotFound)
 }

@@ -18,20 +18,31 @@ use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 use crate::verification::{PlainToken, TokenHash, usage};
 
-/// Text of a SELECT of [`Token`]s, with the hints of the current value (`v`) and the old value (`p`). `$rest`
-/// is the WHERE condition and what follows it.
-macro_rules! tokens_where {
-    ($rest:literal) => {
+/// Text of a SELECT of tokens with the columns of [`Token`], among them the hints of the current value (`v`) and
+/// the old value (`p`). `$more` is empty or further columns that begin with a comma; `$rest` is the WHERE
+/// condition and what follows it.
+macro_rules! tokens_with {
+    ($more:literal, $rest:expr) => {
         concat!(
             "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
                 t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, t.created_by, \
                 t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
-                t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at \
-             FROM tokens t \
+                t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, \
+                p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at",
+            $more,
+            " FROM tokens t \
              LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
              LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL WHERE ",
             $rest
         )
+    };
+}
+pub(crate) use tokens_with;
+
+/// Text of a SELECT of [`Token`]s.
+macro_rules! tokens_where {
+    ($rest:literal) => {
+        tokens_with!("", $rest)
     };
 }
 

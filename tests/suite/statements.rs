@@ -51,17 +51,13 @@ fn is_ident(token: Option<&TokenTree>, text: &str) -> bool {
     matches!(token, Some(TokenTree::Ident(ident)) if ident == text)
 }
 
-fn is_expandable(definition: &str) -> bool {
-    definition.contains("concat!") && !definition.contains("$(")
-}
-
-/// Adds the definitions of macros that make or contain the text of a statement.
+/// Adds the definitions of macros, without those that repeat something.
 fn find_macros(tokens: &[TokenTree], macros: &mut Macros) {
     for (at, token) in tokens.iter().enumerate() {
         if is_ident(Some(token), "macro_rules")
             && let Some(TokenTree::Ident(name)) = tokens.get(at + 2)
             && let Some(TokenTree::Group(body)) = tokens.get(at + 3)
-            && is_expandable(&body.stream().to_string().replace(' ', ""))
+            && !body.stream().to_string().replace(' ', "").contains("$(")
         {
             let body: Tokens = body.stream().into_iter().collect();
             // A rule is a pattern, `=>` and a result; rules end with `;`.
@@ -72,7 +68,10 @@ fn find_macros(tokens: &[TokenTree], macros: &mut Macros) {
             };
             let rules = rules
                 .map(|rule| (inner(rule.first()).expect("a pattern"), inner(rule.get(3)).expect("a result")));
-            macros.insert(name.to_string(), rules.collect());
+            assert!(
+                macros.insert(name.to_string(), rules.collect()).is_none(),
+                "two macros are named {name}!"
+            );
         } else if let TokenTree::Group(inner) = token {
             find_macros(&inner.stream().into_iter().collect::<Tokens>(), macros);
         }
@@ -146,7 +145,10 @@ fn find_statements(tokens: &[TokenTree], macros: &Macros, found: &mut Vec<String
         if is_ident(tokens.get(at), "sql")
             && let Some(argument) = group(tokens.get(at + 1), Delimiter::Parenthesis)
         {
-            found.extend(text(&argument, macros));
+            let text = text(&argument, macros);
+            let is_macro = is_punct(argument.get(1), '!');
+            assert!(text.is_some() || !is_macro, "{}", argument.into_iter().collect::<TokenStream>());
+            found.extend(text);
         }
         if is_ident(tokens.get(at), "macro_rules") {
             continue;
