@@ -1,7 +1,8 @@
 //! The HTTP application: the routes of all sections, the middleware around them,
-//! and the fast path for verification, which bypasses the router. Pages have
-//! sessions and cross-site protection; the API and the protocols have neither,
-//! because they read the `Authorization` header only.
+//! and the fast path for verification, which bypasses the router. The console and
+//! the API are two routers. Pages have sessions and cross-site protection, and their
+//! errors are pages; the API and the protocols have neither, because they read the
+//! `Authorization` header only, and their errors are problem+json.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -21,7 +22,7 @@ use crate::platform::Context;
 use crate::platform::server::AppService;
 use crate::platform::web::operation::Api;
 use crate::platform::web::{
-    CustomBody, RequestMeta, assets, body, cookie, handle_panic, method_not_allowed, not_found,
+    CustomBody, ErrorFormat, RequestMeta, assets, body, cookie, handle_panic, method_not_allowed, not_found,
     response_middleware, same_origin,
 };
 use crate::state::AppState;
@@ -89,33 +90,45 @@ pub fn app_service(app: AppState) -> AppService<AppState> {
         // Pages are compressed for each response: the default quality 4 took 2 ms for a large page.
         .layer(CompressionLayer::new().quality(CompressionLevel::Precise(1)));
     let ApiRouter { api, direct, reference } = api_reference::assemble(sections());
-    let rest = Router::new()
-        .merge(pages)
+    let console = Router::new().merge(pages).merge(assets::routes()).fallback(not_found);
+    let api = Router::new()
+        .merge(api)
+        .merge(reference)
         .merge(protocols::access_evaluation::metadata_route())
         .merge(protocols::oauth_token::routes())
         .merge(protocols::revocation::routes())
-        .merge(protocols::oauth_metadata::routes())
-        .merge(api)
-        .merge(reference)
-        .merge(assets::routes())
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), limit_network_rate))
-        // Health checks are not rate limited, so that monitoring works under load.
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        // Three layers in one `ServiceBuilder`: separate layers would each box the route for every request.
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn_with_state(context, response_middleware))
-                .layer(CatchPanicLayer::custom(handle_panic))
-                .layer(RequestBodyLimitLayer::new(body::MAX_BODY_BYTES)),
-        );
+        .merge(protocols::oauth_metadata::routes());
+    // Unknown paths below these are answered by the API, all others by the console.
+    let api = ["/api", "/oauth2", "/access", "/.well-known"]
+        .into_iter()
+        .fold(api, |api, folder| api.nest(folder, Router::new().fallback(not_found)));
+    // Health checks are not rate limited, so that monitoring works under load.
+    let health = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
+    let console = add_middleware(limit_rate(console, &app).merge(health), &context, ErrorFormat::Page);
+    let api = add_middleware(limit_rate(api, &app), &context, ErrorFormat::Problem);
     direct
         .merge(protocols::introspection::routes())
         .merge(protocols::access_evaluation::routes())
         .merge(protocols::forward_auth::routes())
-        .before(rest, app)
+        .before(console.merge(api), app)
+}
+
+/// Adds the limit of requests per network, also to the answers for unknown methods.
+fn limit_rate(router: Router<AppState>, app: &AppState) -> Router<AppState> {
+    router
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), limit_network_rate))
+}
+
+/// Adds the outermost middleware to a router whose errors have this format.
+fn add_middleware(router: Router<AppState>, context: &Context, format: ErrorFormat) -> Router<AppState> {
+    // Three layers in one `ServiceBuilder`: separate layers would each box the route for every request.
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state((context.clone(), format), response_middleware))
+            .layer(CatchPanicLayer::custom(handle_panic))
+            .layer(RequestBodyLimitLayer::new(body::MAX_BODY_BYTES)),
+    )
 }
 
 /// Middleware that limits the rate of requests for pages and management per

@@ -1,6 +1,6 @@
 //! The error type of the whole program. Stores, actions and handlers return it;
-//! `web::response_middleware` renders it as a page or as problem+json, depending on the path
-//! of the request. Each variant names its HTTP status.
+//! `web::response_middleware` renders it, as a page in the console and as problem+json in the
+//! API. Each variant names its HTTP status.
 
 use std::sync::Arc;
 use std::time::Duration;

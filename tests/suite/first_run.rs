@@ -169,6 +169,48 @@ async fn every_answer_carries_the_protections() {
 }
 
 #[tokio::test]
+async fn errors_are_pages_in_the_console_and_problems_in_the_api() {
+    let (house, token) = TestApp::set_up().await;
+    let (page, problem) = ("text/html; charset=utf-8", "application/problem+json");
+    let long = format!("/{}", "x".repeat(5_000));
+    for (method, path, length, status, kind) in [
+        ("GET", "/nowhere", 0, 404, page),
+        ("GET", "/api", 0, 404, problem),
+        ("GET", "/api/nowhere", 0, 404, problem),
+        ("POST", "/api/v1/nowhere", 0, 404, problem),
+        ("GET", "/api/v1/organizations/acme/nowhere", 0, 404, problem),
+        ("GET", "/oauth2/nowhere", 0, 404, problem),
+        ("GET", "/access/v1/nowhere", 0, 404, problem),
+        ("GET", "/.well-known/nowhere", 0, 404, problem),
+        ("GET", "/assets/nowhere", 0, 404, page),
+        ("DELETE", "/sign-in", 0, 405, page),
+        ("DELETE", "/healthz", 0, 405, page),
+        ("DELETE", "/api/docs", 0, 405, problem),
+        ("DELETE", "/api/v1/organizations/acme/teams", 0, 405, problem),
+        ("GET", "/access/v1/evaluation", 0, 405, problem),
+        ("GET", "/oauth2/token", 0, 405, problem),
+        ("GET", "/oidc/token", 0, 405, problem),
+        ("POST", "/sign-in", 99_999_999, 413, page),
+        ("POST", "/api/v1/organizations/acme/teams", 99_999_999, 413, problem),
+        ("POST", "/oauth2/introspect", 99_999_999, 413, problem),
+        ("GET", long.as_str(), 0, 422, page),
+        ("GET", &format!("/api{long}"), 0, 422, problem),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_LENGTH, length)
+            .header("sec-fetch-site", "same-origin");
+        let answer = house.send(request.body(Body::empty()).expect("a request")).await;
+        let path = &path[..path.len().min(60)];
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+        assert_eq!(answer.headers[header::CONTENT_TYPE], kind, "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn signing_in_over_plain_http_from_afar_is_refused() {
     let (house, _) = TestApp::set_up().await;
     let request = Request::get("/sign-in").header(header::HOST, "tessera.acme.test:8080");

@@ -1,6 +1,7 @@
 //! The fast path: routes for the few endpoints that services call for every request
 //! of theirs (verification and `whoami`). They are found by comparing the path,
 //! before the router, and have only the response middleware (`web::response_middleware`).
+//! They belong to the API, so their errors are problem+json.
 //! docs/performance.md shows how much time this saves.
 
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
 use crate::platform::Context;
-use crate::platform::web::response_middleware::ResponseMiddleware;
+use crate::platform::web::response_middleware::{ErrorFormat, ResponseMiddleware};
 use crate::platform::web::{body, handle_panic, method_not_allowed, mount};
 
 /// A response in progress.
@@ -56,7 +57,7 @@ where
 
     fn call(self, mut request: Request, state: S) -> ResponseFuture {
         Box::pin(async move {
-            let middleware = ResponseMiddleware::open(state.as_ref(), &mut request);
+            let middleware = ResponseMiddleware::open(state.as_ref(), ErrorFormat::Problem, &mut request);
             let (method, path) = (request.method(), request.uri().path());
             let span = tracing::debug_span!("request", id = %middleware.id, %method, route = path);
             let declared_length = declared_length(request.headers());

@@ -29,7 +29,7 @@ pub use page::{html, redirect, safe_next};
 pub use path_params::{ItemPath, PartPath};
 pub use request_context::RequestContext;
 pub use response_middleware::{
-    CustomBody, Problem, RequestMeta, handle_panic, headers, method_not_allowed, not_found,
+    CustomBody, ErrorFormat, Problem, RequestMeta, handle_panic, headers, method_not_allowed, not_found,
     response_middleware,
 };
 pub use stream::{BodyWriter, ReaderGone, streamed_body};

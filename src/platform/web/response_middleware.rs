@@ -1,6 +1,7 @@
 //! The middleware around every response. It assigns a request id, writes a log
-//! line, renders an [`Error`] as a page or as problem+json, and adds the security
-//! headers. The fast path calls [`ResponseMiddleware`] directly, without the router.
+//! line, renders an [`Error`] in the [`ErrorFormat`] of the router that it stands
+//! around, and adds the security headers. The fast path calls [`ResponseMiddleware`]
+//! directly, without the router.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -43,23 +44,28 @@ impl RequestMeta {
     }
 }
 
-/// The beginnings of paths whose errors are rendered as problem+json.
-const API_PREFIXES: [&str; 5] = ["/api/", "/oauth2/", "/access/", "/forward-auth", "/.well-known/"];
+/// How the errors of a router are rendered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ErrorFormat {
+    /// As an HTML page, for people.
+    Page,
+    /// As problem+json (RFC 9457), for programs.
+    Problem,
+}
 
 /// The state of the middleware between request and response.
 pub(in crate::platform) struct ResponseMiddleware {
     /// The request's id.
     pub(in crate::platform) id: Label,
-    is_api: bool,
+    format: ErrorFormat,
     client_request_id: Option<HeaderValue>,
 }
 
 impl ResponseMiddleware {
     /// Prepares a request: assigns its id and determines the client's IP address.
     /// A request id from the client is not used, so that it cannot be forged.
-    pub(in crate::platform) fn open(context: &Context, request: &mut Request) -> Self {
+    pub(in crate::platform) fn open(context: &Context, format: ErrorFormat, request: &mut Request) -> Self {
         let path = request.uri().path();
-        let is_api = API_PREFIXES.iter().any(|start| path.starts_with(start));
         // Access evaluation answers with the request id that it was asked with (AuthZEN 1.0, 10.1.3).
         let client_request_id =
             if path.starts_with("/access/") { request.headers().get("x-request-id") } else { None };
@@ -68,27 +74,27 @@ impl ResponseMiddleware {
         let id = context.random.label();
         let from = ClientAddress::from_request(request, &context.config.trusted_proxies);
         request.extensions_mut().insert(RequestMeta { id, from });
-        Self { id, is_api, client_request_id }
+        Self { id, format, client_request_id }
     }
 
     /// Completes a response: renders an error, and adds the headers.
     pub(in crate::platform) fn close(self, context: &Context, mut response: Response) -> Response {
         if let Some(error) = take_failure(&mut response) {
-            response = render(&error, self.is_api, self.id.as_str(), &response);
+            response = render(&error, self.format, self.id.as_str(), &response);
         }
         add_headers(response.headers_mut(), context, &self);
         response
     }
 }
 
-/// The outermost middleware of pages and API.
+/// The outermost middleware of the console and of the API.
 pub async fn response_middleware(
-    State(context): State<Context>,
+    State((context, format)): State<(Context, ErrorFormat)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = context.clock.now();
-    let middleware = ResponseMiddleware::open(&context, &mut request);
+    let middleware = ResponseMiddleware::open(&context, format, &mut request);
     // Log the route, not the path: paths contain set-up and invitation codes.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let span = tracing::info_span!("request", id = %middleware.id, method = %request.method(), route);
@@ -184,13 +190,13 @@ struct ErrorPage<'a> {
     request_id: Option<&'a str>,
 }
 
-fn render(failure: &Failure, as_json: bool, id: &str, was: &Response) -> Response {
+fn render(failure: &Failure, format: ErrorFormat, id: &str, was: &Response) -> Response {
     let (status, detail) = match failure {
         Failure::App(error) => (status(error), detail(error)),
         Failure::Library(status) => (*status, Cow::Borrowed(default_detail(*status))),
     };
     let detail = match status {
-        StatusCode::NOT_FOUND if !as_json => {
+        StatusCode::NOT_FOUND if format == ErrorFormat::Page => {
             Cow::Borrowed("This page does not exist, or you do not have access to it.")
         }
         _ => detail,
@@ -198,25 +204,35 @@ fn render(failure: &Failure, as_json: bool, id: &str, was: &Response) -> Respons
     if let Failure::App(Error::Internal(cause)) = failure {
         tracing::error!(%cause, id, "internal error");
     }
-    if let (Failure::App(Error::SignInFirst { next }), false) = (failure, as_json) {
+    if let (Failure::App(Error::SignInFirst { next }), ErrorFormat::Page) = (failure, format) {
         let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
         let to = if next.is_empty() { "/sign-in".to_owned() } else { format!("/sign-in?next={next}") };
         return super::page::redirect(&to);
     }
     let title = title(status);
-    let mut response = if as_json {
-        let errors = match failure {
-            Failure::App(Error::Invalid(mistakes) | Error::Conflict(mistakes)) => mistakes.all(),
-            _ => &[],
-        };
-        let code = status.as_u16();
-        let problem =
-            Problem { r#type: "about:blank", title, status: code, detail: &detail, errors, request_id: id };
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        (status, [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))], body).into_response()
-    } else {
-        let request_id = status.is_server_error().then_some(id);
-        html(status, &ErrorPage { title, detail: &detail, request_id })
+    let mut response = match format {
+        ErrorFormat::Page => {
+            let request_id = status.is_server_error().then_some(id);
+            html(status, &ErrorPage { title, detail: &detail, request_id })
+        }
+        ErrorFormat::Problem => {
+            let errors = match failure {
+                Failure::App(Error::Invalid(mistakes) | Error::Conflict(mistakes)) => mistakes.all(),
+                _ => &[],
+            };
+            let code = status.as_u16();
+            let problem = Problem {
+                r#type: "about:blank",
+                title,
+                status: code,
+                detail: &detail,
+                errors,
+                request_id: id,
+            };
+            let body = serde_json::to_vec(&problem).unwrap_or_default();
+            let kind = HeaderValue::from_static("application/problem+json");
+            (status, [(CONTENT_TYPE, kind)], body).into_response()
+        }
     };
     let headers = response.headers_mut();
     match failure {
