@@ -56,7 +56,7 @@ pub fn routes() -> Api<AppState> {
 
 /// The person that the token acts as. [`Error::Forbidden`] for other kinds of token.
 fn person(bearer: &VerifiedToken) -> Result<PersonId> {
-    match bearer.principal {
+    match bearer.facts().principal {
         Principal::Person { id, .. } => Ok(id),
         Principal::Machine(_) => {
             Err(Error::Forbidden("Use a personal token. Only a person has an account.".to_owned()))
@@ -66,7 +66,7 @@ fn person(bearer: &VerifiedToken) -> Result<PersonId> {
 
 async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let person = person(&bearer)?;
-    OwnAccount(person).ensure_can_read(bearer.narrowed)?;
+    OwnAccount(person).ensure_can_read(bearer.facts().narrowed)?;
     let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
@@ -108,7 +108,7 @@ async fn create(
     Json(body): Json<Creation>,
 ) -> Result<Response> {
     let person = person(&bearer)?;
-    let owner = OwnAccount(person).authorize(bearer.narrowed)?;
+    let owner = OwnAccount(person).authorize(bearer.facts().narrowed)?;
     let input = TokenInput {
         name: body.name,
         description: body.description,
@@ -117,10 +117,10 @@ async fn create(
         permissions: body.permissions.as_deref().map(narrowed).transpose()?,
     };
     let bounds = Bounds {
-        expires_at: bearer.expires_at,
-        permissions: bearer.narrowed,
-        addresses: bearer.addresses.to_vec(),
-        parent: Some(bearer.token),
+        expires_at: bearer.facts().expires_at,
+        permissions: bearer.facts().narrowed,
+        addresses: bearer.facts().addresses.to_vec(),
+        parent: Some(bearer.facts().token),
     };
     let made = tokens::create(&app, &bearer.actor(), &owner, &input, bounds, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
@@ -132,7 +132,7 @@ async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
     let person = person(&bearer)?;
-    let owner = OwnAccount(person).authorize(bearer.narrowed)?;
+    let owner = OwnAccount(person).authorize(bearer.facts().narrowed)?;
     tokens::revoke(&app, &bearer.actor(), &owner, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

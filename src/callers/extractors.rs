@@ -86,11 +86,11 @@ impl FromRequestParts<AppState> for ApiCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let bearer = verify_request(&app.verifier, parts).await?;
-        let (organization, subject) = match &bearer.principal {
+        let (organization, subject) = match &bearer.facts().principal {
             Principal::Person { id, .. } => {
                 let membership = membership_in(app, *id, &organization_name_in(parts).await?).await?;
                 ensure_personal_tokens_allowed(&membership.organization, &bearer.request)?;
-                let subject = Subject { narrowed: bearer.narrowed, ..membership.subject.clone() };
+                let subject = Subject { narrowed: bearer.facts().narrowed, ..membership.subject.clone() };
                 (membership.organization.clone(), subject)
             }
             Principal::Machine(machine) => {

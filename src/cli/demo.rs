@@ -194,7 +194,7 @@ async fn open_sessions(app: &AppState, key: Option<PlainToken>) -> Result<(), Er
     let Some(key) = key else { return Ok(()) };
     let bearer = verify(&app.verifier, &key, RequestContext::default()).await?;
     let actor = bearer.actor();
-    let organization = match &bearer.principal {
+    let organization = match &bearer.facts().principal {
         Principal::Machine(machine) => Some(machine.organization.id),
         Principal::Person { .. } => None,
     };

@@ -51,7 +51,7 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) -> Result<Page<Organization>> {
-    let person = match &bearer.principal {
+    let person = match &bearer.facts().principal {
         Principal::Person { id, .. } => *id,
         Principal::Machine(machine) => {
             let one = store::find(&app.context.db, machine.organization.id).await?;

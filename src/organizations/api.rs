@@ -89,7 +89,7 @@ async fn create(
     Json(input): Json<NewOrganization>,
 ) -> Result<Response> {
     let actor = bearer.actor();
-    let (&Principal::Person { id, .. }, None) = (&bearer.principal, bearer.narrowed) else {
+    let (&Principal::Person { id, .. }, None) = (&bearer.facts().principal, bearer.facts().narrowed) else {
         return Err(Error::Forbidden(
             "Only a person can create an organization. Use a personal token that is not limited.".to_owned(),
         ));

@@ -178,7 +178,7 @@ pub(super) async fn check_client(
             Err(error) => return Err(error.into()),
         }
     } else {
-        verify_credential(app, facts, Some(token), Code::InvalidClient).await?.principal.id() == id
+        verify_credential(app, facts, Some(token), Code::InvalidClient).await?.facts().principal.id() == id
     };
     if good {
         Ok(())

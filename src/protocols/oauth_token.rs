@@ -173,7 +173,7 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthE
 }
 
 fn exchange(bearer: &VerifiedToken) -> Exchange {
-    let (organization, subject) = match &bearer.principal {
+    let (organization, subject) = match &bearer.facts().principal {
         Principal::Machine(machine) => {
             (Some(machine.organization.id), Some(Subject::clone(&machine.subject)))
         }
@@ -203,7 +203,7 @@ async fn session(
     };
     let key = (key.kind() == TokenKind::ServiceAccount).then_some(key);
     let bearer = verify_credential(app, facts, key, Code::InvalidClient).await?;
-    if bearer.principal.id() != uid {
+    if bearer.facts().principal.id() != uid {
         return refuse(
             Code::InvalidClient,
             "The UID and the API key do not belong to the same service account.",

@@ -70,10 +70,10 @@ pub async fn verify(
         Err(error) => return Err(error),
     };
     // The service must also accept the kind of the token that an access token was exchanged for.
-    if !service.kinds.contains(&bearer.acts_as) {
+    if !service.kinds.contains(&bearer.facts().acts_as) {
         return Ok(None);
     }
-    let (subject, default_team) = match &bearer.principal {
+    let (subject, default_team) = match &bearer.facts().principal {
         Principal::Machine(machine) if machine.organization.id == service.organization.id => {
             (machine.subject.clone(), machine.default_team.clone())
         }
@@ -88,7 +88,7 @@ pub async fn verify(
             if !policy.personal_tokens || !policy.ip_allowed(address) {
                 return Ok(None);
             }
-            (Arc::new(Subject { narrowed: bearer.narrowed, ..place.subject.clone() }), None)
+            (Arc::new(Subject { narrowed: bearer.facts().narrowed, ..place.subject.clone() }), None)
         }
     };
     let attribution =

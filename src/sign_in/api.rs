@@ -118,7 +118,7 @@ impl FromRequestParts<AppState> for Asker {
 async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -> Result<Response> {
     // A personal token works in all organizations of its person. If there is exactly one, the response names
     // it.
-    let places = match &bearer.principal {
+    let places = match &bearer.facts().principal {
         Principal::Person { id, .. } => Some(all_memberships(&app, *id).await?),
         Principal::Machine(_) => None,
     };
@@ -127,8 +127,8 @@ async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -
     if let Some(place) = place {
         ensure_personal_tokens_allowed(&place.organization, &bearer.request)?;
     }
-    let narrowed = place.map(|place| Subject { narrowed: bearer.narrowed, ..place.subject.clone() });
-    let (known, default_team) = match &bearer.principal {
+    let narrowed = place.map(|place| Subject { narrowed: bearer.facts().narrowed, ..place.subject.clone() });
+    let (known, default_team) = match &bearer.facts().principal {
         Principal::Machine(machine) => {
             (Some((&*machine.organization, &*machine.subject)), machine.default_team.as_deref())
         }
@@ -143,18 +143,18 @@ async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -
     };
     app.verifier.usage.record(&bearer, None, attribution.usage_key());
     json_response(&WhoAmI {
-        id: bearer.principal.id(),
-        kind: bearer.principal.kind(),
-        name: bearer.principal.name(),
+        id: bearer.facts().principal.id(),
+        kind: bearer.facts().principal.kind(),
+        name: bearer.facts().principal.name(),
         organization: known.map(|(organization, _)| organization.slug.as_str()),
         team: attribution.team.as_deref(),
         default_team,
         permissions: &app.verifier.cache.encoded_permissions(permissions)?.list,
         token: OwnToken {
-            id: bearer.token,
+            id: bearer.facts().token,
             kind: bearer.kind,
             hint: bearer.hint,
-            expires_at: bearer.expires_at,
+            expires_at: bearer.facts().expires_at,
         },
         attributed_to: attribution.person,
         attribution: attribution.outcome,
@@ -170,23 +170,26 @@ fn several<'a>(all: &'a [Membership], bearer: &VerifiedToken) -> Vec<OwnOrganiza
     open.map(|place| OwnOrganization {
         slug: &place.organization.slug,
         name: &place.organization.name,
-        permissions: effective_permissions(&Subject { narrowed: bearer.narrowed, ..place.subject.clone() }),
+        permissions: effective_permissions(&Subject {
+            narrowed: bearer.facts().narrowed,
+            ..place.subject.clone()
+        }),
     })
     .collect()
 }
 
 async fn revoke(State(app): State<AppState>, bearer: VerifiedToken) -> Result<StatusCode> {
-    let organization = match &bearer.principal {
+    let organization = match &bearer.facts().principal {
         Principal::Machine(machine) => Some(machine.organization.id),
         Principal::Person { .. } => None,
     };
     let actor = bearer.actor();
     let mut change = Change::begin(&app.context, &actor, organization).await?;
-    if let Principal::Person { id, .. } = &bearer.principal {
+    if let Principal::Person { id, .. } = &bearer.facts().principal {
         change.invalidates_person(*id);
     }
-    let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
-    lifecycle::revoke_presented(change, &token, bearer.is_old).await?;
+    let token = store::find(change.tx(), bearer.facts().token).await?.ok_or(Error::NotFound)?;
+    lifecycle::revoke_presented(change, &token, bearer.facts().is_old).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -198,11 +201,13 @@ async fn rotate(
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     let no = "Use an API key whose service account allows self-rotation.";
-    let Principal::Machine(machine) = &bearer.principal else { return Err(Error::Forbidden(no.to_owned())) };
+    let Principal::Machine(machine) = &bearer.facts().principal else {
+        return Err(Error::Forbidden(no.to_owned()));
+    };
     let actor = bearer.actor();
     let mut change = Change::begin(&app.context, &actor, Some(machine.organization.id)).await?;
-    change.invalidates_token(bearer.token);
-    let token = store::find(change.tx(), bearer.token).await?.ok_or(Error::NotFound)?;
+    change.invalidates_token(bearer.facts().token);
+    let token = store::find(change.tx(), bearer.facts().token).await?.ok_or(Error::NotFound)?;
     let now = change.now;
     let allowed = match token.service_account_id {
         Some(id) => {

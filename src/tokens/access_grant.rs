@@ -41,22 +41,22 @@ impl AccessTokenGrant {
     pub fn token(bearer: &VerifiedToken) -> Self {
         let exchanged = bearer.kind == TokenKind::Access;
         let mut access = Self {
-            acts_as: bearer.acts_as,
+            acts_as: bearer.facts().acts_as,
             organization: None,
             account: None,
             person: None,
             team: None,
             source: if exchanged {
-                bearer.source.as_deref().copied()
+                bearer.facts().source.as_deref().copied()
             } else {
-                Some((bearer.token, bearer.value))
+                Some((bearer.facts().token, bearer.value))
             },
-            parent: exchanged.then_some(bearer.token),
+            parent: exchanged.then_some(bearer.facts().token),
             identity: None,
-            ends: bearer.expires_at,
-            bounds: bearer.narrowed,
+            ends: bearer.facts().expires_at,
+            bounds: bearer.facts().narrowed,
         };
-        match &bearer.principal {
+        match &bearer.facts().principal {
             Principal::Person { id, .. } => access.person = Some(*id),
             Principal::Machine(machine) => {
                 access.organization = Some(machine.organization.id);

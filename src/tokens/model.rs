@@ -271,7 +271,7 @@ impl Holder {
     #[must_use]
     pub fn for_self_rotation(bearer: &VerifiedToken, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
-        (bearer.token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self {
+        (bearer.facts().token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self {
             owner: TokenOwner::Account(account.0, account.1),
             proof: System::new(SystemReason::PresentedToken).into(),
         })

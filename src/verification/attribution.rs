@@ -86,7 +86,7 @@ pub async fn attribute(
     (bearer, subject): (&VerifiedToken, &Subject),
     claimed: &AttributionClaim,
 ) -> Result<Attribution> {
-    let (own, default_team, is_account) = match &bearer.principal {
+    let (own, default_team, is_account) = match &bearer.facts().principal {
         Principal::Machine(machine) => (
             machine.team.as_ref(),
             machine.default_team.as_ref(),

@@ -5,8 +5,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use std::ops::Deref;
-
 use super::token_format::{Hint, TokenHash};
 use crate::access::{IpAllowList, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind};
@@ -32,21 +30,20 @@ pub struct VerifiedToken {
     pub request: RequestContext,
 }
 
-impl Deref for VerifiedToken {
-    type Target = TokenFacts;
-    fn deref(&self) -> &TokenFacts {
+impl VerifiedToken {
+    /// What was loaded about the token and its principal.
+    #[must_use]
+    pub fn facts(&self) -> &TokenFacts {
         &self.facts
     }
-}
 
-impl VerifiedToken {
     /// The actor for the audit log: the principal of the token.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        let principal = &self.principal;
+        let principal = &self.facts.principal;
         let (kind, id, name) =
             (principal.kind().into(), principal.id().into_owned(), principal.name().to_owned());
-        Actor { token: Some(self.token), ..Actor::program(&self.request, kind, id, name) }
+        Actor { token: Some(self.facts.token), ..Actor::program(&self.request, kind, id, name) }
     }
 }
 

@@ -146,7 +146,7 @@ impl Usage {
         service: Option<&ServiceCaller>,
         attributed: Option<(&str, &str)>,
     ) {
-        let account = match &token.principal {
+        let account = match &token.facts().principal {
             Principal::Machine(machine) => match machine.subject.kind {
                 Kind::ServiceAccount { id, .. } => Some(id),
                 _ => None,
@@ -160,13 +160,13 @@ impl Usage {
             known.record_another(calls, &token.request, at, service);
         } else {
             pending.insert_use(token.value, || TokenUse {
-                token: token.token,
-                source: token.source.clone(),
+                token: token.facts().token,
+                source: token.facts().source.clone(),
                 account,
                 at,
                 address: token.request.ip,
-                is_old: token.is_old,
-                is_counted: token.kind != TokenKind::Access || token.source.is_some(),
+                is_old: token.facts().is_old,
+                is_counted: token.kind != TokenKind::Access || token.facts().source.is_some(),
                 calls: 1,
                 agent: token.request.user_agent.as_deref().map(Box::from),
                 service: service.cloned(),

@@ -83,11 +83,11 @@ pub async fn verify_rate_limited(
 /// Counts a request for the token's person and for the token. A request with an
 /// access token counts for the token for which it was exchanged.
 async fn admit(verifier: &Verifier, token: &VerifiedToken) -> Result<Admission> {
-    let person = match &token.principal {
+    let person = match &token.facts().principal {
         Principal::Person { id, .. } => verifier.rate_limits.admit_person(*id).await?,
         Principal::Machine(_) => Admission::AtOnce,
     };
-    let counted = token.source.as_ref().map_or(token.token, |source| source.0);
+    let counted = token.facts().source.as_ref().map_or(token.facts().token, |source| source.0);
     let token_admission = verifier.rate_limits.admit_token(counted).await?;
     Ok(if token_admission == Admission::Waited { token_admission } else { person })
 }

@@ -399,11 +399,11 @@ impl Run {
     async fn caller_of(&self, value: &str) -> Option<Caller> {
         let token = PlainToken::parse(value)?;
         let bearer = verify(&self.house.app.verifier, &token, RequestContext::default()).await.ok()?;
-        let principal = match &bearer.principal {
+        let principal = match &bearer.facts().principal {
             Principal::Person { id, .. } => PrincipalId::Person(*id),
             Principal::Machine(machine) => machine.subject.principal(),
         };
-        Some(Caller { value: value.to_owned(), principal, narrowed: bearer.narrowed })
+        Some(Caller { value: value.to_owned(), principal, narrowed: bearer.facts().narrowed })
     }
 
     async fn add_caller(&mut self, value: &str) {
