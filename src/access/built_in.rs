@@ -15,6 +15,26 @@ use super::permission::Resource::{
 use super::permission::{Level, Permissions, Resource};
 use super::permission_set::PermissionSet;
 
+/// What the sets read that see projects and their results and change nothing.
+const PROJECTS_AND_RESULTS: &[Resource] = &[
+    Connections,
+    Groups,
+    Invitations,
+    Members,
+    PublicModels,
+    EnvCredentials,
+    CustomEnvVars,
+    DataPlatformConfig,
+    Environments,
+    Jobs,
+    MetadataGraphql,
+    Projects,
+    Repositories,
+    Runs,
+    SemanticLayerConfig,
+    ConfigurationVersions,
+];
+
 /// All built-in sets, in display order. In each set, the first list of
 /// resources can be written (and read), the second only read.
 pub(super) static SETS: &[PermissionSet] = &[
@@ -44,24 +64,7 @@ pub(super) static SETS: &[PermissionSet] = &[
         "Sees every project it reaches and its results. Changes nothing.",
         Level::Project,
         &[],
-        &[
-            Connections,
-            Groups,
-            Invitations,
-            Members,
-            PublicModels,
-            EnvCredentials,
-            CustomEnvVars,
-            DataPlatformConfig,
-            Environments,
-            Jobs,
-            MetadataGraphql,
-            Projects,
-            Repositories,
-            Runs,
-            SemanticLayerConfig,
-            ConfigurationVersions,
-        ],
+        PROJECTS_AND_RESULTS,
     ),
     set(
         "account_admin",
@@ -358,24 +361,7 @@ pub(super) static SETS: &[PermissionSet] = &[
         "Sees projects and their results. Changes nothing.",
         Level::Project,
         &[],
-        &[
-            Connections,
-            Groups,
-            Invitations,
-            Members,
-            PublicModels,
-            EnvCredentials,
-            CustomEnvVars,
-            DataPlatformConfig,
-            Environments,
-            Jobs,
-            MetadataGraphql,
-            Projects,
-            Repositories,
-            Runs,
-            SemanticLayerConfig,
-            ConfigurationVersions,
-        ],
+        PROJECTS_AND_RESULTS,
     ),
     set(
         "team_admin",

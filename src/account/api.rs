@@ -3,13 +3,11 @@
 //! A request is made with a personal token and manages the tokens of its person. A token created this way
 //! never exceeds or outlives the token that creates it.
 
-use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::tokens::{self, Bounds};
 use crate::access::{Permission, Permissions};
@@ -19,7 +17,7 @@ use crate::platform::web::nullable::{or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{Json, Query};
+use crate::platform::web::{Json, Query, list_response};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::api::issued;
@@ -70,7 +68,7 @@ async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): 
     let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
-    Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
+    Ok(list_response(items, slice.next))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

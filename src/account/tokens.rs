@@ -132,6 +132,19 @@ pub async fn create(
     Ok(issued)
 }
 
+/// Begins a change of one of the person's tokens.
+async fn begin<'a>(
+    app: &'a AppState,
+    actor: &'a Actor,
+    owner: &Permit<OwnAccount>,
+    id: &str,
+) -> Result<(Change<'a>, Token)> {
+    let token = get(app, owner.0, id).await?;
+    let mut change = Change::begin(&app.context, actor, None).await?;
+    change.invalidates_person(owner.0);
+    Ok((change, token))
+}
+
 /// Regenerates one of the person's tokens.
 ///
 /// # Errors
@@ -144,11 +157,8 @@ pub async fn regenerate(
     renewal: &Renewal,
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
-    let person = owner.0;
-    let token = get(app, person, id).await?;
-    let (policy, _) = policy(app, person).await?;
-    let mut change = Change::begin(&app.context, actor, None).await?;
-    change.invalidates_person(person);
+    let (policy, _) = policy(app, owner.0).await?;
+    let (mut change, token) = begin(app, actor, owner, id).await?;
     let issued = lifecycle::regenerate(&mut change, owner.into(), &token, renewal, &policy, delivery).await?;
     change.done().await?;
     Ok(issued)
@@ -159,10 +169,7 @@ pub async fn regenerate(
 /// # Errors
 /// [`Error::NotFound`] or [`Error::Conflict`].
 pub async fn revoke(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
-    let person = owner.0;
-    let token = get(app, person, id).await?;
-    let mut change = Change::begin(&app.context, actor, None).await?;
-    change.invalidates_person(person);
+    let (change, token) = begin(app, actor, owner, id).await?;
     lifecycle::revoke(change, owner.into(), &token).await?;
     Ok(token)
 }
@@ -172,10 +179,7 @@ pub async fn revoke(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, i
 /// # Errors
 /// [`Error::NotFound`] or [`Error::Conflict`].
 pub async fn stop_old(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
-    let person = owner.0;
-    let token = get(app, person, id).await?;
-    let mut change = Change::begin(&app.context, actor, None).await?;
-    change.invalidates_person(person);
+    let (change, token) = begin(app, actor, owner, id).await?;
     lifecycle::stop_old(change, owner.into(), &token).await?;
     Ok(token)
 }

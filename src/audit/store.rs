@@ -58,6 +58,17 @@ pub(super) async fn list_organizations_of(tx: &mut Tx, person: PersonId) -> Resu
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// Text of a SELECT of [`EventSummary`]s. `$rest` is the WHERE condition and what
+/// follows it.
+macro_rules! summaries_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events WHERE ",
+            $rest
+        )
+    };
+}
+
 /// The latest events of an organization, newest first.
 ///
 /// # Errors
@@ -67,12 +78,11 @@ pub async fn list_latest_events(
     organization: OrganizationId,
     limit: i64,
 ) -> Result<Vec<EventSummary>> {
-    Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
-            WHERE organization_id = $1 ORDER BY id DESC LIMIT $2")
-    .bind(organization)
-    .bind(limit)
-    .all(db)
-    .await?)
+    Ok(sql(summaries_where!("organization_id = $1 ORDER BY id DESC LIMIT $2"))
+        .bind(organization)
+        .bind(limit)
+        .all(db)
+        .await?)
 }
 
 /// The latest events about an object, newest first, without those of which the
@@ -86,8 +96,9 @@ pub async fn list_events_about(
     target: &str,
     limit: i64,
 ) -> Result<Vec<EventSummary>> {
-    Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
-            WHERE target_id = $1 AND organization_id = $2 AND actor_id <> $1 ORDER BY id DESC LIMIT $3")
+    Ok(sql(summaries_where!(
+        "target_id = $1 AND organization_id = $2 AND actor_id <> $1 ORDER BY id DESC LIMIT $3"
+    ))
     .bind(target)
     .bind(organization)
     .bind(limit)
@@ -105,11 +116,10 @@ pub async fn list_events_by(
     actor: &str,
     limit: i64,
 ) -> Result<Vec<EventSummary>> {
-    Ok(sql("SELECT id, at, actor_name, on_behalf_of, action, target_kind, target_name FROM audit_events \
-            WHERE actor_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT $3")
-    .bind(actor)
-    .bind(organization)
-    .bind(limit)
-    .all(db)
-    .await?)
+    Ok(sql(summaries_where!("actor_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT $3"))
+        .bind(actor)
+        .bind(organization)
+        .bind(limit)
+        .all(db)
+        .await?)
 }

@@ -1,18 +1,16 @@
 //! API of the audit log. The handler calls the same function in `actions` as the page.
 
-use axum::Json as Answer;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::response::Response;
 
 use super::actions;
 use super::store::Entry;
 use crate::callers::ApiCaller;
 use crate::platform::Result;
-use crate::platform::web::Query;
 use crate::platform::web::operation::{Api, get};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
+use crate::platform::web::{Query, list_response};
 use crate::state::AppState;
 
 const FILTERS: &[QueryFilter] = &[
@@ -54,5 +52,5 @@ async fn list(
     let slice =
         actions::list(&app.context, &caller, &actions::filter(&query), &PageRequest::for_api(&query)?)
             .await?;
-    Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
+    Ok(list_response(slice.rows, slice.next))
 }

@@ -7,14 +7,13 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::actions;
 use super::model::{IdentityProvider, NewProvider, ProviderEdit};
 use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::{IfMatch, Json, tagged};
+use crate::platform::web::{IfMatch, Json, list_response, tagged};
 use crate::state::AppState;
 
 /// The API operations for identity providers.
@@ -57,7 +56,7 @@ pub fn routes() -> Api<AppState> {
 type Named = Path<(String, String)>;
 
 async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
-    Ok(Answer(json!({ "items": actions::list(&app, &caller).await?, "next": null })).into_response())
+    Ok(list_response(actions::list(&app, &caller).await?, None))
 }
 
 async fn create(

@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::actions;
 use super::model::{NewOrganization, Organization, SettingsEdit};
@@ -17,7 +16,7 @@ use crate::access::Policy;
 use crate::callers::{ApiCaller, Caller};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
-use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::verification::VerifiedToken;
@@ -80,7 +79,7 @@ fn view(caller: &Caller, organization: Organization) -> Response {
 
 async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
     let slice = actions::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
-    Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
+    Ok(list_response(slice.rows, slice.next))
 }
 
 async fn create(

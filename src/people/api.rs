@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::actions::Profile;
 use super::model::{Invitation, InvitationEdit, NewInvitation, TeamPlace};
@@ -21,7 +20,7 @@ use crate::platform::web::nullable::present;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 
@@ -139,7 +138,7 @@ async fn list(
     let page = PageRequest::for_api(&query)?;
     let (profiles, next) = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
     let items: Vec<Person> = profiles.into_iter().map(Person::from).collect();
-    Ok(Answer(json!({ "items": items, "next": next })).into_response())
+    Ok(list_response(items, next))
 }
 
 async fn show(
@@ -219,7 +218,7 @@ async fn open(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Resu
     crate::access::authorize_read(&caller.subject, super::model::Invitations)?;
     let all = invitations::invitations(&app.context, &caller).await?;
     let items: Vec<Invited> = all.into_iter().map(Invited::from).collect();
-    Ok(Answer(json!({ "items": items, "next": null })).into_response())
+    Ok(list_response(items, None))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

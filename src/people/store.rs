@@ -358,21 +358,14 @@ pub(super) async fn remove(
     .bind(person)
     .execute(&mut *tx, permit)
     .await?;
-    sql("DELETE FROM team_members WHERE person_id = $1 AND team_id IN (SELECT id FROM teams WHERE organization_id = $2)")
-        .bind(person)
-        .bind(organization)
-        .execute(&mut *tx, permit)
-        .await?;
-    sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2")
-        .bind(organization)
-        .bind(person)
-        .execute(&mut *tx, permit)
-        .await?;
-    sql("DELETE FROM memberships WHERE organization_id = $1 AND person_id = $2")
-        .bind(organization)
-        .bind(person)
-        .execute(&mut *tx, permit)
-        .await?;
+    for statement in [
+        sql("DELETE FROM team_members WHERE team_id IN (SELECT id FROM teams WHERE organization_id = $1) \
+             AND person_id = $2"),
+        sql("DELETE FROM grants WHERE organization_id = $1 AND principal_id = $2"),
+        sql("DELETE FROM memberships WHERE organization_id = $1 AND person_id = $2"),
+    ] {
+        statement.bind(organization).bind(person).execute(&mut *tx, permit).await?;
+    }
     search::erase(tx, permit, organization, Members::LIST, &person).await
 }
 

@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::model::{NewProject, Project, ProjectEdit};
 use super::store::{Filter, Named};
@@ -18,7 +17,7 @@ use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 
@@ -88,7 +87,7 @@ async fn list(
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
     let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
-    Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
+    Ok(list_response(slice.rows, slice.next))
 }
 
 async fn create(
@@ -164,7 +163,7 @@ async fn named(
 ) -> Result<Response> {
     let (_, slice) = grants::list(&app.context, &caller, &project, &PageRequest::for_api(&query)?).await?;
     let items: Vec<Granted> = slice.rows.into_iter().map(Granted::from).collect();
-    Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
+    Ok(list_response(items, slice.next))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

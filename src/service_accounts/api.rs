@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewAccount, Scope};
 use super::store::Filter;
@@ -19,7 +18,7 @@ use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::tokens::api::{issued, with_value};
@@ -221,7 +220,7 @@ async fn list(
     let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|account| account.view(now)).collect();
-    Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
+    Ok(list_response(items, slice.next))
 }
 
 async fn create(
@@ -324,7 +323,7 @@ async fn keys_of(
     let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = keys.rows.iter().map(|key| key.view(now)).collect();
-    Ok(Answer(json!({ "items": items, "next": keys.next })).into_response())
+    Ok(list_response(items, keys.next))
 }
 
 async fn add_key(

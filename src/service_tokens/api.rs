@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::actions;
 use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
@@ -20,7 +19,7 @@ use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::tokens::model::{RenewalBody, TokenView};
@@ -134,7 +133,7 @@ async fn list(
     };
     let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(|token| view(&app, token)).collect();
-    Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
+    Ok(list_response(items, slice.next))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

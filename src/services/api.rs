@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::actions;
 use super::model::{NewService, ServiceEdit, ServiceView};
@@ -19,7 +18,7 @@ use crate::platform::secret::RevealedSecret;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::TokenView;
@@ -113,7 +112,7 @@ async fn list(
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();
-    Ok(Answer(json!({ "items": items, "next": slice.next })).into_response())
+    Ok(list_response(items, slice.next))
 }
 
 async fn create(

@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::actions;
 use super::model::{Member, NewTeam, Team, TeamEdit};
@@ -18,7 +17,7 @@ use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, tagged};
+use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
@@ -79,7 +78,7 @@ async fn list(
 ) -> Result<Response> {
     let slice =
         actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
-    Ok(Answer(json!({ "items": slice.rows, "next": slice.next })).into_response())
+    Ok(list_response(slice.rows, slice.next))
 }
 
 async fn create(
@@ -128,7 +127,7 @@ async fn members(
     Query(query): Query,
 ) -> Result<Response> {
     let (_, members) = actions::members(&app.context, &caller, &team, &PageRequest::for_api(&query)?).await?;
-    Ok(Answer(json!({ "items": members.rows, "next": members.next })).into_response())
+    Ok(list_response(members.rows, members.next))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

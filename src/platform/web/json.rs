@@ -9,6 +9,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::body;
 use crate::platform::text::one_of;
@@ -46,6 +47,13 @@ pub fn json_response<T: Serialize>(value: &T) -> Result<Response> {
     let mut body = Vec::with_capacity(1024);
     serde_json::to_writer(&mut body, value).map_err(Error::internal)?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+/// The response of an operation that lists: one page of items, and the cursor of the
+/// next page if there is one.
+pub fn list_response(items: impl Serialize, next: Option<String>) -> Response {
+    let next = next.map_or(Value::Null, Value::String);
+    axum::Json(json!({ "items": items, "next": next })).into_response()
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -24,7 +24,7 @@ mod tag;
 
 pub use form::{Form, Query};
 pub use idempotency::IdempotencyKey;
-pub use json::{Json, json_response};
+pub use json::{Json, json_response, list_response};
 pub use page::{html, redirect, safe_next};
 pub use path_params::{ItemPath, PartPath};
 pub use request_context::RequestContext;

@@ -223,32 +223,33 @@ impl<S> Operation<S> {
         self
     }
 
+    const fn answers(mut self, answer: SuccessResponse) -> Self {
+        self.info.answer = answer;
+        self
+    }
+
     /// States that the response is 200 with one object.
     #[must_use]
-    pub fn gives<T: JsonSchema>(mut self) -> Self {
-        self.info.answer = SuccessResponse::One(shape::<T>);
-        self
+    pub fn gives<T: JsonSchema>(self) -> Self {
+        self.answers(SuccessResponse::One(shape::<T>))
     }
 
     /// States that the response is 200 with a page of objects.
     #[must_use]
-    pub fn lists<T: JsonSchema>(mut self) -> Self {
-        self.info.answer = SuccessResponse::Page(shape::<T>);
-        self
+    pub fn lists<T: JsonSchema>(self) -> Self {
+        self.answers(SuccessResponse::Page(shape::<T>))
     }
 
     /// States that the response is 200 with all objects.
     #[must_use]
-    pub fn lists_all<T: JsonSchema>(mut self) -> Self {
-        self.info.answer = SuccessResponse::All(shape::<T>);
-        self
+    pub fn lists_all<T: JsonSchema>(self) -> Self {
+        self.answers(SuccessResponse::All(shape::<T>))
     }
 
     /// States that the response is 201 with the created object.
     #[must_use]
-    pub fn makes<T: JsonSchema>(mut self) -> Self {
-        self.info.answer = SuccessResponse::Made(shape::<T>);
-        self
+    pub fn makes<T: JsonSchema>(self) -> Self {
+        self.answers(SuccessResponse::Made(shape::<T>))
     }
 
     /// States that the response has an `ETag`, which an edit can send in `If-Match`.
