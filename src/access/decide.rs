@@ -7,7 +7,7 @@
 //! the same rules, for lists and summaries.
 
 use super::permission::{Level, Permission, Permissions, Resource, Verb};
-use super::subject::{AccountOwner, Grant, Kind, Projects, Subject, TeamRole};
+use super::subject::{AccountScope, Grant, Kind, Projects, Subject, TeamRole};
 use super::visibility::{
     ProjectFacts, Target, TeamFacts, can_be_named, is_closed_to_organization_token, is_organization_wide,
     reaches_project,
@@ -42,7 +42,7 @@ pub enum AllowedBy<'a> {
     /// The person is a member of the organization, and every member sees this.
     OrganizationMember,
     /// The object is the principal itself, or the person's own credentials.
-    Itself,
+    OwnObject,
 }
 
 /// Why an operation is refused. The text of the error names what is missing
@@ -136,7 +136,7 @@ pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target)
     }
     let writes = permission.verb == Verb::Write;
     let owners_only = match target {
-        Target::OrganizationToken | Target::OrganizationItself => true,
+        Target::OrganizationToken | Target::OrganizationDeletion => true,
         Target::Team(team) | Target::TeamMembers(team) | Target::TeamToken(team) => team.owners && writes,
         _ => false,
     };
@@ -218,7 +218,7 @@ fn permissions_of_grant(kind: &Kind, grant: &Grant, project: Option<&ProjectFact
 /// Limits permissions to those that a principal of this kind can hold: a
 /// team-scoped account never holds write permissions at organization level.
 pub(super) fn limit_to_kind(kind: &Kind, permissions: Permissions) -> Permissions {
-    if matches!(kind, Kind::ServiceAccount { home: AccountOwner::Team(_), .. }) {
+    if matches!(kind, Kind::ServiceAccount { scope: AccountScope::Team(_), .. }) {
         permissions.intersection(Permissions::PROJECT.union(Permissions::READS))
     } else {
         permissions
@@ -265,19 +265,19 @@ fn allowed_without_grant<'a>(
             }
         }
         (Target::ServiceAccount(id, _), Resource::ServiceAccounts) if reads && is_itself(subject, *id) => {
-            Some(AllowedBy::Itself)
+            Some(AllowedBy::OwnObject)
         }
         (
-            Target::ServiceAccounts(AccountOwner::Team(team))
-            | Target::NewServiceAccount { home: AccountOwner::Team(team), .. }
-            | Target::ServiceAccount(_, AccountOwner::Team(team)),
+            Target::ServiceAccounts(AccountScope::Team(team))
+            | Target::NewServiceAccount { scope: AccountScope::Team(team), .. }
+            | Target::ServiceAccount(_, AccountScope::Team(team)),
             Resource::ServiceAccounts,
         ) if subject.is_person() => of_team(*team),
         (Target::NewProject(team), Resource::ProjectCreate) => {
             of_team(*team).filter(|via| *via == AllowedBy::TeamAdmin)
         }
         (Target::Credentials(person), Resource::Credentials) => {
-            matches!(&subject.kind, Kind::Person { id, .. } if id == person).then_some(AllowedBy::Itself)
+            matches!(&subject.kind, Kind::Person { id, .. } if id == person).then_some(AllowedBy::OwnObject)
         }
         (Target::Project(project), Resource::Projects | Resource::ProjectPermissions) => {
             of_team(project.team).filter(|via| *via == AllowedBy::TeamAdmin)

@@ -8,7 +8,7 @@
 use super::decide::{Refusal, decide, holds};
 use super::permission::{Level, Permission, Resource};
 use super::permission_set::PermissionSet;
-use super::subject::{AccountOwner, Grant, GrantSource, Kind, PrincipalId, Projects, Subject};
+use super::subject::{AccountScope, Grant, GrantSource, Kind, PrincipalId, Projects, Subject};
 use super::visibility::{ProjectFacts, Target, TeamFacts, Visibility};
 use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId};
 
@@ -118,7 +118,7 @@ fn build_probes(places: &ProbeScope) -> impl Iterator<Item = (Permission, Option
     let organization = of_level(Level::Organization).map(move |it| same(it, Target::Organization));
     let settings = [Resource::Settings.write(), Resource::Settings.read()];
     let owners_only = settings.into_iter().flat_map(move |permission| {
-        [Target::OrganizationToken, Target::OrganizationItself].map(|target| same(permission, target))
+        [Target::OrganizationToken, Target::OrganizationDeletion].map(|target| same(permission, target))
     });
     let any_team = TeamFacts { id: ANY_TEAM, owners: false, secret: true, members_manage_token: true };
     let teams = places.teams.iter().copied().chain([any_team]).flat_map(move |team| {
@@ -127,7 +127,7 @@ fn build_probes(places: &ProbeScope) -> impl Iterator<Item = (Permission, Option
                 .map(|target| same(it, target))
         });
         let accounts = [Resource::ServiceAccounts.write(), Resource::ServiceAccounts.read()]
-            .map(move |it| same(it, Target::ServiceAccounts(AccountOwner::Team(team.id))));
+            .map(move |it| same(it, Target::ServiceAccounts(AccountScope::Team(team.id))));
         let create = same(Resource::ProjectCreate.write(), Target::NewProject(team.id));
         groups.chain(accounts).chain([create])
     });
@@ -159,7 +159,7 @@ impl Subject {
     pub fn teams(&self) -> Vec<TeamId> {
         match &self.kind {
             Kind::Person { teams, .. } => teams.iter().map(|(team, _)| *team).collect(),
-            Kind::Team(team) | Kind::ServiceAccount { home: AccountOwner::Team(team), .. } => vec![*team],
+            Kind::Team(team) | Kind::ServiceAccount { scope: AccountScope::Team(team), .. } => vec![*team],
             _ => Vec::new(),
         }
     }
@@ -194,8 +194,8 @@ impl Subject {
 /// Whether the caller may create a service account with this role and owner,
 /// so that a form can offer the role.
 #[must_use]
-pub fn can_give_account_role(caller: &Subject, set: &PermissionSet, home: AccountOwner) -> bool {
-    let kind = Kind::ServiceAccount { id: ServiceAccountId::sample(u128::MAX), home };
+pub fn can_give_account_role(caller: &Subject, set: &PermissionSet, scope: AccountScope) -> bool {
+    let kind = Kind::ServiceAccount { id: ServiceAccountId::sample(u128::MAX), scope };
     can_create_subject(caller, &Subject::with_role(kind, set), Vec::new())
 }
 

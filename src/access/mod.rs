@@ -34,6 +34,6 @@ pub use permit::{
 };
 pub use policy::{LifetimeRule, PLANS, Policy};
 pub use subject::{
-    AccountOwner, Grant, GrantSource, Kind, PrincipalId, Projects, Subject, TeamRole, TokenKind,
+    AccountScope, Grant, GrantSource, Kind, PrincipalId, Projects, Subject, TeamRole, TokenKind,
 };
 pub use visibility::{Audience, ProjectFacts, Target, TeamFacts, Visibility, reaches_project};

@@ -73,7 +73,7 @@ impl TokenKind {
 
 /// What a service account belongs to: its scope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AccountOwner {
+pub enum AccountScope {
     /// An organization-scoped account.
     Organization,
     /// An account that is scoped to this team.
@@ -101,8 +101,8 @@ pub enum Kind {
     ServiceAccount {
         /// The account's UID.
         id: ServiceAccountId,
-        /// The organization or the team that the account belongs to.
-        home: AccountOwner,
+        /// What the account belongs to.
+        scope: AccountScope,
     },
     /// A service token, which acts as itself.
     ServiceToken(TokenId),
@@ -206,7 +206,7 @@ impl Subject {
         match &self.kind {
             Kind::Person { teams, .. } => teams.iter().find(|(id, _)| *id == team).map(|(_, role)| *role),
             Kind::Team(id) if *id == team => Some(TeamRole::Member),
-            Kind::ServiceAccount { home: AccountOwner::Team(id), .. } if *id == team => {
+            Kind::ServiceAccount { scope: AccountScope::Team(id), .. } if *id == team => {
                 Some(TeamRole::Member)
             }
             _ => None,

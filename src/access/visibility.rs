@@ -2,7 +2,7 @@
 //! Gate 1, the permission, is in `decide`, which calls [`reaches_project`].
 
 use super::permission::{Resource, Verb};
-use super::subject::{AccountOwner, Kind, Projects, Subject};
+use super::subject::{AccountScope, Kind, Projects, Subject};
 use crate::platform::id::{PersonId, ProjectId, ServiceAccountId, TeamId};
 use crate::platform::text::string_enum;
 
@@ -55,7 +55,7 @@ pub enum Target {
     /// target of its own.
     Organization,
     /// The existence of the organization: deleting it.
-    OrganizationItself,
+    OrganizationDeletion,
     /// The organization token.
     OrganizationToken,
     /// A team's record: its name, description, visibility and role.
@@ -64,18 +64,18 @@ pub enum Target {
     TeamMembers(TeamFacts),
     /// A team's token.
     TeamToken(TeamFacts),
-    /// The list of service accounts of this owner.
-    ServiceAccounts(AccountOwner),
+    /// The list of service accounts with this scope.
+    ServiceAccounts(AccountScope),
     /// Creating a service account.
     NewServiceAccount {
         /// What the new account will belong to.
-        home: AccountOwner,
+        scope: AccountScope,
         /// Whether the organization's policy reserves this for owners. It binds
         /// people only, not machine principals.
         owners_only: bool,
     },
     /// One service account, with what it belongs to.
-    ServiceAccount(ServiceAccountId, AccountOwner),
+    ServiceAccount(ServiceAccountId, AccountScope),
     /// Creating a project of this team.
     NewProject(TeamId),
     /// A project and everything inside it.
@@ -120,7 +120,7 @@ pub(super) fn is_organization_wide(kind: &Kind) -> bool {
         kind,
         Kind::Organization
             | Kind::ServiceToken(_)
-            | Kind::ServiceAccount { home: AccountOwner::Organization, .. }
+            | Kind::ServiceAccount { scope: AccountScope::Organization, .. }
     )
 }
 
@@ -135,7 +135,7 @@ fn is_named_in(subject: &Subject, project: &ProjectFacts) -> bool {
 /// of another team. An older grant has no effect once the project becomes one.
 pub(super) fn can_be_named(kind: &Kind, project: &ProjectFacts) -> bool {
     match kind {
-        Kind::ServiceAccount { home: AccountOwner::Team(team), .. } => {
+        Kind::ServiceAccount { scope: AccountScope::Team(team), .. } => {
             *team == project.team || matches!(project.visibility, Visibility::Open | Visibility::Public)
         }
         _ => true,

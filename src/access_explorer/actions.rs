@@ -161,7 +161,7 @@ pub fn reason(decision: &Decision<'_>) -> String {
             AllowedBy::OrganizationMember => {
                 "Every member of the organization has this permission.".to_owned()
             }
-            AllowedBy::Itself => "A service account can see itself.".to_owned(),
+            AllowedBy::OwnObject => "A service account can see itself.".to_owned(),
         },
         Decision::Refused(refusal @ Refusal::Missing(_)) => {
             format!("No grant gives this permission. {refusal}")

@@ -53,8 +53,8 @@ pub fn routes() -> Api<AppState> {
 }
 
 /// The person that the token acts as. [`Error::Forbidden`] for other kinds of token.
-fn person(bearer: &VerifiedToken) -> Result<PersonId> {
-    match bearer.facts().principal {
+fn person(verified: &VerifiedToken) -> Result<PersonId> {
+    match verified.facts().principal {
         Principal::Person { id, .. } => Ok(id),
         Principal::Machine(_) => {
             Err(Error::Forbidden("Use a personal token. Only a person has an account.".to_owned()))
@@ -62,9 +62,9 @@ fn person(bearer: &VerifiedToken) -> Result<PersonId> {
     }
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
-    let person = person(&bearer)?;
-    OwnAccount(person).ensure_can_read(bearer.facts().narrowed)?;
+async fn list(State(app): State<AppState>, verified: VerifiedToken, Query(query): Query) -> Result<Response> {
+    let person = person(&verified)?;
+    OwnAccount(person).ensure_can_read(verified.facts().narrowed)?;
     let slice = tokens::list(&app, person, query.has("dead"), &PageRequest::for_api(&query)?).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|token| token.view(now)).collect();
@@ -102,11 +102,11 @@ fn narrowed(words: &[String]) -> Result<Permissions> {
 
 async fn create(
     State(app): State<AppState>,
-    bearer: VerifiedToken,
+    verified: VerifiedToken,
     Json(body): Json<Creation>,
 ) -> Result<Response> {
-    let person = person(&bearer)?;
-    let owner = OwnAccount(person).authorize(bearer.facts().narrowed)?;
+    let person = person(&verified)?;
+    let owner = OwnAccount(person).authorize(verified.facts().narrowed)?;
     let input = TokenInput {
         name: body.name,
         description: body.description,
@@ -115,22 +115,23 @@ async fn create(
         permissions: body.permissions.as_deref().map(narrowed).transpose()?,
     };
     let bounds = Bounds {
-        expires_at: bearer.facts().expires_at,
-        permissions: bearer.facts().narrowed,
-        addresses: bearer.facts().addresses.to_vec(),
-        parent: Some(bearer.facts().token),
+        expires_at: verified.facts().expires_at,
+        permissions: verified.facts().narrowed,
+        addresses: verified.facts().addresses.to_vec(),
+        parent: Some(verified.facts().token),
     };
-    let made = tokens::create(&app, &bearer.actor(), &owner, &input, bounds, &SecretDelivery::Answer).await?;
+    let made =
+        tokens::create(&app, &verified.actor(), &owner, &input, bounds, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 
 async fn revoke(
     State(app): State<AppState>,
-    bearer: VerifiedToken,
+    verified: VerifiedToken,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
-    let person = person(&bearer)?;
-    let owner = OwnAccount(person).authorize(bearer.facts().narrowed)?;
-    tokens::revoke(&app, &bearer.actor(), &owner, &id).await?;
+    let person = person(&verified)?;
+    let owner = OwnAccount(person).authorize(verified.facts().narrowed)?;
+    tokens::revoke(&app, &verified.actor(), &owner, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

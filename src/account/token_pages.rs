@@ -223,7 +223,7 @@ async fn end_overlap(
 ) -> Result<Response> {
     let actor = signed_in.actor(&request);
     let owner = OwnAccount(signed_in.person.id).authorize(None)?;
-    let token = tokens::stop_old(&app, &actor, &owner, &id).await?;
+    let token = tokens::end_overlap(&app, &actor, &owner, &id).await?;
     flash(&signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(Paths::personal_tokens()))
 }

@@ -178,8 +178,13 @@ pub async fn revoke(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, i
 ///
 /// # Errors
 /// [`Error::NotFound`] or [`Error::Conflict`].
-pub async fn stop_old(app: &AppState, actor: &Actor, owner: &Permit<OwnAccount>, id: &str) -> Result<Token> {
+pub async fn end_overlap(
+    app: &AppState,
+    actor: &Actor,
+    owner: &Permit<OwnAccount>,
+    id: &str,
+) -> Result<Token> {
     let (change, token) = begin(app, actor, owner, id).await?;
-    lifecycle::stop_old(change, owner.into(), &token).await?;
+    lifecycle::end_overlap(change, owner.into(), &token).await?;
     Ok(token)
 }

@@ -85,12 +85,12 @@ impl FromRequestParts<AppState> for ApiCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let bearer = verify_request(&app.verifier, parts).await?;
-        let (organization, subject) = match &bearer.facts().principal {
+        let verified = verify_request(&app.verifier, parts).await?;
+        let (organization, subject) = match &verified.facts().principal {
             Principal::Person { id, .. } => {
                 let membership = membership_in(app, *id, &organization_name_in(parts).await?).await?;
-                ensure_personal_tokens_allowed(&membership.organization, &bearer.request)?;
-                let subject = Subject { narrowed: bearer.facts().narrowed, ..membership.subject.clone() };
+                ensure_personal_tokens_allowed(&membership.organization, &verified.request)?;
+                let subject = Subject { narrowed: verified.facts().narrowed, ..membership.subject.clone() };
                 (membership.organization.clone(), subject)
             }
             Principal::Machine(machine) => {
@@ -100,10 +100,11 @@ impl FromRequestParts<AppState> for ApiCaller {
                 (OrganizationFacts::clone(&machine.organization), Subject::clone(&machine.subject))
             }
         };
-        let mut actor = bearer.actor();
+        let mut actor = verified.actor();
         let claimed = AttributionClaim::from_headers(&parts.headers);
-        let attribution = attribute(&app.context.db, organization.id, (&bearer, &subject), &claimed).await?;
-        app.verifier.usage.record(&bearer, None, attribution.usage_key());
+        let attribution =
+            attribute(&app.context.db, organization.id, (&verified, &subject), &claimed).await?;
+        app.verifier.usage.record(&verified, None, attribution.usage_key());
         actor.on_behalf_of = attribution.person.map(|person| person.username);
         actor.for_team = claimed.team.and(attribution.team).map(|team| team.to_string());
         Ok(Self(Caller { actor, subject, organization }))
@@ -132,9 +133,9 @@ impl FromRequestParts<AppState> for VerifiedToken {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let bearer = verify_request(&app.verifier, parts).await?;
-        app.verifier.usage.record(&bearer, None, None);
-        Ok(bearer)
+        let verified = verify_request(&app.verifier, parts).await?;
+        app.verifier.usage.record(&verified, None, None);
+        Ok(verified)
     }
 }
 

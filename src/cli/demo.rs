@@ -39,8 +39,8 @@ use crate::state::AppState;
 use crate::teams::actions as teams;
 use crate::teams::model::NewTeam;
 use crate::teams::token as team_token;
-use crate::tokens::access::{MAX_LIFETIME, issue};
-use crate::tokens::access_grant::AccessTokenGrant;
+use crate::tokens::access_token::{MAX_LIFETIME, issue};
+use crate::tokens::access_token_grant::AccessTokenGrant;
 use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::principal::Principal;
@@ -192,15 +192,15 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
 /// What a program gets for its key: one access token as it is, one narrowed.
 async fn open_sessions(app: &AppState, key: Option<PlainToken>) -> Result<(), Error> {
     let Some(key) = key else { return Ok(()) };
-    let bearer = verify(&app.verifier, &key, RequestContext::default()).await?;
-    let actor = bearer.actor();
-    let organization = match &bearer.facts().principal {
+    let verified = verify(&app.verifier, &key, RequestContext::default()).await?;
+    let actor = verified.actor();
+    let organization = match &verified.facts().principal {
         Principal::Machine(machine) => Some(machine.organization.id),
         Principal::Person { .. } => None,
     };
     for permissions in [None, Some([Resource::Runs.write(), Resource::Jobs.read()].into_iter().collect())] {
         let change = Change::begin(&app.context, &actor, organization).await?;
-        issue(change, &AccessTokenGrant::token(&bearer), permissions, MAX_LIFETIME).await?;
+        issue(change, &AccessTokenGrant::from_token(&verified), permissions, MAX_LIFETIME).await?;
     }
     Ok(())
 }

@@ -6,7 +6,9 @@
 
 use serde_json::json;
 
-use super::model::{AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
+use super::model::{
+    AddressLimits, NewOrganization, Organization, OrganizationDeletion, Settings, SettingsEdit,
+};
 use super::store;
 use crate::access::{
     Authorized, Policy, System, SystemReason, TeamRole, TokenKind, authorize_read, authorize_write,
@@ -50,8 +52,12 @@ pub fn see_policies(caller: &Caller) -> Result<()> {
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) -> Result<Page<Organization>> {
-    let person = match &bearer.facts().principal {
+pub async fn list(
+    app: &AppState,
+    verified: &VerifiedToken,
+    page: &PageRequest,
+) -> Result<Page<Organization>> {
+    let person = match &verified.facts().principal {
         Principal::Person { id, .. } => *id,
         Principal::Machine(machine) => {
             let one = store::find(&app.context.db, machine.organization.id).await?;
@@ -61,7 +67,7 @@ pub async fn list(app: &AppState, bearer: &VerifiedToken, page: &PageRequest) ->
     let open: Vec<OrganizationId> = all_memberships(app, person)
         .await?
         .iter()
-        .filter(|place| ensure_personal_tokens_allowed(&place.organization, &bearer.request).is_ok())
+        .filter(|place| ensure_personal_tokens_allowed(&place.organization, &verified.request).is_ok())
         .map(|place| place.organization.id)
         .collect();
     let rows = store::of_person(&app.context.db, person, page).await?;
@@ -241,7 +247,7 @@ pub async fn create(
 /// # Errors
 /// [`Error::Forbidden`] for everybody except owners; [`Error::Invalid`] if the typed name differs.
 pub async fn delete(context: &Context, caller: &Caller, typed: Option<&str>) -> Result<()> {
-    let permit = authorize_write(&caller.subject, Itself)?;
+    let permit = authorize_write(&caller.subject, OrganizationDeletion)?;
     let organization = &caller.organization;
     if typed.is_some_and(|typed| typed.trim() != organization.name) {
         let message = text::enter_to_confirm("organization", &organization.name);

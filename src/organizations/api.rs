@@ -77,18 +77,19 @@ fn view(caller: &Caller, organization: Organization) -> Response {
     tagged(organization.version, View { organization, policy })
 }
 
-async fn list(State(app): State<AppState>, bearer: VerifiedToken, Query(query): Query) -> Result<Response> {
-    let slice = actions::list(&app, &bearer, &PageRequest::for_api(&query)?).await?;
+async fn list(State(app): State<AppState>, verified: VerifiedToken, Query(query): Query) -> Result<Response> {
+    let slice = actions::list(&app, &verified, &PageRequest::for_api(&query)?).await?;
     Ok(list_response(slice.rows, slice.next))
 }
 
 async fn create(
     State(app): State<AppState>,
-    bearer: VerifiedToken,
+    verified: VerifiedToken,
     Json(input): Json<NewOrganization>,
 ) -> Result<Response> {
-    let actor = bearer.actor();
-    let (&Principal::Person { id, .. }, None) = (&bearer.facts().principal, bearer.facts().narrowed) else {
+    let actor = verified.actor();
+    let (&Principal::Person { id, .. }, None) = (&verified.facts().principal, verified.facts().narrowed)
+    else {
         return Err(Error::Forbidden(
             "Only a person can create an organization. Use a personal token that is not limited.".to_owned(),
         ));

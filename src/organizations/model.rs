@@ -72,12 +72,12 @@ impl Guarded for AddressLimits {
 
 /// Guard for deleting the organization. Only owners can do that.
 #[derive(Clone, Copy, Debug)]
-pub struct Itself;
+pub struct OrganizationDeletion;
 
-impl Guarded for Itself {
+impl Guarded for OrganizationDeletion {
     const RESOURCE: Resource = Resource::Settings;
     fn target(&self) -> Target {
-        Target::OrganizationItself
+        Target::OrganizationDeletion
     }
 }
 

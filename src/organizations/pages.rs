@@ -10,7 +10,9 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::actions;
-use super::model::{AddressLimits, Itself, NewOrganization, Organization, Settings, SettingsEdit};
+use super::model::{
+    AddressLimits, NewOrganization, Organization, OrganizationDeletion, Settings, SettingsEdit,
+};
 use crate::access::{
     IpAllowList, LifetimeRule, PLANS, PermissionSet, Policy, TokenKind, authorize_write, can_write,
 };
@@ -197,7 +199,7 @@ async fn render_general(
         form,
         sets: caller.organization.sets.all().cloned().collect(),
         may_edit: can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits),
-        may_delete: can_write(&caller.subject, &Itself),
+        may_delete: can_write(&caller.subject, &OrganizationDeletion),
     };
     Ok(html(status, &page))
 }
@@ -236,7 +238,7 @@ async fn render_delete(
     status: StatusCode,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, Itself)?;
+    authorize_write(&caller.subject, OrganizationDeletion)?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors) }))
 }

@@ -2,7 +2,7 @@
 //!
 //! Statements that write take a permit or a system proof and are called by `actions` and `bootstrap` only.
 
-use super::model::{Itself, Organization};
+use super::model::{Organization, OrganizationDeletion};
 use crate::access::{Authorized, Permit, PrincipalId, System};
 use crate::audit::Change;
 use crate::platform::db::Source;
@@ -155,7 +155,11 @@ pub(super) async fn update(
 
 /// Deletes an organization. Rows that refer to its teams are deleted first; the rest is deleted by foreign
 /// keys.
-pub(super) async fn delete(tx: &mut Tx, permit: &Permit<Itself>, id: OrganizationId) -> Result<()> {
+pub(super) async fn delete(
+    tx: &mut Tx,
+    permit: &Permit<OrganizationDeletion>,
+    id: OrganizationId,
+) -> Result<()> {
     for statement in [
         sql("DELETE FROM tokens WHERE organization_id = $1"),
         sql("DELETE FROM service_accounts WHERE organization_id = $1"),

@@ -75,9 +75,9 @@ pub async fn generate(
 ///
 /// # Errors
 /// [`Error::Conflict`] if no old value works any more.
-pub async fn stop_old(context: &Context, caller: &Caller) -> Result<()> {
+pub async fn end_overlap(context: &Context, caller: &Caller) -> Result<()> {
     let (change, _, holder, token) = managed(context, caller).await?;
-    lifecycle::stop_old(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await
+    lifecycle::end_overlap(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await
 }
 
 /// Revokes the organization token.

@@ -58,7 +58,7 @@ impl TokenPages for OrganizationToken {
     }
 
     async fn end_overlap(&self, context: &Context, caller: &Caller) -> Result<()> {
-        token::stop_old(context, caller).await
+        token::end_overlap(context, caller).await
     }
 
     async fn delete(&self, context: &Context, caller: &Caller) -> Result<()> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::organization::OrganizationFacts;
 use super::subject::load_subject;
 use crate::access::{
-    AccountOwner, Kind, Permissions, PrincipalId, ProbeScope, ProjectChange, ProjectFacts, Subject,
+    AccountScope, Kind, Permissions, PrincipalId, ProbeScope, ProjectChange, ProjectFacts, Subject,
     TeamFacts, TeamRole, Visibility,
 };
 use crate::platform::id::{IdentityProviderId, PersonId, ProjectId, ServiceAccountId, TeamId};
@@ -209,12 +209,12 @@ pub async fn load_representatives(
     .await?;
     let sets: Vec<_> = slugs.iter().filter_map(|(slug,)| organization.sets.find(slug)).collect();
     let person = |teams| Kind::Person { id: PersonId::sample(u128::MAX), owner: false, teams };
-    let account = |home| Kind::ServiceAccount { id: ServiceAccountId::sample(u128::MAX), home };
-    let mut kinds = vec![person(Vec::new()), account(AccountOwner::Organization), Kind::Organization];
+    let account = |scope| Kind::ServiceAccount { id: ServiceAccountId::sample(u128::MAX), scope };
+    let mut kinds = vec![person(Vec::new()), account(AccountScope::Organization), Kind::Organization];
     for team in teams {
         kinds.push(person(vec![(*team, TeamRole::Admin)]));
         kinds.push(person(vec![(*team, TeamRole::Member)]));
-        kinds.push(account(AccountOwner::Team(*team)));
+        kinds.push(account(AccountScope::Team(*team)));
     }
     let with = |kind: &Kind, set| Subject::with_role(kind.clone(), set);
     Ok(kinds.iter().flat_map(|kind| sets.iter().map(move |set| with(kind, set))).collect())

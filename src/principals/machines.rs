@@ -3,7 +3,7 @@
 
 use super::grants::{load_named_grants, resolve_grant};
 use super::organization::OrganizationFacts;
-use crate::access::{AccountOwner, Grant, GrantSource, Kind, Projects, Subject};
+use crate::access::{AccountScope, Grant, GrantSource, Kind, Projects, Subject};
 use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
 use crate::platform::{Result, db};
 
@@ -33,14 +33,14 @@ pub async fn load_account_subject(
     source: impl Into<db::Source<'_>>,
     organization: &OrganizationFacts,
     id: ServiceAccountId,
-    home: AccountOwner,
+    scope: AccountScope,
     role: &str,
 ) -> Result<Subject> {
     let sets = &organization.sets;
     let mut grants: Vec<Grant> =
         resolve_grant(sets, role, Projects::All, GrantSource::Role).into_iter().collect();
     grants.extend(load_named_grants(source, sets, organization.id, &id.to_string()).await?);
-    Ok(Subject { kind: Kind::ServiceAccount { id, home }, grants, narrowed: None })
+    Ok(Subject { kind: Kind::ServiceAccount { id, scope }, grants, narrowed: None })
 }
 
 /// Loads the subject of a service token, which acts as itself.

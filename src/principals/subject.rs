@@ -5,7 +5,7 @@ use super::machines::{
 };
 use super::organization::OrganizationFacts;
 use super::people::load_member_subject;
-use crate::access::{AccountOwner, PrincipalId, Subject};
+use crate::access::{AccountScope, PrincipalId, Subject};
 use crate::platform::id::{TeamId, TokenId};
 use crate::platform::{Result, db, sql};
 
@@ -43,8 +43,8 @@ pub async fn load_subject<'a>(
                 .optional(source.reborrow())
                 .await?;
             let Some((role, team)) = row else { return Ok(None) };
-            let home = team.map_or(AccountOwner::Organization, AccountOwner::Team);
-            load_account_subject(source, organization, id, home, &role).await.map(Some)
+            let scope = team.map_or(AccountScope::Organization, AccountScope::Team);
+            load_account_subject(source, organization, id, scope, &role).await.map(Some)
         }
         PrincipalId::ServiceToken(id) => {
             let row: Option<(TokenId,)> =

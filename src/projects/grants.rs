@@ -8,7 +8,7 @@ use serde_json::json;
 use super::model::{GrantsOf, Project};
 use super::store::{self, Named};
 use crate::access::{
-    AccountOwner, Kind, Level, PermissionSet, Permit, Policy, Visibility, authorize_read, authorize_write,
+    AccountScope, Kind, Level, PermissionSet, Permit, Policy, Visibility, authorize_read, authorize_write,
 };
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
@@ -77,8 +77,8 @@ async fn principal(change: &mut Change<'_>, caller: &Caller, named: &str) -> Res
     let account = named.strip_prefix("account:").unwrap_or(named);
     let found = store::account(change.tx(), organization, account, &casefold(account)).await?;
     let (id, name, team) = found.ok_or_else(nobody)?;
-    let home = team.map_or(AccountOwner::Organization, AccountOwner::Team);
-    Ok(Principal { id: id.to_string(), name, kind: Kind::ServiceAccount { id, home } })
+    let scope = team.map_or(AccountScope::Organization, AccountScope::Team);
+    Ok(Principal { id: id.to_string(), name, kind: Kind::ServiceAccount { id, scope } })
 }
 
 async fn managed<'a>(
@@ -125,7 +125,7 @@ pub async fn put(
     let set = project_set(&caller, set)?;
     let principal = principal(&mut change, &caller, named).await?;
     let refuse = |field: &str, message: String| Err(Error::Invalid(ValidationErrors::one(field, message)));
-    if let Kind::ServiceAccount { home: AccountOwner::Team(team), .. } = &principal.kind {
+    if let Kind::ServiceAccount { scope: AccountScope::Team(team), .. } = &principal.kind {
         let closed = matches!(project.visibility, Visibility::Team | Visibility::Restricted);
         if *team != project.team_id && closed {
             let message = "Choose a service account of the organization or of this project's team. This one belongs to another team.";

@@ -4,7 +4,7 @@
 //! [`crate::grants`].
 
 use super::model::{Checked, Project, ProjectsOf};
-use crate::access::{AccountOwner, Kind, Permit, Subject, can_see_team, reaches_unrestricted_projects};
+use crate::access::{AccountScope, Kind, Permit, Subject, can_see_team, reaches_unrestricted_projects};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
@@ -37,8 +37,8 @@ impl Reached {
             Kind::Person { id, .. } => (id.to_string(), None),
             Kind::Organization => (String::new(), None),
             Kind::Team(team) => (team.to_string(), Some(*team)),
-            Kind::ServiceAccount { id, home: AccountOwner::Team(team) } => (id.to_string(), Some(*team)),
-            Kind::ServiceAccount { id, home: AccountOwner::Organization } => (id.to_string(), None),
+            Kind::ServiceAccount { id, scope: AccountScope::Team(team) } => (id.to_string(), Some(*team)),
+            Kind::ServiceAccount { id, scope: AccountScope::Organization } => (id.to_string(), None),
             Kind::ServiceToken(id) => (id.to_string(), None),
         };
         let all = subject.is_owner() || matches!(subject.kind, Kind::Organization);

@@ -229,7 +229,7 @@ fn via(decision: &Decision<'_>) -> Option<String> {
         AllowedBy::TeamAdmin => "team_admin".to_owned(),
         AllowedBy::TeamMember => "team".to_owned(),
         AllowedBy::OrganizationMember => "member".to_owned(),
-        AllowedBy::Itself => "itself".to_owned(),
+        AllowedBy::OwnObject => "itself".to_owned(),
     })
 }
 

@@ -164,7 +164,7 @@ async fn check(
         }
     }
     let Attribution { team, person, .. } = verified.attribution;
-    let principal = &verified.bearer.facts().principal;
+    let principal = &verified.token.facts().principal;
     let mut response = Response::default();
     *response.headers_mut() = headers(&app.context);
     // All headers are always set, so that the proxy overwrites values that its caller forged.

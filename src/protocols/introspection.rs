@@ -95,22 +95,22 @@ fn active<'a>(
     service: &'a ServiceCaller,
     verified: &'a Verified,
 ) -> Result<ActiveToken<'a>> {
-    let Verified { bearer, subject, default_team, attribution } = verified;
+    let Verified { token, subject, default_team, attribution } = verified;
     let scope = &app.verifier.cache.encoded_permissions(effective_permissions(subject))?.scope;
     Ok(ActiveToken {
         active: true,
-        sub: bearer.facts().principal.id(),
-        client_id: bearer.facts().principal.id(),
-        username: bearer.facts().principal.username(),
+        sub: token.facts().principal.id(),
+        client_id: token.facts().principal.id(),
+        username: token.facts().principal.username(),
         scope: scope.to_str().map_err(Error::internal)?.to_owned(),
         iss: &app.context.config.public_url,
         aud: service.id,
         token_type: "Bearer",
-        iat: seconds(bearer.facts().issued_at),
-        nbf: seconds(bearer.facts().issued_at),
-        exp: bearer.facts().expires_at.map(seconds),
+        iat: seconds(token.facts().issued_at),
+        nbf: seconds(token.facts().issued_at),
+        exp: token.facts().expires_at.map(seconds),
         tessera: TesseraClaims {
-            kind: bearer.facts().principal.kind(),
+            kind: token.facts().principal.kind(),
             organization: &service.organization.slug,
             team: attribution.team.as_deref(),
             default_team: default_team.as_deref(),

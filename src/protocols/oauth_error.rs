@@ -123,7 +123,7 @@ pub(super) async fn verify_credential(
         None => Err(bad),
     };
     match checked {
-        Ok(bearer) => Ok(bearer),
+        Ok(verified) => Ok(verified),
         Err(Error::Forbidden(text)) => refuse(code, text),
         Err(error @ Error::Unauthenticated { .. }) => match app.rate_limits.count_failure(facts.ip, error) {
             Error::Unauthenticated { .. } => refuse(

@@ -33,8 +33,8 @@ use crate::principals::{self, load_account_subject};
 use crate::service_accounts::model::{ServiceAccount, Status};
 use crate::service_accounts::store as accounts;
 use crate::state::AppState;
-use crate::tokens::access::{DEFAULT_LIFETIME, MAX_LIFETIME, issue};
-use crate::tokens::access_grant::AccessTokenGrant;
+use crate::tokens::access_token::{DEFAULT_LIFETIME, MAX_LIFETIME, issue};
+use crate::tokens::access_token_grant::AccessTokenGrant;
 use crate::verification::assertion::{ParsedAssertion, VerifiedAssertion};
 use crate::verification::principal::Principal;
 use crate::verification::{PlainToken, VerifiedToken, ip_refused};
@@ -66,7 +66,7 @@ struct Answer {
 
 /// The verified credential that an access token will be issued for.
 struct Exchange {
-    access: AccessTokenGrant,
+    grant: AccessTokenGrant,
     actor: Actor,
     organization: Option<OrganizationId>,
     /// What the principal holds. `None` for a person, for whom only the limits of the token are checked.
@@ -106,7 +106,7 @@ async fn token(
             "The assertion was exchanged already. Request a new one for each exchange.",
         );
     }
-    let issued = issue(change, &exchange.access, permissions, lifetime).await;
+    let issued = issue(change, &exchange.grant, permissions, lifetime).await;
     let (value, end) = match issued {
         Err(Error::Unauthenticated { .. }) => {
             return refuse(
@@ -116,7 +116,7 @@ async fn token(
         }
         other => other?,
     };
-    let held = match (permissions.or(exchange.access.bounds()), &exchange.subject) {
+    let held = match (permissions.or(exchange.grant.bounds()), &exchange.subject) {
         (Some(narrowed), _) => narrowed,
         (None, Some(subject)) => permissions_held_anywhere(subject),
         (None, None) => Permissions::NONE,
@@ -161,7 +161,7 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthE
     }
     let held = match &exchange.subject {
         Some(subject) => permissions_held_anywhere(subject),
-        None => exchange.access.bounds().unwrap_or(Permissions::ALL),
+        None => exchange.grant.bounds().unwrap_or(Permissions::ALL),
     };
     if let Some(more) = asked.each().find(|permission| !held.has(*permission)) {
         return refuse(
@@ -172,16 +172,16 @@ fn scope(form: &Form, exchange: &Exchange) -> Result<Option<Permissions>, OAuthE
     Ok(Some(asked))
 }
 
-fn exchange(bearer: &VerifiedToken) -> Exchange {
-    let (organization, subject) = match &bearer.facts().principal {
+fn exchange(verified: &VerifiedToken) -> Exchange {
+    let (organization, subject) = match &verified.facts().principal {
         Principal::Machine(machine) => {
             (Some(machine.organization.id), Some(Subject::clone(&machine.subject)))
         }
         Principal::Person { .. } => (None, None),
     };
     Exchange {
-        access: AccessTokenGrant::token(bearer),
-        actor: bearer.actor(),
+        grant: AccessTokenGrant::from_token(verified),
+        actor: verified.actor(),
         organization,
         subject,
         proven: None,
@@ -202,15 +202,15 @@ async fn session(
         );
     };
     let key = (key.kind() == TokenKind::ServiceAccount).then_some(key);
-    let bearer = verify_credential(app, facts, key, Code::InvalidClient).await?;
-    if bearer.facts().principal.id() != uid {
+    let verified = verify_credential(app, facts, key, Code::InvalidClient).await?;
+    if verified.facts().principal.id() != uid {
         return refuse(
             Code::InvalidClient,
             "The UID and the API key do not belong to the same service account.",
         );
     }
-    app.verifier.usage.record(&bearer, None, None);
-    Ok(exchange(&bearer))
+    app.verifier.usage.record(&verified, None, None);
+    Ok(exchange(&verified))
 }
 
 /// Grant type `token-exchange` (RFC 8693): a token is exchanged for a narrower one.
@@ -241,9 +241,9 @@ async fn narrowed(
             "Leave out audience and resource. Access tokens are not bound to one service.",
         );
     }
-    let bearer = verify_credential(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
-    app.verifier.usage.record(&bearer, None, None);
-    Ok(exchange(&bearer))
+    let verified = verify_credential(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
+    app.verifier.usage.record(&verified, None, None);
+    Ok(exchange(&verified))
 }
 
 /// Grant type `jwt-bearer` (RFC 7523, section 2.1): an external identity is exchanged for an access token.
@@ -297,12 +297,17 @@ async fn federated(
     if !addresses.allows(facts.ip) || !organization.policy.ip_allowed(facts.ip) {
         return refuse(Code::InvalidGrant, ip_refused(facts.ip).to_string());
     }
-    let subject =
-        load_account_subject(&app.context.db, &organization, account.id, account.home(), &account.role)
-            .await?;
+    let subject = load_account_subject(
+        &app.context.db,
+        &organization,
+        account.id,
+        account.account_scope(),
+        &account.role,
+    )
+    .await?;
     let actor =
         Actor::program(facts, ActorKind::ServiceAccount, account.id.to_string(), account.name.clone());
-    let access = AccessTokenGrant::identity(
+    let grant = AccessTokenGrant::from_identity(
         &proven,
         organization.id,
         (account.id, account.version),
@@ -310,7 +315,7 @@ async fn federated(
         account.expires_at,
     );
     Ok(Exchange {
-        access,
+        grant,
         actor,
         organization: Some(organization.id),
         subject: Some(subject),

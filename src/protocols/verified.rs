@@ -39,7 +39,7 @@ pub struct VerificationQuery {
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The token and its principal.
-    pub bearer: VerifiedToken,
+    pub token: VerifiedToken,
     /// The principal and its grants in the service's organization.
     pub subject: Arc<Subject>,
     /// Slug of the principal's default team, for service accounts of the organization.
@@ -64,16 +64,16 @@ pub async fn verify(
         return Ok(None);
     }
     let request = RequestContext { ip: address, user_agent: agent, ..RequestContext::default() };
-    let bearer = match crate::verification::verify(&app.verifier, &value, request).await {
-        Ok(bearer) => bearer,
+    let token = match crate::verification::verify(&app.verifier, &value, request).await {
+        Ok(token) => token,
         Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
     // The service must also accept the kind of the token that an access token was exchanged for.
-    if !service.kinds.contains(&bearer.facts().acts_as) {
+    if !service.kinds.contains(&token.facts().acts_as) {
         return Ok(None);
     }
-    let (subject, default_team) = match &bearer.facts().principal {
+    let (subject, default_team) = match &token.facts().principal {
         Principal::Machine(machine) if machine.organization.id == service.organization.id => {
             (machine.subject.clone(), machine.default_team.clone())
         }
@@ -88,13 +88,13 @@ pub async fn verify(
             if !policy.personal_tokens || !policy.ip_allowed(address) {
                 return Ok(None);
             }
-            (Arc::new(Subject { narrowed: bearer.facts().narrowed, ..place.subject.clone() }), None)
+            (Arc::new(Subject { narrowed: token.facts().narrowed, ..place.subject.clone() }), None)
         }
     };
     let attribution =
-        attribute(&app.context.db, service.organization.id, (&bearer, &subject), &claimed).await?;
-    app.verifier.usage.record(&bearer, Some(service), attribution.usage_key());
-    Ok(Some(Verified { bearer, subject, default_team, attribution }))
+        attribute(&app.context.db, service.organization.id, (&token, &subject), &claimed).await?;
+    app.verifier.usage.record(&token, Some(service), attribution.usage_key());
+    Ok(Some(Verified { token, subject, default_team, attribution }))
 }
 
 /// Loads an active principal of the service's organization by its kind and id. `None` if there is none.
@@ -118,12 +118,12 @@ pub async fn principal(
         }
         "service_account" => match accounts::find(&app.context.db, organization.id, id, now).await {
             Ok(account) if account.status(now) == Status::Active => {
-                let home = account.home();
+                let scope = account.account_scope();
                 principals::load_account_subject(
                     &app.context.db,
                     organization,
                     account.id,
-                    home,
+                    scope,
                     &account.role,
                 )
                 .await

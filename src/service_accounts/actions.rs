@@ -11,7 +11,7 @@ use super::model::{
 };
 use super::store::{self, Filter, IdentityBinding};
 use crate::access::{
-    AccountOwner, Audience, Kind, Permit, Subject, authorize_read, authorize_write, can_write,
+    AccountScope, Audience, Kind, Permit, Subject, authorize_read, authorize_write, can_write,
     visible_service_accounts,
 };
 use crate::audit::idempotency::find_or_record_outcome;
@@ -103,9 +103,9 @@ pub async fn create(
     let organization = caller.organization.id;
     let field = if checked.scope == Scope::Team { "team" } else { "default_team" };
     let team = visible_team(&mut change, &caller, &checked.team, field).await?;
-    let home =
-        if checked.scope == Scope::Team { AccountOwner::Team(team.id) } else { AccountOwner::Organization };
-    let permit = authorize_write(&caller.subject, AccountCreation::under(&caller.organization, home))?;
+    let scope =
+        if checked.scope == Scope::Team { AccountScope::Team(team.id) } else { AccountScope::Organization };
+    let permit = authorize_write(&caller.subject, AccountCreation::under(&caller.organization, scope))?;
     let id = ServiceAccountId::new(now, &context.random);
     if let Some(first) = find_or_record_outcome(&mut change, "service account", &id).await? {
         let account = store::find(change.tx(), organization, &first.to_string(), now).await?;
@@ -201,7 +201,7 @@ async fn subject_of(
     account: &ServiceAccount,
     role: &str,
 ) -> Result<Subject> {
-    load_account_subject(source, &caller.organization, account.id, account.home(), role).await
+    load_account_subject(source, &caller.organization, account.id, account.account_scope(), role).await
 }
 
 /// Loads an account and its subject (role and grants), for the page *Access*.
@@ -238,7 +238,7 @@ pub async fn edit(
     let into = match &checked.into_team {
         Some(slug) => {
             let team = visible_team(&mut change, &caller, slug, "team").await?.id;
-            authorize_write(&caller.subject, AccountsOf(AccountOwner::Team(team)))?;
+            authorize_write(&caller.subject, AccountsOf(AccountScope::Team(team)))?;
             Some(team)
         }
         None => None,

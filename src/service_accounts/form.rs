@@ -4,7 +4,7 @@
 //! values if the action reports errors.
 
 use super::model::{AccountCreation, AccountEdit, Authentication, IdentityInput, NewAccount, ServiceAccount};
-use crate::access::{AccountOwner, Kind, PermissionSet, Policy, TokenKind, can_give_account_role, can_write};
+use crate::access::{AccountScope, Kind, PermissionSet, Policy, TokenKind, can_give_account_role, can_write};
 use crate::callers::Caller;
 use crate::identity_providers::model::IdentityProvider;
 use crate::identity_providers::store as providers;
@@ -153,7 +153,7 @@ impl Typed {
     /// Converts the form into the input of `actions::edit`.
     #[must_use]
     pub fn edit(&self, account: &ServiceAccount, now: Timestamp) -> AccountEdit {
-        let organization = account.home() == AccountOwner::Organization && self.scope != "team";
+        let organization = account.account_scope() == AccountScope::Organization && self.scope != "team";
         let lifetime: Option<Lifetime> =
             (self.lifetime != "keep").then(|| chosen(&self.lifetime, &self.lifetime_date, now));
         AccountEdit {
@@ -162,7 +162,7 @@ impl Typed {
             comment: Some(self.comment.clone()),
             role: Some(self.role.clone()).filter(|role| !role.is_empty()),
             scope: Some(self.scope.clone()).filter(|scope| !scope.is_empty()),
-            team: (self.scope == "team" && account.home() == AccountOwner::Organization)
+            team: (self.scope == "team" && account.account_scope() == AccountScope::Organization)
                 .then(|| self.team.clone()),
             default_team: Some(self.default_team.clone()).filter(|team| organization && !team.is_empty()),
             lifetime,
@@ -194,30 +194,31 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Loads the options for this caller. `home` limits the roles to those that the caller can give to an
+    /// Loads the options for this caller. `scope` limits the roles to those that the caller can give to an
     /// account of that owner.
     ///
     /// # Errors
     /// Returns an error if the database fails.
-    pub async fn of(app: &AppState, caller: &Caller, home: Option<AccountOwner>) -> Result<Self> {
+    pub async fn of(app: &AppState, caller: &Caller, scope: Option<AccountScope>) -> Result<Self> {
         let teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
         let policy = &caller.organization.policy;
-        let may_in = |home: AccountOwner| {
-            can_write(&caller.subject, &AccountCreation::under(&caller.organization, home))
+        let may_in = |scope: AccountScope| {
+            can_write(&caller.subject, &AccountCreation::under(&caller.organization, scope))
         };
         let own_teams: Vec<Team> =
-            teams.iter().filter(|team| may_in(AccountOwner::Team(team.id))).cloned().collect();
-        let organization = may_in(AccountOwner::Organization);
-        let homes: Vec<AccountOwner> = match home {
-            Some(home) => vec![home],
+            teams.iter().filter(|team| may_in(AccountScope::Team(team.id))).cloned().collect();
+        let organization = may_in(AccountScope::Organization);
+        let scopes: Vec<AccountScope> = match scope {
+            Some(scope) => vec![scope],
             None => organization
-                .then_some(AccountOwner::Organization)
+                .then_some(AccountScope::Organization)
                 .into_iter()
-                .chain(own_teams.iter().map(|team| AccountOwner::Team(team.id)))
+                .chain(own_teams.iter().map(|team| AccountScope::Team(team.id)))
                 .collect(),
         };
-        let gives =
-            |set: &PermissionSet| homes.iter().any(|home| can_give_account_role(&caller.subject, set, *home));
+        let gives = |set: &PermissionSet| {
+            scopes.iter().any(|scope| can_give_account_role(&caller.subject, set, *scope))
+        };
         let roles = caller.organization.sets.all().filter(|set| gives(set)).cloned().collect();
         let providers = providers::all(&app.context.db, caller.organization.id).await?;
         let now = app.context.clock.now();
@@ -230,13 +231,13 @@ impl Choices {
     /// without reading the teams, for the buttons of lists.
     #[must_use]
     pub fn any_for(caller: &Caller) -> bool {
-        let mut homes = vec![AccountOwner::Organization];
+        let mut scopes = vec![AccountScope::Organization];
         if let Kind::Person { teams, .. } = &caller.subject.kind {
-            homes.extend(teams.iter().map(|(team, _)| AccountOwner::Team(*team)));
+            scopes.extend(teams.iter().map(|(team, _)| AccountScope::Team(*team)));
         }
-        homes
+        scopes
             .into_iter()
-            .any(|home| can_write(&caller.subject, &AccountCreation::under(&caller.organization, home)))
+            .any(|scope| can_write(&caller.subject, &AccountCreation::under(&caller.organization, scope)))
     }
 
     /// Whether the caller is allowed to create any account.

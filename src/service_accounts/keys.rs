@@ -148,10 +148,10 @@ pub async fn edit_key(
 ///
 /// # Errors
 /// [`Error::Conflict`] if no old value works any more.
-pub async fn stop_old(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
+pub async fn end_overlap(context: &Context, caller: &Caller, named: &str, key: &str) -> Result<Token> {
     let (mut change, _, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
-    lifecycle::stop_old(change, (&account).into(), &token).await?;
+    lifecycle::end_overlap(change, (&account).into(), &token).await?;
     Ok(token)
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{
-    AccountOwner, Guarded, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, can_see_team,
+    AccountScope, Guarded, IpAllowList, PrincipalId, Resource, Sets, Subject, Target, TokenKind, can_see_team,
 };
 use crate::platform::id::{IdentityProviderId, OrganizationId, ServiceAccountId, TeamId};
 use crate::platform::text::{UpTo, choose, multiline_text, name, name_of, string_enum};
@@ -164,10 +164,10 @@ impl ServiceAccount {
         serde_json::from_str(&self.identity_conditions).unwrap_or_default()
     }
 
-    /// The owner of the account: the organization or a team.
+    /// What the account belongs to, as the access rules take it.
     #[must_use]
-    pub fn home(&self) -> AccountOwner {
-        self.team_id.map_or(AccountOwner::Organization, AccountOwner::Team)
+    pub fn account_scope(&self) -> AccountScope {
+        self.team_id.map_or(AccountScope::Organization, AccountScope::Team)
     }
 
     /// The status at the time `now`.
@@ -238,7 +238,7 @@ impl ServiceAccount {
 impl Guarded for ServiceAccount {
     const RESOURCE: Resource = Resource::ServiceAccounts;
     fn target(&self) -> Target {
-        Target::ServiceAccount(self.id, self.home())
+        Target::ServiceAccount(self.id, self.account_scope())
     }
 }
 
@@ -248,33 +248,33 @@ impl TokenHolder for ServiceAccount {
     }
 }
 
-/// Guard for creating an account that will belong to `home`.
+/// Guard for creating an account with this scope.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountCreation {
-    /// The future owner of the account.
-    pub home: AccountOwner,
+    /// What the new account will belong to.
+    pub scope: AccountScope,
     /// Whether the organization's policy allows only owners (among people) to create accounts.
     pub owners_only: bool,
 }
 
 impl AccountCreation {
-    /// The guard for this owner, under the policy of the organization.
+    /// The guard for this scope, under the policy of the organization.
     #[must_use]
-    pub const fn under(organization: &OrganizationFacts, home: AccountOwner) -> Self {
-        Self { home, owners_only: !organization.policy.team_admins_create_accounts }
+    pub const fn under(organization: &OrganizationFacts, scope: AccountScope) -> Self {
+        Self { scope, owners_only: !organization.policy.team_admins_create_accounts }
     }
 }
 
 impl Guarded for AccountCreation {
     const RESOURCE: Resource = Resource::ServiceAccounts;
     fn target(&self) -> Target {
-        Target::NewServiceAccount { home: self.home, owners_only: self.owners_only }
+        Target::NewServiceAccount { scope: self.scope, owners_only: self.owners_only }
     }
 }
 
-/// Guard for moving an account to this owner.
+/// Guard for moving an account to this scope.
 #[derive(Clone, Copy, Debug)]
-pub struct AccountsOf(pub AccountOwner);
+pub struct AccountsOf(pub AccountScope);
 
 impl Guarded for AccountsOf {
     const RESOURCE: Resource = Resource::ServiceAccounts;

@@ -285,7 +285,7 @@ async fn render_settings(
     form: Typed,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let mut choices = Choices::of(app, caller, Some(account.home())).await?;
+    let mut choices = Choices::of(app, caller, Some(account.account_scope())).await?;
     // The current role stays selectable for a caller who can edit the account but not give this role.
     let own = caller.organization.sets.find(&account.role);
     if let Some(own) = own.filter(|own| !choices.roles.contains(own)) {

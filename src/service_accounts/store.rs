@@ -307,7 +307,7 @@ pub(super) async fn insert(
 ) -> Result<()> {
     ensure_room(change, Quota::ServiceAccount(organization)).await?;
     let actor = change.actor();
-    let team = if let crate::access::AccountOwner::Team(team) = creation.home { Some(team) } else { None };
+    let team = if let crate::access::AccountScope::Team(team) = creation.scope { Some(team) } else { None };
     let statement = sql(
         "INSERT INTO service_accounts (id, organization_id, name, name_folded, description, comment, scope, \
             team_id, default_team_id, role, expires_at, created_by, created_by_name, created_at, version, \

@@ -310,7 +310,7 @@ async fn end_overlap(
     caller: ConsoleCaller,
     Path((_, id, key)): PartPath,
 ) -> Result<Response> {
-    let token = keys::stop_old(&app.context, &caller, &id, &key).await?;
+    let token = keys::end_overlap(&app.context, &caller, &id, &key).await?;
     flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(paths(&caller).service_account(&id).tokens()))
 }

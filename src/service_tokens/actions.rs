@@ -263,9 +263,9 @@ pub async fn regenerate(
 ///
 /// # Errors
 /// [`Error::Conflict`] if no old value works any more.
-pub async fn stop_old(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
+pub async fn end_overlap(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
     let (change, _, permit, token) = managed(context, caller, id).await?;
-    lifecycle::stop_old(change, (&permit).into(), &token.token).await?;
+    lifecycle::end_overlap(change, (&permit).into(), &token.token).await?;
     Ok(token)
 }
 

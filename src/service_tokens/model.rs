@@ -24,7 +24,7 @@ impl Guarded for ServiceTokens {
 
 impl TokenHolder for ServiceTokens {
     fn owner(&self) -> TokenOwner {
-        TokenOwner::Itself(self.0)
+        TokenOwner::ServiceToken(self.0)
     }
 }
 

@@ -262,7 +262,7 @@ async fn end_overlap(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let token = actions::stop_old(&app.context, &caller, &id).await?;
+    let token = actions::end_overlap(&app.context, &caller, &id).await?;
     let text = format!("The old value of {} has stopped.", token.token.name);
     flash(&caller.signed_in.session, text).await?;
     Ok(redirect(paths(&caller).service_token(&id)))

@@ -100,7 +100,7 @@ struct OwnToken {
 
 /// The verified token and the requested attribution, extracted without copying the request.
 struct Asker {
-    bearer: VerifiedToken,
+    verified: VerifiedToken,
     claimed: AttributionClaim,
 }
 
@@ -109,26 +109,27 @@ impl FromRequestParts<AppState> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         Ok(Self {
-            bearer: verify_request(&app.verifier, parts).await?,
+            verified: verify_request(&app.verifier, parts).await?,
             claimed: AttributionClaim::from_headers(&parts.headers),
         })
     }
 }
 
-async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -> Result<Response> {
+async fn whoami(State(app): State<AppState>, Asker { verified, claimed }: Asker) -> Result<Response> {
     // A personal token works in all organizations of its person. If there is exactly one, the response names
     // it.
-    let places = match &bearer.facts().principal {
+    let places = match &verified.facts().principal {
         Principal::Person { id, .. } => Some(all_memberships(&app, *id).await?),
         Principal::Machine(_) => None,
     };
     let all = places.as_deref().map_or(&[][..], Vec::as_slice);
     let place = if let [only] = all { Some(only) } else { None };
     if let Some(place) = place {
-        ensure_personal_tokens_allowed(&place.organization, &bearer.request)?;
+        ensure_personal_tokens_allowed(&place.organization, &verified.request)?;
     }
-    let narrowed = place.map(|place| Subject { narrowed: bearer.facts().narrowed, ..place.subject.clone() });
-    let (known, default_team) = match &bearer.facts().principal {
+    let narrowed =
+        place.map(|place| Subject { narrowed: verified.facts().narrowed, ..place.subject.clone() });
+    let (known, default_team) = match &verified.facts().principal {
         Principal::Machine(machine) => {
             (Some((&*machine.organization, &*machine.subject)), machine.default_team.as_deref())
         }
@@ -136,60 +137,60 @@ async fn whoami(State(app): State<AppState>, Asker { bearer, claimed }: Asker) -
     };
     let (attribution, permissions) = match known {
         Some((organization, subject)) => {
-            let settled = attribute(&app.context.db, organization.id, (&bearer, subject), &claimed).await?;
+            let settled = attribute(&app.context.db, organization.id, (&verified, subject), &claimed).await?;
             (settled, effective_permissions(subject))
         }
         None => (Attribution::default(), Permissions::NONE),
     };
-    app.verifier.usage.record(&bearer, None, attribution.usage_key());
+    app.verifier.usage.record(&verified, None, attribution.usage_key());
     json_response(&WhoAmI {
-        id: bearer.facts().principal.id(),
-        kind: bearer.facts().principal.kind(),
-        name: bearer.facts().principal.name(),
+        id: verified.facts().principal.id(),
+        kind: verified.facts().principal.kind(),
+        name: verified.facts().principal.name(),
         organization: known.map(|(organization, _)| organization.slug.as_str()),
         team: attribution.team.as_deref(),
         default_team,
         permissions: &app.verifier.cache.encoded_permissions(permissions)?.list,
         token: OwnToken {
-            id: bearer.facts().token,
-            kind: bearer.kind,
-            hint: bearer.hint,
-            expires_at: bearer.facts().expires_at,
+            id: verified.facts().token,
+            kind: verified.kind,
+            hint: verified.hint,
+            expires_at: verified.facts().expires_at,
         },
         attributed_to: attribution.person,
         attribution: attribution.outcome,
-        organizations: (all.len() > 1).then(|| several(all, &bearer)),
+        organizations: (all.len() > 1).then(|| several(all, &verified)),
     })
 }
 
 /// The organizations whose policy allows personal tokens from the request's IP address.
-fn several<'a>(all: &'a [Membership], bearer: &VerifiedToken) -> Vec<OwnOrganization<'a>> {
+fn several<'a>(all: &'a [Membership], verified: &VerifiedToken) -> Vec<OwnOrganization<'a>> {
     let open = all
         .iter()
-        .filter(|place| ensure_personal_tokens_allowed(&place.organization, &bearer.request).is_ok());
+        .filter(|place| ensure_personal_tokens_allowed(&place.organization, &verified.request).is_ok());
     open.map(|place| OwnOrganization {
         slug: &place.organization.slug,
         name: &place.organization.name,
         permissions: effective_permissions(&Subject {
-            narrowed: bearer.facts().narrowed,
+            narrowed: verified.facts().narrowed,
             ..place.subject.clone()
         }),
     })
     .collect()
 }
 
-async fn revoke(State(app): State<AppState>, bearer: VerifiedToken) -> Result<StatusCode> {
-    let organization = match &bearer.facts().principal {
+async fn revoke(State(app): State<AppState>, verified: VerifiedToken) -> Result<StatusCode> {
+    let organization = match &verified.facts().principal {
         Principal::Machine(machine) => Some(machine.organization.id),
         Principal::Person { .. } => None,
     };
-    let actor = bearer.actor();
+    let actor = verified.actor();
     let mut change = Change::begin(&app.context, &actor, organization).await?;
-    if let Principal::Person { id, .. } = &bearer.facts().principal {
+    if let Principal::Person { id, .. } = &verified.facts().principal {
         change.invalidates_person(*id);
     }
-    let token = store::find(change.tx(), bearer.facts().token).await?.ok_or(Error::NotFound)?;
-    lifecycle::revoke_presented(change, &token, bearer.facts().is_old).await?;
+    let token = store::find(change.tx(), verified.facts().token).await?.ok_or(Error::NotFound)?;
+    lifecycle::revoke_presented(change, &token, verified.facts().is_old).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -197,17 +198,17 @@ async fn revoke(State(app): State<AppState>, bearer: VerifiedToken) -> Result<St
 /// hour by default, so that a lost response does not cause an outage.
 async fn rotate(
     State(app): State<AppState>,
-    bearer: VerifiedToken,
+    verified: VerifiedToken,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     let no = "Use an API key whose service account allows self-rotation.";
-    let Principal::Machine(machine) = &bearer.facts().principal else {
+    let Principal::Machine(machine) = &verified.facts().principal else {
         return Err(Error::Forbidden(no.to_owned()));
     };
-    let actor = bearer.actor();
+    let actor = verified.actor();
     let mut change = Change::begin(&app.context, &actor, Some(machine.organization.id)).await?;
-    change.invalidates_token(bearer.facts().token);
-    let token = store::find(change.tx(), bearer.facts().token).await?.ok_or(Error::NotFound)?;
+    change.invalidates_token(verified.facts().token);
+    let token = store::find(change.tx(), verified.facts().token).await?.ok_or(Error::NotFound)?;
     let now = change.now;
     let allowed = match token.service_account_id {
         Some(id) => {
@@ -216,7 +217,7 @@ async fn rotate(
         }
         None => false,
     };
-    let holder = Holder::for_self_rotation(&bearer, &token).filter(|_| allowed);
+    let holder = Holder::for_self_rotation(&verified, &token).filter(|_| allowed);
     let holder = holder.ok_or_else(|| Error::Forbidden(no.to_owned()))?;
     let mut renewal = Renewal::from(body);
     if renewal.overlap.is_empty() {
@@ -237,7 +238,7 @@ async fn rotate(
         return Err(Error::Invalid(ValidationErrors::one("expires_at", message)));
     }
     let policy = &machine.organization.policy;
-    let (presented, delivery) = ((holder, bearer.value), SecretDelivery::Answer);
+    let (presented, delivery) = ((holder, verified.value), SecretDelivery::Answer);
     let made = lifecycle::rotate(&mut change, presented, &token, &renewal, policy, &delivery).await?;
     if made.is_repeat() {
         // The connection is released before `issued` asks for another one.

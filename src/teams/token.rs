@@ -84,9 +84,9 @@ pub async fn generate(
 ///
 /// # Errors
 /// [`Error::Conflict`] if no old value works any more.
-pub async fn stop_old(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
+pub async fn end_overlap(context: &Context, caller: &Caller, named: &str) -> Result<Team> {
     let (change, _, holder, token) = managed(context, caller, named).await?;
-    lifecycle::stop_old(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await?;
+    lifecycle::end_overlap(change, (&holder).into(), &token.ok_or(Error::NotFound)?).await?;
     Ok(holder.into_inner().1)
 }
 

@@ -60,7 +60,7 @@ impl TokenPages for TeamToken {
     }
 
     async fn end_overlap(&self, context: &Context, caller: &Caller) -> Result<()> {
-        token::stop_old(context, caller, &self.team.slug).await.map(drop)
+        token::end_overlap(context, caller, &self.team.slug).await.map(drop)
     }
 
     async fn delete(&self, context: &Context, caller: &Caller) -> Result<()> {

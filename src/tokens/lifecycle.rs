@@ -189,7 +189,7 @@ async fn new_value(
 ///
 /// # Errors
 /// [`Error::Conflict`] if there is no old value; otherwise an error of the database.
-pub async fn stop_old(mut change: Change<'_>, proof: Authorized, token: &Token) -> Result<()> {
+pub async fn end_overlap(mut change: Change<'_>, proof: Authorized, token: &Token) -> Result<()> {
     if store::end_overlap(change.tx(), proof, token.id).await? == 0 {
         return Err(Error::conflict("The old value no longer works."));
     }
@@ -202,10 +202,10 @@ pub async fn stop_old(mut change: Change<'_>, proof: Authorized, token: &Token) 
 /// (`is_old`), only the overlap ends and the current value keeps working.
 ///
 /// # Errors
-/// As [`stop_old`] and [`revoke`].
+/// As [`end_overlap`] and [`revoke`].
 pub async fn revoke_presented(change: Change<'_>, token: &Token, is_old: bool) -> Result<()> {
     let proof = Authorized::from(System::new(SystemReason::PresentedToken));
-    if is_old { stop_old(change, proof, token).await } else { revoke(change, proof, token).await }
+    if is_old { end_overlap(change, proof, token).await } else { revoke(change, proof, token).await }
 }
 
 /// Revokes a token and commits the change. The proof comes from the permission to manage the holder, or from

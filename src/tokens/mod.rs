@@ -5,8 +5,8 @@
 //! verify presented values. Only the SHA-256 hash of a value is stored, and the value itself is shown exactly
 //! once.
 
-pub mod access;
-pub mod access_grant;
+pub mod access_token;
+pub mod access_token_grant;
 pub mod api;
 pub mod lifecycle;
 pub mod model;

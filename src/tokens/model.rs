@@ -238,7 +238,7 @@ pub enum TokenOwner {
     /// The organization, which has at most one organization token.
     Organization(OrganizationId),
     /// A service token, which acts as itself within this organization.
-    Itself(OrganizationId),
+    ServiceToken(OrganizationId),
     /// A person, who has personal tokens.
     Person(PersonId),
     /// A registered service, which has at most two secrets.
@@ -269,9 +269,9 @@ impl Holder {
     /// The holder for a key that rotates itself. `None` unless `token` is the presented token and a service
     /// account key.
     #[must_use]
-    pub fn for_self_rotation(bearer: &VerifiedToken, token: &Token) -> Option<Self> {
+    pub fn for_self_rotation(verified: &VerifiedToken, token: &Token) -> Option<Self> {
         let account = token.organization_id.zip(token.service_account_id)?;
-        (bearer.facts().token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self {
+        (verified.facts().token == token.id && token.kind == TokenKind::ServiceAccount).then_some(Self {
             owner: TokenOwner::Account(account.0, account.1),
             proof: System::new(SystemReason::PresentedToken).into(),
         })
@@ -295,7 +295,7 @@ impl Holder {
             TokenOwner::Account(..) => TokenKind::ServiceAccount,
             TokenOwner::Team(..) => TokenKind::Team,
             TokenOwner::Organization(_) => TokenKind::Organization,
-            TokenOwner::Itself(_) => TokenKind::ServiceToken,
+            TokenOwner::ServiceToken(_) => TokenKind::ServiceToken,
             TokenOwner::Person(_) => TokenKind::Personal,
             TokenOwner::Service(..) => TokenKind::ServiceSecret,
         }
@@ -308,7 +308,7 @@ impl Holder {
             TokenOwner::Account(_, id) => PrincipalId::ServiceAccount(id),
             TokenOwner::Team(_, id) => PrincipalId::Team(id),
             TokenOwner::Organization(_) => PrincipalId::Organization,
-            TokenOwner::Itself(_) => PrincipalId::ServiceToken(token),
+            TokenOwner::ServiceToken(_) => PrincipalId::ServiceToken(token),
             TokenOwner::Person(id) => PrincipalId::Person(id),
             // A service secret only allows verification and gives no access.
             TokenOwner::Service(..) => return Effect::None,
@@ -321,7 +321,7 @@ impl Holder {
     pub(super) const fn quota(self) -> Option<Quota> {
         match self.owner {
             TokenOwner::Account(_, id) => Some(Quota::Key(id)),
-            TokenOwner::Itself(organization) => Some(Quota::ServiceToken(organization)),
+            TokenOwner::ServiceToken(organization) => Some(Quota::ServiceToken(organization)),
             TokenOwner::Person(id) => Some(Quota::PersonalToken(id)),
             TokenOwner::Team(..) | TokenOwner::Organization(_) | TokenOwner::Service(..) => None,
         }
@@ -332,7 +332,7 @@ impl Holder {
             TokenOwner::Account(id, _)
             | TokenOwner::Team(id, _)
             | TokenOwner::Organization(id)
-            | TokenOwner::Itself(id)
+            | TokenOwner::ServiceToken(id)
             | TokenOwner::Service(id, _) => Some(id),
             TokenOwner::Person(_) => None,
         }

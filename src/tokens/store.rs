@@ -4,7 +4,7 @@
 //! during an overlap, the old value. Only hashes of values are stored. Statements that write take a write
 //! proof, so only the lifecycle and authorized sections can call them.
 
-use super::access_grant::AccessTokenGrant;
+use super::access_token_grant::AccessTokenGrant;
 use super::model::{Holder, NewToken, Status, Token};
 use crate::access::{Authorized, PrincipalId, System};
 use crate::audit::Change;
@@ -182,7 +182,7 @@ pub(super) async fn revoke(tx: &mut Tx, proof: Authorized, id: TokenId, now: Tim
 }
 
 /// Inserts an access token, if the quota for its source token or its federated account allows it.
-pub(super) async fn insert_access(
+pub(super) async fn insert_access_token(
     change: &mut Change<'_>,
     proof: System,
     id: TokenId,

@@ -83,10 +83,10 @@ impl Attribution {
 pub async fn attribute(
     db: &Db,
     organization: OrganizationId,
-    (bearer, subject): (&VerifiedToken, &Subject),
+    (verified, subject): (&VerifiedToken, &Subject),
     claimed: &AttributionClaim,
 ) -> Result<Attribution> {
-    let (own, default_team, is_account) = match &bearer.facts().principal {
+    let (own, default_team, is_account) = match &verified.facts().principal {
         Principal::Machine(machine) => (
             machine.team.as_ref(),
             machine.default_team.as_ref(),

@@ -8,7 +8,7 @@ use super::batch_loader::TokenRow;
 use super::principal::{MachinePrincipal, PersonNames, Principal, PrincipalKind, TokenFacts};
 use super::token_format::{PlainToken, TokenHash};
 use super::verifier::Verifier;
-use crate::access::{AccountOwner, IpAllowList, Permissions, TokenKind};
+use crate::access::{AccountScope, IpAllowList, Permissions, TokenKind};
 use crate::platform::db::{Dependency, Snapshot};
 use crate::platform::id::{OrganizationId, TeamId, TokenId};
 use crate::platform::{Error, Result, Timestamp, sql};
@@ -193,9 +193,9 @@ async fn load_machine(
                 .optional(db)
                 .await?;
             let account = account.ok_or(Error::NotFound)?;
-            let home = account.team_id.map_or(AccountOwner::Organization, AccountOwner::Team);
+            let scope = account.team_id.map_or(AccountScope::Organization, AccountScope::Team);
             let subject =
-                principals::load_account_subject(db, &organization, id, home, &account.role).await?;
+                principals::load_account_subject(db, &organization, id, scope, &account.role).await?;
             Ok(MachinePrincipal {
                 team: account.team_slug.map(Arc::from),
                 default_team: account.default_team_slug.map(Arc::from),

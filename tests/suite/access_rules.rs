@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tessera::access::{
-    AccountOwner, Audience, Decision, Grant, GrantSource, Kind, Level, Permission, PermissionSet,
+    AccountScope, Audience, Decision, Grant, GrantSource, Kind, Level, Permission, PermissionSet,
     Permissions, ProbeScope, ProjectFacts, Projects, Refusal, Resource, Subject, Target, TeamFacts, TeamRole,
     Verb, Visibility, built_in, built_in_sets, can_give_account_role, can_give_person_role,
     can_give_token_grant, can_see_team, decide, effective_permissions, ensure_holds_set, find_privilege_gain,
@@ -30,8 +30,8 @@ fn person(owner: bool, teams: &[(TeamId, TeamRole)]) -> Kind {
     Kind::Person { id: PersonId::sample(1), owner, teams: teams.to_vec() }
 }
 
-fn account(home: AccountOwner) -> Kind {
-    Kind::ServiceAccount { id: ServiceAccountId::sample(1), home }
+fn account(scope: AccountScope) -> Kind {
+    Kind::ServiceAccount { id: ServiceAccountId::sample(1), scope }
 }
 
 /// Audience reads and writes runs in a project of the team `OWN`, by visibility.
@@ -50,12 +50,12 @@ fn a_project_lets_in_whom_its_visibility_says() {
         ("person who is named", named(person(false, &[])), "wwww"),
         ("the team's token", holder(Kind::Team(OWN), "member"), "wwwh"),
         ("another team's token", holder(Kind::Team(OTHER), "member"), "wrhh"),
-        ("the team's account", holder(account(AccountOwner::Team(OWN)), "member"), "wwwh"),
-        ("the team's account, named", named(account(AccountOwner::Team(OWN))), "wwww"),
-        ("another team's account", holder(account(AccountOwner::Team(OTHER)), "member"), "wrhh"),
-        ("another team's account, named", named(account(AccountOwner::Team(OTHER))), "wwhh"),
-        ("an organization's account", holder(account(AccountOwner::Organization), "member"), "wwwh"),
-        ("an organization's account, named", named(account(AccountOwner::Organization)), "wwww"),
+        ("the team's account", holder(account(AccountScope::Team(OWN)), "member"), "wwwh"),
+        ("the team's account, named", named(account(AccountScope::Team(OWN))), "wwww"),
+        ("another team's account", holder(account(AccountScope::Team(OTHER)), "member"), "wrhh"),
+        ("another team's account, named", named(account(AccountScope::Team(OTHER))), "wwhh"),
+        ("an organization's account", holder(account(AccountScope::Organization), "member"), "wwwh"),
+        ("an organization's account, named", named(account(AccountScope::Organization)), "wwww"),
         ("a service token", holder(Kind::ServiceToken(TokenId::sample(1)), "member"), "wwwh"),
         ("a service token, named", named(Kind::ServiceToken(TokenId::sample(1))), "wwww"),
         // It reads runs but never starts them; of a restricted project it sees the record alone.
@@ -118,7 +118,7 @@ fn only_owners_touch_what_is_theirs_whatever_is_granted() {
     let owner = holder(person(true, &[(OWN, TeamRole::Member)]), "member");
     for target in [
         Target::OrganizationToken,
-        Target::OrganizationItself,
+        Target::OrganizationDeletion,
         Target::Team(owners),
         Target::TeamMembers(owners),
         Target::TeamToken(owners),
@@ -160,7 +160,7 @@ fn a_team_is_managed_by_its_admins_and_its_token_by_its_members_while_it_allows(
     assert_eq!(decide(&outside, read, &secret), Decision::Hidden);
     assert!(decide(&holder(person(true, &[]), "member"), read, &secret).is_allowed());
     // Accounts: the team's admins make them, its members see them, others know of none.
-    let accounts = Target::ServiceAccount(ServiceAccountId::sample(9), AccountOwner::Team(OWN));
+    let accounts = Target::ServiceAccount(ServiceAccountId::sample(9), AccountScope::Team(OWN));
     let (read, write) = (Resource::ServiceAccounts.read(), Resource::ServiceAccounts.write());
     assert!(decide(&admin, write, &accounts).is_allowed());
     assert_eq!(decide(&member, write, &accounts), Decision::Refused(Refusal::Missing(write)));
@@ -170,13 +170,13 @@ fn a_team_is_managed_by_its_admins_and_its_token_by_its_members_while_it_allows(
 
 #[test]
 fn a_team_scoped_account_never_holds_writes_of_the_organization() {
-    let held = effective_permissions(&holder(account(AccountOwner::Team(OWN)), "account_admin"));
+    let held = effective_permissions(&holder(account(AccountScope::Team(OWN)), "account_admin"));
     assert!(
         held.strongest()
             .all(|permission| permission.resource.level() == Level::Project || permission.verb == Verb::Read)
     );
     assert!(
-        effective_permissions(&holder(account(AccountOwner::Organization), "account_admin"))
+        effective_permissions(&holder(account(AccountScope::Organization), "account_admin"))
             .has(Resource::Groups.write())
     );
 }
@@ -201,20 +201,20 @@ fn nobody_gives_more_than_they_hold_nor_further_than_they_reach() {
     let team_admin = holder(person(false, &[(OWN, TeamRole::Admin)]), "member");
     let account_admin = holder(person(false, &[]), "account_admin");
     let founder = Subject { kind: Kind::Organization, grants: vec![], narrowed: None };
-    assert!(can_give_account_role(&owner, strong, AccountOwner::Organization));
-    assert!(can_give_account_role(&team_admin, member, AccountOwner::Team(OWN)));
-    assert!(!can_give_account_role(&team_admin, member, AccountOwner::Team(OTHER)));
-    assert!(!can_give_account_role(&team_admin, member, AccountOwner::Organization));
+    assert!(can_give_account_role(&owner, strong, AccountScope::Organization));
+    assert!(can_give_account_role(&team_admin, member, AccountScope::Team(OWN)));
+    assert!(!can_give_account_role(&team_admin, member, AccountScope::Team(OTHER)));
+    assert!(!can_give_account_role(&team_admin, member, AccountScope::Organization));
     assert!(!can_give_account_role(
         &team_admin,
         built_in("developer").expect("a set"),
-        AccountOwner::Team(OWN)
+        AccountScope::Team(OWN)
     ));
     // Holding every permission does not make one reach other teams' projects.
-    assert!(!can_give_account_role(&account_admin, member, AccountOwner::Organization));
+    assert!(!can_give_account_role(&account_admin, member, AccountScope::Organization));
     let billing = built_in("billing_admin").expect("a set");
-    assert!(can_give_account_role(&account_admin, billing, AccountOwner::Organization));
-    assert!(can_give_account_role(&founder, member, AccountOwner::Organization));
+    assert!(can_give_account_role(&account_admin, billing, AccountScope::Organization));
+    assert!(can_give_account_role(&founder, member, AccountScope::Organization));
     let narrow = Subject { narrowed: Some(Permissions::from_permission(Resource::Jobs.read())), ..owner };
     assert!(!can_give_person_role(&narrow, member));
 }
@@ -260,7 +260,7 @@ fn nobody_manages_the_credentials_of_somebody_else() {
 #[test]
 fn the_policy_that_owners_create_accounts_binds_people_alone() {
     let create = |subject: &Subject, owners_only| {
-        let target = Target::NewServiceAccount { home: AccountOwner::Organization, owners_only };
+        let target = Target::NewServiceAccount { scope: AccountScope::Organization, owners_only };
         decide(subject, Resource::ServiceAccounts.write(), &target).is_allowed()
     };
     let admin = holder(person(false, &[]), "account_admin");
@@ -298,7 +298,7 @@ fn what_only_owners_change_may_be_read_and_a_limited_token_of_one_does_what_it_c
 #[test]
 fn programs_of_a_team_manage_nothing_of_it_by_being_in_it() {
     let facts = TeamFacts { id: OWN, owners: false, secret: false, members_manage_token: true };
-    for kind in [Kind::Team(OWN), account(AccountOwner::Team(OWN))] {
+    for kind in [Kind::Team(OWN), account(AccountScope::Team(OWN))] {
         let program = nothing(kind);
         let refused = |permission, target| {
             assert_eq!(
@@ -309,17 +309,17 @@ fn programs_of_a_team_manage_nothing_of_it_by_being_in_it() {
         };
         refused(Resource::Groups.write(), Target::TeamToken(facts));
         refused(Resource::Groups.read(), Target::TeamToken(facts));
-        refused(Resource::ServiceAccounts.read(), Target::ServiceAccounts(AccountOwner::Team(OWN)));
+        refused(Resource::ServiceAccounts.read(), Target::ServiceAccounts(AccountScope::Team(OWN)));
         refused(Resource::ProjectCreate.write(), Target::NewProject(OWN));
     }
 }
 
 #[test]
 fn a_service_account_sees_itself_and_changes_nothing_of_itself() {
-    let itself = nothing(account(AccountOwner::Organization));
+    let itself = nothing(account(AccountScope::Organization));
     let (read, write) = (Resource::ServiceAccounts.read(), Resource::ServiceAccounts.write());
     let target =
-        |number| Target::ServiceAccount(ServiceAccountId::sample(number), AccountOwner::Organization);
+        |number| Target::ServiceAccount(ServiceAccountId::sample(number), AccountScope::Organization);
     assert!(decide(&itself, read, &target(1)).is_allowed());
     assert_eq!(decide(&itself, write, &target(1)), Decision::Refused(Refusal::Missing(write)));
     assert_eq!(decide(&itself, read, &target(2)), Decision::Hidden);
@@ -378,8 +378,8 @@ fn every_project_that_is_not_restricted_is_reached_by_owners_and_by_programs_of_
     for (kind, expected) in [
         (person(true, &[]), true),
         (person(false, &[(OWN, TeamRole::Admin)]), false),
-        (account(AccountOwner::Organization), true),
-        (account(AccountOwner::Team(OWN)), false),
+        (account(AccountScope::Organization), true),
+        (account(AccountScope::Team(OWN)), false),
         (Kind::ServiceToken(TokenId::sample(1)), true),
         (Kind::Organization, true),
         (Kind::Team(OWN), false),
@@ -415,8 +415,8 @@ fn the_organization_token_sets_up_what_it_may_not_do_but_no_more_than_it_is_limi
     let limited = narrowed(founder(), Resource::Jobs.read());
     assert_eq!(ensure_holds_set(&limited, &jobs), Ok(()));
     assert!(ensure_holds_set(&limited, &runs).is_err());
-    assert!(can_give_account_role(&limited, &jobs, AccountOwner::Organization));
-    assert!(!can_give_account_role(&limited, &runs, AccountOwner::Organization));
+    assert!(can_give_account_role(&limited, &jobs, AccountScope::Organization));
+    assert!(!can_give_account_role(&limited, &runs, AccountScope::Organization));
     // Nobody else gives what they do not hold.
     assert!(ensure_holds_set(&nothing(person(false, &[])), &jobs).is_err());
     assert_eq!(ensure_holds_set(&holder(person(true, &[]), "member"), &runs), Ok(()));
@@ -498,9 +498,9 @@ fn any_kind() -> impl Strategy<Value = Kind> {
         Just(Kind::Organization),
         prop_oneof![Just(OWN), Just(OTHER)].prop_map(Kind::Team),
         prop_oneof![
-            Just(AccountOwner::Organization),
-            Just(AccountOwner::Team(OWN)),
-            Just(AccountOwner::Team(OTHER))
+            Just(AccountScope::Organization),
+            Just(AccountScope::Team(OWN)),
+            Just(AccountScope::Team(OTHER))
         ]
         .prop_map(account),
         Just(Kind::ServiceToken(TokenId::sample(1))),
@@ -523,16 +523,16 @@ fn any_target() -> impl Strategy<Value = Target> {
     let team = (prop_oneof![Just(OWN), Just(OTHER)], any::<[bool; 3]>()).prop_map(
         |(id, [owners, secret, members_manage_token])| TeamFacts { id, owners, secret, members_manage_token },
     );
-    let home = prop_oneof![Just(AccountOwner::Organization), Just(AccountOwner::Team(OWN))];
+    let scope = prop_oneof![Just(AccountScope::Organization), Just(AccountScope::Team(OWN))];
     prop_oneof![
         Just(Target::Organization),
-        Just(Target::OrganizationItself),
+        Just(Target::OrganizationDeletion),
         Just(Target::OrganizationToken),
         team.clone().prop_map(Target::Team),
         team.clone().prop_map(Target::TeamMembers),
         team.prop_map(Target::TeamToken),
-        home.clone().prop_map(Target::ServiceAccounts),
-        home.prop_map(|home| Target::ServiceAccount(ServiceAccountId::sample(5), home)),
+        scope.clone().prop_map(Target::ServiceAccounts),
+        scope.prop_map(|scope| Target::ServiceAccount(ServiceAccountId::sample(5), scope)),
         Just(Target::NewProject(OWN)),
         prop_oneof![
             Just(Visibility::Open),

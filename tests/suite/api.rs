@@ -8,7 +8,7 @@ use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 use tessera::platform::sql;
 
-use crate::harness::{AccountOwner, ByTest, TestApp};
+use crate::harness::{AccountScope, ByTest, TestApp};
 use crate::protocols::{evaluate, forward, introspect, service, world};
 
 #[tokio::test]
@@ -507,7 +507,7 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
     house.team(&olive, "other").await;
     house.person("ann", "member", Some(("other", TeamRole::Member))).await;
     let (id, _, key) =
-        house.account(&olive, "wide", AccountOwner::Organization("payments"), "account_admin").await;
+        house.account(&olive, "wide", AccountScope::Organization("payments"), "account_admin").await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     for (person, team, outcome, attributed, works_in) in [
         ("mo", "", "applied", Some("mo"), "payments"),
@@ -556,7 +556,7 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
     assert!(page.contains("/people/mo\"") && page.contains("on behalf of <b>mo</b>"), "{page}");
     let log = house.page(&cookie, "/orgs/acme/settings/audit-log").await.text;
     assert!(log.contains("on behalf of mo"));
-    let (_, _, weak) = house.account(&olive, "weak", AccountOwner::Team("payments"), "read_only").await;
+    let (_, _, weak) = house.account(&olive, "weak", AccountScope::Team("payments"), "read_only").await;
     let body = json!({ "slug": "x", "name": "X" });
     let refused = house.call((&weak, Method::POST, "/organizations/acme/teams"), &headers, Some(body)).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
@@ -662,7 +662,7 @@ async fn a_secret_team_is_attributed_to_nobody_who_may_not_see_it() {
     house.person("hana", "member", Some(("hidden", TeamRole::Member))).await;
     let mo = house.personal_token(house.caller("mo").await.actor.id.parse().expect("an id")).await;
     let hana = house.personal_token(house.caller("hana").await.actor.id.parse().expect("an id")).await;
-    let (_, _, weak) = house.account(&olive, "weak", AccountOwner::Organization("payments"), "member").await;
+    let (_, _, weak) = house.account(&olive, "weak", AccountScope::Organization("payments"), "member").await;
     let asks = async |token: &str, team: &str| {
         house.call((token, Method::GET, "/whoami"), &[("tessera-for-team", team)], None).await.json()
     };

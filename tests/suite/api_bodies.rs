@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{AccountOwner, Answer, TestApp, at_once};
+use crate::harness::{AccountScope, Answer, TestApp, at_once};
 
 fn path(rest: &str) -> String {
     format!("/organizations/acme{rest}")
@@ -34,7 +34,7 @@ async fn null_means_no_end_and_a_field_that_is_left_out_the_default() {
     let kinds = ["personal", "service_account", "service_token", "team"];
     let rule = policy(&kinds, json!({ "default_days": 30 }));
     assert_eq!(call(&house, &olive, Method::PATCH, "", rule).await.status, StatusCode::OK);
-    let (account, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountScope::Organization("platform"), "member").await;
     let keys = format!("/service-accounts/{account}/tokens");
     let grants = json!([{ "permission_set": "member", "projects": "all" }]);
     let cases = [
@@ -119,7 +119,7 @@ async fn null_clears_texts_and_ranges_and_leaving_a_field_out_keeps_them() {
 async fn a_key_that_ends_does_not_make_itself_endless() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (account, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountScope::Organization("platform"), "member").await;
     let account = format!("/service-accounts/{account}");
     call(&house, &olive, Method::PATCH, &account, json!({ "self_rotation": true })).await;
     let ends = json!({ "name": "short", "expires_at": house.app.context.clock.now().plus(3 * DAY) });
@@ -256,7 +256,7 @@ async fn a_person_of_several_organizations_is_told_each_with_what_they_may_do_th
     assert_eq!(slugs(&olive, "").await, ["acme", "beta"]);
     assert_eq!(slugs(&olive, "?limit=1").await, ["acme"]);
     assert_eq!(slugs(&ann, "").await, ["acme"]);
-    let (.., key) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
+    let (.., key) = house.account(&olive, "ci", AccountScope::Organization("platform"), "member").await;
     assert_eq!(slugs(&key, "").await, ["acme"]);
     // An organization that takes no personal tokens is not reached with one.
     let closed = json!({ "policy": { "personal_tokens": false } });
@@ -268,7 +268,7 @@ async fn a_person_of_several_organizations_is_told_each_with_what_they_may_do_th
 async fn the_token_endpoint_has_the_name_that_other_sdks_ask() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (uid, _, key) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
+    let (uid, _, key) = house.account(&olive, "ci", AccountScope::Organization("platform"), "member").await;
     let form =
         [("grant_type", "client_credentials"), ("client_id", uid.as_str()), ("client_secret", key.as_str())];
     let answer = house.oauth("/oidc/token", &[], &form).await;
@@ -281,7 +281,7 @@ async fn what_somebody_made_names_them_by_id() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let me = house.get(&olive, "/whoami").await.json()["id"].clone();
-    let (account, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountScope::Organization("platform"), "member").await;
     let account = house.get(&olive, &path(&format!("/service-accounts/{account}"))).await.json();
     let keys = path(&format!("/service-accounts/{}/tokens", account["id"].as_str().expect("an id")));
     let keys = house.get(&olive, &keys).await.json();

@@ -75,7 +75,7 @@ async fn a_token_that_works_no_longer_is_told_once_an_hour_with_the_reason() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let (account, key_id, key) =
-        house.account(&olive, "ci", crate::harness::AccountOwner::Organization("platform"), "member").await;
+        house.account(&olive, "ci", crate::harness::AccountScope::Organization("platform"), "member").await;
     let keys = format!("/organizations/acme/service-accounts/{account}/tokens");
     let short = json!({ "name": "short", "expires_at": house.app.context.clock.now().plus(DAY) });
     let short = house.post(&olive, &keys, short).await.json();

@@ -9,7 +9,7 @@ use tessera::platform::id::{PersonId, ServiceAccountId};
 use tessera::platform::{Error, sql};
 use tessera::teams::actions as teams;
 
-use crate::harness::{AccountOwner, Answer, ByTest, TestApp, at_once, operator};
+use crate::harness::{AccountScope, Answer, ByTest, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
 
 fn path(rest: &str) -> String {
@@ -204,7 +204,7 @@ async fn taking_access_away_never_takes_holding_it() {
     let rae = house.person("rae", "roles", None).await;
     house.person("strong", "account_admin", None).await;
     let (bot, ..) =
-        house.account(&olive, "bot", AccountOwner::Organization("payments"), "account_admin").await;
+        house.account(&olive, "bot", AccountScope::Organization("payments"), "account_admin").await;
     // What the new role gives besides, everybody holds or she does.
     set(&house, &olive, "people", "organization", &["members:read"]).await;
     let answer = patch(&house, &rae, "/people/strong", json!({ "role": "people" })).await;
@@ -368,7 +368,7 @@ async fn no_grant_points_to_a_permission_set_that_is_gone() {
 async fn of_many_who_rotate_one_key_one_gets_a_value_and_none_a_dead_one() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
-    let (id, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
+    let (id, _, key) = house.account(&olive, "ci", AccountScope::Team("payments"), "member").await;
     patch(&house, &olive, &format!("/service-accounts/{id}"), json!({ "self_rotation": true })).await;
     let answers = at_once((0..10).map(|_| house.post(&key, "/token/rotate", json!({})))).await;
     let (good, late): (Vec<_>, Vec<_>) =
@@ -471,7 +471,7 @@ async fn a_token_that_is_created_with_another_ends_with_it() {
 async fn a_service_accepts_an_access_token_only_of_the_kinds_that_it_accepts() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
-    let (uid, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
+    let (uid, _, key) = house.account(&olive, "ci", AccountScope::Team("payments"), "member").await;
     let exchange = async |token: &str| {
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),

@@ -18,7 +18,7 @@ use tessera::config::DatabaseUrl;
 use tessera::platform::db::listen;
 use tessera::platform::{Db, Tx, sql};
 
-use crate::harness::{AccountOwner, ByTest, TestApp};
+use crate::harness::{AccountScope, ByTest, TestApp};
 
 /// A write that takes some room.
 async fn write(house: &TestApp, owner: &str, number: usize) -> StatusCode {
@@ -97,7 +97,7 @@ async fn after_a_full_disk_a_leaked_key_can_be_revoked() {
     let address = DatabaseUrl::Sqlite(disk.0.join("tessera.db"));
     let (house, owner) = TestApp::on(address, disk.0.join("data"), &[]).await.bootstrap().await;
     house.team(&owner, "payments").await;
-    let (_, _, key) = house.account(&owner, "deploy", AccountOwner::Team("payments"), "member").await;
+    let (_, _, key) = house.account(&owner, "deploy", AccountScope::Team("payments"), "member").await;
     assert_eq!(ready(&house).await.0, StatusCode::OK);
     let filler = disk.fill();
     write_until_refused(&house, &owner, 2000).await;

@@ -18,8 +18,8 @@ use tessera::audit::Change;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
 use tessera::platform::{Error, sql};
-use tessera::tokens::access::{DEFAULT_LIFETIME, issue};
-use tessera::tokens::access_grant::AccessTokenGrant;
+use tessera::tokens::access_token::{DEFAULT_LIFETIME, issue};
+use tessera::tokens::access_token_grant::AccessTokenGrant;
 use tessera::verification::assertion::ParsedAssertion;
 
 use crate::harness::{Answer, ByTest, TestApp};
@@ -357,7 +357,7 @@ async fn no_identity_is_exchanged_for_an_account_or_by_a_provider_that_changed_m
             (world.account.parse().expect("an id"), account),
             (world.provider.parse().expect("an id"), provider),
         );
-        let access = AccessTokenGrant::identity(&proven, organization, account, provider, None);
+        let access = AccessTokenGrant::from_identity(&proven, organization, account, provider, None);
         let change = Change::begin(&app.context, &actor, Some(organization)).await.expect("begun");
         issue(change, &access, None, DEFAULT_LIFETIME).await
     };

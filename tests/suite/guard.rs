@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 use tessera::access::TeamRole;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountScope, TestApp};
 
 /// Routes that anyone may ask.
 const PUBLIC: &[&str] = &[
@@ -403,9 +403,9 @@ async fn cast() -> Cast {
     let nothing = house.person("nina", "member", None).await;
     let member = house.person("mo", "member", Some(("inner", TeamRole::Member))).await;
     let admin = house.person("ada", "member", Some(("inner", TeamRole::Admin))).await;
-    let (account, key, _) = house.account(&olive, "inside", AccountOwner::Team("inner"), "member").await;
+    let (account, key, _) = house.account(&olive, "inside", AccountScope::Team("inner"), "member").await;
     let (_, _, outside) =
-        house.account(&olive, "outside", AccountOwner::Organization("owners"), "member").await;
+        house.account(&olive, "outside", AccountScope::Organization("owners"), "member").await;
     let team = made(&format!("{all}/teams/inner/token"), json!({})).await;
     let organization = made(&format!("{all}/token"), json!({})).await;
     made(&format!("{all}/projects"), json!({ "slug": "vault", "name": "Vault", "team": "inner" })).await;

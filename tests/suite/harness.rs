@@ -489,16 +489,16 @@ impl TestApp {
         &self,
         token: &str,
         name: &str,
-        home: AccountOwner<'_>,
+        home: AccountScope<'_>,
         role: &str,
     ) -> (String, String, String) {
         let mut body = json!({ "name": name, "role": role });
         match home {
-            AccountOwner::Organization(team) => {
+            AccountScope::Organization(team) => {
                 body["scope"] = json!("organization");
                 body["default_team"] = json!(team);
             }
-            AccountOwner::Team(team) => {
+            AccountScope::Team(team) => {
                 body["scope"] = json!("team");
                 body["team"] = json!(team);
             }
@@ -512,7 +512,7 @@ impl TestApp {
 }
 
 #[derive(Clone, Copy)]
-pub enum AccountOwner<'a> {
+pub enum AccountScope<'a> {
     Organization(&'a str),
     Team(&'a str),
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountScope, TestApp};
 use crate::protocols::{forward, service};
 
 /// How one token stands on one node: what its four ways say.
@@ -68,7 +68,7 @@ async fn disabling_deleting_and_revoking_act_everywhere_at_once() {
     let stage = Stage::new().await;
     let base = "/organizations/acme";
     let (id, key_id, key) =
-        stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
+        stage.house.account(&stage.olive, "ci", AccountScope::Team("payments"), "member").await;
     let account = format!("{base}/service-accounts/{id}");
     stage.all(&key, true, "made").await;
     stage.send(Method::POST, &format!("{account}/disable"), json!({})).await;
@@ -93,7 +93,7 @@ async fn disabling_deleting_and_revoking_act_everywhere_at_once() {
     stage.send(Method::DELETE, &format!("{account}/tokens/{key_id}"), json!({})).await;
     stage.all(&key, false, "key revoked").await;
     let (id, _, key) =
-        stage.house.account(&stage.olive, "cd", AccountOwner::Team("payments"), "member").await;
+        stage.house.account(&stage.olive, "cd", AccountScope::Team("payments"), "member").await;
     stage.all(&key, true, "made").await;
     stage.send(Method::DELETE, &format!("{base}/service-accounts/{id}"), json!({})).await;
     stage.all(&key, false, "account deleted").await;
@@ -120,7 +120,7 @@ async fn removing_a_person_and_deleting_the_organization_act_everywhere_at_once(
     stage.all(&mo, true, "joined").await;
     stage.send(Method::DELETE, &format!("{base}/people/mo"), json!({})).await;
     stage.all(&mo, false, "removed").await;
-    let (_, _, key) = stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
+    let (_, _, key) = stage.house.account(&stage.olive, "ci", AccountScope::Team("payments"), "member").await;
     stage.all(&key, true, "made").await;
     stage.send(Method::DELETE, base, json!({})).await;
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {
@@ -131,7 +131,7 @@ async fn removing_a_person_and_deleting_the_organization_act_everywhere_at_once(
 #[tokio::test]
 async fn a_disabled_service_is_answered_nothing_on_any_node() {
     let stage = Stage::new().await;
-    let (_, _, key) = stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
+    let (_, _, key) = stage.house.account(&stage.olive, "ci", AccountScope::Team("payments"), "member").await;
     stage.all(&key, true, "made").await;
     let all = stage.house.get(&stage.olive, "/organizations/acme/services").await.json();
     let path = format!("/organizations/acme/services/{}", all["items"][0]["id"].as_str().expect("an id"));
@@ -165,7 +165,7 @@ async fn a_new_role_acts_with_the_next_request_everywhere() {
     let stage = Stage::new().await;
     let base = "/organizations/acme";
     let (id, _, key) =
-        stage.house.account(&stage.olive, "ci", AccountOwner::Team("payments"), "member").await;
+        stage.house.account(&stage.olive, "ci", AccountScope::Team("payments"), "member").await;
     let sees =
         async |node: &TestApp| node.get(&key, &format!("{base}/people")).await.status == StatusCode::OK;
     for node in std::iter::once(&stage.house).chain(&stage.nodes) {

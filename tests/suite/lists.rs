@@ -14,7 +14,7 @@ use tessera::platform::sql;
 use tessera::platform::web::pagination::{Cursor, PageRequest};
 use tessera::service_tokens::store::{self as service_tokens, Filter};
 
-use crate::harness::{AccountOwner, ByTest, TestApp, operator};
+use crate::harness::{AccountScope, ByTest, TestApp, operator};
 
 /// The ids on the pages of the audit log, of so many rows; how many pages; and
 /// the cursor of each page's end.
@@ -346,7 +346,7 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
 async fn rows_count_up_to_a_bound_and_what_is_about_to_be_deleted_is_counted_to_the_end() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, ..) = house.account(&olive, "busy", AccountOwner::Organization("platform"), "member").await;
+    let (id, ..) = house.account(&olive, "busy", AccountScope::Organization("platform"), "member").await;
     let keys = format!("/organizations/acme/service-accounts/{id}/tokens");
     let cookie = house.sign_in("olive").await;
     let list = "/orgs/acme/settings/service-accounts";

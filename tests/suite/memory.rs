@@ -12,7 +12,7 @@ use tessera::platform::db::listen;
 use tessera::platform::sql;
 use tokio::task::JoinHandle;
 
-use crate::harness::{AccountOwner, ByTest, TestApp};
+use crate::harness::{AccountScope, ByTest, TestApp};
 use crate::protocols::world;
 
 async fn lives(house: &TestApp, token: &str) -> bool {
@@ -166,7 +166,7 @@ async fn a_change_by_another_process_is_heard() {
         }
     }
     // What belongs to others stays remembered.
-    let (_, _, second) = house.account(&olive, "second", AccountOwner::Team("payments"), "member").await;
+    let (_, _, second) = house.account(&olive, "second", AccountScope::Team("payments"), "member").await;
     assert!(lives(&other, &second).await);
     listeners.iter().for_each(JoinHandle::abort);
 }

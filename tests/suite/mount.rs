@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use axum::http::{StatusCode, header};
 use serde_json::json;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountScope, TestApp};
 
 const BELOW: [(&str, &str); 1] = [("public_url", "http://localhost/tessera")];
 
@@ -22,7 +22,7 @@ fn addresses(page: &str, attributes: &[&str]) -> Vec<String> {
 async fn every_address_of_every_page_is_below_the_path_of_the_installation() {
     let (house, olive) = TestApp::set_up_with(&BELOW).await;
     house.team(&olive, "platform").await;
-    house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let project = json!({ "slug": "shop", "name": "Shop", "team": "platform" });
     house.post(&olive, "/organizations/acme/projects", project).await;
     let cookie = house.sign_in("olive").await;

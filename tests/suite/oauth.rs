@@ -8,8 +8,8 @@ use tessera::audit::Change;
 use tessera::platform::Error;
 use tessera::platform::clock::DAY;
 use tessera::platform::web::RequestContext;
-use tessera::tokens::access::{DEFAULT_LIFETIME, issue};
-use tessera::tokens::access_grant::AccessTokenGrant;
+use tessera::tokens::access_token::{DEFAULT_LIFETIME, issue};
+use tessera::tokens::access_token_grant::AccessTokenGrant;
 use tessera::verification::PlainToken;
 use tessera::verification::verify;
 
@@ -101,7 +101,7 @@ async fn a_session_ends_with_the_key_and_with_the_very_value_that_it_came_from()
 async fn a_session_takes_the_uid_and_a_key_of_that_account_and_nothing_else() {
     let (house, olive, id, key) = world().await;
     let (other, _, other_key) =
-        house.account(&olive, "other", crate::harness::AccountOwner::Team("payments"), "member").await;
+        house.account(&olive, "other", crate::harness::AccountScope::Team("payments"), "member").await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     for (uid, key) in [
         (id.as_str(), other_key.as_str()),
@@ -469,7 +469,7 @@ async fn nothing_is_exchanged_for_what_ended_while_it_was_looked_at() {
     let first = access(&session(&house, &id, &key, &[]).await);
     let value = PlainToken::parse(&first).expect("a token");
     let bearer = verify(&house.app.verifier, &value, RequestContext::default()).await.expect("good");
-    let (for_it, actor) = (AccessTokenGrant::token(&bearer), bearer.actor());
+    let (for_it, actor) = (AccessTokenGrant::from_token(&bearer), bearer.actor());
     let exchanged = async || {
         let change = Change::begin(&house.app.context, &actor, None).await.expect("begun");
         issue(change, &for_it, None, DEFAULT_LIFETIME).await

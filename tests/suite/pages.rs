@@ -89,7 +89,7 @@ async fn the_pages_around_an_organization_are_there_too() {
 async fn what_a_person_may_not_do_is_not_offered() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    house.account(&olive, "ci", crate::harness::AccountOwner::Team("platform"), "member").await;
+    house.account(&olive, "ci", crate::harness::AccountScope::Team("platform"), "member").await;
     house.person("mo", "member", Some(("platform", tessera::access::TeamRole::Member))).await;
     for (username, offered) in [("olive", true), ("mo", false)] {
         let cookie = house.sign_in(username).await;

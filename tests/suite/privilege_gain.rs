@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tessera::access::{
-    AccountOwner, Kind, Level, Permission, Permissions, PrincipalId, ProjectFacts, Resource, Subject, Target,
+    AccountScope, Kind, Level, Permission, Permissions, PrincipalId, ProjectFacts, Resource, Subject, Target,
     TeamFacts, Visibility, decide, effective_permissions,
 };
 use tessera::people::invitations::{Invitee, accept};
@@ -160,14 +160,14 @@ fn targets(world: &World, before: &World, moment: Moment) -> Vec<(String, Target
     let mut all = vec![
         ("organization".to_owned(), Target::Organization),
         ("its token".to_owned(), Target::OrganizationToken),
-        ("its end".to_owned(), Target::OrganizationItself),
+        ("its end".to_owned(), Target::OrganizationDeletion),
     ];
     for (id, facts) in &world.teams {
         let facts = before.teams.get(id).filter(|_| was).unwrap_or(facts);
         all.push((format!("{id}"), Target::Team(*facts)));
         all.push((format!("{id} members"), Target::TeamMembers(*facts)));
         all.push((format!("{id} token"), Target::TeamToken(*facts)));
-        all.push((format!("{id} accounts"), Target::ServiceAccounts(AccountOwner::Team(*id))));
+        all.push((format!("{id} accounts"), Target::ServiceAccounts(AccountScope::Team(*id))));
         all.push((format!("{id} projects"), Target::NewProject(*id)));
         let is_new = !before.teams.contains_key(id);
         for visibility in Visibility::ALL.iter().filter(|_| !is_new) {
@@ -198,7 +198,7 @@ fn access(subject: &Subject, targets: &[(String, Target)]) -> Access {
                 Target::Team(_) | Target::TeamMembers(_) | Target::TeamToken(_) => Resource::Groups,
                 Target::ServiceAccounts(_) => Resource::ServiceAccounts,
                 Target::NewProject(_) => Resource::ProjectCreate,
-                Target::OrganizationToken | Target::OrganizationItself => Resource::Settings,
+                Target::OrganizationToken | Target::OrganizationDeletion => Resource::Settings,
                 _ => permission.resource,
             };
             if asked == permission.resource && decide(subject, permission, target).is_allowed() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{AccountOwner, Answer, TestApp};
+use crate::harness::{AccountScope, Answer, TestApp};
 
 /// A house with a service that accepts these kinds (all when empty): its id and secret.
 pub async fn service(house: &TestApp, olive: &str, name: &str, kinds: &[&str]) -> (String, String) {
@@ -63,7 +63,7 @@ pub async fn world() -> (TestApp, String, String, String) {
     house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
     let project = json!({ "slug": "ledger", "name": "Ledger", "team": "payments" });
     house.post(&olive, "/organizations/acme/projects", project).await;
-    let (id, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
+    let (id, _, key) = house.account(&olive, "ci", AccountScope::Team("payments"), "member").await;
     (house, olive, id, key)
 }
 
@@ -165,7 +165,7 @@ async fn a_person_is_attributed_only_from_the_team_that_the_request_is_for() {
     let (house, olive, _, key) = world().await;
     house.team(&olive, "data").await;
     house.person("eli", "member", Some(("data", TeamRole::Member))).await;
-    let (_, _, wide) = house.account(&olive, "wide", AccountOwner::Organization("data"), "member").await;
+    let (_, _, wide) = house.account(&olive, "wide", AccountScope::Organization("data"), "member").await;
     let (_, secret) = service(&house, &olive, "api", &[]).await;
     let ask = async |token: &str, who: &str, team: &str| {
         let fields = [("token", token), ("on_behalf_of", who), ("team", team)];

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 
-use crate::harness::{AccountOwner, TestApp, at_once};
+use crate::harness::{AccountScope, TestApp, at_once};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -34,7 +34,7 @@ async fn each_kind_of_thing_can_be_created_up_to_its_limit() {
     let (house, olive) = TestApp::set_up_with(&limits).await;
     house.team(&olive, "platform").await;
     let (account, ..) =
-        house.account(&olive, "first", AccountOwner::Organization("platform"), "member").await;
+        house.account(&olive, "first", AccountScope::Organization("platform"), "member").await;
     let project = json!({ "slug": "first", "name": "First", "team": "platform" });
     let answer = house.post(&olive, &path("/projects"), project).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);

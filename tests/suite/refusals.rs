@@ -22,7 +22,7 @@ use tessera::principals::load_account_subject;
 use tessera::teams::actions as teams;
 use tessera::teams::model::NewTeam;
 
-use crate::harness::{AccountOwner, Answer, ByTest, PASSWORD, TestApp, at_once, operator};
+use crate::harness::{AccountScope, Answer, ByTest, PASSWORD, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
 
 fn path(rest: &str) -> String {
@@ -62,7 +62,7 @@ async fn execute(house: &TestApp, statement: &'static str) {
 async fn every_token_is_refused_from_where_the_organization_lets_nobody_in() {
     let (house, olive) = TestApp::set_up_with(&[("trusted_proxies", "127.0.0.1")]).await;
     house.team(&olive, "platform").await;
-    let (_, _, key) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (_, _, key) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let policy = json!({ "policy": {
         "allowed_addresses": ["127.0.0.1", "203.0.113.0/24"], "blocked_addresses": ["203.0.113.66"]
     } });
@@ -254,14 +254,14 @@ async fn a_program_that_ended_while_its_request_waited_changes_nothing() {
     .into_iter()
     .enumerate()
     {
-        let home = AccountOwner::Organization("platform");
+        let home = AccountScope::Organization("platform");
         let (id, key, _) = house.account(&olive, &format!("ci{number}"), home, "account_admin").await;
         let account: ServiceAccountId = id.parse().expect("an id");
         let subject = load_account_subject(
             &house.app.context.db,
             &organization,
             account,
-            tessera::access::AccountOwner::Organization,
+            tessera::access::AccountScope::Organization,
             "account_admin",
         )
         .await
@@ -407,7 +407,7 @@ async fn of_many_edits_over_one_version_one_is_stored() {
     let set = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
     made(&house, &olive, "/permission-sets", set).await;
     let (service, _) = service(&house, &olive, "api", &[]).await;
-    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let grants = json!([{ "permission_set": "member", "projects": "all" }]);
     let token = made(&house, &olive, "/service-tokens", json!({ "name": "t", "grants": grants })).await;
     let token = token["id"].as_str().expect("an id").to_owned();
@@ -534,7 +534,7 @@ async fn a_permission_set_is_deleted_when_nobody_who_is_there_holds_it() {
     house.team(&olive, "platform").await;
     let crew = json!({ "slug": "crew", "name": "Crew", "level": "project", "permissions": ["runs:read"] });
     made(&house, &olive, "/permission-sets", crew).await;
-    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "crew").await;
+    let (account, ..) = house.account(&olive, "ci", AccountScope::Team("platform"), "crew").await;
     let invited = made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
     made(&house, &olive, "/invitations", json!({ "role": "crew" })).await;
     let delete = async |rest: &str| house.api(&olive, Method::DELETE, &path(rest), None).await.status;
@@ -566,7 +566,7 @@ async fn a_person_is_attributed_to_the_calls_of_service_accounts_alone() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "payments").await;
     house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
-    let (_, _, key) = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await;
+    let (_, _, key) = house.account(&olive, "ci", AccountScope::Team("payments"), "member").await;
     let team = made(&house, &olive, "/teams/payments/token", json!({})).await;
     let team = team["token"].as_str().expect("a value").to_owned();
     for (token, outcome) in [(&key, "applied"), (&team, "ignored")] {
@@ -696,8 +696,8 @@ async fn a_question_about_access_is_whole_or_refused() {
 async fn the_token_endpoint_refuses_what_does_not_fit_together() {
     let (house, olive) = TestApp::set_up_with(&[("api_rate_limit", "8")]).await;
     house.team(&olive, "platform").await;
-    let (uid, _, key) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
-    let (other, _, _) = house.account(&olive, "other", AccountOwner::Team("platform"), "member").await;
+    let (uid, _, key) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
+    let (other, _, _) = house.account(&olive, "other", AccountScope::Team("platform"), "member").await;
     let (service, secret) = service(&house, &olive, "api", &[]).await;
     let basic =
         |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
@@ -761,7 +761,7 @@ async fn who_is_named_in_a_project_is_there_and_may_be_named() {
     let removed = house.api(&olive, Method::DELETE, &path(&format!("/service-tokens/{token}")), None).await;
     assert_eq!(removed.status, StatusCode::NO_CONTENT);
     assert_eq!(name(&token, "member").await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     assert_eq!(name(&account, "member").await.status, StatusCode::OK);
     let gone = house.api(&olive, Method::DELETE, &path(&format!("/service-accounts/{account}")), None).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
@@ -1000,7 +1000,7 @@ async fn what_is_deleted_for_good_is_named_first() {
     house.team(&olive, "platform").await;
     made(&house, &olive, "/projects", json!({ "slug": "shop", "name": "Shop", "team": "platform" })).await;
     house.team(&olive, "empty").await;
-    let (account, ..) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (account, ..) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let cookie = house.sign_in("olive").await;
     for (rest, name) in [
         (format!("/service-accounts/{account}/delete"), "ci"),
@@ -1021,7 +1021,7 @@ async fn what_is_deleted_for_good_is_named_first() {
 async fn a_value_that_stopped_or_ended_revokes_nothing() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, old) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, key, old) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let keys = path(&format!("/service-accounts/{id}/tokens"));
     let renewal = json!({ "overlap": "1h", "expires_at": "2027-01-03T00:00:00Z" });
     let renewed = house.post(&olive, &format!("{keys}/{key}/regenerate"), renewal).await.json();

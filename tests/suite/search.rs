@@ -8,7 +8,7 @@ use tessera::platform::search::{Entry, Search, add, renew};
 use tessera::platform::sql;
 use tessera::service_accounts::model::ServiceAccount;
 
-use crate::harness::{AccountOwner, ByTest, TestApp};
+use crate::harness::{AccountScope, ByTest, TestApp};
 
 /// What a list gives, page after page: a field of each item.
 async fn listed(
@@ -135,9 +135,9 @@ async fn service_accounts_are_found_by_name_uid_and_description_by_who_sees_them
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "data").await;
-    let (deploy, ..) = house.account(&olive, "Deploy Bot", AccountOwner::Team("platform"), "member").await;
-    house.account(&olive, "nightly", AccountOwner::Team("data"), "member").await;
-    house.account(&olive, "deploy-night", AccountOwner::Organization("data"), "member").await;
+    let (deploy, ..) = house.account(&olive, "Deploy Bot", AccountScope::Team("platform"), "member").await;
+    house.account(&olive, "nightly", AccountScope::Team("data"), "member").await;
+    house.account(&olive, "deploy-night", AccountScope::Organization("data"), "member").await;
     let place = format!("/organizations/acme/service-accounts/{deploy}");
     let edit = json!({ "name": "Release Bot", "description": "Ships WÖCHENTLICH" });
     assert_eq!(house.api(&olive, Method::PATCH, &place, Some(edit)).await.status, StatusCode::OK);
@@ -181,7 +181,7 @@ async fn what_an_older_release_wrote_is_found_after_a_start() {
     house.team(&olive, "platform").await;
     for number in 0..3 {
         house.person(&format!("p{number}"), "member", None).await;
-        house.account(&olive, &format!("bot {number}"), AccountOwner::Team("platform"), "member").await;
+        house.account(&olive, &format!("bot {number}"), AccountScope::Team("platform"), "member").await;
     }
     let made_by_actions = index(&house).await;
     let mut tx = house.app.context.db.begin().await.expect("begun");

@@ -6,7 +6,7 @@ use serde_json::json;
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountScope, TestApp};
 
 const ALL: &str = "/organizations/acme/service-accounts";
 
@@ -15,7 +15,7 @@ async fn a_key_says_whose_it_is_until_it_is_regenerated_disabled_or_deleted() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     let (id, key, first) =
-        house.account(&olive, "ci-deploy", AccountOwner::Organization("platform"), "member").await;
+        house.account(&olive, "ci-deploy", AccountScope::Organization("platform"), "member").await;
     let who = house.get(&first, "/whoami").await.json();
     assert_eq!(
         (
@@ -54,7 +54,7 @@ async fn a_key_says_whose_it_is_until_it_is_regenerated_disabled_or_deleted() {
             .contains("error")
     );
     // Its name is free again, and the new account has nothing of the old one.
-    let (other, ..) = house.account(&olive, "CI-deploy", AccountOwner::Team("platform"), "read_only").await;
+    let (other, ..) = house.account(&olive, "CI-deploy", AccountScope::Team("platform"), "read_only").await;
     assert_ne!(other, id);
 }
 
@@ -76,7 +76,7 @@ async fn a_value_stops_at_its_end_and_not_a_second_later() {
 async fn an_overlap_lets_the_old_value_live_for_its_time_and_no_third_one() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, first) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, key, first) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let path = format!("{ALL}/{id}/tokens/{key}/regenerate");
     let renew = || async {
         let answer = house.post(&olive, &path, json!({ "overlap": "1h" })).await.json();
@@ -107,7 +107,7 @@ async fn an_overlap_lets_the_old_value_live_for_its_time_and_no_third_one() {
 async fn fifty_regenerations_at_once_leave_one_live_value() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, _) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, key, _) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let path = format!("{ALL}/{id}/tokens/{key}/regenerate");
     let mut values = Vec::new();
     let all: Vec<_> = (0..50)
@@ -183,7 +183,7 @@ async fn nobody_makes_or_renews_an_account_that_is_stronger_than_they_are() {
         .post(&tara, ALL, json!({ "name": "x", "scope": "organization", "default_team": "platform" }))
         .await;
     assert_eq!(organization.status, StatusCode::FORBIDDEN);
-    let (id, key, value) = house.account(&olive, "strong", AccountOwner::Team("platform"), "admin").await;
+    let (id, key, value) = house.account(&olive, "strong", AccountScope::Team("platform"), "admin").await;
     let path = format!("{ALL}/{id}");
     assert_eq!(
         house.api(&tara, Method::POST, &format!("{path}/tokens/{key}/regenerate"), None).await.status,
@@ -208,7 +208,7 @@ async fn another_teams_account_is_as_if_it_were_not_there() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     house.team(&olive, "data").await;
-    let (id, ..) = house.account(&olive, "importer", AccountOwner::Team("data"), "member").await;
+    let (id, ..) = house.account(&olive, "importer", AccountScope::Team("data"), "member").await;
     let tara = house.person("tara", "member", Some(("platform", TeamRole::Admin))).await;
     for (method, path) in [
         (Method::GET, ""),
@@ -269,7 +269,7 @@ async fn wrong_fields_are_named_and_nothing_is_half_done() {
 async fn every_change_leaves_its_event_and_no_event_holds_a_value() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, key, value) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     house.api(&olive, Method::PATCH, &format!("{ALL}/{id}"), Some(json!({ "description": "x" }))).await;
     house.api(&olive, Method::POST, &format!("{ALL}/{id}/disable"), None).await;
     house.api(&olive, Method::POST, &format!("{ALL}/{id}/enable"), None).await;
@@ -304,7 +304,7 @@ async fn the_list_goes_page_by_page_in_both_directions() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
     for number in 0..7 {
-        house.account(&olive, &format!("account-{number}"), AccountOwner::Team("platform"), "member").await;
+        house.account(&olive, &format!("account-{number}"), AccountScope::Team("platform"), "member").await;
     }
     let mut seen = Vec::new();
     let mut next = Some(String::new());
@@ -381,7 +381,7 @@ async fn a_value_is_shown_once_to_the_session_that_made_it() {
 async fn last_use_is_told_after_it_was_written() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, _, value) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
     house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let keys = house.get(&olive, &format!("{ALL}/{id}/tokens")).await.json();
@@ -393,7 +393,7 @@ async fn last_use_is_told_after_it_was_written() {
 async fn the_old_value_tells_its_own_last_use_from_the_overlap_on() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, old) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, key, old) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     house.get(&old, "/whoami").await;
     house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     house.app.context.clock.advance(DAY / 24);
@@ -417,7 +417,7 @@ async fn the_old_value_tells_its_own_last_use_from_the_overlap_on() {
 async fn a_use_is_not_lost_when_its_writing_is_cut_short() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, _, value) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
     // Begun, and given up at the first wait.
     assert!(
@@ -433,7 +433,7 @@ async fn a_use_is_not_lost_when_its_writing_is_cut_short() {
 async fn calls_count_for_thirty_days_and_are_forgotten_after() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, _, value) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     house.get(&value, "/whoami").await;
     house.app.verifier.usage.flush(&house.app.context).await.expect("written");
     let page = format!("/orgs/acme/settings/service-accounts/{id}/activity");
@@ -464,7 +464,7 @@ async fn calls_count_for_thirty_days_and_are_forgotten_after() {
 async fn a_token_may_end_itself() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (_, _, value) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (_, _, value) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     assert_eq!(house.api(&value, Method::DELETE, "/token", None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(house.get(&value, "/whoami").await.status, StatusCode::UNAUTHORIZED);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
 
-use crate::harness::{AccountOwner, Answer, TestApp};
+use crate::harness::{AccountScope, Answer, TestApp};
 
 const ACME: &str = "/organizations/acme";
 
@@ -50,8 +50,8 @@ async fn a_restricted_project_drops_everyone_who_is_not_named() {
     let (house, olive, bea, _) = two_teams().await;
     let mo = house.person("mo", "member", Some(("payments", TeamRole::Member))).await;
     let (wide, _, wide_key) =
-        house.account(&olive, "wide", AccountOwner::Organization("data"), "member").await;
-    let (_, _, own_key) = house.account(&olive, "own", AccountOwner::Team("payments"), "member").await;
+        house.account(&olive, "wide", AccountScope::Organization("data"), "member").await;
+    let (_, _, own_key) = house.account(&olive, "own", AccountScope::Team("payments"), "member").await;
     let organization = made(&house, &olive, "/token", json!({})).await;
     let organization = organization["token"].as_str().expect("a value").to_owned();
     for token in [&bea, &mo, &wide_key, &own_key, &organization, &olive] {
@@ -90,7 +90,7 @@ async fn a_restricted_project_drops_everyone_who_is_not_named() {
 #[tokio::test]
 async fn a_team_scoped_account_is_not_named_in_another_teams_closed_project() {
     let (house, olive, bea, _) = two_teams().await;
-    let (id, _, key) = house.account(&olive, "foreign", AccountOwner::Team("data"), "member").await;
+    let (id, _, key) = house.account(&olive, "foreign", AccountScope::Team("data"), "member").await;
     let grant = format!("/projects/ledger/grants/{id}");
     let set = json!({ "permission_set": "read_only" });
     let answer = put(&house, &olive, &grant, set.clone()).await;
@@ -233,7 +233,7 @@ async fn a_policy_caps_lifetimes_limits_sets_and_shuts_personal_tokens_out() {
     let account = json!({ "name": "d", "scope": "team", "team": "payments" });
     assert_eq!(house.post(&bea, &path("/service-accounts"), account).await.status, StatusCode::FORBIDDEN);
 
-    let key = house.account(&olive, "e", AccountOwner::Team("payments"), "member").await.2;
+    let key = house.account(&olive, "e", AccountScope::Team("payments"), "member").await.2;
     patch(&house, &olive, "", json!({ "policy": { "personal_tokens": false } })).await;
     assert_eq!(house.get(&bea, &path("/teams")).await.status, StatusCode::FORBIDDEN);
     assert_eq!(house.get(&olive, &path("/teams")).await.status, StatusCode::FORBIDDEN);
@@ -243,7 +243,7 @@ async fn a_policy_caps_lifetimes_limits_sets_and_shuts_personal_tokens_out() {
 #[tokio::test]
 async fn address_limits_of_the_organization_hold_and_shut_nobody_out_who_sets_them() {
     let (house, olive, ..) = two_teams().await;
-    let key = house.account(&olive, "ci", AccountOwner::Team("payments"), "member").await.2;
+    let key = house.account(&olive, "ci", AccountScope::Team("payments"), "member").await.2;
     let limits = |allowed: &str, blocked: &str| {
         let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         json!({ "policy": { "allowed_addresses": list(allowed), "blocked_addresses": list(blocked) } })
@@ -273,7 +273,7 @@ async fn a_permission_set_is_made_of_what_its_maker_holds_and_stays_while_it_is_
     let answer = house.post(&olive, &path("/permission-sets"), body("odd", &["runs:fly"])).await;
     assert_eq!(answer.json()["errors"][0]["field"], "permissions");
     made(&house, &olive, "/permission-sets", body("runner", &["runs:write"])).await;
-    let (_, _, key) = house.account(&olive, "robot", AccountOwner::Team("payments"), "runner").await;
+    let (_, _, key) = house.account(&olive, "robot", AccountScope::Team("payments"), "runner").await;
     let permissions = async || house.get(&key, "/whoami").await.json()["permissions"].clone();
     assert_eq!(permissions().await, json!(["runs:write"]));
     // An edit acts on the next request.
@@ -292,7 +292,7 @@ async fn who_is_removed_loses_this_organization_and_no_other() {
     let created = house.post(&bea, "/organizations", json!({ "slug": "side", "name": "Side" })).await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
     let cookie = house.sign_in("bea").await;
-    let (id, ..) = house.account(&bea, "hers", AccountOwner::Team("payments"), "member").await;
+    let (id, ..) = house.account(&bea, "hers", AccountScope::Team("payments"), "member").await;
     // The last owner stays.
     let answer = house.api(&olive, Method::DELETE, &path("/people/olive"), None).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
@@ -355,8 +355,8 @@ async fn a_service_has_two_secrets_at_most_and_they_open_nothing_else() {
 #[tokio::test]
 async fn the_scope_of_an_account_is_only_ever_narrowed() {
     let (house, olive, ..) = two_teams().await;
-    let (wide, ..) = house.account(&olive, "wide", AccountOwner::Organization("data"), "member").await;
-    let (own, ..) = house.account(&olive, "own", AccountOwner::Team("data"), "member").await;
+    let (wide, ..) = house.account(&olive, "wide", AccountScope::Organization("data"), "member").await;
+    let (own, ..) = house.account(&olive, "own", AccountScope::Team("data"), "member").await;
     let answer =
         patch(&house, &olive, &format!("/service-accounts/{own}"), json!({ "scope": "organization" })).await;
     assert_eq!(answer.json()["errors"][0]["field"], "scope");
@@ -383,7 +383,7 @@ async fn the_audit_log_is_filtered_exported_and_kept_from_members() {
     assert_eq!(names, ["data", "payments"]);
     // What one change did stands in the order in which it was done.
     house.app.context.clock.advance(DAY);
-    house.account(&olive, "ci", AccountOwner::Team("data"), "member").await;
+    house.account(&olive, "ci", AccountScope::Team("data"), "member").await;
     let both = house.get(&olive, &path("/audit-events?limit=2")).await.json();
     let actions = [&both["items"][0]["action"], &both["items"][1]["action"]];
     assert_eq!(actions, ["service_account.created", "token.created"]);

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 use tessera::access::TeamRole;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountScope, TestApp};
 
 #[tokio::test]
 async fn a_team_is_made_empty_edited_and_deleted() {
@@ -62,7 +62,7 @@ async fn a_team_is_made_empty_edited_and_deleted() {
 async fn a_team_that_accounts_hang_on_is_not_deleted() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, ..) = house.account(&olive, "ci", AccountOwner::Organization("platform"), "member").await;
+    let (id, ..) = house.account(&olive, "ci", AccountScope::Organization("platform"), "member").await;
     let refused = house.api(&olive, Method::DELETE, "/organizations/acme/teams/platform", None).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert!(refused.json()["detail"].as_str().expect("text").contains("ci"));
@@ -147,9 +147,9 @@ async fn what_belongs_to_a_secret_team_does_not_name_it_to_others() {
             StatusCode::CREATED
         );
     }
-    let (of_team, _, _) = house.account(&olive, "quiet", AccountOwner::Team("hush"), "member").await;
+    let (of_team, _, _) = house.account(&olive, "quiet", AccountScope::Team("hush"), "member").await;
     let (by_default, _, _) =
-        house.account(&olive, "loud", AccountOwner::Organization("hush"), "member").await;
+        house.account(&olive, "loud", AccountScope::Organization("hush"), "member").await;
     let grant = "/organizations/acme/projects/shop/grants/team:hush";
     let named = house.api(&olive, Method::PUT, grant, Some(json!({ "permission_set": "developer" }))).await;
     assert_eq!(named.status, StatusCode::OK, "{}", named.text);
@@ -211,7 +211,7 @@ async fn an_edit_keeps_the_secret_team_that_the_editor_does_not_know() {
     let project = json!({ "slug": "vault", "name": "vault", "team": "hush", "visibility": "open" });
     house.post(&olive, "/organizations/acme/projects", project).await;
     let (account, _, _) =
-        house.account(&olive, "loud", AccountOwner::Organization("hush"), "caretaker").await;
+        house.account(&olive, "loud", AccountScope::Organization("hush"), "caretaker").await;
 
     let cookie = house.sign_in("carl").await;
     let path = format!("/orgs/acme/settings/service-accounts/{account}/settings");

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountScope, TestApp};
 use crate::protocols::{evaluate, forward, introspect, service};
 
 const TEAM: &str = "/organizations/acme/teams/platform/token";
@@ -184,7 +184,7 @@ async fn a_service_can_take_personal_tokens_only() {
     let (_, secret) = service(&house, &olive, "state backend", &["personal"]).await;
     let team = value(&house.post(&mo, TEAM, json!({})).await);
     let organization = value(&house.post(&olive, ORGANIZATION, json!({})).await);
-    let (_, _, key) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (_, _, key) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let active =
         async |token: &str| introspect(&house, &secret, &[("token", token)]).await.json()["active"].clone();
     for (token, expected) in

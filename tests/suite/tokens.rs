@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tessera::access::TeamRole;
 
-use crate::harness::{AccountOwner, TestApp};
+use crate::harness::{AccountScope, TestApp};
 
 const TEAM: &str = "/organizations/acme/teams/platform/token";
 const ORGANIZATION: &str = "/organizations/acme/token";
@@ -90,7 +90,7 @@ async fn only_owners_manage_the_organization_token_and_it_cannot_read_itself() {
     }
     // It administers: teams, their tokens, accounts with any role inside projects.
     house.team(&token, "payments").await;
-    house.account(&token, "ci", AccountOwner::Organization("platform"), "member").await;
+    house.account(&token, "ci", AccountScope::Organization("platform"), "member").await;
     value(&house.post(&token, "/organizations/acme/teams/payments/token", json!({})).await);
     // It has no say over the owners team.
     let owners = "/organizations/acme/teams/owners/members/admin";
@@ -133,7 +133,7 @@ async fn fifty_regenerations_at_once_leave_one_living_value() {
 async fn a_token_is_taken_only_from_the_addresses_that_it_allows() {
     let (house, olive) = TestApp::set_up().await;
     house.team(&olive, "platform").await;
-    let (id, key, token) = house.account(&olive, "ci", AccountOwner::Team("platform"), "member").await;
+    let (id, key, token) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
     let account = format!("/organizations/acme/service-accounts/{id}");
     let set = async |path: &str, ranges: Value| {
         let body = json!({ "allowed_addresses": ranges });

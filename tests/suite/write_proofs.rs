@@ -24,7 +24,7 @@ const SYSTEM: [(&str, &str); 15] = [
     ("people/invitations.rs", "Invitation"),
     ("tokens/one_time_secret.rs", "OneTimeSecret"),
     ("verification/usage.rs", "Usage"),
-    ("tokens/access.rs", "TokenExchange"),
+    ("tokens/access_token.rs", "TokenExchange"),
 ];
 
 /// Those that pass the proof on to others.

@@ -1,7 +1,7 @@
 //! The credential that an access token is exchanged for: whom the token will act as, and what it depends on.
 //!
 //! The endpoints in `protocols` create an [`AccessTokenGrant`] only from a verified token or a verified
-//! external identity. [`super::access::issue`] stores it with the access token.
+//! external identity. [`super::access_token::issue`] stores it with the access token.
 
 use crate::access::{Kind, Permissions, PrincipalId, TokenKind};
 use crate::platform::Timestamp;
@@ -29,7 +29,7 @@ pub struct AccessTokenGrant {
     /// for a token.
     pub(super) identity: Option<((ServiceAccountId, i64), (IdentityProviderId, i64))>,
     /// Latest expiry of the access token. `None` if the credential does not expire.
-    pub(super) ends: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
     /// The permissions that the exchanged credential is narrowed to. `None` if it is not narrowed.
     pub(super) bounds: Option<Permissions>,
 }
@@ -38,47 +38,47 @@ impl AccessTokenGrant {
     /// Creates the basis from a verified token. The access token will act as the same principal. If the token
     /// is itself an access token, the new one keeps its source and has it as its parent.
     #[must_use]
-    pub fn token(bearer: &VerifiedToken) -> Self {
-        let exchanged = bearer.kind == TokenKind::Access;
-        let mut access = Self {
-            acts_as: bearer.facts().acts_as,
+    pub fn from_token(verified: &VerifiedToken) -> Self {
+        let exchanged = verified.kind == TokenKind::Access;
+        let mut grant = Self {
+            acts_as: verified.facts().acts_as,
             organization: None,
             account: None,
             person: None,
             team: None,
             source: if exchanged {
-                bearer.facts().source.as_deref().copied()
+                verified.facts().source.as_deref().copied()
             } else {
-                Some((bearer.facts().token, bearer.value))
+                Some((verified.facts().token, verified.value))
             },
-            parent: exchanged.then_some(bearer.facts().token),
+            parent: exchanged.then_some(verified.facts().token),
             identity: None,
-            ends: bearer.facts().expires_at,
-            bounds: bearer.facts().narrowed,
+            expires_at: verified.facts().expires_at,
+            bounds: verified.facts().narrowed,
         };
-        match &bearer.facts().principal {
-            Principal::Person { id, .. } => access.person = Some(*id),
+        match &verified.facts().principal {
+            Principal::Person { id, .. } => grant.person = Some(*id),
             Principal::Machine(machine) => {
-                access.organization = Some(machine.organization.id);
+                grant.organization = Some(machine.organization.id);
                 match machine.subject.kind {
-                    Kind::ServiceAccount { id, .. } => access.account = Some(id),
-                    Kind::Team(id) => access.team = Some(id),
+                    Kind::ServiceAccount { id, .. } => grant.account = Some(id),
+                    Kind::Team(id) => grant.team = Some(id),
                     _ => {}
                 }
             }
         }
-        access
+        grant
     }
 
-    /// Creates the basis from an external identity. `Proven` ensures that its JWT was verified for this
+    /// Creates the basis from an external identity. `_proof` shows that its JWT was verified for this
     /// account. Account and provider are given with their versions.
     #[must_use]
-    pub const fn identity(
+    pub const fn from_identity(
         _proof: &VerifiedAssertion,
         organization: OrganizationId,
         account: (ServiceAccountId, i64),
         provider: (IdentityProviderId, i64),
-        ends: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
     ) -> Self {
         Self {
             acts_as: TokenKind::ServiceAccount,
@@ -89,7 +89,7 @@ impl AccessTokenGrant {
             source: None,
             parent: None,
             identity: Some((account, provider)),
-            ends,
+            expires_at,
             bounds: None,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::access_grant::AccessTokenGrant;
+use super::access_token_grant::AccessTokenGrant;
 use super::model::NewToken;
 use super::store;
 use crate::access::{Permissions, System, SystemReason, TokenKind};
@@ -34,20 +34,20 @@ pub const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// identity provider has changed in the meantime; otherwise an error of the database.
 pub async fn issue(
     mut change: Change<'_>,
-    access: &AccessTokenGrant,
+    grant: &AccessTokenGrant,
     permissions: Option<Permissions>,
     lifetime: Duration,
 ) -> Result<(PlainToken, Timestamp)> {
     change.no_invalidation();
-    if access.identity.is_some() {
+    if grant.identity.is_some() {
         change.without_caller();
     }
     let (context, actor, now) = (change.context().clone(), change.actor().clone(), change.now);
-    let parent_lives = match access.parent {
+    let parent_lives = match grant.parent {
         Some(parent) => store::lock_token(change.tx(), parent).await?,
         None => true,
     };
-    let identity_lives = match access.identity {
+    let identity_lives = match grant.identity {
         Some((account, provider)) => store::lock_identity(change.tx(), account, provider).await?,
         None => true,
     };
@@ -55,23 +55,23 @@ pub async fn issue(
         return Err(Error::Unauthenticated { presented: true });
     }
     let end = now.plus(lifetime.min(MAX_LIFETIME));
-    let end = access.ends.map_or(end, |ends| ends.min(end));
+    let end = grant.expires_at.map_or(end, |ends| ends.min(end));
     let token = NewToken {
         name: "access".to_owned(),
         expires_at: Some(end),
-        permissions: permissions.or(access.bounds),
+        permissions: permissions.or(grant.bounds),
         ..NewToken::default()
     };
     let id = TokenId::new(now, &context.random);
     let value = PlainToken::generate(TokenKind::Access, &context.random);
-    store::insert_access(&mut change, EXCHANGE, id, access, &token).await?;
-    store::insert_value(&mut change, EXCHANGE.into(), access.effect(id, token.permissions), id, &value)
+    store::insert_access_token(&mut change, EXCHANGE, id, grant, &token).await?;
+    store::insert_value(&mut change, EXCHANGE.into(), grant.effect(id, token.permissions), id, &value)
         .await?;
     let after = json!({
         "token": id, "hint": value.hint(), "expires_at": end, "permissions": token.permissions,
-        "exchanged_for": access.parent.or(access.source.map(|(source, _)| source)),
+        "exchanged_for": grant.parent.or(grant.source.map(|(source, _)| source)),
     });
-    let kind = if access.account.is_some() { "service_account" } else { actor.kind.word() };
+    let kind = if grant.account.is_some() { "service_account" } else { actor.kind.word() };
     change.commit(Event::new(Action::AccessTokenIssued, kind, &actor.id, &actor.name).after(after)).await?;
     Ok((value, end))
 }
