@@ -13,7 +13,7 @@ use super::model::{IdentityProvider, NewProvider, ProviderEdit};
 use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::{IfMatch, Json, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, list_response, tagged};
 use crate::state::AppState;
 
 /// The API operations for identity providers.
@@ -53,8 +53,6 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-type Named = Path<(String, String)>;
-
 async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     Ok(list_response(actions::list(&app, &caller).await?, None))
 }
@@ -70,7 +68,7 @@ async fn create(
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, idp)): Named,
+    Path((_, idp)): ItemPath,
 ) -> Result<Response> {
     let provider = actions::get(&app, &caller, &idp).await?;
     Ok(tagged(provider.version, provider))
@@ -79,7 +77,7 @@ async fn show(
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, idp)): Named,
+    Path((_, idp)): ItemPath,
     held: IfMatch,
     Json(input): Json<ProviderEdit>,
 ) -> Result<Response> {
@@ -90,7 +88,7 @@ async fn edit(
 async fn delete(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, idp)): Named,
+    Path((_, idp)): ItemPath,
 ) -> Result<StatusCode> {
     actions::delete(&app, &caller, &idp).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -20,7 +20,7 @@ use crate::platform::web::nullable::present;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 
@@ -91,8 +91,6 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-type Named = Path<(String, String)>;
-
 /// A person, as a member of the organization.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Person {
@@ -144,7 +142,7 @@ async fn list(
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<Response> {
     Ok(answer(actions::get(&app.context, &caller, &named).await?))
 }
@@ -159,7 +157,7 @@ struct Editing {
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
     held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
@@ -172,7 +170,7 @@ async fn edit(
 async fn remove(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, named)): Named,
+    Path((_, named)): ItemPath,
 ) -> Result<StatusCode> {
     actions::remove(&app.context, &caller, &named, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -260,7 +258,7 @@ async fn invite(
 async fn show_invitation(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let invitation = invitations::invitation(&app.context, &caller, &id).await?;
     Ok(Answer(Invited::from(invitation)).into_response())
@@ -269,7 +267,7 @@ async fn show_invitation(
 async fn edit_invitation(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     Json(body): Json<InvitationEdit>,
 ) -> Result<Response> {
     let invitation = invitations::edit_invitation(&app.context, &caller, &id, &body).await?;
@@ -279,7 +277,7 @@ async fn edit_invitation(
 async fn revoke(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<StatusCode> {
     invitations::revoke(&app.context, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)

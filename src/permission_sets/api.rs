@@ -13,7 +13,7 @@ use super::model::{NewSet, OwnSet, SetEdit, SetView};
 use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::{IfMatch, Json, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, list_response, tagged};
 use crate::state::AppState;
 
 /// The API operations for permission sets.
@@ -46,8 +46,6 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-type Named = Path<(String, String)>;
-
 async fn list(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     Ok(list_response(actions::list(&app.context, &caller).await?, None))
 }
@@ -68,7 +66,7 @@ fn version(own: Option<&OwnSet>) -> i64 {
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, set)): Named,
+    Path((_, set)): ItemPath,
 ) -> Result<Response> {
     let (view, own, _) = actions::get(&app.context, &caller, &set).await?;
     Ok(tagged(version(own.as_ref()), view))
@@ -77,7 +75,7 @@ async fn show(
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, set)): Named,
+    Path((_, set)): ItemPath,
     held: IfMatch,
     Json(input): Json<SetEdit>,
 ) -> Result<Response> {
@@ -89,7 +87,7 @@ async fn edit(
 async fn delete(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, set)): Named,
+    Path((_, set)): ItemPath,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &set).await?;
     Ok(StatusCode::NO_CONTENT)

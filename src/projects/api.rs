@@ -17,7 +17,7 @@ use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 
@@ -76,8 +76,6 @@ pub fn routes() -> Api<AppState> {
         )
 }
 
-type Of = Path<(String, String)>;
-
 async fn list(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
@@ -102,7 +100,7 @@ async fn create(
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
 ) -> Result<Response> {
     let project = actions::get(&app.context, &caller, &project).await?;
     Ok(tagged(project.version, project))
@@ -111,7 +109,7 @@ async fn show(
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
     held: IfMatch,
     Json(input): Json<ProjectEdit>,
 ) -> Result<Response> {
@@ -123,7 +121,7 @@ async fn edit(
 async fn delete(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &project, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -158,7 +156,7 @@ impl From<Named> for Granted {
 async fn named(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, project)): Of,
+    Path((_, project)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
     let (_, slice) = grants::list(&app.context, &caller, &project, &PageRequest::for_api(&query)?).await?;
@@ -178,7 +176,7 @@ struct Grant {
 async fn set(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, project, principal)): Path<(String, String, String)>,
+    Path((_, project, principal)): PartPath,
     Json(grant): Json<Grant>,
 ) -> Result<Response> {
     let (_, named) = grants::put(&app.context, &caller, &project, &principal, &grant.permission_set).await?;
@@ -188,7 +186,7 @@ async fn set(
 async fn remove(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, project, principal)): Path<(String, String, String)>,
+    Path((_, project, principal)): PartPath,
 ) -> Result<StatusCode> {
     grants::remove(&app.context, &caller, &project, &principal).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -18,7 +18,7 @@ use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::tokens::api::{issued, with_value};
@@ -256,7 +256,7 @@ async fn create(
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Path<(String, String)>,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
     Ok(tagged(account.version, account.view(app.context.clock.now())))
@@ -265,7 +265,7 @@ async fn show(
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Path<(String, String)>,
+    Path((_, id)): ItemPath,
     held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
@@ -290,7 +290,7 @@ async fn edit(
 async fn disable(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Path<(String, String)>,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::disable(&app.context, &caller, &id).await?;
     Ok(Answer(account.view(app.context.clock.now())).into_response())
@@ -299,7 +299,7 @@ async fn disable(
 async fn enable(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Path<(String, String)>,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::enable(&app.context, &caller, &id).await?;
     Ok(Answer(account.view(app.context.clock.now())).into_response())
@@ -308,7 +308,7 @@ async fn enable(
 async fn delete(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Path<(String, String)>,
+    Path((_, id)): ItemPath,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -317,7 +317,7 @@ async fn delete(
 async fn keys_of(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Path<(String, String)>,
+    Path((_, id)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
     let (_, keys) = keys::with_keys(&app.context, &caller, &id, true, &PageRequest::for_api(&query)?).await?;
@@ -329,7 +329,7 @@ async fn keys_of(
 async fn add_key(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Path<(String, String)>,
+    Path((_, id)): ItemPath,
     Json(body): Json<Key>,
 ) -> Result<Response> {
     let (_, made) =
@@ -340,7 +340,7 @@ async fn add_key(
 async fn regenerate(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id, key)): Path<(String, String, String)>,
+    Path((_, id, key)): PartPath,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     let (_, made) =
@@ -363,7 +363,7 @@ struct KeyEditing {
 async fn edit_key(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id, key)): Path<(String, String, String)>,
+    Path((_, id, key)): PartPath,
     held: IfMatch,
     Json(body): Json<KeyEditing>,
 ) -> Result<Response> {
@@ -382,7 +382,7 @@ async fn edit_key(
 async fn revoke(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id, key)): Path<(String, String, String)>,
+    Path((_, id, key)): PartPath,
 ) -> Result<StatusCode> {
     keys::revoke(&app.context, &caller, &id, &key).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -19,7 +19,7 @@ use crate::platform::web::nullable::{cleared, or_empty, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::tokens::model::{RenewalBody, TokenView};
@@ -106,8 +106,6 @@ fn view(app: &AppState, listed: &Listed) -> ServiceTokenView {
     }
 }
 
-type Named = Path<(String, String)>;
-
 async fn with_value(
     app: &AppState,
     caller: &Caller,
@@ -176,7 +174,7 @@ async fn create(
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let token = actions::get(&app.context, &caller, &id).await?;
     Ok(tagged(token.token.version, view(&app, &token)))
@@ -199,7 +197,7 @@ struct Editing {
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     held: IfMatch,
     Json(body): Json<Editing>,
 ) -> Result<Response> {
@@ -217,7 +215,7 @@ async fn edit(
 async fn regenerate(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     let made = actions::regenerate(&app.context, &caller, &id, &body.into(), &SecretDelivery::Answer).await?;
@@ -227,7 +225,7 @@ async fn regenerate(
 async fn revoke(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<StatusCode> {
     actions::revoke(&app.context, &caller, &[id]).await?;
     Ok(StatusCode::NO_CONTENT)

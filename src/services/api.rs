@@ -18,7 +18,7 @@ use crate::platform::secret::RevealedSecret;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::TokenView;
@@ -102,8 +102,6 @@ struct WithSecrets {
     secrets: Vec<TokenView>,
 }
 
-type Named = Path<(String, String)>;
-
 async fn list(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
@@ -128,7 +126,7 @@ async fn create(
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let (service, secrets) = actions::get(&app.context, &caller, &id).await?;
     let now = app.context.clock.now();
@@ -139,7 +137,7 @@ async fn show(
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
     held: IfMatch,
     Json(input): Json<ServiceEdit>,
 ) -> Result<Response> {
@@ -151,7 +149,7 @@ async fn edit(
 async fn delete(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -160,7 +158,7 @@ async fn delete(
 async fn add_secret(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id)): Named,
+    Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let (_, made) = actions::add_secret(&app.context, &caller, &id, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
@@ -169,7 +167,7 @@ async fn add_secret(
 async fn revoke_secret(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, id, secret)): Path<(String, String, String)>,
+    Path((_, id, secret)): PartPath,
 ) -> Result<StatusCode> {
     actions::revoke_secret(&app.context, &caller, &id, &secret).await?;
     Ok(StatusCode::NO_CONTENT)

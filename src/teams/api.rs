@@ -17,7 +17,7 @@ use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
-use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
+use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
@@ -93,7 +93,7 @@ async fn create(
 async fn show(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team)): Path<(String, String)>,
+    Path((_, team)): ItemPath,
 ) -> Result<Response> {
     let team = actions::get(&app.context, &caller, &team).await?;
     Ok(tagged(team.version, team))
@@ -102,7 +102,7 @@ async fn show(
 async fn edit(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team)): Path<(String, String)>,
+    Path((_, team)): ItemPath,
     held: IfMatch,
     Json(input): Json<TeamEdit>,
 ) -> Result<Response> {
@@ -114,7 +114,7 @@ async fn edit(
 async fn delete(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team)): Path<(String, String)>,
+    Path((_, team)): ItemPath,
 ) -> Result<StatusCode> {
     actions::delete(&app.context, &caller, &team, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -123,7 +123,7 @@ async fn delete(
 async fn members(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team)): Path<(String, String)>,
+    Path((_, team)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
     let (_, members) = actions::members(&app.context, &caller, &team, &PageRequest::for_api(&query)?).await?;
@@ -149,7 +149,7 @@ struct InTeam {
 async fn set_member(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team, username)): Path<(String, String, String)>,
+    Path((_, team, username)): PartPath,
     Json(place): Json<Place>,
 ) -> Result<Response> {
     let role = place.role.as_deref().unwrap_or("member").parse::<TeamRole>();
@@ -162,7 +162,7 @@ async fn set_member(
 async fn remove_member(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team, username)): Path<(String, String, String)>,
+    Path((_, team, username)): PartPath,
 ) -> Result<StatusCode> {
     actions::remove_member(&app.context, &caller, &team, &username).await?;
     Ok(StatusCode::NO_CONTENT)

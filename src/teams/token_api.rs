@@ -8,15 +8,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::token;
 use crate::callers::ApiCaller;
-use crate::platform::web::Json;
 use crate::platform::web::operation::{Api, delete, get, post};
+use crate::platform::web::{ItemPath, Json};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
 use crate::tokens::api::{issued, view};
 use crate::tokens::model::{RenewalBody, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
-
-type Named = Path<(String, String)>;
 
 /// The API operations for the token of a team.
 pub fn routes() -> Api<AppState> {
@@ -42,7 +40,7 @@ pub fn routes() -> Api<AppState> {
 async fn one(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team)): Named,
+    Path((_, team)): ItemPath,
 ) -> Result<Response> {
     let (_, token) = token::get(&app.context, &caller, &team).await?;
     Ok(view(&app, &token.ok_or(Error::NotFound)?).into_response())
@@ -51,7 +49,7 @@ async fn one(
 async fn generate(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team)): Named,
+    Path((_, team)): ItemPath,
     Json(body): Json<RenewalBody>,
 ) -> Result<Response> {
     let (_, made) =
@@ -62,7 +60,7 @@ async fn generate(
 async fn end(
     State(app): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    Path((_, team)): Named,
+    Path((_, team)): ItemPath,
 ) -> Result<StatusCode> {
     token::delete(&app.context, &caller, &team).await?;
     Ok(StatusCode::NO_CONTENT)
