@@ -1,6 +1,6 @@
 //! The form that creates or edits a service account: the submitted values and the options of its selects.
 //!
-//! `pages` reads a request into [`Typed`], passes it to an action, and renders the form again with the same
+//! `pages` reads a request into [`AccountForm`], passes it to an action, and renders the form again with the same
 //! values if the action reports errors.
 
 use super::model::{AccountCreation, AccountEdit, Authentication, IdentityInput, NewAccount, ServiceAccount};
@@ -18,7 +18,7 @@ use crate::tokens::model::{Lifetime, LifetimeChoice, TokenInput, choices, chosen
 
 /// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
-pub struct Typed {
+pub struct AccountForm {
     /// Value of the field *Name*.
     pub name: String,
     /// Value of the field *Description*.
@@ -59,7 +59,7 @@ pub struct Typed {
     pub nonce: String,
 }
 
-impl Typed {
+impl AccountForm {
     /// Reads the submitted form.
     #[must_use]
     pub fn read(form: &Form) -> Self {

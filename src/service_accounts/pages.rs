@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::actions::{self, CreatedAccount};
-use super::form::{Choices, Typed};
+use super::form::{AccountForm, Choices};
 use super::model::{ServiceAccount, Status};
 use super::store::Filter;
 use crate::access::{PermissionSet, TokenKind, authorize_write, can_write};
@@ -65,7 +65,7 @@ struct ListPage {
 #[template(path = "service_accounts/new.html")]
 struct NewPage {
     layout: Layout,
-    form: Typed,
+    form: AccountForm,
     choices: Choices,
 }
 
@@ -75,7 +75,7 @@ struct SettingsPage {
     layout: Layout,
     account: ServiceAccount,
     status: Status,
-    form: Typed,
+    form: AccountForm,
     choices: Choices,
     calls: Vec<Calls>,
     may_manage: bool,
@@ -116,7 +116,7 @@ async fn show_new_form(
 ) -> Result<Response> {
     let choices = Choices::of(&app, &caller, None).await?;
     let scope = if choices.organization && !query.has("team") { "organization" } else { "team" };
-    let form = Typed {
+    let form = AccountForm {
         scope: scope.to_owned(),
         team: query.text("team"),
         role: "member".to_owned(),
@@ -124,7 +124,7 @@ async fn show_new_form(
         lifetime: "none".to_owned(),
         key_lifetime: usual(&caller.organization.policy, TokenKind::ServiceAccount),
         nonce: Layout::nonce(&app),
-        ..Typed::default()
+        ..AccountForm::default()
     };
     if !choices.any() {
         return Err(Error::Forbidden(
@@ -139,7 +139,7 @@ async fn render_new(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
-    form: Typed,
+    form: AccountForm,
     errors: ValidationErrors,
 ) -> Result<Response> {
     let choices = Choices::of(app, caller, None).await?;
@@ -149,7 +149,7 @@ async fn render_new(
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let caller = caller.submitting(&form);
-    let typed = Typed::read(&form);
+    let typed = AccountForm::read(&form);
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = typed.new_account(app.context.clock.now());
     match actions::create(&app.context, &caller, &input, &delivery).await {
@@ -273,7 +273,7 @@ async fn show_settings(
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
-    let form = Typed::of(&account);
+    let form = AccountForm::of(&account);
     render_settings(&app, &caller, StatusCode::OK, account, form, ValidationErrors::default()).await
 }
 
@@ -282,7 +282,7 @@ async fn render_settings(
     caller: &ConsoleCaller,
     status: StatusCode,
     account: ServiceAccount,
-    form: Typed,
+    form: AccountForm,
     errors: ValidationErrors,
 ) -> Result<Response> {
     let mut choices = Choices::of(app, caller, Some(account.account_scope())).await?;
@@ -313,7 +313,7 @@ async fn save_settings(
     Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    let typed = Typed::read(&form);
+    let typed = AccountForm::read(&form);
     let account = actions::get(&app.context, &caller, &id).await?;
     match actions::edit(&app.context, &caller, &id, &typed.edit(&account, app.context.clock.now())).await {
         Ok(account) => {
