@@ -54,7 +54,7 @@ async fn show_explorer(
         }
     };
     let projects =
-        projects::list(&app.context, &caller, &Filter::default(), &PageRequest::choices()).await?.rows;
+        projects::list(&app.context, &caller.member, &Filter::default(), &PageRequest::choices()).await?.rows;
     let layout = Layout::of(&app, &caller, "Access explorer", "Access explorer").await?;
     let resources: Vec<Resource> = Resource::grantable().collect();
     Ok(html(
@@ -74,8 +74,8 @@ async fn ask(
         "" => None,
         word => Some(word.parse().map_err(|message| Error::Invalid(ValidationErrors::one("what", message)))?),
     };
-    let who = actions::who(&app.context, caller, who).await?;
-    let project = actions::place(&app.context, caller, place).await?;
+    let who = actions::who(&app.context, &caller.member, who).await?;
+    let project = actions::place(&app.context, &caller.member, place).await?;
     let answers = actions::ask(&who, what, project.as_ref());
     Ok((who, project, answers))
 }

@@ -48,15 +48,21 @@ async fn show_list(
     Query(query): Query,
 ) -> Result<Response> {
     let filter = actions::filter(&query);
-    let (status, page, errors) =
-        match actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await {
-            Ok(page) => (StatusCode::OK, page, ValidationErrors::default()),
-            Err(error @ Error::Invalid(_)) => {
-                let (status, errors) = refused(error)?;
-                (status, Page::empty(), errors)
-            }
-            Err(error) => return Err(error),
-        };
+    let (status, page, errors) = match actions::list(
+        &app.context,
+        &caller.member,
+        &filter,
+        &PageRequest::for_console(&query)?,
+    )
+    .await
+    {
+        Ok(page) => (StatusCode::OK, page, ValidationErrors::default()),
+        Err(error @ Error::Invalid(_)) => {
+            let (status, errors) = refused(error)?;
+            (status, Page::empty(), errors)
+        }
+        Err(error) => return Err(error),
+    };
     let layout = Layout::of(&app, &caller, SECTION, "Audit log").await?;
     let stop = page.next.as_deref().filter(|_| page.stopped_after());
     let stop = stop.and_then(|cursor| Cursor::decode("after", cursor).ok()?.id.parse::<EventId>().ok());
@@ -75,17 +81,21 @@ enum Format {
 }
 
 async fn export(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
-    authorize_read(&caller.subject, actions::AuditLog)?;
+    authorize_read(&caller.member.subject, actions::AuditLog)?;
     let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
     let filter = actions::filter(&query);
     // Errors in the filter are reported before the streamed response starts.
-    let first =
-        actions::list(&app.context, &caller, &filter, &PageRequest { limit: 500, after: None, before: None })
-            .await?;
+    let first = actions::list(
+        &app.context,
+        &caller.member,
+        &filter,
+        &PageRequest { limit: 500, after: None, before: None },
+    )
+    .await?;
     let (writer, body) = streamed_body();
-    let name = format!("audit-log-{}", caller.organization.slug);
+    let name = format!("audit-log-{}", caller.member.organization.slug);
     tokio::spawn(async move {
-        if let Err(error) = write(&app, &caller.caller, &filter, format, first, &writer).await {
+        if let Err(error) = write(&app, &caller.member, &filter, format, first, &writer).await {
             tracing::error!(%error, "the export of the audit log was cut off");
             return writer.fail(error).await;
         }

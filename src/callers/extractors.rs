@@ -2,7 +2,6 @@
 //! the `Authorization` header only, so that neither accepts the credentials of the
 //! other.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -29,7 +28,7 @@ use crate::verification::{VerifiedToken, ensure_ip_allowed, verify_request};
 #[derive(Clone, Debug)]
 pub struct ConsoleCaller {
     /// The person as a caller in the organization.
-    pub caller: Caller,
+    pub member: Caller,
     /// The person and their session.
     pub signed_in: SignedIn,
 }
@@ -44,15 +43,8 @@ impl ConsoleCaller {
     /// twice makes the change once.
     #[must_use]
     pub fn submitting(mut self, form: &Form) -> Self {
-        self.caller.actor.idempotency_key = IdempotencyKey::from_form(form);
+        self.member.actor.idempotency_key = IdempotencyKey::from_form(form);
         self
-    }
-}
-
-impl Deref for ConsoleCaller {
-    type Target = Caller;
-    fn deref(&self) -> &Caller {
-        &self.caller
     }
 }
 
@@ -77,7 +69,7 @@ impl FromRequestParts<AppState> for ConsoleCaller {
         let Membership { organization, subject } = Membership::clone(&membership);
         let actor =
             Actor::person(&RequestContext::from_parts(parts), signed_in.person.id, &signed_in.person.name);
-        Ok(Self { caller: Caller { actor, subject, organization }, signed_in })
+        Ok(Self { member: Caller { actor, subject, organization }, signed_in })
     }
 }
 

@@ -60,8 +60,8 @@ struct DeletePage {
 }
 
 async fn show_list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let providers = actions::list(&app, &caller).await?;
-    let may_manage = can_write(&caller.subject, &IdentityProviders);
+    let providers = actions::list(&app, &caller.member).await?;
+    let may_manage = can_write(&caller.member.subject, &IdentityProviders);
     let layout = Layout::of(&app, &caller, SECTION, "Identity providers").await?;
     Ok(render(&ListPage { layout, providers, may_manage }))
 }
@@ -80,7 +80,7 @@ async fn render_form(
 ) -> Result<Response> {
     let title = provider.as_ref().map_or_else(|| "New identity provider".to_owned(), |it| it.name.clone());
     let layout = Layout::of(app, caller, SECTION, title).await?;
-    let may_manage = can_write(&caller.subject, &IdentityProviders);
+    let may_manage = can_write(&caller.member.subject, &IdentityProviders);
     let all = paths(caller).identity_providers();
     let action = provider.as_ref().map_or(all, |it| paths(caller).identity_provider(it.id));
     Ok(html(
@@ -90,14 +90,14 @@ async fn render_form(
 }
 
 async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    authorize_write(&caller.subject, IdentityProviders)?;
+    authorize_write(&caller.member.subject, IdentityProviders)?;
     let form = NewProvider { audience: app.context.config.public_url.clone(), ..NewProvider::default() };
     render_form(&app, &caller, StatusCode::OK, (form, String::new()), None, ValidationErrors::default()).await
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let input = read(&form);
-    match actions::create(&app, &caller, &input).await {
+    match actions::create(&app, &caller.member, &input).await {
         Ok(made) => {
             let text = format!("Identity provider {} added: it was tried and answers.", made.name);
             flash(&caller.signed_in.session, text).await?;
@@ -105,7 +105,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            authorize_write(&caller.subject, IdentityProviders)?;
+            authorize_write(&caller.member.subject, IdentityProviders)?;
             render_form(&app, &caller, status, (input, String::new()), None, errors).await
         }
     }
@@ -116,7 +116,7 @@ async fn show_edit_form(
     caller: ConsoleCaller,
     Path((_, idp)): ItemPath,
 ) -> Result<Response> {
-    let provider = actions::get(&app, &caller, &idp).await?;
+    let provider = actions::get(&app, &caller.member, &idp).await?;
     let form = ProviderEdit::default().over(&provider);
     let version = provider.version.to_string();
     render_form(&app, &caller, StatusCode::OK, (form, version), Some(provider), ValidationErrors::default())
@@ -129,14 +129,14 @@ async fn save(
     Path((_, idp)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    let provider = actions::get(&app, &caller, &idp).await?;
+    let provider = actions::get(&app, &caller.member, &idp).await?;
     let (typed, version) = (read(&form), form.text("version"));
     let input = ProviderEdit {
         name: Some(typed.name.clone()),
         issuer: Some(typed.issuer.clone()),
         audience: Some(typed.audience.clone()),
     };
-    match actions::edit(&app, &caller, &idp, &input, version.parse().ok()).await {
+    match actions::edit(&app, &caller.member, &idp, &input, version.parse().ok()).await {
         Ok(after) => {
             flash(&caller.signed_in.session, format!("Identity provider {} saved.", after.name)).await?;
             Ok(redirect(paths(&caller).identity_providers()))
@@ -163,8 +163,8 @@ async fn render_delete(
     idp: &str,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, IdentityProviders)?;
-    let provider = actions::get(app, caller, idp).await?;
+    authorize_write(&caller.member.subject, IdentityProviders)?;
+    let provider = actions::get(app, &caller.member, idp).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", provider.name)).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors), provider }))
 }
@@ -174,7 +174,7 @@ async fn delete(
     caller: ConsoleCaller,
     Path((_, idp)): ItemPath,
 ) -> Result<Response> {
-    match actions::delete(&app, &caller, &idp).await {
+    match actions::delete(&app, &caller.member, &idp).await {
         Ok(was) => {
             flash(&caller.signed_in.session, format!("Identity provider {} deleted.", was.name)).await?;
             Ok(redirect(paths(&caller).identity_providers()))

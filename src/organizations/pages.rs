@@ -181,9 +181,9 @@ async fn redirect_to_general(caller: ConsoleCaller) -> Response {
 }
 
 async fn show_general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    actions::see_policies(&caller)?;
-    let organization = actions::get(&app.context, &caller).await?;
-    let form = Typed::of(&organization, &caller.organization.policy);
+    actions::see_policies(&caller.member)?;
+    let organization = actions::get(&app.context, &caller.member).await?;
+    let form = Typed::of(&organization, &caller.member.organization.policy);
     render_general(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
@@ -197,9 +197,10 @@ async fn render_general(
     let page = GeneralPage {
         layout: Layout::of(app, caller, SECTION, "General").await?.with_errors(errors),
         form,
-        sets: caller.organization.sets.all().cloned().collect(),
-        may_edit: can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits),
-        may_delete: can_write(&caller.subject, &OrganizationDeletion),
+        sets: caller.member.organization.sets.all().cloned().collect(),
+        may_edit: can_write(&caller.member.subject, &Settings)
+            || can_write(&caller.member.subject, &AddressLimits),
+        may_delete: can_write(&caller.member.subject, &OrganizationDeletion),
     };
     Ok(html(status, &page))
 }
@@ -210,11 +211,13 @@ async fn save_settings(State(app): State<AppState>, caller: ConsoleCaller, form:
     let policy = typed.policy(&mut errors);
     let done = if errors.is_empty() {
         let input = SettingsEdit { name: Some(typed.name.clone()), policy: Some(policy) };
-        actions::edit(&app.context, &caller, &input, typed.version.parse().ok()).await
-    } else if can_write(&caller.subject, &Settings) || can_write(&caller.subject, &AddressLimits) {
+        actions::edit(&app.context, &caller.member, &input, typed.version.parse().ok()).await
+    } else if can_write(&caller.member.subject, &Settings)
+        || can_write(&caller.member.subject, &AddressLimits)
+    {
         Err(Error::Invalid(errors))
     } else {
-        Err(authorize_write(&caller.subject, Settings).map_or_else(|error| error, |_| Error::NotFound))
+        Err(authorize_write(&caller.member.subject, Settings).map_or_else(|error| error, |_| Error::NotFound))
     };
     match done {
         Ok(_) => {
@@ -238,15 +241,16 @@ async fn render_delete(
     status: StatusCode,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, OrganizationDeletion)?;
-    let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", caller.organization.name)).await?;
+    authorize_write(&caller.member.subject, OrganizationDeletion)?;
+    let layout =
+        Layout::of(app, caller, SECTION, format!("Delete {}?", caller.member.organization.name)).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors) }))
 }
 
 async fn delete(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    match actions::delete(&app.context, &caller, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller.member, Some(&form.text("confirm"))).await {
         Ok(()) => {
-            let text = format!("The organization {} is deleted.", caller.organization.name);
+            let text = format!("The organization {} is deleted.", caller.member.organization.name);
             flash(&caller.signed_in.session, text).await?;
             Ok(redirect("/"))
         }

@@ -57,8 +57,8 @@ struct OverviewPage {
 }
 
 async fn show_overview(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let organization = caller.organization.id;
-    let held = effective_permissions(&caller.subject);
+    let organization = caller.member.organization.id;
+    let held = effective_permissions(&caller.member.subject);
     let (counts, events, progress) = tokio::try_join!(
         async {
             if held.has(Resource::Settings.read()) {
@@ -95,13 +95,13 @@ async fn show_tokens(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    authorize_read(&caller.subject, Settings)?;
+    authorize_read(&caller.member.subject, Settings)?;
     let (search, kind) = (query.text("q"), query.text("kind"));
     let state = query.text("state").parse().unwrap_or(store::State::Live);
     let which = PageRequest::for_console(&query)?;
     let filter = (search.as_str(), kind.as_str(), state);
     let (rows, window) =
-        store::list(&app.context.db, caller.organization.id, filter, moments(&app), &which).await?;
+        store::list(&app.context.db, caller.member.organization.id, filter, moments(&app), &which).await?;
     let page =
         which.into_scanned_page(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
     let layout = Layout::of(&app, &caller, "Overview", "Tokens").await?;

@@ -110,15 +110,15 @@ async fn show_list(
     let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
     let filter = Filter { search: search.clone(), ..Filter::default() };
     let (page, invitations, accounts, layout) = tokio::try_join!(
-        actions::list_members(&app.context, &caller, (&search, &role), &which),
-        invitations::invitations(&app.context, &caller),
-        accounts::list(&app.context, &caller, &filter, &first),
+        actions::list_members(&app.context, &caller.member, (&search, &role), &which),
+        invitations::invitations(&app.context, &caller.member),
+        accounts::list(&app.context, &caller.member, &filter, &first),
         Layout::of(&app, &caller, SECTION, "People"),
     )?;
-    let may_invite = can_write(&caller.subject, &Invitations);
-    let may_create = Choices::any_for(&caller);
-    let may_manage = can_write(&caller.subject, &People);
-    let roles = caller.organization.sets.all().cloned().collect();
+    let may_invite = can_write(&caller.member.subject, &Invitations);
+    let may_create = Choices::any_for(&caller.member);
+    let may_manage = can_write(&caller.member.subject, &People);
+    let roles = caller.member.organization.sets.all().cloned().collect();
     let accounts = accounts.rows;
     Ok(render(&ListPage {
         layout,
@@ -139,7 +139,7 @@ async fn show_new_form(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, Invitations)?;
+    authorize_write(&caller.member.subject, Invitations)?;
     let teams = query.filled("team").map(|slug| TeamPlace { slug, role: "member".to_owned() });
     let form = NewInvitation {
         role: "member".to_owned(),
@@ -156,8 +156,9 @@ async fn render_invite(
     (form, typed): (NewInvitation, Form),
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let mut teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
-    teams.retain(|team| can_write(&caller.subject, &MembersOf(team.clone())));
+    let mut teams =
+        teams::actions::list(&app.context, &caller.member, "", &PageRequest::choices()).await?.rows;
+    teams.retain(|team| can_write(&caller.member.subject, &MembersOf(team.clone())));
     let choice = |days: u32| {
         let until = app.context.clock.now().plus(days * DAY).day();
         LifetimeChoice { value: days.to_string(), text: format!("{days} days, until {until}") }
@@ -170,7 +171,7 @@ async fn render_invite(
         lifetime: typed.text("lifetime"),
         lifetime_date: typed.text("lifetime_date"),
         lifetimes,
-        roles: caller.organization.sets.all().cloned().collect(),
+        roles: caller.member.organization.sets.all().cloned().collect(),
         teams,
     };
     Ok(html(status, &page))
@@ -187,7 +188,7 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         teams: form.all("team").filter(|slug| !slug.is_empty()).map(place).collect(),
         lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
     };
-    match invitations::invite(&app.context, &caller, &input).await {
+    match invitations::invite(&app.context, &caller.member, &input).await {
         Ok(made) => {
             // The link is shown in this response only, because the code is stored as a hash.
             let link = format!(
@@ -243,18 +244,19 @@ async fn render_person(
     role: Option<String>,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let profile = actions::get(&app.context, caller, named).await?;
-    let mut teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
+    let profile = actions::get(&app.context, &caller.member, named).await?;
+    let mut teams =
+        teams::actions::list(&app.context, &caller.member, "", &PageRequest::choices()).await?.rows;
     teams.retain(|team| {
-        can_write(&caller.subject, &MembersOf(team.clone()))
+        can_write(&caller.member.subject, &MembersOf(team.clone()))
             && !profile.teams.iter().any(|own| own.id == team.id)
     });
     let page = PersonPage {
         layout: Layout::of(app, caller, SECTION, profile.member.name.clone()).await?.with_errors(errors),
         role: role.unwrap_or_else(|| profile.member.role.clone()),
-        roles: caller.organization.sets.all().cloned().collect(),
+        roles: caller.member.organization.sets.all().cloned().collect(),
         teams,
-        may_manage: can_write(&caller.subject, &People),
+        may_manage: can_write(&caller.member.subject, &People),
         is_self: profile.member.id == caller.signed_in.person.id,
         profile,
     };
@@ -268,7 +270,7 @@ async fn save_role(
     form: Form,
 ) -> Result<Response> {
     let role = form.text("role");
-    match actions::edit(&app.context, &caller, &named, &role, None).await {
+    match actions::edit(&app.context, &caller.member, &named, &role, None).await {
         Ok(profile) => {
             flash(&caller.signed_in.session, format!("{} saved.", profile.member.name)).await?;
             Ok(redirect(paths(&caller).person(&profile.member.username)))
@@ -289,7 +291,7 @@ async fn add_to_team(
     let team = form.text("team");
     let done = match form.text("team_role").parse::<TeamRole>() {
         _ if team.is_empty() => Err(Error::Invalid(ValidationErrors::one("team", choose("team")))),
-        Ok(role) => teams::actions::set_member(&app.context, &caller, &team, &named, role).await,
+        Ok(role) => teams::actions::set_member(&app.context, &caller.member, &team, &named, role).await,
         Err(message) => Err(Error::Invalid(ValidationErrors::one("team_role", message))),
     };
     match done {
@@ -311,7 +313,7 @@ async fn remove_from_team(
     form: Form,
 ) -> Result<Response> {
     let team = form.text("team");
-    match teams::actions::remove_member(&app.context, &caller, &team, &named).await {
+    match teams::actions::remove_member(&app.context, &caller.member, &team, &named).await {
         Ok(()) => {
             flash(&caller.signed_in.session, format!("{named} left the team {team}.")).await?;
             Ok(redirect(paths(&caller).person(&named)))
@@ -339,9 +341,9 @@ async fn render_remove(
     heir: String,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, People)?;
-    let profile = actions::get(&app.context, caller, named).await?;
-    let left = actions::orphaned_by(&app.context, caller, &profile).await?;
+    authorize_write(&caller.member.subject, People)?;
+    let profile = actions::get(&app.context, &caller.member, named).await?;
+    let left = actions::orphaned_by(&app.context, &caller.member, &profile).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Remove {}?", profile.member.name)).await?;
     Ok(html(status, &RemovePage { layout: layout.with_errors(errors), profile, left, heir }))
 }
@@ -353,7 +355,7 @@ async fn remove_person(
     form: Form,
 ) -> Result<Response> {
     let heir = form.text("heir");
-    match actions::remove(&app.context, &caller, &named, Some(&heir)).await {
+    match actions::remove(&app.context, &caller.member, &named, Some(&heir)).await {
         Ok(member) => {
             flash(&caller.signed_in.session, format!("{} is removed.", member.name)).await?;
             let own = member.id == caller.signed_in.person.id;
@@ -371,7 +373,7 @@ async fn revoke_invitation(
     caller: ConsoleCaller,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    invitations::revoke(&app.context, &caller, &id).await?;
+    invitations::revoke(&app.context, &caller.member, &id).await?;
     flash(&caller.signed_in.session, "The invitation is revoked.").await?;
     Ok(redirect(paths(&caller).people()))
 }

@@ -109,8 +109,8 @@ struct DeletePage {
 }
 
 async fn show_list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let sets = actions::list(&app.context, &caller).await?;
-    let may_manage = can_write(&caller.subject, &PermissionSets);
+    let sets = actions::list(&app.context, &caller.member).await?;
+    let may_manage = can_write(&caller.member.subject, &PermissionSets);
     let layout = Layout::of(&app, &caller, SECTION, "Permission sets").await?;
     Ok(render(&ListPage { layout, sets, may_manage }))
 }
@@ -120,11 +120,11 @@ async fn show_set(
     caller: ConsoleCaller,
     Path((_, named)): ItemPath,
 ) -> Result<Response> {
-    let (set, _, holders) = actions::get(&app.context, &caller, &named).await?;
+    let (set, _, holders) = actions::get(&app.context, &caller.member, &named).await?;
     let layout = Layout::of(&app, &caller, SECTION, set.name.clone()).await?;
     let (organization, project) =
         (matrix(set.permissions, Level::Organization), matrix(set.permissions, Level::Project));
-    let may_manage = can_write(&caller.subject, &PermissionSets);
+    let may_manage = can_write(&caller.member.subject, &PermissionSets);
     Ok(render(&ShowPage { layout, set, holders, organization, project, may_manage }))
 }
 
@@ -147,7 +147,7 @@ async fn render_form(
     (edits, version): (Option<String>, String),
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, PermissionSets)?;
+    authorize_write(&caller.member.subject, PermissionSets)?;
     let chosen = principals::parse_permissions(&form.permissions.join(" "));
     let title = if edits.is_some() { format!("Edit {}", form.name) } else { "New permission set".to_owned() };
     let all = paths(caller).permission_sets();
@@ -176,7 +176,7 @@ async fn show_new_form(
     let form = match query.filled("from") {
         None => NewSet { level: Level::Project.to_string(), ..NewSet::default() },
         Some(from) => {
-            let (set, ..) = actions::get(&app.context, &caller, &from).await?;
+            let (set, ..) = actions::get(&app.context, &caller.member, &from).await?;
             NewSet {
                 slug: format!("{}-2", set.slug),
                 name: format!("{} (copy)", set.name),
@@ -191,7 +191,7 @@ async fn show_new_form(
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let input = read(&form);
-    match actions::create(&app.context, &caller, &input).await {
+    match actions::create(&app.context, &caller.member, &input).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} created.", set.name)).await?;
             Ok(redirect(paths(&caller).permission_set(&set.slug)))
@@ -218,7 +218,7 @@ async fn show_edit_form(
     caller: ConsoleCaller,
     Path((_, named)): ItemPath,
 ) -> Result<Response> {
-    let (_, own, _) = actions::get(&app.context, &caller, &named).await?;
+    let (_, own, _) = actions::get(&app.context, &caller.member, &named).await?;
     let Some(own) = own else { return Ok(redirect(paths(&caller).permission_set(&named))) };
     let edits = (Some(own.slug.clone()), own.version.to_string());
     render_form(&app, &caller, StatusCode::OK, typed(&own), edits, ValidationErrors::default()).await
@@ -230,8 +230,8 @@ async fn edit(
     Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, PermissionSets)?;
-    let (_, own, holders) = actions::get(&app.context, &caller, &named).await?;
+    authorize_write(&caller.member.subject, PermissionSets)?;
+    let (_, own, holders) = actions::get(&app.context, &caller.member, &named).await?;
     let version = form.text("version");
     let typed = read(&form);
     let input = SetEdit {
@@ -251,7 +251,7 @@ async fn edit(
             return Ok(render(&PreviewPage { layout, form: typed, version, slug, holders, gained, lost }));
         }
     }
-    match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
+    match actions::edit(&app.context, &caller.member, &named, &input, version.parse().ok()).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} saved.", set.name)).await?;
             Ok(redirect(paths(&caller).permission_set(&set.slug)))
@@ -279,8 +279,8 @@ async fn render_delete(
     named: &str,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, PermissionSets)?;
-    let (set, _, holders) = actions::get(&app.context, caller, named).await?;
+    authorize_write(&caller.member.subject, PermissionSets)?;
+    let (set, _, holders) = actions::get(&app.context, &caller.member, named).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", set.name)).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors), set, holders }))
 }
@@ -290,7 +290,7 @@ async fn delete(
     caller: ConsoleCaller,
     Path((_, named)): ItemPath,
 ) -> Result<Response> {
-    match actions::delete(&app.context, &caller, &named).await {
+    match actions::delete(&app.context, &caller.member, &named).await {
         Ok(set) => {
             flash(&caller.signed_in.session, format!("Permission set {} deleted.", set.name)).await?;
             Ok(redirect(paths(&caller).permission_sets()))

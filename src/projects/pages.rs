@@ -118,8 +118,9 @@ async fn show_list(
 ) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
-    let may_create = actions::may_create(&caller);
+    let page =
+        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    let may_create = actions::may_create(&caller.member);
     let layout = Layout::of(&app, &caller, SECTION, "Projects").await?;
     Ok(render(&ListPage { layout, filter, page, may_create }))
 }
@@ -131,10 +132,11 @@ async fn show_team_tab(
     Path((_, team)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
-    let team = teams::actions::get(&app.context, &caller, &team).await?;
+    let team = teams::actions::get(&app.context, &caller.member, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
-    let may_create = can_write(&caller.subject, &ProjectsOf(team.id));
+    let page =
+        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    let may_create = can_write(&caller.member.subject, &ProjectsOf(team.id));
     let layout = Layout::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
     Ok(render(&TeamPage { layout, team, page, may_create }))
 }
@@ -156,7 +158,7 @@ async fn render_new(
     form: NewProject,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let teams = actions::own_teams(&app.context, caller).await?;
+    let teams = actions::own_teams(&app.context, &caller.member).await?;
     if teams.is_empty() {
         return Err(Error::Forbidden(
             "Admins of a team can create its projects, and owners those of every team. Ask one of them."
@@ -175,7 +177,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         team: form.text("team"),
         visibility: form.filled("visibility"),
     };
-    match actions::create(&app.context, &caller, &input).await {
+    match actions::create(&app.context, &caller.member, &input).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} created.", project.name)).await?;
             Ok(redirect(paths(&caller).project(&project.slug).access()))
@@ -210,17 +212,18 @@ async fn render_access(
 ) -> Result<Response> {
     let which = if errors.is_empty() { PageRequest::for_console(&form)? } else { PageRequest::first() };
     // A caller who can read the project but not its grants still sees who reaches it through its visibility.
-    let (project, page) = match grants::list(&app.context, caller, named, &which).await {
+    let (project, page) = match grants::list(&app.context, &caller.member, named, &which).await {
         Ok(found) => found,
         Err(Error::Forbidden(_)) => {
             let nobody = Page::empty();
-            (actions::get(&app.context, caller, named).await?, nobody)
+            (actions::get(&app.context, &caller.member, named).await?, nobody)
         }
         Err(error) => return Err(error),
     };
-    let reach_counts = store::reach_counts(&app.context.db, caller.organization.id, &project).await?;
-    let sets = caller.organization.sets.all().filter(|set| set.level == Level::Project).cloned().collect();
-    let may_manage = can_write(&caller.subject, &GrantsOf(project.clone()));
+    let reach_counts = store::reach_counts(&app.context.db, caller.member.organization.id, &project).await?;
+    let sets =
+        caller.member.organization.sets.all().filter(|set| set.level == Level::Project).cloned().collect();
+    let may_manage = can_write(&caller.member.subject, &GrantsOf(project.clone()));
     let layout = Layout::of(app, caller, SECTION, project.name.clone()).await?;
     Ok(html(
         status,
@@ -253,9 +256,9 @@ async fn add_grant(
         "service_account" => format!("account:{}", typed.trim()),
         _ => typed.clone(),
     };
-    match grants::put(&app.context, &caller, &project, &named, &form.text("permission_set")).await {
+    match grants::put(&app.context, &caller.member, &project, &named, &form.text("permission_set")).await {
         Ok((project, named)) => {
-            let set = caller.organization.sets.name(&named.permission_set);
+            let set = caller.member.organization.sets.name(&named.permission_set);
             flash(&caller.signed_in.session, format!("{} is named here as {set}.", named.name)).await?;
             Ok(redirect(paths(&caller).project(&project.slug).access()))
         }
@@ -272,10 +275,10 @@ async fn remove_grant(
     Path((_, project)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    let name = grants::remove(&app.context, &caller, &project, &form.text("principal")).await?;
+    let name = grants::remove(&app.context, &caller.member, &project, &form.text("principal")).await?;
     flash(&caller.signed_in.session, format!("{name} is named here no longer.")).await?;
     // A caller who removed their own grant may no longer see the project.
-    let can_read = actions::get(&app.context, &caller, &project).await.is_ok();
+    let can_read = actions::get(&app.context, &caller.member, &project).await.is_ok();
     let paths = paths(&caller);
     Ok(redirect(if can_read { paths.project(&project).access() } else { paths.projects() }))
 }
@@ -285,7 +288,7 @@ async fn show_settings(
     caller: ConsoleCaller,
     Path((_, project)): ItemPath,
 ) -> Result<Response> {
-    let project = actions::get(&app.context, &caller, &project).await?;
+    let project = actions::get(&app.context, &caller.member, &project).await?;
     let form = ProjectEdit {
         name: Some(project.name.clone()),
         description: Some(project.description.clone()),
@@ -305,13 +308,13 @@ async fn render_settings(
     (form, version): (ProjectEdit, String),
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let mut teams = actions::own_teams(&app.context, caller).await?;
+    let mut teams = actions::own_teams(&app.context, &caller.member).await?;
     if let Some(team) = &project.team
         && !teams.iter().any(|team| team.id == project.team_id)
     {
-        teams.extend(teams::actions::get(&app.context, caller, team).await.ok());
+        teams.extend(teams::actions::get(&app.context, &caller.member, team).await.ok());
     }
-    let may_edit = can_write(&caller.subject, &project);
+    let may_edit = can_write(&caller.member.subject, &project);
     let layout = Layout::of(app, caller, SECTION, format!("{} settings", project.name)).await?;
     let visibilities = VISIBILITIES;
     Ok(html(
@@ -341,17 +344,18 @@ async fn save_settings(
         visibility: form.filled("visibility"),
     };
     let version = form.text("version");
-    let project = actions::get(&app.context, &caller, &named).await?;
+    let project = actions::get(&app.context, &caller.member, &named).await?;
     let to = input.visibility.as_deref().and_then(|word| word.parse::<Visibility>().ok());
-    if let (Some(to), false, true) = (to, form.has("confirmed"), can_write(&caller.subject, &project)) {
-        let lost = actions::consequences(&app.context, &caller, &project, to).await?;
+    if let (Some(to), false, true) = (to, form.has("confirmed"), can_write(&caller.member.subject, &project))
+    {
+        let lost = actions::consequences(&app.context, &caller.member, &project, to).await?;
         if !lost.is_empty() && input.check(&project).is_ok() {
             let title = format!("Make {} {to}?", project.name);
             let layout = Layout::of(&app, &caller, SECTION, title).await?;
             return Ok(render(&ConfirmPage { layout, project, form: input, version, lost }));
         }
     }
-    match actions::edit(&app.context, &caller, &named, &input, version.parse().ok()).await {
+    match actions::edit(&app.context, &caller.member, &named, &input, version.parse().ok()).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} saved.", project.name)).await?;
             Ok(redirect(paths(&caller).project(&project.slug).settings()))
@@ -368,7 +372,7 @@ async fn confirm_delete(
     caller: ConsoleCaller,
     Path((_, project)): ItemPath,
 ) -> Result<Response> {
-    let project = actions::get(&app.context, &caller, &project).await?;
+    let project = actions::get(&app.context, &caller.member, &project).await?;
     render_delete(&app, &caller, StatusCode::OK, project, ValidationErrors::default()).await
 }
 
@@ -379,7 +383,7 @@ async fn render_delete(
     project: Project,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let project = authorize_write(&caller.subject, project)?.into_inner();
+    let project = authorize_write(&caller.member.subject, project)?.into_inner();
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", project.name)).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors), project }))
 }
@@ -390,14 +394,14 @@ async fn delete(
     Path((_, named)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app.context, &caller, &named, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller.member, &named, Some(&form.text("confirm"))).await {
         Ok(project) => {
             flash(&caller.signed_in.session, format!("Project {} deleted.", project.name)).await?;
             Ok(redirect(paths(&caller).projects()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            let project = actions::get(&app.context, &caller, &named).await?;
+            let project = actions::get(&app.context, &caller.member, &named).await?;
             render_delete(&app, &caller, status, project, errors).await
         }
     }

@@ -102,10 +102,10 @@ async fn show_list(
     };
     let which = PageRequest::for_console(&query)?;
     let (page, layout) = tokio::try_join!(
-        actions::list(&app.context, &caller, &filter, &which),
+        actions::list(&app.context, &caller.member, &filter, &which),
         Layout::of(&app, &caller, SECTION, "Service accounts"),
     )?;
-    let may_create = Choices::any_for(&caller);
+    let may_create = Choices::any_for(&caller.member);
     Ok(render(&ListPage { layout, filter, page, may_create }))
 }
 
@@ -114,7 +114,7 @@ async fn show_new_form(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let choices = Choices::of(&app, &caller, None).await?;
+    let choices = Choices::of(&app, &caller.member, None).await?;
     let scope = if choices.organization && !query.has("team") { "organization" } else { "team" };
     let form = AccountForm {
         scope: scope.to_owned(),
@@ -122,7 +122,7 @@ async fn show_new_form(
         role: "member".to_owned(),
         authentication: "api_key".to_owned(),
         lifetime: "none".to_owned(),
-        key_lifetime: usual(&caller.organization.policy, TokenKind::ServiceAccount),
+        key_lifetime: usual(&caller.member.organization.policy, TokenKind::ServiceAccount),
         nonce: Layout::nonce(&app),
         ..AccountForm::default()
     };
@@ -142,7 +142,7 @@ async fn render_new(
     form: AccountForm,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let choices = Choices::of(app, caller, None).await?;
+    let choices = Choices::of(app, &caller.member, None).await?;
     let layout = Layout::of(app, caller, SECTION, "New service account").await?;
     Ok(html(status, &NewPage { layout: layout.with_errors(errors), form, choices }))
 }
@@ -152,7 +152,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let typed = AccountForm::read(&form);
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = typed.new_account(app.context.clock.now());
-    match actions::create(&app.context, &caller, &input, &delivery).await {
+    match actions::create(&app.context, &caller.member, &input, &delivery).await {
         Ok(CreatedAccount { account, key: Some(key), .. }) => Ok(to_reveal(&caller, &account, key)),
         Ok(CreatedAccount { account, key: None, .. }) => {
             flash(&caller.signed_in.session, format!("Service account {} created.", account.name)).await?;
@@ -185,10 +185,11 @@ async fn show_team_tab(
     Path((_, team)): ItemPath,
     Query(query): Query,
 ) -> Result<Response> {
-    let team = teams::actions::get(&app.context, &caller, &team).await?;
+    let team = teams::actions::get(&app.context, &caller.member, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
-    let choices = Choices::of(&app, &caller, None).await?;
+    let page =
+        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    let choices = Choices::of(&app, &caller.member, None).await?;
     let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
     let layout = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
     Ok(render(&TeamPage { layout, team, page, may_create }))
@@ -218,15 +219,16 @@ async fn show_access(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let account = actions::get(&app.context, &caller, &id).await?;
-    let sets = &caller.organization.sets;
+    let account = actions::get(&app.context, &caller.member, &id).await?;
+    let sets = &caller.member.organization.sets;
     let role = sets.find(&account.role).cloned();
     let mut held: Vec<HeldAccess> =
         role.map(|set| HeldAccess { set, is_role: true, project: None }).into_iter().collect();
     for row in grants::of_principal(&app.context.db, &account.id.to_string()).await? {
         let Some(set) = sets.find(&row.permission_set).cloned() else { continue };
         let slug = row.project.unwrap_or_default();
-        let project = projects::get(&app.context, &caller, &slug).await.ok().map(|it| (it.name, it.slug));
+        let project =
+            projects::get(&app.context, &caller.member, &slug).await.ok().map(|it| (it.name, it.slug));
         held.push(HeldAccess { set, is_role: false, project });
     }
     let layout = Layout::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
@@ -250,8 +252,8 @@ async fn show_activity(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let account = actions::get(&app.context, &caller, &id).await?;
-    let (organization, uid) = (caller.organization.id, account.id.to_string());
+    let account = actions::get(&app.context, &caller.member, &id).await?;
+    let (organization, uid) = (caller.member.organization.id, account.id.to_string());
     let (calls, attributed, events, made, layout) = tokio::try_join!(
         tokens::calls_of_account(&app.context, account.id),
         tokens::attributed(&app.context, account.id),
@@ -272,7 +274,7 @@ async fn show_settings(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let account = actions::get(&app.context, &caller, &id).await?;
+    let account = actions::get(&app.context, &caller.member, &id).await?;
     let form = AccountForm::of(&account);
     render_settings(&app, &caller, StatusCode::OK, account, form, ValidationErrors::default()).await
 }
@@ -285,13 +287,13 @@ async fn render_settings(
     form: AccountForm,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let mut choices = Choices::of(app, caller, Some(account.account_scope())).await?;
+    let mut choices = Choices::of(app, &caller.member, Some(account.account_scope())).await?;
     // The current role stays selectable for a caller who can edit the account but not give this role.
-    let own = caller.organization.sets.find(&account.role);
+    let own = caller.member.organization.sets.find(&account.role);
     if let Some(own) = own.filter(|own| !choices.roles.contains(own)) {
         choices.roles.insert(0, own.clone());
     }
-    let may_manage = can_write(&caller.subject, &account);
+    let may_manage = can_write(&caller.member.subject, &account);
     let layout = Layout::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.context.clock.now());
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
@@ -314,8 +316,10 @@ async fn save_settings(
     form: Form,
 ) -> Result<Response> {
     let typed = AccountForm::read(&form);
-    let account = actions::get(&app.context, &caller, &id).await?;
-    match actions::edit(&app.context, &caller, &id, &typed.edit(&account, app.context.clock.now())).await {
+    let account = actions::get(&app.context, &caller.member, &id).await?;
+    match actions::edit(&app.context, &caller.member, &id, &typed.edit(&account, app.context.clock.now()))
+        .await
+    {
         Ok(account) => {
             flash(&caller.signed_in.session, format!("{} saved.", account.name)).await?;
             Ok(redirect(paths(&caller).service_account(account.id).settings()))
@@ -332,7 +336,7 @@ async fn disable(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let account = actions::disable(&app.context, &caller, &id).await?;
+    let account = actions::disable(&app.context, &caller.member, &id).await?;
     flash(
         &caller.signed_in.session,
         format!("{} is disabled. Its keys are refused from now on.", account.name),
@@ -346,7 +350,7 @@ async fn enable(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let account = actions::enable(&app.context, &caller, &id).await?;
+    let account = actions::enable(&app.context, &caller.member, &id).await?;
     flash(&caller.signed_in.session, format!("{} is enabled. Its keys work again.", account.name)).await?;
     Ok(redirect(paths(&caller).service_account(account.id).settings()))
 }
@@ -356,7 +360,7 @@ async fn confirm_delete(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let account = actions::get(&app.context, &caller, &id).await?;
+    let account = actions::get(&app.context, &caller.member, &id).await?;
     render_delete(&app, &caller, StatusCode::OK, account, ValidationErrors::default()).await
 }
 
@@ -367,7 +371,7 @@ async fn render_delete(
     account: ServiceAccount,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let account = authorize_write(&caller.subject, account)?.into_inner();
+    let account = authorize_write(&caller.member.subject, account)?.into_inner();
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
     let calls = tokens::calls_of_account(&app.context, account.id).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors), account, calls }))
@@ -379,7 +383,7 @@ async fn delete(
     Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app.context, &caller, &id, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller.member, &id, Some(&form.text("confirm"))).await {
         Ok(account) => {
             flash(
                 &caller.signed_in.session,
@@ -390,7 +394,7 @@ async fn delete(
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            let account = actions::get(&app.context, &caller, &id).await?;
+            let account = actions::get(&app.context, &caller.member, &id).await?;
             render_delete(&app, &caller, status, account, errors).await
         }
     }

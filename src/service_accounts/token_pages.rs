@@ -96,17 +96,22 @@ async fn render_tokens(
     form: Form,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let (account, keys) =
-        keys::with_keys(&app.context, caller, id, form.has("revoked"), &PageRequest::for_console(&form)?)
-            .await?;
+    let (account, keys) = keys::with_keys(
+        &app.context,
+        &caller.member,
+        id,
+        form.has("revoked"),
+        &PageRequest::for_console(&form)?,
+    )
+    .await?;
     let now = app.context.clock.now();
     let access = list_access_tokens(&app.context.db, account.id, now).await?;
     let has_revoked = has_revoked(&app.context.db, account.id).await?;
-    let policy = &caller.organization.policy;
+    let policy = &caller.member.organization.policy;
     let page = TokensPage {
         layout: Layout::of(app, caller, SECTION, account.name.clone()).await?.with_errors(errors),
         status: account.status(now),
-        may_manage: can_write(&caller.subject, &account),
+        may_manage: can_write(&caller.member.subject, &account),
         account,
         keys,
         access,
@@ -131,7 +136,7 @@ async fn add_key(
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    match keys::add_key(&app.context, &caller, &id, &input, &delivery).await {
+    match keys::add_key(&app.context, &caller.member, &id, &input, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -145,7 +150,7 @@ async fn reveal(
     caller: ConsoleCaller,
     Path((_, id, key)): PartPath,
 ) -> Result<Response> {
-    let (account, key) = keys::with_key(&app.context, &caller, &id, &key).await?;
+    let (account, key) = keys::with_key(&app.context, &caller.member, &id, &key).await?;
     let place = match (&account.team_name, &account.default_team_name) {
         (Some(team), _) => format!("the team {team}"),
         (None, Some(team)) => format!("the organization; by default in the team {team}"),
@@ -157,7 +162,7 @@ async fn reveal(
         facts: vec![
             ("UID", account.id.to_string()),
             ("Works in", place),
-            ("Role", caller.organization.sets.name(&account.role)),
+            ("Role", caller.member.organization.sets.name(&account.role)),
             expiry_fact(key.expires_at),
         ],
         done: paths(&caller).service_accounts(),
@@ -184,8 +189,9 @@ async fn render_regenerate(
     form: &Form,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let (account, keys) = keys::with_keys(&app.context, caller, id, false, &PageRequest::choices()).await?;
-    let account = authorize_write(&caller.subject, account)?.into_inner();
+    let (account, keys) =
+        keys::with_keys(&app.context, &caller.member, id, false, &PageRequest::choices()).await?;
+    let account = authorize_write(&caller.member.subject, account)?.into_inner();
     let keys = keys.rows;
     let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
@@ -193,7 +199,11 @@ async fn render_regenerate(
             .await?
             .with_errors(errors),
         account,
-        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceAccount, app.context.clock.now()),
+        lifetimes: choices(
+            &caller.member.organization.policy,
+            TokenKind::ServiceAccount,
+            app.context.clock.now(),
+        ),
         chosen: form.filled("key").unwrap_or_else(first),
         keys,
         lifetime: form.text("lifetime"),
@@ -211,7 +221,7 @@ async fn regenerate(
 ) -> Result<Response> {
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let renewal = renewal(&form, app.context.clock.now());
-    match keys::regenerate(&app.context, &caller, &id, &form.text("key"), &renewal, &delivery).await {
+    match keys::regenerate(&app.context, &caller.member, &id, &form.text("key"), &renewal, &delivery).await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -227,8 +237,8 @@ async fn managed(
     id: &str,
     key: &str,
 ) -> Result<(ServiceAccount, Token)> {
-    let (account, key) = keys::with_key(&app.context, caller, id, key).await?;
-    Ok((authorize_write(&caller.subject, account)?.into_inner(), key))
+    let (account, key) = keys::with_key(&app.context, &caller.member, id, key).await?;
+    Ok((authorize_write(&caller.member.subject, account)?.into_inner(), key))
 }
 
 async fn show_edit_form(
@@ -255,7 +265,7 @@ async fn save_key(
         allowed_addresses: form.text("allowed_addresses"),
         ..TokenInput::default()
     };
-    match keys::edit_key(&app.context, &caller, &id, &key, &input, None).await {
+    match keys::edit_key(&app.context, &caller.member, &id, &key, &input, None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Key {} saved.", token.name)).await?;
             Ok(redirect(paths(&caller).service_account(&id).tokens()))
@@ -277,7 +287,7 @@ async fn confirm_revoke(
     caller: ConsoleCaller,
     Path((_, id, key)): PartPath,
 ) -> Result<Response> {
-    let (account, key) = keys::revocable(&app.context, &caller, &id, &key).await?;
+    let (account, key) = keys::revocable(&app.context, &caller.member, &id, &key).await?;
     let is_key = key.kind == TokenKind::ServiceAccount;
     let called = if is_key { key.name.clone() } else { "this access token".to_owned() };
     let layout = Layout::of(&app, &caller, SECTION, format!("Revoke {called}?")).await?;
@@ -296,7 +306,7 @@ async fn revoke(
     caller: ConsoleCaller,
     Path((_, id, key)): PartPath,
 ) -> Result<Response> {
-    let token = keys::revoke(&app.context, &caller, &id, &key).await?;
+    let token = keys::revoke(&app.context, &caller.member, &id, &key).await?;
     let what = match token.kind {
         TokenKind::ServiceAccount => format!("Key {}", token.name),
         _ => "The access token".to_owned(),
@@ -310,7 +320,7 @@ async fn end_overlap(
     caller: ConsoleCaller,
     Path((_, id, key)): PartPath,
 ) -> Result<Response> {
-    let token = keys::end_overlap(&app.context, &caller, &id, &key).await?;
+    let token = keys::end_overlap(&app.context, &caller.member, &id, &key).await?;
     flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(paths(&caller).service_account(&id).tokens()))
 }

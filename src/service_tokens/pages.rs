@@ -90,10 +90,11 @@ async fn show_list(
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let page = actions::list(&app.context, &caller, &filter, &PageRequest::for_console(&query)?).await?;
-    let may_manage = can_write(&caller.subject, &ServiceTokens(caller.organization.id));
+    let page =
+        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    let may_manage = can_write(&caller.member.subject, &ServiceTokens(caller.member.organization.id));
     let layout = Layout::of(&app, &caller, SECTION, "Service tokens").await?;
-    let sets = caller.organization.sets.clone();
+    let sets = caller.member.organization.sets.clone();
     Ok(render(&ListPage { layout, filter, page, sets, may_manage }))
 }
 
@@ -102,9 +103,9 @@ async fn show_new_form(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+    authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
     let fresh = Typed {
-        lifetime: usual(&caller.organization.policy, TokenKind::ServiceToken),
+        lifetime: usual(&caller.member.organization.policy, TokenKind::ServiceToken),
         grants: vec![GrantInput::default()],
         nonce: Layout::nonce(&app),
         ..Typed::default()
@@ -113,7 +114,7 @@ async fn show_new_form(
     let form = match query.filled("from") {
         None => fresh,
         Some(from) => {
-            let was = Typed::of(&actions::get(&app.context, &caller, &from).await?);
+            let was = Typed::of(&actions::get(&app.context, &caller.member, &from).await?);
             Typed { lifetime: fresh.lifetime, nonce: fresh.nonce, ..was }
         }
     };
@@ -128,16 +129,20 @@ async fn render_form(
     token: Option<Listed>,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let choices_of = Choices::of(app, caller, &form.grants).await?;
+    let choices_of = Choices::of(app, &caller.member, &form.grants).await?;
     let title =
         token.as_ref().map_or_else(|| "New service token".to_owned(), |token| token.token.name.clone());
     let page = FormPage {
         layout: Layout::of(app, caller, SECTION, title).await?.with_errors(errors),
         form,
         choices: choices_of,
-        lifetimes: choices(&caller.organization.policy, TokenKind::ServiceToken, app.context.clock.now()),
+        lifetimes: choices(
+            &caller.member.organization.policy,
+            TokenKind::ServiceToken,
+            app.context.clock.now(),
+        ),
         token,
-        may_manage: can_write(&caller.subject, &ServiceTokens(caller.organization.id)),
+        may_manage: can_write(&caller.member.subject, &ServiceTokens(caller.member.organization.id)),
     };
     Ok(html(status, &page))
 }
@@ -146,12 +151,12 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let caller = caller.submitting(&form);
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
-        authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+        authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
         return render_form(&app, &caller, StatusCode::OK, typed, None, ValidationErrors::default()).await;
     }
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = typed.new_token(app.context.clock.now());
-    match actions::create(&app.context, &caller, &input, &delivery).await {
+    match actions::create(&app.context, &caller.member, &input, &delivery).await {
         Ok(made) => Ok(redirect(paths(&caller).service_token(made.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -165,7 +170,7 @@ async fn show_edit_form(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let token = actions::get(&app.context, &caller, &id).await?;
+    let token = actions::get(&app.context, &caller.member, &id).await?;
     let form = Typed::of(&token);
     render_form(&app, &caller, StatusCode::OK, form, Some(token), ValidationErrors::default()).await
 }
@@ -176,14 +181,14 @@ async fn save(
     Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    let token = actions::get(&app.context, &caller, &id).await?;
+    let token = actions::get(&app.context, &caller.member, &id).await?;
     let mut typed = Typed::read(&form);
     if typed.rearranged(&form) {
-        authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+        authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
         return render_form(&app, &caller, StatusCode::OK, typed, Some(token), ValidationErrors::default())
             .await;
     }
-    match actions::edit(&app.context, &caller, &id, &typed.edit(), None).await {
+    match actions::edit(&app.context, &caller.member, &id, &typed.edit(), None).await {
         Ok(token) => {
             flash(&caller.signed_in.session, format!("Service token {} saved.", token.token.name)).await?;
             Ok(redirect(paths(&caller).service_token(token.token.id)))
@@ -200,9 +205,9 @@ async fn reveal(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let listed = actions::get(&app.context, &caller, &id).await?;
+    let listed = actions::get(&app.context, &caller.member, &id).await?;
     let form = Typed::of(&listed);
-    let choices = Choices::of(&app, &caller, &form.grants).await?;
+    let choices = Choices::of(&app, &caller.member, &form.grants).await?;
     let token = listed.token;
     let about = About {
         what: "Service token",
@@ -216,8 +221,8 @@ async fn reveal(
 }
 
 async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Layout, Confirmation)> {
-    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
-    let token = actions::get(&app.context, caller, id).await?.token;
+    authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
+    let token = actions::get(&app.context, &caller.member, id).await?.token;
     let layout = Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", token.name)).await?;
     let question = Confirmation {
         action: paths(caller).service_token(token.id).regenerate(),
@@ -234,7 +239,7 @@ async fn confirm_regenerate(
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let (layout, question) = question(&app, &caller, &id).await?;
-    let with = (&caller.organization.policy, &Form::default());
+    let with = (&caller.member.organization.policy, &Form::default());
     Ok(ask_regenerate(layout, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
@@ -246,13 +251,19 @@ async fn regenerate(
 ) -> Result<Response> {
     let (layout, question) = question(&app, &caller, &id).await?;
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-    match actions::regenerate(&app.context, &caller, &id, &renewal(&form, app.context.clock.now()), &delivery)
-        .await
+    match actions::regenerate(
+        &app.context,
+        &caller.member,
+        &id,
+        &renewal(&form, app.context.clock.now()),
+        &delivery,
+    )
+    .await
     {
         Ok(issued) => Ok(redirect(paths(&caller).service_token(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
+            Ok(ask_regenerate(layout, status, question, (&caller.member.organization.policy, &form), errors))
         }
     }
 }
@@ -262,7 +273,7 @@ async fn end_overlap(
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
-    let token = actions::end_overlap(&app.context, &caller, &id).await?;
+    let token = actions::end_overlap(&app.context, &caller.member, &id).await?;
     let text = format!("The old value of {} has stopped.", token.token.name);
     flash(&caller.signed_in.session, text).await?;
     Ok(redirect(paths(&caller).service_token(&id)))
@@ -284,10 +295,10 @@ async fn render_revoke(
     ids: &[String],
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
+    authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
     let mut all = Vec::new();
     for id in ids.iter().take(50) {
-        let token = actions::get(&app.context, caller, id).await?;
+        let token = actions::get(&app.context, &caller.member, id).await?;
         let calls = tokens::calls(&app.context, token.token.id).await?;
         all.push((token, calls));
     }
@@ -297,13 +308,13 @@ async fn render_revoke(
         more => format!("Revoke {} service tokens?", more.len()),
     };
     let layout = Layout::of(app, caller, SECTION, title).await?;
-    let sets = caller.organization.sets.clone();
+    let sets = caller.member.organization.sets.clone();
     Ok(html(status, &RevokePage { layout: layout.with_errors(errors), tokens: all, sets }))
 }
 
 async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let ids: Vec<String> = form.all("token").map(str::to_owned).collect();
-    match actions::revoke(&app.context, &caller, &ids).await {
+    match actions::revoke(&app.context, &caller.member, &ids).await {
         Ok(ended) => {
             let text = match ended.as_slice() {
                 [one] => format!("Service token {} is revoked.", one.token.name),

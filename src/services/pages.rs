@@ -105,8 +105,9 @@ async fn show_list(
     Query(query): Query,
 ) -> Result<Response> {
     let search = query.text("q");
-    let page = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
-    let may_manage = can_write(&caller.subject, &Services);
+    let page =
+        actions::list(&app.context, &caller.member, &search, &PageRequest::for_console(&query)?).await?;
+    let may_manage = can_write(&caller.member.subject, &Services);
     let layout = Layout::of(&app, &caller, SECTION, "Services").await?;
     Ok(render(&ListPage { layout, search, page, may_manage }))
 }
@@ -124,7 +125,7 @@ async fn render_new(
     form: Typed,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, Services)?;
+    authorize_write(&caller.member.subject, Services)?;
     let layout = Layout::of(app, caller, SECTION, "New service").await?;
     Ok(html(status, &NewPage { layout: layout.with_errors(errors), form, kinds: TokenKind::PRESENTED }))
 }
@@ -133,7 +134,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let typed = Typed::read(&form);
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = NewService { name: typed.name.clone(), accepted_kinds: Some(typed.kinds.clone()) };
-    match actions::create(&app.context, &caller, &input, &delivery).await {
+    match actions::create(&app.context, &caller.member, &input, &delivery).await {
         Ok((service, issued)) => Ok(redirect(paths(&caller).service(service.id).secret(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -158,14 +159,14 @@ async fn render_show(
     form: Option<Typed>,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let (service, secrets) = actions::get(&app.context, caller, id).await?;
+    let (service, secrets) = actions::get(&app.context, &caller.member, id).await?;
     let form = form.unwrap_or_else(|| Typed {
         name: service.name.clone(),
         kinds: service.kinds().iter().map(|kind| kind.word().to_owned()).collect(),
         disabled: service.disabled_at.is_some(),
         version: service.version.to_string(),
     });
-    let may_manage = can_write(&caller.subject, &Services);
+    let may_manage = can_write(&caller.member.subject, &Services);
     let layout = Layout::of(app, caller, SECTION, service.name.clone()).await?;
     let kinds = TokenKind::PRESENTED;
     Ok(html(
@@ -186,7 +187,7 @@ async fn save_settings(
         accepted_kinds: Some(typed.kinds.clone()),
         status: Some(if typed.disabled { "disabled" } else { "active" }.to_owned()),
     };
-    match actions::edit(&app.context, &caller, &id, &input, typed.version.parse().ok()).await {
+    match actions::edit(&app.context, &caller.member, &id, &input, typed.version.parse().ok()).await {
         Ok(service) => {
             flash(&caller.signed_in.session, format!("Service {} saved.", service.name)).await?;
             Ok(redirect(paths(&caller).service(service.id)))
@@ -204,7 +205,7 @@ async fn add_secret(
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-    match actions::add_secret(&app.context, &caller, &id, &delivery).await {
+    match actions::add_secret(&app.context, &caller.member, &id, &delivery).await {
         Ok((service, issued)) => Ok(redirect(paths(&caller).service(service.id).secret(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -219,8 +220,8 @@ async fn secret_of(
     id: &str,
     secret: &str,
 ) -> Result<(Service, Token)> {
-    authorize_write(&caller.subject, Services)?;
-    let (service, secrets) = actions::get(&app.context, caller, id).await?;
+    authorize_write(&caller.member.subject, Services)?;
+    let (service, secrets) = actions::get(&app.context, &caller.member, id).await?;
     let secret = secrets.into_iter().find(|each| each.id.to_string() == secret).ok_or(Error::NotFound)?;
     Ok((service, secret))
 }
@@ -272,7 +273,7 @@ async fn revoke_secret(
     caller: ConsoleCaller,
     Path((_, id, secret)): PartPath,
 ) -> Result<Response> {
-    actions::revoke_secret(&app.context, &caller, &id, &secret).await?;
+    actions::revoke_secret(&app.context, &caller.member, &id, &secret).await?;
     flash(&caller.signed_in.session, "The secret is revoked.").await?;
     Ok(redirect(paths(&caller).service(&id)))
 }
@@ -292,8 +293,8 @@ async fn render_delete(
     id: &str,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    authorize_write(&caller.subject, Services)?;
-    let (service, _) = actions::get(&app.context, caller, id).await?;
+    authorize_write(&caller.member.subject, Services)?;
+    let (service, _) = actions::get(&app.context, &caller.member, id).await?;
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", service.name)).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors), service }))
 }
@@ -304,7 +305,7 @@ async fn delete(
     Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app.context, &caller, &id, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller.member, &id, Some(&form.text("confirm"))).await {
         Ok(service) => {
             flash(&caller.signed_in.session, format!("Service {} deleted.", service.name)).await?;
             Ok(redirect(paths(&caller).services()))

@@ -88,14 +88,15 @@ async fn show_list(
     Query(query): Query,
 ) -> Result<Response> {
     let search = query.text("q");
-    let page = actions::list(&app.context, &caller, &search, &PageRequest::for_console(&query)?).await?;
-    let may_create = can_write(&caller.subject, &Teams);
+    let page =
+        actions::list(&app.context, &caller.member, &search, &PageRequest::for_console(&query)?).await?;
+    let may_create = can_write(&caller.member.subject, &Teams);
     let layout = Layout::of(&app, &caller, SECTION, "Teams").await?;
     Ok(render(&ListPage { layout, search, page, may_create }))
 }
 
 async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    crate::access::authorize_write(&caller.subject, Teams)?;
+    crate::access::authorize_write(&caller.member.subject, Teams)?;
     let form = NewTeam { role: Some("member".to_owned()), ..NewTeam::default() };
     render_new(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
@@ -113,7 +114,7 @@ async fn render_new(
         &NewPage {
             layout: layout.with_errors(errors),
             form,
-            roles: caller.organization.sets.all().cloned().collect(),
+            roles: caller.member.organization.sets.all().cloned().collect(),
         },
     ))
 }
@@ -127,7 +128,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         role: form.filled("role"),
         members_manage_token: None,
     };
-    match actions::create(&app.context, &caller, &input).await {
+    match actions::create(&app.context, &caller.member, &input).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} created.", team.name)).await?;
             Ok(redirect(paths(&caller).team(&team.slug).members()))
@@ -162,8 +163,8 @@ async fn render_members(
     typed: String,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let (team, members) = actions::members(&app.context, caller, named, which).await?;
-    let may_manage = can_write(&caller.subject, &MembersOf(team.clone()));
+    let (team, members) = actions::members(&app.context, &caller.member, named, which).await?;
+    let may_manage = can_write(&caller.member.subject, &MembersOf(team.clone()));
     let layout = Layout::of(app, caller, SECTION, team.name.clone()).await?;
     Ok(html(status, &MembersPage { layout: layout.with_errors(errors), team, members, may_manage, typed }))
 }
@@ -176,7 +177,7 @@ async fn add_member(
 ) -> Result<Response> {
     let person = form.text("person");
     let done = match form.text("role").parse::<TeamRole>() {
-        Ok(role) => actions::set_member(&app.context, &caller, &team, &person, role).await,
+        Ok(role) => actions::set_member(&app.context, &caller.member, &team, &person, role).await,
         Err(message) => Err(Error::Invalid(ValidationErrors::one("role", message))),
     };
     let error = match done {
@@ -186,7 +187,7 @@ async fn add_member(
             return Ok(redirect(paths(&caller).team(&team).members()));
         }
         // If the caller can see the team, the error refers to the person.
-        Err(Error::NotFound) if actions::get(&app.context, &caller, &team).await.is_ok() => {
+        Err(Error::NotFound) if actions::get(&app.context, &caller.member, &team).await.is_ok() => {
             Error::Invalid(ValidationErrors::one(
                 "person",
                 "Enter the username or email address of a person in this organization. Invite other people first.",
@@ -204,7 +205,7 @@ async fn remove_member(
     Path((_, team)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response> {
-    match actions::remove_member(&app.context, &caller, &team, &form.text("username")).await {
+    match actions::remove_member(&app.context, &caller.member, &team, &form.text("username")).await {
         Ok(()) => {
             flash(&caller.signed_in.session, format!("{} left the team.", form.text("username"))).await?;
             Ok(redirect(paths(&caller).team(&team).members()))
@@ -231,7 +232,7 @@ async fn show_settings(
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
-    let team = actions::get(&app.context, &caller, &team).await?;
+    let team = actions::get(&app.context, &caller.member, &team).await?;
     let form = as_typed(&team);
     render_settings(&app, &caller, StatusCode::OK, team, form, ValidationErrors::default()).await
 }
@@ -244,7 +245,7 @@ async fn render_settings(
     form: TeamEdit,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let may_edit = can_write(&caller.subject, &team);
+    let may_edit = can_write(&caller.member.subject, &team);
     let layout = Layout::of(app, caller, SECTION, format!("{} settings", team.name)).await?;
     Ok(html(
         status,
@@ -252,7 +253,7 @@ async fn render_settings(
             layout: layout.with_errors(errors),
             team,
             form,
-            roles: caller.organization.sets.all().cloned().collect(),
+            roles: caller.member.organization.sets.all().cloned().collect(),
             may_edit,
         },
     ))
@@ -271,14 +272,15 @@ async fn save_settings(
         role: form.filled("role"),
         members_manage_token: Some(form.has("members_manage_token")),
     };
-    match actions::edit(&app.context, &caller, &named, &input, form.text("version").parse().ok()).await {
+    match actions::edit(&app.context, &caller.member, &named, &input, form.text("version").parse().ok()).await
+    {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} saved.", team.name)).await?;
             Ok(redirect(paths(&caller).team(&team.slug).settings()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            let team = actions::get(&app.context, &caller, &named).await?;
+            let team = actions::get(&app.context, &caller.member, &named).await?;
             render_settings(&app, &caller, status, team, input, errors).await
         }
     }
@@ -289,8 +291,8 @@ async fn confirm_delete(
     caller: ConsoleCaller,
     Path((_, team)): Path<(String, String)>,
 ) -> Result<Response> {
-    let team = actions::get(&app.context, &caller, &team).await?;
-    let team = crate::access::authorize_write(&caller.subject, team)?.into_inner();
+    let team = actions::get(&app.context, &caller.member, &team).await?;
+    let team = crate::access::authorize_write(&caller.member.subject, team)?.into_inner();
     render_delete(&app, &caller, StatusCode::OK, team, ValidationErrors::default()).await
 }
 
@@ -311,14 +313,14 @@ async fn delete(
     Path((_, named)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response> {
-    match actions::delete(&app.context, &caller, &named, Some(&form.text("confirm"))).await {
+    match actions::delete(&app.context, &caller.member, &named, Some(&form.text("confirm"))).await {
         Ok(team) => {
             flash(&caller.signed_in.session, format!("Team {} deleted.", team.name)).await?;
             Ok(redirect(paths(&caller).teams()))
         }
         Err(error) => {
             let (status, errors) = refused(error)?;
-            let team = actions::get(&app.context, &caller, &named).await?;
+            let team = actions::get(&app.context, &caller.member, &named).await?;
             render_delete(&app, &caller, status, team, errors).await
         }
     }

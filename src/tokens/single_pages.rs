@@ -92,7 +92,7 @@ async fn show_card<P: TokenPages>(
     caller: ConsoleCaller,
     Path(params): Path<P::PathParams>,
 ) -> Result<Response> {
-    let owner = P::load(&app.context, &caller, &params).await?;
+    let owner = P::load(&app.context, &caller.member, &params).await?;
     render_card(&app, &caller, StatusCode::OK, owner, &Form::default(), ValidationErrors::default()).await
 }
 
@@ -109,13 +109,13 @@ async fn render_card<P: TokenPages>(
         what: P::TOKEN_NAME,
         name: owner.name().to_owned(),
         path: owner.path(&paths(caller)),
-        may_manage: owner.can_manage(caller),
+        may_manage: owner.can_manage(&caller.member),
         who_may: owner.who_can_manage(),
         lifetimes: Vec::new(),
         lifetime: String::new(),
         lifetime_date: String::new(),
     };
-    let card = card.choosing(&caller.organization.policy, P::KIND, app.context.clock.now(), form);
+    let card = card.choosing(&caller.member.organization.policy, P::KIND, app.context.clock.now(), form);
     let layout = Layout::of(app, caller, P::SECTION, owner.title()).await?;
     Ok(owner.render(status, layout, card, errors))
 }
@@ -126,13 +126,15 @@ async fn generate<P: TokenPages>(
     Path(params): Path<P::PathParams>,
     form: Form,
 ) -> Result<Response> {
-    let owner = P::load(&app.context, &caller, &params).await?;
+    let owner = P::load(&app.context, &caller.member, &params).await?;
     // A form that was open before the token existed must not regenerate it.
     let generated = if owner.token().is_some() {
         Err(Error::conflict("There is already a token. Regenerate it if its value is lost."))
     } else {
         let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-        owner.generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await
+        owner
+            .generate(&app.context, &caller.member, &renewal(&form, app.context.clock.now()), &delivery)
+            .await
     };
     match generated {
         Ok(()) => Ok(redirect(owner.path(&paths(&caller)).reveal())),
@@ -148,10 +150,10 @@ async fn reveal<P: TokenPages>(
     caller: ConsoleCaller,
     Path(params): Path<P::PathParams>,
 ) -> Result<Response> {
-    let owner = P::load(&app.context, &caller, &params).await?;
+    let owner = P::load(&app.context, &caller.member, &params).await?;
     let token = owner.token().ok_or(Error::NotFound)?;
     let path = owner.path(&paths(&caller));
-    let mut facts = owner.facts(&caller);
+    let mut facts = owner.facts(&caller.member);
     facts.push(expiry_fact(token.expires_at));
     let about = About {
         what: P::TOKEN_NAME,
@@ -171,8 +173,8 @@ async fn prepare_confirmation<P: TokenPages>(
     params: &P::PathParams,
     change: TokenChange,
 ) -> Result<(P, Layout, Confirmation)> {
-    let owner = P::load(&app.context, caller, params).await?;
-    if !owner.can_manage(caller) {
+    let owner = P::load(&app.context, &caller.member, params).await?;
+    if !owner.can_manage(&caller.member) {
         return Err(Error::Forbidden(owner.who_can_manage().into()));
     }
     let token = owner.token().cloned().ok_or(Error::NotFound)?;
@@ -196,7 +198,7 @@ async fn confirm_regenerate<P: TokenPages>(
 ) -> Result<Response> {
     let (_, layout, question) =
         prepare_confirmation::<P>(&app, &caller, &params, TokenChange::Regenerate).await?;
-    let with = (&caller.organization.policy, &Form::default());
+    let with = (&caller.member.organization.policy, &Form::default());
     Ok(ask_regenerate(layout, StatusCode::OK, question, with, ValidationErrors::default()))
 }
 
@@ -209,11 +211,14 @@ async fn regenerate<P: TokenPages>(
     let (owner, layout, question) =
         prepare_confirmation::<P>(&app, &caller, &params, TokenChange::Regenerate).await?;
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-    match owner.generate(&app.context, &caller, &renewal(&form, app.context.clock.now()), &delivery).await {
+    match owner
+        .generate(&app.context, &caller.member, &renewal(&form, app.context.clock.now()), &delivery)
+        .await
+    {
         Ok(()) => Ok(redirect(owner.path(&paths(&caller)).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            Ok(ask_regenerate(layout, status, question, (&caller.organization.policy, &form), errors))
+            Ok(ask_regenerate(layout, status, question, (&caller.member.organization.policy, &form), errors))
         }
     }
 }
@@ -233,8 +238,8 @@ async fn delete<P: TokenPages>(
     caller: ConsoleCaller,
     Path(params): Path<P::PathParams>,
 ) -> Result<Response> {
-    let owner = P::load(&app.context, &caller, &params).await?;
-    owner.delete(&app.context, &caller).await?;
+    let owner = P::load(&app.context, &caller.member, &params).await?;
+    owner.delete(&app.context, &caller.member).await?;
     flash(&caller.signed_in.session, format!("The token of {} is deleted.", owner.name())).await?;
     Ok(redirect(owner.path(&paths(&caller))))
 }
@@ -244,8 +249,8 @@ async fn end_overlap<P: TokenPages>(
     caller: ConsoleCaller,
     Path(params): Path<P::PathParams>,
 ) -> Result<Response> {
-    let owner = P::load(&app.context, &caller, &params).await?;
-    owner.end_overlap(&app.context, &caller).await?;
+    let owner = P::load(&app.context, &caller.member, &params).await?;
+    owner.end_overlap(&app.context, &caller.member).await?;
     flash(&caller.signed_in.session, format!("The old value of the token of {} has stopped.", owner.name()))
         .await?;
     Ok(redirect(owner.path(&paths(&caller))))

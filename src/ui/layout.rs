@@ -131,17 +131,17 @@ impl Layout {
     ) -> Result<Self> {
         let mut layout = Self::personal(app, &caller.signed_in, title).await?;
         layout.section = section;
-        layout.slug.clone_from(&caller.organization.slug);
-        layout.paths = Paths::of(&caller.organization.slug);
-        layout.organization.clone_from(&caller.organization.name);
-        let held = effective_permissions(&caller.subject);
+        layout.slug.clone_from(&caller.member.organization.slug);
+        layout.paths = Paths::of(&caller.member.organization.slug);
+        layout.organization.clone_from(&caller.member.organization.name);
+        let held = effective_permissions(&caller.member.subject);
         let can_open = |link: &&NavLink| match link.shown {
             Shown::Everyone => true,
             Shown::Readers(resource) => held.has(resource.read()),
-            Shown::Owners => caller.subject.is_owner(),
+            Shown::Owners => caller.member.subject.is_owner(),
         };
         layout.nav = NAV.iter().filter(can_open).cloned().collect();
-        layout.others.retain(|(slug, _)| *slug != caller.organization.slug);
+        layout.others.retain(|(slug, _)| *slug != caller.member.organization.slug);
         Ok(layout)
     }
 

@@ -96,7 +96,7 @@ pub struct Paths {
 /// The paths of the organization whose pages the caller opened.
 #[must_use]
 pub fn paths(caller: &ConsoleCaller) -> Paths {
-    Paths::of(&caller.organization.slug)
+    Paths::of(&caller.member.organization.slug)
 }
 
 /// Methods for the pages of an organization: a list, and its items by their slug or id.
