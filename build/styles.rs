@@ -57,6 +57,7 @@ fn parse<'i>(path: &Path, source: &'i str) -> Result<StyleSheet<'i>> {
 fn check_rules(rules: &CssRuleList) -> std::result::Result<(), (u32, String)> {
     rules.0.iter().try_for_each(|rule| match rule {
         CssRule::Media(media) => check_rules(&media.rules),
+        CssRule::Container(container) => check_rules(&container.rules),
         CssRule::Style(style) => {
             check_declarations(&style.declarations).map_err(|message| (style.loc.line + 1, message))
         }

@@ -104,7 +104,7 @@ async fn show_tokens(
         store::list(&app.context.db, caller.member.organization.id, filter, moments(&app), &which).await?;
     let page =
         which.into_scanned_page(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
-    let layout = Layout::of(&app, &caller, "Overview", "Tokens").await?;
+    let layout = Layout::of(&app, &caller, "All tokens", "All tokens").await?;
     let kinds =
         [TokenKind::ServiceAccount, TokenKind::ServiceToken, TokenKind::Team, TokenKind::Organization];
     let mut kept = form_urlencoded::Serializer::new(String::new());

@@ -144,6 +144,13 @@ impl Timestamp {
         format!("{} {} {}, {:02}:{:02} UTC", at.day(), &month[..3], at.year(), at.hour(), at.minute())
     }
 
+    /// The time of day in UTC: `14:05`.
+    #[must_use]
+    pub fn time(self) -> String {
+        let at = self.calendar();
+        format!("{:02}:{:02}", at.hour(), at.minute())
+    }
+
     /// The moment relative to `now`: `3 min ago`, `in 9 days`, `just now`.
     #[must_use]
     pub fn relative(self, now: Self) -> String {

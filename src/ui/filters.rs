@@ -27,6 +27,12 @@ pub fn fragment(field: impl std::fmt::Display, _: &dyn askama::Values) -> askama
     Ok(field.to_string().replace('[', "%5B").replace(']', "%5D"))
 }
 
+/// The first letters of the first and the last word of a name.
+#[askama::filter_fn]
+pub fn initials(name: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
+    Ok(super::layout::initials_of(&name.to_string()))
+}
+
 /// Converts a name to an id for a fragment: lower case, hyphens for spaces.
 #[askama::filter_fn]
 pub fn anchor(name: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {

@@ -17,8 +17,6 @@ use crate::state::AppState;
 /// A link in the sidebar.
 #[derive(Clone, Debug)]
 pub struct NavLink {
-    /// The heading above the link, for the first link of a group.
-    pub group: Option<&'static str>,
     /// The text of the link.
     pub label: &'static str,
     /// The id of the icon in the sprite.
@@ -27,6 +25,15 @@ pub struct NavLink {
     pub path: fn(&Paths) -> ConsolePath,
     /// Who sees the link: those who may open it.
     pub shown: Shown,
+}
+
+/// Links of the sidebar with a common heading.
+#[derive(Clone, Debug)]
+pub struct NavGroup {
+    /// The heading; empty for the first links.
+    pub title: &'static str,
+    /// The links that the person may open.
+    pub links: Vec<NavLink>,
 }
 
 /// Who sees a link.
@@ -46,32 +53,55 @@ const fn link(
     path: fn(&Paths) -> ConsolePath,
     shown: Shown,
 ) -> NavLink {
-    NavLink { group: None, label, icon, path, shown }
+    NavLink { label, icon, path, shown }
 }
 
-/// The sidebar of an organization.
-pub const NAV: &[NavLink] = &[
-    link("Overview", "layout-dashboard", Paths::overview, Shown::Everyone),
-    NavLink { group: Some("Who"), ..link("Teams", "users", Paths::teams, Shown::Everyone) },
-    link("People", "contact", Paths::people, Shown::Everyone),
-    link("Service accounts", "bot", Paths::service_accounts, Shown::Everyone),
-    link("Service tokens", "key-round", Paths::service_tokens, Shown::Readers(Resource::ServiceTokens)),
-    link("API token", "building-2", Paths::organization_token, Shown::Owners),
-    NavLink { group: Some("What"), ..link("Projects", "folder", Paths::projects, Shown::Everyone) },
-    link("Permission sets", "shield-check", Paths::permission_sets, Shown::Everyone),
-    link("Access explorer", "telescope", Paths::access_explorer, Shown::Everyone),
-    link("Services", "server", Paths::services, Shown::Readers(Resource::Services)),
-    link(
-        "Identity providers",
-        "fingerprint-pattern",
-        Paths::identity_providers,
-        Shown::Readers(Resource::IdentityProviders),
+/// The sidebar of an organization: headings and their links.
+pub const NAV: &[(&str, &[NavLink])] = &[
+    ("", &[link("Overview", "layout-dashboard", Paths::overview, Shown::Everyone)]),
+    (
+        "Identities",
+        &[
+            link("Teams", "users", Paths::teams, Shown::Everyone),
+            link("People", "contact", Paths::people, Shown::Everyone),
+            link("Service accounts", "bot", Paths::service_accounts, Shown::Everyone),
+        ],
     ),
-    NavLink {
-        group: Some("Organization"),
-        ..link("General", "settings-2", Paths::general, Shown::Readers(Resource::Settings))
-    },
-    link("Audit log", "scroll-text", Paths::audit_log, Shown::Readers(Resource::AuditLogs)),
+    (
+        "Credentials",
+        &[
+            link("All tokens", "layers", Paths::tokens, Shown::Readers(Resource::Settings)),
+            link(
+                "Service tokens",
+                "key-round",
+                Paths::service_tokens,
+                Shown::Readers(Resource::ServiceTokens),
+            ),
+            link("API token", "building-2", Paths::organization_token, Shown::Owners),
+        ],
+    ),
+    (
+        "Access",
+        &[
+            link("Projects", "folder", Paths::projects, Shown::Everyone),
+            link("Permission sets", "shield-check", Paths::permission_sets, Shown::Everyone),
+            link("Access explorer", "telescope", Paths::access_explorer, Shown::Everyone),
+        ],
+    ),
+    (
+        "Organization",
+        &[
+            link("Services", "server", Paths::services, Shown::Readers(Resource::Services)),
+            link(
+                "Identity providers",
+                "fingerprint-pattern",
+                Paths::identity_providers,
+                Shown::Readers(Resource::IdentityProviders),
+            ),
+            link("Audit log", "scroll-text", Paths::audit_log, Shown::Readers(Resource::AuditLogs)),
+            link("General", "settings-2", Paths::general, Shown::Readers(Resource::Settings)),
+        ],
+    ),
 ];
 
 /// The sidebar of a person's own account.
@@ -113,7 +143,7 @@ pub struct Layout {
     /// The URL of the installation, for examples.
     pub public_url: String,
     /// The links in the sidebar that the person may open.
-    pub nav: Vec<NavLink>,
+    pub nav: Vec<NavGroup>,
     /// Whether the person may create organizations.
     pub creates_organizations: bool,
 }
@@ -140,7 +170,11 @@ impl Layout {
             Shown::Readers(resource) => held.has(resource.read()),
             Shown::Owners => caller.member.subject.is_owner(),
         };
-        layout.nav = NAV.iter().filter(can_open).cloned().collect();
+        let groups = NAV.iter().map(|(title, links)| NavGroup {
+            title,
+            links: links.iter().filter(can_open).cloned().collect(),
+        });
+        layout.nav = groups.filter(|group| !group.links.is_empty()).collect();
         layout.others.retain(|(slug, _)| *slug != caller.member.organization.slug);
         Ok(layout)
     }
@@ -176,7 +210,7 @@ impl Layout {
         let mut layout = Self::personal(app, signed_in, title).await?;
         let own = ACCOUNT.iter().find(|link| link.label == layout.title);
         layout.section = own.map_or("Account", |link| link.label);
-        layout.nav = ACCOUNT.to_vec();
+        layout.nav = vec![NavGroup { title: "", links: ACCOUNT.to_vec() }];
         Ok(layout)
     }
 
@@ -186,12 +220,16 @@ impl Layout {
         Self { errors, ..self }
     }
 
+    /// The theme that the person chose, or `system`.
+    #[must_use]
+    pub fn theme_word(&self) -> &'static str {
+        self.theme.map_or("system", Theme::word)
+    }
+
     /// The first letters of the person's first and last name.
     #[must_use]
     pub fn initials(&self) -> String {
-        let mut words = self.person.split_whitespace().filter_map(|word| word.chars().next());
-        let first = words.next();
-        first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
+        initials_of(&self.person)
     }
 
     /// A moment relative to now: `3 min ago`, `in 9 days`.
@@ -218,6 +256,14 @@ impl Layout {
     pub fn nonce(app: &AppState) -> String {
         app.context.random.characters(b"0123456789abcdefghijklmnopqrstuvwxyz", 24)
     }
+}
+
+/// The first letters of the first and the last word of a name.
+#[must_use]
+pub fn initials_of(name: &str) -> String {
+    let mut words = name.split_whitespace().filter_map(|word| word.chars().next());
+    let first = words.next();
+    first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
 }
 
 /// Converts an error of an action to the status and the messages with which the

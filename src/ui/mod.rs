@@ -6,5 +6,5 @@ pub mod filters;
 mod layout;
 mod paths;
 
-pub use layout::{Layout, NavLink, refused, render};
+pub use layout::{Layout, NavGroup, NavLink, refused, render};
 pub use paths::{ConsolePath, Paths, paths};

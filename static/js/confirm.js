@@ -9,7 +9,7 @@ const ask = async (link) => {
   if (!answer.ok || answer.redirected || !title || !form) throw new Error("no question");
 
   const dialog = document.createElement("dialog");
-  dialog.className = "question";
+  dialog.className = "dialog";
   dialog.setAttribute("aria-labelledby", "question");
   const heading = document.createElement("h2");
   Object.assign(heading, { id: "question", textContent: title.textContent.trim() });
