@@ -183,7 +183,7 @@ impl Subject {
         }
     }
 
-    /// A subject of this kind whose only grant is the set as its role.
+    /// The principal that would receive a permission set as its role, and holds nothing else.
     #[must_use]
     pub fn with_role(kind: Kind, set: &PermissionSet) -> Self {
         let role = Grant { set: set.clone(), projects: Projects::All, source: GrantSource::Role };

@@ -8,7 +8,7 @@ use tower_sessions::Session;
 
 use super::store;
 use crate::audit::{Action, Actor, Change, Event};
-use crate::authn::known_browser::{BrowserId, KnownBrowsers};
+use crate::authn::known_browser::{BrowserId, DeviceCookie};
 use crate::authn::session::Person;
 use crate::authn::session_store::{IDLE_TIMEOUT, hash_session_id};
 use crate::authn::throttle::Attempt;
@@ -26,7 +26,7 @@ pub struct Browser<'a> {
     /// The session of the signed-in person.
     pub session: &'a Session,
     /// The content of the cookie that identifies known browsers, for the throttle.
-    pub devices: &'a KnownBrowsers,
+    pub devices: &'a DeviceCookie,
 }
 
 /// Verifies the person's password again, before a change that a stolen session must not be able to make.
@@ -73,11 +73,11 @@ pub async fn edit_profile(
     (new_name, new_email): (&str, &str),
     current: Secret,
 ) -> Result<()> {
-    let mut mistakes = ValidationErrors::default();
-    let checked_name = mistakes.check("name", name(new_name));
-    let checked_email = mistakes.check("email", email(new_email));
+    let mut errors = ValidationErrors::default();
+    let checked_name = errors.check("name", name(new_name));
+    let checked_email = errors.check("email", email(new_email));
     let (Some(new_name), Some(new_email)) = (checked_name, checked_email) else {
-        return Err(Error::Invalid(mistakes));
+        return Err(Error::Invalid(errors));
     };
     if casefold(&new_email) != casefold(&person.email) {
         reauthenticate(app, actor, person, browser, current).await?;
@@ -108,9 +108,9 @@ pub async fn change_password(
     let session = browser.session;
     let local = person.email.split('@').next().unwrap_or_default();
     let own = [person.username.as_str(), local, person.name.as_str()];
-    let mut mistakes = ValidationErrors::default();
-    mistakes.check("password", password::check_new(&new, &own));
-    mistakes.into_result()?;
+    let mut errors = ValidationErrors::default();
+    errors.check("password", password::check_new(&new, &own));
+    errors.into_result()?;
     reauthenticate(app, actor, person, browser, current).await?;
     let new = app.authenticator.passwords.hash(new).await?;
     let mut change = Change::begin(&app.context, actor, None).await?;

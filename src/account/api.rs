@@ -13,7 +13,7 @@ use super::tokens::{self, Bounds};
 use crate::access::{Permission, Permissions};
 use crate::directory::own_account::OwnAccount;
 use crate::platform::id::PersonId;
-use crate::platform::web::nullable::{or_empty, present};
+use crate::platform::web::nullable::{null_as_default, present};
 use crate::platform::web::operation::{Api, delete as end, get, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
@@ -77,13 +77,13 @@ struct Creation {
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     name: String,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
     /// Permissions to narrow the token to. Left out, the token carries all permissions that the person has or
@@ -93,10 +93,10 @@ struct Creation {
 }
 
 fn narrowed(words: &[String]) -> Result<Permissions> {
-    let mut mistakes = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let all: Vec<Permission> =
-        words.iter().filter_map(|word| mistakes.check("permissions", word.parse())).collect();
-    mistakes.into_result()?;
+        words.iter().filter_map(|word| errors.check("permissions", word.parse())).collect();
+    errors.into_result()?;
     Ok(all.into_iter().collect())
 }
 

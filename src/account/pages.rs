@@ -11,9 +11,9 @@ use axum::routing::{get, post};
 
 use super::actions::{self, Browser};
 use super::store::Session as Listed;
-use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::known_browser::DeviceCookie;
 use crate::authn::session::flash;
-use crate::authn::throttle::retry_message;
+use crate::authn::throttle::wait_notice;
 use crate::callers::SignedIn;
 use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
@@ -71,7 +71,7 @@ async fn show_profile(State(app): State<AppState>, signed_in: SignedIn) -> Resul
 fn form_errors(error: Error) -> Result<(StatusCode, ValidationErrors)> {
     match error {
         Error::TooMany { .. } | Error::Busy { .. } => {
-            retry_message(error).map(|(status, _, errors)| (status, errors))
+            wait_notice(error).map(|notice| (notice.status, notice.errors))
         }
         error => refused(error),
     }
@@ -80,7 +80,7 @@ fn form_errors(error: Error) -> Result<(StatusCode, ValidationErrors)> {
 async fn save_profile(
     State(app): State<AppState>,
     request: RequestContext,
-    devices: KnownBrowsers,
+    devices: DeviceCookie,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
@@ -111,7 +111,7 @@ async fn show_password(State(app): State<AppState>, signed_in: SignedIn) -> Resu
 async fn save_password(
     State(app): State<AppState>,
     request: RequestContext,
-    devices: KnownBrowsers,
+    devices: DeviceCookie,
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {

@@ -22,7 +22,7 @@ use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
-    About, Confirmation, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal, reveal_route, show,
+    Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal, reveal_route, show,
 };
 use crate::ui::{Layout, Paths, filters, refused, render};
 
@@ -64,7 +64,7 @@ async fn show_list(
 ) -> Result<Response> {
     let dead = query.has("dead");
     let page = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
-    let (_, closed) = tokens::policy(&app, signed_in.person.id).await?;
+    let closed = tokens::load_policy(&app, signed_in.person.id).await?.closed_organizations;
     let layout = Layout::account(&app, &signed_in, "Personal tokens").await?;
     Ok(render(&ListPage { layout, page, dead, closed }))
 }
@@ -80,7 +80,7 @@ async fn render_new(
     form: Form,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let (policy, _) = tokens::policy(app, signed_in.person.id).await?;
+    let policy = tokens::load_policy(app, signed_in.person.id).await?.policy;
     let layout =
         Layout { section: "Personal tokens", ..Layout::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
@@ -126,7 +126,7 @@ async fn reveal(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let token = tokens::get(&app, signed_in.person.id, &id).await?;
-    let about = About {
+    let texts = RevealTexts {
         what: "Personal token",
         name: token.name.clone(),
         facts: vec![("Acts as", signed_in.person.name.clone()), expiry_fact(token.expires_at)],
@@ -134,7 +134,7 @@ async fn reveal(
         regenerate: Paths::personal_token(token.id).regenerate(),
     };
     let layout = Layout { section: "Personal tokens", ..Layout::account(&app, &signed_in, "").await? };
-    show(&app, &signed_in.session, layout, token.id, about).await
+    show(&app, &signed_in.session, layout, token.id, texts).await
 }
 
 async fn question(
@@ -159,7 +159,7 @@ async fn confirm_regenerate(
     signed_in: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let (policy, _) = tokens::policy(&app, signed_in.person.id).await?;
+    let policy = tokens::load_policy(&app, signed_in.person.id).await?.policy;
     let (layout, question) = question(&app, &signed_in, &id, TokenChange::Regenerate).await?;
     Ok(ask_regenerate(
         layout,
@@ -186,7 +186,7 @@ async fn regenerate(
         Ok(issued) => Ok(redirect(Paths::personal_token(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
-            let (policy, _) = tokens::policy(&app, person).await?;
+            let policy = tokens::load_policy(&app, person).await?.policy;
             let (layout, question) = question(&app, &signed_in, &id, TokenChange::Regenerate).await?;
             Ok(ask_regenerate(layout, status, question, (&policy, &form), errors))
         }

@@ -30,12 +30,20 @@ pub struct Bounds {
     pub parent: Option<TokenId>,
 }
 
-/// The strictest lifetimes of the person's organizations. The second value lists the names of the
-/// organizations that do not allow personal tokens, whose lifetimes are ignored.
+/// What the organizations of a person allow for personal tokens.
+#[derive(Debug)]
+pub struct PersonalTokenPolicy {
+    /// For each lifetime, the strictest of the organizations that allow personal tokens.
+    pub policy: Policy,
+    /// The names of the organizations that do not allow them.
+    pub closed_organizations: Vec<String>,
+}
+
+/// Loads what the person's organizations allow for personal tokens.
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<String>)> {
+pub async fn load_policy(app: &AppState, person: PersonId) -> Result<PersonalTokenPolicy> {
     let (mut rule, mut closed) = (LifetimeRule::default(), Vec::new());
     for place in load_memberships(&app.context.db, person, None).await? {
         let policy = &place.organization.policy;
@@ -50,7 +58,7 @@ pub async fn policy(app: &AppState, person: PersonId) -> Result<(Policy, Vec<Str
     }
     let mut policy = Policy::default();
     policy.lifetimes.insert(TokenKind::Personal, rule);
-    Ok((policy, closed))
+    Ok(PersonalTokenPolicy { policy, closed_organizations: closed })
 }
 
 /// A page of the person's tokens, newest first. `dead` includes revoked and expired ones.
@@ -86,12 +94,12 @@ pub async fn create(
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
     let person = owner.0;
-    let (policy, _) = policy(app, person).await?;
+    let policy = load_policy(app, person).await?.policy;
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.no_invalidation();
-    let mut mistakes = ValidationErrors::default();
-    let token = input.check(&mut mistakes, (&policy, TokenKind::Personal), change.now);
-    let Some(mut token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    let mut errors = ValidationErrors::default();
+    let token = input.check(&mut errors, (&policy, TokenKind::Personal), change.now);
+    let Some(mut token) = token.filter(|_| errors.is_empty()) else { return Err(Error::Invalid(errors)) };
     if let Some(parent) = bounds.parent
         && !store::lock_token(change.tx(), parent).await?
     {
@@ -157,7 +165,7 @@ pub async fn regenerate(
     renewal: &Renewal,
     delivery: &SecretDelivery,
 ) -> Result<Issued> {
-    let (policy, _) = policy(app, owner.0).await?;
+    let policy = load_policy(app, owner.0).await?.policy;
     let (mut change, token) = begin(app, actor, owner, id).await?;
     let issued = lifecycle::regenerate(&mut change, owner.into(), &token, renewal, &policy, delivery).await?;
     change.done().await?;

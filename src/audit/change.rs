@@ -179,7 +179,7 @@ impl<'a> Change<'a> {
         self.organization = Some(organization);
     }
 
-    /// The transaction, for the store.
+    /// The transaction of this change, to pass to the functions of a section's `store`.
     pub const fn tx(&mut self) -> &mut Tx {
         &mut self.tx
     }

@@ -64,7 +64,7 @@ impl Privileges {
         let facts = principals::load_organization(&mut *tx, organization).await?;
         let (principal, narrowed) = match self.authority {
             Authority::Principal(principal) => (principal, None),
-            _ => (principal_of(actor)?, load_narrowing(tx, actor, now).await?),
+            _ => (principal_of(actor)?, load_token_permissions(tx, actor, now).await?),
         };
         let gone =
             if actor.token.is_some() { Error::Unauthenticated { presented: true } } else { Error::NotFound };
@@ -95,7 +95,7 @@ impl Privileges {
             && self.authority == Authority::Actor
             && principal_of(actor).is_ok_and(|own| own == *principal)
         {
-            return ensure_own_credential(load_narrowing(tx, actor, now).await?, *limit);
+            return ensure_own_credential(load_token_permissions(tx, actor, now).await?, *limit);
         }
         if self.recorded.iter().any(|(known, _)| *known == effect) {
             return Ok(());
@@ -287,7 +287,7 @@ async fn is_active(tx: &mut Tx, account: ServiceAccountId, now: Timestamp) -> Re
 
 /// Loads the permissions to which the caller's token is narrowed; `None` for no
 /// narrowing or no token. Refuses a token that has ended in the meantime.
-async fn load_narrowing(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<Option<Permissions>> {
+async fn load_token_permissions(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<Option<Permissions>> {
     let Some(token) = actor.token else { return Ok(None) };
     let row: Option<(Option<String>,)> =
         sql("SELECT t.permissions FROM tokens t LEFT JOIN tokens s ON s.id = t.source_id \

@@ -40,25 +40,25 @@ pub fn filter(query: &Form) -> Filter {
 /// [`Error::Invalid`] for an invalid time, an end before the start, or an unknown action. Such filters would
 /// match nothing, and the reader would not know why.
 fn check(filter: &Filter) -> Result<(Timestamp, Timestamp)> {
-    let mut mistakes = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let mut span = |field: &str, text: &str| match text {
         "" => None,
-        text => mistakes.check(field, Timestamp::parse_span(text)),
+        text => errors.check(field, Timestamp::parse_span(text)),
     };
     let (from, until) = (span("from", &filter.from), span("until", &filter.until));
     let from = from.map_or(Timestamp::from_micros(0), |(start, _)| start);
     let until = until.map_or(Timestamp::from_micros(i64::MAX), |(_, end)| end);
     if until <= from {
-        mistakes.add("until", "Enter an end that is not before the start.");
+        errors.add("until", "Enter an end that is not before the start.");
     }
     let is_action = |action: &Action| {
         let word = action.word();
         word == filter.action || word.split('.').next() == Some(&filter.action)
     };
     if !filter.action.is_empty() && !Action::ALL.iter().any(is_action) {
-        mistakes.add("action", "Choose an action like team.created, or the part before the dot, like team.");
+        errors.add("action", "Choose an action like team.created, or the part before the dot, like team.");
     }
-    mistakes.into_result()?;
+    errors.into_result()?;
     Ok((from, until))
 }
 
@@ -177,8 +177,8 @@ mod tests {
             (filter("team.made", "", ""), "action"),
             (filter("team.", "", ""), "action"),
         ] {
-            let Err(Error::Invalid(mistakes)) = check(&bad) else { panic!("{bad:?}") };
-            assert_eq!(mistakes.all()[0].field, field, "{bad:?}");
+            let Err(Error::Invalid(errors)) = check(&bad) else { panic!("{bad:?}") };
+            assert_eq!(errors.all()[0].field, field, "{bad:?}");
         }
     }
 }

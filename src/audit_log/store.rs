@@ -296,7 +296,7 @@ async fn one(
             By::Nothing => stop!(page, events!("e.id", "$6 = ''"), "e.id DESC", "e.id"),
         };
         let stop: Option<(EventId,)> = narrowed(statement, &window).optional(db).await?;
-        window = window.up_to(stop.map(|(id,)| Cursor::from_id(id)));
+        window = window.end_at(stop.map(|(id,)| Cursor::from_id(id)));
     }
     let statement = match by {
         By::Target => keyset!(page, filtered!("e.target_id = $6"), descending "e.id"),

@@ -31,9 +31,9 @@ const fn cookie_name(https: bool) -> &'static str {
 
 /// The unverified entries of a request's device cookie, one for each account.
 #[derive(Clone, Default)]
-pub struct KnownBrowsers(Vec<String>);
+pub struct DeviceCookie(Vec<String>);
 
-impl std::fmt::Debug for KnownBrowsers {
+impl std::fmt::Debug for DeviceCookie {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Devices(…)")
     }
@@ -73,7 +73,7 @@ fn cookie_entry(context: &Context, person: PersonId, id: &str, at: Timestamp) ->
     format!("{id}.{seconds}.{}", URL_SAFE_NO_PAD.encode(*mac))
 }
 
-impl KnownBrowsers {
+impl DeviceCookie {
     /// Reads the device cookie of a request. The entries are not verified yet.
     #[must_use]
     pub fn from_request(parts: &Parts, context: &Context) -> Self {

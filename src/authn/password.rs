@@ -9,7 +9,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use super::password_queue::{Lane, MAX_WAIT, Queue, QueuePlace, Turn};
+use super::password_queue::{Lane, MAX_WAIT, PasswordQueue, QueuePlace, Turn};
 use crate::platform::secret::Secret;
 use crate::platform::text::casefold;
 use crate::platform::{Error, Random, Result};
@@ -28,14 +28,14 @@ const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IHNvbWU$\
 #[derive(Clone, Debug)]
 pub struct Passwords {
     random: Random,
-    queue: Queue,
+    queue: PasswordQueue,
 }
 
 impl Passwords {
     /// A hasher with an empty queue. `random` generates the salts.
     #[must_use]
     pub fn new(random: &Random) -> Self {
-        Self { random: random.clone(), queue: Queue::default() }
+        Self { random: random.clone(), queue: PasswordQueue::default() }
     }
 
     /// Hashes a new password. Returns the PHC string to store.

@@ -71,9 +71,11 @@ impl Lane {
 
 const CLASSES: usize = 3;
 
-/// The queue. Cheap to clone.
+/// Limits how many passwords are hashed at a time, because each takes a core and
+/// much memory. Further ones wait; if too many wait, they are refused. Cheap to
+/// clone.
 #[derive(Clone, Default, Debug)]
-pub struct Queue(Arc<Mutex<State>>);
+pub struct PasswordQueue(Arc<Mutex<State>>);
 
 #[derive(Default, Debug)]
 struct State {
@@ -126,7 +128,7 @@ impl State {
     }
 }
 
-impl Queue {
+impl PasswordQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,7 +183,7 @@ impl Queue {
 /// A reserved place in the queue. Dropping it frees the place.
 #[derive(Debug)]
 pub struct QueuePlace {
-    queue: Queue,
+    queue: PasswordQueue,
     lane: Lane,
 }
 
@@ -235,7 +237,7 @@ impl Drop for QueuePlace {
 /// attempt.
 #[derive(Debug)]
 pub struct Turn {
-    queue: Option<Queue>,
+    queue: Option<PasswordQueue>,
 }
 
 impl Drop for Turn {
@@ -256,7 +258,7 @@ mod tests {
     }
 
     /// Takes both turns, so that everybody else waits.
-    async fn busy(queue: &Queue) -> Vec<Turn> {
+    async fn busy(queue: &PasswordQueue) -> Vec<Turn> {
         let mut turns = Vec::new();
         for _ in 0..MAX_RUNNING {
             turns
@@ -267,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn lanes_take_turns_however_many_wait_in_one_of_them() {
-        let queue = Queue::default();
+        let queue = PasswordQueue::default();
         let turns = busy(&queue).await;
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         let wait = |lane: Lane, name: &'static str| {
@@ -296,7 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_is_bounded_for_a_lane_and_a_new_lane_finds_a_place_while_others_crowd() {
-        let queue = Queue::default();
+        let queue = PasswordQueue::default();
         let mut places = Vec::new();
         while let Ok(place) = queue.join(lane(1)) {
             places.push(place);
@@ -323,7 +325,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_who_work_behind_one_address_may_come_at_once_while_none_of_them_failed() {
-        let queue = Queue::default();
+        let queue = PasswordQueue::default();
         let office = Lane::Fresh(IpAddr::from([192, 0, 2, 9]));
         let places: Vec<_> = (0..200).map(|_| queue.join(office).expect("a place")).collect();
         let elsewhere = queue.join(Lane::Fresh(IpAddr::from([198, 51, 100, 9])));
@@ -332,7 +334,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_leaves_or_waits_too_long_holds_up_nobody() {
-        let queue = Queue::default();
+        let queue = PasswordQueue::default();
         let turns = busy(&queue).await;
         let late = queue.join(lane(1)).expect("a place").wait_for_turn(Duration::from_millis(10)).await;
         assert!(matches!(late, Err(Error::Busy { .. })));

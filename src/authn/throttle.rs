@@ -303,12 +303,22 @@ pub async fn purge_expired(tx: &mut Tx, proof: System, now: Timestamp) -> Result
     Ok(())
 }
 
-/// The status, the seconds for `Retry-After` and the message of a page that
-/// asks the person to wait.
+/// What a page shows that asks the person to wait and to try again.
+#[derive(Debug)]
+pub struct WaitNotice {
+    /// The status of the response.
+    pub status: StatusCode,
+    /// The seconds for `Retry-After`.
+    pub seconds: u64,
+    /// The message for the form.
+    pub errors: ValidationErrors,
+}
+
+/// Converts [`Error::TooMany`] and [`Error::Busy`] to a notice.
 ///
 /// # Errors
 /// Any other error than [`Error::TooMany`] and [`Error::Busy`], unchanged.
-pub fn retry_message(error: Error) -> Result<(StatusCode, u64, ValidationErrors)> {
+pub fn wait_notice(error: Error) -> Result<WaitNotice> {
     let (status, retry_after, why) = match error {
         Error::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, retry_after, "Too many attempts."),
         Error::Busy { retry_after } => {
@@ -317,5 +327,6 @@ pub fn retry_message(error: Error) -> Result<(StatusCode, u64, ValidationErrors)
         other => return Err(other),
     };
     let seconds = retry_after.as_secs().max(1);
-    Ok((status, seconds, ValidationErrors::one("", format!("{why} Try again in {seconds} s."))))
+    let errors = ValidationErrors::one("", format!("{why} Try again in {seconds} s."));
+    Ok(WaitNotice { status, seconds, errors })
 }

@@ -13,7 +13,7 @@ use super::memberships::{membership_for_page, membership_in};
 use super::signed_in::SignedIn;
 use crate::access::Subject;
 use crate::audit::Actor;
-use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::known_browser::DeviceCookie;
 use crate::platform::web::{Form, IdempotencyKey, RequestContext};
 use crate::platform::{Error, Result};
 use crate::principals::{Membership, OrganizationFacts};
@@ -140,7 +140,7 @@ impl FromRequestParts<AppState> for AuthenticatedService {
     }
 }
 
-impl FromRequestParts<AppState> for KnownBrowsers {
+impl FromRequestParts<AppState> for DeviceCookie {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {

@@ -124,9 +124,9 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
     let olive = caller(app, founded.person, "Olive Owner").await?;
     wait(app, 2);
     make_teams(app, &olive).await?;
-    let amir = make_people(app, &olive).await?;
+    let amir = create_people(app, &olive).await?;
     make_projects(app, &olive).await?;
-    let made = make_accounts(app, &olive, now).await?;
+    let made = create_service_accounts(app, &olive, now).await?;
     // From now on with the sets and projects of the organization.
     let set = NewSet {
         slug: "release_manager".to_owned(),
@@ -226,8 +226,9 @@ async fn make_teams(app: &AppState, olive: &Caller) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives Amir, who runs the platform team.
-async fn make_people(app: &AppState, olive: &Caller) -> Result<PersonId, Error> {
+/// Creates the people of the demo. Returns the id of Amir, the admin of the team
+/// `platform`, who creates some of its objects.
+async fn create_people(app: &AppState, olive: &Caller) -> Result<PersonId, Error> {
     let mut amir = None;
     for (username, name, team, team_role, role) in [
         ("amir", "Amir Haddad", "platform", "admin", "member"),
@@ -280,15 +281,20 @@ async fn make_projects(app: &AppState, olive: &Caller) -> Result<(), Error> {
     Ok(())
 }
 
-/// The accounts that are needed later, by UID.
-struct CreatedAccount {
+/// The UIDs of the service accounts that later steps change, and the key of `ci-deploy`.
+struct DemoAccounts {
     ledger: String,
     importer: String,
     deploy: Option<PlainToken>,
 }
 
-async fn make_accounts(app: &AppState, olive: &Caller, now: Timestamp) -> Result<CreatedAccount, Error> {
-    let mut made = CreatedAccount { ledger: String::new(), importer: String::new(), deploy: None };
+/// Creates the service accounts of the demo. Times are relative to `now`.
+async fn create_service_accounts(
+    app: &AppState,
+    olive: &Caller,
+    now: Timestamp,
+) -> Result<DemoAccounts, Error> {
+    let mut made = DemoAccounts { ledger: String::new(), importer: String::new(), deploy: None };
     for (name, description, scope, team, role, days) in [
         ("ci-deploy", "Deploys every service after review", "organization", "platform", "member", 45),
         ("metrics-export", "Nightly export to the warehouse", "organization", "data", "job_runner", 9),

@@ -141,11 +141,11 @@ fn flags(matches: &ArgMatches) -> BTreeMap<String, String> {
 }
 
 fn config(flags: BTreeMap<String, String>, demo: bool) -> Result<Config, String> {
-    let all = |mistakes: Vec<String>| {
+    let all = |errors: Vec<String>| {
         format!(
             "Correct {}:\n  {}",
-            if mistakes.len() == 1 { "this setting" } else { "these settings" },
-            mistakes.join("\n  ")
+            if errors.len() == 1 { "this setting" } else { "these settings" },
+            errors.join("\n  ")
         )
     };
     let mut sources = Sources::gather(flags).map_err(all)?;

@@ -51,8 +51,8 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
         };
         bootstrap::bootstrap(&app, &operator(), &input, token_file.is_some()).await.map_err(|error| {
             match error {
-                Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
-                    let lines: Vec<String> = mistakes.all().iter().map(as_line).collect();
+                Error::Invalid(errors) | Error::Conflict(errors) => {
+                    let lines: Vec<String> = errors.all().iter().map(as_line).collect();
                     lines.join("\n  ")
                 }
                 other => other.to_string(),
@@ -77,13 +77,13 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Outcome {
 }
 
 /// The error of a field as a line with the flag that sets it.
-fn as_line(mistake: &FieldError) -> String {
-    let flag = match mistake.field.as_str() {
-        "" => return mistake.message.clone(),
+fn as_line(error: &FieldError) -> String {
+    let flag = match error.field.as_str() {
+        "" => return error.message.clone(),
         "password" => "password-file".to_owned(),
         field => field.replace('_', "-"),
     };
-    format!("--{flag}: {}", mistake.message)
+    format!("--{flag}: {}", error.message)
 }
 
 /// The actor of changes on the command line.

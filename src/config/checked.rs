@@ -308,11 +308,11 @@ mod tests {
         );
         let errors = Config::from_sources(&all).expect_err("refused");
         assert_eq!(errors.len(), 5, "{errors:?}");
-        for (mistake, name) in
+        for (error, name) in
             errors.iter().zip(["--listen", "TESSERA_DATABASE_URL", "TESSERA_PUBLIC_URL", "log", "log_format"])
         {
-            assert!(mistake.starts_with(name), "{mistake}");
-            assert!(!mistake.contains("hunter2"));
+            assert!(error.starts_with(name), "{error}");
+            assert!(!error.contains("hunter2"));
         }
     }
 

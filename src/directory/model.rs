@@ -24,7 +24,7 @@ pub struct NewPerson {
 
 /// The checked fields of a new person.
 #[derive(Clone, Debug)]
-pub struct CheckedPerson {
+pub struct ValidPerson {
     /// Username, a valid slug. Uniqueness is checked when the row is inserted.
     pub username: String,
     /// Email address as it was typed.
@@ -35,15 +35,15 @@ pub struct CheckedPerson {
 
 impl NewPerson {
     /// Checks every field. `None` if the username, name or email is invalid. A weak password only adds an
-    /// error to `mistakes`.
-    pub fn check(&self, mistakes: &mut ValidationErrors) -> Option<CheckedPerson> {
-        let username = mistakes.check("username", slug_of("username", &self.username));
-        let person_name = mistakes.check("name", name(&self.name));
-        let address = mistakes.check("email", email(&self.email));
+    /// error to `errors`.
+    pub fn check(&self, errors: &mut ValidationErrors) -> Option<ValidPerson> {
+        let username = errors.check("username", slug_of("username", &self.username));
+        let person_name = errors.check("name", name(&self.name));
+        let address = errors.check("email", email(&self.email));
         let local = self.email.split('@').next().unwrap_or_default();
         let own = [self.username.as_str(), local, self.name.as_str()];
-        mistakes.check("password", password::check_new(&self.password, &own));
-        Some(CheckedPerson { username: username?, email: address?, name: person_name? })
+        errors.check("password", password::check_new(&self.password, &own));
+        Some(ValidPerson { username: username?, email: address?, name: person_name? })
     }
 }
 

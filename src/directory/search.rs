@@ -4,7 +4,7 @@
 
 use crate::platform::db::WriteProof;
 use crate::platform::id::{OrganizationId, PersonId};
-use crate::platform::search::{self, Entry, Indexed, Place, SearchableList};
+use crate::platform::search::{self, Entry, EntryComparison, Place, SearchableList, StoredEntry};
 use crate::platform::{Db, Result, Tx, sql};
 
 #[derive(sqlx::FromRow)]
@@ -19,10 +19,10 @@ struct SearchRow {
 }
 
 impl SearchRow {
-    fn indexed(self) -> Indexed {
+    fn indexed(self) -> EntryComparison {
         let texts = [self.username.as_str(), &self.name, &self.email];
         let entry = Entry::new(self.organization_id, Members::LIST, &self.id, &self.username, &texts);
-        Indexed { entry, known: self.sort_key.zip(self.content) }
+        EntryComparison { entry, stored: StoredEntry::from_columns(self.sort_key, self.content) }
     }
 }
 
@@ -46,7 +46,7 @@ pub struct Members;
 impl SearchableList for Members {
     const LIST: &'static str = "people";
 
-    async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {
+    async fn some(db: &Db, after: &Place) -> Result<Vec<EntryComparison>> {
         let members: Vec<SearchRow> = sql(members_indexed!(
             "m.person_id >= $1 AND p.id >= $1 AND (m.person_id > $1 OR m.organization_id > $2) \
              ORDER BY m.person_id, m.organization_id LIMIT 100"

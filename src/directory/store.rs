@@ -3,7 +3,7 @@
 //! The sections call these functions with their write proof, because several of them create persons and
 //! memberships.
 
-use super::model::CheckedPerson;
+use super::model::ValidPerson;
 use super::search::Members;
 use crate::access::{PrincipalId, TeamRole};
 use crate::audit::Change;
@@ -23,7 +23,7 @@ pub async fn insert_person(
     tx: &mut Tx,
     proof: &impl WriteProof,
     id: PersonId,
-    person: &CheckedPerson,
+    person: &ValidPerson,
     password_hash: String,
     now: Timestamp,
 ) -> Result<()> {

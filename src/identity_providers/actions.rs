@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::model::{Checked, IdentityProvider, IdentityProviders, NewProvider, ProviderEdit};
+use super::model::{IdentityProvider, IdentityProviders, NewProvider, ProviderEdit, ValidProvider};
 use super::store;
 use crate::access::{authorize_read, authorize_write};
 use crate::audit::idempotency::find_or_record_outcome;
@@ -37,7 +37,7 @@ pub async fn get(app: &AppState, caller: &Caller, named: &str) -> Result<Identit
 }
 
 /// Requests the issuer's metadata and keys before it is trusted.
-async fn ensure_issuer_works(app: &AppState, checked: &Checked) -> Result<()> {
+async fn ensure_issuer_works(app: &AppState, checked: &ValidProvider) -> Result<()> {
     check_issuer(&app.verifier.outbound, &checked.issuer).await.map_err(|told| {
         Error::Invalid(ValidationErrors::one("issuer", format!("This issuer does not work. {told}")))
     })

@@ -94,7 +94,7 @@ pub struct ProviderEdit {
 
 /// The checked fields of a new or edited identity provider.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Checked {
+pub struct ValidProvider {
     /// Display name, 1 to 255 characters.
     pub name: String,
     /// The `iss` claim, exactly as it was typed except for surrounding spaces.
@@ -108,15 +108,15 @@ impl NewProvider {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, outbound: &Outbound) -> Result<Checked> {
-        let mut mistakes = ValidationErrors::default();
-        let checked = mistakes.check("name", name(&self.name));
+    pub fn check(&self, outbound: &Outbound) -> Result<ValidProvider> {
+        let mut errors = ValidationErrors::default();
+        let checked = errors.check("name", name(&self.name));
         let issuer = self.issuer.trim().to_owned();
-        mistakes.check("issuer", outbound.check(&issuer));
-        let audience = mistakes.check("audience", name_of("audience", &self.audience));
+        errors.check("issuer", outbound.check(&issuer));
+        let audience = errors.check("audience", name_of("audience", &self.audience));
         match (checked, audience) {
-            (Some(name), Some(audience)) if mistakes.is_empty() => Ok(Checked { name, issuer, audience }),
-            _ => Err(Error::Invalid(mistakes)),
+            (Some(name), Some(audience)) if errors.is_empty() => Ok(ValidProvider { name, issuer, audience }),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }

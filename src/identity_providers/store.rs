@@ -2,7 +2,7 @@
 //!
 //! Statements that write take a permit and are called by `actions` only.
 
-use super::model::{Checked, IdentityProvider, IdentityProviders};
+use super::model::{IdentityProvider, IdentityProviders, ValidProvider};
 use crate::access::Permit;
 use crate::audit::Change;
 use crate::platform::db::Source;
@@ -100,7 +100,7 @@ async fn ensure_unique(
     tx: &mut Tx,
     organization: OrganizationId,
     own: &str,
-    provider: &Checked,
+    provider: &ValidProvider,
 ) -> Result<()> {
     let named: Option<(String,)> = sql("SELECT id FROM identity_providers \
          WHERE organization_id = $1 AND name_folded = $2 AND id <> $3")
@@ -130,7 +130,7 @@ pub(super) async fn insert(
     tx: &mut Tx,
     permit: &Permit<IdentityProviders>,
     (organization, id): (OrganizationId, IdentityProviderId),
-    provider: &Checked,
+    provider: &ValidProvider,
     (by, now): (&str, Timestamp),
 ) -> Result<()> {
     ensure_unique(tx, organization, "", provider).await?;
@@ -156,7 +156,7 @@ pub(super) async fn update(
     permit: &Permit<IdentityProviders>,
     organization: OrganizationId,
     was: &IdentityProvider,
-    provider: &Checked,
+    provider: &ValidProvider,
 ) -> Result<bool> {
     ensure_unique(change.tx(), organization, &was.id.to_string(), provider).await?;
     let statement =

@@ -85,18 +85,18 @@ pub(super) fn lifetime_days(kind: TokenKind, which: &str) -> String {
     )
 }
 
-fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationErrors) {
+fn check_policy(policy: &Policy, caller: &Caller, errors: &mut ValidationErrors) {
     for (kind, rule) in &policy.lifetimes {
         let field = |which: &str| format!("policy.lifetimes.{kind}.{which}");
         for (which, days) in [("default_days", rule.default_days), ("max_days", rule.max_days)] {
             if days.is_some_and(|days| days == 0 || days > 3650) {
-                mistakes.add(&field(which), lifetime_days(*kind, which));
+                errors.add(&field(which), lifetime_days(*kind, which));
             }
         }
         if let (Some(default), Some(most)) = (rule.default_days, rule.max_days)
             && default > most
         {
-            mistakes.add(
+            errors.add(
                 &field("default_days"),
                 format!(
                     "Enter a default lifetime of {}s that is at most their maximum, {most} days.",
@@ -105,7 +105,7 @@ fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationError
             );
         }
         if !TokenKind::PRESENTED.contains(kind) || *kind == TokenKind::Access {
-            mistakes.add(
+            errors.add(
                 "policy.lifetimes",
                 format!("Remove “{kind}”. The lifetime of these tokens cannot be limited."),
             );
@@ -114,14 +114,14 @@ fn check_policy(policy: &Policy, caller: &Caller, mistakes: &mut ValidationError
     for set in policy.service_token_sets.iter().flatten() {
         if caller.organization.sets.find(set).is_none() {
             let message = format!("{} “{set}” is not one.", text::choose_of_organization("permission set"));
-            mistakes.add("policy.service_token_sets", message);
+            errors.add("policy.service_token_sets", message);
         }
     }
     if !policy.ip_allowed(caller.actor.address) {
         let own = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
         let message =
             format!("Allow your own IP address{own}. Otherwise you lose access to this organization.");
-        mistakes.add("policy.allowed_addresses", message);
+        errors.add("policy.allowed_addresses", message);
     }
 }
 
@@ -140,8 +140,8 @@ pub async fn edit(
     let (mut change, caller) = caller.begin(context).await?;
     let was = store::find(change.tx(), caller.organization.id).await?;
     let before: Policy = serde_json::from_str(&was.policy_text).map_err(Error::internal)?;
-    let mut mistakes = ValidationErrors::default();
-    let new_name = mistakes.check("name", name(input.name.as_deref().unwrap_or(&was.name)));
+    let mut errors = ValidationErrors::default();
+    let new_name = errors.check("name", name(input.name.as_deref().unwrap_or(&was.name)));
     let policy = input.policy.clone().unwrap_or_else(|| before.clone());
     let limits = |policy: &Policy| (policy.allowed_addresses.clone(), policy.blocked_addresses.clone());
     let (old, new) = (limits(&before), limits(&policy));
@@ -155,9 +155,9 @@ pub async fn edit(
         proof = Some(Authorized::from(&authorize_write(&caller.subject, Settings)?));
     }
     let Some(proof) = proof else { return Err(Error::internal("an edit that nobody decided about")) };
-    check_policy(&policy, &caller, &mut mistakes);
-    let Some(new_name) = new_name.filter(|_| mistakes.is_empty()) else {
-        return Err(Error::Invalid(mistakes));
+    check_policy(&policy, &caller, &mut errors);
+    let Some(new_name) = new_name.filter(|_| errors.is_empty()) else {
+        return Err(Error::Invalid(errors));
     };
     let text = serde_json::to_string(&policy).map_err(Error::internal)?;
     let fresh = version.is_none_or(|version| version == was.version);
@@ -211,10 +211,10 @@ pub async fn create(
     input: &NewOrganization,
 ) -> Result<Organization> {
     ensure_may_create(app, actor, owner).await?;
-    let mut mistakes = ValidationErrors::default();
-    let new_name = mistakes.check("name", name(&input.name));
-    let new_slug = mistakes.check("slug", slug(&input.slug));
-    let (Some(new_name), Some(new_slug)) = (new_name, new_slug) else { return Err(Error::Invalid(mistakes)) };
+    let mut errors = ValidationErrors::default();
+    let new_name = errors.check("name", name(&input.name));
+    let new_slug = errors.check("slug", slug(&input.slug));
+    let (Some(new_name), Some(new_slug)) = (new_name, new_slug) else { return Err(Error::Invalid(errors)) };
     let mut change = Change::begin(&app.context, actor, None).await?;
     change.without_caller();
     let now = change.now;

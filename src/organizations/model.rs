@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Guarded, Policy, Resource, Target};
-use crate::directory::model::{CheckedPerson, NewPerson};
+use crate::directory::model::{NewPerson, ValidPerson};
 use crate::platform::id::OrganizationId;
 use crate::platform::text::{casefold, name_of, slug};
 
@@ -29,15 +29,15 @@ impl FirstRun {
     ///
     /// # Errors
     /// [`crate::platform::Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self) -> Result<(String, String, CheckedPerson)> {
-        let mut mistakes = ValidationErrors::default();
+    pub fn check(&self) -> Result<(String, String, ValidPerson)> {
+        let mut errors = ValidationErrors::default();
         let organization_name =
-            mistakes.check("organization_name", name_of("organization name", &self.organization_name));
-        let organization = mistakes.check("organization", slug(&self.organization));
-        let person = self.person.check(&mut mistakes);
+            errors.check("organization_name", name_of("organization name", &self.organization_name));
+        let organization = errors.check("organization", slug(&self.organization));
+        let person = self.person.check(&mut errors);
         match (organization, organization_name, person) {
-            (Some(slug), Some(name), Some(person)) if mistakes.is_empty() => Ok((slug, name, person)),
-            _ => Err(crate::platform::Error::Invalid(mistakes)),
+            (Some(slug), Some(name), Some(person)) if errors.is_empty() => Ok((slug, name, person)),
+            _ => Err(crate::platform::Error::Invalid(errors)),
         }
     }
 }

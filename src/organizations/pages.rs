@@ -54,7 +54,7 @@ struct Line {
 
 /// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
-struct Typed {
+struct GeneralForm {
     name: String,
     lines: Vec<Line>,
     personal_tokens: bool,
@@ -67,7 +67,7 @@ struct Typed {
     version: String,
 }
 
-impl Typed {
+impl GeneralForm {
     fn of(organization: &Organization, policy: &Policy) -> Self {
         let days = |days: Option<u32>| days.map(|days| days.to_string()).unwrap_or_default();
         let line = |kind: TokenKind| {
@@ -157,7 +157,7 @@ impl Typed {
 #[template(path = "organizations/general.html")]
 struct GeneralPage {
     layout: Layout,
-    form: Typed,
+    form: GeneralForm,
     sets: Vec<PermissionSet>,
     may_edit: bool,
     may_delete: bool,
@@ -183,7 +183,7 @@ async fn redirect_to_general(caller: ConsoleCaller) -> Response {
 async fn show_general(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     actions::see_policies(&caller.member)?;
     let organization = actions::get(&app.context, &caller.member).await?;
-    let form = Typed::of(&organization, &caller.member.organization.policy);
+    let form = GeneralForm::of(&organization, &caller.member.organization.policy);
     render_general(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
@@ -191,7 +191,7 @@ async fn render_general(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
-    form: Typed,
+    form: GeneralForm,
     errors: ValidationErrors,
 ) -> Result<Response> {
     let page = GeneralPage {
@@ -206,7 +206,7 @@ async fn render_general(
 }
 
 async fn save_settings(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    let typed = Typed::read(&form);
+    let typed = GeneralForm::read(&form);
     let mut errors = ValidationErrors::default();
     let policy = typed.policy(&mut errors);
     let done = if errors.is_empty() {

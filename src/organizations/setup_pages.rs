@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::model::FirstRun;
 use super::{bootstrap, store};
 use crate::audit::Actor;
-use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::known_browser::DeviceCookie;
 use crate::authn::{session, throttle};
 use crate::callers::SignedIn;
 use crate::directory::model::NewPerson;
@@ -66,7 +66,7 @@ async fn show_setup_form(State(app): State<AppState>, Query(query): Query) -> Re
 async fn set_up(
     State(app): State<AppState>,
     request: RequestContext,
-    devices: KnownBrowsers,
+    devices: DeviceCookie,
     session: Session,
     form: Form,
 ) -> Result<Response> {

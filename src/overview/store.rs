@@ -173,7 +173,7 @@ pub async fn list(
     // to skip many expired tokens.
     if timed || !(search.is_empty() && kind.is_empty()) {
         let stop = stop(db, organization, (kind, state), (now, soon, long_ago), page, &window).await?;
-        window = window.up_to(stop);
+        window = window.end_at(stop);
     }
     let by_id = |statement: Statement| {
         statement.bind(organization).bind(&window.low.id).bind(&window.high.id).bind(&looked_for).bind(kind)

@@ -205,7 +205,7 @@ async fn load_valid_invitation(
     if !tokens::has_active_token(change.tx(), offer.organization_id, inviter, now).await? {
         return Err(Error::NotFound);
     }
-    let teams = store::teams_of(change.tx(), offer.id).await?;
+    let teams = store::list_invited_teams(change.tx(), offer.id).await?;
     change.affects(Effect::Invitation(offer.role.clone(), teams.clone())).await.map_err(hide_reason)?;
     Ok((offer, teams))
 }
@@ -243,9 +243,9 @@ pub async fn accept(
     let new = match &guest {
         Invitee::Known(..) => None,
         Invitee::New(person) => {
-            let mut mistakes = ValidationErrors::default();
-            let checked = person.check(&mut mistakes);
-            mistakes.into_result()?;
+            let mut errors = ValidationErrors::default();
+            let checked = person.check(&mut errors);
+            errors.into_result()?;
             let checked = checked.ok_or_else(|| Error::internal("checked without a mistake, yet nothing"))?;
             // The code is checked first, so that a wrong code does not cause password hashing.
             offer(&app.context, actor, code).await?;

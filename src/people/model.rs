@@ -154,7 +154,7 @@ impl InvitationEdit {
 
 /// The checked fields of an invitation.
 #[derive(Clone, Debug)]
-pub struct CheckedInvitation {
+pub struct ValidInvitation {
     /// Email of the invited person. `None` if anybody with the link can accept the invitation.
     pub email: Option<String>,
     /// Slug of an existing permission set.
@@ -185,44 +185,44 @@ impl NewInvitation {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, sets: &Sets, now: Timestamp) -> Result<CheckedInvitation> {
-        let mut mistakes = ValidationErrors::default();
+    pub fn check(&self, sets: &Sets, now: Timestamp) -> Result<ValidInvitation> {
+        let mut errors = ValidationErrors::default();
         let address = match self.email.trim() {
             "" => Some(None),
-            text => mistakes.check("email", email(text)).map(Some),
+            text => errors.check("email", email(text)).map(Some),
         };
-        let role = mistakes.check("role", role(sets, &self.role));
+        let role = errors.check("role", role(sets, &self.role));
         let mut teams = Vec::new();
         for team in &self.teams {
             let role = if team.role.is_empty() { Ok(TeamRole::Member) } else { team.role.parse() };
-            if let Some(role) = mistakes.check("teams", role) {
+            if let Some(role) = errors.check("teams", role) {
                 teams.push((team.slug.trim().to_owned(), role));
             }
         }
         let mut slugs: Vec<&str> = teams.iter().map(|(slug, _)| slug.as_str()).collect();
         slugs.sort_unstable();
         if let Some([twice, _]) = slugs.array_windows().find(|[one, next]| one == next) {
-            mistakes.add("teams", format!("Choose each team only once. “{twice}” is chosen twice."));
+            errors.add("teams", format!("Choose each team only once. “{twice}” is chosen twice."));
         }
         if teams.len() > 50 {
-            mistakes.add("teams", "Choose at most 50 teams.");
+            errors.add("teams", "Choose at most 50 teams.");
         }
         let most = now.plus(DAYS.1 * DAY);
         let expires_at = match &self.lifetime {
             Lifetime::Usual => Some(now.plus(DAYS.0 * DAY)),
             Lifetime::Until(end) if *end > now && *end <= most => Some(*end),
             Lifetime::UntilDay(end) if *end > now && *end < most.plus(DAY) => Some(most.min(*end)),
-            Lifetime::Wrong(message) => mistakes.check("expires_at", Err(message.clone())),
-            Lifetime::Until(_) | Lifetime::UntilDay(_) | Lifetime::Endless => mistakes.check(
+            Lifetime::Wrong(message) => errors.check("expires_at", Err(message.clone())),
+            Lifetime::Until(_) | Lifetime::UntilDay(_) | Lifetime::Endless => errors.check(
                 "expires_at",
                 Err(format!("Choose an expiry date in the future, at most {} days from now.", DAYS.1)),
             ),
         };
         match (address, role, expires_at) {
-            (Some(email), Some(role), Some(expires_at)) if mistakes.is_empty() => {
-                Ok(CheckedInvitation { email, role, teams, expires_at })
+            (Some(email), Some(role), Some(expires_at)) if errors.is_empty() => {
+                Ok(ValidInvitation { email, role, teams, expires_at })
             }
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::store::Orphaned;
 use super::{actions, invitations};
 use crate::access::{PermissionSet, TeamRole, authorize_write, can_write};
 use crate::audit::Actor;
-use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::known_browser::DeviceCookie;
 use crate::authn::session;
 use crate::authn::session::{Person, flash};
 use crate::callers::ConsoleCaller;
@@ -393,7 +393,7 @@ async fn show_invitation(
 async fn accept_invitation(
     State(app): State<AppState>,
     request: RequestContext,
-    devices: KnownBrowsers,
+    devices: DeviceCookie,
     session: Session,
     Path(code): Path<String>,
     form: Form,

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::model::{CheckedInvitation, Invitation, InvitationDetails, Invitations, Member, People};
+use super::model::{Invitation, InvitationDetails, Invitations, Member, People, ValidInvitation};
 use crate::access::{Permit, PrincipalId, System, TeamRole};
 use crate::audit::Change;
 use crate::directory::model::TeamMembership;
@@ -147,7 +147,7 @@ pub(super) async fn update_invitation(
     change: &mut Change<'_>,
     permit: &Permit<Invitations>,
     id: InvitationId,
-    invitation: &CheckedInvitation,
+    invitation: &ValidInvitation,
     teams: &[(TeamId, TeamRole)],
 ) -> Result<bool> {
     let effect = Effect::Invitation(invitation.role.clone(), teams.to_vec());
@@ -188,7 +188,7 @@ pub(super) async fn insert(
     organization: OrganizationId,
     id: InvitationId,
     code_hash: Vec<u8>,
-    invitation: &CheckedInvitation,
+    invitation: &ValidInvitation,
     teams: &[(TeamId, TeamRole)],
 ) -> Result<()> {
     ensure_room(change, Quota::Invitation(organization)).await?;
@@ -257,7 +257,7 @@ pub(super) async fn accept(tx: &mut Tx, proof: System, id: InvitationId, now: Ti
     Ok(rows == 1)
 }
 
-pub(super) async fn teams_of(tx: &mut Tx, id: InvitationId) -> Result<Vec<(TeamId, TeamRole)>> {
+pub(super) async fn list_invited_teams(tx: &mut Tx, id: InvitationId) -> Result<Vec<(TeamId, TeamRole)>> {
     Ok(sql("SELECT team_id, role FROM invitation_teams WHERE invitation_id = $1").bind(id).all(tx).await?)
 }
 

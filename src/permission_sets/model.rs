@@ -10,7 +10,7 @@ use crate::access::{
 };
 use crate::platform::id::PermissionSetId;
 use crate::platform::text::{check_unprivileged, looks_like, multiline_text, name};
-use crate::platform::web::nullable::{cleared, or_empty};
+use crate::platform::web::nullable::{cleared, null_as_default};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::principals;
 
@@ -106,7 +106,7 @@ pub struct NewSet {
     #[schemars(!default, length(min = 1, max = 255))]
     pub name: String,
     /// Description, at most 500 characters.
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>", length(max = 500))]
     pub description: String,
     /// `organization` or `project`. It cannot be changed later.
@@ -137,7 +137,7 @@ pub struct SetEdit {
 
 /// The checked fields of a new or edited permission set.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct ValidSet {
     /// Slug, checked for a new set and unchanged by an edit.
     pub slug: String,
     /// Display name, 1 to 255 characters.
@@ -189,20 +189,20 @@ fn set_name(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-fn permissions_of(words: &[String], mistakes: &mut ValidationErrors) -> Permissions {
+fn permissions_of(words: &[String], errors: &mut ValidationErrors) -> Permissions {
     let mut all = Permissions::NONE;
     for word in words {
         match word.parse::<Permission>() {
             Ok(permission) if permission.resource == Resource::Credentials => {
                 let message = format!("Remove “{word}”. It cannot be part of a permission set.");
-                mistakes.add("permissions", message);
+                errors.add("permissions", message);
             }
             Ok(permission) => all = all.union(Permissions::from_permission(permission)),
-            Err(message) => mistakes.add("permissions", message),
+            Err(message) => errors.add("permissions", message),
         }
     }
     if all.is_empty() && words.is_empty() {
-        mistakes.add("permissions", "Choose at least one permission.");
+        errors.add("permissions", "Choose at least one permission.");
     }
     all
 }
@@ -212,19 +212,18 @@ impl NewSet {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self) -> Result<Checked> {
-        let mut mistakes = ValidationErrors::default();
-        let name = mistakes.check("name", set_name(&self.name));
-        let slug = mistakes.check("slug", set_slug(&self.slug));
-        let description =
-            mistakes.check("description", multiline_text("description", &self.description, 500));
-        let level: Option<Level> = mistakes.check("level", self.level.parse());
-        let permissions = permissions_of(&self.permissions, &mut mistakes);
+    pub fn check(&self) -> Result<ValidSet> {
+        let mut errors = ValidationErrors::default();
+        let name = errors.check("name", set_name(&self.name));
+        let slug = errors.check("slug", set_slug(&self.slug));
+        let description = errors.check("description", multiline_text("description", &self.description, 500));
+        let level: Option<Level> = errors.check("level", self.level.parse());
+        let permissions = permissions_of(&self.permissions, &mut errors);
         match (slug, name, description, level) {
-            (Some(slug), Some(name), Some(description), Some(level)) if mistakes.is_empty() => {
-                Ok(Checked { slug, name, description, level, permissions })
+            (Some(slug), Some(name), Some(description), Some(level)) if errors.is_empty() => {
+                Ok(ValidSet { slug, name, description, level, permissions })
             }
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }
@@ -234,9 +233,9 @@ impl SetEdit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, set: &OwnSet) -> Result<Checked> {
-        let mut mistakes = ValidationErrors::default();
-        let name = mistakes.check(
+    pub fn check(&self, set: &OwnSet) -> Result<ValidSet> {
+        let mut errors = ValidationErrors::default();
+        let name = errors.check(
             "name",
             match &self.name {
                 Some(new) if *new != set.name => set_name(new),
@@ -244,16 +243,16 @@ impl SetEdit {
             },
         );
         let description = self.description.as_deref().unwrap_or(&set.description);
-        let description = mistakes.check("description", multiline_text("description", description, 500));
+        let description = errors.check("description", multiline_text("description", description, 500));
         let permissions = match &self.permissions {
-            Some(words) => permissions_of(words, &mut mistakes),
+            Some(words) => permissions_of(words, &mut errors),
             None => principals::parse_permissions(&set.permissions),
         };
         match (name, description) {
-            (Some(name), Some(description)) if mistakes.is_empty() => {
-                Ok(Checked { slug: set.slug.clone(), name, description, level: set.level, permissions })
+            (Some(name), Some(description)) if errors.is_empty() => {
+                Ok(ValidSet { slug: set.slug.clone(), name, description, level: set.level, permissions })
             }
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }

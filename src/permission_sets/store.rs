@@ -2,7 +2,7 @@
 //!
 //! Statements that write take a permit and are called by `actions` only.
 
-use super::model::{Checked, OwnSet, PermissionSets};
+use super::model::{OwnSet, PermissionSets, ValidSet};
 use crate::access::Permit;
 use crate::audit::Change;
 use crate::platform::db::Source;
@@ -51,7 +51,7 @@ pub(super) async fn insert(
     permit: &Permit<PermissionSets>,
     organization: OrganizationId,
     id: PermissionSetId,
-    set: &Checked,
+    set: &ValidSet,
 ) -> Result<()> {
     ensure_room(change, Quota::PermissionSet(organization)).await?;
     let statement = sql("INSERT INTO permission_sets (id, organization_id, slug, name, description, level, permissions, version, created_at) \
@@ -78,7 +78,7 @@ pub(super) async fn update(
     change: &mut Change<'_>,
     permit: &Permit<PermissionSets>,
     was: &OwnSet,
-    set: &Checked,
+    set: &ValidSet,
 ) -> Result<bool> {
     let statement = sql(
         "UPDATE permission_sets SET name = $1, description = $2, permissions = $3, version = version + 1 \

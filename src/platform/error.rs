@@ -110,9 +110,9 @@ pub struct ValidationErrors(Vec<FieldError>);
 
 impl std::fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (place, mistake) in self.0.iter().enumerate() {
+        for (place, error) in self.0.iter().enumerate() {
             let separator = if place == 0 { "" } else { " " };
-            write!(f, "{separator}{mistake}")?;
+            write!(f, "{separator}{error}")?;
         }
         Ok(())
     }
@@ -133,9 +133,9 @@ impl ValidationErrors {
     /// A list with one error.
     #[must_use]
     pub fn one(field: &str, message: impl Into<String>) -> Self {
-        let mut mistakes = Self::default();
-        mistakes.add(field, message);
-        mistakes
+        let mut errors = Self::default();
+        errors.add(field, message);
+        errors
     }
 
     /// Adds an error.
@@ -158,7 +158,7 @@ impl ValidationErrors {
     /// The first message for a field.
     #[must_use]
     pub fn of(&self, field: &str) -> Option<&str> {
-        self.0.iter().find(|mistake| mistake.field == field).map(|mistake| mistake.message.as_str())
+        self.0.iter().find(|error| error.field == field).map(|error| error.message.as_str())
     }
 
     /// Whether there is no error.

@@ -21,7 +21,7 @@ fn mode(path: &Path) -> Result<u32> {
 }
 
 /// The database and the files that SQLite keeps beside it.
-fn database_files(path: &Path) -> [PathBuf; 3] {
+fn database_file_paths(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|suffix| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -39,7 +39,7 @@ pub fn protect_database(path: &Path) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    for file in database_files(path) {
+    for file in database_file_paths(path) {
         match mode(&file) {
             Ok(mode) if mode & OTHERS != 0 => {
                 std::fs::set_permissions(&file, Permissions::from_mode(PRIVATE))?;
@@ -71,7 +71,7 @@ pub fn ensure_private(path: &Path) -> Result<()> {
 /// there is one.
 #[must_use]
 pub fn exposed_database(path: &Path) -> Option<String> {
-    let exposed = database_files(path).into_iter().find_map(|file| {
+    let exposed = database_file_paths(path).into_iter().find_map(|file| {
         let mode = mode(&file).ok().filter(|mode| mode & OTHERS != 0)?;
         Some((file, mode))
     });
@@ -101,13 +101,13 @@ mod tests {
         let path = folder.join("t.db");
         protect_database(&path).expect("made");
         assert_eq!(mode(&path).expect("there"), PRIVATE);
-        for file in database_files(&path) {
+        for file in database_file_paths(&path) {
             std::fs::write(&file, "kept").expect("written");
             std::fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("chmod");
         }
         assert!(exposed_database(&path).expect("said").contains("chmod 600"));
         protect_database(&path).expect("corrected");
-        for file in database_files(&path) {
+        for file in database_file_paths(&path) {
             assert_eq!(mode(&file).expect("there"), PRIVATE);
             assert_eq!(std::fs::read_to_string(&file).expect("read"), "kept");
         }

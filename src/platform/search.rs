@@ -73,27 +73,40 @@ fn grams(text: &str) -> BTreeSet<String> {
     all
 }
 
-#[derive(sqlx::FromRow)]
-struct StoredEntry {
-    sort_key: String,
-    content: String,
+/// The sort key and the text of an entry, as the index has them.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredEntry {
+    /// The key that the list sorts by.
+    pub sort_key: String,
+    /// The texts by which the entry is found.
+    pub content: String,
 }
 
-/// An entry with its state in the index.
+impl StoredEntry {
+    /// What two columns of an outer join say: both are null if the index does not
+    /// have the entry.
+    #[must_use]
+    pub fn from_columns(sort_key: Option<String>, content: Option<String>) -> Option<Self> {
+        sort_key.zip(content).map(|(sort_key, content)| Self { sort_key, content })
+    }
+}
+
+/// An entry, compared with what the index has of it.
 #[derive(Clone, Debug)]
-pub struct Indexed {
+pub struct EntryComparison {
     /// The entry as it should be.
     pub entry: Entry,
-    /// The sort key and the text that the index contains; `None` if it does not
-    /// contain the entry.
-    pub known: Option<(String, String)>,
+    /// What the index has; `None` if it does not have the entry.
+    pub stored: Option<StoredEntry>,
 }
 
-impl Indexed {
-    /// Whether the index contains the entry as it should be.
-    fn is_current(&self) -> bool {
-        let known = self.known.as_ref().map(|(key, content)| (key.as_str(), content.as_str()));
-        known == Some((self.entry.key.as_str(), self.entry.content.as_str()))
+impl EntryComparison {
+    /// Whether the index has the entry as it should be, so that nothing needs to be
+    /// written.
+    fn is_up_to_date(&self) -> bool {
+        self.stored
+            .as_ref()
+            .is_some_and(|stored| stored.sort_key == self.entry.key && stored.content == self.entry.content)
     }
 }
 
@@ -101,10 +114,10 @@ impl Indexed {
 ///
 /// # Errors
 /// When the database cannot.
-pub async fn put(tx: &mut Tx, proof: &impl WriteProof, indexed: &Indexed) -> Result<()> {
+pub async fn put(tx: &mut Tx, proof: &impl WriteProof, indexed: &EntryComparison) -> Result<()> {
     let entry = &indexed.entry;
     // Of two concurrent transactions, the second waits here and then sees what the first one wrote.
-    if !indexed.is_current() && !add(tx, proof, entry).await? {
+    if !indexed.is_up_to_date() && !add(tx, proof, entry).await? {
         erase(tx, proof, entry.organization, entry.list, &entry.id).await?;
         add(tx, proof, entry).await?;
     }
@@ -279,7 +292,7 @@ pub trait SearchableList {
     const LIST: &'static str;
 
     /// A batch of entries after a position; empty at the end.
-    fn some(db: &Db, after: &Place) -> impl Future<Output = Result<Vec<Indexed>>> + Send;
+    fn some(db: &Db, after: &Place) -> impl Future<Output = Result<Vec<EntryComparison>>> + Send;
 
     /// Writes the current entries of a row.
     fn renew(tx: &mut Tx, proof: &impl WriteProof, id: &str) -> impl Future<Output = Result<()>> + Send;
@@ -296,7 +309,7 @@ pub async fn renew<S: SearchableList>(db: &Db, proof: &impl WriteProof) -> Resul
         let some = S::some(db, &after).await?;
         let Some(last) = some.last() else { return Ok(renewed) };
         after = Place { id: last.entry.id.clone(), organization: last.entry.organization.to_string() };
-        let stale: Vec<&Indexed> = some.iter().filter(|one| !one.is_current()).collect();
+        let stale: Vec<&EntryComparison> = some.iter().filter(|one| !one.is_up_to_date()).collect();
         if stale.is_empty() {
             continue;
         }

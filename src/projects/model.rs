@@ -156,7 +156,7 @@ pub struct ProjectEdit {
 
 /// The checked fields of a new or edited project.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct ValidProject {
     /// Slug, checked for a new project and unchanged by an edit.
     pub slug: String,
     /// Display name, 1 to 255 characters.
@@ -174,22 +174,22 @@ impl NewProject {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self) -> Result<Checked> {
-        let mut mistakes = ValidationErrors::default();
-        let name = mistakes.check("name", name(&self.name));
-        let slug = mistakes.check("slug", slug(&self.slug));
+    pub fn check(&self) -> Result<ValidProject> {
+        let mut errors = ValidationErrors::default();
+        let name = errors.check("name", name(&self.name));
+        let slug = errors.check("slug", slug(&self.slug));
         let description = multiline_text("description", self.description.as_deref().unwrap_or_default(), 500);
-        let description = mistakes.check("description", description);
-        let visibility = mistakes.check("visibility", self.visibility.as_deref().unwrap_or("team").parse());
+        let description = errors.check("description", description);
+        let visibility = errors.check("visibility", self.visibility.as_deref().unwrap_or("team").parse());
         let team = self.team.trim().to_owned();
         if team.is_empty() {
-            mistakes.add("team", choose("team"));
+            errors.add("team", choose("team"));
         }
         match (slug, name, description, visibility) {
-            (Some(slug), Some(name), Some(description), Some(visibility)) if mistakes.is_empty() => {
-                Ok(Checked { slug, name, description, team, visibility })
+            (Some(slug), Some(name), Some(description), Some(visibility)) if errors.is_empty() => {
+                Ok(ValidProject { slug, name, description, team, visibility })
             }
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }
@@ -199,7 +199,7 @@ impl ProjectEdit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, project: &Project) -> Result<Checked> {
+    pub fn check(&self, project: &Project) -> Result<ValidProject> {
         let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
         NewProject {
             slug: project.slug.clone(),

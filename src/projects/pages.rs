@@ -158,7 +158,7 @@ async fn render_new(
     form: NewProject,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let teams = actions::own_teams(&app.context, &caller.member).await?;
+    let teams = actions::list_teams_for_new_project(&app.context, &caller.member).await?;
     if teams.is_empty() {
         return Err(Error::Forbidden(
             "Admins of a team can create its projects, and owners those of every team. Ask one of them."
@@ -308,7 +308,7 @@ async fn render_settings(
     (form, version): (ProjectEdit, String),
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let mut teams = actions::own_teams(&app.context, &caller.member).await?;
+    let mut teams = actions::list_teams_for_new_project(&app.context, &caller.member).await?;
     if let Some(team) = &project.team
         && !teams.iter().any(|team| team.id == project.team_id)
     {

@@ -3,7 +3,7 @@
 //! Statements that write take a permit and are called by `actions` only. The grants themselves are written by
 //! [`crate::grants`].
 
-use super::model::{Checked, Project, ProjectsOf};
+use super::model::{Project, ProjectsOf, ValidProject};
 use crate::access::{AccountScope, Kind, Permit, Subject, can_see_team, reaches_unrestricted_projects};
 use crate::audit::Change;
 use crate::platform::db::Source;
@@ -141,7 +141,7 @@ pub(super) async fn insert(
     organization: OrganizationId,
     id: ProjectId,
     team: &Permit<ProjectsOf>,
-    project: &Checked,
+    project: &ValidProject,
 ) -> Result<()> {
     ensure_room(change, Quota::Project(organization)).await?;
     let statement = sql("INSERT INTO projects (id, organization_id, slug, name, description, team_id, visibility, version, created_at) \
@@ -168,7 +168,7 @@ pub(super) async fn insert(
 pub(super) async fn update(
     change: &mut Change<'_>,
     project: &Permit<Project>,
-    checked: &Checked,
+    checked: &ValidProject,
     team: TeamId,
 ) -> Result<bool> {
     let statement = sql("UPDATE projects SET name = $1, description = $2, team_id = $3, visibility = $4, \

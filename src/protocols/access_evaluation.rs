@@ -112,7 +112,7 @@ async fn one(
 /// The protocol requires 400 for a malformed request, where the rest of the API responds with 422.
 fn malformed(error: Error) -> Error {
     match error {
-        Error::Invalid(mistakes) => Error::Malformed(mistakes.to_string()),
+        Error::Invalid(errors) => Error::Malformed(errors.to_string()),
         other => other,
     }
 }

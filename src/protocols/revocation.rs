@@ -14,6 +14,7 @@ use crate::audit::{Actor, ActorKind, Change};
 use crate::platform::Error;
 use crate::platform::web::{Form, RequestContext};
 use crate::state::AppState;
+use crate::tokens::store::FoundToken;
 use crate::tokens::{lifecycle, store};
 use crate::verification::PlainToken;
 
@@ -40,7 +41,8 @@ async fn revoke(
     let mut change = Change::begin(&app.context, &actor, None).await?;
     let now = change.now;
     // An old value whose overlap is over does not revoke the current value.
-    let Some((token, is_old)) = store::find_by_value(change.tx(), &value, now).await? else {
+    let Some(FoundToken { token, is_old_value }) = store::find_by_value(change.tx(), &value, now).await?
+    else {
         return Ok(StatusCode::OK);
     };
     match (token.organization_id, token.person_id) {
@@ -51,7 +53,7 @@ async fn revoke(
         }
         (None, None) => {}
     }
-    match lifecycle::revoke_presented(change, &token, is_old).await {
+    match lifecycle::revoke_presented(change, &token, is_old_value).await {
         // A concurrent request revoked the token first.
         Ok(()) | Err(Error::Conflict(_)) => {}
         Err(error) => return Err(error.into()),

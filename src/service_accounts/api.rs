@@ -14,7 +14,7 @@ use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewA
 use super::store::Filter;
 use super::{actions, keys};
 use crate::callers::ApiCaller;
-use crate::platform::web::nullable::{cleared, or_empty, present};
+use crate::platform::web::nullable::{cleared, null_as_default, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
@@ -121,10 +121,10 @@ struct Creation {
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     name: String,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>", length(max = 2000))]
     comment: String,
     #[serde(default)]
@@ -138,7 +138,7 @@ struct Creation {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
     #[serde(default)]
@@ -156,13 +156,13 @@ struct Creation {
 struct Key {
     #[schemars(length(min = 1, max = 255))]
     name: Option<String>,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
 }

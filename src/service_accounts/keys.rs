@@ -69,10 +69,10 @@ pub async fn add_key(
             "A federated account cannot have API keys. It signs in through its identity provider.",
         ));
     }
-    let mut mistakes = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
-    let Some(key) = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty()) else {
-        return Err(Error::Invalid(mistakes));
+    let Some(key) = input.check(&mut errors, of, change.now).filter(|_| errors.is_empty()) else {
+        return Err(Error::Invalid(errors));
     };
     let issued = lifecycle::issue(&mut change, (&account).into(), &key, delivery).await?;
     let account = account.into_inner();
@@ -129,10 +129,10 @@ pub async fn edit_key(
 ) -> Result<Token> {
     let (mut change, caller, account) = managed(context, caller, named).await?;
     let token = key_of(change.tx(), &account, key).await?;
-    let mut mistakes = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let of = (&caller.organization.policy, TokenKind::ServiceAccount);
-    let checked = input.check(&mut mistakes, of, change.now).filter(|_| mistakes.is_empty());
-    let Some(checked) = checked else { return Err(Error::Invalid(mistakes)) };
+    let checked = input.check(&mut errors, of, change.now).filter(|_| errors.is_empty());
+    let Some(checked) = checked else { return Err(Error::Invalid(errors)) };
     lifecycle::update_details(&mut change, (&account).into(), &token, &checked, version).await?;
     let before = json!({ "name": token.name, "allowed_addresses": token.allowed_addresses });
     let after = json!({ "name": checked.name, "allowed_addresses": checked.allowed_addresses });

@@ -1,7 +1,7 @@
 //! Types of service accounts and their forms, with the checks of every field. No I/O.
 //!
 //! `actions` authorizes a write on these types, because they implement [`Guarded`], and `store` writes only
-//! checked fields ([`CheckedAccount`], [`CheckedEdit`]). A team-scoped account never becomes
+//! checked fields ([`ValidAccount`], [`ValidAccountEdit`]). A team-scoped account never becomes
 //! organization-scoped.
 
 use std::collections::BTreeMap;
@@ -202,7 +202,7 @@ impl ServiceAccount {
     /// The status at the time of the page (`Layout::now`), for templates. Without a time, the status at
     /// creation.
     #[must_use]
-    pub fn standing(&self, now: &Option<Timestamp>) -> Status {
+    pub fn status_at(&self, now: &Option<Timestamp>) -> Status {
         self.status(now.unwrap_or(self.created_at))
     }
 
@@ -310,11 +310,11 @@ pub struct Identity {
 }
 
 impl IdentityInput {
-    fn check(&self, mistakes: &mut ValidationErrors) -> Option<Identity> {
-        let before = mistakes.all().len();
+    fn check(&self, errors: &mut ValidationErrors) -> Option<Identity> {
+        let before = errors.all().len();
         let provider = self.provider.trim().to_owned();
         if provider.is_empty() {
-            mistakes.add("identity.provider", choose("identity provider"));
+            errors.add("identity.provider", choose("identity provider"));
         }
         // A subject is not required for CI systems whose subject changes with every branch; conditions then
         // identify the account.
@@ -322,31 +322,31 @@ impl IdentityInput {
         let subject = if by_conditions {
             Some(String::new())
         } else {
-            mistakes.check("identity.subject", name_of("subject", &self.subject))
+            errors.check("identity.subject", name_of("subject", &self.subject))
         };
         if self.conditions.len() > 20 {
-            mistakes.add("identity.conditions", "Enter at most 20 conditions.");
+            errors.add("identity.conditions", "Enter at most 20 conditions.");
         }
         let starred = |text: &str| text.contains('*');
         if starred(&self.subject) || self.conditions.values().any(|value| starred(value)) {
             let message = "Remove “*”, which is not a wildcard here. Leave the subject empty and enter conditions instead.";
-            mistakes.add("identity.subject", message);
+            errors.add("identity.subject", message);
         }
         let mut conditions = BTreeMap::new();
         for (claim, value) in &self.conditions {
             let claim = claim.trim();
             if matches!(claim, "" | "iss" | "sub" | "aud" | "exp" | "nbf" | "iat") {
-                mistakes.add(
+                errors.add(
                     "identity.conditions",
                     format!("“{claim}” cannot be a condition. Use another claim, like repository."),
                 );
             }
-            if let Some(value) = mistakes.check("identity.conditions", name_of("condition value", value)) {
+            if let Some(value) = errors.check("identity.conditions", name_of("condition value", value)) {
                 conditions.insert(claim.to_owned(), value);
             }
         }
         let subject = subject?;
-        (mistakes.all().len() == before).then_some(Identity { provider, subject, conditions })
+        (errors.all().len() == before).then_some(Identity { provider, subject, conditions })
     }
 }
 
@@ -383,7 +383,7 @@ pub struct NewAccount {
 
 /// The checked fields of a new account.
 #[derive(Clone, Debug)]
-pub struct CheckedAccount {
+pub struct ValidAccount {
     /// Display name, 1 to 255 characters.
     pub name: String,
     /// Description, at most 500 characters.
@@ -420,22 +420,21 @@ impl NewAccount {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, organization: &OrganizationFacts, now: Timestamp) -> Result<CheckedAccount> {
-        let mut mistakes = ValidationErrors::default();
-        let checked_name = mistakes.check("name", name(&self.name));
-        let description =
-            mistakes.check("description", multiline_text("description", &self.description, 500));
-        let comment = mistakes.check("comment", multiline_text("comment", &self.comment, 2000));
-        let scope: Option<Scope> = mistakes.check("scope", self.scope.parse());
+    pub fn check(&self, organization: &OrganizationFacts, now: Timestamp) -> Result<ValidAccount> {
+        let mut errors = ValidationErrors::default();
+        let checked_name = errors.check("name", name(&self.name));
+        let description = errors.check("description", multiline_text("description", &self.description, 500));
+        let comment = errors.check("comment", multiline_text("comment", &self.comment, 2000));
+        let scope: Option<Scope> = errors.check("scope", self.scope.parse());
         let (field, team, other, refused) = match scope {
             Some(Scope::Team) => ("team", &self.team, &self.default_team, "default_team"),
             _ => ("default_team", &self.default_team, &self.team, "team"),
         };
         if scope.is_some() && team.trim().is_empty() {
-            mistakes.add(field, choose(&field.replace('_', " ")));
+            errors.add(field, choose(&field.replace('_', " ")));
         }
         if scope.is_some() && !other.trim().is_empty() {
-            mistakes.add(
+            errors.add(
                 refused,
                 format!(
                     "Leave the {} empty. It does not apply to the scope “{}”.",
@@ -444,15 +443,15 @@ impl NewAccount {
                 ),
             );
         }
-        let role = mistakes.check("role", role(&organization.sets, &self.role));
-        let expires_at = check_end(&mut mistakes, "expires_at", &self.lifetime, now).flatten();
-        let addresses = mistakes.check("allowed_addresses", IpAllowList::parse(&self.allowed_addresses));
-        let credential = match mistakes.check("authentication", self.authentication.parse()) {
+        let role = errors.check("role", role(&organization.sets, &self.role));
+        let expires_at = check_end(&mut errors, "expires_at", &self.lifetime, now).flatten();
+        let addresses = errors.check("allowed_addresses", IpAllowList::parse(&self.allowed_addresses));
+        let credential = match errors.check("authentication", self.authentication.parse()) {
             Some(Authentication::ApiKey) => {
                 let of = (&organization.policy, TokenKind::ServiceAccount);
-                self.key.check_under(&mut mistakes, "key.", of, now).map(Credential::Key)
+                self.key.check_under(&mut errors, "key.", of, now).map(Credential::Key)
             }
-            Some(Authentication::Federated) => self.identity.check(&mut mistakes).map(Credential::Federated),
+            Some(Authentication::Federated) => self.identity.check(&mut errors).map(Credential::Federated),
             None => None,
         };
         let team = team.trim().to_owned();
@@ -465,9 +464,9 @@ impl NewAccount {
                 Some(role),
                 Some(allowed_addresses),
                 Some(credential),
-            ) if mistakes.is_empty() => {
+            ) if errors.is_empty() => {
                 let self_rotation = self.self_rotation;
-                Ok(CheckedAccount {
+                Ok(ValidAccount {
                     name,
                     description,
                     comment,
@@ -480,7 +479,7 @@ impl NewAccount {
                     credential,
                 })
             }
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }
@@ -517,7 +516,7 @@ pub struct AccountEdit {
 
 /// The checked fields of an edit, including those that stay the same.
 #[derive(Clone, Debug)]
-pub struct CheckedEdit {
+pub struct ValidAccountEdit {
     /// Display name, 1 to 255 characters.
     pub name: String,
     /// Description, at most 500 characters.
@@ -538,7 +537,7 @@ pub struct CheckedEdit {
     pub identity: Option<Identity>,
 }
 
-impl CheckedEdit {
+impl ValidAccountEdit {
     /// The effect of the edit on access. A later expiry, other IP ranges or another identity let somebody use
     /// everything that the account holds. Another role or team only gives the account itself more.
     #[must_use]
@@ -563,35 +562,35 @@ impl AccountEdit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, account: &ServiceAccount, sets: &Sets, now: Timestamp) -> Result<CheckedEdit> {
+    pub fn check(&self, account: &ServiceAccount, sets: &Sets, now: Timestamp) -> Result<ValidAccountEdit> {
         let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
-        let mut mistakes = ValidationErrors::default();
-        let name = mistakes.check("name", name(&or(&self.name, &account.name)));
-        let description = mistakes.check(
+        let mut errors = ValidationErrors::default();
+        let name = errors.check("name", name(&or(&self.name, &account.name)));
+        let description = errors.check(
             "description",
             multiline_text("description", &or(&self.description, &account.description), 500),
         );
         let comment =
-            mistakes.check("comment", multiline_text("comment", &or(&self.comment, &account.comment), 2000));
+            errors.check("comment", multiline_text("comment", &or(&self.comment, &account.comment), 2000));
         let role = match &self.role {
-            Some(text) if *text != account.role => mistakes.check("role", role(sets, text)),
+            Some(text) if *text != account.role => errors.check("role", role(sets, text)),
             _ => Some(account.role.clone()),
         };
         // An expiry that has passed can stay as it is. A new one must be in the future.
         let expires_at = match &self.lifetime {
             Some(Lifetime::Until(end)) if Some(*end) == account.expires_at => account.expires_at,
-            Some(lifetime) => check_end(&mut mistakes, "expires_at", lifetime, now).flatten(),
+            Some(lifetime) => check_end(&mut errors, "expires_at", lifetime, now).flatten(),
             None => account.expires_at,
         };
         let addresses = or(&self.allowed_addresses, &account.allowed_addresses);
-        let addresses = mistakes.check("allowed_addresses", IpAllowList::parse(&addresses));
+        let addresses = errors.check("allowed_addresses", IpAllowList::parse(&addresses));
         let scope = match &self.scope {
-            Some(text) => mistakes.check("scope", text.parse::<Scope>()),
+            Some(text) => errors.check("scope", text.parse::<Scope>()),
             None => Some(account.scope),
         };
         let into_team = match (account.scope, scope) {
             (Scope::Team, Some(Scope::Organization)) => {
-                mistakes.add(
+                errors.add(
                     "scope",
                     "Keep the scope “team”. With the scope “organization”, existing keys would get access to the projects \
                      of every team. Create another account with that scope.",
@@ -601,7 +600,7 @@ impl AccountEdit {
             (Scope::Organization, Some(Scope::Team)) => {
                 let team = self.team.as_deref().unwrap_or_default().trim().to_owned();
                 if team.is_empty() {
-                    mistakes.add("team", choose("team"));
+                    errors.add("team", choose("team"));
                 }
                 Some(team)
             }
@@ -609,26 +608,26 @@ impl AccountEdit {
         };
         let stays = |team: &Option<String>, was: &Option<String>| team.is_none() || team == was;
         if into_team.is_none() && !stays(&self.team, &account.team) {
-            mistakes.add("team", "Keep the team. To use another one, create another account there.");
+            errors.add("team", "Keep the team. To use another one, create another account there.");
         }
         if self.default_team.is_some() && (account.scope == Scope::Team || into_team.is_some()) {
-            mistakes
+            errors
                 .add("default_team", "Leave the default team empty. It does not apply to the scope “team”.");
         }
         let identity = match &self.identity {
             Some(_) if account.authentication == Authentication::ApiKey => {
-                mistakes.add("identity", "Leave the identity empty. This account uses API keys.");
+                errors.add("identity", "Leave the identity empty. This account uses API keys.");
                 None
             }
-            Some(identity) => identity.check(&mut mistakes),
+            Some(identity) => identity.check(&mut errors),
             None => None,
         };
         let self_rotation = self.self_rotation.unwrap_or(account.self_rotation);
         match (name, description, comment, role, addresses) {
             (Some(name), Some(description), Some(comment), Some(role), Some(allowed_addresses))
-                if mistakes.is_empty() =>
+                if errors.is_empty() =>
             {
-                Ok(CheckedEdit {
+                Ok(ValidAccountEdit {
                     name,
                     description,
                     comment,
@@ -640,7 +639,7 @@ impl AccountEdit {
                     identity,
                 })
             }
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }

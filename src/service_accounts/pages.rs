@@ -29,7 +29,7 @@ use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::model::usual;
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::store::{self as tokens, Attributed, Calls};
+use crate::tokens::store::{self as tokens, Attributed, CallsByAddress};
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Service accounts";
@@ -77,7 +77,7 @@ struct SettingsPage {
     status: Status,
     form: AccountForm,
     choices: Choices,
-    calls: Vec<Calls>,
+    calls: Vec<CallsByAddress>,
     may_manage: bool,
 }
 
@@ -86,7 +86,7 @@ struct SettingsPage {
 struct DeletePage {
     layout: Layout,
     account: ServiceAccount,
-    calls: Vec<Calls>,
+    calls: Vec<CallsByAddress>,
 }
 
 async fn show_list(
@@ -241,7 +241,7 @@ struct ActivityPage {
     layout: Layout,
     account: ServiceAccount,
     status: Status,
-    calls: Vec<Calls>,
+    calls: Vec<CallsByAddress>,
     attributed: Vec<Attributed>,
     events: Vec<EventSummary>,
     made: Vec<EventSummary>,

@@ -4,13 +4,13 @@
 //! only.
 
 use super::model::{
-    AccountCreation, Authentication, CheckedAccount, CheckedEdit, Credential, ServiceAccount,
+    AccountCreation, Authentication, Credential, ServiceAccount, ValidAccount, ValidAccountEdit,
 };
 use crate::access::{Permit, PrincipalId};
 use crate::audit::Change;
 use crate::platform::db::{Source, Statement, WriteProof};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
-use crate::platform::search::{self, Entry, Indexed, Place, Search, SearchableList};
+use crate::platform::search::{self, Entry, EntryComparison, Place, Search, SearchableList, StoredEntry};
 use crate::platform::text::{casefold, taken};
 use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::web::query_filter::ListFilter;
@@ -203,12 +203,12 @@ fn without_prefix(id: &str) -> &str {
 }
 
 impl SearchRow {
-    fn indexed(self) -> Indexed {
+    fn indexed(self) -> EntryComparison {
         let (name, id) = (casefold(&self.name), self.id.to_string());
         // The prefix is not indexed, because every account has it.
         let texts = [name.as_str(), without_prefix(&id), &self.description];
         let entry = Entry::new(self.organization_id, ServiceAccount::LIST, &id, &name, &texts);
-        Indexed { entry, known: self.sort_key.zip(self.content) }
+        EntryComparison { entry, stored: StoredEntry::from_columns(self.sort_key, self.content) }
     }
 }
 
@@ -227,7 +227,7 @@ macro_rules! accounts_indexed {
 impl SearchableList for ServiceAccount {
     const LIST: &'static str = "service_accounts";
 
-    async fn some(db: &Db, after: &Place) -> Result<Vec<Indexed>> {
+    async fn some(db: &Db, after: &Place) -> Result<Vec<EntryComparison>> {
         let found: Vec<SearchRow> =
             sql(accounts_indexed!("a.id > $1 ORDER BY a.id LIMIT 100")).bind(&after.id).all(db).await?;
         Ok(found.into_iter().map(SearchRow::indexed).collect())
@@ -302,7 +302,7 @@ pub(super) async fn insert(
     organization: OrganizationId,
     id: ServiceAccountId,
     creation: &Permit<AccountCreation>,
-    (account, binding): (&CheckedAccount, &IdentityBinding),
+    (account, binding): (&ValidAccount, &IdentityBinding),
     default_team: Option<TeamId>,
 ) -> Result<()> {
     ensure_room(change, Quota::ServiceAccount(organization)).await?;
@@ -352,7 +352,7 @@ fn name_is_taken(error: sqlx::Error) -> Error {
 pub(super) async fn update(
     change: &mut Change<'_>,
     account: &Permit<ServiceAccount>,
-    edit: &CheckedEdit,
+    edit: &ValidAccountEdit,
     default_team: Option<TeamId>,
     into: Option<TeamId>,
     binding: &IdentityBinding,

@@ -22,7 +22,7 @@ use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Confirmation, ask_end, expiry_fact, renewal, reveal_route, show};
+use crate::tokens::pages::{Confirmation, RevealTexts, ask_end, expiry_fact, renewal, reveal_route, show};
 use crate::tokens::store::{has_revoked, list_access_tokens};
 use crate::ui::{Layout, Paths, filters, paths, refused};
 
@@ -156,7 +156,7 @@ async fn reveal(
         (None, Some(team)) => format!("the organization; by default in the team {team}"),
         (None, None) => "the organization".to_owned(),
     };
-    let about = About {
+    let texts = RevealTexts {
         what: "API key",
         name: account.name.clone(),
         facts: vec![
@@ -169,7 +169,7 @@ async fn reveal(
         regenerate: paths(&caller).service_account(account.id).regenerate().with_query("key", key.id),
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, layout, key.id, about).await
+    show(&app, &caller.signed_in.session, layout, key.id, texts).await
 }
 
 async fn confirm_regenerate(

@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, ServiceTokens, Where};
+use super::model::{GrantInput, NewServiceToken, ServiceTokenEdit, ServiceTokenRow, ServiceTokens, Where};
 use super::store::{self, Filter};
 use crate::access::{
     Level, PermissionSet, Permit, Policy, ProjectFacts, TokenKind, authorize_read, authorize_write,
@@ -32,7 +32,7 @@ pub async fn list(
     caller: &Caller,
     filter: &Filter,
     page: &PageRequest,
-) -> Result<Page<Listed>> {
+) -> Result<Page<ServiceTokenRow>> {
     let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     let (rows, window) = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
     Ok(page.into_scanned_page(rows, &window, |row| Cursor::from_id(row.token.id)))
@@ -42,7 +42,7 @@ pub async fn list(
 ///
 /// # Errors
 /// [`Error::NotFound`] if the caller cannot see the object, [`Error::Forbidden`] if they lack the permission.
-pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<ServiceTokenRow> {
     let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     store::find(&context.db, organization, id).await
 }
@@ -56,13 +56,13 @@ async fn check(
     change: &mut Change<'_>,
     caller: &Caller,
     inputs: &[GrantInput],
-    mistakes: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
 ) -> Result<Vec<Checked>> {
     if inputs.is_empty() {
-        mistakes.add("grants", "Choose at least one permission set.");
+        errors.add("grants", "Choose at least one permission set.");
     }
     if inputs.len() > 20 {
-        mistakes.add("grants", "Choose at most 20 permission sets.");
+        errors.add("grants", "Choose at most 20 permission sets.");
         return Ok(Vec::new());
     }
     let mut all: Vec<Checked> = Vec::new();
@@ -73,18 +73,18 @@ async fn check(
             Err(message) => {
                 let empty = input.permission_set.trim().is_empty();
                 let message = if empty { choose("permission set") } else { message };
-                mistakes.add(&field("permission_set"), format!("Permission {}: {message}", place + 1));
+                errors.add(&field("permission_set"), format!("Permission {}: {message}", place + 1));
                 continue;
             }
         };
         if !caller.organization.policy.carries(&set.slug) {
             let message = Policy::not_carried(&set.name);
-            mistakes.add(&field("permission_set"), message);
+            errors.add(&field("permission_set"), message);
             continue;
         }
         if inputs[..place].iter().any(|before| before.permission_set.trim() == input.permission_set.trim()) {
             let message = format!("“{}” is chosen twice. Choose all its projects in one place.", set.name);
-            mistakes.add(&field("permission_set"), message);
+            errors.add(&field("permission_set"), message);
             continue;
         }
         let slugs = match &input.projects {
@@ -96,18 +96,18 @@ async fn check(
         };
         if set.level == Level::Organization {
             let message = format!("“{}” applies to all projects only. Choose all projects.", set.name);
-            mistakes.add(&field("projects"), message);
+            errors.add(&field("projects"), message);
         }
         if slugs.is_empty() {
             let message = format!("Choose at least one project for “{}”, or choose all projects.", set.name);
-            mistakes.add(&field("projects"), message);
+            errors.add(&field("projects"), message);
         }
         for slug in slugs {
             let found = projects::find(change.tx(), caller.organization.id, slug.trim()).await;
             match found.and_then(|project| authorize_read(&caller.subject, project)) {
                 Ok(project) => all.push((set.clone(), Some((project.facts(), project.slug)))),
                 Err(Error::NotFound | Error::Forbidden(_)) => {
-                    mistakes.add(
+                    errors.add(
                         &field("projects"),
                         format!("Choose projects that you have access to. “{slug}” is not one."),
                     );
@@ -151,7 +151,7 @@ pub async fn create(
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let now = change.now;
-    let mut mistakes = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let particulars = TokenInput {
         name: input.name.clone(),
         description: input.description.clone(),
@@ -160,9 +160,9 @@ pub async fn create(
         permissions: None,
     };
     let of = (&caller.organization.policy, TokenKind::ServiceToken);
-    let token = particulars.check(&mut mistakes, of, now);
-    let all = check(&mut change, &caller, &input.grants, &mut mistakes).await?;
-    let Some(token) = token.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    let token = particulars.check(&mut errors, of, now);
+    let all = check(&mut change, &caller, &input.grants, &mut errors).await?;
+    let Some(token) = token.filter(|_| errors.is_empty()) else { return Err(Error::Invalid(errors)) };
     let issued = lifecycle::issue(&mut change, (&permit).into(), &token, delivery).await?;
     if issued.is_repeat() {
         return Ok(issued);
@@ -179,7 +179,7 @@ async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
     id: &str,
-) -> Result<(Change<'a>, Caller, Permit<ServiceTokens>, Listed)> {
+) -> Result<(Change<'a>, Caller, Permit<ServiceTokens>, ServiceTokenRow)> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
     let token = store::find(change.tx(), caller.organization.id, id).await?;
@@ -197,13 +197,13 @@ pub async fn edit(
     id: &str,
     input: &ServiceTokenEdit,
     version: Option<i64>,
-) -> Result<Listed> {
+) -> Result<ServiceTokenRow> {
     let (mut change, caller, permit, was) = managed(context, caller, id).await?;
     if was.token.revoked_at.is_some() {
         return Err(Error::conflict("This token is revoked. Create a new one."));
     }
     let token = &was.token;
-    let mut mistakes = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     let or = |edit: &Option<String>, was: &str| edit.clone().unwrap_or_else(|| was.to_owned());
     let particulars = TokenInput {
         name: or(&input.name, &token.name),
@@ -212,19 +212,19 @@ pub async fn edit(
         ..TokenInput::default()
     };
     let of = (&caller.organization.policy, TokenKind::ServiceToken);
-    let checked = particulars.check(&mut mistakes, of, change.now);
+    let checked = particulars.check(&mut errors, of, change.now);
     let all = match &input.grants {
-        Some(inputs) => Some(check(&mut change, &caller, inputs, &mut mistakes).await?),
+        Some(inputs) => Some(check(&mut change, &caller, inputs, &mut errors).await?),
         None => None,
     };
-    let Some(checked) = checked.filter(|_| mistakes.is_empty()) else { return Err(Error::Invalid(mistakes)) };
+    let Some(checked) = checked.filter(|_| errors.is_empty()) else { return Err(Error::Invalid(errors)) };
     lifecycle::update_details(&mut change, (&permit).into(), token, &checked, version).await?;
     if let Some(all) = &all {
         grants::clear(&mut change, &permit, caller.organization.id, &token.id.to_string()).await?;
         write(&mut change, &permit, &caller, token.id, all).await?;
     }
     let after = store::find(change.tx(), caller.organization.id, id).await?;
-    let told = |it: &Listed| {
+    let told = |it: &ServiceTokenRow| {
         json!({
             "name": it.token.name, "description": it.token.description, "grants": it.grants(),
             "allowed_addresses": it.token.allowed_addresses.lines().collect::<Vec<_>>(),
@@ -263,7 +263,7 @@ pub async fn regenerate(
 ///
 /// # Errors
 /// [`Error::Conflict`] if no old value works any more.
-pub async fn end_overlap(context: &Context, caller: &Caller, id: &str) -> Result<Listed> {
+pub async fn end_overlap(context: &Context, caller: &Caller, id: &str) -> Result<ServiceTokenRow> {
     let (change, _, permit, token) = managed(context, caller, id).await?;
     lifecycle::end_overlap(change, (&permit).into(), &token.token).await?;
     Ok(token)
@@ -274,7 +274,7 @@ pub async fn end_overlap(context: &Context, caller: &Caller, id: &str) -> Result
 /// # Errors
 /// [`Error::NotFound`] for an unknown token; [`Error::Conflict`] for a revoked one; [`Error::Invalid`] for
 /// another number of tokens.
-pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Listed>> {
+pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<ServiceTokenRow>> {
     if ids.is_empty() || ids.len() > 50 {
         return Err(Error::Invalid(ValidationErrors::one("token", "Choose 1 to 50 tokens.")));
     }

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::actions;
-use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit};
+use super::model::{GrantInput, NewServiceToken, ServiceTokenEdit, ServiceTokenRow};
 use super::store::Filter;
 use crate::callers::{ApiCaller, Caller};
 use crate::platform::secret::RevealedSecret;
-use crate::platform::web::nullable::{cleared, or_empty, present};
+use crate::platform::web::nullable::{cleared, null_as_default, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
@@ -98,7 +98,7 @@ struct ServiceTokenView {
     grants: Vec<GrantInput>,
 }
 
-fn view(app: &AppState, listed: &Listed) -> ServiceTokenView {
+fn view(app: &AppState, listed: &ServiceTokenRow) -> ServiceTokenView {
     ServiceTokenView {
         token: listed.token.view(app.context.clock.now()),
         description: listed.token.description.clone(),
@@ -140,13 +140,13 @@ struct Creation {
     #[serde(default)]
     #[schemars(!default, length(min = 1, max = 255))]
     name: String,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>", length(max = 500))]
     description: String,
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
     #[serde(default)]

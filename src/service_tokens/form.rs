@@ -1,10 +1,10 @@
 //! The form that creates or edits a service token: the submitted values, with one row per grant, and the
 //! options of its selects.
 //!
-//! `pages` reads a request into [`Typed`], passes it to an action, and renders the form again with the same
+//! `pages` reads a request into [`ServiceTokenForm`], passes it to an action, and renders the form again with the same
 //! values if the action reports errors.
 
-use super::model::{GrantInput, Listed, NewServiceToken, ServiceTokenEdit, Where};
+use super::model::{GrantInput, NewServiceToken, ServiceTokenEdit, ServiceTokenRow, Where};
 use crate::access::{Level, Permission, PermissionSet, Resource, can_give_token_grant};
 use crate::callers::Caller;
 use crate::platform::web::Form;
@@ -18,7 +18,7 @@ use crate::tokens::model::chosen;
 
 /// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
-pub struct Typed {
+pub struct ServiceTokenForm {
     /// Value of the field *Name*.
     pub name: String,
     /// Value of the field *Description*.
@@ -35,7 +35,7 @@ pub struct Typed {
     pub nonce: String,
 }
 
-impl Typed {
+impl ServiceTokenForm {
     /// Reads the submitted form. The fields of row *n* are `set`*n*, `where`*n* and, several times,
     /// `project`*n*.
     #[must_use]
@@ -80,7 +80,7 @@ impl Typed {
 
     /// The current values of a token, for the edit form.
     #[must_use]
-    pub fn of(token: &Listed) -> Self {
+    pub fn of(token: &ServiceTokenRow) -> Self {
         Self {
             name: token.token.name.clone(),
             description: token.token.description.clone(),
@@ -157,7 +157,7 @@ impl Typed {
     /// Whether the token could administer the whole organization (write its settings and its members), for a
     /// warning.
     #[must_use]
-    pub fn is_mighty(&self, choices: &Choices) -> bool {
+    pub fn grants_whole_organization(&self, choices: &Choices) -> bool {
         let all: [Permission; 2] = [Resource::Settings.write(), Resource::Members.write()];
         self.grants.iter().any(|grant| {
             let set = choices.sets.iter().find(|set| set.slug == grant.permission_set);

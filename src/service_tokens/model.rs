@@ -121,7 +121,7 @@ pub struct ServiceTokenEdit {
 
 /// A service token with its grants, as lists and pages show it.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Listed {
+pub struct ServiceTokenRow {
     /// The row of the token.
     #[sqlx(flatten)]
     pub token: Token,
@@ -130,7 +130,7 @@ pub struct Listed {
     pub grants: Option<String>,
 }
 
-impl Listed {
+impl ServiceTokenRow {
     /// Parses the grants. Each permission set occurs once; they are sorted by slug.
     #[must_use]
     pub fn grants(&self) -> Vec<GrantInput> {

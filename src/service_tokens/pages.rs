@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::actions;
-use super::form::{Choices, Typed};
-use super::model::{GrantInput, Listed, ServiceTokens};
+use super::form::{Choices, ServiceTokenForm};
+use super::model::{GrantInput, ServiceTokenRow, ServiceTokens};
 use super::store::Filter;
 use crate::access::{Sets, TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
@@ -22,8 +22,10 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Confirmation, ask_regenerate, expiry_fact, renewal, reveal_route, show};
-use crate::tokens::store::{self as tokens, Calls};
+use crate::tokens::pages::{
+    Confirmation, RevealTexts, ask_regenerate, expiry_fact, renewal, reveal_route, show,
+};
+use crate::tokens::store::{self as tokens, CallsByAddress};
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Service tokens";
@@ -48,7 +50,7 @@ pub fn routes() -> Router<AppState> {
 struct ListPage {
     layout: Layout,
     filter: Filter,
-    page: Page<Listed>,
+    page: Page<ServiceTokenRow>,
     sets: Sets,
     may_manage: bool,
 }
@@ -57,11 +59,11 @@ struct ListPage {
 #[template(path = "service_tokens/form.html")]
 struct FormPage {
     layout: Layout,
-    form: Typed,
+    form: ServiceTokenForm,
     choices: Choices,
     lifetimes: Vec<LifetimeChoice>,
     /// The token that is edited. `None` for a new one.
-    token: Option<Listed>,
+    token: Option<ServiceTokenRow>,
     may_manage: bool,
 }
 
@@ -75,7 +77,7 @@ impl ListPage {
 #[template(path = "service_tokens/revoke.html")]
 struct RevokePage {
     layout: Layout,
-    tokens: Vec<(Listed, Vec<Calls>)>,
+    tokens: Vec<(ServiceTokenRow, Vec<CallsByAddress>)>,
     sets: Sets,
 }
 
@@ -104,18 +106,18 @@ async fn show_new_form(
     Query(query): Query,
 ) -> Result<Response> {
     authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
-    let fresh = Typed {
+    let fresh = ServiceTokenForm {
         lifetime: usual(&caller.member.organization.policy, TokenKind::ServiceToken),
         grants: vec![GrantInput::default()],
         nonce: Layout::nonce(&app),
-        ..Typed::default()
+        ..ServiceTokenForm::default()
     };
     // A token that replaces another one starts with its values.
     let form = match query.filled("from") {
         None => fresh,
         Some(from) => {
-            let was = Typed::of(&actions::get(&app.context, &caller.member, &from).await?);
-            Typed { lifetime: fresh.lifetime, nonce: fresh.nonce, ..was }
+            let was = ServiceTokenForm::of(&actions::get(&app.context, &caller.member, &from).await?);
+            ServiceTokenForm { lifetime: fresh.lifetime, nonce: fresh.nonce, ..was }
         }
     };
     render_form(&app, &caller, StatusCode::OK, form, None, ValidationErrors::default()).await
@@ -125,8 +127,8 @@ async fn render_form(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
-    form: Typed,
-    token: Option<Listed>,
+    form: ServiceTokenForm,
+    token: Option<ServiceTokenRow>,
     errors: ValidationErrors,
 ) -> Result<Response> {
     let choices_of = Choices::of(app, &caller.member, &form.grants).await?;
@@ -149,7 +151,7 @@ async fn render_form(
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let caller = caller.submitting(&form);
-    let mut typed = Typed::read(&form);
+    let mut typed = ServiceTokenForm::read(&form);
     if typed.rearranged(&form) {
         authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
         return render_form(&app, &caller, StatusCode::OK, typed, None, ValidationErrors::default()).await;
@@ -171,7 +173,7 @@ async fn show_edit_form(
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let token = actions::get(&app.context, &caller.member, &id).await?;
-    let form = Typed::of(&token);
+    let form = ServiceTokenForm::of(&token);
     render_form(&app, &caller, StatusCode::OK, form, Some(token), ValidationErrors::default()).await
 }
 
@@ -182,7 +184,7 @@ async fn save(
     form: Form,
 ) -> Result<Response> {
     let token = actions::get(&app.context, &caller.member, &id).await?;
-    let mut typed = Typed::read(&form);
+    let mut typed = ServiceTokenForm::read(&form);
     if typed.rearranged(&form) {
         authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
         return render_form(&app, &caller, StatusCode::OK, typed, Some(token), ValidationErrors::default())
@@ -206,10 +208,10 @@ async fn reveal(
     Path((_, id)): ItemPath,
 ) -> Result<Response> {
     let listed = actions::get(&app.context, &caller.member, &id).await?;
-    let form = Typed::of(&listed);
+    let form = ServiceTokenForm::of(&listed);
     let choices = Choices::of(&app, &caller.member, &form.grants).await?;
     let token = listed.token;
-    let about = About {
+    let texts = RevealTexts {
         what: "Service token",
         name: token.name.clone(),
         facts: vec![("May", form.sentence(&choices)), expiry_fact(token.expires_at)],
@@ -217,7 +219,7 @@ async fn reveal(
         regenerate: paths(&caller).service_token(token.id).regenerate(),
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, layout, token.id, about).await
+    show(&app, &caller.signed_in.session, layout, token.id, texts).await
 }
 
 async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Layout, Confirmation)> {

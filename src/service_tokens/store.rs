@@ -2,7 +2,7 @@
 //!
 //! This module only reads. Tokens and grants are written by [`crate::tokens`] and [`crate::grants`].
 
-use super::model::Listed;
+use super::model::ServiceTokenRow;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{OrganizationId, TokenId};
 use crate::platform::text::contains_pattern;
@@ -43,7 +43,7 @@ impl Filter {
     }
 }
 
-/// Text of a SELECT of [`Listed`] service tokens. `$rest` is the WHERE condition.
+/// Text of a SELECT of [`ServiceTokenRow`] service tokens. `$rest` is the WHERE condition.
 macro_rules! service_tokens_where {
     ($rest:expr) => {
         tokens_with!(
@@ -94,7 +94,7 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
     now: Timestamp,
-) -> Result<(Vec<Listed>, ScanLimit)> {
+) -> Result<(Vec<ServiceTokenRow>, ScanLimit)> {
     // This condition uses the index of unrevoked tokens, so that revoked ones are not read.
     let living = !matches!(filter.status.as_str(), "all" | "revoked");
     let mut window = ScanLimit::newest(page, TokenId::all());
@@ -107,7 +107,7 @@ pub async fn list(
         stop!(page, service_tokens_scanned!(""), "t.id DESC", "t.id")
     };
     let stop: Option<(TokenId,)> = found(statement, &window).optional(db).await?;
-    window = window.up_to(stop.map(|(id,)| Cursor::from_id(id)));
+    window = window.end_at(stop.map(|(id,)| Cursor::from_id(id)));
     let statement = if living {
         keyset!(page, service_tokens_listed!(" AND t.revoked_at IS NULL"), descending "t.id")
     } else {
@@ -128,8 +128,12 @@ pub async fn list(
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is none, or an error of the database.
-pub async fn find(source: impl Into<Source<'_>>, organization: OrganizationId, id: &str) -> Result<Listed> {
-    let found: Option<Listed> =
+pub async fn find(
+    source: impl Into<Source<'_>>,
+    organization: OrganizationId,
+    id: &str,
+) -> Result<ServiceTokenRow> {
+    let found: Option<ServiceTokenRow> =
         sql(service_tokens_where!("t.organization_id = $1 AND t.kind = 'service_token' AND t.id = $2"))
             .bind(organization)
             .bind(id)

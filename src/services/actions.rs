@@ -153,8 +153,10 @@ pub async fn add_secret(
     let now = change.now;
     // This update locks the row of the service, so that of two concurrent requests the second waits and
     // counts correctly.
-    let unchanged =
-        super::model::Checked { name: service.name.clone(), accepted_kinds: service.accepted_kinds.clone() };
+    let unchanged = super::model::ValidService {
+        name: service.name.clone(),
+        accepted_kinds: service.accepted_kinds.clone(),
+    };
     if !store::update(change.tx(), &service, &unchanged, service.disabled_at).await? {
         return Err(Error::conflict("Someone else has changed this service. Try again."));
     }

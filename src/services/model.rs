@@ -145,7 +145,7 @@ pub struct ServiceEdit {
 
 /// The checked fields of a new or edited service.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct ValidService {
     /// Display name, 1 to 255 characters.
     pub name: String,
     /// The kinds of token that the service accepts, separated by spaces.
@@ -157,9 +157,9 @@ impl NewService {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self) -> Result<Checked> {
-        let mut mistakes = ValidationErrors::default();
-        let name = mistakes.check("name", name(&self.name));
+    pub fn check(&self) -> Result<ValidService> {
+        let mut errors = ValidationErrors::default();
+        let name = errors.check("name", name(&self.name));
         let mut kinds = Vec::new();
         match &self.accepted_kinds {
             None => kinds = TokenKind::PRESENTED.to_vec(),
@@ -170,12 +170,12 @@ impl NewService {
                         let all: Vec<&str> = TokenKind::PRESENTED.iter().map(|kind| kind.word()).collect();
                         format!("“{word}” is not a kind of token. {}", one_of(&all))
                     };
-                    if let Some(kind) = mistakes.check("accepted_kinds", known.ok_or_else(message)) {
+                    if let Some(kind) = errors.check("accepted_kinds", known.ok_or_else(message)) {
                         kinds.push(kind);
                     }
                 }
                 if words.is_empty() {
-                    mistakes.add("accepted_kinds", "Choose at least one kind of token.");
+                    errors.add("accepted_kinds", "Choose at least one kind of token.");
                 }
             }
         }
@@ -183,8 +183,8 @@ impl NewService {
         kinds.dedup();
         let accepted_kinds = kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(" ");
         match name {
-            Some(name) if mistakes.is_empty() => Ok(Checked { name, accepted_kinds }),
-            _ => Err(Error::Invalid(mistakes)),
+            Some(name) if errors.is_empty() => Ok(ValidService { name, accepted_kinds }),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }
@@ -195,7 +195,7 @@ impl ServiceEdit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, service: &Service) -> Result<(Checked, bool)> {
+    pub fn check(&self, service: &Service) -> Result<(ValidService, bool)> {
         let disabled = match self.status.as_deref() {
             None => service.disabled_at.is_some(),
             Some("active") => false,

@@ -20,7 +20,7 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::Token;
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{About, Confirmation, ask_end, reveal_route, show_secret};
+use crate::tokens::pages::{Confirmation, RevealTexts, ask_end, reveal_route, show_service_secret};
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Services";
@@ -51,14 +51,14 @@ struct ListPage {
 
 /// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
-struct Typed {
+struct ServiceForm {
     name: String,
     kinds: Vec<String>,
     disabled: bool,
     version: String,
 }
 
-impl Typed {
+impl ServiceForm {
     fn read(form: &Form) -> Self {
         Self {
             name: form.text("name"),
@@ -77,7 +77,7 @@ impl Typed {
 #[template(path = "services/new.html")]
 struct NewPage {
     layout: Layout,
-    form: Typed,
+    form: ServiceForm,
     kinds: &'static [TokenKind],
 }
 
@@ -87,7 +87,7 @@ struct ShowPage {
     layout: Layout,
     service: Service,
     secrets: Vec<Token>,
-    form: Typed,
+    form: ServiceForm,
     kinds: &'static [TokenKind],
     may_manage: bool,
 }
@@ -114,7 +114,7 @@ async fn show_list(
 
 async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     let kinds = TokenKind::PRESENTED.iter().map(|kind| kind.word().to_owned()).collect();
-    let form = Typed { kinds, ..Typed::default() };
+    let form = ServiceForm { kinds, ..ServiceForm::default() };
     render_new(&app, &caller, StatusCode::OK, form, ValidationErrors::default()).await
 }
 
@@ -122,7 +122,7 @@ async fn render_new(
     app: &AppState,
     caller: &ConsoleCaller,
     status: StatusCode,
-    form: Typed,
+    form: ServiceForm,
     errors: ValidationErrors,
 ) -> Result<Response> {
     authorize_write(&caller.member.subject, Services)?;
@@ -131,7 +131,7 @@ async fn render_new(
 }
 
 async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    let typed = Typed::read(&form);
+    let typed = ServiceForm::read(&form);
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let input = NewService { name: typed.name.clone(), accepted_kinds: Some(typed.kinds.clone()) };
     match actions::create(&app.context, &caller.member, &input, &delivery).await {
@@ -156,11 +156,11 @@ async fn render_show(
     caller: &ConsoleCaller,
     status: StatusCode,
     id: &str,
-    form: Option<Typed>,
+    form: Option<ServiceForm>,
     errors: ValidationErrors,
 ) -> Result<Response> {
     let (service, secrets) = actions::get(&app.context, &caller.member, id).await?;
-    let form = form.unwrap_or_else(|| Typed {
+    let form = form.unwrap_or_else(|| ServiceForm {
         name: service.name.clone(),
         kinds: service.kinds().iter().map(|kind| kind.word().to_owned()).collect(),
         disabled: service.disabled_at.is_some(),
@@ -181,7 +181,7 @@ async fn save_settings(
     Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
-    let typed = Typed::read(&form);
+    let typed = ServiceForm::read(&form);
     let input = ServiceEdit {
         name: Some(typed.name.clone()),
         accepted_kinds: Some(typed.kinds.clone()),
@@ -239,7 +239,7 @@ async fn reveal(
         kinds.iter().map(|kind| kind.title()).collect::<Vec<_>>().join(", ")
     };
     let back = paths(&caller).service(service.id);
-    let about = About {
+    let texts = RevealTexts {
         what: "Service secret",
         name: service.name,
         facts: vec![("Service", service.id.to_string()), ("Accepts", accepts)],
@@ -247,7 +247,7 @@ async fn reveal(
         done: back,
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show_secret(&app, &caller.signed_in.session, layout, secret.id, about).await
+    show_service_secret(&app, &caller.signed_in.session, layout, secret.id, texts).await
 }
 
 async fn confirm_revoke(

@@ -2,7 +2,7 @@
 //!
 //! Statements that write take a permit and are called by `actions` only.
 
-use super::model::{Checked, Service, Services};
+use super::model::{Service, Services, ValidService};
 use crate::access::Permit;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ServiceId};
@@ -52,7 +52,7 @@ pub(super) async fn insert(
     tx: &mut Tx,
     permit: &Permit<Services>,
     (organization, id): (OrganizationId, ServiceId),
-    service: &Checked,
+    service: &ValidService,
     (by, now): (&str, Timestamp),
 ) -> Result<()> {
     sql("INSERT INTO services (id, organization_id, name, name_folded, accepted_kinds, created_by_name, created_at, version) \
@@ -74,7 +74,7 @@ pub(super) async fn insert(
 pub(super) async fn update(
     tx: &mut Tx,
     was: &Permit<Service>,
-    service: &Checked,
+    service: &ValidService,
     disabled_at: Option<Timestamp>,
 ) -> Result<bool> {
     let rows =

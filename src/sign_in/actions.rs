@@ -4,7 +4,7 @@
 //! password is verified ([`crate::authn::throttle`]).
 
 use crate::audit::{Action, Actor, Change, Event};
-use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::known_browser::DeviceCookie;
 use crate::authn::session::Person;
 use crate::authn::throttle::Attempt;
 use crate::authn::{refused_sign_ins, throttle};
@@ -32,7 +32,7 @@ struct Row {
 pub async fn sign_in(
     app: &AppState,
     request: &RequestContext,
-    devices: &KnownBrowsers,
+    devices: &DeviceCookie,
     email: &str,
     password: Secret,
 ) -> Result<PersonId> {

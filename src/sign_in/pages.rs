@@ -12,10 +12,10 @@ use tower_sessions::Session;
 
 use super::actions;
 use crate::audit::{Action, Actor, Change, Event};
-use crate::authn::known_browser::KnownBrowsers;
+use crate::authn::known_browser::DeviceCookie;
 use crate::authn::session;
 use crate::authn::session::{THEME, Theme};
-use crate::authn::throttle::retry_message;
+use crate::authn::throttle::{WaitNotice, wait_notice};
 use crate::platform::clock::DAY;
 use crate::platform::web::client::is_local_host;
 use crate::platform::web::cookie::{self, CookieLifetime};
@@ -69,7 +69,7 @@ async fn sign_in(
     State(app): State<AppState>,
     headers: HeaderMap,
     request: RequestContext,
-    devices: KnownBrowsers,
+    devices: DeviceCookie,
     session: Session,
     form: Form,
 ) -> Result<Response> {
@@ -86,7 +86,7 @@ async fn sign_in(
             Ok(response)
         }
         Err(error @ (Error::TooMany { .. } | Error::Busy { .. })) => {
-            let (status, seconds, errors) = retry_message(error)?;
+            let WaitNotice { status, seconds, errors } = wait_notice(error)?;
             let mut response = html(status, &SignInPage { email, next, errors, needs_https });
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
             Ok(response)

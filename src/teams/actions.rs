@@ -111,9 +111,9 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
     let listed = |rows: Vec<(String,)>| rows.into_iter().map(|(name,)| name).collect::<Vec<_>>().join(", ");
     let accounts = store::tied_accounts(change.tx(), team.id).await?;
     let projects = store::tied_projects(change.tx(), team.id).await?;
-    let mut mistakes = ValidationErrors::default();
+    let mut errors = ValidationErrors::default();
     if !accounts.is_empty() {
-        mistakes.add(
+        errors.add(
             "",
             format!(
                 "These service accounts have this team as their team or default team: {}. Delete or move them first.",
@@ -123,10 +123,10 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
     }
     if !projects.is_empty() {
         let names = listed(projects);
-        mistakes.add("", format!("These projects belong to this team: {names}. Delete or move them first."));
+        errors.add("", format!("These projects belong to this team: {names}. Delete or move them first."));
     }
-    if !mistakes.is_empty() {
-        return Err(Error::Conflict(mistakes));
+    if !errors.is_empty() {
+        return Err(Error::Conflict(errors));
     }
     store::delete(change.tx(), &team).await?;
     let team = team.into_inner();

@@ -176,7 +176,7 @@ pub struct TeamEdit {
 
 /// The checked fields of a new or edited team.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct ValidTeam {
     /// Slug, checked for a new team and unchanged by an edit.
     pub slug: String,
     /// Display name, 1 to 255 characters.
@@ -205,14 +205,14 @@ impl NewTeam {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, sets: &Sets) -> Result<Checked> {
+    pub fn check(&self, sets: &Sets) -> Result<ValidTeam> {
         self.check_over(None, sets)
     }
 
     /// Checks every field. For an existing `team`, an unchanged name is not checked again, and the `owners`
     /// team may keep a name that is reserved for it.
-    fn check_over(&self, team: Option<&Team>, sets: &Sets) -> Result<Checked> {
-        let mut mistakes = ValidationErrors::default();
+    fn check_over(&self, team: Option<&Team>, sets: &Sets) -> Result<ValidTeam> {
+        let mut errors = ValidationErrors::default();
         let unprivileged =
             |noun: &'static str| move |text: String| check_unprivileged(noun, &text).map(|()| text);
         let name = match team {
@@ -220,24 +220,23 @@ impl NewTeam {
             Some(team) if team.is_owners => name(&self.name),
             _ => name(&self.name).and_then(unprivileged("name")),
         };
-        let name = mistakes.check("name", name);
+        let name = errors.check("name", name);
         let slug = match team {
             Some(team) => Some(team.slug.clone()),
-            None => mistakes.check("slug", slug(&self.slug).and_then(unprivileged("slug"))),
+            None => errors.check("slug", slug(&self.slug).and_then(unprivileged("slug"))),
         };
-        let description = mistakes.check(
+        let description = errors.check(
             "description",
             multiline_text("description", self.description.as_deref().unwrap_or_default(), 500),
         );
-        let visibility =
-            mistakes.check("visibility", self.visibility.as_deref().unwrap_or("visible").parse());
-        let role = mistakes.check("role", role(sets, self.role.as_deref().unwrap_or("member")));
+        let visibility = errors.check("visibility", self.visibility.as_deref().unwrap_or("visible").parse());
+        let role = errors.check("role", role(sets, self.role.as_deref().unwrap_or("member")));
         match (slug, name, description, visibility, role) {
             (Some(slug), Some(name), Some(description), Some(visibility), Some(role)) => {
                 let members_manage_token = self.members_manage_token.unwrap_or(true);
-                Ok(Checked { slug, name, description, visibility, role, members_manage_token })
+                Ok(ValidTeam { slug, name, description, visibility, role, members_manage_token })
             }
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }
@@ -247,7 +246,7 @@ impl TeamEdit {
     ///
     /// # Errors
     /// [`Error::Invalid`] with a message for every invalid field.
-    pub fn check(&self, team: &Team, sets: &Sets) -> Result<Checked> {
+    pub fn check(&self, team: &Team, sets: &Sets) -> Result<ValidTeam> {
         let mut checked = NewTeam {
             slug: team.slug.clone(),
             name: self.name.clone().unwrap_or_else(|| team.name.clone()),

@@ -2,7 +2,7 @@
 //!
 //! Statements that write take a permit and are called by `actions` only.
 
-use super::model::{Checked, Member, MembersOf, Team, Teams};
+use super::model::{Member, MembersOf, Team, Teams, ValidTeam};
 use crate::access::{Permit, PrincipalId, TeamRole};
 use crate::audit::Change;
 use crate::directory::store::set_team_member;
@@ -91,7 +91,7 @@ pub(super) async fn insert(
     permit: &Permit<Teams>,
     organization: OrganizationId,
     id: TeamId,
-    team: &Checked,
+    team: &ValidTeam,
 ) -> Result<()> {
     ensure_room(change, Quota::Team(organization)).await?;
     let statement =
@@ -115,7 +115,11 @@ pub(super) async fn insert(
 }
 
 /// Writes an edit if the row still has the version that was read. Returns false otherwise.
-pub(super) async fn update(change: &mut Change<'_>, team: &Permit<Team>, checked: &Checked) -> Result<bool> {
+pub(super) async fn update(
+    change: &mut Change<'_>,
+    team: &Permit<Team>,
+    checked: &ValidTeam,
+) -> Result<bool> {
     let statement = sql("UPDATE teams SET name = $1, description = $2, visibility = $3, role = $4, \
             members_manage_token = $5, version = version + 1 WHERE id = $6 AND version = $7")
     .bind(&checked.name)

@@ -150,7 +150,7 @@ impl Token {
     /// The status at the time of the page (`Layout::now`), for templates. Without a time, the status at
     /// creation.
     #[must_use]
-    pub fn standing(&self, now: &Option<Timestamp>) -> Status {
+    pub fn status_at(&self, now: &Option<Timestamp>) -> Status {
         self.status(now.unwrap_or(self.created_at))
     }
 
@@ -388,32 +388,32 @@ pub struct TokenInput {
 }
 
 impl TokenInput {
-    /// Checks every field under the policy for a kind of token. `None` if a field is invalid; `mistakes` then
+    /// Checks every field under the policy for a kind of token. `None` if a field is invalid; `errors` then
     /// contains the messages.
     pub fn check(
         &self,
-        mistakes: &mut ValidationErrors,
+        errors: &mut ValidationErrors,
         of: (&Policy, TokenKind),
         now: Timestamp,
     ) -> Option<NewToken> {
-        self.check_under(mistakes, "", of, now)
+        self.check_under(errors, "", of, now)
     }
 
     /// As [`Self::check`], for a token inside a larger form whose field names begin with `prefix`.
     pub fn check_under(
         &self,
-        mistakes: &mut ValidationErrors,
+        errors: &mut ValidationErrors,
         prefix: &str,
         of: (&Policy, TokenKind),
         now: Timestamp,
     ) -> Option<NewToken> {
         let field = |field: &str| format!("{prefix}{field}");
-        let name = mistakes.check(&field("name"), name(&self.name));
+        let name = errors.check(&field("name"), name(&self.name));
         let description =
-            mistakes.check(&field("description"), multiline_text("description", &self.description, 500));
-        let expires_at = check_lifetime(mistakes, &field("expires_at"), &self.lifetime, of, now);
+            errors.check(&field("description"), multiline_text("description", &self.description, 500));
+        let expires_at = check_lifetime(errors, &field("expires_at"), &self.lifetime, of, now);
         let addresses =
-            mistakes.check(&field("allowed_addresses"), IpAllowList::parse(&self.allowed_addresses));
+            errors.check(&field("allowed_addresses"), IpAllowList::parse(&self.allowed_addresses));
         Some(NewToken {
             name: name?,
             description: description?,
@@ -447,7 +447,7 @@ impl Renewal {
         kind: TokenKind,
         now: Timestamp,
     ) -> Result<(Option<Timestamp>, Option<Overlap>)> {
-        let mut mistakes = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let end = match (&self.lifetime, token.expires_at) {
             (Lifetime::Usual, Some(end)) => {
                 let same = now.plus(end.since(token.regenerated_at)).min(Timestamp::LAST);
@@ -455,15 +455,15 @@ impl Renewal {
                 Some(Some(most.map_or(same, |most| same.min(most))))
             }
             (Lifetime::Usual, None) if policy.lifetime(kind).max_days.is_none() => Some(None),
-            (chosen, _) => check_lifetime(&mut mistakes, "expires_at", chosen, (policy, kind), now),
+            (chosen, _) => check_lifetime(&mut errors, "expires_at", chosen, (policy, kind), now),
         };
         let overlap = match self.overlap.trim() {
             "" | "none" => Some(None),
-            word => mistakes.check("overlap", word.parse::<Overlap>()).map(Some),
+            word => errors.check("overlap", word.parse::<Overlap>()).map(Some),
         };
         match (end, overlap) {
             (Some(end), Some(overlap)) => Ok((end, overlap)),
-            _ => Err(Error::Invalid(mistakes)),
+            _ => Err(Error::Invalid(errors)),
         }
     }
 }
@@ -518,7 +518,7 @@ impl From<Option<Option<Timestamp>>> for Lifetime {
 ///
 /// Returns `None` if the lifetime is invalid and `Some(None)` if it has no expiry.
 pub fn check_lifetime(
-    mistakes: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
     field: &str,
     lifetime: &Lifetime,
     (policy, kind): (&Policy, TokenKind),
@@ -550,19 +550,19 @@ pub fn check_lifetime(
         }
         Lifetime::Wrong(message) => message.clone(),
     };
-    mistakes.add(field, wrong);
+    errors.add(field, wrong);
     None
 }
 
 /// Checks a lifetime to which no policy applies, such as that of a service account. Returns the same as
 /// [`check_lifetime`].
 pub fn check_end(
-    mistakes: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
     field: &str,
     lifetime: &Lifetime,
     now: Timestamp,
 ) -> Option<Option<Timestamp>> {
-    check_lifetime(mistakes, field, lifetime, (&Policy::default(), TokenKind::Access), now)
+    check_lifetime(errors, field, lifetime, (&Policy::default(), TokenKind::Access), now)
 }
 
 /// One option of a lifetime select.
@@ -637,8 +637,8 @@ mod tests {
     fn the_policy_caps_a_lifetime_and_gives_the_usual_one() {
         let mut policy = Policy::default();
         let check = |policy: &Policy, lifetime: Lifetime| {
-            let mut mistakes = ValidationErrors::default();
-            check_lifetime(&mut mistakes, "expires_at", &lifetime, (policy, TokenKind::Team), now())
+            let mut errors = ValidationErrors::default();
+            check_lifetime(&mut errors, "expires_at", &lifetime, (policy, TokenKind::Team), now())
         };
         let days = |days: u32| now().plus(days * DAY);
         assert_eq!(check(&policy, Lifetime::Usual), Some(None));

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
 use super::one_time_secret;
 use super::one_time_secret::PageVisitor;
-use super::store::{self, Calls};
+use super::store::{self, CallsByAddress};
 use crate::access::{Policy, TokenKind};
 use crate::platform::id::TokenId;
 use crate::platform::web::cookie::{self, CookieLifetime};
@@ -29,7 +29,7 @@ use crate::ui::{ConsolePath, Layout, filters};
 
 /// The texts around a value on the page that shows it.
 #[derive(Debug)]
-pub struct About {
+pub struct RevealTexts {
     /// What the value is called, such as `API key`.
     pub what: &'static str,
     /// Name of the token's owner or of the token, for the page title.
@@ -55,7 +55,7 @@ enum Example {
 #[template(path = "tokens/reveal.html")]
 struct RevealPage {
     layout: Layout,
-    about: About,
+    texts: RevealTexts,
     example: Example,
     value: Option<Zeroizing<String>>,
 }
@@ -104,23 +104,23 @@ pub async fn show(
     session: &Session,
     layout: Layout,
     token: TokenId,
-    about: About,
+    texts: RevealTexts,
 ) -> Result<Response> {
-    show_with(app, session, layout, token, (about, Example::WhoAmI)).await
+    show_with(app, session, layout, token, (texts, Example::WhoAmI)).await
 }
 
 /// As [`show`], for the secret of a service. The example request verifies the token of somebody else.
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn show_secret(
+pub async fn show_service_secret(
     app: &AppState,
     session: &Session,
     layout: Layout,
     token: TokenId,
-    about: About,
+    texts: RevealTexts,
 ) -> Result<Response> {
-    show_with(app, session, layout, token, (about, Example::Introspection)).await
+    show_with(app, session, layout, token, (texts, Example::Introspection)).await
 }
 
 async fn show_with(
@@ -128,19 +128,19 @@ async fn show_with(
     session: &Session,
     layout: Layout,
     token: TokenId,
-    (about, example): (About, Example),
+    (texts, example): (RevealTexts, Example),
 ) -> Result<Response> {
     let value = one_time_secret::take(&app.context, session, token).await?;
-    let layout = Layout { title: format!("{} for {}", about.what, about.name), ..layout };
+    let layout = Layout { title: format!("{} for {}", texts.what, texts.name), ..layout };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
-    let mut response = html(status, &RevealPage { layout, about, example, value });
+    let mut response = html(status, &RevealPage { layout, texts, example, value });
     if shown {
         cookie::set(&mut response, &app.context.config, (REVEAL_COOKIE, "1"), CookieLifetime::Session);
     }
     Ok(response)
 }
 
-/// The expiry of a token as a fact for [`About::facts`].
+/// The expiry of a token as a fact for [`RevealTexts::facts`].
 #[must_use]
 pub fn expiry_fact(end: Option<Timestamp>) -> (&'static str, String) {
     ("Stops", end.map_or_else(|| "Never".to_owned(), Timestamp::minute))
@@ -292,7 +292,7 @@ pub fn renewal(form: &Form, now: Timestamp) -> Renewal {
 struct EndPage {
     layout: Layout,
     question: Confirmation,
-    calls: Vec<Calls>,
+    calls: Vec<CallsByAddress>,
 }
 
 /// Renders the confirmation before a revocation, with the IP addresses that used the token in the last 30
@@ -313,6 +313,6 @@ pub async fn ask_end(
 
 /// Total number of requests from all IP addresses.
 #[must_use]
-pub fn total(calls: &[Calls]) -> i64 {
+pub fn total(calls: &[CallsByAddress]) -> i64 {
     calls.iter().map(|each| each.calls).sum()
 }

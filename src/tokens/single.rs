@@ -33,9 +33,9 @@ pub async fn generate<T: TokenHolder>(
         return lifecycle::regenerate(change, holder.into(), current, renewal, policy, delivery).await;
     }
     let kind = super::model::Holder::from(holder).kind();
-    let mut mistakes = ValidationErrors::default();
-    let end = check_lifetime(&mut mistakes, "expires_at", &renewal.lifetime, (policy, kind), change.now);
-    mistakes.into_result()?;
+    let mut errors = ValidationErrors::default();
+    let end = check_lifetime(&mut errors, "expires_at", &renewal.lifetime, (policy, kind), change.now);
+    errors.into_result()?;
     let token = NewToken { name: name.to_owned(), expires_at: end.flatten(), ..NewToken::default() };
     lifecycle::issue(change, holder.into(), &token, delivery).await
 }

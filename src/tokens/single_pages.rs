@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use super::model::{Renewal, Token};
 use super::one_time_secret::SecretDelivery;
 use super::pages::{
-    About, Card, Confirmation, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal, reveal_route, show,
+    Card, Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal,
+    reveal_route, show,
 };
 use crate::access::TokenKind;
 use crate::authn::session::flash;
@@ -155,7 +156,7 @@ async fn reveal<P: TokenPages>(
     let path = owner.path(&paths(&caller));
     let mut facts = owner.facts(&caller.member);
     facts.push(expiry_fact(token.expires_at));
-    let about = About {
+    let texts = RevealTexts {
         what: P::TOKEN_NAME,
         name: owner.name().to_owned(),
         facts,
@@ -163,7 +164,7 @@ async fn reveal<P: TokenPages>(
         done: path,
     };
     let layout = Layout::of(&app, &caller, P::SECTION, "").await?;
-    show(&app, &caller.signed_in.session, layout, token.id, about).await
+    show(&app, &caller.signed_in.session, layout, token.id, texts).await
 }
 
 /// Prepares a confirmation, if the caller can manage the token and it exists.

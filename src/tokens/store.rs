@@ -220,12 +220,20 @@ pub(super) async fn insert_access_token(
     Ok(())
 }
 
-/// Finds the active token of a value that still works. The boolean is true if the value is an old value (in
-/// its overlap).
+/// A token that was found by one of its values.
+#[derive(Debug)]
+pub struct FoundToken {
+    /// The token.
+    pub token: Token,
+    /// Whether the value is the old one, which works until its overlap ends.
+    pub is_old_value: bool,
+}
+
+/// Finds the active token of a value that still works: the current value, or the old one in its overlap.
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn find_by_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result<Option<(Token, bool)>> {
+pub async fn find_by_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> Result<Option<FoundToken>> {
     let found: Option<(TokenId, Option<Timestamp>)> =
         sql("SELECT token_id, stops_at FROM token_values WHERE hash = $1")
             .bind(value.hash())
@@ -235,7 +243,7 @@ pub async fn find_by_value(tx: &mut Tx, value: &PlainToken, now: Timestamp) -> R
         return Ok(None);
     };
     let token = find(tx, id).await?.filter(|token| token.status(now) == Status::Active);
-    Ok(token.map(|token| (token, stops_at.is_some())))
+    Ok(token.map(|token| FoundToken { token, is_old_value: stops_at.is_some() }))
 }
 
 /// Locks an access token while another one is narrowed from it, so that a concurrent revocation waits and
@@ -446,14 +454,14 @@ pub async fn find(source: impl Into<Source<'_>>, id: TokenId) -> Result<Option<T
 
 /// Number of requests from one IP address during the last 30 days.
 #[derive(Clone, Debug, Default, sqlx::FromRow)]
-pub struct Calls {
+pub struct CallsByAddress {
     /// IP address; empty if it is unknown.
     pub address: String,
     /// Number of requests.
     pub calls: i64,
 }
 
-impl Calls {
+impl CallsByAddress {
     /// The IP address as it is displayed.
     #[must_use]
     pub fn place(&self) -> &str {
@@ -465,7 +473,7 @@ impl Calls {
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<Calls>> {
+pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<CallsByAddress>> {
     Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM token_calls WHERE token_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
     .bind(token)
@@ -478,7 +486,7 @@ pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<Calls>> {
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> Result<Vec<Calls>> {
+pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> Result<Vec<CallsByAddress>> {
     Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM account_calls \
          WHERE service_account_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")

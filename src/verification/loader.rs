@@ -134,7 +134,7 @@ async fn load_principal(
         (TokenKind::ServiceToken, ..) => row.source_id.unwrap_or(row.token_id).number(),
         _ => return Ok(None),
     };
-    let read = Box::pin(load_machine(verifier, token, organization, row, (source_row, at)));
+    let read = Box::pin(load_machine_principal(verifier, token, organization, row, source_row, at));
     let machine = match verifier
         .cache
         .machines
@@ -154,13 +154,15 @@ async fn load_principal(
     })))
 }
 
-/// Loads a machine principal with its grants.
-async fn load_machine(
+/// Loads the program that a token acts as (an account, a team, an organization or a service token) with its
+/// grants. `at` is when the loading began: the cache entries that it creates are as old as that.
+async fn load_machine_principal(
     verifier: &Verifier,
     token: TokenKind,
     organization: OrganizationId,
     row: &TokenRow,
-    (source_row, at): (Option<&SourceRow>, (Snapshot, Timestamp)),
+    source_row: Option<&SourceRow>,
+    at: (Snapshot, Timestamp),
 ) -> Result<MachinePrincipal> {
     let db = &verifier.context.db;
     let read = Box::pin(principals::load_organization(db, organization));

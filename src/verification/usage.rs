@@ -244,7 +244,7 @@ impl Usage {
         let mut unwritten = Unwritten { usage: self, batches: pending.batches() };
         while let Some(batch) = unwritten.batches.last() {
             let started = context.clock.now();
-            write_batch(context, batch).await?;
+            write_usage_batch(context, batch).await?;
             let took = context.clock.now().since(started);
             unwritten.batches.pop();
             if pausing && !unwritten.batches.is_empty() {
@@ -335,7 +335,9 @@ fn ip_key(address: Option<IpAddr>) -> String {
     address.map(|address| address.to_string()).unwrap_or_default()
 }
 
-async fn write_batch(context: &Context, batch: &Batch) -> Result<()> {
+/// Writes the collected last uses and counts of calls in one transaction. If that fails, nothing is written and the
+/// caller keeps the batch.
+async fn write_usage_batch(context: &Context, batch: &Batch) -> Result<()> {
     let today = day_number(context.clock.now());
     let (mut values, mut tokens, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (value, last) in &batch.uses {

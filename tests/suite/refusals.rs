@@ -180,8 +180,8 @@ async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_fr
     let join =
         async |code: &Secret, guest: Invitee| accept(&house.app, &operator(), code.expose(), guest).await;
     let fields = |error: Error| match error {
-        Error::Invalid(mistakes) | Error::Conflict(mistakes) => {
-            mistakes.all().iter().map(|mistake| mistake.field.clone()).collect::<Vec<_>>()
+        Error::Invalid(errors) | Error::Conflict(errors) => {
+            errors.all().iter().map(|error| error.field.clone()).collect::<Vec<_>>()
         }
         other => panic!("{other:?}"),
     };

@@ -20,7 +20,7 @@ impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'
 pub struct Statement {
     text: &'static str,
     values: Vec<Value>,
-    replans: bool,
+    is_planned_each_time: bool,
 }
 
 /// A statement; placeholders are `$1`, `$2`, …
@@ -28,7 +28,7 @@ pub struct Statement {
 /// A test finds every `sql("…")` in the sources and prepares it on both
 /// databases, so the text is written in place.
 pub fn sql(text: &'static str) -> Statement {
-    Statement { text, values: Vec::new(), replans: false }
+    Statement { text, values: Vec::new(), is_planned_each_time: false }
 }
 
 /// Proof that a write may happen. Who may write is not the database's to know:
@@ -69,7 +69,7 @@ impl Statement {
     /// Makes PostgreSQL plan the statement for its values each time. For lists with
     /// optional filters, for which one generic plan would be slow.
     pub const fn planned_each_time(mut self) -> Self {
-        self.replans = true;
+        self.is_planned_each_time = true;
         self
     }
 
@@ -285,7 +285,7 @@ fn sqlite_query<'q>(statement: Statement) -> Query<'q, Sqlite, SqliteArguments> 
 }
 
 fn postgres_query<'q>(statement: Statement) -> Query<'q, Postgres, PgArguments> {
-    let query = sqlx::query(statement.text).persistent(!statement.replans);
+    let query = sqlx::query(statement.text).persistent(!statement.is_planned_each_time);
     statement.values.into_iter().fold(query, |query, value| match value {
         Value::Text(value) => query.bind(value),
         Value::Number(value) => query.bind(value),

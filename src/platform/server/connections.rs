@@ -131,7 +131,7 @@ impl Activity {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct OpenConnection {
     activity: Arc<Activity>,
     network: Option<Network>,
     abort: Option<AbortHandle>,
@@ -140,14 +140,14 @@ struct Entry {
 #[derive(Debug, Default)]
 struct OpenConnections {
     next: u64,
-    entries: HashMap<u64, Entry>,
+    entries: HashMap<u64, OpenConnection>,
     by_network: HashMap<Network, usize>,
     /// When a reached limit was last logged.
     logged_at: Option<u32>,
 }
 
 impl OpenConnections {
-    fn remove(&mut self, id: u64) -> Option<Entry> {
+    fn remove(&mut self, id: u64) -> Option<OpenConnection> {
         let entry = self.entries.remove(&id)?;
         if let Some(network) = entry.network
             && let Some(count) = self.by_network.get_mut(&network)
@@ -175,7 +175,7 @@ impl OpenConnections {
     /// Closes the `count` connections that have been idle the longest, of one network
     /// or of all. Returns the number of closed connections.
     fn evict(&mut self, network: Option<Network>, count: usize) -> usize {
-        let in_network = |entry: &Entry| network.is_none() || entry.network == network;
+        let in_network = |entry: &OpenConnection| network.is_none() || entry.network == network;
         let idle =
             self.entries.iter().filter(|(_, entry)| in_network(entry) && !entry.activity.is_answering());
         let mut idle: Vec<(u32, u64)> =
@@ -238,7 +238,7 @@ impl Connections {
         let id = open.next;
         open.next += 1;
         let activity = Arc::new(Activity::new(self.clock.clone()));
-        open.entries.insert(id, Entry { activity: activity.clone(), network, abort: None });
+        open.entries.insert(id, OpenConnection { activity: activity.clone(), network, abort: None });
         if let Some(network) = network {
             *open.by_network.entry(network).or_default() += 1;
         }

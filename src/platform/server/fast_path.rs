@@ -88,14 +88,14 @@ fn declared_length(headers: &HeaderMap) -> usize {
 }
 
 /// A route of the fast path.
-struct Entry<S> {
+struct FastRoute<S> {
     /// `None` for every method and every path below `path`.
     method: Option<Method>,
     path: String,
     answer: Box<dyn Fn(Request, S) -> ResponseFuture + Send + Sync>,
 }
 
-impl<S> Entry<S> {
+impl<S> FastRoute<S> {
     fn matches(&self, method: &Method, path: &str) -> bool {
         match &self.method {
             Some(own) => self.path == path && own == method,
@@ -108,7 +108,7 @@ impl<S> Entry<S> {
 
 /// The routes of the fast path.
 pub struct FastPath<S> {
-    entries: Vec<Entry<S>>,
+    entries: Vec<FastRoute<S>>,
     /// The same routes for requests that do not match exactly, such as `HEAD` and
     /// unsupported methods.
     router: Router<S>,
@@ -134,7 +134,7 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> FastPath<S> {
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
         self.router = self.router.route(path, on(filter, handler.clone()));
         let answer = Box::new(move |request, state| handler.clone().call(request, state));
-        self.entries.push(Entry { method: Some(method), path: path.to_owned(), answer });
+        self.entries.push(FastRoute { method: Some(method), path: path.to_owned(), answer });
         self
     }
 
@@ -144,7 +144,7 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> FastPath<S> {
     pub fn route_any<H: Handler<T, S>, T: 'static>(mut self, path: &str, handler: H) -> Self {
         let handler = FastHandler { handler, body: BodyPolicy::Ignore };
         let answer = Box::new(move |request, state| handler.clone().call(request, state));
-        self.entries.push(Entry { method: None, path: path.to_owned(), answer });
+        self.entries.push(FastRoute { method: None, path: path.to_owned(), answer });
         self
     }
 
@@ -172,7 +172,7 @@ impl<S: AsRef<Context> + Clone + Send + Sync + 'static> FastPath<S> {
 /// The service that answers all requests. Cheap to clone.
 #[derive(Clone)]
 pub struct AppService<S> {
-    entries: Arc<[Entry<S>]>,
+    entries: Arc<[FastRoute<S>]>,
     router: Router,
     state: S,
     /// The path of `public_url`; empty at the root.

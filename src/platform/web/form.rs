@@ -63,14 +63,14 @@ impl Form {
     /// # Errors
     /// [`Error::Invalid`] for any other word.
     pub fn check_filters(&self, filters: &[QueryFilter]) -> Result<()> {
-        let mut mistakes = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         for filter in filters.iter().filter(|filter| !filter.words.is_empty()) {
             let text = self.text(filter.name);
             if self.has(filter.name) && !filter.words.contains(&text.as_str()) {
-                mistakes.add(filter.name, one_of(filter.words));
+                errors.add(filter.name, one_of(filter.words));
             }
         }
-        mistakes.into_result()
+        errors.into_result()
     }
 
     /// The names and values of all fields.
@@ -122,13 +122,13 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let query = Self::parse(parts.uri.query().unwrap_or_default());
-        let mut mistakes = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         for (name, _) in query.0.pairs().filter(|(name, value)| name.len().max(value.len()) > MAX_VALUE_BYTES)
         {
             let name: String = name.chars().take(64).collect();
-            mistakes.add(&name, format!("Shorten this value to at most {MAX_VALUE_BYTES} bytes."));
+            errors.add(&name, format!("Shorten this value to at most {MAX_VALUE_BYTES} bytes."));
         }
-        mistakes.into_result()?;
+        errors.into_result()?;
         Ok(query)
     }
 }

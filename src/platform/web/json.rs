@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn a_wrong_field_is_named() {
         for (body, field) in [(r#"{"nam":"x"}"#, "nam"), (r#"{"name":1}"#, "name"), ("[]", ""), ("1", "")] {
-            let Err(Error::Invalid(mistakes)) = parse::<Sample>(body.as_bytes()) else { panic!("{body}") };
-            assert_eq!(mistakes.all()[0].field, field, "{body}: {mistakes}");
-            assert!(!mistakes.to_string().contains("line 1"));
+            let Err(Error::Invalid(errors)) = parse::<Sample>(body.as_bytes()) else { panic!("{body}") };
+            assert_eq!(errors.all()[0].field, field, "{body}: {errors}");
+            assert!(!errors.to_string().contains("line 1"));
         }
         assert_eq!(
             describe_type_error("invalid type: string \"x, expected u8\", expected struct Sample"),

@@ -20,7 +20,7 @@ where
 ///
 /// # Errors
 /// Those of the value.
-pub fn or_empty<'de, T, D>(value: D) -> Result<T, D::Error>
+pub fn null_as_default<'de, T, D>(value: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + Default,
     D: Deserializer<'de>,

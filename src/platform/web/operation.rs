@@ -18,7 +18,7 @@ pub const BASE: &str = "/api/v1";
 /// A function that generates the JSON schema of a type.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
-fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
@@ -219,7 +219,7 @@ impl<S> Operation<S> {
     /// States the type of the request's body.
     #[must_use]
     pub fn takes<T: JsonSchema>(mut self) -> Self {
-        self.info.body = Some(shape::<T>);
+        self.info.body = Some(schema_of::<T>);
         self
     }
 
@@ -231,25 +231,25 @@ impl<S> Operation<S> {
     /// States that the response is 200 with one object.
     #[must_use]
     pub fn gives<T: JsonSchema>(self) -> Self {
-        self.answers(SuccessResponse::One(shape::<T>))
+        self.answers(SuccessResponse::One(schema_of::<T>))
     }
 
     /// States that the response is 200 with a page of objects.
     #[must_use]
     pub fn lists<T: JsonSchema>(self) -> Self {
-        self.answers(SuccessResponse::Page(shape::<T>))
+        self.answers(SuccessResponse::Page(schema_of::<T>))
     }
 
     /// States that the response is 200 with all objects.
     #[must_use]
     pub fn lists_all<T: JsonSchema>(self) -> Self {
-        self.answers(SuccessResponse::All(shape::<T>))
+        self.answers(SuccessResponse::All(schema_of::<T>))
     }
 
     /// States that the response is 201 with the created object.
     #[must_use]
     pub fn makes<T: JsonSchema>(self) -> Self {
-        self.answers(SuccessResponse::Made(shape::<T>))
+        self.answers(SuccessResponse::Made(schema_of::<T>))
     }
 
     /// States that the response has an `ETag`, which an edit can send in `If-Match`.

@@ -1,14 +1,15 @@
 //! The declarations of list filters. A declaration is used for checking the query
 //! and for the API reference.
 
-/// A field of the query that filters a list of the API.
+/// A parameter in the query of a URL that filters a list of the API. The list refuses other parameters and
+/// values, and the API reference shows these.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryFilter {
     /// The name of the field.
     pub name: &'static str,
     /// The description for the API reference.
     pub about: &'static str,
-    /// The allowed words; empty for any text.
+    /// The allowed values; empty if any text is allowed.
     pub words: &'static [&'static str],
 }
 

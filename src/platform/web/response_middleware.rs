@@ -217,7 +217,7 @@ fn render(failure: &Failure, format: ErrorFormat, id: &str, was: &Response) -> R
         }
         ErrorFormat::Problem => {
             let errors = match failure {
-                Failure::App(Error::Invalid(mistakes) | Error::Conflict(mistakes)) => mistakes.all(),
+                Failure::App(Error::Invalid(errors) | Error::Conflict(errors)) => errors.all(),
                 _ => &[],
             };
             let code = status.as_u16();
@@ -264,7 +264,7 @@ fn seconds(duration: Duration) -> u64 {
 
 fn detail(error: &Error) -> Cow<'_, str> {
     Cow::Borrowed(match error {
-        Error::Invalid(mistakes) | Error::Conflict(mistakes) => return Cow::Owned(mistakes.to_string()),
+        Error::Invalid(errors) | Error::Conflict(errors) => return Cow::Owned(errors.to_string()),
         Error::Malformed(text) | Error::Forbidden(text) | Error::Stale(text) | Error::Precondition(text) => {
             text
         }

@@ -51,7 +51,7 @@ impl ScanLimit {
         match (&self.stop, &stop) {
             (_, None) => self,
             (Some(known), Some(other)) if (other.id < known.id) != self.upwards => self,
-            _ => self.up_to(stop),
+            _ => self.end_at(stop),
         }
     }
 
@@ -76,7 +76,7 @@ impl ScanLimit {
 
     /// Limits the part to the rows up to and including `stop`.
     #[must_use]
-    pub fn up_to(mut self, stop: Option<Cursor>) -> Self {
+    pub fn end_at(mut self, stop: Option<Cursor>) -> Self {
         if let Some(stop) = &stop {
             if self.upwards { self.high = stop.clone() } else { self.low = stop.clone() }
         }
