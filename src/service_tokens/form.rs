@@ -148,7 +148,7 @@ impl ServiceTokenForm {
             parts.push(format!("{} {place}", set.name));
         }
         if parts.is_empty() {
-            "Nothing yet: choose a permission set.".to_owned()
+            "Choose a permission set to see what this token can do.".to_owned()
         } else {
             format!("This token can act as {}.", parts.join("; as "))
         }

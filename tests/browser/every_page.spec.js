@@ -94,7 +94,7 @@ for (const colorScheme of ['light', 'dark']) {
       await look('reveal');
       await page.getByRole('button', { name: 'Hide' }).click();
       await page.keyboard.press('Escape');
-      await expect(page.getByText('Not copied yet.')).toBeVisible();
+      await expect(page.getByText('You have not copied the value.')).toBeVisible();
       await look('reveal-ask');
       await page.getByRole('button', { name: 'Close without copying' }).click();
       await expect(page.getByRole('heading', { level: 1 })).toHaveText('Service accounts');

@@ -88,10 +88,10 @@ test.describe('dbt Cloud', () => {
     await page.getByLabel('Name', { exact: true }).fill('pipeline');
     const one = page.getByRole('group', { name: 'Permission 1' });
     await one.getByLabel('Permission set').selectOption('job_admin');
-    await one.getByLabel('Only these').check();
+    await one.getByLabel('Selected projects').check();
     await one.getByLabel('Warehouse', { exact: true }).check();
     await one.getByLabel('Payments', { exact: true }).check();
-    await click(page, 'Add another permission', 'button');
+    await click(page, 'Add another permission set', 'button');
     // What was chosen is kept.
     await expect(one.getByLabel('Warehouse', { exact: true })).toBeChecked();
     await page.getByRole('group', { name: 'Permission 2' }).getByLabel('Permission set').selectOption('semantic_layer_only');
@@ -142,7 +142,7 @@ test.describe('dbt Cloud', () => {
     const fresh = await take(page, 'Service token');
     expect((await whoami(server, old)).status).toBe(200);
     await click(page, 'overlapping');
-    await click(page, 'Stop the old value now', 'button');
+    await click(page, 'Stop old value now', 'button');
     expect((await whoami(server, old)).status).toBe(401);
     expect((await whoami(server, fresh)).status).toBe(200);
   });
@@ -186,7 +186,7 @@ test.describe('Semaphore', () => {
 
     await go(page, 'People');
     await page.getByRole('link', { name: 'Regenerate token for deployer' }).click();
-    await expect(page.getByText('Programs that use the old value').or(page.getByText('The programs that use the old value'))).toBeVisible();
+    await expect(page.getByText('Programs that use the old value').or(page.getByText('Programs that use the old value'))).toBeVisible();
     await click(page, 'Regenerate token', 'button');
     const second = await take(page, 'API key');
     expect((await whoami(server, first)).status).toBe(401);

@@ -41,7 +41,7 @@ test('changing a permission set shows first who gains and loses what', async ({ 
   await page.getByLabel('develop', { exact: true }).selectOption('develop:write');
   await page.getByLabel('jobs', { exact: true }).selectOption('');
   await page.getByRole('button', { name: 'Save changes' }).click();
-  await expect(page.getByText('It is held by 1 grant')).toBeVisible();
+  await expect(page.getByText('It is used by 1 grant')).toBeVisible();
   await expect(page.getByText('develop:write')).toBeVisible();
   await expect(page.getByText('jobs:read')).toBeVisible();
   await page.getByRole('button', { name: 'Save changes' }).click();
@@ -112,7 +112,7 @@ test('hostile names are text on every page', async ({ page }) => {
   await page.getByLabel('Name', { exact: true }).fill(name);
   const one = page.getByRole('group', { name: 'Permission 1' });
   await one.getByLabel('Permission set').selectOption('job_viewer');
-  await one.getByLabel('Only these').check();
+  await one.getByLabel('Selected projects').check();
   await one.getByLabel(name, { exact: true }).check();
   await page.getByRole('button', { name: 'Create' }).click();
   await take(page, 'Service token');
@@ -126,18 +126,18 @@ test('hostile names are text on every page', async ({ page }) => {
 test('the summary of a service token follows its fields', async ({ page }) => {
   await signIn(page, server, 'olive', DEMO);
   await page.goto(at('/service-tokens/new'));
-  await expect(page.getByText('Nothing yet: choose a permission set.')).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Update the summary' })).toBeHidden();
+  await expect(page.getByText('Choose a permission set to see what this token can do.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Update summary' })).toBeHidden();
   await page.getByLabel('Name', { exact: true }).fill('deploy');
   const one = page.getByRole('group', { name: 'Permission 1' });
   await one.getByLabel('Permission set').selectOption('job_viewer');
   await expect(page.getByText('This token can act as Job Viewer in all projects.')).toBeVisible();
-  await one.getByLabel('Only these').check();
+  await one.getByLabel('Selected projects').check();
   await expect(page.getByText('This token can act as Job Viewer in no project yet.')).toBeVisible();
   await one.getByLabel('Payments', { exact: true }).check();
   await expect(page.getByText('This token can act as Job Viewer in Payments.')).toBeVisible();
   await one.getByLabel('Permission set').selectOption('account_admin');
-  await expect(page.getByText('That is the whole organization')).toBeVisible();
+  await expect(page.getByText('This is access to the whole organization')).toBeVisible();
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('deploy');
 });
 
@@ -146,7 +146,7 @@ test('the summary of a service token is told without scripts, too', async ({ bro
   await signIn(page, server, 'olive', DEMO);
   await page.goto(at('/service-tokens/new'));
   await page.getByRole('group', { name: 'Permission 1' }).getByLabel('Permission set').selectOption('job_viewer');
-  await page.getByRole('button', { name: 'Update the summary' }).click();
+  await page.getByRole('button', { name: 'Update summary' }).click();
   await expect(page.getByText('This token can act as Job Viewer in all projects.')).toBeVisible();
 });
 

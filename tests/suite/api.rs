@@ -555,7 +555,7 @@ async fn a_person_of_the_team_is_attributed_everywhere_and_nobody_else() {
     let page = house.page(&cookie, &format!("/orgs/acme/settings/service-accounts/{id}/activity")).await.text;
     assert!(page.contains("/people/mo\"") && page.contains("on behalf of <b>mo</b>"), "{page}");
     let log = house.page(&cookie, "/orgs/acme/settings/audit-log").await.text;
-    assert!(log.contains("on behalf of mo"));
+    assert!(log.contains("on behalf of <b>mo</b>"));
     let (_, _, weak) = house.account(&olive, "weak", AccountScope::Team("payments"), "read_only").await;
     let body = json!({ "slug": "x", "name": "X" });
     let refused = house.call((&weak, Method::POST, "/organizations/acme/teams"), &headers, Some(body)).await;

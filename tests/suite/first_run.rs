@@ -215,5 +215,5 @@ async fn signing_in_over_plain_http_from_afar_is_refused() {
     let (house, _) = TestApp::set_up().await;
     let request = Request::get("/sign-in").header(header::HOST, "tessera.acme.test:8080");
     let answer = house.send(request.body(Body::empty()).expect("a request")).await;
-    assert!(answer.text.contains("Signing in needs HTTPS") && !answer.text.contains("type=\"password\""));
+    assert!(answer.text.contains("Signing in requires HTTPS") && !answer.text.contains("type=\"password\""));
 }

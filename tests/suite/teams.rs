@@ -221,7 +221,7 @@ async fn an_edit_keeps_the_secret_team_that_the_editor_does_not_know() {
         let page = house.page(&cookie, path).await.text;
         let select = page.split(&format!("name=\"{field}\"")).nth(1).expect("the field");
         let first = select.split("</option>").next().expect("an option");
-        assert!(first.ends_with("value=\"\">A secret team, as it is"), "{first}");
+        assert!(first.ends_with("value=\"\">A secret team (unchanged)"), "{first}");
     }
     // As the pages send it.
     let fields = [
