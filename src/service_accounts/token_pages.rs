@@ -193,7 +193,7 @@ async fn render_regenerate(
         keys::with_keys(&app.context, &caller.member, id, false, &PageRequest::choices()).await?;
     let account = authorize_write(&caller.member.subject, account)?.into_inner();
     let keys = keys.rows;
-    let first = || keys.first().map(|key| key.id.to_string()).unwrap_or_default();
+    let suggested = || suggest_key(&keys).map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
         layout: Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name))
             .await?
@@ -204,7 +204,7 @@ async fn render_regenerate(
             TokenKind::ServiceAccount,
             app.context.clock.now(),
         ),
-        chosen: form.filled("key").unwrap_or_else(first),
+        chosen: form.filled("key").unwrap_or_else(suggested),
         keys,
         lifetime: form.text("lifetime"),
         lifetime_date: form.text("lifetime_date"),
@@ -213,12 +213,25 @@ async fn render_regenerate(
     Ok(html(status, &page))
 }
 
+/// The key that the form preselects: the only one, or the one that was used last. A key that was never used
+/// is not suggested beside others, because whoever regenerates it may have meant another.
+fn suggest_key(keys: &[Token]) -> Option<&Token> {
+    match keys {
+        [only] => Some(only),
+        _ => keys.iter().filter(|key| key.last_used_at.is_some()).max_by_key(|key| key.last_used_at),
+    }
+}
+
 async fn regenerate(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Path((_, id)): ItemPath,
     form: Form,
 ) -> Result<Response> {
+    if form.text("key").is_empty() {
+        let errors = ValidationErrors::one("key", "Choose the API key to regenerate.");
+        return render_regenerate(&app, &caller, StatusCode::UNPROCESSABLE_ENTITY, &id, &form, errors).await;
+    }
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let renewal = renewal(&form, app.context.clock.now());
     match keys::regenerate(&app.context, &caller.member, &id, &form.text("key"), &renewal, &delivery).await {

@@ -43,6 +43,10 @@ if (dialog) {
     find("data-copy").focus();
   });
   find("data-leave").addEventListener("click", leave);
+  // Whoever copies the value has answered.
+  find("data-copy").addEventListener("click", () => {
+    question.hidden = true;
+  });
 
   // So does closing the tab. A page that is left forgets the value.
   addEventListener("beforeunload", (event) => {

@@ -186,7 +186,7 @@ test.describe('Semaphore', () => {
 
     await go(page, 'People');
     await page.getByRole('link', { name: 'Regenerate token for deployer' }).click();
-    await expect(page.getByText('Programs that use the old value').or(page.getByText('Programs that use the old value'))).toBeVisible();
+    await expect(page.getByText('calls with the old value are refused')).toBeVisible();
     await click(page, 'Regenerate token', 'button');
     const second = await take(page, 'API key');
     expect((await whoami(server, first)).status).toBe(401);

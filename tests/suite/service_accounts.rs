@@ -468,3 +468,26 @@ async fn a_token_may_end_itself() {
     assert_eq!(house.api(&value, Method::DELETE, "/token", None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(house.get(&value, "/whoami").await.status, StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn of_several_keys_that_were_never_used_none_is_regenerated_unless_it_is_chosen() {
+    let (house, olive) = TestApp::set_up().await;
+    house.team(&olive, "payments").await;
+    let (id, key, _) = house.account(&olive, "deployer", AccountScope::Team("payments"), "member").await;
+    let cookie = house.sign_in("olive").await;
+    let path = format!("/orgs/acme/settings/service-accounts/{id}/regenerate");
+    let only = house.page(&cookie, &path).await.text;
+    assert!(only.contains(&format!("type=\"hidden\" name=\"key\" value=\"{key}\"")), "{only}");
+
+    let keys = format!("{ALL}/{id}/tokens");
+    let second = house.post(&olive, &keys, json!({ "name": "staging" })).await;
+    assert_eq!(second.status, StatusCode::CREATED, "{}", second.text);
+    let both = house.page(&cookie, &path).await.text;
+    let radios: Vec<&str> =
+        both.split("name=\"key\"").skip(1).map(|part| part.split('>').next().unwrap()).collect();
+    assert_eq!(radios.len(), 2, "{both}");
+    assert!(radios.iter().all(|radio| !radio.contains("checked")), "{radios:?}");
+    let refused = house.form(&cookie, &path, &[("overlap", "1h")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+    assert!(refused.text.contains("Choose the API key to regenerate."), "{}", refused.text);
+}

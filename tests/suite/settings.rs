@@ -160,7 +160,8 @@ async fn the_summary_of_a_service_token_is_told_before_anything_is_stored() {
     let path = "/orgs/acme/settings/service-tokens";
     let new = house.page(&cookie, &format!("{path}/new")).await.text;
     assert!(
-        new.contains("Choose a permission set to see what this token can do.") && new.contains("Update summary"),
+        new.contains("Choose a permission set to see what this token can do.")
+            && new.contains("Update summary"),
         "{new}"
     );
     let typed =
