@@ -44,7 +44,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What was done. The value is the kind of object, a dot and the verb.
+    /// What was done. The value is the kind of object, a dot and what happened to it.
     Action {
         /// An organization was made.
         OrganizationCreated = "organization.created",
@@ -152,29 +152,42 @@ string_enum! {
 }
 
 impl Action {
-    /// The part of a sentence between actor and target: `created the team`.
+    /// The part of a sentence between the actor and the target: `created the team`.
     #[must_use]
-    pub fn sentence(self) -> String {
-        match self {
-            Self::SignedIn => return "signed in:".to_owned(),
-            Self::SignedOut => return "signed out:".to_owned(),
-            Self::AccessTokenIssued => return "got an access token as".to_owned(),
-            _ => {}
-        }
-        let (thing, verb) = self.word().split_once('.').unwrap_or((self.word(), "changed"));
-        format!("{} the {}", verb.replace('_', " "), thing.replace('_', " "))
+    pub fn verb_phrase(self) -> String {
+        let phrase = match self {
+            Self::SignedIn => "signed in:",
+            Self::SignedOut => "signed out:",
+            Self::SignInRefused => "was refused at the sign-in of",
+            Self::AccessTokenIssued => "got an access token as",
+            Self::TeamMemberSet => "set a member of the team",
+            Self::TeamMemberRemoved => "removed a member from the team",
+            Self::ProjectGrantSet => "granted access to the project",
+            Self::ProjectGrantRemoved => "removed access to the project",
+            Self::ProfileEdited => "edited the profile of",
+            Self::PasswordChanged => "changed the password of",
+            Self::SessionsEnded => "ended the sessions of",
+            Self::HandedOver => "handed over what was created by",
+            Self::TokenOverlapEnded => "stopped the old value of the token",
+            Self::TokenRefused => "presented the expired or revoked token",
+            _ => {
+                let (object, verb) = self.word().split_once('.').unwrap_or((self.word(), "changed"));
+                return format!("{verb} the {}", object.replace('_', " "));
+            }
+        };
+        phrase.to_owned()
     }
 }
 
 /// Who makes a change, with the data of the request that the log records.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// The kind of principal.
+    /// The kind of actor.
     pub kind: ActorKind,
     /// The principal's id with its prefix; empty for operators and for callers
     /// without credentials.
     pub id: String,
-    /// The principal's name at the time of the change.
+    /// The actor's name at the time of the change.
     pub name: String,
     /// The token that authenticated the request; `None` in a session.
     pub token: Option<TokenId>,
@@ -306,4 +319,42 @@ pub struct EventSummary {
     pub target_kind: String,
     /// The object's name at the time of the event.
     pub target_name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Action;
+
+    #[test]
+    fn every_action_reads_as_a_sentence() {
+        let verbs = [
+            "accepted",
+            "changed",
+            "created",
+            "deleted",
+            "disabled",
+            "edited",
+            "enabled",
+            "ended",
+            "generated",
+            "got",
+            "granted",
+            "handed",
+            "presented",
+            "regenerated",
+            "removed",
+            "revoked",
+            "set",
+            "signed",
+            "stopped",
+            "was",
+        ];
+        for action in Action::ALL {
+            let phrase = action.verb_phrase();
+            let verb = phrase.split(' ').next().unwrap_or_default();
+            assert!(verbs.contains(&verb) && !phrase.contains('_'), "{action}: {phrase}");
+        }
+        assert_eq!(Action::TeamMemberRemoved.verb_phrase(), "removed a member from the team");
+        assert_eq!(Action::IdentityProviderCreated.verb_phrase(), "created the identity provider");
+    }
 }

@@ -11,7 +11,7 @@ use crate::platform::web::Form;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Context, Error, Result, Timestamp, ValidationErrors};
 
-/// Guard for the audit log of the organization.
+/// The audit log of the organization, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditLog;
 

@@ -9,7 +9,7 @@ use crate::platform::Result;
 use crate::platform::id::PersonId;
 use crate::tokens::model::{TokenHolder, TokenOwner};
 
-/// Guard for the account of a person: profile, password, sessions and personal tokens.
+/// The account of a person, as the target of decisions: profile, password, sessions and personal tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnAccount(pub PersonId);
 

@@ -49,7 +49,7 @@ pub fn required_owner_claims(issuer: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Guard for the identity providers of the organization.
+/// The identity providers of the organization, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentityProviders;
 

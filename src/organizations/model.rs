@@ -48,7 +48,7 @@ pub fn plain_code(text: &str) -> String {
     casefold(text).chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
-/// Guard for the name and the policy of the organization.
+/// The name and the policy of the organization, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings;
 
@@ -59,7 +59,7 @@ impl Guarded for Settings {
     }
 }
 
-/// Guard for the IP ranges in the organization's policy, which have a permission of their own.
+/// The IP ranges in the organization's policy, which have a permission of their own, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressLimits;
 
@@ -70,7 +70,7 @@ impl Guarded for AddressLimits {
     }
 }
 
-/// Guard for deleting the organization. Only owners can do that.
+/// Deleting the organization, as the target of decisions. Only owners can do that.
 #[derive(Clone, Copy, Debug)]
 pub struct OrganizationDeletion;
 

@@ -12,18 +12,18 @@ use crate::tokens::model::{Renewal, Token, TokenHolder, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
-/// Guard for the organization token, and its holder.
+/// The organization token, as the target of decisions, and its holder.
 #[derive(Clone, Copy, Debug)]
-pub struct TokenOf(pub OrganizationId);
+pub struct OrganizationTokenTarget(pub OrganizationId);
 
-impl Guarded for TokenOf {
+impl Guarded for OrganizationTokenTarget {
     const RESOURCE: Resource = Resource::Settings;
     fn target(&self) -> Target {
         Target::OrganizationToken
     }
 }
 
-impl TokenHolder for TokenOf {
+impl TokenHolder for OrganizationTokenTarget {
     fn owner(&self) -> TokenOwner {
         TokenOwner::Organization(self.0)
     }
@@ -34,16 +34,17 @@ impl TokenHolder for TokenOf {
 /// # Errors
 /// [`Error::Forbidden`] for everybody except owners.
 pub async fn get(context: &Context, caller: &Caller) -> Result<Option<Token>> {
-    let TokenOf(organization) = authorize_read(&caller.subject, TokenOf(caller.organization.id))?;
+    let OrganizationTokenTarget(organization) =
+        authorize_read(&caller.subject, OrganizationTokenTarget(caller.organization.id))?;
     tokens::of_organization(&context.db, organization).await
 }
 
 async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
-) -> Result<(Change<'a>, Caller, Permit<TokenOf>, Option<Token>)> {
+) -> Result<(Change<'a>, Caller, Permit<OrganizationTokenTarget>, Option<Token>)> {
     let (mut change, caller) = caller.begin(context).await?;
-    let holder = authorize_write(&caller.subject, TokenOf(caller.organization.id))?;
+    let holder = authorize_write(&caller.subject, OrganizationTokenTarget(caller.organization.id))?;
     let token = tokens::of_organization(change.tx(), holder.0).await?;
     Ok((change, caller, holder, token))
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::token::{self, TokenOf};
+use super::token::{self, OrganizationTokenTarget};
 use crate::access::{TokenKind, can_write};
 use crate::callers::Caller;
 use crate::platform::web::html;
@@ -74,7 +74,7 @@ impl TokenPages for OrganizationToken {
     }
 
     fn can_manage(&self, caller: &Caller) -> bool {
-        can_write(&caller.subject, &TokenOf(caller.organization.id))
+        can_write(&caller.subject, &OrganizationTokenTarget(caller.organization.id))
     }
 
     fn who_can_manage(&self) -> &'static str {

@@ -74,7 +74,7 @@ pub struct InvitationDetails {
     pub created_by: String,
 }
 
-/// Guard for listing, creating and changing the invitations of the organization.
+/// Listing, creating and changing the invitations of the organization, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct Invitations;
 
@@ -85,7 +85,7 @@ impl Guarded for Invitations {
     }
 }
 
-/// Guard for the members of the organization.
+/// The members of the organization, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct People;
 

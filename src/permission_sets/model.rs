@@ -35,7 +35,7 @@ pub struct OwnSet {
     pub created_at: Timestamp,
 }
 
-/// Guard for the permission sets of the organization.
+/// The permission sets of the organization, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct PermissionSets;
 

@@ -261,7 +261,7 @@ pub fn name_of(noun: &str, text: &str) -> Result<String, String> {
         1..=255 if text.chars().any(|c| c.is_control() || is_line_separator(c)) => {
             Err(format!("Remove line breaks and other control characters from the {noun}."))
         }
-        1..=255 if text.chars().any(is_deceptive) => Err(deceptive(noun)),
+        1..=255 if text.chars().any(is_deceptive) => Err(invisible_characters(noun)),
         1..=255 if !text.chars().any(is_visible) => {
             Err(format!("Enter {} with at least one visible character.", with_article(noun)))
         }
@@ -275,7 +275,7 @@ const fn is_line_separator(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-fn deceptive(noun: &str) -> String {
+fn invisible_characters(noun: &str) -> String {
     format!("Remove invisible characters from the {noun}. They make it look like another text.")
 }
 
@@ -324,7 +324,7 @@ pub fn multiline_text(noun: &str, text: &str, limit: usize) -> Result<String, St
         return Err(format!("Remove control characters from the {noun}."));
     }
     if text.chars().any(is_deceptive) {
-        return Err(deceptive(noun));
+        return Err(invisible_characters(noun));
     }
     Ok(text)
 }

@@ -77,7 +77,8 @@ impl Guarded for Project {
     }
 }
 
-/// Guard for the grants of a project. They are protected by `permissions`, the record by `projects`.
+/// The grants of a project, as the target of decisions. They are protected by `permissions`, the record by
+/// `projects`.
 #[derive(Clone, Debug)]
 pub struct GrantsOf(pub Project);
 
@@ -88,7 +89,7 @@ impl Guarded for GrantsOf {
     }
 }
 
-/// Guard for creating a project in a team, or moving one there.
+/// Creating a project in a team, or moving one there, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct ProjectsOf(pub TeamId);
 

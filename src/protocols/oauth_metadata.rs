@@ -8,7 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::oauth_token::GRANTS;
+use super::oauth_token::GRANT_TYPES;
 use crate::access::Permission;
 use crate::state::AppState;
 use crate::verification::signature::SignatureAlgorithm;
@@ -26,7 +26,7 @@ async fn metadata(State(app): State<AppState>) -> Response {
         "token_endpoint": format!("{base}/oauth2/token"),
         "introspection_endpoint": format!("{base}/oauth2/introspect"),
         "revocation_endpoint": format!("{base}/oauth2/revoke"),
-        "grant_types_supported": GRANTS,
+        "grant_types_supported": GRANT_TYPES,
         // There is no authorization endpoint, because nobody signs in to other programs through Tessera.
         "response_types_supported": [],
         "scopes_supported": scopes,

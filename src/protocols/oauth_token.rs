@@ -46,7 +46,7 @@ pub fn routes() -> Router<AppState> {
 }
 
 /// The supported values of `grant_type`.
-pub(super) const GRANTS: [&str; 3] = ["client_credentials", JWT_BEARER, TOKEN_EXCHANGE];
+pub(super) const GRANT_TYPES: [&str; 3] = ["client_credentials", JWT_BEARER, TOKEN_EXCHANGE];
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The only token type that an exchange accepts and returns (RFC 8693, section 3).
@@ -90,7 +90,7 @@ async fn token(
         other => {
             return refuse(
                 Code::UnsupportedGrantType,
-                format!("The grant type {other} is not supported. {}", one_of(&GRANTS)),
+                format!("The grant type {other} is not supported. {}", one_of(&GRANT_TYPES)),
             );
         }
     };

@@ -248,7 +248,7 @@ impl TokenHolder for ServiceAccount {
     }
 }
 
-/// Guard for creating an account with this scope.
+/// Creating an account with this scope, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountCreation {
     /// What the new account will belong to.
@@ -272,7 +272,7 @@ impl Guarded for AccountCreation {
     }
 }
 
-/// Guard for moving an account to this scope.
+/// Moving an account to this scope, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountsOf(pub AccountScope);
 

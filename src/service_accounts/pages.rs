@@ -255,7 +255,7 @@ async fn show_activity(
     let account = actions::get(&app.context, &caller.member, &id).await?;
     let (organization, uid) = (caller.member.organization.id, account.id.to_string());
     let (calls, attributed, events, made, layout) = tokio::try_join!(
-        tokens::calls_of_account(&app.context, account.id),
+        tokens::calls_of_account_by_address(&app.context, account.id),
         tokens::attributed(&app.context, account.id),
         audit::list_events_about(&app.context.db, organization, &uid, 50),
         audit::list_events_by(&app.context.db, organization, &uid, 50),
@@ -296,7 +296,7 @@ async fn render_settings(
     let may_manage = can_write(&caller.member.subject, &account);
     let layout = Layout::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.context.clock.now());
-    let calls = tokens::calls_of_account(&app.context, account.id).await?;
+    let calls = tokens::calls_of_account_by_address(&app.context, account.id).await?;
     let page = SettingsPage {
         calls,
         layout: layout.with_errors(errors),
@@ -373,7 +373,7 @@ async fn render_delete(
 ) -> Result<Response> {
     let account = authorize_write(&caller.member.subject, account)?.into_inner();
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
-    let calls = tokens::calls_of_account(&app.context, account.id).await?;
+    let calls = tokens::calls_of_account_by_address(&app.context, account.id).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors), account, calls }))
 }
 

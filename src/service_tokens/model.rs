@@ -11,7 +11,7 @@ use crate::access::{Guarded, Permissions, Resource, Sets, Target};
 use crate::platform::id::OrganizationId;
 use crate::tokens::model::{Lifetime, Token, TokenHolder, TokenOwner};
 
-/// Guard for the service tokens of the organization, and the holder of new ones.
+/// The service tokens of the organization, as the target of decisions, and the holder of new ones.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceTokens(pub OrganizationId);
 

@@ -77,7 +77,7 @@ impl TokenHolder for Service {
     }
 }
 
-/// Guard for the services of the organization.
+/// The services of the organization, as the target of decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct Services;
 

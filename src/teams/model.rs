@@ -92,7 +92,7 @@ impl Guarded for Team {
     }
 }
 
-/// Guard for the members of a team. Team admins can manage them, but not the team's record.
+/// The members of a team, as the target of decisions. Team admins can manage them, but not the team's record.
 #[derive(Clone, Debug)]
 pub struct MembersOf(pub Team);
 
@@ -103,7 +103,7 @@ impl Guarded for MembersOf {
     }
 }
 
-/// Guard for the teams of the organization as a whole: listing and creating them.
+/// The teams of the organization as a whole, as the target of decisions: listing and creating them.
 #[derive(Clone, Copy, Debug)]
 pub struct Teams;
 

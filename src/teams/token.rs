@@ -15,18 +15,18 @@ use crate::tokens::model::{Renewal, Token, TokenHolder, TokenOwner};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::{single, store as tokens};
 
-/// Guard for the token of a team, and its holder.
+/// The token of a team, as the target of decisions, and its holder.
 #[derive(Clone, Debug)]
-pub struct TokenOf(pub OrganizationId, pub Team);
+pub struct TeamTokenTarget(pub OrganizationId, pub Team);
 
-impl Guarded for TokenOf {
+impl Guarded for TeamTokenTarget {
     const RESOURCE: Resource = Resource::Groups;
     fn target(&self) -> Target {
         Target::TeamToken(self.1.facts())
     }
 }
 
-impl TokenHolder for TokenOf {
+impl TokenHolder for TeamTokenTarget {
     fn owner(&self) -> TokenOwner {
         TokenOwner::Team(self.0, self.1.id)
     }
@@ -38,7 +38,8 @@ impl TokenHolder for TokenOf {
 /// [`Error::NotFound`] for a team that the caller is not allowed to see.
 pub async fn get(context: &Context, caller: &Caller, named: &str) -> Result<(Team, Option<Token>)> {
     let team = store::find(&context.db, caller.organization.id, named).await?;
-    let TokenOf(_, team) = authorize_read(&caller.subject, TokenOf(caller.organization.id, team))?;
+    let TeamTokenTarget(_, team) =
+        authorize_read(&caller.subject, TeamTokenTarget(caller.organization.id, team))?;
     let token = tokens::of_team(&context.db, team.id).await?;
     Ok((team, token))
 }
@@ -47,10 +48,10 @@ async fn managed<'a>(
     context: &'a Context,
     caller: &'a Caller,
     named: &str,
-) -> Result<(Change<'a>, Caller, Permit<TokenOf>, Option<Token>)> {
+) -> Result<(Change<'a>, Caller, Permit<TeamTokenTarget>, Option<Token>)> {
     let (mut change, caller) = caller.begin(context).await?;
     let team = store::find(change.tx(), caller.organization.id, named).await?;
-    let holder = authorize_write(&caller.subject, TokenOf(caller.organization.id, team))?;
+    let holder = authorize_write(&caller.subject, TeamTokenTarget(caller.organization.id, team))?;
     let token = tokens::of_team(change.tx(), holder.1.id).await?;
     Ok((change, caller, holder, token))
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::model::Team;
-use super::token::{self, TokenOf};
+use super::token::{self, TeamTokenTarget};
 use crate::access::{TokenKind, can_write};
 use crate::callers::Caller;
 use crate::platform::web::html;
@@ -76,7 +76,7 @@ impl TokenPages for TeamToken {
     }
 
     fn can_manage(&self, caller: &Caller) -> bool {
-        can_write(&caller.subject, &TokenOf(caller.organization.id, self.team.clone()))
+        can_write(&caller.subject, &TeamTokenTarget(caller.organization.id, self.team.clone()))
     }
 
     fn who_can_manage(&self) -> &'static str {

@@ -486,7 +486,10 @@ pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<CallsByAddre
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn calls_of_account(context: &Context, account: ServiceAccountId) -> Result<Vec<CallsByAddress>> {
+pub async fn calls_of_account_by_address(
+    context: &Context,
+    account: ServiceAccountId,
+) -> Result<Vec<CallsByAddress>> {
     Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM account_calls \
          WHERE service_account_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")

@@ -241,7 +241,7 @@ async fn a_search_reads_the_entries_that_hold_its_rarest_part() {
         Search::read(&house.app.context.db, organization, "tests", text).await.expect("read")
     };
     let gram = async |text: &str| match read(text).await {
-        Some(Search::IndexedEntry { gram, .. }) => gram,
+        Some(Search::Indexed { gram, .. }) => gram,
         other => panic!("{text}: {other:?}"),
     };
     assert!(["r z", " ze", "zeb", "ebr", "bra"].contains(&gram("Worker Zebra").await.as_str()));

@@ -150,10 +150,10 @@ impl Db {
         Ok(Self::Sqlite { read, write, invalidations: Invalidations::new(true), health })
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction for writing. On SQLite it holds the write lock from the start.
     ///
     /// # Errors
-    /// If there is no connection within five seconds, or the database fails.
+    /// If no connection becomes free in time (five seconds on PostgreSQL, thirty on SQLite), or the database fails.
     pub async fn begin(&self) -> sqlx::Result<Tx> {
         match self {
             Self::Sqlite { write, health, .. } => {

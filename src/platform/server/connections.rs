@@ -48,12 +48,12 @@ impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6(upper_half(address)),
+            IpAddr::V6(address) => Self::V6(ipv6_network(address)),
         }
     }
 }
 
-fn upper_half(address: Ipv6Addr) -> u64 {
+fn ipv6_network(address: Ipv6Addr) -> u64 {
     u64::try_from(address.to_bits() >> 64).unwrap_or(0)
 }
 

@@ -50,7 +50,7 @@ async fn set_cache_headers(mut response: Response) -> Response {
 struct Embedded;
 
 #[derive(Debug)]
-struct Bytes(Cursor<&'static [u8]>);
+struct EmbeddedFile(Cursor<&'static [u8]>);
 
 #[derive(Debug)]
 struct Length(u64);
@@ -74,20 +74,20 @@ fn find_file(path: &std::path::Path) -> io::Result<&'static [u8]> {
 }
 
 impl Backend for Embedded {
-    type File = Bytes;
+    type File = EmbeddedFile;
     type Metadata = Length;
-    type OpenFuture = Ready<io::Result<Bytes>>;
+    type OpenFuture = Ready<io::Result<EmbeddedFile>>;
     type MetadataFuture = Ready<io::Result<Length>>;
 
     fn open(&self, path: PathBuf) -> Self::OpenFuture {
-        ready(find_file(&path).map(|bytes| Bytes(Cursor::new(bytes))))
+        ready(find_file(&path).map(|bytes| EmbeddedFile(Cursor::new(bytes))))
     }
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
         ready(find_file(&path).map(|bytes| Length(bytes.len() as u64)))
     }
 }
 
-impl File for Bytes {
+impl File for EmbeddedFile {
     type Metadata = Length;
     type MetadataFuture<'a> = Ready<io::Result<Length>>;
     fn metadata(&self) -> Self::MetadataFuture<'_> {
@@ -95,7 +95,7 @@ impl File for Bytes {
     }
 }
 
-impl AsyncRead for Bytes {
+impl AsyncRead for EmbeddedFile {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -105,7 +105,7 @@ impl AsyncRead for Bytes {
     }
 }
 
-impl AsyncSeek for Bytes {
+impl AsyncSeek for EmbeddedFile {
     fn start_seek(mut self: Pin<&mut Self>, position: io::SeekFrom) -> io::Result<()> {
         Pin::new(&mut self.0).start_seek(position)
     }
