@@ -41,7 +41,7 @@ pub(super) static SETS: &[PermissionSet] = &[
     set(
         "member",
         "Member",
-        "Works in every project it reaches; sees teams and people. The usual role.",
+        "Can work in every project that it has access to, and can view teams and people. The default role.",
         Level::Project,
         &[
             EnvCredentials,
@@ -61,7 +61,7 @@ pub(super) static SETS: &[PermissionSet] = &[
     set(
         "read_only",
         "Read-only",
-        "Sees every project it reaches and its results. Changes nothing.",
+        "Can view every project that it has access to. Cannot change anything.",
         Level::Project,
         &[],
         PROJECTS_AND_RESULTS,
@@ -122,7 +122,7 @@ pub(super) static SETS: &[PermissionSet] = &[
     set(
         "project_creator",
         "Project Creator",
-        "Makes projects and manages all that is in them.",
+        "Creates projects and manages everything in them.",
         Level::Organization,
         &[
             Connections,
@@ -148,7 +148,7 @@ pub(super) static SETS: &[PermissionSet] = &[
     set(
         "security_admin",
         "Security Admin",
-        "Manages sign-on, teams, people and address limits; sees the audit log.",
+        "Manages sign-in, teams, people and IP restrictions. Can view the audit log.",
         Level::Organization,
         &[AuthProvider, Groups, Invitations, IpRestrictions, Licenses, Members, ProjectPermissions],
         &[Settings, AuditLogs, PublicModels, ServiceTokens, Projects],
@@ -259,7 +259,7 @@ pub(super) static SETS: &[PermissionSet] = &[
     set(
         "developer",
         "Developer",
-        "Develops and defines jobs.",
+        "Develops, and manages webhooks, credentials and data platform settings. Can view jobs and runs.",
         Level::Project,
         &[Webhooks, EnvCredentials, CustomEnvVars, DataPlatformConfig, Develop, Projects],
         &[
@@ -366,7 +366,7 @@ pub(super) static SETS: &[PermissionSet] = &[
     set(
         "team_admin",
         "Team Admin",
-        "Manages access and repositories of the projects it is given.",
+        "Edits project settings and custom environment variables. Can view everything else in its projects.",
         Level::Project,
         &[CustomEnvVars, Projects],
         &[

@@ -68,9 +68,7 @@ pub enum Refusal {
     #[error("Organization tokens cannot be used for {0}. Use a personal token or a team token.")]
     OrganizationToken(Permission),
     /// The caller can read the project but does not reach it for writing.
-    #[error(
-        "The caller can read this project, but does not have {0} in it. An admin of its team or an owner can add the caller."
-    )]
+    #[error("This needs the permission {0} in this project. An admin of its team or an owner can grant it.")]
     NoReach(Permission),
     /// The permission is at project level, but the target is not a project.
     #[error("{0} applies to a project. Name the project.")]

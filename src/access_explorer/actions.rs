@@ -153,7 +153,7 @@ pub fn reason(decision: &Decision<'_>) -> String {
         Decision::Allowed(via) => match via {
             AllowedBy::Owner => "Owners have every permission.".to_owned(),
             AllowedBy::OrganizationToken => {
-                "The organization token has every permission except for runs.".to_owned()
+                "The organization token has every permission except runs:write and configuration_versions:write.".to_owned()
             }
             AllowedBy::Grant(grant) => grant_text(grant),
             AllowedBy::TeamAdmin => "Admins of the team that it belongs to have this permission.".to_owned(),
@@ -174,12 +174,12 @@ pub fn reason(decision: &Decision<'_>) -> String {
 fn grant_text(grant: &Grant) -> String {
     let place = match grant.projects {
         Projects::All => "for all projects",
-        Projects::One(_) => "named in this project",
+        Projects::One(_) => "added to this project",
     };
     let source = match &grant.source {
-        GrantSource::Role => "as its role".to_owned(),
+        GrantSource::Role => "from the role".to_owned(),
         GrantSource::Named => place.to_owned(),
-        GrantSource::Team(team) => format!("through the team {team}"),
+        GrantSource::Team(team) => format!("from the team {team}"),
         GrantSource::SecretTeam => "through a secret team".to_owned(),
     };
     format!("The permission set “{}”, {source}.", grant.set.name)

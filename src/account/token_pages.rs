@@ -211,7 +211,7 @@ async fn delete(
     let actor = signed_in.actor(&request);
     let owner = OwnAccount(signed_in.person.id).authorize(None)?;
     let token = tokens::revoke(&app, &actor, &owner, &id).await?;
-    flash(&signed_in.session, format!("Personal token {} is revoked.", token.name)).await?;
+    flash(&signed_in.session, format!("Personal token {} is deleted.", token.name)).await?;
     Ok(redirect(Paths::personal_tokens()))
 }
 

@@ -156,20 +156,23 @@ impl Action {
     #[must_use]
     pub fn verb_phrase(self) -> String {
         let phrase = match self {
-            Self::SignedIn => "signed in:",
-            Self::SignedOut => "signed out:",
-            Self::SignInRefused => "was refused at the sign-in of",
-            Self::AccessTokenIssued => "got an access token as",
-            Self::TeamMemberSet => "set a member of the team",
+            Self::SignedIn => "signed in as",
+            Self::SignedOut => "signed out as",
+            Self::SignInRefused => "failed to sign in as",
+            Self::AccessTokenIssued => "created an access token for",
+            Self::TeamMemberSet => "added or changed a member of the team",
             Self::TeamMemberRemoved => "removed a member from the team",
             Self::ProjectGrantSet => "granted access to the project",
             Self::ProjectGrantRemoved => "removed access to the project",
+            Self::InvitationAccepted => "accepted the invitation for",
+            Self::TeamTokenGenerated => "generated the API token of the team",
+            Self::OrganizationTokenGenerated => "generated the API token of the organization",
             Self::ProfileEdited => "edited the profile of",
             Self::PasswordChanged => "changed the password of",
             Self::SessionsEnded => "ended the sessions of",
-            Self::HandedOver => "handed over what was created by",
+            Self::HandedOver => "transferred the objects created by",
             Self::TokenOverlapEnded => "stopped the old value of the token",
-            Self::TokenRefused => "presented the expired or revoked token",
+            Self::TokenRefused => "was refused with the token",
             _ => {
                 let (object, verb) = self.word().split_once('.').unwrap_or((self.word(), "changed"));
                 return format!("{verb} the {}", object.replace('_', " "));
@@ -329,6 +332,7 @@ mod tests {
     fn every_action_reads_as_a_sentence() {
         let verbs = [
             "accepted",
+            "added",
             "changed",
             "created",
             "deleted",
@@ -337,16 +341,15 @@ mod tests {
             "enabled",
             "ended",
             "generated",
-            "got",
+            "failed",
             "granted",
-            "handed",
-            "presented",
             "regenerated",
             "removed",
             "revoked",
             "set",
             "signed",
             "stopped",
+            "transferred",
             "was",
         ];
         for action in Action::ALL {

@@ -99,7 +99,7 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     let input = read(&form);
     match actions::create(&app, &caller.member, &input).await {
         Ok(made) => {
-            let text = format!("Identity provider {} added: it was tried and answers.", made.name);
+            let text = format!("Identity provider {} created. Tessera fetched its keys.", made.name);
             flash(&caller.signed_in.session, text).await?;
             Ok(redirect(paths(&caller).identity_providers()))
         }

@@ -119,8 +119,9 @@ fn check_policy(policy: &Policy, caller: &Caller, errors: &mut ValidationErrors)
     }
     if !policy.ip_allowed(caller.actor.address) {
         let own = caller.actor.address.map_or_else(String::new, |address| format!(", {address}"));
-        let message =
-            format!("Allow your own IP address{own}. Otherwise you lose access to this organization.");
+        let message = format!(
+            "Allow your own IP address{own}. Otherwise you cannot use your tokens from this address."
+        );
         errors.add("policy.allowed_addresses", message);
     }
 }

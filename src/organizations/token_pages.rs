@@ -84,7 +84,7 @@ impl TokenPages for OrganizationToken {
     fn facts(&self, _: &Caller) -> Vec<(&'static str, String)> {
         vec![
             ("Acts as", format!("the organization {}", self.name)),
-            ("Meant for", "setting up teams, projects and accounts".to_owned()),
+            ("Use", "Setting up teams, projects and service accounts".to_owned()),
         ]
     }
 

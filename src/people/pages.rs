@@ -164,7 +164,7 @@ async fn render_invite(
         LifetimeChoice { value: days.to_string(), text: format!("{days} days, until {until}") }
     };
     let mut lifetimes: Vec<LifetimeChoice> = [7, 30, 90].map(choice).to_vec();
-    lifetimes.push(LifetimeChoice { value: "date".to_owned(), text: "Until a date".to_owned() });
+    lifetimes.push(LifetimeChoice { value: "date".to_owned(), text: "Custom date".to_owned() });
     let page = InvitePage {
         layout: Layout::of(app, caller, SECTION, "Invite person").await?.with_errors(errors),
         form,
@@ -315,7 +315,7 @@ async fn remove_from_team(
     let team = form.text("team");
     match teams::actions::remove_member(&app.context, &caller.member, &team, &named).await {
         Ok(()) => {
-            flash(&caller.signed_in.session, format!("{named} left the team {team}.")).await?;
+            flash(&caller.signed_in.session, format!("{named} was removed from the team {team}.")).await?;
             Ok(redirect(paths(&caller).person(&named)))
         }
         Err(error) => {

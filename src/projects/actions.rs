@@ -257,10 +257,10 @@ pub async fn consequences(
     let mut lost = Vec::new();
     match (project.visibility, to) {
         (Visibility::Open, Visibility::Public) => {
-            lost.push("Everyone outside its team keeps reading it and can write in it no longer.".to_owned());
+            lost.push("Everyone outside its team can still read it, but can no longer write.".to_owned());
         }
         (Visibility::Open | Visibility::Public, _) => {
-            lost.push("Everyone outside its team can neither read it nor write in it any longer.".to_owned());
+            lost.push("Everyone outside its team loses access.".to_owned());
         }
         _ => {}
     }
@@ -291,7 +291,7 @@ pub async fn consequences(
             ));
         }
         lost.push(
-            "Whoever is named in it stays, owners stay, and you stay named in it with what you hold now."
+            "Owners and anyone added to the project keep access. You are added to the project with your current access."
                 .to_owned(),
         );
     }

@@ -102,14 +102,14 @@ impl Guarded for ProjectsOf {
 
 /// The visibilities with label and explanation, for the forms in which one is selected.
 pub const VISIBILITIES: &[(Visibility, &str, &str)] = &[
-    (Visibility::Open, "Open", "everyone in the organization reads and writes, as their role says"),
-    (Visibility::Public, "Public", "everyone in the organization reads; its team writes"),
+    (Visibility::Open, "Open", "everyone in the organization can read and write, as their role allows"),
+    (Visibility::Public, "Public", "everyone in the organization can read; only its team can write"),
     (
         Visibility::Team,
         "Team",
-        "its team, organization-scoped service accounts, service tokens, owners, and whoever is named",
+        "its team, organization-scoped service accounts, service tokens, owners and anyone added to it have access",
     ),
-    (Visibility::Restricted, "Restricted", "owners and whoever is named, nobody else"),
+    (Visibility::Restricted, "Restricted", "only owners and anyone added to the project have access"),
 ];
 
 /// A project that will be created, as submitted by a form or the API.

@@ -259,7 +259,8 @@ async fn add_grant(
     match grants::put(&app.context, &caller.member, &project, &named, &form.text("permission_set")).await {
         Ok((project, named)) => {
             let set = caller.member.organization.sets.name(&named.permission_set);
-            flash(&caller.signed_in.session, format!("{} is named here as {set}.", named.name)).await?;
+            flash(&caller.signed_in.session, format!("{} is added to the project as {set}.", named.name))
+                .await?;
             Ok(redirect(paths(&caller).project(&project.slug).access()))
         }
         Err(error) => {
@@ -276,7 +277,7 @@ async fn remove_grant(
     form: Form,
 ) -> Result<Response> {
     let name = grants::remove(&app.context, &caller.member, &project, &form.text("principal")).await?;
-    flash(&caller.signed_in.session, format!("{name} is named here no longer.")).await?;
+    flash(&caller.signed_in.session, format!("{name} is removed from the project.")).await?;
     // A caller who removed their own grant may no longer see the project.
     let can_read = actions::get(&app.context, &caller.member, &project).await.is_ok();
     let paths = paths(&caller);

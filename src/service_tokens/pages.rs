@@ -214,7 +214,7 @@ async fn reveal(
     let texts = RevealTexts {
         what: "Service token",
         name: token.name.clone(),
-        facts: vec![("May", form.sentence(&choices)), expiry_fact(token.expires_at)],
+        facts: vec![("Access", form.sentence(&choices)), expiry_fact(token.expires_at)],
         done: paths(&caller).service_tokens(),
         regenerate: paths(&caller).service_token(token.id).regenerate(),
     };
@@ -306,7 +306,7 @@ async fn render_revoke(
     }
     let title = match all.as_slice() {
         [] => "Choose service tokens first".to_owned(),
-        [(one, _)] => format!("Revoke {}?", one.token.name),
+        [(one, _)] => format!("Delete {}?", one.token.name),
         more => format!("Revoke {} service tokens?", more.len()),
     };
     let layout = Layout::of(app, caller, SECTION, title).await?;
@@ -319,7 +319,7 @@ async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
     match actions::revoke(&app.context, &caller.member, &ids).await {
         Ok(ended) => {
             let text = match ended.as_slice() {
-                [one] => format!("Service token {} is revoked.", one.token.name),
+                [one] => format!("Service token {} is deleted.", one.token.name),
                 more => format!("{} service tokens are revoked.", more.len()),
             };
             flash(&caller.signed_in.session, text).await?;

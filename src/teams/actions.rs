@@ -116,7 +116,7 @@ pub async fn delete(context: &Context, caller: &Caller, named: &str, typed: Opti
         errors.add(
             "",
             format!(
-                "These service accounts have this team as their team or default team: {}. Delete or move them first.",
+                "These service accounts belong to this team or have it as their default team: {}. Delete them or choose another default team first.",
                 listed(accounts)
             ),
         );

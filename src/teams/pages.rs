@@ -182,8 +182,11 @@ async fn add_member(
     };
     let error = match done {
         Ok(member) => {
-            flash(&caller.signed_in.session, format!("{} is {} of the team.", member.name, member.role))
-                .await?;
+            flash(
+                &caller.signed_in.session,
+                format!("{} now has the team role {}.", member.name, member.role),
+            )
+            .await?;
             return Ok(redirect(paths(&caller).team(&team).members()));
         }
         // If the caller can see the team, the error refers to the person.
@@ -207,7 +210,8 @@ async fn remove_member(
 ) -> Result<Response> {
     match actions::remove_member(&app.context, &caller.member, &team, &form.text("username")).await {
         Ok(()) => {
-            flash(&caller.signed_in.session, format!("{} left the team.", form.text("username"))).await?;
+            flash(&caller.signed_in.session, format!("{} was removed from the team.", form.text("username")))
+                .await?;
             Ok(redirect(paths(&caller).team(&team).members()))
         }
         Err(error) => {

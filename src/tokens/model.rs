@@ -591,9 +591,9 @@ pub fn choices(policy: &Policy, kind: TokenKind, now: Timestamp) -> Vec<Lifetime
         let plural = if days == 1 { "day" } else { "days" };
         add(days.to_string(), format!("{days} {plural}, until {}", now.plus(days * DAY).day()));
     }
-    add("date".to_owned(), "Until a date".to_owned());
+    add("date".to_owned(), "Custom date".to_owned());
     if rule.max_days.is_none() {
-        add("none".to_owned(), "No end".to_owned());
+        add("none".to_owned(), "Never expires".to_owned());
     }
     all
 }

@@ -143,7 +143,7 @@ async fn show_with(
 /// The expiry of a token as a fact for [`RevealTexts::facts`].
 #[must_use]
 pub fn expiry_fact(end: Option<Timestamp>) -> (&'static str, String) {
-    ("Stops", end.map_or_else(|| "Never".to_owned(), Timestamp::minute))
+    ("Expires", end.map_or_else(|| "Never".to_owned(), Timestamp::minute))
 }
 
 /// Middleware for all pages: removes the cookie `REVEAL_COOKIE` with the page after the one that showed a value, so

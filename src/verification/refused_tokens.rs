@@ -91,7 +91,7 @@ async fn record_refusal(
     .optional(&context.db)
     .await?;
     let Some(row) = row else { return Ok(()) };
-    let actor = Actor::program(request, ActorKind::Nobody, String::new(), "who presented it".to_owned());
+    let actor = Actor::program(request, ActorKind::Nobody, String::new(), "Unknown caller".to_owned());
     let mut change = Change::begin(context, &actor, row.organization_id).await?;
     change.no_invalidation();
     if let Some(person) = row.person_id {

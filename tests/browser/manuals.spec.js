@@ -124,7 +124,7 @@ test.describe('dbt Cloud', () => {
     await page.getByRole('link', { name: 'Delete rotate-me' }).click();
     await expect(page.getByText('calls in the last 30 days')).toBeVisible();
     await click(page, 'Delete token', 'button');
-    await expect(page.getByRole('status')).toContainText('rotate-me is revoked');
+    await expect(page.getByRole('status')).toContainText('rotate-me is deleted');
     expect((await whoami(server, old)).status).toBe(401);
     expect((await whoami(server, fresh)).status).toBe(200);
   });
@@ -250,7 +250,7 @@ test.describe('Weights & Biases', () => {
     await page.getByLabel('Who').fill('tracker');
     await page.getByLabel('Permission set').selectOption('read_only');
     await click(page, 'Add', 'button');
-    await expect(page.getByRole('status')).toContainText('tracker is named here as Read-only');
+    await expect(page.getByRole('status')).toContainText('tracker is added to the project as Read-only');
     expect((await api(server, key, 'GET', '/organizations/acme/projects/ledger')).status).toBe(200);
   });
 

@@ -55,7 +55,7 @@ test('several service tokens are revoked at once, after one question', async ({ 
   await page.getByLabel('Select bi-dashboards').check();
   await page.getByRole('button', { name: 'Revoke selected' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Revoke 2 service tokens?');
-  await page.getByRole('button', { name: 'Delete token' }).click();
+  await page.getByRole('button', { name: 'Revoke tokens' }).click();
   await expect(page.getByRole('status')).toContainText('2 service tokens are revoked');
   await expect(page.getByRole('link', { name: 'warehouse-sync', exact: true })).toHaveCount(0);
 });
@@ -137,7 +137,7 @@ test('the summary of a service token follows its fields', async ({ page }) => {
   await one.getByLabel('Payments', { exact: true }).check();
   await expect(page.getByText('This token can act as Job Viewer in Payments.')).toBeVisible();
   await one.getByLabel('Permission set').selectOption('account_admin');
-  await expect(page.getByText('This is access to the whole organization')).toBeVisible();
+  await expect(page.getByText('It can manage the whole organization')).toBeVisible();
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('deploy');
 });
 
@@ -176,7 +176,7 @@ test('a token is made, taken and revoked by keyboard alone', async ({ page }) =>
   await page.keyboard.press('Enter');
   await to(page.getByRole('button', { name: 'Delete token' }));
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('status')).toContainText('by-keyboard is revoked');
+  await expect(page.getByRole('status')).toContainText('by-keyboard is deleted');
 });
 
 test('a question opens over its page; Cancel and Escape give the focus back; without a script it is a page', async ({ page, browser }) => {
