@@ -5,6 +5,9 @@ import { ACCOUNT, PAGES, REFUSED } from './pages.js';
 import { start } from './server.js';
 import { DEMO, setUp } from './steps.js';
 
+// The four looks share nothing: each worker starts its own programs.
+test.describe.configure({ mode: 'parallel' });
+
 let server;
 let bare;
 test.beforeAll(async () => { [server, bare] = [await start(['--demo']), await start()]; });

@@ -4,7 +4,7 @@ export default defineConfig({
   testDir: '.',
   outputDir: 'results',
   timeout: 60_000,
-  workers: 1,
+  workers: 2,
   reporter: 'list',
   use: {
     headless: true,
