@@ -322,7 +322,7 @@ const FORMS: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/service-accounts/{id}/settings", [303, 404, 403, 422, 422]),
     ("/orgs/{org}/settings/service-accounts/{id}/delete", [303, 404, 403, 422, 422]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens", [303, 404, 403, 422, 422]),
-    ("/orgs/{org}/settings/service-accounts/{id}/regenerate", [303, 404, 403, 404, 404]),
+    ("/orgs/{org}/settings/service-accounts/{id}/regenerate", [303, 404, 403, 422, 422]),
     ("/orgs/{org}/settings/service-accounts/{id}/disable", [303, 404, 403, 303, 303]),
     ("/orgs/{org}/settings/service-accounts/{id}/enable", [303, 404, 403, 303, 303]),
     ("/orgs/{org}/settings/service-accounts/{id}/tokens/{tok}/stop-old", [303, 404, 403, 409, 409]),

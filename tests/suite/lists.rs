@@ -202,7 +202,7 @@ async fn a_page_says_that_it_did_not_look_through_everything() {
     let next = page.split("after=").nth(1).expect("a way on").split('"').next().expect("a cursor").to_owned();
     let path = format!("/orgs/acme/settings/audit-log?target=nothing&after={next}");
     let page = house.page(&cookie, &path).await.text;
-    assert!(page.contains("No event matches.") && !page.contains("Search further"), "{page}");
+    assert!(page.contains("No events match.") && !page.contains("Search further"), "{page}");
     assert!(shown(&page).contains("Previous"), "{page}");
     let export = "/orgs/acme/settings/audit-log/export?format=jsonl&actor=olive";
     let lines = house.page(&cookie, export).await.text.lines().count();
