@@ -216,3 +216,25 @@ test('a page asks for five things at most when nothing is known yet', async ({ b
   await cold.goto(at('/service-accounts'), { waitUntil: 'networkidle' });
   expect(asked.length, asked.join(' ')).toBeLessThanOrEqual(5);
 });
+
+test('times are in the time zone of the reader, and ids can be copied', async ({ browser }) => {
+  const context = await browser.newContext({ timezoneId: 'Asia/Tokyo', locale: 'en-GB' });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const page = await context.newPage();
+  await signIn(page, server, 'olive', DEMO);
+  await page.goto(at('/audit-log'));
+  await expect(page.locator('main time').first()).toHaveAttribute('title', /\(Asia\/Tokyo\)$/);
+  await page.goto(at('/service-accounts'));
+  await page.getByRole('link', { name: 'ci-deploy', exact: true }).click();
+  const copy = page.getByRole('button', { name: 'Copy UID' });
+  await copy.click();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(await page.getByText(/^sa_/).textContent());
+  await context.close();
+
+  const plain = await browser.newContext({ javaScriptEnabled: false });
+  const still = await plain.newPage();
+  await signIn(still, server, 'olive', DEMO);
+  await still.goto(at('/audit-log'));
+  await expect(still.locator('main time').first()).toHaveAttribute('title', /UTC$/);
+  await plain.close();
+});
