@@ -11,20 +11,20 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::tokens::{self, Bounds};
-use crate::access::TokenKind;
+use crate::access::{Level, Permissions, TokenKind};
 use crate::authn::session::flash;
 use crate::callers::SignedIn;
 use crate::directory::own_account::OwnAccount;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, RequestContext, html, redirect};
-use crate::platform::{Result, ValidationErrors};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal, reveal_route, show,
 };
-use crate::ui::{Layout, Paths, filters, refused, render};
+use crate::ui::{Layout, LevelRow, Paths, filters, level_rows, refused, render};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
@@ -55,6 +55,26 @@ struct NewPage {
     form: Form,
     lifetime: String,
     lifetimes: Vec<LifetimeChoice>,
+    /// Whether the token is limited to the permissions of the rows that are chosen.
+    is_limited: bool,
+    project: Vec<LevelRow>,
+    organization: Vec<LevelRow>,
+}
+
+/// The permissions to which the form limits the token; `None` for everything that the person can do.
+fn chosen_permissions(form: &Form) -> Result<Option<Permissions>> {
+    if form.text("access") != "limited" {
+        return Ok(None);
+    }
+    let chosen = read_permissions(form);
+    if chosen.is_empty() {
+        return Err(Error::Invalid(ValidationErrors::one("permissions", "Choose at least one permission.")));
+    }
+    Ok(Some(chosen))
+}
+
+fn read_permissions(form: &Form) -> Permissions {
+    form.all("permission").filter_map(|word| word.parse().ok()).collect()
 }
 
 async fn show_list(
@@ -85,7 +105,17 @@ async fn render_new(
         Layout { section: "Personal tokens", ..Layout::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
-    Ok(html(status, &NewPage { layout: layout.with_errors(errors), form, lifetime, lifetimes }))
+    let chosen = read_permissions(&form);
+    let page = NewPage {
+        layout: layout.with_errors(errors),
+        is_limited: form.text("access") == "limited",
+        project: level_rows(chosen, Level::Project),
+        organization: level_rows(chosen, Level::Organization),
+        form,
+        lifetime,
+        lifetimes,
+    };
+    Ok(html(status, &page))
 }
 
 async fn create(
@@ -94,24 +124,20 @@ async fn create(
     signed_in: SignedIn,
     form: Form,
 ) -> Result<Response> {
-    let input = TokenInput {
-        name: form.text("name"),
-        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
-        allowed_addresses: form.text("allowed_addresses"),
-        ..TokenInput::default()
-    };
     let delivery = SecretDelivery::page(&signed_in.session)?;
     let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
-    match tokens::create(
-        &app,
-        &actor,
-        &OwnAccount(person).authorize(None)?,
-        &input,
-        Bounds::default(),
-        &delivery,
-    )
-    .await
-    {
+    let created = async {
+        let input = TokenInput {
+            name: form.text("name"),
+            lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
+            allowed_addresses: form.text("allowed_addresses"),
+            permissions: chosen_permissions(&form)?,
+            ..TokenInput::default()
+        };
+        let owner = OwnAccount(person).authorize(None)?;
+        tokens::create(&app, &actor, &owner, &input, Bounds::default(), &delivery).await
+    };
+    match created.await {
         Ok(issued) => Ok(redirect(Paths::personal_token(issued.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;

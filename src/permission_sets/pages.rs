@@ -12,14 +12,14 @@ use axum::routing::get;
 use super::actions;
 use super::model::{NewSet, OwnSet, PermissionSets, SetEdit, SetView};
 use super::store::SetHolders;
-use crate::access::{Level, Permissions, Resource, authorize_write, can_write};
+use crate::access::{Level, Permissions, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::{Form, ItemPath, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::principals;
 use crate::state::AppState;
-use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, render};
+use crate::ui::{ConsolePath, Layout, LevelRow, Paths, filters, level_rows, paths, refused, render};
 
 const SECTION: &str = "Permission sets";
 
@@ -36,26 +36,6 @@ pub fn routes() -> Router<AppState> {
         .route(one.delete().as_ref(), get(confirm_delete).post(delete))
 }
 
-/// A row of the matrix: a resource, and whether the set can read and write it.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    resource: Resource,
-    reads: bool,
-    writes: bool,
-}
-
-/// The rows of the matrix for one level.
-fn matrix(permissions: Permissions, level: Level) -> Vec<Row> {
-    let of_level = Resource::grantable().filter(|resource| resource.level() == level);
-    of_level
-        .map(|resource| Row {
-            resource,
-            reads: permissions.has(resource.read()),
-            writes: permissions.has(resource.write()),
-        })
-        .collect()
-}
-
 #[derive(Template)]
 #[template(path = "permission_sets/list.html")]
 struct ListPage {
@@ -70,8 +50,8 @@ struct ShowPage {
     layout: Layout,
     set: SetView,
     holders: SetHolders,
-    organization: Vec<Row>,
-    project: Vec<Row>,
+    organization: Vec<LevelRow>,
+    project: Vec<LevelRow>,
     may_manage: bool,
 }
 
@@ -84,8 +64,8 @@ struct FormPage {
     /// Slug of the set that is edited. `None` for a new one.
     edits: Option<String>,
     action: ConsolePath,
-    organization: Vec<Row>,
-    project: Vec<Row>,
+    organization: Vec<LevelRow>,
+    project: Vec<LevelRow>,
 }
 
 #[derive(Template)]
@@ -123,7 +103,7 @@ async fn show_set(
     let (set, _, holders) = actions::get(&app.context, &caller.member, &named).await?;
     let layout = Layout::of(&app, &caller, SECTION, set.name.clone()).await?;
     let (organization, project) =
-        (matrix(set.permissions, Level::Organization), matrix(set.permissions, Level::Project));
+        (level_rows(set.permissions, Level::Organization), level_rows(set.permissions, Level::Project));
     let may_manage = can_write(&caller.member.subject, &PermissionSets);
     Ok(render(&ShowPage { layout, set, holders, organization, project, may_manage }))
 }
@@ -158,8 +138,8 @@ async fn render_form(
         form,
         version,
         edits,
-        organization: matrix(chosen, Level::Organization),
-        project: matrix(chosen, Level::Project),
+        organization: level_rows(chosen, Level::Organization),
+        project: level_rows(chosen, Level::Project),
     };
     Ok(html(status, &page))
 }

@@ -4,7 +4,9 @@
 
 pub mod filters;
 mod layout;
+mod levels;
 mod paths;
 
 pub use layout::{Layout, NavGroup, NavLink, refused, render};
+pub use levels::{LevelRow, level_rows};
 pub use paths::{ConsolePath, Paths, paths};

@@ -175,3 +175,26 @@ async fn looking_at_the_reveal_without_reading_it_leaves_the_value_there() {
     assert!(page.text.contains("tsrt_"));
     assert_eq!(house.page(&cookie, answer.location()).await.status, StatusCode::GONE);
 }
+
+#[tokio::test]
+async fn the_form_limits_a_personal_token_to_the_permissions_that_are_chosen() {
+    let (house, olive) = TestApp::set_up().await;
+    let cookie = house.sign_in("olive").await;
+    let form = [("name", "narrow"), ("lifetime", "none"), ("access", "limited")];
+    let nothing = house.form(&cookie, "/account/tokens", &form).await;
+    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", nothing.text);
+    assert!(nothing.text.contains("Choose at least one permission."), "{}", nothing.text);
+    let chosen = [&form[..], &[("permission", ""), ("permission", "runs:read")]].concat();
+    let made = house.form(&cookie, "/account/tokens", &chosen).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text);
+    // What is hidden while everything is chosen is not taken into account.
+    let whole = [("name", "whole"), ("lifetime", "none"), ("access", "all"), ("permission", "runs:read")];
+    assert_eq!(house.form(&cookie, "/account/tokens", &whole).await.status, StatusCode::SEE_OTHER);
+    let list = house.get(&olive, "/account/tokens").await.json();
+    let of = |name: &str| {
+        let all = list["items"].as_array().expect("a list");
+        all.iter().find(|token| token["name"] == name).expect("the token")["permissions"].clone()
+    };
+    assert_eq!(of("narrow"), json!(["runs:read"]), "{list}");
+    assert_eq!(of("whole"), json!(null), "{list}");
+}
