@@ -110,7 +110,8 @@ impl<'a> Change<'a> {
         statement.execute(&mut self.tx, proof).await.map_err(conflict)
     }
 
-    /// Names an effect of writes that follow.
+    /// Records an effect before its write: loads what the affected principals hold
+    /// now, which the commit compares with what they hold then.
     ///
     /// # Errors
     /// [`Error::Forbidden`] where it affects more than can be compared; when the

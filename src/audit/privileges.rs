@@ -183,8 +183,9 @@ async fn find_refusal(
     Ok(None)
 }
 
-/// Finds what principals gain that reach an edited project only after the
-/// change, and that the caller does not hold.
+/// Finds a permission on an edited project that principals gain by the edit and
+/// that the caller does not hold. Examples stand for all who could have access to
+/// it by a role.
 async fn find_project_refusal(
     tx: &mut Tx,
     (was, now): (&OrganizationFacts, &OrganizationFacts),

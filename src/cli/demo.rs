@@ -123,9 +123,9 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
     let founded = bootstrap(app, &operator(), &first, false).await?;
     let olive = caller(app, founded.person, "Olive Owner").await?;
     wait(app, 2);
-    make_teams(app, &olive).await?;
+    create_teams(app, &olive).await?;
     let amir = create_people(app, &olive).await?;
-    make_projects(app, &olive).await?;
+    create_projects(app, &olive).await?;
     let made = create_service_accounts(app, &olive, now).await?;
     // From now on with the sets and projects of the organization.
     let set = NewSet {
@@ -146,7 +146,7 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
     sets::create(&app.context, &olive, &set).await?;
     let olive = caller(app, founded.person, "Olive Owner").await?;
     wait(app, 24);
-    make_tokens(app, &olive, now).await?;
+    create_tokens(app, &olive, now).await?;
     for (project, who, set) in [
         ("ledger", "person:bea", "admin"),
         ("ledger", made.ledger.as_str(), "release_manager"),
@@ -205,7 +205,7 @@ async fn open_sessions(app: &AppState, key: Option<PlainToken>) -> Result<(), Er
     Ok(())
 }
 
-async fn make_teams(app: &AppState, olive: &Caller) -> Result<(), Error> {
+async fn create_teams(app: &AppState, olive: &Caller) -> Result<(), Error> {
     for (slug, name, description, visibility) in [
         ("platform", "Platform", "Builds and runs what the others stand on.", "visible"),
         ("payments", "Payments", "Everything that moves money.", "visible"),
@@ -260,7 +260,7 @@ async fn create_people(app: &AppState, olive: &Caller) -> Result<PersonId, Error
     amir.ok_or(Error::NotFound)
 }
 
-async fn make_projects(app: &AppState, olive: &Caller) -> Result<(), Error> {
+async fn create_projects(app: &AppState, olive: &Caller) -> Result<(), Error> {
     for (slug, name, description, team, visibility) in [
         ("storefront", "Storefront", "What customers see.", "platform", "team"),
         ("search", "Search", "Finds things in the storefront.", "platform", "open"),
@@ -340,7 +340,7 @@ async fn create_service_accounts(
 }
 
 /// Service tokens in every state, and the organization's own.
-async fn make_tokens(app: &AppState, olive: &Caller, now: Timestamp) -> Result<(), Error> {
+async fn create_tokens(app: &AppState, olive: &Caller, now: Timestamp) -> Result<(), Error> {
     let these = |slugs: &[&str]| Where::These(slugs.iter().map(|slug| (*slug).to_owned()).collect());
     let grant = |set: &str, projects: Where| GrantInput { permission_set: set.to_owned(), projects };
     let until = |days: u32| Lifetime::Until(now.plus(days * DAY));

@@ -158,8 +158,9 @@ async fn load_project(tx: &mut Tx, project: ProjectId) -> Result<Option<ProjectF
     Ok(row.map(|(id, team, visibility)| ProjectFacts { id, team, visibility }))
 }
 
-/// Loads the teams of a principal and the projects that its grants name, for a
-/// comparison in which no project changes.
+/// Loads what the rules know about the teams of a principal and about the
+/// projects that its grants name. The projects are marked as unchanged; the caller
+/// sets what was before for those that the change edits.
 ///
 /// # Errors
 /// When the database cannot.

@@ -258,7 +258,7 @@ pub struct AccountCreation {
 }
 
 impl AccountCreation {
-    /// The guard for this scope, under the policy of the organization.
+    /// The creation of an account with this scope, with what the organization's policy says about it.
     #[must_use]
     pub const fn under(organization: &OrganizationFacts, scope: AccountScope) -> Self {
         Self { scope, owners_only: !organization.policy.team_admins_create_accounts }

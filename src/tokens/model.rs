@@ -154,10 +154,10 @@ impl Token {
         self.status(now.unwrap_or(self.created_at))
     }
 
-    /// Whether the old value still works at `now`.
+    /// Whether the old value still works at `now`: the token is active, and the overlap has not ended.
     #[must_use]
     pub fn overlaps(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.previous_stops_at.is_some_and(|end| end > now)
+        self.status(now) == Status::Active && self.previous_stops_at.is_some_and(|end| end > now)
     }
 
     /// Hint and end of the old value if it still works at the time of the page; for templates.

@@ -21,7 +21,7 @@ pub struct RequestContext {
     pub user_agent: Option<String>,
     /// The id in the log and in `X-Request-Id`.
     pub request_id: Label,
-    /// The request's idempotency key, if its operation reads one.
+    /// The key in `Idempotency-Key`. `None` after extraction; the verification of an API request sets it.
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
