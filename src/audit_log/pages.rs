@@ -108,13 +108,7 @@ async fn export(State(app): State<AppState>, caller: ConsoleCaller, Query(query)
     let format = if query.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
     let filter = actions::filter(&query);
     // Errors in the filter are reported before the streamed response starts.
-    let first = actions::list(
-        &app.context,
-        &caller.member,
-        &filter,
-        &PageRequest { limit: 500, after: None, before: None },
-    )
-    .await?;
+    let first = actions::list(&app.context, &caller.member, &filter, &PageRequest::of(500)).await?;
     let (writer, body) = streamed_body();
     let name = format!("audit-log-{}", caller.member.organization.slug);
     tokio::spawn(async move {
@@ -161,7 +155,7 @@ async fn write(
         }
         let Some(next) = &page.next else { return Ok(()) };
         let after = Some(Cursor::decode("after", next)?);
-        page = actions::list(&app.context, caller, filter, &PageRequest { limit: 500, after, before: None })
+        page = actions::list(&app.context, caller, filter, &PageRequest { after, ..PageRequest::of(500) })
             .await?;
     }
 }

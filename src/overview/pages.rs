@@ -14,7 +14,7 @@ use crate::audit::{self, EventSummary};
 use crate::callers::ConsoleCaller;
 use crate::organizations::model::Settings;
 use crate::organizations::store::{Progress, progress};
-use crate::platform::clock::DAY;
+use crate::platform::clock::{EXPIRES_SOON, UNUSED_AFTER};
 use crate::platform::web::Query;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Result, Timestamp};
@@ -44,7 +44,7 @@ impl Row {
 /// The current time, 14 days later, and 90 days earlier.
 fn moments(app: &AppState) -> (Timestamp, Timestamp, Timestamp) {
     let now = app.context.clock.now();
-    (now, now.plus(14 * DAY), now.minus(90 * DAY))
+    (now, now.plus(EXPIRES_SOON), now.minus(UNUSED_AFTER))
 }
 
 #[derive(Template)]

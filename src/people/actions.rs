@@ -13,7 +13,7 @@ use crate::access::{authorize_read, authorize_write};
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
 use crate::directory::model::TeamMembership;
-use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::teams::model::{MembersOf, role};
 use crate::teams::store as teams;
@@ -39,7 +39,7 @@ pub async fn list_members(
 ) -> Result<Page<Member>> {
     authorize_read(&caller.subject, People)?;
     let rows = store::members(&context.db, caller.organization.id, (search, role), page).await?;
-    Ok(page.into_page(rows, |member| Cursor { key: member.username.clone(), id: member.id.to_string() }))
+    Ok(page.into_page(rows, |member| store::cursor(page, member)))
 }
 
 /// As [`list_members`], with the teams of each member. The second value is the cursor of the next page.

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::actions::Profile;
 use super::model::{Invitation, InvitationEdit, NewInvitation, TeamPlace};
+use super::store::COLUMNS;
 use super::{actions, invitations};
 use crate::callers::ApiCaller;
 use crate::platform::id::{InvitationId, PersonId};
 use crate::platform::secret::{RevealedSecret, Secret};
 use crate::platform::web::nullable::present;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::pagination::PageRequest;
+use crate::platform::web::pagination::{PageRequest, sort_filter};
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
@@ -27,6 +28,7 @@ use crate::state::AppState;
 const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "q", about: "Text in name, username or address.", words: &[] },
     QueryFilter { name: "role", about: "A permission set's slug.", words: &[] },
+    sort_filter(&["name", "-name", "joined", "-joined"]),
 ];
 
 /// The API operations for members and invitations.
@@ -133,7 +135,7 @@ async fn list(
     Query(query): Query,
 ) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
-    let page = PageRequest::for_api(&query)?;
+    let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
     let (profiles, next) = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
     let items: Vec<Person> = profiles.into_iter().map(Person::from).collect();
     Ok(list_response(items, next))

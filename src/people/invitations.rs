@@ -20,6 +20,7 @@ use crate::directory::store as directory;
 use crate::platform::id::{InvitationId, PersonId, TeamId};
 use crate::platform::secret::Secret;
 use crate::platform::text::choose_of_organization;
+use crate::platform::web::pagination::{Cursor, Direction, Page, PageRequest};
 use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::principals::Effect;
 use crate::state::AppState;
@@ -43,6 +44,24 @@ pub async fn invitations(context: &Context, caller: &Caller) -> Result<Vec<Invit
         invitation.teams.retain(|team| knows(caller, team));
     }
     Ok(all)
+}
+
+/// A page of the open invitations, newest first. Empty if the caller is not allowed to see them.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<Invitation>> {
+    let mut all = invitations(context, caller).await?;
+    let (_, start) = page.start();
+    match page.direction() {
+        Direction::Start => {}
+        Direction::After => all.retain(|invitation| invitation.id.to_string() < start),
+        Direction::Before => {
+            all.retain(|invitation| invitation.id.to_string() > start);
+            all.reverse();
+        }
+    }
+    Ok(page.into_page(all, |invitation| Cursor::from_id(invitation.id)))
 }
 
 /// Returns one open invitation.

@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::actions::Profile;
 use super::invitations::Invitee;
 use super::model::{Invitation, InvitationDetails, Invitations, Member, NewInvitation, People, TeamPlace};
-use super::store::Orphaned;
+use super::store::{COLUMNS, Orphaned};
 use super::{actions, invitations};
 use crate::access::{PermissionSet, TeamRole, authorize_write, can_write};
 use crate::audit::Actor;
@@ -24,18 +24,19 @@ use crate::callers::ConsoleCaller;
 use crate::directory::model::NewPerson;
 use crate::platform::clock::DAY;
 use crate::platform::text::choose;
-use crate::platform::web::pagination::{Page, PageRequest};
+use crate::platform::web::pagination::{Page, PageRequest, Sort};
+use crate::platform::web::query_filter::ListFilter;
 use crate::platform::web::{Form, ItemPath, Query, RequestContext, html, redirect};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::form::Choices;
 use crate::service_accounts::model::ServiceAccount;
-use crate::service_accounts::store::Filter;
+use crate::service_accounts::store::Filter as AccountFilter;
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
-use crate::ui::{Layout, Paths, filters, paths, refused, render};
+use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "People";
 
@@ -59,12 +60,13 @@ pub fn routes() -> Router<AppState> {
 #[template(path = "people/list.html")]
 struct ListPage {
     layout: Layout,
-    search: String,
-    role: String,
+    filter: MemberFilter,
+    list: ListState,
     roles: Vec<PermissionSet>,
     page: Page<Member>,
-    invitations: Vec<Invitation>,
-    accounts: Vec<ServiceAccount>,
+    invitations: Page<Invitation>,
+    accounts: Page<ServiceAccount>,
+    accounts_list: ListState,
     may_invite: bool,
     may_create: bool,
     may_manage: bool,
@@ -101,36 +103,47 @@ struct AcceptPage {
     errors: ValidationErrors,
 }
 
+/// The filter of the list of members.
+struct MemberFilter {
+    search: String,
+    role: String,
+}
+
+impl ListFilter for MemberFilter {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        vec![("q", self.search.as_str()), ("role", self.role.as_str())]
+    }
+}
+
 async fn show_list(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let (search, role) = (query.text("q"), query.text("role"));
-    let (which, first) = (PageRequest::for_console(&query)?, PageRequest::first());
-    let filter = Filter { search: search.clone(), ..Filter::default() };
+    let filter = MemberFilter { search: query.text("q"), role: query.text("role") };
+    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
+    let which_invitations = PageRequest::for_part(&query, "invitations_")?;
+    let by_name = Some(Sort::ascending("name"));
+    let which_accounts = PageRequest { sort: by_name, ..PageRequest::for_part(&query, "accounts_")? };
+    let account_filter = AccountFilter { search: filter.search.clone(), ..AccountFilter::default() };
     let (page, invitations, accounts, layout) = tokio::try_join!(
-        actions::list_members(&app.context, &caller.member, (&search, &role), &which),
-        invitations::invitations(&app.context, &caller.member),
-        accounts::list(&app.context, &caller.member, &filter, &first),
+        actions::list_members(&app.context, &caller.member, (&filter.search, &filter.role), &which),
+        invitations::list(&app.context, &caller.member, &which_invitations),
+        accounts::list(&app.context, &caller.member, &account_filter, &which_accounts),
         Layout::of(&app, &caller, SECTION, "People"),
     )?;
-    let may_invite = can_write(&caller.member.subject, &Invitations);
-    let may_create = Choices::any_for(&caller.member);
-    let may_manage = can_write(&caller.member.subject, &People);
-    let roles = caller.member.organization.sets.all().cloned().collect();
-    let accounts = accounts.rows;
     Ok(render(&ListPage {
         layout,
-        search,
-        role,
-        roles,
+        list: ListState::new(&filter, &which, COLUMNS, ("person", "people")),
+        accounts_list: ListState::new(&account_filter, &which_accounts, &[], ("account", "accounts")),
+        filter,
+        roles: caller.member.organization.sets.all().cloned().collect(),
         page,
         invitations,
         accounts,
-        may_invite,
-        may_create,
-        may_manage,
+        may_invite: can_write(&caller.member.subject, &Invitations),
+        may_create: Choices::any_for(&caller.member),
+        may_manage: can_write(&caller.member.subject, &People),
     }))
 }
 

@@ -10,10 +10,10 @@ use crate::access::{Permit, PrincipalId, System, TeamRole};
 use crate::audit::Change;
 use crate::directory::model::TeamMembership;
 use crate::directory::search::Members;
-use crate::platform::db::Source;
+use crate::platform::db::{Source, Statement};
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
 use crate::platform::search::{self, Search, SearchableList as _};
-use crate::platform::web::pagination::{PageRequest, keyset};
+use crate::platform::web::pagination::{Cursor, PageRequest, Sort, keyset};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -32,7 +32,29 @@ macro_rules! members_where {
     };
 }
 
-/// A page of members, sorted by username and filtered by a search text and a role (each can be empty).
+/// The columns by which the list can be sorted.
+pub const COLUMNS: &[Sort] = &[Sort::ascending("name"), Sort::descending("joined")];
+
+/// The cursor of a member in a list with this order.
+pub(super) fn cursor(page: &PageRequest, member: &Member) -> Cursor {
+    let key = match page.order().0 {
+        "joined" => member.created_at.micros().to_string(),
+        _ => member.username.clone(),
+    };
+    Cursor { key, id: member.id.to_string() }
+}
+
+/// The statement for a page of the list in the order that the page asks for.
+macro_rules! members_sorted {
+    ($page:ident, $from:literal, $rest:literal) => {
+        match $page.order().0 {
+            "joined" => keyset!($page, members_where!($from, $rest), sorted number "m.created_at", "m.person_id"),
+            _ => keyset!($page, members_where!($from, $rest), sorted "m.username", "m.person_id"),
+        }
+    };
+}
+
+/// A page of members, filtered by a search text and a role (each can be empty).
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -42,8 +64,10 @@ pub async fn members(
     (search, role): (&str, &str),
     page: &PageRequest,
 ) -> Result<Vec<Member>> {
+    let bound = |statement: Statement| statement.bind(organization).bind(role);
     let statement = match Search::read(db, organization, Members::LIST, search).await? {
-        Some(Search::Indexed { gram, pattern }) => keyset!(
+        // The entries of the index are in the order of the usernames.
+        Some(Search::Indexed { gram, pattern, .. }) if page.is_by_name() => bound(keyset!(
             page,
             members_where!(
                 "search_grams g CROSS JOIN search_texts s CROSS JOIN memberships m",
@@ -53,12 +77,20 @@ pub async fn members(
                  AND ($5 = '' OR m.role = $5)"
             ),
             ascending "g.sort_key", "g.entry_id"
-        )
-        .bind(organization)
-        .bind(role)
+        ))
         .bind(gram)
         .bind(pattern),
-        Some(Search::Short { pattern }) => keyset!(
+        // Few entries are read first and sorted then.
+        Some(Search::Indexed { gram, pattern, is_rare: true }) => bound(members_sorted!(
+            page,
+            "search_grams g CROSS JOIN search_texts s CROSS JOIN memberships m",
+            "g.organization_id = $4 AND g.list = 'people' AND g.gram = $6 AND s.organization_id = g.organization_id \
+             AND s.list = g.list AND s.sort_key = g.sort_key AND s.entry_id = g.entry_id \
+             AND m.person_id = g.entry_id AND s.content LIKE $7 ESCAPE '\\' AND ($5 = '' OR m.role = $5)"
+        ))
+        .bind(gram)
+        .bind(pattern),
+        Some(Search::Short { pattern }) if page.is_by_name() => bound(keyset!(
             page,
             members_where!(
                 "search_texts s JOIN memberships m ON m.organization_id = s.organization_id \
@@ -67,18 +99,18 @@ pub async fn members(
                  AND ($5 = '' OR m.role = $5)"
             ),
             ascending "s.sort_key", "s.entry_id"
-        )
-        .bind(organization)
-        .bind(role)
+        ))
         .bind(pattern),
-        None if role.is_empty() => {
-            keyset!(page, members_where!("memberships m", "$5 = ''"), ascending "m.username", "m.person_id")
-                .bind(organization)
-                .bind(role)
-        }
-        None => keyset!(page, members_where!("memberships m", "m.role = $5"), ascending "m.username", "m.person_id")
-            .bind(organization)
-            .bind(role),
+        // If there are many, the list is read in its order until enough of them are found.
+        Some(Search::Indexed { pattern, .. } | Search::Short { pattern }) => bound(members_sorted!(
+            page,
+            "memberships m CROSS JOIN search_texts s",
+            "s.organization_id = m.organization_id AND s.list = 'people' AND s.entry_id = m.person_id \
+             AND s.content LIKE $6 ESCAPE '\\' AND ($5 = '' OR m.role = $5)"
+        ))
+        .bind(pattern),
+        None if role.is_empty() => bound(members_sorted!(page, "memberships m", "$5 = ''")),
+        None => bound(members_sorted!(page, "memberships m", "m.role = $5")),
     };
     Ok(statement.all(db).await?)
 }

@@ -13,6 +13,12 @@ use time::format_description::well_known::Rfc3339;
 /// The duration of a day, for lifetimes in days.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What expires within this time is shown as expiring soon.
+pub const EXPIRES_SOON: Duration = Duration::from_secs(14 * DAY.as_secs());
+
+/// What was not used for this time is shown as unused.
+pub const UNUSED_AFTER: Duration = Duration::from_secs(90 * DAY.as_secs());
+
 /// A moment: microseconds since the Unix epoch, UTC. Stored as a 64-bit
 /// integer so that both databases sort it alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, sqlx::Type)]
@@ -129,19 +135,17 @@ impl Timestamp {
         text
     }
 
-    /// The day in words: `20 February 2027`.
+    /// The day: `20 Feb 2027`.
     #[must_use]
     pub fn day(self) -> String {
         let at = self.calendar();
-        format!("{} {} {}", at.day(), at.month(), at.year())
+        format!("{} {} {}", at.day(), &at.month().to_string()[..3], at.year())
     }
 
     /// The day and minute: `20 Feb 2027, 14:05 UTC`.
     #[must_use]
     pub fn minute(self) -> String {
-        let at = self.calendar();
-        let month = at.month().to_string();
-        format!("{} {} {}, {:02}:{:02} UTC", at.day(), &month[..3], at.year(), at.hour(), at.minute())
+        format!("{}, {} UTC", self.day(), self.time())
     }
 
     /// The time of day in UTC: `14:05`.
@@ -241,7 +245,7 @@ mod tests {
     #[test]
     fn a_time_is_told_as_people_say_it() {
         let at = Timestamp::parse("2027-02-20T14:05:09Z").expect("valid");
-        assert_eq!(at.day(), "20 February 2027");
+        assert_eq!(at.day(), "20 Feb 2027");
         assert_eq!(at.minute(), "20 Feb 2027, 14:05 UTC");
         assert_eq!(at.relative(at.plus(Duration::from_secs(200))), "3 min ago");
         assert_eq!(at.relative(at.minus(9 * DAY)), "in 9 days");

@@ -189,6 +189,9 @@ pub enum Search {
         gram: String,
         /// The pattern that finds the query anywhere in the text.
         pattern: String,
+        /// Whether it is known that few entries contain the gram, so that all of them
+        /// can be read and sorted in another order.
+        is_rare: bool,
     },
     /// The query is shorter than a gram, so the statement reads all texts.
     Short {
@@ -221,6 +224,13 @@ struct GramReach {
     far: Option<String>,
 }
 
+/// A gram of a query, measured.
+struct RankedGram {
+    gram: String,
+    /// Whether at most 250 entries contain it.
+    is_rare: bool,
+}
+
 impl Search {
     /// Prepares the search for a query; `None` if the query is empty.
     ///
@@ -238,12 +248,13 @@ impl Search {
             return Ok(None);
         }
         let pattern = contains_pattern(&text);
-        let mut all: Vec<String> = grams(&text).into_iter().collect();
-        if all.len() > 1 {
-            all = Self::find_rarest(db, organization, list, &all).await?.into_iter().collect();
-        }
-        Ok(Some(match all.pop() {
-            Some(gram) => Self::Indexed { gram, pattern },
+        let all: Vec<String> = grams(&text).into_iter().collect();
+        let found = match all.as_slice() {
+            [] => None,
+            some => Self::find_rarest(db, organization, list, some).await?,
+        };
+        Ok(Some(match found {
+            Some(RankedGram { gram, is_rare }) => Self::Indexed { gram, pattern, is_rare },
             None => Self::Short { pattern },
         }))
     }
@@ -255,8 +266,8 @@ impl Search {
         organization: OrganizationId,
         list: &'static str,
         all: &[String],
-    ) -> Result<Option<String>> {
-        let by_rarity = async |statement: Statement, some: &[String]| -> Result<Vec<String>> {
+    ) -> Result<Option<RankedGram>> {
+        let by_rarity = async |statement: Statement, some: &[String]| -> Result<Vec<RankedGram>> {
             let rows = some.iter().map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
             let measured: Vec<GramReach> = statement.fetch_batch(db, rows).await?;
             let measured =
@@ -264,13 +275,13 @@ impl Search {
             let mut measured: Vec<_> =
                 measured.map(|(near, far, gram)| (near.is_none(), far.is_none(), far, gram)).collect();
             measured.sort_unstable_by(|one, other| other.cmp(one));
-            Ok(measured.into_iter().map(|(.., gram)| gram).collect())
+            Ok(measured.into_iter().map(|(_, few, _, gram)| RankedGram { gram, is_rare: few }).collect())
         };
         let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(MAX_COMPARED)).cloned().collect();
         // If there are many, measure only those precisely that look the rarest.
         if some.len() > MAX_MEASURED {
-            some = by_rarity(sql(measure_gram!("50", "100")), &some).await?;
-            some.truncate(MAX_RARE);
+            let measured = by_rarity(sql(measure_gram!("50", "100")), &some).await?;
+            some = measured.into_iter().take(MAX_RARE).map(|ranked| ranked.gram).collect();
         }
         Ok(by_rarity(sql(measure_gram!("50", "250")), &some).await?.into_iter().next())
     }

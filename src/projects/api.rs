@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::{NewProject, Project, ProjectEdit};
-use super::store::{Filter, Named};
+use super::store::{COLUMNS, Filter, Named};
 use super::{actions, grants};
 use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
-use crate::platform::web::pagination::PageRequest;
+use crate::platform::web::pagination::{PageRequest, sort_filter};
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
@@ -29,6 +29,7 @@ const FILTERS: &[QueryFilter] = &[
         about: "Whom it lets in.",
         words: &["open", "public", "team", "restricted"],
     },
+    sort_filter(&["name", "-name"]),
 ];
 
 /// The API operations for projects and their grants.
@@ -84,7 +85,8 @@ async fn list(
     query.check_filters(FILTERS)?;
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
+    let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
+    let slice = actions::list(&app.context, &caller, &filter, &page).await?;
     Ok(list_response(slice.rows, slice.next))
 }
 

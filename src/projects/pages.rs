@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::model::{GrantsOf, NewProject, Project, ProjectEdit, ProjectsOf, VISIBILITIES};
-use super::store::{self, Filter, Named, ReachCounts};
+use super::store::{self, COLUMNS, Filter, Named, ReachCounts};
 use super::{actions, grants};
 use crate::access::{Level, PermissionSet, Visibility, authorize_write, can_write};
 use crate::authn::session::flash;
@@ -21,7 +21,7 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
-use crate::ui::{Layout, Paths, filters, paths, refused, render};
+use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Projects";
 
@@ -45,6 +45,7 @@ pub fn routes() -> Router<AppState> {
 #[template(path = "projects/list.html")]
 struct ListPage {
     layout: Layout,
+    list: ListState,
     filter: Filter,
     page: Page<Project>,
     may_create: bool,
@@ -55,6 +56,7 @@ struct ListPage {
 struct TeamPage {
     layout: Layout,
     team: Team,
+    list: ListState,
     page: Page<Project>,
     may_create: bool,
 }
@@ -118,11 +120,12 @@ async fn show_list(
 ) -> Result<Response> {
     let filter =
         Filter { search: query.text("q"), team: query.text("team"), visibility: query.text("visibility") };
-    let page =
-        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
+    let page = actions::list(&app.context, &caller.member, &filter, &which).await?;
+    let list = ListState::new(&filter, &which, COLUMNS, ("project", "projects"));
     let may_create = actions::may_create(&caller.member);
     let layout = Layout::of(&app, &caller, SECTION, "Projects").await?;
-    Ok(render(&ListPage { layout, filter, page, may_create }))
+    Ok(render(&ListPage { layout, list, filter, page, may_create }))
 }
 
 /// The tab *Projects* of a team.
@@ -134,11 +137,12 @@ async fn show_team_tab(
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller.member, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let page =
-        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
+    let page = actions::list(&app.context, &caller.member, &filter, &which).await?;
+    let list = ListState::new(&Filter::default(), &which, COLUMNS, ("project", "projects"));
     let may_create = can_write(&caller.member.subject, &ProjectsOf(team.id));
     let layout = Layout::of(&app, &caller, "Teams", format!("{} – projects", team.name)).await?;
-    Ok(render(&TeamPage { layout, team, page, may_create }))
+    Ok(render(&TeamPage { layout, team, list, page, may_create }))
 }
 
 async fn show_new_form(

@@ -9,7 +9,8 @@ use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
 use crate::platform::text::{MOST, contains_pattern, taken};
-use crate::platform::web::pagination::{PageRequest, keyset};
+use crate::platform::web::pagination::{PageRequest, Sort, keyset};
+use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -57,6 +58,16 @@ pub struct Filter {
     pub visibility: String,
 }
 
+impl ListFilter for Filter {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        vec![
+            ("q", self.search.as_str()),
+            ("team", self.team.as_str()),
+            ("visibility", self.visibility.as_str()),
+        ]
+    }
+}
+
 impl Filter {
     /// Whether no filter is set.
     #[must_use]
@@ -79,6 +90,9 @@ macro_rules! projects_where {
         )
     };
 }
+
+/// The columns by which the list can be sorted.
+pub const COLUMNS: &[Sort] = &[Sort::ascending("name")];
 
 /// A page of the projects that the principal reaches, sorted by slug.
 ///
@@ -103,7 +117,7 @@ pub async fn list(
              AND ($9 = '%%' OR LOWER(p.name COLLATE \"default\") LIKE $9 ESCAPE '\\' OR p.slug LIKE $9 ESCAPE '\\') \
              AND ($10 = '' OR t.slug = $10) AND ($11 = '' OR p.visibility = $11)"
         ),
-        ascending "p.slug", "p.id"
+        sorted "p.slug", "p.id"
     )
     .bind(organization)
     .bind(reached.all)

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::model::{
     AccountCreation, AccountEdit, AccountsOf, Credential, Identity, NewAccount, Scope, ServiceAccount,
 };
-use super::store::{self, Filter, IdentityBinding};
+use super::store::{self, Counts, Filter, IdentityBinding};
 use crate::access::{
     AccountScope, Audience, Kind, Permit, Subject, authorize_read, authorize_write, can_write,
     visible_service_accounts,
@@ -20,9 +20,9 @@ use crate::callers::Caller;
 use crate::identity_providers::model::required_owner_claims;
 use crate::identity_providers::store as providers;
 use crate::platform::db::Source;
-use crate::platform::id::{ServiceAccountId, TeamId, TokenId};
+use crate::platform::id::{PersonId, ServiceAccountId, TeamId, TokenId};
 use crate::platform::text::{choose_of_organization, enter_to_confirm};
-use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::principals::load_account_subject;
 use crate::teams;
@@ -43,25 +43,36 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<ServiceAccount>> {
-    let seen_by = match (visible_service_accounts(&caller.subject)?, &caller.subject.kind) {
-        (Audience::Teams(_), Kind::Person { id, .. }) => Some(*id),
-        _ => None,
-    };
+    let seen_by = restricted_to(caller)?;
     let now = context.clock.now();
     let mut rows = store::list(&context.db, caller.organization.id, seen_by, filter, page, now).await?;
     for account in &mut rows {
         account.manageable = can_write(&caller.subject, account);
     }
-    let slice = page.into_page(rows, |account| Cursor {
-        key: crate::platform::text::casefold(&account.name),
-        id: account.id.to_string(),
-    });
+    let slice = page.into_page(rows, |account| store::cursor(page, account));
     let slice = slice.map(|account| account.seen_by(&caller.subject));
     // If the caller is not allowed to know the team of the filter, the list must be empty.
     if !filter.team.is_empty() && slice.rows.iter().any(|account| account.team.is_none()) {
         return Ok(Page::empty());
     }
     Ok(slice)
+}
+
+/// The person to whose teams the list is restricted; `None` if the caller is allowed to see all accounts.
+fn restricted_to(caller: &Caller) -> Result<Option<PersonId>> {
+    Ok(match (visible_service_accounts(&caller.subject)?, &caller.subject.kind) {
+        (Audience::Teams(_), Kind::Person { id, .. }) => Some(*id),
+        _ => None,
+    })
+}
+
+/// Counts the accounts that the caller is allowed to see, by status.
+///
+/// # Errors
+/// As [`list`].
+pub async fn count(context: &Context, caller: &Caller) -> Result<Counts> {
+    let seen_by = restricted_to(caller)?;
+    store::count(&context.db, caller.organization.id, seen_by, context.clock.now()).await
 }
 
 /// Returns one account, if the caller is allowed to see it.

@@ -11,12 +11,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewAccount, Scope};
-use super::store::Filter;
+use super::store::{COLUMNS, Filter};
 use super::{actions, keys};
 use crate::callers::ApiCaller;
 use crate::platform::web::nullable::{cleared, null_as_default, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::pagination::PageRequest;
+use crate::platform::web::pagination::{PageRequest, sort_filter};
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
@@ -30,7 +30,12 @@ const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "q", about: "Text in name, UID or description.", words: &[] },
     QueryFilter { name: "scope", about: "Where it works.", words: &["organization", "team"] },
     QueryFilter { name: "team", about: "The slug of a team: its own accounts.", words: &[] },
-    QueryFilter { name: "status", about: "How it stands.", words: &["active", "disabled", "expired"] },
+    QueryFilter {
+        name: "status",
+        about: "The status. `expiring`: the account or a key expires within 14 days. `unused`: not used for 90 days.",
+        words: &["active", "disabled", "expired", "expiring", "unused"],
+    },
+    sort_filter(&["name", "-name", "created", "-created", "last_used", "-last_used"]),
 ];
 
 /// The API operations for service accounts and their keys.
@@ -217,7 +222,8 @@ async fn list(
         team: query.text("team"),
         status: query.text("status"),
     };
-    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
+    let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
+    let slice = actions::list(&app.context, &caller, &filter, &page).await?;
     let now = app.context.clock.now();
     let items: Vec<_> = slice.rows.iter().map(|account| account.view(now)).collect();
     Ok(list_response(items, slice.next))

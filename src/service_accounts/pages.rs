@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use super::actions::{self, CreatedAccount};
 use super::form::{AccountForm, Choices};
 use super::model::{ServiceAccount, Status};
-use super::store::Filter;
+use super::store::{COLUMNS, Filter};
 use crate::access::{PermissionSet, TokenKind, authorize_write, can_write};
 use crate::audit::{self, EventSummary};
 use crate::authn::session::flash;
@@ -30,7 +30,7 @@ use crate::teams::model::Team;
 use crate::tokens::model::usual;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store::{self as tokens, Attributed, CallsByAddress};
-use crate::ui::{Layout, Paths, filters, paths, refused, render};
+use crate::ui::{Layout, ListState, Paths, SavedFilter, filters, paths, refused, render};
 
 const SECTION: &str = "Service accounts";
 
@@ -57,6 +57,7 @@ pub fn routes() -> Router<AppState> {
 struct ListPage {
     layout: Layout,
     filter: Filter,
+    list: ListState,
     page: Page<ServiceAccount>,
     may_create: bool,
 }
@@ -100,13 +101,21 @@ async fn show_list(
         team: query.text("team"),
         status: query.text("status"),
     };
-    let which = PageRequest::for_console(&query)?;
-    let (page, layout) = tokio::try_join!(
+    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
+    let (page, counts, layout) = tokio::try_join!(
         actions::list(&app.context, &caller.member, &filter, &which),
+        actions::count(&app.context, &caller.member),
         Layout::of(&app, &caller, SECTION, "Service accounts"),
     )?;
     let may_create = Choices::any_for(&caller.member);
-    Ok(render(&ListPage { layout, filter, page, may_create }))
+    let list = ListState::new(&filter, &which, COLUMNS, ("account", "accounts")).with_saved(vec![
+        SavedFilter::all(counts.total),
+        SavedFilter::of("Expiring in 14 days", "status", "expiring", counts.expiring).warning(),
+        SavedFilter::of("Unused for 90 days", "status", "unused", counts.unused),
+        SavedFilter::of("Disabled", "status", "disabled", counts.disabled),
+        SavedFilter::of("Expired", "status", "expired", counts.expired),
+    ]);
+    Ok(render(&ListPage { layout, filter, list, page, may_create }))
 }
 
 async fn show_new_form(
@@ -174,6 +183,7 @@ pub(super) fn to_reveal(caller: &ConsoleCaller, account: &ServiceAccount, key: T
 struct TeamPage {
     layout: Layout,
     team: Team,
+    list: ListState,
     page: Page<ServiceAccount>,
     may_create: bool,
 }
@@ -187,12 +197,13 @@ async fn show_team_tab(
 ) -> Result<Response> {
     let team = teams::actions::get(&app.context, &caller.member, &team).await?;
     let filter = Filter { team: team.slug.clone(), ..Filter::default() };
-    let page =
-        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
+    let page = actions::list(&app.context, &caller.member, &filter, &which).await?;
+    let list = ListState::new(&Filter::default(), &which, COLUMNS, ("account", "accounts"));
     let choices = Choices::of(&app, &caller.member, None).await?;
     let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
     let layout = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
-    Ok(render(&TeamPage { layout, team, page, may_create }))
+    Ok(render(&TeamPage { layout, team, list, page, may_create }))
 }
 
 #[derive(Template)]

@@ -8,11 +8,12 @@ use super::model::{
 };
 use crate::access::{Permit, PrincipalId};
 use crate::audit::Change;
+use crate::platform::clock::{EXPIRES_SOON, UNUSED_AFTER};
 use crate::platform::db::{Source, Statement, WriteProof};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
 use crate::platform::search::{self, Entry, EntryComparison, Place, Search, SearchableList, StoredEntry};
-use crate::platform::text::{casefold, taken};
-use crate::platform::web::pagination::{PageRequest, keyset};
+use crate::platform::text::{MOST, casefold, taken};
+use crate::platform::web::pagination::{Cursor, PageRequest, Sort, keyset};
 use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
@@ -27,7 +28,8 @@ pub struct Filter {
     pub scope: String,
     /// Slug of a team; matches the accounts that belong to it.
     pub team: String,
-    /// `active`, `disabled` or `expired`.
+    /// `active`, `disabled`, `expired`, `expiring` (active, and the account or one of its keys expires within
+    /// 14 days) or `unused` (active, and not used for 90 days).
     pub status: String,
 }
 
@@ -91,13 +93,56 @@ macro_rules! accounts_listed {
             " AND ($7 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = a.team_id AND m.person_id = $8)) \
              AND ($9 = '' OR a.scope = $9) \
              AND ($10 = '' OR $10 = CASE WHEN a.disabled_at IS NOT NULL THEN 'disabled' \
-                WHEN a.expires_at <= $4 THEN 'expired' ELSE 'active' END)"
+                    WHEN a.expires_at <= $4 THEN 'expired' ELSE 'active' END \
+                OR ($10 = 'unused' AND a.disabled_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > $4) \
+                    AND COALESCE(a.last_used_at, a.created_at) < $12) \
+                OR ($10 = 'expiring' AND a.disabled_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > $4) \
+                    AND (a.expires_at <= $11 OR EXISTS (SELECT 1 FROM tokens k WHERE k.service_account_id = a.id \
+                        AND k.kind = 'service_account' AND k.revoked_at IS NULL AND k.expires_at > $4 \
+                        AND k.expires_at <= $11))))"
         )
     };
 }
 
-/// A page of accounts, sorted by name. `seen_by` restricts it to the accounts of this person's teams; `None`
-/// lists all.
+/// The statement for a page of the list in the order that the page asks for. An index supports each order of
+/// an organization's accounts. `few` keeps the database from reading these indexes if another one finds the
+/// few accounts of `$whose`.
+macro_rules! accounts_sorted {
+    (few $page:ident, $from:literal, $whose:literal) => {
+        match $page.order().0 {
+            "created" => keyset!($page, accounts_listed!($from, $whose), sorted number "+a.created_at", "a.id"),
+            "last_used" => {
+                keyset!($page, accounts_listed!($from, $whose), sorted number "+COALESCE(a.last_used_at, 0)", "a.id")
+            }
+            _ => keyset!($page, accounts_listed!($from, $whose), sorted "a.name_folded", "a.id"),
+        }
+    };
+    ($page:ident, $from:literal, $whose:literal) => {
+        match $page.order().0 {
+            "created" => keyset!($page, accounts_listed!($from, $whose), sorted number "a.created_at", "a.id"),
+            "last_used" => {
+                keyset!($page, accounts_listed!($from, $whose), sorted number "COALESCE(a.last_used_at, 0)", "a.id")
+            }
+            _ => keyset!($page, accounts_listed!($from, $whose), sorted "a.name_folded", "a.id"),
+        }
+    };
+}
+
+/// The columns by which the list can be sorted.
+pub const COLUMNS: &[Sort] =
+    &[Sort::ascending("name"), Sort::descending("created"), Sort::descending("last_used")];
+
+/// The cursor of an account in a list with this order.
+pub(super) fn cursor(page: &PageRequest, account: &ServiceAccount) -> Cursor {
+    let key = match page.order().0 {
+        "created" => account.created_at.micros().to_string(),
+        "last_used" => account.last_used_at.map_or(0, Timestamp::micros).to_string(),
+        _ => casefold(&account.name),
+    };
+    Cursor { key, id: account.id.to_string() }
+}
+
+/// A page of accounts. `seen_by` restricts it to the accounts of this person's teams; `None` lists all.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -118,73 +163,155 @@ pub async fn list(
             .bind(seen_by)
             .bind(&filter.scope)
             .bind(&filter.status)
+            .bind(now.plus(EXPIRES_SOON))
+            .bind(now.minus(UNUSED_AFTER))
     };
     // A complete UID is searched without its prefix, because the index stores it that way.
     let typed = filter.search.trim();
     let text = typed.to_lowercase().parse::<ServiceAccountId>().map_or(typed, |_| without_prefix(typed));
     let search = Search::read(db, organization, ServiceAccount::LIST, text).await?;
-    let statement = if let Some(Search::Indexed { gram, pattern }) = search {
-        bound(keyset!(
+    let statement = match search {
+        // The entries of the index are in the order of the names.
+        Some(Search::Indexed { gram, pattern, .. }) if page.is_by_name() => bound(keyset!(
             page,
             accounts_listed!(
                 "search_grams g CROSS JOIN search_texts s CROSS JOIN service_accounts a",
-                "a.organization_id = $5 AND g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $11 \
+                "a.organization_id = $5 AND g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $13 \
                     AND s.organization_id = g.organization_id AND s.list = g.list AND s.sort_key = g.sort_key \
-                    AND s.entry_id = g.entry_id AND a.id = g.entry_id AND s.content LIKE $12 ESCAPE '\\' \
+                    AND s.entry_id = g.entry_id AND a.id = g.entry_id AND s.content LIKE $14 ESCAPE '\\' \
                     AND ($6 = '' OR own.slug = $6)"
             ),
             ascending "g.sort_key", "g.entry_id"
         ))
         .bind(gram)
-        .bind(pattern)
-    } else if let Some(Search::Short { pattern }) = search {
-        bound(keyset!(
+        .bind(pattern),
+        // Few entries are read first and sorted then.
+        Some(Search::Indexed { gram, pattern, is_rare: true }) => bound(accounts_sorted!(
+            page,
+            "search_grams g CROSS JOIN search_texts s CROSS JOIN service_accounts a",
+            "a.organization_id = $5 AND g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $13 \
+                AND s.organization_id = g.organization_id AND s.list = g.list AND s.sort_key = g.sort_key \
+                AND s.entry_id = g.entry_id AND a.id = g.entry_id AND s.content LIKE $14 ESCAPE '\\' \
+                AND ($6 = '' OR own.slug = $6)"
+        ))
+        .bind(gram)
+        .bind(pattern),
+        Some(Search::Short { pattern }) if page.is_by_name() => bound(keyset!(
             page,
             accounts_listed!(
                 "search_texts s JOIN service_accounts a ON a.id = s.entry_id",
-                "a.organization_id = $5 AND s.organization_id = $5 AND s.list = 'service_accounts' AND s.content LIKE $11 ESCAPE '\\' \
+                "a.organization_id = $5 AND s.organization_id = $5 AND s.list = 'service_accounts' AND s.content LIKE $13 ESCAPE '\\' \
                     AND ($6 = '' OR own.slug = $6)"
             ),
             ascending "s.sort_key", "s.entry_id"
         ))
-        .bind(pattern)
-    } else if filter.team.is_empty() {
-        // Disabled and expired accounts are found through their own indexes, without reading all accounts.
-        bound(match filter.status.as_str() {
-            "disabled" => keyset!(
-                page,
-                accounts_listed!(
-                    "service_accounts a",
-                    "a.organization_id = $5 AND $6 = '' AND a.disabled_at IS NOT NULL"
-                ),
-                ascending "a.name_folded", "a.id"
-            ),
-            "expired" => keyset!(
-                page,
-                accounts_listed!(
-                    "service_accounts a",
-                    "a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND a.disabled_at IS NULL"
-                ),
-                ascending "a.name_folded", "a.id"
-            ),
-            _ => keyset!(
-                page,
-                accounts_listed!("service_accounts a", "a.organization_id = $5 AND $6 = ''"),
-                ascending "a.name_folded", "a.id"
-            ),
-        })
-    } else {
-        // The accounts of one team are found through the index of the team.
-        bound(keyset!(
+        .bind(pattern),
+        // If there are many, the list is read in its order until enough of them are found.
+        Some(Search::Indexed { pattern, .. } | Search::Short { pattern }) => bound(accounts_sorted!(
             page,
-            accounts_listed!(
-                "service_accounts a",
-                "a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"
-            ),
-            ascending "a.name_folded", "a.id"
+            "service_accounts a CROSS JOIN search_texts s",
+            "a.organization_id = $5 AND s.organization_id = a.organization_id AND s.list = 'service_accounts' \
+                AND s.entry_id = a.id AND s.content LIKE $13 ESCAPE '\\' AND ($6 = '' OR own.slug = $6)"
         ))
+        .bind(pattern),
+        // The accounts of one team are found through the index of the team.
+        None if !filter.team.is_empty() => bound(accounts_sorted!(
+            page,
+            "service_accounts a",
+            "a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"
+        )),
+        // Disabled and expired accounts are found through their own indexes, without reading all accounts.
+        None => bound(match filter.status.as_str() {
+            "disabled" => accounts_sorted!(
+                few page,
+                "service_accounts a",
+                "a.organization_id = $5 AND $6 = '' AND a.disabled_at IS NOT NULL"
+            ),
+            "expired" => accounts_sorted!(
+                few page,
+                "service_accounts a",
+                "a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND a.disabled_at IS NULL"
+            ),
+            _ => accounts_sorted!(page, "service_accounts a", "a.organization_id = $5 AND $6 = ''"),
+        }),
     };
     Ok(statement.all(db).await?)
+}
+
+/// The number of accounts of each status. Each count stops after [`MOST`].
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Counts {
+    /// All accounts.
+    pub total: i64,
+    /// Active accounts that expire soon, or with a key that does.
+    pub expiring: i64,
+    /// Active accounts that were not used for a long time.
+    pub unused: i64,
+    /// Disabled accounts.
+    pub disabled: i64,
+    /// Accounts that have expired and are not disabled.
+    pub expired: i64,
+}
+
+/// Text of a SELECT of [`Counts`]. `$whose` is the condition for the accounts that are counted, and `$key` the
+/// one for the keys that are looked at.
+macro_rules! accounts_counted {
+    ($whose:literal, $key:literal) => {
+        concat!(
+            "SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE ",
+            $whose,
+            " LIMIT $2) counted) AS total, \
+             (SELECT COUNT(*) FROM (SELECT a.id FROM service_accounts a WHERE ",
+            $whose,
+            " AND a.disabled_at IS NULL AND a.expires_at > $3 AND a.expires_at <= $4 \
+                UNION SELECT a.id FROM tokens k JOIN service_accounts a ON a.id = k.service_account_id \
+                    WHERE k.organization_id = $1 AND k.kind = 'service_account' AND k.revoked_at IS NULL \
+                    AND k.expires_at > $3 AND k.expires_at <= $4 AND a.disabled_at IS NULL \
+                    AND (a.expires_at IS NULL OR a.expires_at > $3) AND ",
+            $key,
+            " LIMIT $2) counted) AS expiring, \
+             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE ",
+            $whose,
+            " AND a.disabled_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > $3) \
+                AND COALESCE(a.last_used_at, 0) < $5 AND COALESCE(a.last_used_at, a.created_at) < $5 \
+                LIMIT $2) counted) AS unused, \
+             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE ",
+            $whose,
+            " AND a.disabled_at IS NOT NULL LIMIT $2) counted) AS disabled, \
+             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE ",
+            $whose,
+            " AND a.disabled_at IS NULL AND a.expires_at <= $3 LIMIT $2) counted) AS expired"
+        )
+    };
+}
+
+/// Counts the accounts of each status. `seen_by` restricts them to the accounts of this person's teams.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub(super) async fn count(
+    db: &Db,
+    organization: OrganizationId,
+    seen_by: Option<PersonId>,
+    now: Timestamp,
+) -> Result<Counts> {
+    let bound = |statement: Statement| {
+        let statement = statement.bind(organization).bind(MOST + 1);
+        statement.bind(now).bind(now.plus(EXPIRES_SOON)).bind(now.minus(UNUSED_AFTER))
+    };
+    let statement = match seen_by {
+        None => bound(sql(accounts_counted!(
+            "a.organization_id = $1 AND a.deleted_at IS NULL",
+            "a.deleted_at IS NULL"
+        ))),
+        Some(person) => bound(sql(accounts_counted!(
+            "a.organization_id = $1 AND a.deleted_at IS NULL \
+             AND a.team_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $6)",
+            "a.deleted_at IS NULL AND a.team_id IN (SELECT m.team_id FROM team_members m WHERE m.person_id = $6)"
+        )))
+        .bind(person),
+    };
+    Ok(statement.one(db).await?)
 }
 
 #[derive(sqlx::FromRow)]

@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use super::model::{GrantInput, NewServiceToken, ServiceTokenEdit, ServiceTokenRow, ServiceTokens, Where};
-use super::store::{self, Filter};
+use super::store::{self, Counts, Filter};
 use crate::access::{
     Level, PermissionSet, Permit, Policy, ProjectFacts, TokenKind, authorize_read, authorize_write,
 };
@@ -16,7 +16,7 @@ use crate::callers::Caller;
 use crate::grants::store as grants;
 use crate::platform::id::TokenId;
 use crate::platform::text::choose;
-use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::projects::store as projects;
 use crate::tokens::lifecycle::{self, Issued};
@@ -35,7 +35,20 @@ pub async fn list(
 ) -> Result<Page<ServiceTokenRow>> {
     let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
     let (rows, window) = store::list(&context.db, organization, filter, page, context.clock.now()).await?;
-    Ok(page.into_scanned_page(rows, &window, |row| Cursor::from_id(row.token.id)))
+    let cursor = |row: &ServiceTokenRow| store::cursor(page, row);
+    Ok(match window {
+        Some(window) => page.into_scanned_page(rows, &window, cursor),
+        None => page.into_page(rows, cursor),
+    })
+}
+
+/// Counts the service tokens of each state that is listed.
+///
+/// # Errors
+/// As [`list`].
+pub async fn count(context: &Context, caller: &Caller) -> Result<Counts> {
+    let ServiceTokens(organization) = authorize_read(&caller.subject, ServiceTokens(caller.organization.id))?;
+    store::count(&context.db, organization, context.clock.now()).await
 }
 
 /// Returns one service token.

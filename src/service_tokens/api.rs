@@ -17,7 +17,7 @@ use crate::callers::{ApiCaller, Caller};
 use crate::platform::secret::RevealedSecret;
 use crate::platform::web::nullable::{cleared, null_as_default, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::pagination::PageRequest;
+use crate::platform::web::pagination::{PageRequest, sort_filter};
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
@@ -30,9 +30,11 @@ const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "q", about: "Text in name or hint.", words: &[] },
     QueryFilter {
         name: "status",
-        about: "How it stands; the living ones unless said.",
-        words: &["active", "expired", "revoked", "all"],
+        about: "The status; by default `active`. `expiring`: within 14 days. `unused`: not used for 90 days. \
+                `endless`: never expires.",
+        words: &["active", "expired", "revoked", "all", "expiring", "unused", "endless"],
     },
+    sort_filter(&["created", "-created", "name", "-name", "last_used", "-last_used", "expires", "-expires"]),
     QueryFilter {
         name: "permission_set",
         about: "The slug of a permission set that it carries.",
@@ -129,7 +131,8 @@ async fn list(
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let slice = actions::list(&app.context, &caller, &filter, &PageRequest::for_api(&query)?).await?;
+    let page = PageRequest::for_api(&query)?.sorted(&query, filter.columns())?;
+    let slice = actions::list(&app.context, &caller, &filter, &page).await?;
     let items: Vec<_> = slice.rows.iter().map(|token| view(&app, token)).collect();
     Ok(list_response(items, slice.next))
 }

@@ -128,6 +128,8 @@ pub struct ServiceTokenRow {
     /// The grants as stored text: `set:project` pairs separated by spaces, with `*` for all projects. `None`
     /// if there are none.
     pub grants: Option<String>,
+    /// The name as the list is sorted by it.
+    pub sort_name: String,
 }
 
 impl ServiceTokenRow {

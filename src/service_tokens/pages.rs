@@ -26,7 +26,7 @@ use crate::tokens::pages::{
     Confirmation, RevealTexts, ask_regenerate, expiry_fact, renewal, reveal_route, show,
 };
 use crate::tokens::store::{self as tokens, CallsByAddress};
-use crate::ui::{Layout, Paths, filters, paths, refused, render};
+use crate::ui::{Layout, ListState, Paths, SavedFilter, filters, paths, refused, render};
 
 const SECTION: &str = "Service tokens";
 
@@ -50,6 +50,7 @@ pub fn routes() -> Router<AppState> {
 struct ListPage {
     layout: Layout,
     filter: Filter,
+    list: ListState,
     page: Page<ServiceTokenRow>,
     sets: Sets,
     may_manage: bool,
@@ -92,12 +93,26 @@ async fn show_list(
         set: query.text("permission_set"),
         project: query.text("project"),
     };
-    let page =
-        actions::list(&app.context, &caller.member, &filter, &PageRequest::for_console(&query)?).await?;
+    // The form with the filter keeps the order, which another filter may not have.
+    let mut which = PageRequest::for_console(&query)?;
+    if filter.is_of_unrevoked() {
+        which = which.sorted(&query, filter.columns())?;
+    }
+    let (page, counts) = tokio::try_join!(
+        actions::list(&app.context, &caller.member, &filter, &which),
+        actions::count(&app.context, &caller.member),
+    )?;
+    let list = ListState::new(&filter, &which, filter.columns(), ("token", "tokens")).with_saved(vec![
+        SavedFilter { label: "Active", ..SavedFilter::all(counts.active) },
+        SavedFilter::of("Expiring in 14 days", "status", "expiring", counts.expiring).warning(),
+        SavedFilter::of("Unused for 90 days", "status", "unused", counts.unused),
+        SavedFilter::of("Never expire", "status", "endless", counts.endless),
+        SavedFilter::of("Expired", "status", "expired", counts.expired),
+    ]);
     let may_manage = can_write(&caller.member.subject, &ServiceTokens(caller.member.organization.id));
     let layout = Layout::of(&app, &caller, SECTION, "Service tokens").await?;
     let sets = caller.member.organization.sets.clone();
-    Ok(render(&ListPage { layout, filter, page, sets, may_manage }))
+    Ok(render(&ListPage { layout, filter, list, page, sets, may_manage }))
 }
 
 async fn show_new_form(

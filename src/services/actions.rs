@@ -12,8 +12,8 @@ use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
 use crate::callers::Caller;
 use crate::platform::id::{ServiceId, TokenId};
-use crate::platform::text::{casefold, enter_to_confirm};
-use crate::platform::web::pagination::{Cursor, Page, PageRequest};
+use crate::platform::text::enter_to_confirm;
+use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::quotas::{Quota, ensure_room};
 use crate::tokens::lifecycle::{self, Issued};
@@ -33,7 +33,7 @@ pub async fn list(
 ) -> Result<Page<Service>> {
     authorize_read(&caller.subject, Services)?;
     let rows = store::list(&context.db, caller.organization.id, search, page).await?;
-    Ok(page.into_page(rows, |service| Cursor { key: casefold(&service.name), id: service.id.to_string() }))
+    Ok(page.into_page(rows, |service| store::cursor(page, service)))
 }
 
 /// Returns one service with its active secrets.

@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::actions;
 use super::model::{NewService, ServiceEdit, ServiceView};
+use super::store::COLUMNS;
 use crate::callers::ApiCaller;
 use crate::platform::Result;
 use crate::platform::secret::RevealedSecret;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
-use crate::platform::web::pagination::PageRequest;
+use crate::platform::web::pagination::{PageRequest, sort_filter};
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::state::AppState;
@@ -25,7 +26,10 @@ use crate::tokens::model::TokenView;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
 
-const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name.", words: &[] }];
+const FILTERS: &[QueryFilter] = &[
+    QueryFilter { name: "q", about: "Text in the name.", words: &[] },
+    sort_filter(&["name", "-name", "created", "-created"]),
+];
 
 /// The API operations for services and their secrets.
 pub fn routes() -> Api<AppState> {
@@ -107,8 +111,8 @@ async fn list(
     ApiCaller(caller): ApiCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let slice =
-        actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
+    let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
+    let slice = actions::list(&app.context, &caller, &query.text("q"), &page).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();
     Ok(list_response(items, slice.next))
 }

@@ -11,17 +11,19 @@ use axum::routing::{get, post};
 
 use super::actions;
 use super::model::{NewService, Service, ServiceEdit, Services};
+use super::store::COLUMNS;
 use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
+use crate::platform::web::query_filter::SearchFilter;
 use crate::platform::web::{Form, ItemPath, PartPath, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::Token;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{Confirmation, RevealTexts, ask_end, reveal_route, show_service_secret};
-use crate::ui::{Layout, Paths, filters, paths, refused, render};
+use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Services";
 
@@ -44,7 +46,8 @@ pub fn routes() -> Router<AppState> {
 #[template(path = "services/list.html")]
 struct ListPage {
     layout: Layout,
-    search: String,
+    list: ListState,
+    search: SearchFilter,
     page: Page<Service>,
     may_manage: bool,
 }
@@ -104,12 +107,13 @@ async fn show_list(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let search = query.text("q");
-    let page =
-        actions::list(&app.context, &caller.member, &search, &PageRequest::for_console(&query)?).await?;
+    let search = SearchFilter(query.text("q"));
+    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
+    let page = actions::list(&app.context, &caller.member, &search.0, &which).await?;
+    let list = ListState::new(&search, &which, COLUMNS, ("service", "services"));
     let may_manage = can_write(&caller.member.subject, &Services);
     let layout = Layout::of(&app, &caller, SECTION, "Services").await?;
-    Ok(render(&ListPage { layout, search, page, may_manage }))
+    Ok(render(&ListPage { layout, list, search, page, may_manage }))
 }
 
 async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {

@@ -7,10 +7,30 @@ use crate::access::Permit;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ServiceId};
 use crate::platform::text::{casefold, contains_pattern, taken};
-use crate::platform::web::pagination::{PageRequest, keyset};
+use crate::platform::web::pagination::{Cursor, PageRequest, Sort, keyset};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 
-/// A page of services, sorted by name.
+/// The columns by which the list can be sorted.
+pub const COLUMNS: &[Sort] = &[Sort::ascending("name"), Sort::descending("created")];
+
+/// The cursor of a service in a list with this order.
+pub(super) fn cursor(page: &PageRequest, service: &Service) -> Cursor {
+    let key = match page.order().0 {
+        "created" => service.created_at.micros().to_string(),
+        _ => casefold(&service.name),
+    };
+    Cursor { key, id: service.id.to_string() }
+}
+
+/// Text of the list's SELECT.
+macro_rules! services_listed {
+    () => {
+        "SELECT s.id, s.organization_id, s.name, s.accepted_kinds, s.disabled_at, s.created_by_name, s.created_at, \
+            s.version FROM services s WHERE s.organization_id = $4 AND s.name_folded LIKE $5 ESCAPE '\\'"
+    };
+}
+
+/// A page of services.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -20,16 +40,11 @@ pub async fn list(
     search: &str,
     page: &PageRequest,
 ) -> Result<Vec<Service>> {
-    Ok(keyset!(
-        page,
-        "SELECT s.id, s.organization_id, s.name, s.accepted_kinds, s.disabled_at, s.created_by_name, s.created_at, \
-            s.version FROM services s WHERE s.organization_id = $4 AND s.name_folded LIKE $5 ESCAPE '\\'",
-        ascending "s.name_folded", "s.id"
-    )
-    .bind(organization)
-    .bind(contains_pattern(search))
-    .all(db)
-    .await?)
+    let statement = match page.order().0 {
+        "created" => keyset!(page, services_listed!(), sorted number "s.created_at", "s.id"),
+        _ => keyset!(page, services_listed!(), sorted "s.name_folded", "s.id"),
+    };
+    Ok(statement.bind(organization).bind(contains_pattern(search)).all(db).await?)
 }
 
 /// Finds a service of the organization by its id.

@@ -31,7 +31,7 @@ pub async fn list(
     let person = if let Kind::Person { id, .. } = caller.subject.kind { Some(id) } else { None };
     let seen = TeamVisibilityFilter { all: can_manage_teams(&caller.subject), person };
     let rows = store::list(&context.db, caller.organization.id, &seen, search, page).await?;
-    Ok(page.into_page(rows, |team| Cursor { key: team.key(), id: team.id.to_string() }))
+    Ok(page.into_page(rows, |team| store::cursor(page, team)))
 }
 
 /// Returns one team, if the caller is allowed to see it.

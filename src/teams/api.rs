@@ -12,16 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use super::actions;
 use super::model::{Member, NewTeam, Team, TeamEdit};
+use super::store::COLUMNS;
 use crate::access::TeamRole;
 use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
-use crate::platform::web::pagination::PageRequest;
+use crate::platform::web::pagination::{PageRequest, sort_filter};
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 
-const FILTERS: &[QueryFilter] = &[QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] }];
+const FILTERS: &[QueryFilter] = &[
+    QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] },
+    sort_filter(&["name", "-name"]),
+];
 
 /// The API operations for teams and their members.
 pub fn routes() -> Api<AppState> {
@@ -76,8 +80,8 @@ async fn list(
     ApiCaller(caller): ApiCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let slice =
-        actions::list(&app.context, &caller, &query.text("q"), &PageRequest::for_api(&query)?).await?;
+    let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
+    let slice = actions::list(&app.context, &caller, &query.text("q"), &page).await?;
     Ok(list_response(slice.rows, slice.next))
 }
 

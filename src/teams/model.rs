@@ -67,12 +67,6 @@ pub struct Team {
 }
 
 impl Team {
-    /// The sort key of lists: the `owners` team first, then by slug.
-    #[must_use]
-    pub fn key(&self) -> String {
-        if self.is_owners { String::new() } else { self.slug.clone() }
-    }
-
     /// What an access decision needs to know about it.
     #[must_use]
     pub fn facts(&self) -> TeamFacts {

@@ -12,14 +12,16 @@ use axum::routing::{get, post};
 
 use super::actions;
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
+use super::store::COLUMNS;
 use crate::access::{PermissionSet, TeamRole, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
+use crate::platform::web::query_filter::SearchFilter;
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, Paths, filters, paths, refused, render};
+use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "Teams";
 
@@ -42,7 +44,8 @@ pub fn routes() -> Router<AppState> {
 #[template(path = "teams/list.html")]
 struct ListPage {
     layout: Layout,
-    search: String,
+    list: ListState,
+    search: SearchFilter,
     page: Page<Team>,
     may_create: bool,
 }
@@ -87,12 +90,13 @@ async fn show_list(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let search = query.text("q");
-    let page =
-        actions::list(&app.context, &caller.member, &search, &PageRequest::for_console(&query)?).await?;
+    let search = SearchFilter(query.text("q"));
+    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
+    let page = actions::list(&app.context, &caller.member, &search.0, &which).await?;
+    let list = ListState::new(&search, &which, COLUMNS, ("team", "teams"));
     let may_create = can_write(&caller.member.subject, &Teams);
     let layout = Layout::of(&app, &caller, SECTION, "Teams").await?;
-    Ok(render(&ListPage { layout, search, page, may_create }))
+    Ok(render(&ListPage { layout, list, search, page, may_create }))
 }
 
 async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {

@@ -9,7 +9,7 @@ use crate::directory::store::set_team_member;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{contains_pattern, taken};
-use crate::platform::web::pagination::{PageRequest, keyset};
+use crate::platform::web::pagination::{Cursor, PageRequest, Sort, keyset};
 use crate::platform::{Db, Error, Result, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
@@ -44,6 +44,32 @@ macro_rules! teams_where {
     };
 }
 
+/// The columns by which the list can be sorted.
+pub const COLUMNS: &[Sort] = &[Sort::ascending("name")];
+
+/// The cursor of a team in a list with this order.
+pub(super) fn cursor(page: &PageRequest, team: &Team) -> Cursor {
+    let key = match (team.is_owners, page.order().1) {
+        (false, _) => team.slug.clone(),
+        // The owners team comes first in both directions.
+        (true, false) => String::new(),
+        (true, true) => "~".to_owned(),
+    };
+    Cursor { key, id: team.id.to_string() }
+}
+
+/// Text of the list's SELECT.
+macro_rules! teams_listed {
+    () => {
+        teams_where!(
+            " LIMIT 101",
+            "t.organization_id = $4 AND ($5 OR t.visibility = 'visible' \
+                OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
+             AND (LOWER(t.name COLLATE \"default\") LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
+        )
+    };
+}
+
 /// A page of teams: the `owners` team first, then by slug.
 ///
 /// # Errors
@@ -55,22 +81,18 @@ pub async fn list(
     search: &str,
     page: &PageRequest,
 ) -> Result<Vec<Team>> {
-    Ok(keyset!(
-        page,
-        teams_where!(
-            " LIMIT 101",
-            "t.organization_id = $4 AND ($5 OR t.visibility = 'visible' \
-                OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
-             AND (LOWER(t.name COLLATE \"default\") LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
-        ),
-        ascending "CASE WHEN t.is_owners THEN '' ELSE t.slug END", "t.id"
-    )
-    .bind(organization)
-    .bind(seen.all)
-    .bind(seen.person)
-    .bind(contains_pattern(search))
-    .all(db)
-    .await?)
+    let statement = if page.order().1 {
+        keyset!(page, teams_listed!(), descending "CASE WHEN t.is_owners THEN '~' ELSE t.slug END", "t.id")
+    } else {
+        keyset!(page, teams_listed!(), ascending "CASE WHEN t.is_owners THEN '' ELSE t.slug END", "t.id")
+    };
+    Ok(statement
+        .bind(organization)
+        .bind(seen.all)
+        .bind(seen.person)
+        .bind(contains_pattern(search))
+        .all(db)
+        .await?)
 }
 
 /// Finds a team of the organization by its slug or id.

@@ -2,12 +2,6 @@
 //! The filters of the templates: they convert values to parts of sentences, URLs
 //! and HTML. askama finds a filter in a module with the name `filters`.
 
-use crate::platform::web::query_filter::ListFilter;
-
-fn form_encode(value: &str) -> String {
-    form_urlencoded::byte_serialize(value.as_bytes()).collect()
-}
-
 /// Converts a word of the API to a label: `service_account` becomes `Service
 /// account`.
 #[askama::filter_fn]
@@ -15,7 +9,7 @@ pub fn label(word: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Re
     Ok(sentence_case(&word.to_string()))
 }
 
-fn sentence_case(word: &str) -> String {
+pub(super) fn sentence_case(word: &str) -> String {
     let text = word.replace('_', " ");
     let mut chars = text.chars();
     chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
@@ -48,21 +42,6 @@ pub fn ticks(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Re
     Ok(parts
         .map(|(place, part)| if place % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() })
         .collect())
-}
-
-/// The query part `name=value&` that keeps a filter in a link; empty without a
-/// value.
-#[askama::filter_fn]
-pub fn query(value: impl std::fmt::Display, _: &dyn askama::Values, name: &str) -> askama::Result<String> {
-    let value = value.to_string();
-    Ok(if value.is_empty() { String::new() } else { format!("{name}={}&", form_encode(&value)) })
-}
-
-/// The query part that keeps all fields of a list's filter in a link.
-#[askama::filter_fn]
-pub fn filter_query(filter: impl ListFilter, _: &dyn askama::Values) -> askama::Result<String> {
-    let kept = filter.fields().into_iter().filter(|(_, value)| !value.is_empty());
-    Ok(kept.map(|(name, value)| format!("{name}={}&", form_encode(value))).collect())
 }
 
 #[cfg(test)]

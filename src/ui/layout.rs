@@ -244,10 +244,10 @@ impl Layout {
         self.now.is_some_and(|now| *at <= now)
     }
 
-    /// Whether a moment is in the future, within the next 14 days.
+    /// Whether a moment is in the future, within [`EXPIRES_SOON`](crate::platform::clock::EXPIRES_SOON).
     #[must_use]
     pub fn soon(&self, at: &Timestamp) -> bool {
-        self.now.is_some_and(|now| *at > now && *at <= now.plus(14 * crate::platform::clock::DAY))
+        self.now.is_some_and(|now| *at > now && *at <= now.plus(crate::platform::clock::EXPIRES_SOON))
     }
 
     /// A new idempotency key for a form, so that submitting it twice has the

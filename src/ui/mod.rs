@@ -5,8 +5,10 @@
 pub mod filters;
 mod layout;
 mod levels;
+mod lists;
 mod paths;
 
 pub use layout::{Layout, NavGroup, NavLink, refused, render};
 pub use levels::{LevelRow, level_rows};
+pub use lists::{ListState, SavedFilter};
 pub use paths::{ConsolePath, Paths, paths};

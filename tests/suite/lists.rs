@@ -109,7 +109,7 @@ async fn looking_goes_back_as_it_goes_on() {
         let filter = EventFilter { actor, action, target, ..EventFilter::default() };
         let (mut seen, mut pages, mut before) = (Vec::new(), 0, Cursor::from_id(""));
         loop {
-            let page = PageRequest { limit: 1, after: None, before: Some(before.clone()) };
+            let page = PageRequest { before: Some(before.clone()), ..PageRequest::of(1) };
             let slice = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read");
             seen.extend(slice.rows.iter().map(|event| event.id.to_string()));
             pages += 1;
@@ -128,7 +128,7 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
     let caller = house.caller("olive").await;
     let look = async |filter: &EventFilter, before: Option<&str>, after: Option<&str>| {
         let read = |cursor: &str| Cursor::decode("after", cursor).expect("a cursor");
-        let page = PageRequest { limit: 1, after: after.map(read), before: before.map(read) };
+        let page = PageRequest { after: after.map(read), before: before.map(read), ..PageRequest::of(1) };
         audit_log::list(&house.app.context, &caller, filter, &page).await.expect("read")
     };
     let to_the_end = async |filter: &EventFilter, mut cursor: Option<String>, backwards: bool| {
@@ -177,7 +177,8 @@ async fn whoever_turns_round_on_a_page_of_nothing_finds_what_was_there() {
     }
     // Where everything before it is looked through at once.
     let filter = EventFilter { target: "needle".to_owned(), ..EventFilter::default() };
-    let all = |before: Option<Cursor>, after: Option<Cursor>| PageRequest { limit: 50, before, after };
+    let all =
+        |before: Option<Cursor>, after: Option<Cursor>| PageRequest { before, after, ..PageRequest::of(50) };
     let page = all(None, None);
     let only = audit_log::list(&house.app.context, &caller, &filter, &page).await.expect("read").rows;
     for backwards in [true, false] {
@@ -251,7 +252,7 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
         for search in ["", "rare", "usual 5", "nothing"] {
             for kind in ["", "service_token", "organization"] {
                 let pages = async |limit: i64, backwards: bool| {
-                    let mut page = PageRequest { limit, after: None, before: None };
+                    let mut page = PageRequest::of(limit);
                     if backwards {
                         page.before = Some(match state {
                             State::Live | State::Endless => Cursor::from_id(""),
@@ -303,7 +304,7 @@ async fn nothing_more_is_promised_where_all_that_ends_soon_was_looked_through() 
     let (house, _) = with_tokens(600).await;
     let organization = house.caller("olive").await.organization.id;
     let now = house.app.context.clock.now();
-    let page = PageRequest { limit: 1, after: None, before: None };
+    let page = PageRequest::of(1);
     // A few end before `soon`, hundreds after it.
     for (soon, stops) in [(now.plus(DAY).plus(DAY / 50), false), (now.plus(DAY * 14), true)] {
         let moments = (now, soon, now.minus(DAY * 90));
@@ -323,14 +324,16 @@ async fn pages_of_service_tokens_together_are_the_whole_list_whatever_the_filter
         for status in ["", "active", "expired", "revoked", "all"] {
             let filter = Filter { search: search.to_owned(), status: status.to_owned(), ..Filter::default() };
             let pages = async |limit: i64| {
-                let mut page = PageRequest { limit, after: None, before: None };
+                let mut page = PageRequest::of(limit);
                 let mut all = Vec::new();
                 for _ in 0..2_000 {
                     let (rows, window) =
                         service_tokens::list(&house.app.context.db, organization, &filter, &page, now)
                             .await
                             .expect("read");
-                    let slice = page.into_scanned_page(rows, &window, |row| Cursor::from_id(row.token.id));
+                    let slice = page.into_scanned_page(rows, &window.expect("scanned"), |row| {
+                        Cursor::from_id(row.token.id)
+                    });
                     all.extend(slice.rows.iter().map(|row| row.token.name.clone()));
                     let Some(next) = slice.next else { return all };
                     page.after = Some(Cursor::decode("after", &next).expect("a cursor"));

@@ -45,6 +45,7 @@ mod server;
 mod service_accounts;
 mod settings;
 mod sign_in;
+mod sorted_lists;
 mod statements;
 mod teams;
 mod terraform;

@@ -25,3 +25,13 @@ impl<T: ListFilter> ListFilter for &T {
         (**self).fields()
     }
 }
+
+/// The filter of a list that can only be searched.
+#[derive(Clone, Debug, Default)]
+pub struct SearchFilter(pub String);
+
+impl ListFilter for SearchFilter {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        vec![("q", self.0.as_str())]
+    }
+}

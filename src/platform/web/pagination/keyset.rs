@@ -9,6 +9,10 @@
 /// - `ascending "key", "id"` sorts by a text, then by an id. The cursor is `$1` and
 ///   `$2`, the limit is `$3`.
 /// - `ascending number "key", "id"` does the same for a key that is a number.
+/// - `descending "key", "id"` and `descending number "key", "id"` begin with the largest
+///   key.
+/// - `sorted "key", "id"` and `sorted number "key", "id"` begin with the end that the
+///   page asks for.
 /// - `descending "id"` sorts by an id that grows with time, newest first. The cursor
 ///   is `$1`, the limit is `$2`.
 macro_rules! keyset {
@@ -26,7 +30,7 @@ macro_rules! keyset {
         }
         .planned_each_time()
     };
-    (@by_key $page:ident, $select:expr, $first:literal, $key:literal, $id:literal) => {
+    (@upwards $page:ident, $select:expr, $first:literal, $key:literal, $id:literal) => {
         $crate::platform::web::pagination::keyset!(
             @pages
             $page,
@@ -38,11 +42,23 @@ macro_rules! keyset {
             concat!($key, " DESC, ", $id, " DESC LIMIT $3")
         )
     };
+    (@downwards $page:ident, $select:expr, $first:literal, $key:literal, $id:literal) => {
+        $crate::platform::web::pagination::keyset!(
+            @pages
+            $page,
+            $select,
+            $first,
+            concat!("(", $key, ", ", $id, ") < ($1, $2)"),
+            concat!("(", $key, ", ", $id, ") > ($1, $2)"),
+            concat!($key, " DESC, ", $id, " DESC LIMIT $3"),
+            concat!($key, ", ", $id, " LIMIT $3")
+        )
+    };
     ($page:expr, $select:expr, ascending $key:literal, $id:literal) => {{
         let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (key, id) = page.start();
         $crate::platform::web::pagination::keyset!(
-            @by_key page, $select, "($1 = '' OR $2 = '')", $key, $id
+            @upwards page, $select, "($1 = '' OR $2 = '')", $key, $id
         )
         .bind(key)
         .bind(id)
@@ -50,15 +66,49 @@ macro_rules! keyset {
     }};
     ($page:expr, $select:expr, ascending number $key:literal, $id:literal) => {{
         let page: &$crate::platform::web::pagination::PageRequest = $page;
-        let (key, id) = page.start();
+        let (key, id) = page.numeric_start();
         // PostgreSQL takes the type of the first page's `$1` from the cast.
         $crate::platform::web::pagination::keyset!(
-            @by_key page, $select, "(CAST($1 AS BIGINT) = 0 OR $2 = '')", $key, $id
+            @upwards page, $select, "(CAST($1 AS BIGINT) = 0 OR $2 = '')", $key, $id
         )
-        .bind(key.parse::<i64>().unwrap_or(0))
+        .bind(key)
         .bind(id)
         .bind(page.limit + 1)
     }};
+    ($page:expr, $select:expr, descending $key:literal, $id:literal) => {{
+        let page: &$crate::platform::web::pagination::PageRequest = $page;
+        let (key, id) = page.start();
+        $crate::platform::web::pagination::keyset!(
+            @downwards page, $select, "($1 = '' OR $2 = '')", $key, $id
+        )
+        .bind(key)
+        .bind(id)
+        .bind(page.limit + 1)
+    }};
+    ($page:expr, $select:expr, descending number $key:literal, $id:literal) => {{
+        let page: &$crate::platform::web::pagination::PageRequest = $page;
+        let (key, id) = page.numeric_start();
+        $crate::platform::web::pagination::keyset!(
+            @downwards page, $select, "(CAST($1 AS BIGINT) = 0 OR $2 = '')", $key, $id
+        )
+        .bind(key)
+        .bind(id)
+        .bind(page.limit + 1)
+    }};
+    ($page:expr, $select:expr, sorted $key:literal, $id:literal) => {
+        if $page.order().1 {
+            $crate::platform::web::pagination::keyset!($page, $select, descending $key, $id)
+        } else {
+            $crate::platform::web::pagination::keyset!($page, $select, ascending $key, $id)
+        }
+    };
+    ($page:expr, $select:expr, sorted number $key:literal, $id:literal) => {
+        if $page.order().1 {
+            $crate::platform::web::pagination::keyset!($page, $select, descending number $key, $id)
+        } else {
+            $crate::platform::web::pagination::keyset!($page, $select, ascending number $key, $id)
+        }
+    };
     ($page:expr, $select:expr, descending $id:literal) => {{
         let page: &$crate::platform::web::pagination::PageRequest = $page;
         let (_, id) = page.start();

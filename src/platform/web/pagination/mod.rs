@@ -7,9 +7,11 @@ mod keyset;
 mod page;
 mod request;
 mod scan_limit;
+mod sort;
 
 pub(crate) use keyset::keyset;
 pub use page::Page;
-pub use request::{Cursor, Direction, PageRequest, ROWS_PER_PAGE};
+pub use request::{Cursor, Direction, PAGE_SIZES, PageRequest, ROWS_PER_PAGE};
 pub use scan_limit::ScanLimit;
 pub(crate) use scan_limit::stop;
+pub use sort::{Sort, sort_filter};

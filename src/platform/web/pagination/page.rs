@@ -32,6 +32,12 @@ impl<T> Page<T> {
         Page { rows: rows.into_iter().map(row).collect(), previous, next, stopped }
     }
 
+    /// Whether the list has other pages.
+    #[must_use]
+    pub const fn has_others(&self) -> bool {
+        self.previous.is_some() || self.next.is_some()
+    }
+
     /// Whether the scan limit was reached on the way to the start of the list.
     #[must_use]
     pub fn stopped_before(&self) -> bool {
@@ -105,18 +111,18 @@ mod tests {
 
     #[test]
     fn a_page_knows_what_lies_before_and_after_it() {
-        let first = PageRequest { limit: 2, after: None, before: None }.into_page(vec![1, 2, 3], cursor);
+        let first = PageRequest::of(2).into_page(vec![1, 2, 3], cursor);
         assert_eq!(
             (first.rows.as_slice(), first.previous.is_some(), first.next.is_some()),
             (&[1, 2][..], false, true)
         );
-        let last = PageRequest { limit: 2, after: Some(cursor(&2)), before: None }.into_page(vec![3], cursor);
+        let last = PageRequest { after: Some(cursor(&2)), ..PageRequest::of(2) }.into_page(vec![3], cursor);
         assert_eq!(
             (last.rows.as_slice(), last.previous.is_some(), last.next.is_some()),
             (&[3][..], true, false)
         );
         let back =
-            PageRequest { limit: 2, after: None, before: Some(cursor(&4)) }.into_page(vec![3, 2, 1], cursor);
+            PageRequest { before: Some(cursor(&4)), ..PageRequest::of(2) }.into_page(vec![3, 2, 1], cursor);
         assert_eq!(
             (back.rows.as_slice(), back.previous.is_some(), back.next.is_some()),
             (&[2, 3][..], true, true)

@@ -4,11 +4,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::sort::Sort;
 use crate::platform::web::form::Form;
 use crate::platform::{Error, Result, ValidationErrors};
 
 /// The number of rows on a page of the console, and the default of the API.
 pub const ROWS_PER_PAGE: i64 = 50;
+
+/// The numbers of rows that a reader of the console can choose for a page.
+pub const PAGE_SIZES: [i64; 4] = [25, 50, 100, 200];
 
 /// A position in a list: the sort key and the id of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,15 +66,35 @@ pub struct PageRequest {
     pub after: Option<Cursor>,
     /// The page contains the rows directly before this one. Takes precedence.
     pub before: Option<Cursor>,
+    /// The order of the list; `None` for the order that the list has by default.
+    pub sort: Option<Sort>,
 }
 
 impl PageRequest {
-    /// Reads the page of a list in the console.
+    /// Reads the page of a list in the console: `limit` (one of [`PAGE_SIZES`], by
+    /// default 50), `after` and `before`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another number of rows, or a malformed cursor.
+    pub fn for_console(query: &Form) -> Result<Self> {
+        let Some(text) = query.filled("limit") else { return Self::read(query, ROWS_PER_PAGE) };
+        let limit = PAGE_SIZES.into_iter().find(|size| size.to_string() == text);
+        let limit = limit
+            .ok_or_else(|| Error::Invalid(ValidationErrors::one("limit", "Choose 25, 50, 100 or 200.")))?;
+        Self::read(query, limit)
+    }
+
+    /// Reads the page of a list that shares its page of the console with another list. The
+    /// names of its cursors begin with `prefix`: `accounts_after`.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a malformed cursor.
-    pub fn for_console(query: &Form) -> Result<Self> {
-        Self::read(query, ROWS_PER_PAGE)
+    pub fn for_part(query: &Form, prefix: &str) -> Result<Self> {
+        let cursor = |name: &str| {
+            let field = format!("{prefix}{name}");
+            query.filled(&field).map(|text| Cursor::decode(&field, &text)).transpose()
+        };
+        Ok(Self { after: cursor("after")?, before: cursor("before")?, ..Self::first() })
     }
 
     /// Reads the page of a list in the API: `limit` (1 to 200, by default 50),
@@ -91,19 +115,44 @@ impl PageRequest {
     fn read(query: &Form, limit: i64) -> Result<Self> {
         let cursor =
             |field: &'static str| query.filled(field).map(|text| Cursor::decode(field, &text)).transpose();
-        Ok(Self { limit, after: cursor("after")?, before: cursor("before")? })
+        Ok(Self { limit, after: cursor("after")?, before: cursor("before")?, sort: None })
+    }
+
+    /// The same page of a list that can be sorted by `columns`, in the order that the
+    /// query asks for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a column that is not one of them.
+    pub fn sorted(self, query: &Form, columns: &[Sort]) -> Result<Self> {
+        Ok(Self { sort: Sort::read(query, columns)?, ..self })
+    }
+
+    /// The column that the list is sorted by, and whether it begins with the largest
+    /// value. The column is empty for the order that the list has by default.
+    #[must_use]
+    pub const fn order(&self) -> (&'static str, bool) {
+        match self.sort {
+            Some(sort) => (sort.column, sort.descending),
+            None => ("", false),
+        }
     }
 
     /// The first page of a list in the console.
     #[must_use]
     pub const fn first() -> Self {
-        Self { limit: ROWS_PER_PAGE, after: None, before: None }
+        Self::of(ROWS_PER_PAGE)
     }
 
     /// The first 500 rows: the options of a select field.
     #[must_use]
     pub const fn choices() -> Self {
-        Self { limit: 500, after: None, before: None }
+        Self::of(500)
+    }
+
+    /// The first rows of a list, at most `limit`.
+    #[must_use]
+    pub const fn of(limit: i64) -> Self {
+        Self { limit, after: None, before: None, sort: None }
     }
 
     /// Whether the page is read backwards, from its last row.
@@ -132,11 +181,24 @@ impl PageRequest {
             .unwrap_or_default()
     }
 
+    /// The cursor for the statement of a list that is sorted by a number.
+    #[must_use]
+    pub fn numeric_start(&self) -> (i64, String) {
+        let (key, id) = self.start();
+        (key.parse().unwrap_or(0), id)
+    }
+
+    /// Whether the list is sorted by name, which is the order of the search index.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        matches!(self.order(), ("" | "name", false))
+    }
+
     /// The largest number of rows that one page reads if no index supports the
     /// filter. It limits the cost of a page, however few rows match.
     #[must_use]
-    pub const fn max_scanned_rows(&self) -> i64 {
-        self.limit * 200
+    pub fn max_scanned_rows(&self) -> i64 {
+        (self.limit * 200).min(10_000)
     }
 }
 
