@@ -138,6 +138,8 @@ string_enum! {
         TokenCreated = "token.created",
         /// A token's name or addresses were changed.
         TokenEdited = "token.edited",
+        /// A token got a later expiry.
+        TokenExtended = "token.extended",
         /// A token got a new value.
         TokenRegenerated = "token.regenerated",
         /// A value that lived on beside its successor was stopped.

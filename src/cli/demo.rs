@@ -394,7 +394,7 @@ async fn create_tokens(app: &AppState, olive: &Caller, now: Timestamp) -> Result
         let made = service_tokens::create(&app.context, olive, &token, &SecretDelivery::Answer).await?;
         wait(app, 40);
         if name == "partner-feed" {
-            service_tokens::revoke(&app.context, olive, &[made.id.to_string()]).await?;
+            service_tokens::revoke(&app.context, olive, &made.id.to_string()).await?;
         }
     }
     let renewal = Renewal { lifetime: Lifetime::Endless, overlap: String::new() };

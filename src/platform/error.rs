@@ -161,6 +161,12 @@ impl ValidationErrors {
         self.0.iter().find(|error| error.field == field).map(|error| error.message.as_str())
     }
 
+    /// All messages, one after the other.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        self.0.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether there is no error.
     #[must_use]
     pub fn is_empty(&self) -> bool {

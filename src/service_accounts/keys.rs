@@ -15,7 +15,7 @@ use crate::platform::id::TokenId;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{Renewal, Token, TokenInput};
+use crate::tokens::model::{Lifetime, Renewal, Token, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store as tokens;
 
@@ -111,6 +111,25 @@ pub async fn regenerate(
     change.invalidates_token(token.id);
     change.commit(event.after(json!({ "key_regenerated": token.id }))).await?;
     Ok((account, issued))
+}
+
+/// Gives a key a later expiry.
+///
+/// # Errors
+/// [`Error::Forbidden`] if the account holds more access than the caller; [`Error::Invalid`] for the lifetime;
+/// [`Error::Conflict`] if the key cannot be extended.
+pub async fn extend(
+    context: &Context,
+    caller: &Caller,
+    named: &str,
+    key: &str,
+    lifetime: &Lifetime,
+) -> Result<Token> {
+    let (mut change, caller, account) = managed(context, caller, named).await?;
+    let token = key_of(change.tx(), &account, key).await?;
+    let policy = &caller.organization.policy;
+    lifecycle::extend(change, (&account).into(), &token, lifetime, policy).await?;
+    Ok(token)
 }
 
 /// Edits the name, description and allowed IP ranges of a key. If `version` is given, the key must still have

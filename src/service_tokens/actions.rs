@@ -20,7 +20,7 @@ use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::projects::store as projects;
 use crate::tokens::lifecycle::{self, Issued};
-use crate::tokens::model::{Renewal, TokenInput};
+use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 
 /// Lists the service tokens of the organization.
@@ -272,6 +272,23 @@ pub async fn regenerate(
     Ok(issued)
 }
 
+/// Gives a service token a later expiry. The caller must hold the access that the token holds.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::Invalid`] for the lifetime; [`Error::Conflict`] if the token cannot be
+/// extended.
+pub async fn extend(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    lifetime: &Lifetime,
+) -> Result<ServiceTokenRow> {
+    let (change, caller, permit, was) = managed(context, caller, id).await?;
+    let policy = &caller.organization.policy;
+    lifecycle::extend(change, (&permit).into(), &was.token, lifetime, policy).await?;
+    Ok(was)
+}
+
 /// Ends the overlap: the old value stops working at once.
 ///
 /// # Errors
@@ -282,27 +299,12 @@ pub async fn end_overlap(context: &Context, caller: &Caller, id: &str) -> Result
     Ok(token)
 }
 
-/// Revokes 1 to 50 service tokens, all of them or none.
+/// Revokes a service token.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown token; [`Error::Conflict`] for a revoked one; [`Error::Invalid`] for
-/// another number of tokens.
-pub async fn revoke(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<ServiceTokenRow>> {
-    if ids.is_empty() || ids.len() > 50 {
-        return Err(Error::Invalid(ValidationErrors::one("token", "Choose 1 to 50 tokens.")));
-    }
-    let (mut change, caller) = caller.begin(context).await?;
-    let permit = authorize_write(&caller.subject, ServiceTokens(caller.organization.id))?;
-    let mut ended = Vec::new();
-    let mut last = None;
-    for id in ids {
-        let token = store::find(change.tx(), caller.organization.id, id).await?;
-        let event = lifecycle::end(&mut change, (&permit).into(), &token.token).await?;
-        if let Some(before) = last.replace(event) {
-            change.also(&before).await?;
-        }
-        ended.push(token);
-    }
-    change.commit(last.ok_or(Error::NotFound)?).await?;
-    Ok(ended)
+/// [`Error::NotFound`] for an unknown token; [`Error::Conflict`] for a revoked one.
+pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<ServiceTokenRow> {
+    let (change, _, permit, token) = managed(context, caller, id).await?;
+    lifecycle::revoke(change, (&permit).into(), &token.token).await?;
+    Ok(token)
 }

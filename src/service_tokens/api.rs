@@ -230,6 +230,6 @@ async fn revoke(
     ApiCaller(caller): ApiCaller,
     Path((_, id)): ItemPath,
 ) -> Result<StatusCode> {
-    actions::revoke(&app.context, &caller, &[id]).await?;
+    actions::revoke(&app.context, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

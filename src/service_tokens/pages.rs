@@ -18,15 +18,17 @@ use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, ItemPath, Query, html, redirect};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
-use crate::tokens::model::{LifetimeChoice, choices, usual};
+use crate::tokens::model::{Lifetime, LifetimeChoice, Renewal, Token, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     Confirmation, RevealTexts, ask_regenerate, expiry_fact, renewal, reveal_route, show,
 };
-use crate::tokens::store::{self as tokens, CallsByAddress};
-use crate::ui::{Layout, ListState, Paths, SavedFilter, filters, paths, refused, render};
+use crate::tokens::selection::{self, SelectedAction, SelectedFrom, TokenOperations};
+use crate::ui::{
+    ConsolePath, Layout, ListState, Paths, SavedFilter, filters, paths, refused, render, selected,
+};
 
 const SECTION: &str = "Service tokens";
 
@@ -38,7 +40,8 @@ pub fn routes() -> Router<AppState> {
     Router::new()
         .route(all.as_ref(), get(show_list).post(create))
         .route(all.creation().as_ref(), get(show_new_form))
-        .route(all.revoke().as_ref(), get(confirm_revoke).post(revoke))
+        .route(all.selected().as_ref(), get(confirm_selected).post(change_selected))
+        .route(all.selected().results().as_ref(), reveal_route(show_results))
         .route(one.as_ref(), get(show_edit_form).post(save))
         .route(one.reveal().as_ref(), reveal_route(reveal))
         .route(one.regenerate().as_ref(), get(confirm_regenerate).post(regenerate))
@@ -72,14 +75,6 @@ impl ListPage {
     fn set_name(&self, slug: &str) -> String {
         self.sets.name(slug)
     }
-}
-
-#[derive(Template)]
-#[template(path = "service_tokens/revoke.html")]
-struct RevokePage {
-    layout: Layout,
-    tokens: Vec<(ServiceTokenRow, Vec<CallsByAddress>)>,
-    sets: Sets,
 }
 
 async fn show_list(
@@ -296,54 +291,74 @@ async fn end_overlap(
     Ok(redirect(paths(&caller).service_token(&id)))
 }
 
-async fn confirm_revoke(
+/// The list from which tokens are selected.
+fn selected_from(caller: &ConsoleCaller) -> SelectedFrom {
+    let list = paths(caller).service_tokens();
+    SelectedFrom {
+        section: SECTION,
+        kind: TokenKind::ServiceToken,
+        nouns: ("token", "tokens"),
+        back: "Service tokens".to_owned(),
+        selected: list.selected(),
+        list,
+    }
+}
+
+async fn load_selected(app: &AppState, caller: &ConsoleCaller, form: &Form) -> Result<Vec<Token>> {
+    authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
+    let mut tokens = Vec::new();
+    for id in selected(form, "token") {
+        tokens.push(actions::get(&app.context, &caller.member, &id).await?.token);
+    }
+    Ok(tokens)
+}
+
+async fn confirm_selected(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let ids: Vec<String> = query.all("token").map(str::to_owned).collect();
-    render_revoke(&app, &caller, StatusCode::OK, &ids, ValidationErrors::default()).await
+    let tokens = load_selected(&app, &caller, &query).await?;
+    let action = SelectedAction::read(&query)?;
+    let as_asked = (StatusCode::OK, ValidationErrors::default());
+    selection::ask(&app, &caller, (selected_from(&caller), action, tokens), &Form::default(), as_asked).await
 }
 
-async fn render_revoke(
-    app: &AppState,
-    caller: &ConsoleCaller,
-    status: StatusCode,
-    ids: &[String],
-    errors: ValidationErrors,
-) -> Result<Response> {
+/// The operations on service tokens, for [`selection::change`].
+struct Operations<'a> {
+    app: &'a AppState,
+    caller: &'a ConsoleCaller,
+}
+
+impl TokenOperations for Operations<'_> {
+    async fn regenerate(&self, token: &Token, renewal: &Renewal) -> Result<()> {
+        let delivery = SecretDelivery::page(&self.caller.signed_in.session)?;
+        let (context, caller) = (&self.app.context, &self.caller.member);
+        actions::regenerate(context, caller, &token.id.to_string(), renewal, &delivery).await.map(drop)
+    }
+
+    async fn extend(&self, token: &Token, lifetime: &Lifetime) -> Result<()> {
+        let (context, caller) = (&self.app.context, &self.caller.member);
+        actions::extend(context, caller, &token.id.to_string(), lifetime).await.map(drop)
+    }
+
+    async fn revoke(&self, token: &Token) -> Result<()> {
+        actions::revoke(&self.app.context, &self.caller.member, &token.id.to_string()).await.map(drop)
+    }
+
+    fn reveal(&self, token: &Token) -> ConsolePath {
+        paths(self.caller).service_token(token.id).reveal()
+    }
+}
+
+async fn change_selected(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let tokens = load_selected(&app, &caller, &form).await?;
+    let action = SelectedAction::read(&form)?;
+    let operations = Operations { app: &app, caller: &caller };
+    selection::change(&app, &caller, (selected_from(&caller), action, tokens), &form, &operations).await
+}
+
+async fn show_results(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
     authorize_write(&caller.member.subject, ServiceTokens(caller.member.organization.id))?;
-    let mut all = Vec::new();
-    for id in ids.iter().take(50) {
-        let token = actions::get(&app.context, &caller.member, id).await?;
-        let calls = tokens::calls(&app.context, token.token.id).await?;
-        all.push((token, calls));
-    }
-    let title = match all.as_slice() {
-        [] => "Choose service tokens first".to_owned(),
-        [(one, _)] => format!("Delete {}?", one.token.name),
-        more => format!("Revoke {} service tokens?", more.len()),
-    };
-    let layout = Layout::of(app, caller, SECTION, title).await?;
-    let sets = caller.member.organization.sets.clone();
-    Ok(html(status, &RevokePage { layout: layout.with_errors(errors), tokens: all, sets }))
-}
-
-async fn revoke(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    let ids: Vec<String> = form.all("token").map(str::to_owned).collect();
-    match actions::revoke(&app.context, &caller.member, &ids).await {
-        Ok(ended) => {
-            let text = match ended.as_slice() {
-                [one] => format!("Service token {} is deleted.", one.token.name),
-                more => format!("{} service tokens are revoked.", more.len()),
-            };
-            flash(&caller.signed_in.session, text).await?;
-            Ok(redirect(paths(&caller).service_tokens()))
-        }
-        Err(error @ Error::NotFound) => Err(error),
-        Err(error) => {
-            let (status, errors) = refused(error)?;
-            render_revoke(&app, &caller, status, &ids, errors).await
-        }
-    }
+    selection::results(&app, &caller, &selected_from(&caller)).await
 }

@@ -7,14 +7,14 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Holder, NewToken, Overlap, Renewal, Token};
+use super::model::{Holder, Lifetime, NewToken, Overlap, Renewal, Token, check_lifetime};
 use super::one_time_secret::SecretDelivery;
 use super::{one_time_secret, store};
 use crate::access::{Authorized, Policy, System, SystemReason, TokenKind};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Change, Event};
 use crate::platform::id::TokenId;
-use crate::platform::{Error, Result, Timestamp};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::verification::{PlainToken, TokenHash};
 
 /// The result of creating a value.
@@ -67,6 +67,41 @@ pub async fn issue(
     });
     change.also(&Event::new(Action::TokenCreated, "token", id, &token.name).after(after)).await?;
     Ok(Issued { id, value: Some(value) })
+}
+
+/// Gives an active token a later expiry, and commits the change. Whoever has the value has access for longer,
+/// so the caller must hold the access of the token.
+///
+/// # Errors
+/// [`Error::Invalid`] for a lifetime that is not allowed; [`Error::Conflict`] if the token cannot be extended
+/// (see [`Token::why_not_extend`]) or would not expire later; otherwise an error of the database.
+pub async fn extend(
+    mut change: Change<'_>,
+    holder: Holder,
+    token: &Token,
+    lifetime: &Lifetime,
+    policy: &Policy,
+) -> Result<()> {
+    let now = change.now;
+    if let Some(reason) = token.why_not_extend(now) {
+        return Err(Error::conflict(reason));
+    }
+    let mut errors = ValidationErrors::default();
+    let end = check_lifetime(&mut errors, "expires_at", lifetime, (policy, holder.kind()), now);
+    let Some(end) = end.filter(|_| errors.is_empty()) else { return Err(Error::Invalid(errors)) };
+    if let (Some(end), Some(current)) = (end, token.expires_at)
+        && end <= current
+    {
+        let message = format!("It already expires later, on {}.", current.day());
+        return Err(Error::conflict(message));
+    }
+    if !store::extend(&mut change, holder.proof(), token, end).await? {
+        return Err(Error::conflict("It was revoked or has expired in the meantime."));
+    }
+    change.invalidates_token(token.id);
+    let event = Event::new(Action::TokenExtended, "token", token.id, &token.name);
+    let event = event.before(json!({ "expires_at": token.expires_at })).after(json!({ "expires_at": end }));
+    change.commit(event).await
 }
 
 /// Gives a token a new value. The old value stops immediately or after the overlap, but not after its own

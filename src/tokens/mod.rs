@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod model;
 pub mod one_time_secret;
 pub mod pages;
+pub mod selection;
 pub mod single;
 pub mod single_pages;
 pub mod store;

@@ -154,6 +154,19 @@ impl Token {
         self.status(now.unwrap_or(self.created_at))
     }
 
+    /// Why the token cannot get a later expiry at `now`; `None` if it can.
+    #[must_use]
+    pub fn why_not_extend(&self, now: Timestamp) -> Option<&'static str> {
+        match self.status(now) {
+            Status::Revoked => Some("It is revoked. Create a new one."),
+            Status::Expired => {
+                Some("It has expired. Regenerate it, so that an old copy of the value stays useless.")
+            }
+            Status::Active if self.expires_at.is_none() => Some("It never expires."),
+            Status::Active => None,
+        }
+    }
+
     /// Whether the old value still works at `now`: the token is active, and the overlap has not ended.
     #[must_use]
     pub fn overlaps(&self, now: Timestamp) -> bool {

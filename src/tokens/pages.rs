@@ -135,9 +135,14 @@ async fn show_with(
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
     let mut response = html(status, &RevealPage { layout, texts, example, value });
     if shown {
-        cookie::set(&mut response, &app.context.config, (REVEAL_COOKIE, "1"), CookieLifetime::Session);
+        mark_as_revealing(&mut response, &app.context);
     }
     Ok(response)
+}
+
+/// Marks a response that shows a value, so that the next page evicts it from the browser's back/forward cache.
+pub(super) fn mark_as_revealing(response: &mut Response, context: &Context) {
+    cookie::set(response, &context.config, (REVEAL_COOKIE, "1"), CookieLifetime::Session);
 }
 
 /// The expiry of a token as a fact for [`RevealTexts::facts`].

@@ -115,6 +115,19 @@ pub(super) async fn renew(
     Ok(change.write(&proof, effect, statement).await? == 1)
 }
 
+/// Writes a later expiry. Returns false if the token is revoked or has expired.
+pub(super) async fn extend(
+    change: &mut Change<'_>,
+    proof: Authorized,
+    token: &Token,
+    expires_at: Option<Timestamp>,
+) -> Result<bool> {
+    let statement = sql("UPDATE tokens SET expires_at = $1, version = version + 1 \
+         WHERE id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)");
+    let statement = statement.bind(expires_at).bind(token.id).bind(change.now);
+    Ok(change.write(&proof, token.effect(), statement).await? == 1)
+}
+
 /// Whether `value` is the current value of the token. The token's row is locked, so that a concurrent
 /// rotation waits until this one is committed.
 pub(super) async fn lock_current(tx: &mut Tx, id: TokenId, value: TokenHash) -> Result<bool> {

@@ -21,6 +21,8 @@ pub struct ListState {
     total: Option<i64>,
     /// Filters that readers use often, with the number of rows that each finds.
     pub saved: Vec<SavedFilter>,
+    /// Whether rows can be selected, to change several at once.
+    pub is_selectable: bool,
 }
 
 /// A filter that readers use often.
@@ -84,6 +86,7 @@ impl ListState {
             noun,
             total: None,
             saved: Vec::new(),
+            is_selectable: false,
         }
     }
 
@@ -97,6 +100,12 @@ impl ListState {
             .filter(|one| one.rows > 0 || one.field.is_none() || self.is_current(one))
             .collect();
         self
+    }
+
+    /// The same list, whose rows can be selected.
+    #[must_use]
+    pub fn selectable(self, is_selectable: bool) -> Self {
+        Self { is_selectable, ..self }
     }
 
     /// Whether the list is filtered by this filter and nothing else.

@@ -7,8 +7,10 @@ mod layout;
 mod levels;
 mod lists;
 mod paths;
+mod selection;
 
 pub use layout::{Layout, NavGroup, NavLink, refused, render};
 pub use levels::{LevelRow, level_rows};
 pub use lists::{ListState, SavedFilter};
 pub use paths::{ConsolePath, Paths, paths};
+pub use selection::{MAX_SELECTED, Results, RowResult, ShownResult, selected, show_results};

@@ -11,7 +11,7 @@ export const PAGES = [
   ['person', '/settings/people/amir'], ['person-remove', '/settings/people/olive/remove'],
   ['accounts', '/settings/service-accounts'], ['accounts-none', '/settings/service-accounts?q=nothing'], ['account-new', '/settings/service-accounts/new'],
   ['service-tokens', '/settings/service-tokens'], ['service-tokens-all', '/settings/service-tokens?status=all'], ['service-tokens-none', '/settings/service-tokens?q=nothing'], ['service-token-new', '/settings/service-tokens/new'],
-  ['service-tokens-revoke-none', '/settings/service-tokens/revoke'],
+  ['service-tokens-revoke-none', '/settings/service-tokens/selected?do=revoke'], ['accounts-disable-none', '/settings/service-accounts/selected?do=disable'],
   ['api-token', '/settings/api-token'], ['api-token-regenerate', '/settings/api-token/regenerate'],
   ['projects', '/settings/projects'], ['projects-none', '/settings/projects?q=nothing'], ['project-new', '/settings/projects/new'],
   ['project-access', '/settings/projects/ledger/access'], ['project-access-open', '/settings/projects/search/access'], ['project-settings', '/settings/projects/storefront/settings'], ['project-delete', '/settings/projects/storefront/delete'],

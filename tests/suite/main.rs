@@ -41,6 +41,7 @@ mod protocols;
 mod quotas;
 mod refusals;
 mod search;
+mod selected_rows;
 mod server;
 mod service_accounts;
 mod settings;

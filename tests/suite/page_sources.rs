@@ -57,7 +57,7 @@ fn each_statement_of_a_template_starts_a_line() {
         for it in statements(&text) {
             let is_inside = |start: &Statement| start.line == it.line;
             let is_fine = match it.word.as_str() {
-                "block" | "filter" | "for" | "if" | "macro" | "match" => {
+                "block" | "call" | "filter" | "for" | "if" | "macro" | "match" => {
                     open.push(it);
                     continue;
                 }
