@@ -20,7 +20,7 @@ use crate::platform::web::{Form, Query, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
-use crate::tokens::one_time_secret::SecretDelivery;
+use crate::tokens::one_time_secret::{SecretDelivery, SecretReader};
 use crate::tokens::pages::{
     Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal, reveal_route, show,
 };
@@ -149,9 +149,12 @@ async fn create(
 async fn reveal(
     State(app): State<AppState>,
     signed_in: SignedIn,
+    request: RequestContext,
     Path(id): Path<String>,
 ) -> Result<Response> {
     let token = tokens::get(&app, signed_in.person.id, &id).await?;
+    let actor = signed_in.actor(&request);
+    let reader = SecretReader { session: &signed_in.session, actor: &actor, organization: None };
     let texts = RevealTexts {
         what: "Personal token",
         name: token.name.clone(),
@@ -160,7 +163,7 @@ async fn reveal(
         regenerate: Paths::personal_token(token.id).regenerate(),
     };
     let layout = Layout { section: "Personal tokens", ..Layout::account(&app, &signed_in, "").await? };
-    show(&app, &signed_in.session, layout, token.id, texts).await
+    show(&app, reader, layout, &token, texts).await
 }
 
 async fn question(

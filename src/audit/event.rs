@@ -146,6 +146,8 @@ string_enum! {
         TokenOverlapEnded = "token.overlap_ended",
         /// A token was revoked.
         TokenRevoked = "token.revoked",
+        /// A new secret was shown on its page.
+        SecretShown = "secret.shown",
         /// A token was presented that works no longer.
         TokenRefused = "token.refused",
         /// A token or an external identity was exchanged for an access token.
@@ -175,6 +177,7 @@ impl Action {
             Self::HandedOver => "transferred the objects created by",
             Self::TokenOverlapEnded => "stopped the old value of the token",
             Self::TokenRefused => "was refused with the token",
+            Self::SecretShown => "was shown the new value of",
             _ => {
                 let (object, verb) = self.word().split_once('.').unwrap_or((self.word(), "changed"));
                 return format!("{verb} the {}", object.replace('_', " "));

@@ -182,7 +182,7 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
     };
     // Invitations last ninety days at most: this one is made shortly before today.
     app.context.clock.advance(now.minus(DAY).since(app.context.clock.now()));
-    invite(&app.context, &olive, &open).await?;
+    invite(&app.context, &olive, &open, &SecretDelivery::Answer).await?;
     accounts::disable(&app.context, &olive, &made.importer).await?;
     app.context.clock.advance(now.minus(Duration::from_secs(1200)).since(app.context.clock.now()));
     open_sessions(app, made.deploy).await?;
@@ -248,7 +248,8 @@ async fn create_people(app: &AppState, olive: &Caller) -> Result<PersonId, Error
             email: format!("{username}@acme.test"),
             ..NewInvitation::default()
         };
-        let code = invite(&app.context, olive, &invitation).await?.code.unwrap_or_default();
+        let code =
+            invite(&app.context, olive, &invitation, &SecretDelivery::Answer).await?.code.unwrap_or_default();
         wait(app, 7);
         let actor = Actor { name: name.to_owned(), kind: ActorKind::Nobody, ..operator() };
         let (id, _) = accept(app, &actor, code.expose(), Invitee::New(person(username, name))).await?;

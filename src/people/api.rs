@@ -24,6 +24,7 @@ use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
+use crate::tokens::one_time_secret::SecretDelivery;
 
 const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "q", about: "Text in name, username or address.", words: &[] },
@@ -249,7 +250,7 @@ async fn invite(
         teams: body.teams,
         lifetime: body.expires_at.into(),
     };
-    let made = invitations::invite(&app.context, &caller, &input).await?;
+    let made = invitations::invite(&app.context, &caller, &input, &SecretDelivery::Answer).await?;
     let link = |code: &Secret| {
         RevealedSecret::new(format!("{}/invitations/{}", app.context.config.public_url, code.expose()))
     };

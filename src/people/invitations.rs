@@ -26,7 +26,11 @@ use crate::principals::Effect;
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::MembersOf;
+use crate::tokens::one_time_secret::{self, SecretDelivery};
 use crate::tokens::store as tokens;
+
+/// The name of an invitation without an email address in the audit log.
+pub const ANYONE: &str = "whoever has the link";
 
 /// Write proof for accepting an invitation. The person proves that they are invited by presenting its code.
 const INVITATION: System = System::new(SystemReason::Invitation);
@@ -143,7 +147,12 @@ pub struct Invited {
 /// # Errors
 /// [`Error::Forbidden`] if the invitation would give more access than the caller holds; [`Error::Invalid`]
 /// for invalid fields.
-pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -> Result<Invited> {
+pub async fn invite(
+    context: &Context,
+    caller: &Caller,
+    input: &NewInvitation,
+    delivery: &SecretDelivery,
+) -> Result<Invited> {
     let (mut change, caller) = caller.begin(context).await?;
     let permit = authorize_write(&caller.subject, Invitations)?;
     let now = change.now;
@@ -165,9 +174,10 @@ pub async fn invite(context: &Context, caller: &Caller, input: &NewInvitation) -
     }
     let code = Secret::new(context.random.characters(b"0123456789abcdefghjkmnpqrstvwxyz", 32));
     store::insert(&mut change, &permit, organization, id, hash(code.expose()), &checked, &teams).await?;
+    one_time_secret::put(change.tx(), context, delivery, id, code.expose()).await?;
     let slugs: Vec<&String> = checked.teams.iter().map(|(slug, _)| slug).collect();
     let after = json!({ "email": checked.email, "role": checked.role, "teams": slugs });
-    let name = checked.email.clone().unwrap_or_else(|| "whoever has the link".to_owned());
+    let name = checked.email.clone().unwrap_or_else(|| ANYONE.to_owned());
     change.commit(Event::new(Action::InvitationCreated, "invitation", id, name).after(after)).await?;
     let all = store::invitations(&context.db, organization, now).await?;
     let invitation = all.into_iter().find(|invitation| invitation.id == id).ok_or(Error::NotFound)?;

@@ -9,9 +9,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower_sessions::Session;
+use zeroize::Zeroizing;
 
 use super::actions::Profile;
-use super::invitations::Invitee;
+use super::invitations::{ANYONE, Invitee};
 use super::model::{Invitation, InvitationDetails, Invitations, Member, NewInvitation, People, TeamPlace};
 use super::store::{COLUMNS, Orphaned};
 use super::{actions, invitations};
@@ -27,7 +28,7 @@ use crate::platform::text::choose;
 use crate::platform::web::pagination::{Page, PageRequest, Sort};
 use crate::platform::web::query_filter::ListFilter;
 use crate::platform::web::{Form, ItemPath, Query, RequestContext, html, redirect};
-use crate::platform::{Error, Result, Timestamp, ValidationErrors};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::service_accounts::actions as accounts;
 use crate::service_accounts::form::Choices;
 use crate::service_accounts::model::ServiceAccount;
@@ -36,6 +37,8 @@ use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
+use crate::tokens::one_time_secret::{self, SecretDelivery, SecretOf};
+use crate::tokens::pages::{mark_as_revealing, reveal_route};
 use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "People";
@@ -48,6 +51,7 @@ pub fn routes() -> Router<AppState> {
     Router::new()
         .route(all.as_ref(), get(show_list).post(invite))
         .route(all.creation().as_ref(), get(show_new_form))
+        .route(paths.invitation("{id}").reveal().as_ref(), reveal_route(show_link))
         .route(paths.invitation("{id}").revoke().as_ref(), post(revoke_invitation))
         .route(one.as_ref(), get(show_person).post(save_role))
         .route(one.teams().as_ref(), post(add_to_team))
@@ -88,9 +92,9 @@ struct InvitePage {
 #[template(path = "people/link.html")]
 struct LinkPage {
     layout: Layout,
-    link: String,
-    form: NewInvitation,
-    ends: Timestamp,
+    invitation: Invitation,
+    link: Option<Zeroizing<String>>,
+    may_revoke: bool,
 }
 
 #[derive(Template)]
@@ -201,23 +205,38 @@ async fn invite(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
         teams: form.all("team").filter(|slug| !slug.is_empty()).map(place).collect(),
         lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
     };
-    match invitations::invite(&app.context, &caller.member, &input).await {
-        Ok(made) => {
-            // The link is shown in this response only, because the code is stored as a hash.
-            let link = format!(
-                "{}/invitations/{}",
-                app.context.config.public_url,
-                made.code.unwrap_or_default().expose()
-            );
-            let ends = made.invitation.expires_at;
-            let layout = Layout::of(&app, &caller, SECTION, "Invitation link").await?;
-            Ok(render(&LinkPage { layout, link, form: input, ends }))
-        }
+    let delivery = SecretDelivery::page(&caller.signed_in.session)?;
+    match invitations::invite(&app.context, &caller.member, &input, &delivery).await {
+        Ok(made) => Ok(redirect(paths(&caller).invitation(made.invitation.id).reveal())),
         Err(error) => {
             let (status, errors) = refused(error)?;
             render_invite(&app, &caller, status, (input, form), errors).await
         }
     }
+}
+
+/// Shows the link of a new invitation once, because its code is stored as a hash.
+async fn show_link(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, id)): ItemPath,
+) -> Result<Response> {
+    let invitation = invitations::invitation(&app.context, &caller.member, &id).await?;
+    let name = invitation.email.clone().unwrap_or_else(|| ANYONE.to_owned());
+    let of = SecretOf::invitation(invitation.id, name);
+    let code = one_time_secret::take(&app.context, (&caller).into(), &of).await?;
+    let link = code.map(|code| {
+        Zeroizing::new(format!("{}/invitations/{}", app.context.config.public_url, code.as_str()))
+    });
+    let may_revoke = can_write(&caller.member.subject, &Invitations);
+    let layout = Layout::of(&app, &caller, SECTION, "Invitation link").await?;
+    let status = if link.is_some() { StatusCode::OK } else { StatusCode::GONE };
+    let shown = link.is_some();
+    let mut response = html(status, &LinkPage { layout, invitation, link, may_revoke });
+    if shown {
+        mark_as_revealing(&mut response, &app.context);
+    }
+    Ok(response)
 }
 
 #[derive(Template)]

@@ -172,7 +172,7 @@ async fn reveal(
         regenerate: paths(&caller).service_account(account.id).regenerate().with_query("key", key.id),
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, layout, key.id, texts).await
+    show(&app, (&caller).into(), layout, &key, texts).await
 }
 
 async fn confirm_regenerate(

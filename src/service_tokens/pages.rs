@@ -229,7 +229,7 @@ async fn reveal(
         regenerate: paths(&caller).service_token(token.id).regenerate(),
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, &caller.signed_in.session, layout, token.id, texts).await
+    show(&app, (&caller).into(), layout, &token, texts).await
 }
 
 async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Layout, Confirmation)> {

@@ -251,7 +251,7 @@ async fn reveal(
         done: back,
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show_service_secret(&app, &caller.signed_in.session, layout, secret.id, texts).await
+    show_service_secret(&app, (&caller).into(), layout, &secret, texts).await
 }
 
 async fn confirm_revoke(

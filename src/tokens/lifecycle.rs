@@ -60,7 +60,7 @@ pub async fn issue(
     let value = PlainToken::generate(holder.kind(), &context.random);
     store::insert(change, id, holder, token).await?;
     store::insert_value(change, holder.proof(), holder.effect(id, token.permissions), id, &value).await?;
-    one_time_secret::put(change.tx(), &context, delivery, id, &value).await?;
+    one_time_secret::put(change.tx(), &context, delivery, id, value.expose()).await?;
     let after = json!({
         "kind": holder.kind(), "hint": value.hint(), "expires_at": token.expires_at,
         "allowed_addresses": token.allowed_addresses, "permissions": token.permissions,
@@ -212,7 +212,7 @@ async fn new_value(
     let context = change.context().clone();
     let value = PlainToken::generate(token.kind, &context.random);
     store::insert_value(change, proof, token.effect(), token.id, &value).await?;
-    one_time_secret::put(change.tx(), &context, delivery, token.id, &value).await?;
+    one_time_secret::put(change.tx(), &context, delivery, token.id, value.expose()).await?;
     let before = json!({ "hint": token.hint, "expires_at": token.expires_at });
     after["hint"] = json!(value.hint());
     let event = Event::new(Action::TokenRegenerated, "token", token.id, &token.name);

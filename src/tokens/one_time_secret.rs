@@ -1,9 +1,9 @@
-//! Stores a new token value for the one page that shows it.
+//! Stores a new secret for the one page that shows it: the value of a token, or the code of an invitation.
 //!
-//! The transaction that creates the value also stores it here, sealed with the session id. The database holds
-//! only a hash of the session id, so it cannot open the seal. The value is deleted at the first read and is
-//! not returned after one minute. Requests that are not a person's own navigation must not read it; see
-//! [`page_visitor`].
+//! The transaction that creates the secret also stores it here, sealed with the session id. The database holds
+//! only a hash of the session id, so it cannot open the seal. The secret is deleted at the first read, which
+//! is an audit event, and is not returned after one minute. Requests that are not a person's own navigation
+//! must not read it; see [`page_visitor`].
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use tower_sessions::Session;
 use zeroize::Zeroizing;
 
 use crate::access::{System, SystemReason};
+use crate::audit::{Action, Actor, Change, Event};
 use crate::authn::session_store::hash_session_id;
-use crate::platform::id::TokenId;
-use crate::platform::{Context, Error, Result, Tx, sql};
-use crate::verification::PlainToken;
+use crate::callers::ConsoleCaller;
+use crate::platform::id::{InvitationId, OrganizationId, TokenId};
+use crate::platform::{Context, Error, Result, Timestamp, Tx, sql};
 
 /// Write proof for storing and reading one-time secrets.
 const ONE_TIME_SECRET: System = System::new(SystemReason::OneTimeSecret);
@@ -73,7 +74,47 @@ pub fn page_visitor(headers: &HeaderMap) -> PageVisitor {
     if elsewhere { PageVisitor::Elsewhere } else { PageVisitor::Person }
 }
 
-/// Stores the value as `delivery` requests, inside the transaction that creates it. Nothing is stored for
+/// The person who opens the page that shows a secret, as the audit log records it.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretReader<'a> {
+    /// The person's session.
+    pub session: &'a Session,
+    /// The person.
+    pub actor: &'a Actor,
+    /// The organization of the page; `None` for the person's own tokens.
+    pub organization: Option<OrganizationId>,
+}
+
+impl<'a> From<&'a ConsoleCaller> for SecretReader<'a> {
+    fn from(caller: &'a ConsoleCaller) -> Self {
+        let organization = Some(caller.member.organization.id);
+        Self { session: &caller.signed_in.session, actor: &caller.member.actor, organization }
+    }
+}
+
+/// What a secret belongs to.
+#[derive(Clone, Debug)]
+pub struct SecretOf {
+    kind: &'static str,
+    id: String,
+    name: String,
+}
+
+impl SecretOf {
+    /// The value of a token.
+    #[must_use]
+    pub fn token(id: TokenId, name: impl Into<String>) -> Self {
+        Self { kind: "token", id: id.to_string(), name: name.into() }
+    }
+
+    /// The code of an invitation.
+    #[must_use]
+    pub fn invitation(id: InvitationId, name: impl Into<String>) -> Self {
+        Self { kind: "invitation", id: id.to_string(), name: name.into() }
+    }
+}
+
+/// Stores the secret as `delivery` requests, inside the transaction that creates it. Nothing is stored for
 /// [`SecretDelivery::Answer`].
 ///
 /// # Errors
@@ -82,17 +123,16 @@ pub async fn put(
     tx: &mut Tx,
     context: &Context,
     delivery: &SecretDelivery,
-    token: TokenId,
-    value: &PlainToken,
+    id: impl ToString,
+    secret: &str,
 ) -> Result<()> {
     let SecretDelivery::Slot(session) = delivery else { return Ok(()) };
-    let about = token.to_string();
-    let sealed =
-        context.key.seal(&context.random, &session.0.to_be_bytes(), &about, value.expose().as_bytes());
+    let id = id.to_string();
+    let sealed = context.key.seal(&context.random, &session.0.to_be_bytes(), &id, secret.as_bytes());
     sql("INSERT INTO reveals (session_hash, token_id, sealed, expires_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (session_hash, token_id) DO UPDATE SET sealed = $3, expires_at = $4")
     .bind(hash_session_id(*session))
-    .bind(token)
+    .bind(&id)
     .bind(sealed)
     .bind(context.clock.now().plus(LASTS))
     .execute(tx, &ONE_TIME_SECRET)
@@ -100,24 +140,31 @@ pub async fn put(
     Ok(())
 }
 
-/// Returns the value that waits for this session and deletes it. `None` if it was already read, has expired
-/// or never existed.
+/// Returns the secret that waits for this session, deletes it and records that it was shown. `None` if it was
+/// already read, has expired or never existed.
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn take(context: &Context, session: &Session, token: TokenId) -> Result<Option<Zeroizing<String>>> {
-    let Some(id) = session.id() else { return Ok(None) };
-    let mut tx = context.db.begin().await?;
-    let row: Option<(Vec<u8>, crate::platform::Timestamp)> =
+pub async fn take(
+    context: &Context,
+    reader: SecretReader<'_>,
+    of: &SecretOf,
+) -> Result<Option<Zeroizing<String>>> {
+    let Some(session) = reader.session.id() else { return Ok(None) };
+    let mut change = Change::begin(context, reader.actor, reader.organization).await?;
+    change.no_invalidation();
+    let row: Option<(Vec<u8>, Timestamp)> =
         sql("DELETE FROM reveals WHERE session_hash = $1 AND token_id = $2 RETURNING sealed, expires_at")
-            .bind(hash_session_id(id))
-            .bind(token)
-            .execute_returning(&mut tx, &ONE_TIME_SECRET)
+            .bind(hash_session_id(session))
+            .bind(&of.id)
+            .execute_returning(change.tx(), &ONE_TIME_SECRET)
             .await?;
-    tx.commit().await?;
-    let now = context.clock.now();
-    Ok(row.filter(|(_, expires)| now < *expires).and_then(|(sealed, _)| {
-        let plain = context.key.open(&id.0.to_be_bytes(), &token.to_string(), &sealed)?;
+    let secret = row.filter(|(_, expires)| change.now < *expires).and_then(|(sealed, _)| {
+        let plain = context.key.open(&session.0.to_be_bytes(), &of.id, &sealed)?;
         std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()))
-    }))
+    });
+    if secret.is_some() {
+        change.commit(Event::new(Action::SecretShown, of.kind, &of.id, &of.name)).await?;
+    }
+    Ok(secret)
 }

@@ -12,15 +12,13 @@ use axum::http::header::SET_COOKIE;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
-use tower_sessions::Session;
 use zeroize::Zeroizing;
 
 use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
 use super::one_time_secret;
-use super::one_time_secret::PageVisitor;
+use super::one_time_secret::{PageVisitor, SecretOf, SecretReader};
 use super::store::{self, CallsByAddress};
 use crate::access::{Policy, TokenKind};
-use crate::platform::id::TokenId;
 use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, html};
 use crate::platform::{Context, Result, Timestamp, ValidationErrors};
@@ -101,12 +99,12 @@ async fn hide(request: Request, next: Next) -> Response {
 /// Returns an error if the database fails.
 pub async fn show(
     app: &AppState,
-    session: &Session,
+    reader: SecretReader<'_>,
     layout: Layout,
-    token: TokenId,
+    token: &Token,
     texts: RevealTexts,
 ) -> Result<Response> {
-    show_with(app, session, layout, token, (texts, Example::WhoAmI)).await
+    show_with(app, reader, layout, token, (texts, Example::WhoAmI)).await
 }
 
 /// As [`show`], for the secret of a service. The example request verifies the token of somebody else.
@@ -115,22 +113,23 @@ pub async fn show(
 /// Returns an error if the database fails.
 pub async fn show_service_secret(
     app: &AppState,
-    session: &Session,
+    reader: SecretReader<'_>,
     layout: Layout,
-    token: TokenId,
+    token: &Token,
     texts: RevealTexts,
 ) -> Result<Response> {
-    show_with(app, session, layout, token, (texts, Example::Introspection)).await
+    show_with(app, reader, layout, token, (texts, Example::Introspection)).await
 }
 
 async fn show_with(
     app: &AppState,
-    session: &Session,
+    reader: SecretReader<'_>,
     layout: Layout,
-    token: TokenId,
+    token: &Token,
     (texts, example): (RevealTexts, Example),
 ) -> Result<Response> {
-    let value = one_time_secret::take(&app.context, session, token).await?;
+    let of = SecretOf::token(token.id, &texts.name);
+    let value = one_time_secret::take(&app.context, reader, &of).await?;
     let layout = Layout { title: format!("{} for {}", texts.what, texts.name), ..layout };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
     let mut response = html(status, &RevealPage { layout, texts, example, value });
@@ -141,7 +140,7 @@ async fn show_with(
 }
 
 /// Marks a response that shows a value, so that the next page evicts it from the browser's back/forward cache.
-pub(super) fn mark_as_revealing(response: &mut Response, context: &Context) {
+pub fn mark_as_revealing(response: &mut Response, context: &Context) {
     cookie::set(response, &context.config, (REVEAL_COOKIE, "1"), CookieLifetime::Session);
 }
 

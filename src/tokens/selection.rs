@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::model::{Lifetime, LifetimeChoice, Status, Token, choices, chosen};
-use super::one_time_secret;
+use super::one_time_secret::{self, SecretOf};
 use super::pages::{mark_as_revealing, renewal};
 use super::store;
 use crate::access::TokenKind;
@@ -234,7 +234,10 @@ pub async fn results(app: &AppState, caller: &ConsoleCaller, from: &SelectedFrom
     let mut rows = Vec::new();
     for result in results.rows.clone() {
         let value = match result.id.parse() {
-            Ok(id) if result.problem.is_none() => one_time_secret::take(&app.context, session, id).await?,
+            Ok(id) if result.problem.is_none() => {
+                let of = SecretOf::token(id, &result.name);
+                one_time_secret::take(&app.context, caller.into(), &of).await?
+            }
             _ => None,
         };
         rows.push(ShownResult { result, value });

@@ -259,6 +259,7 @@ const PAGES: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/access-explorer", [303, 200, 200, 200, 200]),
     ("/orgs/{org}/settings/audit-log", [303, 403, 403, 403, 200]),
     ("/orgs/{org}/settings/audit-log/export", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/settings/people/invitations/{id}/reveal", [303, 403, 403, 403, 404]),
     ("/orgs/{org}/settings/people/{username}", [303, 200, 200, 200, 200]),
     ("/orgs/{org}/settings/people/{username}/remove", [303, 403, 403, 403, 200]),
     ("/orgs/{org}/settings/teams/{team}/projects", [303, 404, 200, 200, 200]),

@@ -33,6 +33,7 @@ use tessera::platform::server::AppService;
 use tessera::platform::{Clock, Db, Random, Timestamp};
 use tessera::principals::load_memberships;
 use tessera::state::AppState;
+use tessera::tokens::one_time_secret::SecretDelivery;
 use tessera::verification::PlainToken;
 use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
@@ -288,8 +289,11 @@ impl TestApp {
                 .collect(),
             ..NewInvitation::default()
         };
-        let code =
-            invite(&self.app.context, &olive, &invitation).await.expect("invited").code.expect("a code");
+        let code = invite(&self.app.context, &olive, &invitation, &SecretDelivery::Answer)
+            .await
+            .expect("invited")
+            .code
+            .expect("a code");
         let (id, _) = accept(&self.app, &operator(), code.expose(), Invitee::New(person(username)))
             .await
             .expect("joined");

@@ -31,6 +31,7 @@ mod memory;
 mod mount;
 mod nodes;
 mod oauth;
+mod one_time_pages;
 mod page_sources;
 mod pages;
 mod panics;

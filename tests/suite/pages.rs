@@ -58,20 +58,12 @@ async fn no_name_breaks_a_page() {
 
 #[tokio::test]
 async fn the_pages_around_an_organization_are_there_too() {
-    let (house, _) = TestApp::set_up().await;
+    let (house, olive) = TestApp::set_up().await;
     let cookie = house.sign_in("olive").await;
-    let link = house
-        .form(&cookie, "/orgs/acme/settings/people", &[("role", "member"), ("team_role", "member")])
-        .await;
-    let code = link
-        .text
-        .split("/invitations/")
-        .nth(1)
-        .expect("a link")
-        .split('"')
-        .next()
-        .expect("a code")
-        .to_owned();
+    let invited =
+        house.post(&olive, "/organizations/acme/invitations", json!({ "role": "member" })).await.json();
+    let link = invited["link"].as_str().expect("a link");
+    let code = link.split("/invitations/").nth(1).expect("a code");
     let guest = house.page("", &format!("/invitations/{code}")).await;
     assert!(guest.text.contains("Join Acme Inc.") && guest.text.contains("autocomplete=\"new-password\""));
     let known = house.page(&cookie, &format!("/invitations/{code}")).await;

@@ -21,6 +21,7 @@ use tessera::platform::{Error, sql};
 use tessera::principals::load_account_subject;
 use tessera::teams::actions as teams;
 use tessera::teams::model::NewTeam;
+use tessera::tokens::one_time_secret::SecretDelivery;
 
 use crate::harness::{AccountScope, Answer, ByTest, PASSWORD, TestApp, at_once, operator};
 use crate::protocols::{introspect, service};
@@ -174,7 +175,11 @@ async fn an_invitation_is_accepted_once_by_whom_it_is_for_with_names_that_are_fr
     let open = async |email: &str| {
         let invitation =
             NewInvitation { email: email.to_owned(), role: "member".to_owned(), ..NewInvitation::default() };
-        invite(&house.app.context, &olive_calls, &invitation).await.expect("invited").code.expect("a code")
+        invite(&house.app.context, &olive_calls, &invitation, &SecretDelivery::Answer)
+            .await
+            .expect("invited")
+            .code
+            .expect("a code")
     };
     let code = open("ben@acme.test").await;
     let join =
@@ -519,8 +524,11 @@ async fn the_page_of_an_invitation_that_is_over_is_not_there() {
         "UPDATE invitations SET expires_at = 1",
     ] {
         let invitation = NewInvitation { role: "member".to_owned(), ..NewInvitation::default() };
-        let code =
-            invite(&house.app.context, &olive, &invitation).await.expect("invited").code.expect("a code");
+        let code = invite(&house.app.context, &olive, &invitation, &SecretDelivery::Answer)
+            .await
+            .expect("invited")
+            .code
+            .expect("a code");
         let page = format!("/invitations/{}", code.expose());
         assert_eq!(house.page("", &page).await.status, StatusCode::OK);
         execute(&house, over).await;
