@@ -28,7 +28,8 @@ use crate::platform::web::{
 use crate::state::AppState;
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
-    permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, teams, tokens,
+    permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, styleguide,
+    teams, tokens,
 };
 
 /// The sections of the JSON API, in the order of its reference.
@@ -75,6 +76,7 @@ pub fn page_routes() -> Router<AppState> {
         .merge(access_explorer::pages::routes())
         .merge(account::pages::routes())
         .merge(account::token_pages::routes())
+        .merge(styleguide::routes())
 }
 
 /// Builds the service that answers all requests.

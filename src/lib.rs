@@ -31,6 +31,7 @@ pub mod service_tokens;
 pub mod services;
 pub mod sign_in;
 pub mod state;
+pub mod styleguide;
 pub mod teams;
 pub mod tokens;
 pub mod ui;

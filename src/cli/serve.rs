@@ -37,6 +37,7 @@ pub(super) async fn run(mut config: Config, is_demo: bool) -> Outcome {
             _ => format!("http://{address}"),
         };
     }
+    config.is_demo = is_demo;
     let open_files = limits::raise_open_files();
     let connections = limits::connections(&config, open_files);
     tracing::info!("limits: {}", limits::describe(&connections, open_files));

@@ -84,6 +84,8 @@ pub struct Config {
     /// The URL that people use: scheme, authority and an optional path, without
     /// a slash at the end.
     pub public_url: String,
+    /// Whether this is the demo, which is no setting but an argument of `serve`.
+    pub is_demo: bool,
     /// Whether `public_url` was set. Otherwise it is derived from `listen`.
     pub public_url_is_set: bool,
     /// Proxies whose `X-Forwarded-For` or `Forwarded` header is trusted.
@@ -198,6 +200,7 @@ impl Config {
                 database,
                 key_file,
                 public_url,
+                is_demo: false,
                 public_url_is_set,
                 trusted_proxies,
                 allow_private_issuers,

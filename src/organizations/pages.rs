@@ -52,6 +52,48 @@ struct Line {
     most: String,
 }
 
+/// A choice of a lifetime in the policy.
+struct DaysChoice {
+    /// The submitted value: a number of days, or empty for none.
+    value: String,
+    /// The label.
+    text: String,
+    is_selected: bool,
+}
+
+/// The lifetimes, in days, that the form offers. A policy can have others, which the API sets.
+const PRESETS: [u32; 7] = [7, 30, 60, 90, 180, 365, 730];
+
+impl Line {
+    /// The choices for the default.
+    fn default_choices(&self) -> Vec<DaysChoice> {
+        DaysChoice::all(&self.default, "No default")
+    }
+
+    /// The choices for the maximum.
+    fn max_choices(&self) -> Vec<DaysChoice> {
+        DaysChoice::all(&self.most, "No maximum")
+    }
+}
+
+impl DaysChoice {
+    /// The choices of a select whose value is `current`; `none` is the label of the choice without a lifetime.
+    fn all(current: &str, none: &str) -> Vec<Self> {
+        let current = current.trim();
+        let mut all: Vec<String> = PRESETS.iter().map(ToString::to_string).collect();
+        if !current.is_empty() && !all.iter().any(|days| days == current) {
+            all.push(current.to_owned());
+        }
+        all.sort_by_key(|days| days.parse::<u32>().unwrap_or(u32::MAX));
+        let choice = |value: String| {
+            let unit = if value == "1" { "day" } else { "days" };
+            let text = if value.is_empty() { none.to_owned() } else { format!("{value} {unit}") };
+            Self { is_selected: value == current, value, text }
+        };
+        std::iter::once(String::new()).chain(all).map(choice).collect()
+    }
+}
+
 /// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
 struct GeneralForm {

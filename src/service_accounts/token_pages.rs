@@ -24,7 +24,7 @@ use crate::tokens::model::{Lifetime, LifetimeChoice, Renewal, Token, TokenInput,
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{Confirmation, RevealTexts, ask_end, expiry_fact, renewal, reveal_route, show};
 use crate::tokens::selection::{self, SelectedAction, SelectedFrom, TokenOperations};
-use crate::tokens::store::{has_revoked, list_access_tokens};
+use crate::tokens::store::{self as tokens, CallsByAddress, has_revoked, list_access_tokens};
 use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, selected};
 
 const SECTION: &str = "Service accounts";
@@ -65,11 +65,21 @@ struct RegeneratePage {
     layout: Layout,
     account: ServiceAccount,
     keys: Vec<Token>,
+    /// The calls of the only key.
+    calls: Vec<CallsByAddress>,
     lifetimes: Vec<LifetimeChoice>,
     chosen: String,
     lifetime: String,
     lifetime_date: String,
     overlap: String,
+}
+
+impl RegeneratePage {
+    /// The overlap that fits the use of the chosen key.
+    fn suggested_overlap(&self) -> &'static str {
+        let key = self.keys.iter().find(|key| key.id.to_string() == self.chosen);
+        key.map_or("-", |key| key.suggested_overlap(&self.layout.now))
+    }
 }
 
 #[derive(Template)]
@@ -196,6 +206,10 @@ async fn render_regenerate(
         keys::with_keys(&app.context, &caller.member, id, false, &PageRequest::choices()).await?;
     let account = authorize_write(&caller.member.subject, account)?.into_inner();
     let keys = keys.rows;
+    let calls = match keys.as_slice() {
+        [only] => tokens::calls(&app.context, only.id).await?,
+        _ => Vec::new(),
+    };
     let suggested = || suggest_key(&keys).map(|key| key.id.to_string()).unwrap_or_default();
     let page = RegeneratePage {
         layout: Layout::of(app, caller, SECTION, format!("Regenerate token for {}?", account.name))
@@ -209,6 +223,7 @@ async fn render_regenerate(
         ),
         chosen: form.filled("key").unwrap_or_else(suggested),
         keys,
+        calls,
         lifetime: form.text("lifetime"),
         lifetime_date: form.text("lifetime_date"),
         overlap: form.text("overlap"),

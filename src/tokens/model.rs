@@ -93,6 +93,8 @@ pub struct Token {
     pub created_at: Timestamp,
     /// Time at which the current value was created.
     pub regenerated_at: Timestamp,
+    /// Name of whoever regenerated the token last. `None` if it has its first value.
+    pub regenerated_by_name: Option<String>,
     /// End of the token. `None` means that it does not expire.
     pub expires_at: Option<Timestamp>,
     /// Time of the revocation; `None` while the token is not revoked.
@@ -167,6 +169,17 @@ impl Token {
         }
     }
 
+    /// The overlap that fits the use of the token at `now`, as the form submits it: programs that call every day
+    /// need less time than those that call once in a while. Without any use, none.
+    #[must_use]
+    pub fn suggested_overlap(&self, now: &Option<Timestamp>) -> &'static str {
+        match (self.last_used_at, now) {
+            (Some(at), Some(now)) if now.since(at) <= DAY => "24h",
+            (Some(_), _) => "7d",
+            (None, _) => "",
+        }
+    }
+
     /// Whether the old value still works at `now`: the token is active, and the overlap has not ended.
     #[must_use]
     pub fn overlaps(&self, now: Timestamp) -> bool {
@@ -192,6 +205,8 @@ impl Token {
             created_at: self.created_at,
             created_by: self.created_by_name.clone(),
             created_by_id: Some(self.created_by.clone()).filter(|id| !id.is_empty()),
+            regenerated_at: Some(self.regenerated_at).filter(|at| *at > self.created_at),
+            regenerated_by: self.regenerated_by_name.clone(),
             expires_at: self.expires_at,
             last_used_at: self.last_used_at,
             last_used_address: self.last_used_address.clone(),
@@ -220,6 +235,9 @@ pub struct TokenView {
     created_at: Timestamp,
     created_by: String,
     created_by_id: Option<String>,
+    /// When the current value was created by a regeneration; `null` if it is the first value.
+    regenerated_at: Option<Timestamp>,
+    regenerated_by: Option<String>,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     last_used_address: Option<String>,

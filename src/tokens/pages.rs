@@ -54,9 +54,52 @@ enum Example {
 struct RevealPage {
     layout: Layout,
     texts: RevealTexts,
-    example: Example,
+    token: Token,
+    snippets: Vec<(&'static str, String)>,
     value: Option<Zeroizing<String>>,
 }
+
+impl Example {
+    /// Commands and settings that use the value: label and text. None contains the value, so that they can be
+    /// copied into files and tickets.
+    fn snippets(self, public_url: &str) -> Vec<(&'static str, String)> {
+        let all: &[(&str, &str)] = match self {
+            Self::WhoAmI => {
+                &[("curl", CURL), (".env", ENV), ("GitHub Actions", GITHUB), ("Kubernetes", KUBERNETES)]
+            }
+            Self::Introspection => &[("curl", INTROSPECT), (".env", SERVICE_ENV)],
+        };
+        all.iter().map(|(label, text)| (*label, text.replace("URL", public_url))).collect()
+    }
+}
+
+const CURL: &str = r#"export TESSERA_TOKEN=…   # paste the value
+curl -H "Authorization: Bearer $TESSERA_TOKEN" \
+     URL/api/v1/whoami"#;
+
+const ENV: &str = "# “Download .env” saves this file with the value
+TESSERA_TOKEN=…";
+
+const GITHUB: &str = r#"# gh secret set TESSERA_TOKEN   (asks for the value)
+env:
+  TESSERA_TOKEN: ${{ secrets.TESSERA_TOKEN }}
+steps:
+  - run: |
+      curl -H "Authorization: Bearer $TESSERA_TOKEN" \
+           URL/api/v1/whoami"#;
+
+const KUBERNETES: &str = "# kubectl create secret generic tessera --from-env-file=FILE.env
+envFrom:
+  - secretRef:
+      name: tessera";
+
+const INTROSPECT: &str = r#"export SERVICE_SECRET=…   # paste the value
+export TOKEN=…            # a token that your service was sent
+curl -H "Authorization: Bearer $SERVICE_SECRET" \
+     -d "token=$TOKEN" URL/oauth2/introspect"#;
+
+const SERVICE_ENV: &str = "# “Download .env” saves this file with the value
+TESSERA_TOKEN=…";
 
 /// Name of a cookie that is set with the page that shows a value and removed with the next page. A change of
 /// cookies evicts the page from the browser's back/forward cache, which `Cache-Control: no-store` alone does
@@ -132,7 +175,8 @@ async fn show_with(
     let value = one_time_secret::take(&app.context, reader, &of).await?;
     let layout = Layout { title: format!("{} for {}", texts.what, texts.name), ..layout };
     let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
-    let mut response = html(status, &RevealPage { layout, texts, example, value });
+    let snippets = example.snippets(&layout.public_url);
+    let mut response = html(status, &RevealPage { layout, texts, token: token.clone(), snippets, value });
     if shown {
         mark_as_revealing(&mut response, &app.context);
     }

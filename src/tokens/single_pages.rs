@@ -164,7 +164,7 @@ async fn reveal<P: TokenPages>(
         done: path,
     };
     let layout = Layout::of(&app, &caller, P::SECTION, "").await?;
-    show(&app, (&caller).into(), layout, &token, texts).await
+    show(&app, (&caller).into(), layout, token, texts).await
 }
 
 /// Prepares a confirmation, if the caller can manage the token and it exists.

@@ -26,7 +26,7 @@ macro_rules! tokens_with {
         concat!(
             "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
                 t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, t.created_by, \
-                t.created_at, t.regenerated_at, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
+                t.created_at, t.regenerated_at, t.regenerated_by_name, t.expires_at, t.revoked_at, t.last_used_at, t.last_used_address, \
                 t.last_used_agent, t.last_used_service, t.version, p.hint AS previous_hint, \
                 p.stops_at AS previous_stops_at, p.last_used_at AS previous_last_used_at",
             $more,
@@ -109,9 +109,10 @@ pub(super) async fn renew(
     id: TokenId,
     expires_at: Option<Timestamp>,
 ) -> Result<bool> {
-    let statement =
-        sql("UPDATE tokens SET regenerated_at = $1, expires_at = $2 WHERE id = $3 AND revoked_at IS NULL");
-    let statement = statement.bind(change.now).bind(expires_at).bind(id);
+    let statement = sql("UPDATE tokens SET regenerated_at = $1, regenerated_by_name = $2, expires_at = $3 \
+             WHERE id = $4 AND revoked_at IS NULL");
+    let by = change.actor().name.clone();
+    let statement = statement.bind(change.now).bind(by).bind(expires_at).bind(id);
     Ok(change.write(&proof, effect, statement).await? == 1)
 }
 

@@ -23,6 +23,8 @@ const PUBLIC: &[&str] = &[
     "/invitations/{code}",
     "/healthz",
     "/readyz",
+    // Outside of the demo nobody finds it.
+    "/styleguide",
 ];
 
 /// Routes that services ask with their secret, and the status without one.

@@ -40,6 +40,7 @@ const ORDER: &[&str] = &[
     "access_explorer",
     "account",
     "overview",
+    "styleguide",
     "sign_in",
     "protocols",
     "api_reference",
