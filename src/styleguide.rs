@@ -92,9 +92,4 @@ impl StyleguidePage {
     fn soon(&self) -> crate::platform::Timestamp {
         self.layout.now.unwrap_or(crate::platform::Timestamp::LAST).plus(9 * DAY)
     }
-
-    /// The states of a token.
-    const fn token_states(&self) -> [TokenStatus; 3] {
-        [TokenStatus::Active, TokenStatus::Expired, TokenStatus::Revoked]
-    }
 }

@@ -20,7 +20,7 @@ use crate::platform::web::pagination::{Cursor, Page, PageRequest};
 use crate::platform::web::{BodyWriter, Query, html, streamed_body};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, Paths, filters, refused};
+use crate::ui::{ConsolePath, Layout, ListState, Paths, filters, refused};
 
 const SECTION: &str = "Audit log";
 
@@ -56,6 +56,7 @@ fn by_day(entries: Vec<Entry>) -> Vec<Day> {
 struct ListPage {
     layout: Layout,
     filter: Filter,
+    list: ListState,
     /// The page without its rows, which are in `days`.
     page: Page<Entry>,
     days: Vec<Day>,
@@ -64,20 +65,34 @@ struct ListPage {
     actions: &'static [Action],
 }
 
+impl Entry {
+    /// The page of the target, if its kind has one and the event does not say that it is gone.
+    fn path(&self, paths: &Paths) -> Option<ConsolePath> {
+        if self.action.word().ends_with("deleted") {
+            return None;
+        }
+        let id = &self.target_id;
+        Some(match self.target_kind.as_str() {
+            "team" => paths.team(id).members(),
+            "project" => paths.project(id).access(),
+            "service_account" => paths.service_account(id).tokens(),
+            "permission_set" => paths.permission_set(id),
+            "service" => paths.service(id),
+            "organization" => paths.general(),
+            _ => return None,
+        })
+    }
+}
+
 async fn show_list(
     State(app): State<AppState>,
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
     let filter = actions::filter(&query);
-    let (status, mut page, errors) = match actions::list(
-        &app.context,
-        &caller.member,
-        &filter,
-        &PageRequest::for_console(&query)?,
-    )
-    .await
-    {
+    let which = PageRequest::for_console(&query)?;
+    let list = ListState::new(&filter, &which, &[], ("event", "events"));
+    let (status, page, errors) = match actions::list(&app.context, &caller.member, &filter, &which).await {
         Ok(page) => (StatusCode::OK, page, ValidationErrors::default()),
         Err(error @ Error::Invalid(_)) => {
             let (status, errors) = refused(error)?;
@@ -89,11 +104,9 @@ async fn show_list(
     let stop = page.next.as_deref().filter(|_| page.stopped_after());
     let stop = stop.and_then(|cursor| Cursor::decode("after", cursor).ok()?.id.parse::<EventId>().ok());
     let reached = stop.map(EventId::made_at);
-    let days = by_day(std::mem::take(&mut page.rows));
-    Ok(html(
-        status,
-        &ListPage { layout: layout.with_errors(errors), filter, page, days, reached, actions: Action::ALL },
-    ))
+    let days = by_day(page.rows.clone());
+    let layout = layout.with_errors(errors);
+    Ok(html(status, &ListPage { layout, filter, list, page, days, reached, actions: Action::ALL }))
 }
 
 /// Format of the export.

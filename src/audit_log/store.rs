@@ -14,6 +14,7 @@ use crate::platform::db::Statement;
 use crate::platform::id::{EventId, OrganizationId, TokenId};
 use crate::platform::text::contains_pattern;
 use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, keyset, stop};
+use crate::platform::web::query_filter::ListFilter;
 use crate::platform::{Db, Result, Timestamp};
 
 /// Filters of the audit log. An empty filter matches every event.
@@ -59,21 +60,17 @@ impl Filter {
             end.minus(if is_minute { Duration::from_secs(60) } else { Duration::from_micros(1) })
         })
     }
+}
 
-    /// The filter as a query string, for links.
-    #[must_use]
-    pub fn query(&self) -> String {
-        let all = [
-            ("actor", &self.actor),
-            ("action", &self.action),
-            ("target", &self.target),
-            ("from", &self.from),
-            ("until", &self.until),
-        ];
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(all.into_iter().filter(|(_, value)| !value.is_empty()));
-        let text = query.finish();
-        if text.is_empty() { text } else { format!("{text}&") }
+impl ListFilter for Filter {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        vec![
+            ("actor", self.actor.as_str()),
+            ("action", self.action.as_str()),
+            ("target", self.target.as_str()),
+            ("from", self.from.as_str()),
+            ("until", self.until.as_str()),
+        ]
     }
 }
 

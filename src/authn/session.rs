@@ -9,6 +9,7 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
 
 use super::session_store::{PERSON, Store};
+use crate::access::{System, SystemReason};
 use crate::platform::id::PersonId;
 use crate::platform::text::string_enum;
 use crate::platform::web::cookie;
@@ -61,15 +62,25 @@ pub fn layer(context: &Context) -> SessionManagerLayer<Store> {
         .with_same_site(SameSite::Lax)
 }
 
+/// Write proof for the time of the last sign-in. The person proved who they are.
+const SIGN_IN: System = System::new(SystemReason::SignIn);
+
 /// Signs the person in. The session gets a new id, against session fixation,
 /// and loses its previous data.
 ///
 /// # Errors
-/// When the store cannot.
-pub async fn sign_in(session: &Session, person: PersonId) -> Result<()> {
+/// When the store or the database cannot.
+pub async fn sign_in(context: &Context, session: &Session, person: PersonId) -> Result<()> {
     session.clear().await;
     session.cycle_id().await.map_err(Error::internal)?;
-    session.insert(PERSON, person.to_string()).await.map_err(Error::internal)
+    session.insert(PERSON, person.to_string()).await.map_err(Error::internal)?;
+    let mut tx = context.db.begin().await?;
+    sql("UPDATE people SET last_signed_in_at = $1 WHERE id = $2")
+        .bind(context.clock.now())
+        .bind(person)
+        .execute(&mut tx, &SIGN_IN)
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 /// The id of the signed-in person; `None` if nobody is signed in.

@@ -92,7 +92,7 @@ async fn set_up(
     };
     match done {
         Ok(founded) => {
-            session::sign_in(&session, founded.person).await?;
+            session::sign_in(&app.context, &session, founded.person).await?;
             let mut response = redirect(Paths::of(&founded.slug).overview());
             devices.remember(&app.context, request.ip, founded.person, &mut response).await?;
             Ok(response)

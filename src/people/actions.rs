@@ -42,7 +42,7 @@ pub async fn list_members(
     Ok(page.into_page(rows, |member| store::cursor(page, member)))
 }
 
-/// As [`list_members`], with the teams of each member. The second value is the cursor of the next page.
+/// As [`list_members`], with the teams of each member.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without `members:read`.
@@ -51,16 +51,15 @@ pub async fn list(
     caller: &Caller,
     filter: (&str, &str),
     page: &PageRequest,
-) -> Result<(Vec<Profile>, Option<String>)> {
-    let slice = super::actions::list_members(context, caller, filter, page).await?;
+) -> Result<Page<Profile>> {
+    let slice = list_members(context, caller, filter, page).await?;
     let people = slice.rows.iter().map(|member| member.id);
     let mut places = store::places_of(&context.db, caller.organization.id, people).await?;
-    let profiles = slice.rows.into_iter().map(|member| {
+    Ok(slice.map(|member| {
         let mut teams = places.remove(&member.id).unwrap_or_default();
         teams.retain(|team| super::invitations::knows(caller, team));
         Profile { member, teams }
-    });
-    Ok((profiles.collect(), slice.next))
+    }))
 }
 
 /// Returns one member, by username or id.

@@ -137,9 +137,9 @@ async fn list(
 ) -> Result<Response> {
     let filter = (query.text("q"), query.text("role"));
     let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
-    let (profiles, next) = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
-    let items: Vec<Person> = profiles.into_iter().map(Person::from).collect();
-    Ok(list_response(items, next))
+    let slice = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;
+    let items: Vec<Person> = slice.rows.into_iter().map(Person::from).collect();
+    Ok(list_response(items, slice.next))
 }
 
 async fn show(

@@ -31,6 +31,8 @@ pub struct Member {
     pub is_owner: bool,
     /// Time at which the person joined the organization.
     pub created_at: Timestamp,
+    /// Time of the person's last sign-in to the console; `None` if they have not signed in since it is recorded.
+    pub last_signed_in_at: Option<Timestamp>,
 }
 
 /// An open invitation, as lists show it. Its code is stored as a hash only and is not part of it.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::actions::Profile;
 use super::invitations::{ANYONE, Invitee};
-use super::model::{Invitation, InvitationDetails, Invitations, Member, NewInvitation, People, TeamPlace};
+use super::model::{Invitation, InvitationDetails, Invitations, NewInvitation, People, TeamPlace};
 use super::store::{COLUMNS, Orphaned};
 use super::{actions, invitations};
 use crate::access::{PermissionSet, TeamRole, authorize_write, can_write};
@@ -67,7 +67,7 @@ struct ListPage {
     filter: MemberFilter,
     list: ListState,
     roles: Vec<PermissionSet>,
-    page: Page<Member>,
+    page: Page<Profile>,
     invitations: Page<Invitation>,
     accounts: Page<ServiceAccount>,
     accounts_list: ListState,
@@ -131,7 +131,7 @@ async fn show_list(
     let which_accounts = PageRequest { sort: by_name, ..PageRequest::for_part(&query, "accounts_")? };
     let account_filter = AccountFilter { search: filter.search.clone(), ..AccountFilter::default() };
     let (page, invitations, accounts, layout) = tokio::try_join!(
-        actions::list_members(&app.context, &caller.member, (&filter.search, &filter.role), &which),
+        actions::list(&app.context, &caller.member, (&filter.search, &filter.role), &which),
         invitations::list(&app.context, &caller.member, &which_invitations),
         accounts::list(&app.context, &caller.member, &account_filter, &which_accounts),
         Layout::of(&app, &caller, SECTION, "People"),
@@ -445,7 +445,7 @@ async fn accept_invitation(
     };
     match invitations::accept(&app, &actor, &code, guest).await {
         Ok((id, offer)) => {
-            session::sign_in(&session, id).await?;
+            session::sign_in(&app.context, &session, id).await?;
             let mut response = redirect(Paths::of(&offer.organization_slug).overview());
             devices.remember(&app.context, request.ip, id, &mut response).await?;
             Ok(response)

@@ -22,7 +22,7 @@ use crate::quotas::{Quota, ensure_room};
 macro_rules! members_where {
     ($from:literal, $rest:literal) => {
         concat!(
-            "SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
+            "SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, p.last_signed_in_at, EXISTS (SELECT 1 FROM team_members tm \
                 JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $4) AS is_owner \
              FROM ",
             $from,
@@ -303,7 +303,7 @@ pub async fn find(
     named: &str,
 ) -> Result<Member> {
     let found: Option<Member> =
-        sql("SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, EXISTS (SELECT 1 FROM team_members tm \
+        sql("SELECT p.id, p.username, p.email, p.name, m.role, m.created_at, p.last_signed_in_at, EXISTS (SELECT 1 FROM team_members tm \
             JOIN teams t ON t.id = tm.team_id WHERE tm.person_id = p.id AND t.is_owners AND t.organization_id = $1) AS is_owner \
          FROM memberships m JOIN people p ON p.id = m.person_id \
          WHERE m.organization_id = $1 AND (p.username = $2 OR p.id = $2)")

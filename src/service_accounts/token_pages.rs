@@ -164,17 +164,17 @@ async fn reveal(
     Path((_, id, key)): PartPath,
 ) -> Result<Response> {
     let (account, key) = keys::with_key(&app.context, &caller.member, &id, &key).await?;
-    let place = match (&account.team_name, &account.default_team_name) {
-        (Some(team), _) => format!("the team {team}"),
-        (None, Some(team)) => format!("the organization; by default in the team {team}"),
-        (None, None) => "the organization".to_owned(),
+    let team = match (&account.team_name, &account.default_team_name) {
+        (Some(team), _) => team.clone(),
+        (None, Some(team)) => format!("Organization, default team {team}"),
+        (None, None) => "Organization".to_owned(),
     };
     let texts = RevealTexts {
         what: "API key",
         name: account.name.clone(),
         facts: vec![
             ("UID", account.id.to_string()),
-            ("Works in", place),
+            ("Team", team),
             ("Role", caller.member.organization.sets.name(&account.role)),
             expiry_fact(key.expires_at),
         ],

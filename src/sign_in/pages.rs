@@ -80,7 +80,7 @@ async fn sign_in(
     }
     match actions::sign_in(&app, &request, &devices, &email, form.secret("password")).await {
         Ok(person) => {
-            session::sign_in(&session, person).await?;
+            session::sign_in(&app.context, &session, person).await?;
             let mut response = redirect(safe_next(&next));
             devices.remember(&app.context, request.ip, person, &mut response).await?;
             Ok(response)

@@ -109,6 +109,7 @@ async fn whoever_regenerated_a_key_is_named_beside_whoever_created_it() {
     let page = house.page(&cookie, &regenerate).await.text;
     assert_eq!(suggestion(&page), "24h", "{page}");
     house.app.context.clock.advance(2 * tessera::platform::clock::DAY);
+    let cookie = house.sign_in("maya").await;
     let page = house.page(&cookie, &regenerate).await.text;
     assert_eq!(suggestion(&page), "7d", "{page}");
 }
