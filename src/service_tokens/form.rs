@@ -14,7 +14,7 @@ use crate::projects::actions as projects;
 use crate::projects::model::Project;
 use crate::projects::store::Filter;
 use crate::state::AppState;
-use crate::tokens::model::chosen;
+use crate::tokens::model::{Lifetime, chosen};
 
 /// The submitted form values, shown again after an error.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +36,16 @@ pub struct ServiceTokenForm {
 }
 
 impl ServiceTokenForm {
-    /// Reads the submitted form. The fields of row *n* are `set`*n*, `where`*n* and, several times,
-    /// `project`*n*.
+    /// Reads the submitted form. The fields of row *n* are `set`*n*, `where`*n*, several times `project`*n*, and
+    /// `more`*n* with the slugs of further projects.
     #[must_use]
     pub fn read(form: &Form) -> Self {
         let rows = form.text("rows").parse::<usize>().unwrap_or(1).clamp(1, 20);
         let grants = (1..=rows).map(|row| {
-            let these: Vec<String> = form.all(&format!("project{row}")).map(str::to_owned).collect();
+            let more = form.text(&format!("more{row}"));
+            let more = more.split([',', '\n', '\r', ' ']).filter(|slug| !slug.is_empty()).map(str::to_owned);
+            let mut these: Vec<String> = form.all(&format!("project{row}")).map(str::to_owned).collect();
+            these.extend(more);
             let all = form.text(&format!("where{row}")) != "some";
             GrantInput {
                 permission_set: form.text(&format!("set{row}")),
@@ -137,13 +140,7 @@ impl ServiceTokenForm {
                 _ if set.level == Level::Organization => "in the organization and all projects".to_owned(),
                 Where::All => "in all projects".to_owned(),
                 Where::These(slugs) if slugs.is_empty() => "in no project yet".to_owned(),
-                Where::These(slugs) => {
-                    let name = |slug: &String| {
-                        let found = choices.projects.iter().find(|project| project.slug == *slug);
-                        found.map_or_else(|| slug.clone(), |project| project.name.clone())
-                    };
-                    format!("in {}", slugs.iter().map(name).collect::<Vec<_>>().join(", "))
-                }
+                Where::These(slugs) => choices.list(slugs),
             };
             parts.push(format!("{} {place}", set.name));
         }
@@ -151,6 +148,37 @@ impl ServiceTokenForm {
             "Choose a permission set to see what this token can do.".to_owned()
         } else {
             format!("This token can act as {}.", parts.join("; as "))
+        }
+    }
+
+    /// What the token will be able to do, a line for each grant with a permission set.
+    #[must_use]
+    pub fn summary(&self, choices: &Choices) -> Vec<SummaryLine> {
+        let line = |grant: &GrantInput| {
+            let set = choices.sets.iter().find(|set| set.slug == grant.permission_set)?;
+            let place = match &grant.projects {
+                _ if set.level == Level::Organization => "in the organization and all projects".to_owned(),
+                Where::All => "in all projects, also new ones".to_owned(),
+                Where::These(slugs) if slugs.is_empty() => "in no project yet".to_owned(),
+                Where::These(slugs) => choices.list(slugs),
+            };
+            let (mut writes, mut reads) = (Vec::new(), Vec::new());
+            for permission in set.permissions.strongest() {
+                let (resource, level) = permission.word().split_once(':').unwrap_or((permission.word(), ""));
+                if level == "write" { &mut writes } else { &mut reads }.push(resource.replace('_', " "));
+            }
+            Some(SummaryLine { place, writes: writes.join(", "), reads: reads.join(", ") })
+        };
+        self.grants.iter().filter_map(line).collect()
+    }
+
+    /// The end of the selected lifetime in words; `None` on the edit form, which does not change it.
+    #[must_use]
+    pub fn expiry_text(&self, now: &Option<Timestamp>) -> Option<String> {
+        match (chosen(&self.lifetime, &self.lifetime_date, (*now)?), self.lifetime.is_empty()) {
+            (_, true) | (Lifetime::Usual | Lifetime::Wrong(_), _) => None,
+            (Lifetime::Endless, _) => Some("Never".to_owned()),
+            (Lifetime::Until(end) | Lifetime::UntilDay(end), _) => Some(end.day()),
         }
     }
 
@@ -166,13 +194,26 @@ impl ServiceTokenForm {
     }
 }
 
+/// A line of [`ServiceTokenForm::summary`].
+#[derive(Clone, Debug)]
+pub struct SummaryLine {
+    /// Where it applies: `in Payments, Storefront`.
+    pub place: String,
+    /// The resources that can be changed and read.
+    pub writes: String,
+    /// The resources that can only be read.
+    pub reads: String,
+}
+
 /// The options that the form offers to the caller.
 #[derive(Clone, Debug)]
 pub struct Choices {
     /// Permission sets that service tokens can have and that the caller is allowed to give.
     pub sets: Vec<PermissionSet>,
-    /// Projects that the caller can read.
+    /// The first projects that the caller can read.
     pub projects: Vec<Project>,
+    /// Whether the caller can read more projects than these.
+    pub has_more_projects: bool,
 }
 
 impl Choices {
@@ -182,8 +223,8 @@ impl Choices {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn of(app: &AppState, caller: &Caller, held: &[GrantInput]) -> Result<Self> {
-        let projects =
-            projects::list(&app.context, caller, &Filter::default(), &PageRequest::choices()).await?.rows;
+        let page = projects::list(&app.context, caller, &Filter::default(), &PageRequest::choices()).await?;
+        let (projects, has_more_projects) = (page.rows, page.next.is_some());
         let gives = |set: &PermissionSet| {
             let everywhere = can_give_token_grant(&caller.subject, set, None);
             everywhere
@@ -198,6 +239,23 @@ impl Choices {
                 || (policy.carries(&set.slug) && gives(set))
         };
         let sets = caller.organization.sets.all().filter(fits).cloned().collect();
-        Ok(Self { sets, projects })
+        Ok(Self { sets, projects, has_more_projects })
+    }
+
+    /// The slugs of a grant's projects that are not among the offered ones, one per line.
+    #[must_use]
+    pub fn others(&self, grant: &GrantInput) -> String {
+        let Where::These(slugs) = &grant.projects else { return String::new() };
+        let is_offered = |slug: &&String| self.projects.iter().any(|project| project.slug == **slug);
+        slugs.iter().filter(|slug| !is_offered(slug)).cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// The names of some projects in words: `in Payments, Storefront`.
+    fn list(&self, slugs: &[String]) -> String {
+        let name = |slug: &String| {
+            let found = self.projects.iter().find(|project| project.slug == *slug);
+            found.map_or_else(|| slug.clone(), |project| project.name.clone())
+        };
+        format!("in {}", slugs.iter().map(name).collect::<Vec<_>>().join(", "))
     }
 }

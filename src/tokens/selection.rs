@@ -51,6 +51,14 @@ impl SelectedAction {
         }
     }
 
+    /// The verb for one token. A service token is an object of its own, which is deleted.
+    const fn verb_for_one(self, kind: TokenKind) -> &'static str {
+        match (self, kind) {
+            (Self::Revoke, TokenKind::ServiceToken) => "Delete",
+            _ => self.verb(),
+        }
+    }
+
     const fn participle(self) -> &'static str {
         match self {
             Self::Regenerate => "regenerated",
@@ -117,7 +125,7 @@ impl SelectedPage {
     /// The label of the button: the verb and what is selected.
     fn button(&self) -> String {
         match self.tokens.len() {
-            1 => format!("{} {}", self.action.verb(), self.from.nouns.0),
+            1 => format!("{} {}", self.action.verb_for_one(self.from.kind), self.from.nouns.0),
             many => format!("{} {many} {}", self.action.verb(), self.from.nouns.1),
         }
     }
@@ -147,7 +155,7 @@ pub async fn ask(
     let (one, many) = from.nouns;
     let title = match possible.as_slice() {
         [] => format!("No {one} to {}", action.word()),
-        [only] => format!("{} {}?", action.verb(), only.token.name),
+        [only] => format!("{} {}?", action.verb_for_one(from.kind), only.token.name),
         several => format!("{} {} {many}?", action.verb(), several.len()),
     };
     let policy = &caller.member.organization.policy;
@@ -212,7 +220,11 @@ pub async fn change(
         if action == SelectedAction::Regenerate {
             return Ok(redirect(operations.reveal(token)));
         }
-        flash(session, format!("{} is {}.", token.name, action.participle())).await?;
+        let done = match (action, from.kind) {
+            (SelectedAction::Revoke, TokenKind::ServiceToken) => "deleted",
+            _ => action.participle(),
+        };
+        flash(session, format!("{} is {done}.", token.name)).await?;
         return Ok(redirect(from.list));
     }
     if rows.is_empty() {

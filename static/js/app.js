@@ -9,6 +9,7 @@ import "./times.js";
 import "./slug.js";
 import "./shows.js";
 import "./lifetime.js";
+import "./filter.js";
 import "./summary.js";
 import "./pick.js";
 import "./once.js";

@@ -53,10 +53,11 @@ test('several service tokens are revoked at once, after one question', async ({ 
   await page.goto(at('/service-tokens'));
   await page.getByLabel('Select warehouse-sync').check();
   await page.getByLabel('Select bi-dashboards').check();
-  await page.getByRole('button', { name: 'Revoke selected' }).click();
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Revoke 2 service tokens?');
-  await page.getByRole('button', { name: 'Revoke tokens' }).click();
-  await expect(page.getByRole('status')).toContainText('2 service tokens are revoked');
+  await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Revoke 2 tokens?');
+  await page.getByRole('button', { name: 'Revoke 2 tokens' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('2 tokens were revoked');
+  await page.getByRole('link', { name: 'Done' }).click();
   await expect(page.getByRole('link', { name: 'warehouse-sync', exact: true })).toHaveCount(0);
 });
 

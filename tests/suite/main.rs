@@ -45,6 +45,7 @@ mod search;
 mod selected_rows;
 mod server;
 mod service_accounts;
+mod service_token_form;
 mod settings;
 mod sign_in;
 mod sorted_lists;
