@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::tokens::{self, Bounds};
-use crate::access::{Permission, Permissions};
+use crate::access::Permission;
 use crate::directory::own_account::OwnAccount;
 use crate::platform::id::PersonId;
 use crate::platform::web::nullable::{null_as_default, present};
@@ -18,9 +18,9 @@ use crate::platform::web::operation::{Api, delete as end, get, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{Json, Query, list_response};
-use crate::platform::{Error, Result, Timestamp, ValidationErrors};
+use crate::platform::{Error, Result, Timestamp};
 use crate::state::AppState;
-use crate::tokens::api::issued;
+use crate::tokens::api::{issued, limited_to};
 use crate::tokens::model::{TokenInput, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::VerifiedToken;
@@ -92,14 +92,6 @@ struct Creation {
     permissions: Option<Vec<String>>,
 }
 
-fn narrowed(words: &[String]) -> Result<Permissions> {
-    let mut errors = ValidationErrors::default();
-    let all: Vec<Permission> =
-        words.iter().filter_map(|word| errors.check("permissions", word.parse())).collect();
-    errors.into_result()?;
-    Ok(all.into_iter().collect())
-}
-
 async fn create(
     State(app): State<AppState>,
     verified: VerifiedToken,
@@ -112,7 +104,7 @@ async fn create(
         description: body.description,
         lifetime: body.expires_at.into(),
         allowed_addresses: body.allowed_addresses.join("\n"),
-        permissions: body.permissions.as_deref().map(narrowed).transpose()?,
+        permissions: body.permissions.as_deref().map(limited_to).transpose()?,
     };
     let bounds = Bounds {
         expires_at: verified.facts().expires_at,

@@ -11,20 +11,21 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::tokens::{self, Bounds};
-use crate::access::{Level, Permissions, TokenKind};
+use crate::access::TokenKind;
 use crate::authn::session::flash;
 use crate::callers::SignedIn;
 use crate::directory::own_account::OwnAccount;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, RequestContext, html, redirect};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::{SecretDelivery, SecretReader};
 use crate::tokens::pages::{
-    Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal, reveal_route, show,
+    AccessLimit, Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal,
+    reveal_route, show,
 };
-use crate::ui::{Layout, LevelRow, Paths, filters, level_rows, refused, render};
+use crate::ui::{Layout, Paths, filters, refused, render};
 
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
@@ -55,26 +56,7 @@ struct NewPage {
     form: Form,
     lifetime: String,
     lifetimes: Vec<LifetimeChoice>,
-    /// Whether the token is limited to the permissions of the rows that are chosen.
-    is_limited: bool,
-    project: Vec<LevelRow>,
-    organization: Vec<LevelRow>,
-}
-
-/// The permissions to which the form limits the token; `None` for everything that the person can do.
-fn chosen_permissions(form: &Form) -> Result<Option<Permissions>> {
-    if form.text("access") != "limited" {
-        return Ok(None);
-    }
-    let chosen = read_permissions(form);
-    if chosen.is_empty() {
-        return Err(Error::Invalid(ValidationErrors::one("permissions", "Choose at least one permission.")));
-    }
-    Ok(Some(chosen))
-}
-
-fn read_permissions(form: &Form) -> Permissions {
-    form.all("permission").filter_map(|word| word.parse().ok()).collect()
+    limit: AccessLimit,
 }
 
 async fn show_list(
@@ -105,12 +87,9 @@ async fn render_new(
         Layout { section: "Personal tokens", ..Layout::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
-    let chosen = read_permissions(&form);
     let page = NewPage {
         layout: layout.with_errors(errors),
-        is_limited: form.text("access") == "limited",
-        project: level_rows(chosen, Level::Project),
-        organization: level_rows(chosen, Level::Organization),
+        limit: AccessLimit::read(&form),
         form,
         lifetime,
         lifetimes,
@@ -131,7 +110,7 @@ async fn create(
             name: form.text("name"),
             lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
             allowed_addresses: form.text("allowed_addresses"),
-            permissions: chosen_permissions(&form)?,
+            permissions: AccessLimit::read(&form).permissions()?,
             ..TokenInput::default()
         };
         let owner = OwnAccount(person).authorize(None)?;

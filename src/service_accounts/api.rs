@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{AccountEdit, AccountView, Authentication, IdentityInput, NewAccount, Scope};
 use super::store::{COLUMNS, Filter};
 use super::{actions, keys};
+use crate::access::Permission;
 use crate::callers::ApiCaller;
 use crate::platform::web::nullable::{cleared, null_as_default, present};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
@@ -21,7 +22,7 @@ use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
-use crate::tokens::api::{issued, with_value};
+use crate::tokens::api::{issued, limited_to, with_value};
 use crate::tokens::model::{RenewalBody, TokenInput, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::PlainToken;
@@ -170,17 +171,20 @@ struct Key {
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<String>>")]
     allowed_addresses: Vec<String>,
+    /// Permissions to limit the key to. Left out, it can do everything that the account can.
+    #[schemars(with = "Option<Vec<Permission>>")]
+    permissions: Option<Vec<String>>,
 }
 
 impl Key {
-    fn input(self, otherwise: &str) -> TokenInput {
-        TokenInput {
+    fn input(self, otherwise: &str) -> Result<TokenInput> {
+        Ok(TokenInput {
             name: self.name.unwrap_or_else(|| otherwise.to_owned()),
             description: self.description,
             lifetime: self.expires_at.into(),
             allowed_addresses: self.allowed_addresses.join("\n"),
-            permissions: None,
-        }
+            permissions: self.permissions.as_deref().map(limited_to).transpose()?,
+        })
     }
 }
 
@@ -246,7 +250,7 @@ async fn create(
         allowed_addresses: body.allowed_addresses.join("\n"),
         self_rotation: body.self_rotation,
         authentication: body.authentication.unwrap_or_else(|| "api_key".to_owned()),
-        key: body.key.input("default"),
+        key: body.key.input("default")?,
         identity: body.identity,
     };
     let made = actions::create(&app.context, &caller, &input, &SecretDelivery::Answer).await?;
@@ -339,7 +343,7 @@ async fn add_key(
     Json(body): Json<Key>,
 ) -> Result<Response> {
     let (_, made) =
-        keys::add_key(&app.context, &caller, &id, &body.input(""), &SecretDelivery::Answer).await?;
+        keys::add_key(&app.context, &caller, &id, &body.input("")?, &SecretDelivery::Answer).await?;
     issued(&app, &made).await
 }
 

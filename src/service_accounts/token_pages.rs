@@ -22,7 +22,9 @@ use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
 use crate::tokens::model::{Lifetime, LifetimeChoice, Renewal, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::pages::{Confirmation, RevealTexts, ask_end, expiry_fact, renewal, reveal_route, show};
+use crate::tokens::pages::{
+    AccessLimit, Confirmation, RevealTexts, ask_end, expiry_fact, renewal, reveal_route, show,
+};
 use crate::tokens::selection::{self, SelectedAction, SelectedFrom, TokenOperations};
 use crate::tokens::store::{self as tokens, CallsByAddress, has_revoked, list_access_tokens};
 use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, selected};
@@ -56,6 +58,7 @@ struct TokensPage {
     may_manage: bool,
     lifetimes: Vec<LifetimeChoice>,
     form: Form,
+    limit: AccessLimit,
     lifetime: String,
 }
 
@@ -131,6 +134,7 @@ async fn render_tokens(
         has_revoked,
         lifetimes: choices(policy, TokenKind::ServiceAccount, now),
         lifetime: form.filled("lifetime").unwrap_or_else(|| usual(policy, TokenKind::ServiceAccount)),
+        limit: AccessLimit::read(&form),
         form,
     };
     Ok(html(status, &page))
@@ -143,13 +147,17 @@ async fn add_key(
     form: Form,
 ) -> Result<Response> {
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
-    let input = TokenInput {
-        name: form.text("name"),
-        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
-        allowed_addresses: form.text("allowed_addresses"),
-        ..TokenInput::default()
+    let added = async {
+        let input = TokenInput {
+            name: form.text("name"),
+            lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
+            allowed_addresses: form.text("allowed_addresses"),
+            permissions: AccessLimit::read(&form).permissions()?,
+            ..TokenInput::default()
+        };
+        keys::add_key(&app.context, &caller.member, &id, &input, &delivery).await
     };
-    match keys::add_key(&app.context, &caller.member, &id, &input, &delivery).await {
+    match added.await {
         Ok((account, issued)) => Ok(to_reveal(&caller, &account, issued.id)),
         Err(error) => {
             let (status, errors) = refused(error)?;

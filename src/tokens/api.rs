@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use super::lifecycle::Issued;
 use super::model::{Token, TokenView};
 use super::store;
+use crate::access::{Permission, Permissions};
 use crate::platform::id::TokenId;
 use crate::platform::secret::RevealedSecret;
-use crate::platform::{Error, Result};
+use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::verification::PlainToken;
 
@@ -39,4 +40,16 @@ pub async fn with_value(app: &AppState, id: TokenId, value: Option<RevealedSecre
 pub async fn issued(app: &AppState, issued: &Issued) -> Result<Response> {
     let view = with_value(app, issued.id, issued.value.as_ref().map(PlainToken::reveal)).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
+}
+
+/// The permissions to which a request limits a new token.
+///
+/// # Errors
+/// [`Error::Invalid`] for a word that is no permission.
+pub fn limited_to(words: &[String]) -> Result<Permissions> {
+    let mut errors = ValidationErrors::default();
+    let all: Vec<Permission> =
+        words.iter().filter_map(|word| errors.check("permissions", word.parse())).collect();
+    errors.into_result()?;
+    Ok(all.into_iter().collect())
 }

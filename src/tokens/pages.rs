@@ -18,12 +18,52 @@ use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
 use super::one_time_secret;
 use super::one_time_secret::{PageVisitor, SecretOf, SecretReader};
 use super::store::{self, CallsByAddress};
-use crate::access::{Policy, TokenKind};
+use crate::access::{Level, Permissions, Policy, TokenKind};
 use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, html};
-use crate::platform::{Context, Result, Timestamp, ValidationErrors};
+use crate::platform::{Context, Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{ConsolePath, Layout, filters};
+use crate::ui::{ConsolePath, Layout, LevelRow, filters, level_rows};
+
+/// The permissions to which a form limits a new token, with the rows of its selects.
+#[derive(Clone, Debug)]
+pub struct AccessLimit {
+    /// Whether the token is limited to the chosen permissions. Otherwise it can do everything that its owner can.
+    pub is_limited: bool,
+    /// The levels of access in projects.
+    pub project: Vec<LevelRow>,
+    /// The levels of access in the organization.
+    pub organization: Vec<LevelRow>,
+    chosen: Permissions,
+}
+
+impl AccessLimit {
+    /// Reads the fields `access` and, several times, `permission`.
+    #[must_use]
+    pub fn read(form: &Form) -> Self {
+        let chosen: Permissions = form.all("permission").filter_map(|word| word.parse().ok()).collect();
+        Self {
+            is_limited: form.text("access") == "limited",
+            project: level_rows(chosen, Level::Project),
+            organization: level_rows(chosen, Level::Organization),
+            chosen,
+        }
+    }
+
+    /// The permissions to which the token is limited; `None` for everything that its owner can do.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the token is limited to nothing.
+    pub fn permissions(&self) -> Result<Option<Permissions>> {
+        match (self.is_limited, self.chosen.is_empty()) {
+            (false, _) => Ok(None),
+            (true, false) => Ok(Some(self.chosen)),
+            (true, true) => {
+                Err(Error::Invalid(ValidationErrors::one("permissions", "Choose at least one permission.")))
+            }
+        }
+    }
+}
 
 /// The texts around a value on the page that shows it.
 #[derive(Debug)]

@@ -491,3 +491,52 @@ async fn of_several_keys_that_were_never_used_none_is_regenerated_unless_it_is_c
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
     assert!(refused.text.contains("Choose the API key to regenerate."), "{}", refused.text);
 }
+
+#[tokio::test]
+async fn a_key_that_is_limited_can_do_less_than_its_account_and_never_more() {
+    let (house, olive) = TestApp::set_up().await;
+    house.team(&olive, "platform").await;
+    let project = json!({ "slug": "shop", "name": "Shop", "team": "platform" });
+    assert_eq!(house.post(&olive, "/organizations/acme/projects", project).await.status, StatusCode::CREATED);
+    let (account, _, whole) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
+    let keys = format!("/organizations/acme/service-accounts/{account}/tokens");
+    // What the account lacks (settings:read), the key lacks too.
+    let body = json!({ "name": "reader", "permissions": ["runs:read", "settings:read"] });
+    let made = house.post(&olive, &keys, body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let made = made.json();
+    assert_eq!(made["permissions"], json!(["settings:read", "runs:read"]));
+    let value = made["token"].as_str().expect("a value").to_owned();
+    let who = house.get(&value, "/whoami").await.json();
+    assert_eq!(who["permissions"], json!(["runs:read"]), "{who}");
+    assert!(house.get(&whole, "/whoami").await.json()["permissions"].as_array().expect("a list").len() > 5);
+    let edit = json!({ "description": "changed" });
+    let path = "/organizations/acme/projects/shop";
+    assert_eq!(house.api(&value, Method::PATCH, path, Some(edit)).await.status, StatusCode::FORBIDDEN);
+    // A new value keeps the limit, and so does what the key is exchanged for.
+    let id = made["id"].as_str().expect("an id");
+    let again = house.post(&olive, &format!("{keys}/{id}/regenerate"), json!({})).await.json();
+    let value = again["token"].as_str().expect("a value");
+    assert_eq!(house.get(value, "/whoami").await.json()["permissions"], json!(["runs:read"]));
+    let fields =
+        [("grant_type", "client_credentials"), ("client_id", account.as_str()), ("client_secret", value)];
+    let exchanged = house.oauth("/oauth2/token", &[], &fields).await;
+    assert_eq!(exchanged.status, StatusCode::OK, "{}", exchanged.text);
+    let access = exchanged.json()["access_token"].as_str().expect("a token").to_owned();
+    assert_eq!(house.get(&access, "/whoami").await.json()["permissions"], json!(["runs:read"]));
+    for permissions in [json!(["runs:fly"]), json!("runs:read")] {
+        let refused = house.post(&olive, &keys, json!({ "name": "x", "permissions": permissions })).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+    }
+    // The form does the same, and asks for at least one permission.
+    let cookie = house.sign_in("olive").await;
+    let list = format!("/orgs/acme/settings/service-accounts/{account}/tokens");
+    let nothing = [("name", "none"), ("lifetime", "30"), ("access", "limited"), ("permission", "")];
+    let refused = house.form(&cookie, &list, &nothing).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("Choose at least one permission."), "{}", refused.text);
+    let some = [("name", "writer"), ("lifetime", "30"), ("access", "limited"), ("permission", "runs:write")];
+    assert_eq!(house.form(&cookie, &list, &some).await.status, StatusCode::SEE_OTHER);
+    let page = house.page(&cookie, &list).await.text;
+    assert!(page.contains("limited to <code>runs:write</code>"), "{page}");
+}
