@@ -67,6 +67,8 @@ pub fn page_routes() -> Router<AppState> {
         .merge(people::pages::routes())
         .merge(service_accounts::pages::routes())
         .merge(service_accounts::token_pages::routes())
+        .merge(service_accounts::selection_pages::routes())
+        .merge(service_accounts::key_selection_pages::routes())
         .merge(service_tokens::pages::routes())
         .merge(permission_sets::pages::routes())
         .merge(overview::pages::routes())

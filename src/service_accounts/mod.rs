@@ -7,8 +7,10 @@
 pub mod actions;
 pub mod api;
 pub mod form;
+pub mod key_selection_pages;
 pub mod keys;
 pub mod model;
 pub mod pages;
+pub mod selection_pages;
 pub mod store;
 pub mod token_pages;

@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use super::keys;
 use super::model::{ServiceAccount, Status};
 use super::pages::to_reveal;
-use super::{actions, keys};
 use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
@@ -20,14 +20,13 @@ use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, ItemPath, PartPath, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
-use crate::tokens::model::{Lifetime, LifetimeChoice, Renewal, Token, TokenInput, choices, chosen, usual};
+use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     AccessLimit, Confirmation, RevealTexts, ask_end, expiry_fact, renewal, reveal_route, show,
 };
-use crate::tokens::selection::{self, SelectedAction, SelectedFrom, TokenOperations};
 use crate::tokens::store::{self as tokens, CallsByAddress, has_revoked, list_access_tokens};
-use crate::ui::{ConsolePath, Layout, Paths, filters, paths, refused, selected};
+use crate::ui::{Layout, Paths, filters, paths, refused};
 
 const SECTION: &str = "Service accounts";
 
@@ -37,8 +36,6 @@ pub fn routes() -> Router<AppState> {
     let one = paths.service_account("{id}");
     Router::new()
         .route(one.tokens().as_ref(), get(show_keys).post(add_key))
-        .route(one.tokens().selected().as_ref(), get(confirm_selected).post(change_selected))
-        .route(one.tokens().selected().results().as_ref(), reveal_route(show_results))
         .route(one.regenerate().as_ref(), get(confirm_regenerate).post(regenerate))
         .route(one.token("{tok}").edit().as_ref(), get(show_edit_form).post(save_key))
         .route(one.token("{tok}").reveal().as_ref(), reveal_route(reveal))
@@ -362,102 +359,4 @@ async fn end_overlap(
     let token = keys::end_overlap(&app.context, &caller.member, &id, &key).await?;
     flash(&caller.signed_in.session, format!("The old value of {} has stopped.", token.name)).await?;
     Ok(redirect(paths(&caller).service_account(&id).tokens()))
-}
-
-/// The account whose keys are selected, and the list of its keys.
-async fn selected_from(
-    app: &AppState,
-    caller: &ConsoleCaller,
-    id: &str,
-) -> Result<(ServiceAccount, SelectedFrom)> {
-    let account = actions::get(&app.context, &caller.member, id).await?;
-    let account = authorize_write(&caller.member.subject, account)?.into_inner();
-    let list = paths(caller).service_account(account.id).tokens();
-    let from = SelectedFrom {
-        section: SECTION,
-        kind: TokenKind::ServiceAccount,
-        nouns: ("API key", "API keys"),
-        back: account.name.clone(),
-        selected: list.selected(),
-        list,
-    };
-    Ok((account, from))
-}
-
-async fn load_selected(
-    app: &AppState,
-    caller: &ConsoleCaller,
-    account: &ServiceAccount,
-    form: &Form,
-) -> Result<Vec<Token>> {
-    let mut tokens = Vec::new();
-    for key in selected(form, "token") {
-        tokens.push(keys::with_key(&app.context, &caller.member, &account.id.to_string(), &key).await?.1);
-    }
-    Ok(tokens)
-}
-
-async fn confirm_selected(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, id)): ItemPath,
-    Query(query): Query,
-) -> Result<Response> {
-    let (account, from) = selected_from(&app, &caller, &id).await?;
-    let action = SelectedAction::read(&query)?;
-    let tokens = load_selected(&app, &caller, &account, &query).await?;
-    let as_asked = (StatusCode::OK, ValidationErrors::default());
-    selection::ask(&app, &caller, (from, action, tokens), &Form::default(), as_asked).await
-}
-
-/// The operations on the keys of an account, for [`selection::change`].
-struct Operations<'a> {
-    app: &'a AppState,
-    caller: &'a ConsoleCaller,
-    account: String,
-}
-
-impl TokenOperations for Operations<'_> {
-    async fn regenerate(&self, key: &Token, renewal: &Renewal) -> Result<()> {
-        let delivery = SecretDelivery::page(&self.caller.signed_in.session)?;
-        let (context, caller) = (&self.app.context, &self.caller.member);
-        let key = key.id.to_string();
-        keys::regenerate(context, caller, &self.account, &key, renewal, &delivery).await.map(drop)
-    }
-
-    async fn extend(&self, key: &Token, lifetime: &Lifetime) -> Result<()> {
-        let (context, caller) = (&self.app.context, &self.caller.member);
-        keys::extend(context, caller, &self.account, &key.id.to_string(), lifetime).await.map(drop)
-    }
-
-    async fn revoke(&self, key: &Token) -> Result<()> {
-        let (context, caller) = (&self.app.context, &self.caller.member);
-        keys::revoke(context, caller, &self.account, &key.id.to_string()).await.map(drop)
-    }
-
-    fn reveal(&self, key: &Token) -> ConsolePath {
-        paths(self.caller).service_account(&self.account).token(key.id).reveal()
-    }
-}
-
-async fn change_selected(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, id)): ItemPath,
-    form: Form,
-) -> Result<Response> {
-    let (account, from) = selected_from(&app, &caller, &id).await?;
-    let action = SelectedAction::read(&form)?;
-    let tokens = load_selected(&app, &caller, &account, &form).await?;
-    let operations = Operations { app: &app, caller: &caller, account: account.id.to_string() };
-    selection::change(&app, &caller, (from, action, tokens), &form, &operations).await
-}
-
-async fn show_results(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, id)): ItemPath,
-) -> Result<Response> {
-    let (_, from) = selected_from(&app, &caller, &id).await?;
-    selection::results(&app, &caller, &from).await
 }

@@ -109,7 +109,7 @@ struct SelectedPage {
     from: SelectedFrom,
     action: SelectedAction,
     tokens: Vec<Selected>,
-    left_out: Vec<(Token, &'static str)>,
+    left_out: Vec<(String, &'static str)>,
     lifetimes: Vec<LifetimeChoice>,
     lifetime: String,
     lifetime_date: String,
@@ -146,7 +146,7 @@ pub async fn ask(
     let (mut possible, mut left_out) = (Vec::new(), Vec::new());
     for token in tokens {
         if let Some(reason) = action.why_not(&token, now) {
-            left_out.push((token, reason));
+            left_out.push((token.name, reason));
         } else {
             let calls = super::pages::total(&store::calls(&app.context, token.id).await?);
             possible.push(Selected { token, calls });
