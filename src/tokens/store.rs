@@ -473,6 +473,8 @@ pub struct CallsByAddress {
     pub address: String,
     /// Number of requests.
     pub calls: i64,
+    /// Number of requests from all IP addresses, also from those that are not listed.
+    pub total: i64,
 }
 
 impl CallsByAddress {
@@ -488,7 +490,8 @@ impl CallsByAddress {
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<CallsByAddress>> {
-    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM token_calls WHERE token_id = $1 AND day >= $2 \
+    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls, CAST(SUM(SUM(calls)) OVER () AS BIGINT) AS total \
+            FROM token_calls WHERE token_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
     .bind(token)
     .bind(usage::oldest_day(context.clock.now()))
@@ -504,7 +507,8 @@ pub async fn calls_of_account_by_address(
     context: &Context,
     account: ServiceAccountId,
 ) -> Result<Vec<CallsByAddress>> {
-    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls FROM account_calls \
+    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls, CAST(SUM(SUM(calls)) OVER () AS BIGINT) AS total \
+            FROM account_calls \
          WHERE service_account_id = $1 AND day >= $2 \
          GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
     .bind(account)

@@ -5,8 +5,9 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use tessera::access::TeamRole;
 use tessera::platform::clock::DAY;
+use tessera::platform::sql;
 
-use crate::harness::{AccountScope, TestApp};
+use crate::harness::{AccountScope, ByTest, TestApp};
 
 const ALL: &str = "/organizations/acme/service-accounts";
 
@@ -539,4 +540,40 @@ async fn a_key_that_is_limited_can_do_less_than_its_account_and_never_more() {
     assert_eq!(house.form(&cookie, &list, &some).await.status, StatusCode::SEE_OTHER);
     let page = house.page(&cookie, &list).await.text;
     assert!(page.contains("limited to <code>runs:write</code>"), "{page}");
+}
+
+#[tokio::test]
+async fn a_confirmation_counts_the_calls_from_all_addresses() {
+    let (house, olive) = TestApp::set_up().await;
+    house.team(&olive, "platform").await;
+    let (account, key, _) = house.account(&olive, "ci", AccountScope::Team("platform"), "member").await;
+    let today = house.app.context.clock.now().micros() / 86_400_000_000;
+    let mut tx = house.app.context.db.begin().await.expect("begun");
+    for number in 0..25_i64 {
+        for (table, id) in [("token", &key), ("account", &account)] {
+            let statement = match table {
+                "token" => {
+                    sql("INSERT INTO token_calls (token_id, day, address, calls) VALUES ($1, $2, $3, 100)")
+                }
+                _ => sql(
+                    "INSERT INTO account_calls (service_account_id, day, address, calls) VALUES ($1, $2, $3, 100)",
+                ),
+            };
+            let statement = statement.bind(id).bind(today).bind(format!("192.0.2.{number}"));
+            statement.execute(&mut tx, &ByTest).await.expect("written");
+        }
+    }
+    tx.commit().await.expect("committed");
+    let cookie = house.sign_in("olive").await;
+    let path = "/orgs/acme/settings/service-accounts";
+    for page in [
+        format!("{path}/{account}/tokens/selected?do=revoke&token={key}"),
+        format!("{path}/{account}/tokens/selected?do=regenerate&token={key}"),
+        format!("{path}/selected?do=disable&account={account}"),
+        format!("{path}/{account}/delete"),
+        format!("{path}/{account}/regenerate"),
+    ] {
+        let text = house.page(&cookie, &page).await.text;
+        assert!(text.contains("2,500"), "{page}: {text}");
+    }
 }
