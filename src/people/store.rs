@@ -65,7 +65,11 @@ pub async fn members(
     page: &PageRequest,
 ) -> Result<Vec<Member>> {
     let bound = |statement: Statement| statement.bind(organization).bind(role);
-    let statement = match Search::read(db, organization, Members::LIST, search).await? {
+    let search = Search::read(db, organization, Members::LIST, search).await?;
+    if let Some(search) = search.as_ref().filter(|_| !page.is_by_name()) {
+        search.ensure_sortable(db, organization, Members::LIST).await?;
+    }
+    let statement = match search {
         // The entries of the index are in the order of the usernames.
         Some(Search::Indexed { gram, pattern, .. }) if page.is_by_name() => bound(keyset!(
             page,

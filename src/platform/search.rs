@@ -11,7 +11,10 @@ use std::collections::BTreeSet;
 use super::db::{Statement, Value, WriteProof};
 use super::id::OrganizationId;
 use super::text::{casefold, contains_pattern};
-use super::{Db, Result, Tx, sql};
+use super::{Db, Error, Result, Tx, ValidationErrors, sql};
+
+/// The largest number of entries of a list that a search reads to sort its matches.
+const MAX_SORTED: i64 = 2_000;
 
 /// The number of characters in a gram.
 const GRAM_LENGTH: usize = 3;
@@ -227,7 +230,7 @@ struct GramReach {
 /// A gram of a query, measured.
 struct RankedGram {
     gram: String,
-    /// Whether at most 250 entries contain it.
+    /// Whether at most 1,000 entries contain it.
     is_rare: bool,
 }
 
@@ -259,6 +262,36 @@ impl Search {
         }))
     }
 
+    /// Ensures that the matches can be sorted by something else than the order of the index: few entries can
+    /// match, or the whole list is short. Otherwise a search that finds little would read the whole list.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for the field `sort`; when the database cannot.
+    pub async fn ensure_sortable(
+        &self,
+        db: &Db,
+        organization: OrganizationId,
+        list: &'static str,
+    ) -> Result<()> {
+        if matches!(self, Self::Indexed { is_rare: true, .. }) {
+            return Ok(());
+        }
+        let (entries,): (i64,) = sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM search_texts \
+             WHERE organization_id = $1 AND list = $2 LIMIT $3) counted")
+        .bind(organization)
+        .bind(list)
+        .bind(MAX_SORTED + 1)
+        .one(db)
+        .await?;
+        if entries <= MAX_SORTED {
+            return Ok(());
+        }
+        Err(Error::Invalid(ValidationErrors::one(
+            "sort",
+            "Enter more letters, or sort by name. Too many entries can match this search to sort them otherwise.",
+        )))
+    }
+
     /// The rarest of some grams: one that few entries contain or, if all are
     /// frequent, the one whose entries are the farthest apart in the list.
     async fn find_rarest(
@@ -283,7 +316,7 @@ impl Search {
             let measured = by_rarity(sql(measure_gram!("50", "100")), &some).await?;
             some = measured.into_iter().take(MAX_RARE).map(|ranked| ranked.gram).collect();
         }
-        Ok(by_rarity(sql(measure_gram!("50", "250")), &some).await?.into_iter().next())
+        Ok(by_rarity(sql(measure_gram!("50", "1000")), &some).await?.into_iter().next())
     }
 }
 

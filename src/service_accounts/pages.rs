@@ -20,6 +20,7 @@ use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::grants::store as grants;
 use crate::platform::id::TokenId;
+use crate::platform::text::MOST;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, ItemPath, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
@@ -110,7 +111,9 @@ async fn show_list(
     let may_create = Choices::any_for(&caller.member);
     let list = ListState::new(&filter, &which, COLUMNS, ("account", "accounts")).with_saved(vec![
         SavedFilter::all(counts.total),
-        SavedFilter::of("Expiring in 14 days", "status", "expiring", counts.expiring).warning(),
+        SavedFilter::of("Expiring in 14 days", "status", "expiring", counts.expiring)
+            .warning()
+            .known_if(counts.expiring_tokens <= MOST),
         SavedFilter::of("Unused for 90 days", "status", "unused", counts.unused),
         SavedFilter::of("Disabled", "status", "disabled", counts.disabled),
         SavedFilter::of("Expired", "status", "expired", counts.expired),

@@ -170,6 +170,9 @@ pub async fn list(
     let typed = filter.search.trim();
     let text = typed.to_lowercase().parse::<ServiceAccountId>().map_or(typed, |_| without_prefix(typed));
     let search = Search::read(db, organization, ServiceAccount::LIST, text).await?;
+    if let Some(search) = search.as_ref().filter(|_| !page.is_by_name()) {
+        search.ensure_sortable(db, organization, ServiceAccount::LIST).await?;
+    }
     let statement = match search {
         // The entries of the index are in the order of the names.
         Some(Search::Indexed { gram, pattern, .. }) if page.is_by_name() => bound(keyset!(
@@ -243,6 +246,8 @@ pub async fn list(
 pub struct Counts {
     /// All accounts.
     pub total: i64,
+    /// Tokens of any kind that expire soon. Only if they are at most [`MOST`], `expiring` is complete.
+    pub expiring_tokens: i64,
     /// Active accounts that expire soon, or with a key that does.
     pub expiring: i64,
     /// Active accounts that were not used for a long time.
@@ -261,20 +266,23 @@ macro_rules! accounts_counted {
             "SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE ",
             $whose,
             " LIMIT $2) counted) AS total, \
+             (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens k WHERE k.organization_id = $1 \
+                AND k.revoked_at IS NULL AND k.kind <> 'access' AND k.expires_at > $3 AND k.expires_at <= $4 \
+                LIMIT $2) counted) AS expiring_tokens, \
              (SELECT COUNT(*) FROM (SELECT a.id FROM service_accounts a WHERE ",
             $whose,
             " AND a.disabled_at IS NULL AND a.expires_at > $3 AND a.expires_at <= $4 \
-                UNION SELECT a.id FROM tokens k JOIN service_accounts a ON a.id = k.service_account_id \
-                    WHERE k.organization_id = $1 AND k.kind = 'service_account' AND k.revoked_at IS NULL \
-                    AND k.expires_at > $3 AND k.expires_at <= $4 AND a.disabled_at IS NULL \
-                    AND (a.expires_at IS NULL OR a.expires_at > $3) AND ",
+                UNION SELECT a.id FROM (SELECT k.service_account_id, k.kind FROM tokens k \
+                    WHERE k.organization_id = $1 AND k.revoked_at IS NULL AND k.kind <> 'access' \
+                    AND k.expires_at > $3 AND k.expires_at <= $4 ORDER BY k.expires_at, k.id LIMIT $2) soon \
+                    JOIN service_accounts a ON a.id = soon.service_account_id WHERE soon.kind = 'service_account' \
+                    AND a.disabled_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > $3) AND ",
             $key,
             " LIMIT $2) counted) AS expiring, \
              (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE ",
             $whose,
             " AND a.disabled_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > $3) \
-                AND COALESCE(a.last_used_at, 0) < $5 AND COALESCE(a.last_used_at, a.created_at) < $5 \
-                LIMIT $2) counted) AS unused, \
+                AND COALESCE(a.last_used_at, a.created_at) < $5 LIMIT $2) counted) AS unused, \
              (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE ",
             $whose,
             " AND a.disabled_at IS NOT NULL LIMIT $2) counted) AS disabled, \

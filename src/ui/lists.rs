@@ -32,8 +32,8 @@ pub struct SavedFilter {
     pub label: &'static str,
     /// The field that it sets, and its value; `None` for the list without a filter.
     pub field: Option<(&'static str, &'static str)>,
-    /// The number of rows, at most [`MOST`] and one.
-    pub rows: i64,
+    /// The number of rows, at most [`MOST`] and one; `None` if counting them would take too long.
+    pub rows: Option<i64>,
     /// Whether the rows need attention.
     pub is_warning: bool,
 }
@@ -42,13 +42,19 @@ impl SavedFilter {
     /// The list without a filter.
     #[must_use]
     pub const fn all(rows: i64) -> Self {
-        Self { label: "All", field: None, rows, is_warning: false }
+        Self { label: "All", field: None, rows: Some(rows), is_warning: false }
     }
 
     /// A filter with one value of one field.
     #[must_use]
     pub const fn of(label: &'static str, name: &'static str, value: &'static str, rows: i64) -> Self {
-        Self { label, field: Some((name, value)), rows, is_warning: false }
+        Self { label, field: Some((name, value)), rows: Some(rows), is_warning: false }
+    }
+
+    /// The same filter without a number of rows, unless `is_known`.
+    #[must_use]
+    pub fn known_if(self, is_known: bool) -> Self {
+        Self { rows: self.rows.filter(|_| is_known), ..self }
     }
 
     /// The same filter for rows that need attention.
@@ -57,10 +63,10 @@ impl SavedFilter {
         Self { is_warning: true, ..self }
     }
 
-    /// The number of rows in words.
+    /// The number of rows in words; empty if it is not known.
     #[must_use]
     pub fn count(&self) -> String {
-        count(self.rows)
+        self.rows.map(count).unwrap_or_default()
     }
 }
 
@@ -94,10 +100,10 @@ impl ListState {
     /// has. A filter that finds nothing is left out, unless it is the current one.
     #[must_use]
     pub fn with_saved(mut self, saved: Vec<SavedFilter>) -> Self {
-        self.total = saved.iter().find(|one| self.is_current(one)).map(|one| one.rows);
+        self.total = saved.iter().find(|one| self.is_current(one)).and_then(|one| one.rows);
         self.saved = saved
             .into_iter()
-            .filter(|one| one.rows > 0 || one.field.is_none() || self.is_current(one))
+            .filter(|one| one.rows != Some(0) || one.field.is_none() || self.is_current(one))
             .collect();
         self
     }

@@ -145,6 +145,23 @@ async fn a_search_with_many_matches_keeps_the_order() {
         listed(&house, &olive, "service-accounts", "q=worker&sort=last_used&limit=40", "name").await;
     by_use.reverse();
     assert_eq!(by_use, wanted);
+    // In a large list, a search that finds little would read all of it: it is asked for more letters.
+    let mut tx = house.app.context.db.begin().await.expect("begun");
+    for number in 0..2_000_i64 {
+        let statement = sql("INSERT INTO search_texts (organization_id, list, entry_id, sort_key, content) \
+             SELECT o.id, 'service_accounts', $1, $1, 'worker' FROM organizations o");
+        statement.bind(format!("filler {number}")).execute(&mut tx, &ByTest).await.expect("written");
+    }
+    tx.commit().await.expect("committed");
+    for query in ["q=wo&sort=last_used", "q=w&sort=created"] {
+        let refused = house.get(&olive, &format!("/organizations/acme/service-accounts?{query}")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}");
+        assert!(refused.text.contains("Enter more letters, or sort by name."), "{}", refused.text);
+    }
+    let by_name = listed(&house, &olive, "service-accounts", "q=wo&limit=200", "name").await;
+    assert_eq!(by_name.len(), 300);
+    let rare = listed(&house, &olive, "service-accounts", "q=worker&sort=-name&limit=200", "name").await;
+    assert_eq!(rare.first().map(String::as_str), Some("299"));
 }
 
 #[tokio::test]
