@@ -12,7 +12,7 @@ use crate::directory::model::TeamMembership;
 use crate::directory::search::Members;
 use crate::platform::db::{Source, Statement};
 use crate::platform::id::{InvitationId, OrganizationId, PersonId, TeamId};
-use crate::platform::search::{self, Search, SearchableList as _};
+use crate::platform::search::{self, Search, SearchableList as _, Sorting};
 use crate::platform::web::pagination::{Cursor, PageRequest, Sort, keyset};
 use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
@@ -66,12 +66,13 @@ pub async fn members(
 ) -> Result<Vec<Member>> {
     let bound = |statement: Statement| statement.bind(organization).bind(role);
     let search = Search::read(db, organization, Members::LIST, search).await?;
-    if let Some(search) = search.as_ref().filter(|_| !page.is_by_name()) {
-        search.ensure_sortable(db, organization, Members::LIST).await?;
-    }
-    let statement = match search {
+    let sorting = match &search {
+        Some(search) if !page.is_by_name() => Some(search.sorting(db, organization, Members::LIST).await?),
+        _ => None,
+    };
+    let statement = match (search, sorting) {
         // The entries of the index are in the order of the usernames.
-        Some(Search::Indexed { gram, pattern, .. }) if page.is_by_name() => bound(keyset!(
+        (Some(Search::Indexed { gram, pattern }), None) => bound(keyset!(
             page,
             members_where!(
                 "search_grams g CROSS JOIN search_texts s CROSS JOIN memberships m",
@@ -85,7 +86,7 @@ pub async fn members(
         .bind(gram)
         .bind(pattern),
         // Few entries are read first and sorted then.
-        Some(Search::Indexed { gram, pattern, is_rare: true }) => bound(members_sorted!(
+        (Some(Search::Indexed { gram, pattern }), Some(Sorting::MatchesFirst)) => bound(members_sorted!(
             page,
             "search_grams g CROSS JOIN search_texts s CROSS JOIN memberships m",
             "g.organization_id = $4 AND g.list = 'people' AND g.gram = $6 AND s.organization_id = g.organization_id \
@@ -94,7 +95,7 @@ pub async fn members(
         ))
         .bind(gram)
         .bind(pattern),
-        Some(Search::Short { pattern }) if page.is_by_name() => bound(keyset!(
+        (Some(Search::Short { pattern }), None) => bound(keyset!(
             page,
             members_where!(
                 "search_texts s JOIN memberships m ON m.organization_id = s.organization_id \
@@ -106,15 +107,15 @@ pub async fn members(
         ))
         .bind(pattern),
         // If there are many, the list is read in its order until enough of them are found.
-        Some(Search::Indexed { pattern, .. } | Search::Short { pattern }) => bound(members_sorted!(
+        (Some(Search::Indexed { pattern, .. } | Search::Short { pattern }), _) => bound(members_sorted!(
             page,
             "memberships m CROSS JOIN search_texts s",
             "s.organization_id = m.organization_id AND s.list = 'people' AND s.entry_id = m.person_id \
              AND s.content LIKE $6 ESCAPE '\\' AND ($5 = '' OR m.role = $5)"
         ))
         .bind(pattern),
-        None if role.is_empty() => bound(members_sorted!(page, "memberships m", "$5 = ''")),
-        None => bound(members_sorted!(page, "memberships m", "m.role = $5")),
+        (None, _) if role.is_empty() => bound(members_sorted!(page, "memberships m", "$5 = ''")),
+        (None, _) => bound(members_sorted!(page, "memberships m", "m.role = $5")),
     };
     Ok(statement.all(db).await?)
 }

@@ -13,8 +13,11 @@ use super::id::OrganizationId;
 use super::text::{casefold, contains_pattern};
 use super::{Db, Error, Result, Tx, ValidationErrors, sql};
 
-/// The largest number of entries of a list that a search reads to sort its matches.
-const MAX_SORTED: i64 = 2_000;
+/// The largest number of entries that a search reads and sorts.
+const MAX_SORTED: i64 = 1_000;
+
+/// The largest number of entries of a list in whose order a search may be read.
+const MAX_READ: i64 = 2_000;
 
 /// The number of characters in a gram.
 const GRAM_LENGTH: usize = 3;
@@ -192,15 +195,21 @@ pub enum Search {
         gram: String,
         /// The pattern that finds the query anywhere in the text.
         pattern: String,
-        /// Whether it is known that few entries contain the gram, so that all of them
-        /// can be read and sorted in another order.
-        is_rare: bool,
     },
     /// The query is shorter than a gram, so the statement reads all texts.
     Short {
         /// The pattern that finds the query anywhere in the text.
         pattern: String,
     },
+}
+
+/// How the matches of a search are sorted by something else than the order of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sorting {
+    /// The entries that can match are read and sorted.
+    MatchesFirst,
+    /// The list is read in its order until enough entries match.
+    ListFirst,
 }
 
 /// The text of a statement that measures how rare a gram is: the sort keys of the
@@ -227,13 +236,6 @@ struct GramReach {
     far: Option<String>,
 }
 
-/// A gram of a query, measured.
-struct RankedGram {
-    gram: String,
-    /// Whether at most 1,000 entries contain it.
-    is_rare: bool,
-}
-
 impl Search {
     /// Prepares the search for a query; `None` if the query is empty.
     ///
@@ -251,40 +253,49 @@ impl Search {
             return Ok(None);
         }
         let pattern = contains_pattern(&text);
-        let all: Vec<String> = grams(&text).into_iter().collect();
-        let found = match all.as_slice() {
-            [] => None,
-            some => Self::find_rarest(db, organization, list, some).await?,
-        };
-        Ok(Some(match found {
-            Some(RankedGram { gram, is_rare }) => Self::Indexed { gram, pattern, is_rare },
+        let mut all: Vec<String> = grams(&text).into_iter().collect();
+        if all.len() > 1 {
+            all = Self::find_rarest(db, organization, list, &all).await?.into_iter().collect();
+        }
+        Ok(Some(match all.pop() {
+            Some(gram) => Self::Indexed { gram, pattern },
             None => Self::Short { pattern },
         }))
     }
 
-    /// Ensures that the matches can be sorted by something else than the order of the index: few entries can
-    /// match, or the whole list is short. Otherwise a search that finds little would read the whole list.
+    /// How the matches can be sorted by something else than the order of the index: few entries can match, or the
+    /// whole list is short. Otherwise a search that finds little would read the whole list.
     ///
     /// # Errors
     /// [`Error::Invalid`] for the field `sort`; when the database cannot.
-    pub async fn ensure_sortable(
+    pub async fn sorting(
         &self,
         db: &Db,
         organization: OrganizationId,
         list: &'static str,
-    ) -> Result<()> {
-        if matches!(self, Self::Indexed { is_rare: true, .. }) {
-            return Ok(());
+    ) -> Result<Sorting> {
+        if let Self::Indexed { gram, .. } = self {
+            let (entries,): (i64,) = sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM search_grams \
+                 WHERE organization_id = $1 AND list = $2 AND gram = $3 LIMIT $4) counted")
+            .bind(organization)
+            .bind(list)
+            .bind(gram)
+            .bind(MAX_SORTED + 1)
+            .one(db)
+            .await?;
+            if entries <= MAX_SORTED {
+                return Ok(Sorting::MatchesFirst);
+            }
         }
         let (entries,): (i64,) = sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM search_texts \
              WHERE organization_id = $1 AND list = $2 LIMIT $3) counted")
         .bind(organization)
         .bind(list)
-        .bind(MAX_SORTED + 1)
+        .bind(MAX_READ + 1)
         .one(db)
         .await?;
-        if entries <= MAX_SORTED {
-            return Ok(());
+        if entries <= MAX_READ {
+            return Ok(Sorting::ListFirst);
         }
         Err(Error::Invalid(ValidationErrors::one(
             "sort",
@@ -299,8 +310,8 @@ impl Search {
         organization: OrganizationId,
         list: &'static str,
         all: &[String],
-    ) -> Result<Option<RankedGram>> {
-        let by_rarity = async |statement: Statement, some: &[String]| -> Result<Vec<RankedGram>> {
+    ) -> Result<Option<String>> {
+        let by_rarity = async |statement: Statement, some: &[String]| -> Result<Vec<String>> {
             let rows = some.iter().map(|gram| vec![organization.into(), list.into(), gram.into()]).collect();
             let measured: Vec<GramReach> = statement.fetch_batch(db, rows).await?;
             let measured =
@@ -308,15 +319,15 @@ impl Search {
             let mut measured: Vec<_> =
                 measured.map(|(near, far, gram)| (near.is_none(), far.is_none(), far, gram)).collect();
             measured.sort_unstable_by(|one, other| other.cmp(one));
-            Ok(measured.into_iter().map(|(_, few, _, gram)| RankedGram { gram, is_rare: few }).collect())
+            Ok(measured.into_iter().map(|(.., gram)| gram).collect())
         };
         let mut some: Vec<String> = all.iter().step_by(all.len().div_ceil(MAX_COMPARED)).cloned().collect();
         // If there are many, measure only those precisely that look the rarest.
         if some.len() > MAX_MEASURED {
-            let measured = by_rarity(sql(measure_gram!("50", "100")), &some).await?;
-            some = measured.into_iter().take(MAX_RARE).map(|ranked| ranked.gram).collect();
+            some = by_rarity(sql(measure_gram!("50", "100")), &some).await?;
+            some.truncate(MAX_RARE);
         }
-        Ok(by_rarity(sql(measure_gram!("50", "1000")), &some).await?.into_iter().next())
+        Ok(by_rarity(sql(measure_gram!("50", "250")), &some).await?.into_iter().next())
     }
 }
 

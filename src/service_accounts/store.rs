@@ -11,7 +11,9 @@ use crate::audit::Change;
 use crate::platform::clock::{EXPIRES_SOON, UNUSED_AFTER};
 use crate::platform::db::{Source, Statement, WriteProof};
 use crate::platform::id::{IdentityProviderId, OrganizationId, PersonId, ServiceAccountId, TeamId};
-use crate::platform::search::{self, Entry, EntryComparison, Place, Search, SearchableList, StoredEntry};
+use crate::platform::search::{
+    self, Entry, EntryComparison, Place, Search, SearchableList, Sorting, StoredEntry,
+};
 use crate::platform::text::{MOST, casefold, taken};
 use crate::platform::web::pagination::{Cursor, PageRequest, Sort, keyset};
 use crate::platform::web::query_filter::ListFilter;
@@ -170,12 +172,15 @@ pub async fn list(
     let typed = filter.search.trim();
     let text = typed.to_lowercase().parse::<ServiceAccountId>().map_or(typed, |_| without_prefix(typed));
     let search = Search::read(db, organization, ServiceAccount::LIST, text).await?;
-    if let Some(search) = search.as_ref().filter(|_| !page.is_by_name()) {
-        search.ensure_sortable(db, organization, ServiceAccount::LIST).await?;
-    }
-    let statement = match search {
+    let sorting = match &search {
+        Some(search) if !page.is_by_name() => {
+            Some(search.sorting(db, organization, ServiceAccount::LIST).await?)
+        }
+        _ => None,
+    };
+    let statement = match (search, sorting) {
         // The entries of the index are in the order of the names.
-        Some(Search::Indexed { gram, pattern, .. }) if page.is_by_name() => bound(keyset!(
+        (Some(Search::Indexed { gram, pattern }), None) => bound(keyset!(
             page,
             accounts_listed!(
                 "search_grams g CROSS JOIN search_texts s CROSS JOIN service_accounts a",
@@ -189,7 +194,7 @@ pub async fn list(
         .bind(gram)
         .bind(pattern),
         // Few entries are read first and sorted then.
-        Some(Search::Indexed { gram, pattern, is_rare: true }) => bound(accounts_sorted!(
+        (Some(Search::Indexed { gram, pattern }), Some(Sorting::MatchesFirst)) => bound(accounts_sorted!(
             page,
             "search_grams g CROSS JOIN search_texts s CROSS JOIN service_accounts a",
             "a.organization_id = $5 AND g.organization_id = $5 AND g.list = 'service_accounts' AND g.gram = $13 \
@@ -199,7 +204,7 @@ pub async fn list(
         ))
         .bind(gram)
         .bind(pattern),
-        Some(Search::Short { pattern }) if page.is_by_name() => bound(keyset!(
+        (Some(Search::Short { pattern }), None) => bound(keyset!(
             page,
             accounts_listed!(
                 "search_texts s JOIN service_accounts a ON a.id = s.entry_id",
@@ -210,7 +215,7 @@ pub async fn list(
         ))
         .bind(pattern),
         // If there are many, the list is read in its order until enough of them are found.
-        Some(Search::Indexed { pattern, .. } | Search::Short { pattern }) => bound(accounts_sorted!(
+        (Some(Search::Indexed { pattern, .. } | Search::Short { pattern }), _) => bound(accounts_sorted!(
             page,
             "service_accounts a CROSS JOIN search_texts s",
             "a.organization_id = $5 AND s.organization_id = a.organization_id AND s.list = 'service_accounts' \
@@ -218,13 +223,13 @@ pub async fn list(
         ))
         .bind(pattern),
         // The accounts of one team are found through the index of the team.
-        None if !filter.team.is_empty() => bound(accounts_sorted!(
+        (None, _) if !filter.team.is_empty() => bound(accounts_sorted!(
             page,
             "service_accounts a",
             "a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"
         )),
         // Disabled and expired accounts are found through their own indexes, without reading all accounts.
-        None => bound(match filter.status.as_str() {
+        (None, _) => bound(match filter.status.as_str() {
             "disabled" => accounts_sorted!(
                 few page,
                 "service_accounts a",
