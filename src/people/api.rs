@@ -135,6 +135,7 @@ async fn list(
     ApiCaller(caller): ApiCaller,
     Query(query): Query,
 ) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let filter = (query.text("q"), query.text("role"));
     let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
     let slice = actions::list(&app.context, &caller, (&filter.0, &filter.1), &page).await?;

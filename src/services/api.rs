@@ -111,6 +111,7 @@ async fn list(
     ApiCaller(caller): ApiCaller,
     Query(query): Query,
 ) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
     let slice = actions::list(&app.context, &caller, &query.text("q"), &page).await?;
     let items: Vec<_> = slice.rows.iter().map(super::model::Service::view).collect();

@@ -80,6 +80,7 @@ async fn list(
     ApiCaller(caller): ApiCaller,
     Query(query): Query,
 ) -> Result<Response> {
+    query.check_filters(FILTERS)?;
     let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
     let slice = actions::list(&app.context, &caller, &query.text("q"), &page).await?;
     Ok(list_response(slice.rows, slice.next))
