@@ -19,11 +19,11 @@ use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, Query, RequestContext, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
-use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
+use crate::tokens::model::{LifetimeChoice, Token, choices, usual};
 use crate::tokens::one_time_secret::{SecretDelivery, SecretReader};
 use crate::tokens::pages::{
-    AccessLimit, Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, renewal,
-    reveal_route, show,
+    AccessLimit, Confirmation, RevealTexts, TokenChange, ask_end, ask_regenerate, expiry_fact, new_token,
+    renewal, reveal_route, show,
 };
 use crate::ui::{Layout, Paths, filters, refused, render};
 
@@ -106,13 +106,7 @@ async fn create(
     let delivery = SecretDelivery::page(&signed_in.session)?;
     let (actor, person) = (signed_in.actor(&request), signed_in.person.id);
     let created = async {
-        let input = TokenInput {
-            name: form.text("name"),
-            lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
-            allowed_addresses: form.text("allowed_addresses"),
-            permissions: AccessLimit::read(&form).permissions()?,
-            ..TokenInput::default()
-        };
+        let input = new_token(&form, app.context.clock.now())?;
         let owner = OwnAccount(person).authorize(None)?;
         tokens::create(&app, &actor, &owner, &input, Bounds::default(), &delivery).await
     };

@@ -31,38 +31,23 @@ pub fn routes() -> Router<AppState> {
         .route(Paths::pattern().audit_log().export().as_ref(), get(export))
 }
 
-/// The events of one day.
-struct Day {
-    /// The date, such as `27 Nov 2026`.
-    title: String,
-    entries: Vec<Entry>,
-}
-
-/// Groups events, which are sorted by time, by their day.
-fn by_day(entries: Vec<Entry>) -> Vec<Day> {
-    let mut days: Vec<Day> = Vec::new();
-    for entry in entries {
-        let title = entry.at.day();
-        match days.last_mut() {
-            Some(day) if day.title == title => day.entries.push(entry),
-            _ => days.push(Day { title, entries: vec![entry] }),
-        }
-    }
-    days
-}
-
 #[derive(Template)]
 #[template(path = "audit_log/list.html")]
 struct ListPage {
     layout: Layout,
     filter: Filter,
     list: ListState,
-    /// The page without its rows, which are in `days`.
     page: Page<Entry>,
-    days: Vec<Day>,
     /// The time up to which the log was scanned. `None` if the scan was complete.
     reached: Option<Timestamp>,
     actions: &'static [Action],
+}
+
+impl ListPage {
+    /// The events of each day. They are sorted by time.
+    fn days(&self) -> impl Iterator<Item = &[Entry]> {
+        self.page.rows.chunk_by(|one, next| one.at.day() == next.at.day())
+    }
 }
 
 impl Entry {
@@ -104,9 +89,8 @@ async fn show_list(
     let stop = page.next.as_deref().filter(|_| page.stopped_after());
     let stop = stop.and_then(|cursor| Cursor::decode("after", cursor).ok()?.id.parse::<EventId>().ok());
     let reached = stop.map(EventId::made_at);
-    let days = by_day(page.rows.clone());
     let layout = layout.with_errors(errors);
-    Ok(html(status, &ListPage { layout, filter, list, page, days, reached, actions: Action::ALL }))
+    Ok(html(status, &ListPage { layout, filter, list, page, reached, actions: Action::ALL }))
 }
 
 /// Format of the export.

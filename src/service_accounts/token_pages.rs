@@ -20,10 +20,10 @@ use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, ItemPath, PartPath, Query, html, redirect};
 use crate::platform::{Result, ValidationErrors};
 use crate::state::AppState;
-use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, chosen, usual};
+use crate::tokens::model::{LifetimeChoice, Token, TokenInput, choices, usual};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
-    AccessLimit, Confirmation, RevealTexts, ask_end, expiry_fact, renewal, reveal_route, show,
+    AccessLimit, Confirmation, RevealTexts, ask_end, expiry_fact, new_token, renewal, reveal_route, show,
 };
 use crate::tokens::store::{self as tokens, CallsByAddress, has_revoked, list_access_tokens};
 use crate::ui::{Layout, Paths, filters, paths, refused};
@@ -145,13 +145,7 @@ async fn add_key(
 ) -> Result<Response> {
     let delivery = SecretDelivery::page(&caller.signed_in.session)?;
     let added = async {
-        let input = TokenInput {
-            name: form.text("name"),
-            lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), app.context.clock.now()),
-            allowed_addresses: form.text("allowed_addresses"),
-            permissions: AccessLimit::read(&form).permissions()?,
-            ..TokenInput::default()
-        };
+        let input = new_token(&form, app.context.clock.now())?;
         keys::add_key(&app.context, &caller.member, &id, &input, &delivery).await
     };
     match added.await {

@@ -136,12 +136,7 @@ impl ServiceTokenForm {
             let Some(set) = choices.sets.iter().find(|set| set.slug == grant.permission_set) else {
                 continue;
             };
-            let place = match &grant.projects {
-                _ if set.level == Level::Organization => "in the organization and all projects".to_owned(),
-                Where::All => "in all projects".to_owned(),
-                Where::These(slugs) if slugs.is_empty() => "in no project yet".to_owned(),
-                Where::These(slugs) => choices.list(slugs),
-            };
+            let place = choices.place(set, grant, "in all projects");
             parts.push(format!("{} {place}", set.name));
         }
         if parts.is_empty() {
@@ -156,12 +151,7 @@ impl ServiceTokenForm {
     pub fn summary(&self, choices: &Choices) -> Vec<SummaryLine> {
         let line = |grant: &GrantInput| {
             let set = choices.sets.iter().find(|set| set.slug == grant.permission_set)?;
-            let place = match &grant.projects {
-                _ if set.level == Level::Organization => "in the organization and all projects".to_owned(),
-                Where::All => "in all projects, also new ones".to_owned(),
-                Where::These(slugs) if slugs.is_empty() => "in no project yet".to_owned(),
-                Where::These(slugs) => choices.list(slugs),
-            };
+            let place = choices.place(set, grant, "in all projects, also new ones");
             let (mut writes, mut reads) = (Vec::new(), Vec::new());
             for permission in set.permissions.strongest() {
                 let (resource, level) = permission.word().split_once(':').unwrap_or((permission.word(), ""));
@@ -250,12 +240,17 @@ impl Choices {
         slugs.iter().filter(|slug| !is_offered(slug)).cloned().collect::<Vec<_>>().join("\n")
     }
 
-    /// The names of some projects in words: `in Payments, Storefront`.
-    fn list(&self, slugs: &[String]) -> String {
+    /// Where a grant of this set applies, in words; `everywhere` says that it does in all projects.
+    fn place(&self, set: &PermissionSet, grant: &GrantInput, everywhere: &str) -> String {
         let name = |slug: &String| {
             let found = self.projects.iter().find(|project| project.slug == *slug);
             found.map_or_else(|| slug.clone(), |project| project.name.clone())
         };
-        format!("in {}", slugs.iter().map(name).collect::<Vec<_>>().join(", "))
+        match &grant.projects {
+            _ if set.level == Level::Organization => "in the organization and all projects".to_owned(),
+            Where::All => everywhere.to_owned(),
+            Where::These(slugs) if slugs.is_empty() => "in no project yet".to_owned(),
+            Where::These(slugs) => format!("in {}", slugs.iter().map(name).collect::<Vec<_>>().join(", ")),
+        }
     }
 }

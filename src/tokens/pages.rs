@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use zeroize::Zeroizing;
 
-use super::model::{LifetimeChoice, Renewal, Token, choices, chosen, usual};
+use super::model::{LifetimeChoice, Renewal, Token, TokenInput, choices, chosen, usual};
 use super::one_time_secret;
 use super::one_time_secret::{PageVisitor, SecretOf, SecretReader};
 use super::store::{self, CallsByAddress};
@@ -65,6 +65,20 @@ impl AccessLimit {
     }
 }
 
+/// Reads the form of a new personal token or API key.
+///
+/// # Errors
+/// [`Error::Invalid`] if the token is limited to nothing.
+pub fn new_token(form: &Form, now: Timestamp) -> Result<TokenInput> {
+    Ok(TokenInput {
+        name: form.text("name"),
+        lifetime: chosen(&form.text("lifetime"), &form.text("lifetime_date"), now),
+        allowed_addresses: form.text("allowed_addresses"),
+        permissions: AccessLimit::read(form).permissions()?,
+        ..TokenInput::default()
+    })
+}
+
 /// The texts around a value on the page that shows it.
 #[derive(Debug)]
 pub struct RevealTexts {
@@ -107,7 +121,7 @@ impl Example {
             Self::WhoAmI => {
                 &[("curl", CURL), (".env", ENV), ("GitHub Actions", GITHUB), ("Kubernetes", KUBERNETES)]
             }
-            Self::Introspection => &[("curl", INTROSPECT), (".env", SERVICE_ENV)],
+            Self::Introspection => &[("curl", INTROSPECT), (".env", ENV)],
         };
         all.iter().map(|(label, text)| (*label, text.replace("URL", public_url))).collect()
     }
@@ -137,9 +151,6 @@ const INTROSPECT: &str = r#"export SERVICE_SECRET=…   # paste the value
 export TOKEN=…            # a token that your service was sent
 curl -H "Authorization: Bearer $SERVICE_SECRET" \
      -d "token=$TOKEN" URL/oauth2/introspect"#;
-
-const SERVICE_ENV: &str = "# “Download .env” saves this file with the value
-TESSERA_TOKEN=…";
 
 /// Name of a cookie that is set with the page that shows a value and removed with the next page. A change of
 /// cookies evicts the page from the browser's back/forward cache, which `Cache-Control: no-store` alone does

@@ -13,4 +13,4 @@ pub use layout::{Layout, NavGroup, NavLink, refused, render};
 pub use levels::{LevelRow, level_rows};
 pub use lists::{ListState, SavedFilter};
 pub use paths::{ConsolePath, Paths, paths};
-pub use selection::{MAX_SELECTED, Results, RowResult, ShownResult, selected, show_results};
+pub use selection::{Results, RowResult, ShownResult, selected, show_results};

@@ -17,9 +17,10 @@ use crate::platform::web::{Form, html};
 use crate::platform::{Error, Result};
 
 /// The largest number of rows that one action changes: those of the longest page.
-pub const MAX_SELECTED: usize = 200;
+const MAX_SELECTED: usize = 200;
 
-/// The values of the selected rows, without repetitions, at most [`MAX_SELECTED`].
+/// The values of the selected rows, without repetitions, at most those of
+/// the longest page.
 #[must_use]
 pub fn selected(form: &Form, field: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();

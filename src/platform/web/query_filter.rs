@@ -20,12 +20,6 @@ pub trait ListFilter {
     fn fields(&self) -> Vec<(&'static str, &str)>;
 }
 
-impl<T: ListFilter> ListFilter for &T {
-    fn fields(&self) -> Vec<(&'static str, &str)> {
-        (**self).fields()
-    }
-}
-
 /// The filter of a list that can only be searched.
 #[derive(Clone, Debug, Default)]
 pub struct SearchFilter(pub String);
