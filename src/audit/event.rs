@@ -345,6 +345,7 @@ mod tests {
             "edited",
             "enabled",
             "ended",
+            "extended",
             "generated",
             "failed",
             "granted",
