@@ -4,7 +4,7 @@
 //! counts are correct with concurrent attempts on several nodes.
 //!
 //! - A known browser or network has counters of its own. Failures of others
-//!   never affect it; it is delayed by at most two seconds.
+//!   never affect it; it is delayed by at most three seconds.
 //! - From an unknown network, fast attempts on one account are refused for a few
 //!   seconds. Attempts on one account from all unknown networks, and attempts on
 //!   all accounts from one network, are delayed by at most two seconds.
@@ -46,7 +46,7 @@ struct Rule {
 const KNOWN_BROWSER: Rule = Rule { burst: 5, interval: Duration::from_secs(60), max_delay: Duration::ZERO };
 /// For an account from a network that it knows. Beyond it, attempts are delayed.
 const KNOWN_NETWORK: Rule =
-    Rule { burst: 10, interval: Duration::from_millis(500), max_delay: Duration::from_secs(2) };
+    Rule { burst: 10, interval: Duration::from_secs(1), max_delay: Duration::from_secs(3) };
 /// For an account from one network that it does not know. Beyond it, attempts
 /// are refused.
 const UNKNOWN_NETWORK: Rule =
