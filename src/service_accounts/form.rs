@@ -200,7 +200,14 @@ impl Choices {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn of(app: &AppState, caller: &Caller, scope: Option<AccountScope>) -> Result<Self> {
-        let teams = teams::actions::list(&app.context, caller, "", &PageRequest::choices()).await?.rows;
+        let teams = teams::actions::list(
+            &app.context,
+            caller,
+            &teams::store::Filter::default(),
+            &PageRequest::choices(),
+        )
+        .await?
+        .rows;
         let policy = &caller.organization.policy;
         let may_in = |scope: AccountScope| {
             can_write(&caller.subject, &AccountCreation::under(&caller.organization, scope))

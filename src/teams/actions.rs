@@ -7,8 +7,8 @@
 use serde_json::json;
 
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
-use super::store::{self, TeamVisibilityFilter};
-use crate::access::{Kind, TeamRole, authorize_read, authorize_write, can_manage_teams};
+use super::store::{self, Counts, Filter, TeamVisibilityFilter};
+use crate::access::{Kind, Subject, TeamRole, authorize_read, authorize_write, can_manage_teams};
 use crate::audit::idempotency::find_or_record_outcome;
 use crate::audit::{Action, Event};
 use crate::callers::Caller;
@@ -24,14 +24,30 @@ use crate::platform::{Context, Error, Result, ValidationErrors};
 pub async fn list(
     context: &Context,
     caller: &Caller,
-    search: &str,
+    filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Team>> {
     authorize_read(&caller.subject, Teams)?;
-    let person = if let Kind::Person { id, .. } = caller.subject.kind { Some(id) } else { None };
-    let seen = TeamVisibilityFilter { all: can_manage_teams(&caller.subject), person };
-    let rows = store::list(&context.db, caller.organization.id, &seen, search, page).await?;
+    let now = context.clock.now();
+    let rows = store::list(&context.db, caller.organization.id, &seen_by(&caller.subject), filter, page, now)
+        .await?;
     Ok(page.into_page(rows, |team| store::cursor(page, team)))
+}
+
+/// Which teams the caller sees.
+fn seen_by(subject: &Subject) -> TeamVisibilityFilter {
+    let person = if let Kind::Person { id, .. } = subject.kind { Some(id) } else { None };
+    TeamVisibilityFilter { all: can_manage_teams(subject), person }
+}
+
+/// Counts the teams that the caller is allowed to see.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a machine principal without `groups:read`.
+pub async fn count(context: &Context, caller: &Caller) -> Result<Counts> {
+    authorize_read(&caller.subject, Teams)?;
+    let seen = seen_by(&caller.subject);
+    store::count(&context.db, caller.organization.id, &seen, context.clock.now()).await
 }
 
 /// Returns one team, if the caller is allowed to see it.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actions;
 use super::model::{Member, NewTeam, Team, TeamEdit};
-use super::store::COLUMNS;
+use super::store::{COLUMNS, Filter};
 use crate::access::TeamRole;
 use crate::callers::ApiCaller;
 use crate::platform::web::operation::{Api, delete as end, get, patch, post, put};
@@ -24,6 +24,12 @@ use crate::state::AppState;
 
 const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] },
+    QueryFilter { name: "visibility", about: "Visibility of the team.", words: &["visible", "secret"] },
+    QueryFilter {
+        name: "token",
+        about: "Teams without a token, or with one that expires within 14 days.",
+        words: &["none", "expiring"],
+    },
     sort_filter(&["name", "-name"]),
 ];
 
@@ -82,7 +88,8 @@ async fn list(
 ) -> Result<Response> {
     query.check_filters(FILTERS)?;
     let page = PageRequest::for_api(&query)?.sorted(&query, COLUMNS)?;
-    let slice = actions::list(&app.context, &caller, &query.text("q"), &page).await?;
+    let filter = Filter::read(&query);
+    let slice = actions::list(&app.context, &caller, &filter, &page).await?;
     Ok(list_response(slice.rows, slice.next))
 }
 

@@ -12,16 +12,15 @@ use axum::routing::{get, post};
 
 use super::actions;
 use super::model::{Member, MembersOf, NewTeam, Team, TeamEdit, Teams};
-use super::store::COLUMNS;
+use super::store::{COLUMNS, Filter};
 use crate::access::{PermissionSet, TeamRole, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
 use crate::platform::web::pagination::{Page, PageRequest};
-use crate::platform::web::query_filter::SearchFilter;
 use crate::platform::web::{Form, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
+use crate::ui::{Layout, ListState, Paths, SavedFilter, filters, paths, refused, render};
 
 const SECTION: &str = "Teams";
 
@@ -45,7 +44,7 @@ pub fn routes() -> Router<AppState> {
 struct ListPage {
     layout: Layout,
     list: ListState,
-    search: SearchFilter,
+    filter: Filter,
     page: Page<Team>,
     may_create: bool,
 }
@@ -90,13 +89,21 @@ async fn show_list(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    let search = SearchFilter(query.text("q"));
+    let filter = Filter::read(&query);
     let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
-    let page = actions::list(&app.context, &caller.member, &search.0, &which).await?;
-    let list = ListState::new(&search, &which, COLUMNS, ("team", "teams"));
+    let (page, counts, layout) = tokio::try_join!(
+        actions::list(&app.context, &caller.member, &filter, &which),
+        actions::count(&app.context, &caller.member),
+        Layout::of(&app, &caller, SECTION, "Teams"),
+    )?;
+    let list = ListState::new(&filter, &which, COLUMNS, ("team", "teams")).with_saved(vec![
+        SavedFilter::all(counts.total),
+        SavedFilter::of("Token expires in 14 days", "token", "expiring", counts.expiring).warning(),
+        SavedFilter::of("No token", "token", "none", counts.without_token),
+        SavedFilter::of("Secret", "visibility", "secret", counts.secret),
+    ]);
     let may_create = can_write(&caller.member.subject, &Teams);
-    let layout = Layout::of(&app, &caller, SECTION, "Teams").await?;
-    Ok(render(&ListPage { layout, list, search, page, may_create }))
+    Ok(render(&ListPage { layout, list, filter, page, may_create }))
 }
 
 async fn show_new_form(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {

@@ -6,11 +6,14 @@ use super::model::{Member, MembersOf, Team, Teams, ValidTeam};
 use crate::access::{Permit, PrincipalId, TeamRole};
 use crate::audit::Change;
 use crate::directory::store::set_team_member;
+use crate::platform::clock::EXPIRES_SOON;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{contains_pattern, taken};
+use crate::platform::web::Form;
 use crate::platform::web::pagination::{Cursor, PageRequest, Sort, keyset};
-use crate::platform::{Db, Error, Result, Tx, sql};
+use crate::platform::web::query_filter::ListFilter;
+use crate::platform::{Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
 
@@ -21,6 +24,48 @@ pub struct TeamVisibilityFilter {
     pub all: bool,
     /// The person whose own secret teams are shown.
     pub person: Option<PersonId>,
+}
+
+/// Filters of a list. An empty filter matches every row.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Text to search for in name and slug.
+    pub search: String,
+    /// Visibility of the team.
+    pub visibility: String,
+    /// State of the team's token: `none`, or `expiring` for one that expires soon.
+    pub token: String,
+}
+
+impl Filter {
+    /// Reads the filter from the query of a request.
+    #[must_use]
+    pub fn read(query: &Form) -> Self {
+        Self { search: query.text("q"), visibility: query.text("visibility"), token: query.text("token") }
+    }
+}
+
+impl ListFilter for Filter {
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        vec![
+            ("q", self.search.as_str()),
+            ("visibility", self.visibility.as_str()),
+            ("token", self.token.as_str()),
+        ]
+    }
+}
+
+/// The number of teams of the list, and of those that the saved filters find.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Counts {
+    /// All teams that the reader sees.
+    pub total: i64,
+    /// Teams whose token expires soon.
+    pub expiring: i64,
+    /// Teams without a token.
+    pub without_token: i64,
+    /// Secret teams.
+    pub secret: i64,
 }
 
 /// Text of a SELECT of [`Team`]s. `$most` limits the counts (` LIMIT …` or empty); `$rest` is the WHERE
@@ -65,7 +110,10 @@ macro_rules! teams_listed {
             " LIMIT 101",
             "t.organization_id = $4 AND ($5 OR t.visibility = 'visible' \
                 OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $6)) \
-             AND (LOWER(t.name COLLATE \"default\") LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\')"
+             AND (LOWER(t.name COLLATE \"default\") LIKE $7 ESCAPE '\\' OR t.slug LIKE $7 ESCAPE '\\') \
+             AND ($8 = '' OR t.visibility = $8) \
+             AND ($9 = '' OR ($9 = 'none' AND k.id IS NULL) \
+                OR ($9 = 'expiring' AND k.expires_at > $10 AND k.expires_at <= $11))"
         )
     };
 }
@@ -78,8 +126,9 @@ pub async fn list(
     db: &Db,
     organization: OrganizationId,
     seen: &TeamVisibilityFilter,
-    search: &str,
+    filter: &Filter,
     page: &PageRequest,
+    now: Timestamp,
 ) -> Result<Vec<Team>> {
     let statement = if page.order().1 {
         keyset!(page, teams_listed!(), descending "CASE WHEN t.is_owners THEN '~' ELSE t.slug END", "t.id")
@@ -90,9 +139,39 @@ pub async fn list(
         .bind(organization)
         .bind(seen.all)
         .bind(seen.person)
-        .bind(contains_pattern(search))
+        .bind(contains_pattern(&filter.search))
+        .bind(&filter.visibility)
+        .bind(&filter.token)
+        .bind(now)
+        .bind(now.plus(EXPIRES_SOON))
         .all(db)
         .await?)
+}
+
+/// Counts the teams of each saved filter. An organization has few enough teams to count them all.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub(super) async fn count(
+    db: &Db,
+    organization: OrganizationId,
+    seen: &TeamVisibilityFilter,
+    now: Timestamp,
+) -> Result<Counts> {
+    Ok(sql("SELECT COUNT(*) AS total, \
+            COUNT(CASE WHEN k.expires_at > $4 AND k.expires_at <= $5 THEN 1 END) AS expiring, \
+            COUNT(CASE WHEN k.id IS NULL THEN 1 END) AS without_token, \
+            COUNT(CASE WHEN t.visibility = 'secret' THEN 1 END) AS secret \
+         FROM teams t LEFT JOIN tokens k ON k.team_id = t.id AND k.kind = 'team' AND k.revoked_at IS NULL \
+         WHERE t.organization_id = $1 AND ($2 OR t.visibility = 'visible' \
+            OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $3))")
+    .bind(organization)
+    .bind(seen.all)
+    .bind(seen.person)
+    .bind(now)
+    .bind(now.plus(EXPIRES_SOON))
+    .one(db)
+    .await?)
 }
 
 /// Finds a team of the organization by its slug or id.
