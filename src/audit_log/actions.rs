@@ -26,6 +26,7 @@ impl Guarded for AuditLog {
 #[must_use]
 pub fn filter(query: &Form) -> Filter {
     Filter {
+        search: query.filled("q").unwrap_or_default(),
         actor: query.filled("actor").unwrap_or_default(),
         action: query.filled("action").unwrap_or_default(),
         target: query.filled("target").unwrap_or_default(),

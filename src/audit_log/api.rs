@@ -14,6 +14,11 @@ use crate::platform::web::{Query, list_response};
 use crate::state::AppState;
 
 const FILTERS: &[QueryFilter] = &[
+    QueryFilter {
+        name: "q",
+        about: "Text in the name of actor or target, or an exact id, IP address, username or request id.",
+        words: &[],
+    },
     QueryFilter { name: "actor", about: "Text in the actor's name, or its id.", words: &[] },
     QueryFilter { name: "action", about: "An action, or the part of it before the dot.", words: &[] },
     QueryFilter { name: "target", about: "Text in the target's name, or its id.", words: &[] },

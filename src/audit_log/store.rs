@@ -20,6 +20,8 @@ use crate::platform::{Db, Result, Timestamp};
 /// Filters of the audit log. An empty filter matches every event.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
+    /// Text to search for in the names of actor and target, or an exact id, IP address or username.
+    pub search: String,
     /// Id of the actor, or text to search for in the actor's name.
     pub actor: String,
     /// An action, or a group of actions (the part before the dot).
@@ -36,7 +38,7 @@ impl Filter {
     /// Whether no filter is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        [&self.actor, &self.action, &self.target, &self.from, &self.until].into_iter().all(String::is_empty)
+        self.fields().iter().all(|(_, value)| value.is_empty())
     }
 
     /// Whether the action is an option of the select. Otherwise it comes from the URL, such as a group of
@@ -65,6 +67,7 @@ impl Filter {
 impl ListFilter for Filter {
     fn fields(&self) -> Vec<(&'static str, &str)> {
         vec![
+            ("q", self.search.as_str()),
             ("actor", self.actor.as_str()),
             ("action", self.action.as_str()),
             ("target", self.target.as_str()),
@@ -187,7 +190,11 @@ macro_rules! filtered {
             " AND e.at >= $7 AND e.at < $8 \
              AND ($9 = '' OR e.actor_id = $9 OR LOWER(e.actor_name COLLATE \"default\") LIKE $10 ESCAPE '\\') \
              AND ($11 = '' OR e.action = $11 OR e.action LIKE $11 || '.%') \
-             AND ($12 = '' OR e.target_id = $12 OR LOWER(e.target_name COLLATE \"default\") LIKE $13 ESCAPE '\\')"
+             AND ($12 = '' OR e.target_id = $12 OR LOWER(e.target_name COLLATE \"default\") LIKE $13 ESCAPE '\\') \
+             AND ($14 = '' OR e.actor_id = $14 OR e.target_id = $14 OR e.token_id = $14 OR e.request_id = $14 \
+                OR e.address = $14 OR e.on_behalf_of = $14 OR e.for_team = $14 OR e.action = $14 \
+                OR LOWER(e.actor_name COLLATE \"default\") LIKE $15 ESCAPE '\\' \
+                OR LOWER(e.target_name COLLATE \"default\") LIKE $15 ESCAPE '\\')"
         )
     };
 }
@@ -209,7 +216,8 @@ impl Filter {
     /// The index that narrows the filter most, the value for it, and whether the filter has further
     /// conditions.
     fn by(&self) -> (By, &str, bool) {
-        let others = |texts: [&String; 2]| texts.into_iter().any(|text| !text.is_empty());
+        let others =
+            |texts: [&String; 2]| !self.search.is_empty() || texts.into_iter().any(|text| !text.is_empty());
         if is_id(&self.target) {
             (By::Target, &self.target, others([&self.actor, &self.action]))
         } else if is_id(&self.actor) {
@@ -309,6 +317,8 @@ async fn one(
         .bind(&filter.action)
         .bind(&filter.target)
         .bind(contains_pattern(&filter.target))
+        .bind(filter.search.trim())
+        .bind(contains_pattern(filter.search.trim()))
         .all(db)
         .await?;
     Ok((events, window))
