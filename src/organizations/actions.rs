@@ -4,6 +4,9 @@
 //! Each operation that writes checks the permission and the rules, writes the rows and adds the audit event
 //! in one transaction. Nobody can save IP ranges that block their own IP address.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::model::{
@@ -44,6 +47,25 @@ pub async fn get(context: &Context, caller: &Caller) -> Result<Organization> {
 /// [`Error::Forbidden`] without `settings:read`.
 pub fn see_policies(caller: &Caller) -> Result<()> {
     authorize_read(&caller.subject, Settings).map(drop)
+}
+
+/// For each kind of token with a maximum lifetime, how many active tokens live longer than a new one could. The
+/// counts stop after `MOST`. Personal tokens are their owners' matter and are not counted.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn count_tokens_beyond_policy(
+    context: &Context,
+    caller: &Caller,
+) -> Result<BTreeMap<TokenKind, i64>> {
+    let mut counts = BTreeMap::new();
+    for (kind, rule) in &caller.organization.policy.lifetimes {
+        let Some(days) = rule.max_days.filter(|_| *kind != TokenKind::Personal) else { continue };
+        let end = context.clock.now().plus(Duration::from_secs(u64::from(days) * 86_400));
+        let count = store::count_tokens_beyond(&context.db, caller.organization.id, *kind, end).await?;
+        counts.insert(*kind, count);
+    }
+    Ok(counts)
 }
 
 /// A page of the organizations that a token can be used in, sorted by slug. For a person, these are their

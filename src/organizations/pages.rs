@@ -2,6 +2,8 @@
 //!
 //! The handlers parse the request, call `actions` and render a template.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -18,6 +20,7 @@ use crate::access::{
 };
 use crate::authn::session::flash;
 use crate::callers::{ConsoleCaller, SignedIn};
+use crate::platform::text::count;
 use crate::platform::web::{Form, RequestContext, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
@@ -200,9 +203,23 @@ impl GeneralForm {
 struct GeneralPage {
     layout: Layout,
     form: GeneralForm,
+    /// How many active tokens of each kind live longer than the policy allows now.
+    beyond: BTreeMap<TokenKind, i64>,
     sets: Vec<PermissionSet>,
     may_edit: bool,
     may_delete: bool,
+}
+
+impl GeneralPage {
+    /// How many tokens of this kind live longer than the maximum, in a sentence; `None` without any.
+    fn beyond_text(&self, kind: TokenKind) -> Option<String> {
+        let tokens = *self.beyond.get(&kind)?;
+        match tokens {
+            0 => None,
+            1 => Some("1 active token lives longer than the maximum.".to_owned()),
+            _ => Some(format!("{} active tokens live longer than the maximum.", count(tokens))),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -239,6 +256,7 @@ async fn render_general(
     let page = GeneralPage {
         layout: Layout::of(app, caller, SECTION, "General").await?.with_errors(errors),
         form,
+        beyond: actions::count_tokens_beyond_policy(&app.context, &caller.member).await?,
         sets: caller.member.organization.sets.all().cloned().collect(),
         may_edit: can_write(&caller.member.subject, &Settings)
             || can_write(&caller.member.subject, &AddressLimits),

@@ -3,7 +3,7 @@
 //! Statements that write take a permit or a system proof and are called by `actions` and `bootstrap` only.
 
 use super::model::{Organization, OrganizationDeletion};
-use crate::access::{Authorized, Permit, PrincipalId, System};
+use crate::access::{Authorized, Permit, PrincipalId, System, TokenKind};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
@@ -108,6 +108,26 @@ pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress>
 /// Finds the organization with this id.
 ///
 /// # Errors
+/// The number of active tokens of this kind that expire after `end`, or never. The count stops after [`MOST`].
+pub(super) async fn count_tokens_beyond(
+    db: &Db,
+    organization: OrganizationId,
+    kind: TokenKind,
+    end: Timestamp,
+) -> Result<i64> {
+    let (count,): (i64,) =
+        sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens t WHERE t.organization_id = $1 \
+            AND t.kind = $2 AND t.revoked_at IS NULL AND t.kind <> 'access' \
+            AND COALESCE(t.expires_at, 9223372036854775807) > $3 LIMIT $4) counted")
+        .bind(organization)
+        .bind(kind.word())
+        .bind(end)
+        .bind(MOST + 1)
+        .one(db)
+        .await?;
+    Ok(count)
+}
+
 /// [`Error::NotFound`] if there is none, or an error of the database.
 pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> Result<Organization> {
     let organization: Option<Organization> =
