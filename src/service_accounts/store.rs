@@ -130,6 +130,32 @@ macro_rules! accounts_sorted {
     };
 }
 
+/// So many accounts are read first and then sorted. Of more, the list is read in its order until enough match.
+const FEW: i64 = 200;
+
+/// Whether the accounts of this status, unused or expiring, are few.
+async fn are_few(db: &Db, organization: OrganizationId, now: Timestamp, status: &str) -> Result<bool> {
+    let statement = if status == "unused" {
+        sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.organization_id = $1 \
+             AND a.deleted_at IS NULL AND COALESCE(a.last_used_at, a.created_at) < $3 LIMIT $2) counted")
+        .bind(organization)
+        .bind(FEW + 1)
+        .bind(now.minus(UNUSED_AFTER))
+    } else {
+        sql("SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens k WHERE k.organization_id = $1 \
+                AND k.revoked_at IS NULL AND k.kind <> 'access' AND k.kind = 'service_account' \
+                AND k.expires_at > $3 AND k.expires_at <= $4 LIMIT $2) counted) \
+             + (SELECT COUNT(*) FROM (SELECT 1 AS one FROM service_accounts a WHERE a.organization_id = $1 \
+                AND a.deleted_at IS NULL AND a.expires_at > $3 AND a.expires_at <= $4 LIMIT $2) counted)")
+        .bind(organization)
+        .bind(FEW + 1)
+        .bind(now)
+        .bind(now.plus(EXPIRES_SOON))
+    };
+    let (count,): (i64,) = statement.one(db).await?;
+    Ok(count <= FEW)
+}
+
 /// The columns by which the list can be sorted.
 pub const COLUMNS: &[Sort] =
     &[Sort::ascending("name"), Sort::descending("created"), Sort::descending("last_used")];
@@ -239,6 +265,20 @@ pub async fn list(
                 few page,
                 "service_accounts a",
                 "a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND a.disabled_at IS NULL"
+            ),
+            "unused" if are_few(db, organization, now, "unused").await? => accounts_sorted!(
+                few page,
+                "service_accounts a",
+                "$6 = '' AND a.organization_id = $5 AND COALESCE(a.last_used_at, a.created_at) < $12"
+            ),
+            "expiring" if are_few(db, organization, now, "expiring").await? => accounts_sorted!(
+                few page,
+                "(SELECT e.id FROM service_accounts e WHERE e.organization_id = $5 AND e.deleted_at IS NULL \
+                    AND e.expires_at > $4 AND e.expires_at <= $11 \
+                  UNION SELECT k.service_account_id FROM tokens k WHERE k.organization_id = $5 \
+                    AND k.revoked_at IS NULL AND k.kind <> 'access' AND k.kind = 'service_account' \
+                    AND k.expires_at > $4 AND k.expires_at <= $11) soon CROSS JOIN service_accounts a",
+                "$6 = '' AND a.organization_id = $5 AND a.id = soon.id"
             ),
             _ => accounts_sorted!(page, "service_accounts a", "a.organization_id = $5 AND $6 = ''"),
         }),

@@ -11,6 +11,9 @@ use crate::platform::{Error, Result, ValidationErrors};
 /// The number of rows on a page of the console, and the default of the API.
 pub const ROWS_PER_PAGE: i64 = 50;
 
+/// The number of rows of a list that shares its page with another list.
+const ROWS_OF_PART: i64 = 25;
+
 /// The numbers of rows that a reader of the console can choose for a page.
 pub const PAGE_SIZES: [i64; 4] = [25, 50, 100, 200];
 
@@ -94,7 +97,8 @@ impl PageRequest {
             let field = format!("{prefix}{name}");
             query.filled(&field).map(|text| Cursor::decode(&field, &text)).transpose()
         };
-        Ok(Self { after: cursor("after")?, before: cursor("before")?, ..Self::first() })
+        let (after, before) = (cursor("after")?, cursor("before")?);
+        Ok(Self { after, before, limit: ROWS_OF_PART, ..Self::first() })
     }
 
     /// Reads the page of a list in the API: `limit` (1 to 200, by default 50),
