@@ -66,6 +66,7 @@ pub fn page_routes() -> Router<AppState> {
         .merge(projects::pages::routes())
         .merge(people::pages::routes())
         .merge(service_accounts::pages::routes())
+        .merge(service_accounts::access_pages::routes())
         .merge(service_accounts::token_pages::routes())
         .merge(service_accounts::selection_pages::routes())
         .merge(service_accounts::key_selection_pages::routes())

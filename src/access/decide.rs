@@ -172,6 +172,16 @@ pub fn decide<'a>(subject: &'a Subject, permission: Permission, target: &Target)
     }
 }
 
+/// The permissions that [`decide`] allows on the target, each with its reason.
+#[must_use]
+pub fn allowed<'a>(subject: &'a Subject, target: &Target) -> Vec<(Permission, AllowedBy<'a>)> {
+    let each = Permission::all().filter_map(|permission| match decide(subject, permission, target) {
+        Decision::Allowed(by) => Some((permission, by)),
+        Decision::Refused(_) | Decision::Hidden => None,
+    });
+    each.collect()
+}
+
 impl Target {
     const fn project(&self) -> Option<&ProjectFacts> {
         if let Self::Project(project) = self { Some(project) } else { None }

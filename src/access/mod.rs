@@ -20,7 +20,7 @@ mod visibility;
 pub use addresses::IpAllowList;
 pub use catalog::{Sets, built_in, built_in_sets};
 pub use decide::{
-    AllowedBy, Decision, Refusal, can_manage_teams, can_see_team, decide, effective_permissions,
+    AllowedBy, Decision, Refusal, allowed, can_manage_teams, can_see_team, decide, effective_permissions,
     permissions_held_anywhere, reaches_unrestricted_projects, visible_service_accounts,
 };
 pub use delegation::{
@@ -36,4 +36,4 @@ pub use policy::{LifetimeRule, PLANS, Policy};
 pub use subject::{
     AccountScope, Grant, GrantSource, Kind, PrincipalId, Projects, Subject, TeamRole, TokenKind,
 };
-pub use visibility::{Audience, ProjectFacts, Target, TeamFacts, Visibility, reaches_project};
+pub use visibility::{Audience, ProjectFacts, Target, TeamFacts, Visibility, can_be_named, reaches_project};

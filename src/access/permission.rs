@@ -115,6 +115,58 @@ impl Resource {
         Self::ALL.iter().copied().filter(|resource| *resource != Self::Credentials)
     }
 
+    /// The name of the resource on pages.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Settings => "Settings and policies",
+            Self::AuditLogs => "Audit log",
+            Self::AuthProvider => "Sign-on",
+            Self::Billing => "Billing",
+            Self::Connections => "Connections",
+            Self::Groups => "Teams",
+            Self::Invitations => "Invitations",
+            Self::IpRestrictions => "IP address rules",
+            Self::Licenses => "Licenses",
+            Self::MarketplaceApp => "Marketplace apps",
+            Self::Members => "People",
+            Self::ProjectCreate => "New projects",
+            Self::PublicModels => "Public models",
+            Self::ServiceTokens => "Service tokens",
+            Self::Webhooks => "Webhooks",
+            Self::ServiceAccounts => "Service accounts",
+            Self::PermissionSets => "Permission sets",
+            Self::Services => "Services",
+            Self::IdentityProviders => "Identity providers",
+            Self::Credentials => "Personal tokens",
+            Self::EnvCredentials => "Credentials",
+            Self::CustomEnvVars => "Environment variables",
+            Self::DataPlatformConfig => "Data platforms",
+            Self::Develop => "Development",
+            Self::Environments => "Environments",
+            Self::Jobs => "Jobs",
+            Self::MetadataGraphql => "Metadata",
+            Self::ProjectPermissions => "Who has access",
+            Self::Projects => "Project settings",
+            Self::Repositories => "Repositories",
+            Self::Runs => "Runs",
+            Self::SemanticLayerConfig => "Semantic layer",
+            Self::ConfigurationVersions => "Configuration versions",
+        }
+    }
+
+    /// The name of the resource within a sentence.
+    #[must_use]
+    pub fn noun(self) -> String {
+        let title = self.title();
+        match title.as_bytes() {
+            [first, second, ..] if !second.is_ascii_uppercase() => {
+                format!("{}{}", first.to_ascii_lowercase() as char, &title[1..])
+            }
+            _ => title.to_owned(),
+        }
+    }
+
     /// The permission to see this resource.
     #[must_use]
     pub const fn read(self) -> Permission {

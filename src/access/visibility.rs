@@ -133,7 +133,8 @@ fn is_named_in(subject: &Subject, project: &ProjectFacts) -> bool {
 /// Whether a grant that names the project is in effect for a principal of this
 /// kind. A team-scoped account cannot be named in a team or restricted project
 /// of another team. An older grant has no effect once the project becomes one.
-pub(super) fn can_be_named(kind: &Kind, project: &ProjectFacts) -> bool {
+#[must_use]
+pub fn can_be_named(kind: &Kind, project: &ProjectFacts) -> bool {
     match kind {
         Kind::ServiceAccount { scope: AccountScope::Team(team), .. } => {
             *team == project.team || matches!(project.visibility, Visibility::Open | Visibility::Public)

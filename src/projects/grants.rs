@@ -145,7 +145,12 @@ pub async fn put(
         .before(json!({ "principal": principal.name, "permission_sets": before }))
         .after(json!({ "principal": principal.name, "id": principal.id, "permission_set": set.slug }));
     change.commit(event).await?;
+    let account_team = match principal.kind {
+        Kind::ServiceAccount { scope: AccountScope::Team(team), .. } => Some(team),
+        _ => None,
+    };
     let row = Named {
+        account_team,
         principal: principal.id.clone(),
         principal_id: principal.id,
         kind: String::new(),

@@ -4,7 +4,9 @@
 //! [`crate::grants`].
 
 use super::model::{Project, ProjectsOf, ValidProject};
-use crate::access::{AccountScope, Kind, Permit, Subject, can_see_team, reaches_unrestricted_projects};
+use crate::access::{
+    AccountScope, Kind, Permit, Subject, can_be_named, can_see_team, reaches_unrestricted_projects,
+};
 use crate::audit::Change;
 use crate::platform::db::Source;
 use crate::platform::id::{OrganizationId, ProjectId, TeamId};
@@ -247,6 +249,8 @@ pub struct Named {
     pub principal: String,
     /// Whether the principal is a secret team.
     pub is_secret: bool,
+    /// The team that a service account belongs to.
+    pub account_team: Option<TeamId>,
     /// Slug of the permission set.
     pub permission_set: String,
     /// Name of whoever created the grant.
@@ -256,6 +260,18 @@ pub struct Named {
 }
 
 impl Named {
+    /// Whether the grant gives anything. One to a service account of another team has no effect while the
+    /// project is restricted or only its team's.
+    #[must_use]
+    pub fn is_effective(&self, project: &Project) -> bool {
+        match (self.account_team, self.principal_id.parse()) {
+            (Some(team), Ok(id)) => {
+                can_be_named(&Kind::ServiceAccount { id, scope: AccountScope::Team(team) }, &project.facts())
+            }
+            _ => true,
+        }
+    }
+
     /// Removes the name and slug of a secret team that this reader is not allowed to know.
     #[must_use]
     pub fn seen_by(mut self, reader: &Subject) -> Self {
@@ -280,7 +296,7 @@ pub async fn named(db: &Db, project: ProjectId, page: &PageRequest) -> Result<Ve
                 WHEN a.id IS NOT NULL THEN 'service_account' ELSE 'service_token' END AS kind, \
             COALESCE(p.name, t.name, a.name, k.name, g.principal_id) AS name, \
             COALESCE('person:' || p.username, 'team:' || t.slug, g.principal_id) AS principal, \
-            COALESCE(t.visibility, '') = 'secret' AS is_secret, g.permission_set, g.created_by_name, g.created_at \
+            COALESCE(t.visibility, '') = 'secret' AS is_secret, a.team_id AS account_team, g.permission_set, g.created_by_name, g.created_at \
          FROM grants g LEFT JOIN people p ON p.id = g.principal_id LEFT JOIN teams t ON t.id = g.principal_id \
          LEFT JOIN service_accounts a ON a.id = g.principal_id LEFT JOIN tokens k ON k.id = g.principal_id \
          WHERE g.project_id = $4",

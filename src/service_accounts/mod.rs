@@ -4,6 +4,7 @@
 //! tokens whose lifecycle is in [`crate::tokens`]; its role and grants decide what it can do. A deleted
 //! account keeps its row, so that the audit log can refer to it.
 
+pub mod access_pages;
 pub mod actions;
 pub mod api;
 pub mod form;

@@ -1,7 +1,7 @@
 //! Console pages of service accounts: the list, the forms, and the tabs of one account.
 //!
 //! The handlers parse the request, call `actions` and render a template. The pages of keys are in
-//! `token_pages`.
+//! `token_pages`, the tab *Access* is in `access_pages`.
 
 use askama::Template;
 use axum::Router;
@@ -14,17 +14,15 @@ use super::actions::{self, CreatedAccount};
 use super::form::{AccountForm, Choices};
 use super::model::{ServiceAccount, Status};
 use super::store::{COLUMNS, Filter};
-use crate::access::{PermissionSet, TokenKind, authorize_write, can_write};
+use crate::access::{TokenKind, authorize_write, can_write};
 use crate::audit::{self, EventSummary};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
-use crate::grants::store as grants;
 use crate::platform::id::TokenId;
 use crate::platform::text::MOST;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, ItemPath, Query, html, redirect};
 use crate::platform::{Error, Result, ValidationErrors};
-use crate::projects::actions as projects;
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
@@ -33,7 +31,7 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::store::{self as tokens, Attributed, CallsByAddress};
 use crate::ui::{Layout, ListState, Paths, SavedFilter, filters, paths, refused, render};
 
-const SECTION: &str = "Service accounts";
+pub(super) const SECTION: &str = "Service accounts";
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
@@ -45,7 +43,6 @@ pub fn routes() -> Router<AppState> {
         .route(all.creation().as_ref(), get(show_new_form))
         .route(paths.team("{team}").service_accounts().as_ref(), get(show_team_tab))
         .route(one.as_ref(), get(redirect_to_keys))
-        .route(one.access().as_ref(), get(show_access))
         .route(one.activity().as_ref(), get(show_activity))
         .route(one.settings().as_ref(), get(show_settings).post(save_settings))
         .route(one.disable().as_ref(), post(disable))
@@ -209,46 +206,6 @@ async fn show_team_tab(
     let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
     let layout = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
     Ok(render(&TeamPage { layout, team, list, page, may_create }))
-}
-
-#[derive(Template)]
-#[template(path = "service_accounts/access.html")]
-struct AccessPage {
-    layout: Layout,
-    account: ServiceAccount,
-    status: Status,
-    /// The grants that the account holds, starting with its role.
-    grants: Vec<HeldAccess>,
-}
-
-/// A grant of the account, as the page *Access* shows it.
-struct HeldAccess {
-    set: PermissionSet,
-    is_role: bool,
-    /// Name and slug of the project. `None` for the role, and for a project that the caller is not allowed to
-    /// see.
-    project: Option<(String, String)>,
-}
-
-async fn show_access(
-    State(app): State<AppState>,
-    caller: ConsoleCaller,
-    Path((_, id)): ItemPath,
-) -> Result<Response> {
-    let account = actions::get(&app.context, &caller.member, &id).await?;
-    let sets = &caller.member.organization.sets;
-    let role = sets.find(&account.role).cloned();
-    let mut held: Vec<HeldAccess> =
-        role.map(|set| HeldAccess { set, is_role: true, project: None }).into_iter().collect();
-    for row in grants::of_principal(&app.context.db, &account.id.to_string()).await? {
-        let Some(set) = sets.find(&row.permission_set).cloned() else { continue };
-        let slug = row.project.unwrap_or_default();
-        let project =
-            projects::get(&app.context, &caller.member, &slug).await.ok().map(|it| (it.name, it.slug));
-        held.push(HeldAccess { set, is_role: false, project });
-    }
-    let layout = Layout::of(&app, &caller, SECTION, format!("{} – access", account.name)).await?;
-    Ok(render(&AccessPage { layout, status: account.status(app.context.clock.now()), account, grants: held }))
 }
 
 #[derive(Template)]

@@ -5,7 +5,7 @@
 //! values if the action reports errors.
 
 use super::model::{GrantInput, NewServiceToken, ServiceTokenEdit, ServiceTokenRow, Where};
-use crate::access::{Level, Permission, PermissionSet, Resource, can_give_token_grant};
+use crate::access::{Level, Permission, PermissionSet, Permissions, Resource, Verb, can_give_token_grant};
 use crate::callers::Caller;
 use crate::platform::web::Form;
 use crate::platform::web::pagination::PageRequest;
@@ -142,24 +142,46 @@ impl ServiceTokenForm {
         if parts.is_empty() {
             "Choose a permission set to see what this token can do.".to_owned()
         } else {
-            format!("This token can act as {}.", parts.join("; as "))
+            let restricted = if self.is_for_all_projects(choices) { RESTRICTED_NOTE } else { "" };
+            format!("This token can act as {}. {restricted}", parts.join("; as ")).trim_end().to_owned()
         }
     }
 
-    /// What the token will be able to do, a line for each grant with a permission set.
+    /// Whether a grant applies to all projects. Restricted ones are an exception, see [`RESTRICTED_NOTE`].
+    #[must_use]
+    pub fn is_for_all_projects(&self, choices: &Choices) -> bool {
+        self.grants.iter().any(|grant| {
+            let set = choices.sets.iter().find(|set| set.slug == grant.permission_set);
+            set.is_some_and(|set| {
+                let is_for_all = set.level == Level::Organization || grant.projects == Where::All;
+                is_for_all && !set.permissions.intersection(Permissions::PROJECT).is_empty()
+            })
+        })
+    }
+
+    /// What the token will be able to do: for each grant a line about projects, and one about the organization if
+    /// the grant applies to all projects.
     #[must_use]
     pub fn summary(&self, choices: &Choices) -> Vec<SummaryLine> {
-        let line = |grant: &GrantInput| {
-            let set = choices.sets.iter().find(|set| set.slug == grant.permission_set)?;
-            let place = choices.place(set, grant, "in all projects, also new ones");
-            let (mut writes, mut reads) = (Vec::new(), Vec::new());
-            for permission in set.permissions.strongest() {
-                let (resource, level) = permission.word().split_once(':').unwrap_or((permission.word(), ""));
-                if level == "write" { &mut writes } else { &mut reads }.push(resource.replace('_', " "));
+        let mut lines = Vec::new();
+        for grant in &self.grants {
+            let Some(set) = choices.sets.iter().find(|set| set.slug == grant.permission_set) else {
+                continue;
+            };
+            let is_for_all = set.level == Level::Organization || grant.projects == Where::All;
+            let place = if is_for_all {
+                "in all projects, also new ones".to_owned()
+            } else {
+                choices.place(set, grant, "")
+            };
+            lines.push(SummaryLine::of(set.permissions.intersection(Permissions::PROJECT), place));
+            if is_for_all {
+                let permissions = set.permissions.intersection(Permissions::ORGANIZATION);
+                lines.push(SummaryLine::of(permissions, "in the organization".to_owned()));
             }
-            Some(SummaryLine { place, writes: writes.join(", "), reads: reads.join(", ") })
-        };
-        self.grants.iter().filter_map(line).collect()
+        }
+        lines.retain(|line| !(line.writes.is_empty() && line.reads.is_empty()));
+        lines
     }
 
     /// The end of the selected lifetime in words; `None` on the edit form, which does not change it.
@@ -184,6 +206,9 @@ impl ServiceTokenForm {
     }
 }
 
+/// What a summary adds about grants for all projects.
+pub const RESTRICTED_NOTE: &str = "Restricted projects are included only if the token is added to them.";
+
 /// A line of [`ServiceTokenForm::summary`].
 #[derive(Clone, Debug)]
 pub struct SummaryLine {
@@ -193,6 +218,17 @@ pub struct SummaryLine {
     pub writes: String,
     /// The resources that can only be read.
     pub reads: String,
+}
+
+impl SummaryLine {
+    fn of(permissions: Permissions, place: String) -> Self {
+        let (mut writes, mut reads) = (Vec::new(), Vec::new());
+        for permission in permissions.strongest() {
+            let list = if permission.verb == Verb::Write { &mut writes } else { &mut reads };
+            list.push(permission.resource.noun());
+        }
+        Self { place, writes: writes.join(", "), reads: reads.join(", ") }
+    }
 }
 
 /// The options that the form offers to the caller.

@@ -10,6 +10,7 @@ import "./slug.js";
 import "./shows.js";
 import "./lifetime.js";
 import "./filter.js";
+import "./sets.js";
 import "./summary.js";
 import "./pick.js";
 import "./once.js";

@@ -47,6 +47,7 @@ mod server;
 mod service_accounts;
 mod service_token_form;
 mod settings;
+mod shown_access;
 mod sign_in;
 mod sorted_lists;
 mod statements;
