@@ -65,7 +65,7 @@ pub(super) async fn insert_owners(
     let statement =
         sql("INSERT INTO teams (id, organization_id, slug, name, description, visibility, role, \
             members_manage_token, is_owners, version, created_at) \
-         VALUES ($1, $2, 'owners', 'Owners', 'May do everything in the organization.', 'visible', 'member', \
+         VALUES ($1, $2, 'owners', 'Owners', 'Can do everything in the organization.', 'visible', 'member', \
             TRUE, TRUE, 0, $3)")
         .bind(id)
         .bind(organization)
