@@ -40,7 +40,7 @@ pub struct Size {
 const SMALL: Size = Size { tokens: 1_000, accounts: 100, people: 1_000, events: 10_000 };
 const LARGE: Size = Size { tokens: 1_000_000, accounts: 10_000, people: 100_000, events: 10_000_000 };
 
-const OPTIONS: &str = "small, reuse, lists, hostile, --tokens, --accounts, --people, --events, --seconds, --rounds, \
+const OPTIONS: &str = "small, reuse, lists, postgres, hostile, --tokens, --accounts, --people, --events, --seconds, --rounds, \
      --connections, --before";
 
 /// What is asked for on the command line.
@@ -51,6 +51,8 @@ pub struct Options {
     reuse: bool,
     /// Whether nothing but the lists is timed.
     only_lists: bool,
+    /// Whether the lists are timed on PostgreSQL, and nothing else.
+    lists_on_postgres: bool,
     /// Whether nothing but verification beside a hostile member is.
     only_hostile: bool,
     seconds: f64,
@@ -67,6 +69,7 @@ impl Options {
             size: LARGE,
             reuse: false,
             only_lists: false,
+            lists_on_postgres: false,
             only_hostile: false,
             seconds,
             rounds,
@@ -79,6 +82,7 @@ impl Options {
                 "small" => options.size = SMALL,
                 "reuse" => options.reuse = true,
                 "lists" => options.only_lists = true,
+                "postgres" => options.lists_on_postgres = true,
                 "hostile" => options.only_hostile = true,
                 _ => {
                     let value = args.next().unwrap_or_else(|| panic!("{arg}: there are {OPTIONS}"));
@@ -237,6 +241,16 @@ fn questions(set: &Set) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
+/// The lists of a set that is built anew on PostgreSQL.
+fn lists_on_postgres(options: &Options, folder: &std::path::Path) {
+    let socket = std::env::var("BENCH_POSTGRES").expect("the folder of the socket in BENCH_POSTGRES");
+    let database = format!("postgres://tessera@localhost/postgres?host={socket}");
+    let set = build::build(&options.size, folder, Some(&database), false);
+    let (server, _) = Server::tessera(&set);
+    server.rest();
+    pages::lists(options, (&server, &set), &Others { small: None, before: None });
+}
+
 fn main() {
     if let Ok(body) = std::env::var("BENCH_BARE") {
         return server::serve_bare(body);
@@ -244,6 +258,9 @@ fn main() {
     let options = Options::read();
     println!("{options:?}");
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    if options.lists_on_postgres {
+        return lists_on_postgres(&options, &folder.join("postgres"));
+    }
     let set = build::build(&options.size, &folder, None, options.reuse);
     let small = (options.size != SMALL).then(|| build::build(&SMALL, &folder, None, options.reuse));
     let size = std::fs::metadata(env!("CARGO_BIN_EXE_tessera")).expect("a binary").len();

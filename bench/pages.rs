@@ -74,9 +74,11 @@ pub fn sign_in(username: &str) -> Vec<u8> {
 /// Every list: as a page, as the API gives it, as a page that has more rows in a
 /// large set, or as one that reads rows, as many as it may, for what no index
 /// finds and is not there.
-const LISTS: [(&str, &str); 57] = [
+const LISTS: [(&str, &str); 63] = [
     ("page", ""),
     ("page", "/settings/teams"),
+    ("page", "/settings/teams?token=none"),
+    ("page", "/settings/teams?visibility=secret"),
     ("page", "/settings/teams/t0/members"),
     ("page", "/settings/teams/t0/service-accounts"),
     ("page", "/settings/teams/t0/projects"),
@@ -103,6 +105,7 @@ const LISTS: [(&str, &str); 57] = [
     ("page", "/settings/teams/t0/service-accounts?sort=-last_used"),
     ("page", "/settings/service-accounts/{account}/tokens"),
     ("page", "/settings/service-accounts/{account}/access"),
+    ("page", "/settings/service-accounts/{account}/access?show=all&project=p0"),
     ("page", "/settings/service-accounts/{account}/activity"),
     ("page", "/settings/service-tokens"),
     ("page", "/settings/service-tokens?sort=name"),
@@ -116,7 +119,9 @@ const LISTS: [(&str, &str); 57] = [
     ("page", "/settings/projects/p0/access"),
     ("page", "/settings/permission-sets"),
     ("page", "/settings/services"),
+    ("page", "/settings/general"),
     ("page", "/settings/audit-log"),
+    ("page", "/settings/audit-log?q=bench"),
     ("page", "/settings/audit-log?action=token.created"),
     ("page", "/settings/audit-log?action=token"),
     ("page", "/settings/audit-log?actor=bench"),
@@ -130,6 +135,7 @@ const LISTS: [(&str, &str); 57] = [
     ("api", "/projects"),
     ("api", "/audit-events"),
     ("look", "/settings/audit-log?actor=nobody"),
+    ("look", "/settings/audit-log?q=nobody"),
     ("look", "/settings/tokens?q=nothing"),
     ("look", "/settings/people?q=zq"),
 ];

@@ -233,3 +233,33 @@ async fn a_filter_that_can_match_nothing_is_refused_in_words_and_stays_as_it_was
     assert!(page.text.contains("<option value=\"team\" selected>"), "{}", page.text);
     let _: Value = house.get(&olive, "/organizations/acme/audit-events?action=team").await.json();
 }
+
+#[tokio::test]
+async fn one_field_searches_names_ids_addresses_and_requests() {
+    let (house, olive) = TestApp::set_up().await;
+    house.team(&olive, "platform").await;
+    house.team(&olive, "payments").await;
+    let cookie = house.sign_in("olive").await;
+    let list = async |query: &str| {
+        let answer = house.get(&olive, &format!("/organizations/acme/audit-events?{query}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}: {}", answer.text);
+        answer.json()["items"].as_array().expect("items").clone()
+    };
+    let made = list("action=team.created&target=platform").await;
+    let [event] = made.as_slice() else { panic!("{made:?}") };
+    let text = |name: &str| event[name].as_str().expect("text").to_owned();
+    let has = |found: &[serde_json::Value]| found.iter().any(|other| other["id"] == event["id"]);
+    for query in ["platf", "PLATFORM", &text("target_id"), &text("request_id"), "127.0.0.1", "name of olive"]
+    {
+        let query = query.replace(' ', "+");
+        assert!(has(&list(&format!("q={query}")).await), "{query}");
+        assert!(has(&list(&format!("q={query}&action=team.created")).await), "{query}");
+    }
+    for query in ["nobody", "127.0.0.", "team_", "payments"] {
+        assert!(!has(&list(&format!("q={query}")).await), "{query}");
+    }
+    // An address is compared as a whole, and the other filters apply as well.
+    assert!(list("q=platform&actor=nobody").await.is_empty());
+    let page = house.page(&cookie, "/orgs/acme/settings/audit-log?q=platform").await.text;
+    assert!(page.contains("value=\"platform\"") && page.contains("q=platform"), "{page}");
+}

@@ -242,6 +242,40 @@ async fn a_policy_caps_lifetimes_limits_sets_and_shuts_personal_tokens_out() {
 }
 
 #[tokio::test]
+async fn the_policy_says_how_many_tokens_live_longer_than_its_maximum() {
+    let (house, olive, _, _) = two_teams().await;
+    let now = house.app.context.clock.now();
+    let grants = json!([{ "permission_set": "member", "projects": "all" }]);
+    for (name, end) in
+        [("a", json!(null)), ("b", json!(now.plus(90 * DAY))), ("c", json!(now.plus(20 * DAY)))]
+    {
+        let body = json!({ "name": name, "grants": grants, "expires_at": end });
+        made(&house, &olive, "/service-tokens", body).await;
+    }
+    house.account(&olive, "e", AccountScope::Team("payments"), "member").await;
+    let cookie = house.sign_in("olive").await;
+    let says = async |policy: Value| {
+        let answer = patch(&house, &olive, "", json!({ "policy": policy })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let page = house.page(&cookie, "/orgs/acme/settings/general").await.text;
+        page.lines().map(str::trim).filter(|line| line.contains("longer than")).collect::<String>()
+    };
+    assert_eq!(says(json!({})).await, "");
+    let days = |service_tokens: u32| {
+        json!({ "lifetimes": { "service_token": { "max_days": service_tokens },
+            "service_account": { "max_days": 365 } } })
+    };
+    let one = "1 active token lives longer than the maximum.";
+    let says_30 = says(days(30)).await;
+    assert!(
+        says_30.contains("2 active tokens live longer than the maximum.") && says_30.contains(one),
+        "{says_30}"
+    );
+    let says_100 = says(days(100)).await;
+    assert_eq!(says_100.matches(one).count(), 2, "{says_100}");
+}
+
+#[tokio::test]
 async fn address_limits_of_the_organization_hold_and_shut_nobody_out_who_sets_them() {
     let (house, olive, ..) = two_teams().await;
     let key = house.account(&olive, "ci", AccountScope::Team("payments"), "member").await.2;

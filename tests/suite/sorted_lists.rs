@@ -162,6 +162,26 @@ async fn a_search_with_many_matches_keeps_the_order() {
     assert_eq!(by_name.len(), 300);
     let rare = listed(&house, &olive, "service-accounts", "q=worker&sort=-name&limit=200", "name").await;
     assert_eq!(rare.first().map(String::as_str), Some("299"));
+    // So do filters that match many and filters that match few.
+    let unused = "status=unused&sort=created&limit=70";
+    assert_eq!(listed(&house, &olive, "service-accounts", unused, "name").await, wanted);
+    for (few, status, column) in [(3_i64, "unused", "last_used_at"), (290, "expiring", "expires_at")] {
+        let now = house.app.context.clock.now();
+        let mut tx = house.app.context.db.begin().await.expect("begun");
+        let update = match column {
+            "last_used_at" => sql("UPDATE service_accounts SET last_used_at = $1 WHERE created_at >= $2"),
+            _ => sql("UPDATE service_accounts SET expires_at = $1 WHERE created_at < $2"),
+        };
+        update.bind(now.plus(HOUR)).bind(few).execute(&mut tx, &ByTest).await.expect("written");
+        tx.commit().await.expect("committed");
+        let query = format!("status={status}&sort=created&limit=70");
+        let first = usize::try_from(few).expect("few");
+        assert_eq!(
+            listed(&house, &olive, "service-accounts", &query, "name").await,
+            wanted[..first],
+            "{query}"
+        );
+    }
 }
 
 #[tokio::test]

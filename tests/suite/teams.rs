@@ -308,3 +308,53 @@ async fn an_edit_over_somebody_elses_is_refused_and_tells_what_changed() {
             && late.text.contains("Second")
     );
 }
+
+#[tokio::test]
+async fn the_list_finds_secret_teams_and_those_without_a_token_or_with_one_that_expires_soon() {
+    let (house, olive) = TestApp::set_up().await;
+    for (slug, visibility, days) in
+        [("alpha", "visible", Some(5)), ("beta", "visible", Some(60)), ("gamma", "secret", None)]
+    {
+        let body = json!({ "slug": slug, "name": slug, "visibility": visibility });
+        let made = house.post(&olive, "/organizations/acme/teams", body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        if let Some(days) = days {
+            let end = house.app.context.clock.now().plus(days * tessera::platform::clock::DAY);
+            let path = format!("/organizations/acme/teams/{slug}/token");
+            let made = house.post(&olive, &path, json!({ "expires_at": end })).await;
+            assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        }
+    }
+    let ada = house.person("ada", "member", Some(("alpha", TeamRole::Member))).await;
+    for (token, query, wanted) in [
+        (&olive, "token=expiring", &["alpha"][..]),
+        (&olive, "token=none", &["owners", "gamma"]),
+        (&olive, "visibility=secret", &["gamma"]),
+        (&olive, "token=none&visibility=visible&sort=-name", &["owners"]),
+        (&ada, "token=none", &["owners"]),
+        (&ada, "visibility=secret", &[]),
+    ] {
+        let found = house.get(token, &format!("/organizations/acme/teams?{query}")).await.json();
+        let slugs: Vec<&str> = found["items"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .filter_map(|team| team["slug"].as_str())
+            .collect();
+        assert_eq!(slugs, wanted, "{query}");
+    }
+    for (username, wanted) in [
+        (
+            "olive",
+            ["All <b>4</b>", "Token expires in 14 days <b>1</b>", "No token <b>2</b>", "Secret <b>1</b>"],
+        ),
+        ("ada", ["All <b>3</b>", "Token expires in 14 days <b>1</b>", "No token <b>1</b>", ""]),
+    ] {
+        let cookie = house.sign_in(username).await;
+        let page = house.page(&cookie, "/orgs/acme/settings/teams").await.text;
+        assert!(wanted.iter().all(|text| page.contains(text)), "{page}");
+        assert_eq!(page.contains("Secret <b>"), username == "olive");
+    }
+    let unknown = house.get(&olive, "/organizations/acme/teams?token=old").await;
+    assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
