@@ -111,10 +111,18 @@ impl World {
                 answer.text
             );
         }
-        // A project that becomes another one after somebody was added to it.
-        let path = format!("/projects/{}", pick(random, &PROJECTS));
-        must(&house, &olive, Method::PATCH, &path, json!({ "visibility": pick(random, Visibility::ALL) }))
+        // Projects can get another visibility after somebody was added to them.
+        for slug in PROJECTS {
+            let visibility = pick(random, Visibility::ALL);
+            must(
+                &house,
+                &olive,
+                Method::PATCH,
+                &format!("/projects/{slug}"),
+                json!({ "visibility": visibility }),
+            )
             .await;
+        }
         Self::load(house).await
     }
 
