@@ -43,18 +43,22 @@ const LARGE: Size = Size { tokens: 1_000_000, accounts: 10_000, people: 100_000,
 const OPTIONS: &str = "small, reuse, lists, postgres, hostile, --tokens, --accounts, --people, --events, --seconds, --rounds, \
      --connections, --before";
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Everything,
+    Lists,
+    ListsOnPostgres,
+    Hostile,
+}
+
 /// What is asked for on the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
     size: Size,
     /// Whether data sets of an earlier run will do.
     reuse: bool,
-    /// Whether nothing but the lists is timed.
-    only_lists: bool,
-    /// Whether the lists are timed on PostgreSQL, and nothing else.
-    lists_on_postgres: bool,
-    /// Whether nothing but verification beside a hostile member is.
-    only_hostile: bool,
+    part: Part,
     seconds: f64,
     rounds: usize,
     connections: usize,
@@ -68,9 +72,7 @@ impl Options {
         let mut options = Self {
             size: LARGE,
             reuse: false,
-            only_lists: false,
-            lists_on_postgres: false,
-            only_hostile: false,
+            part: Part::Everything,
             seconds,
             rounds,
             connections,
@@ -81,9 +83,9 @@ impl Options {
             match arg.as_str() {
                 "small" => options.size = SMALL,
                 "reuse" => options.reuse = true,
-                "lists" => options.only_lists = true,
-                "postgres" => options.lists_on_postgres = true,
-                "hostile" => options.only_hostile = true,
+                "lists" => options.part = Part::Lists,
+                "postgres" => options.part = Part::ListsOnPostgres,
+                "hostile" => options.part = Part::Hostile,
                 _ => {
                     let value = args.next().unwrap_or_else(|| panic!("{arg}: there are {OPTIONS}"));
                     if arg == "--before" {
@@ -258,14 +260,14 @@ fn main() {
     let options = Options::read();
     println!("{options:?}");
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    if options.lists_on_postgres {
+    if options.part == Part::ListsOnPostgres {
         return lists_on_postgres(&options, &folder.join("postgres"));
     }
     let set = build::build(&options.size, &folder, None, options.reuse);
     let small = (options.size != SMALL).then(|| build::build(&SMALL, &folder, None, options.reuse));
     let size = std::fs::metadata(env!("CARGO_BIN_EXE_tessera")).expect("a binary").len();
     println!("binary: {:.1} MB (goal 30)", size as f64 / 1_048_576.0);
-    if options.only_hostile {
+    if options.part == Part::Hostile {
         let (server, _) = Server::with_usual_limits(&set);
         server.rest();
         return hostile::hostile(&options, &server, &set);
@@ -282,7 +284,7 @@ fn main() {
     });
     let others = Others { small, before };
 
-    if options.only_lists {
+    if options.part == Part::Lists {
         // What a start looks after in the background is done by then.
         for other in [&others.small, &others.before].into_iter().flatten() {
             other.server.rest();
