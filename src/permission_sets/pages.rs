@@ -89,7 +89,9 @@ struct DeletePage {
 }
 
 async fn show_list(State(app): State<AppState>, caller: ConsoleCaller) -> Result<Response> {
-    let sets = actions::list(&app.context, &caller.member).await?;
+    let mut sets = actions::list(&app.context, &caller.member).await?;
+    // The organization's own sets come first.
+    sets.sort_by_key(|set| set.built_in);
     let may_manage = can_write(&caller.member.subject, &PermissionSets);
     let layout = Layout::of(&app, &caller, SECTION, "Permission sets").await?;
     Ok(render(&ListPage { layout, sets, may_manage }))

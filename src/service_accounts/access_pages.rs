@@ -88,7 +88,7 @@ struct HeldGrant {
 }
 
 impl AccessPage {
-    /// How many projects the account can write in, and how many it can only read, in a sentence.
+    /// How many projects the account can write in, and how many it can only read, after the account's name.
     fn sentence(&self) -> String {
         let count = |word: &str| self.page.rows.iter().filter(|row| row.reach.word() == word).count();
         let total = self.page.rows.len() + self.hidden.len();
@@ -100,11 +100,11 @@ impl AccessPage {
             (false, false) => format!("{total} {noun} found"),
         };
         match (total, writes, reads) {
-            (0, ..) => "No projects that you can see.".to_owned(),
-            (_, 0, 0) => format!("It can do nothing in {place}."),
-            (_, 0, reads) => format!("It can read in {reads} of {place}."),
-            (_, writes, 0) => format!("It can write in {writes} of {place}."),
-            _ => format!("It can write in {writes} of {place}, and only read in {reads}."),
+            (0, ..) => "cannot be checked, because you can see no project.".to_owned(),
+            (_, 0, 0) => format!("can do nothing in {place}."),
+            (_, 0, reads) => format!("can read in {reads} of {place}."),
+            (_, writes, 0) => format!("can write in {writes} of {place}."),
+            _ => format!("can write in {writes} of {place}, and only read in {reads}."),
         }
     }
 

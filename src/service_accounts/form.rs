@@ -209,9 +209,7 @@ impl Choices {
         .await?
         .rows;
         let policy = &caller.organization.policy;
-        let may_in = |scope: AccountScope| {
-            can_write(&caller.subject, &AccountCreation::under(&caller.organization, scope))
-        };
+        let may_in = |scope: AccountScope| Self::any_in(caller, scope);
         let own_teams: Vec<Team> =
             teams.iter().filter(|team| may_in(AccountScope::Team(team.id))).cloned().collect();
         let organization = may_in(AccountScope::Organization);
@@ -242,9 +240,13 @@ impl Choices {
         if let Kind::Person { teams, .. } = &caller.subject.kind {
             scopes.extend(teams.iter().map(|(team, _)| AccountScope::Team(*team)));
         }
-        scopes
-            .into_iter()
-            .any(|scope| can_write(&caller.subject, &AccountCreation::under(&caller.organization, scope)))
+        scopes.into_iter().any(|scope| Self::any_in(caller, scope))
+    }
+
+    /// Whether the caller is allowed to create an account with this scope.
+    #[must_use]
+    pub fn any_in(caller: &Caller, scope: AccountScope) -> bool {
+        can_write(&caller.subject, &AccountCreation::under(&caller.organization, scope))
     }
 
     /// Whether the caller is allowed to create any account.

@@ -14,7 +14,7 @@ use super::actions::{self, CreatedAccount};
 use super::form::{AccountForm, Choices};
 use super::model::{ServiceAccount, Status};
 use super::store::{COLUMNS, Filter};
-use crate::access::{TokenKind, authorize_write, can_write};
+use crate::access::{AccountScope, TokenKind, authorize_write, can_write};
 use crate::audit::{self, EventSummary};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
@@ -202,8 +202,7 @@ async fn show_team_tab(
     let page = actions::list(&app.context, &caller.member, &filter, &which).await?;
     let list = ListState::new(&Filter::default(), &which, COLUMNS, ("account", "accounts"))
         .selectable(page.rows.iter().any(|account| account.manageable));
-    let choices = Choices::of(&app, &caller.member, None).await?;
-    let may_create = choices.own_teams.iter().any(|own| own.id == team.id);
+    let may_create = Choices::any_in(&caller.member, AccountScope::Team(team.id));
     let layout = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
     Ok(render(&TeamPage { layout, team, list, page, may_create }))
 }

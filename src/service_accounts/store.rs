@@ -108,15 +108,15 @@ macro_rules! accounts_listed {
 
 /// The statement for a page of the list in the order that the page asks for. An index supports each order of
 /// an organization's accounts. `few` keeps the database from reading these indexes if another one finds the
-/// few accounts of `$whose`.
+/// few accounts of `$whose`; `$name` is the name with a `+` where that index is not in the order of the names.
 macro_rules! accounts_sorted {
-    (few $page:ident, $from:literal, $whose:literal) => {
+    (few $page:ident, $name:literal, $from:literal, $whose:literal) => {
         match $page.order().0 {
             "created" => keyset!($page, accounts_listed!($from, $whose), sorted number "+a.created_at", "a.id"),
             "last_used" => {
                 keyset!($page, accounts_listed!($from, $whose), sorted number "+COALESCE(a.last_used_at, 0)", "a.id")
             }
-            _ => keyset!($page, accounts_listed!($from, $whose), sorted "a.name_folded", "a.id"),
+            _ => keyset!($page, accounts_listed!($from, $whose), sorted $name, "a.id"),
         }
     };
     ($page:ident, $from:literal, $whose:literal) => {
@@ -128,6 +128,48 @@ macro_rules! accounts_sorted {
             _ => keyset!($page, accounts_listed!($from, $whose), sorted "a.name_folded", "a.id"),
         }
     };
+}
+
+/// The statement for the accounts of this status. Those of a rare status are found through an index of their
+/// own, without reading all accounts.
+async fn select_by_status(
+    db: &Db,
+    organization: OrganizationId,
+    status: &str,
+    page: &PageRequest,
+    now: Timestamp,
+) -> Result<Statement> {
+    Ok(match status {
+        "disabled" => accounts_sorted!(
+            few page,
+            "a.name_folded",
+            "service_accounts a",
+            "a.organization_id = $5 AND $6 = '' AND a.disabled_at IS NOT NULL"
+        ),
+        "expired" => accounts_sorted!(
+            few page,
+            "a.name_folded",
+            "service_accounts a",
+            "a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND a.disabled_at IS NULL"
+        ),
+        "unused" if are_few(db, organization, now, "unused").await? => accounts_sorted!(
+            few page,
+            "+a.name_folded",
+            "service_accounts a",
+            "$6 = '' AND a.organization_id = $5 AND COALESCE(a.last_used_at, a.created_at) < $12"
+        ),
+        "expiring" if are_few(db, organization, now, "expiring").await? => accounts_sorted!(
+            few page,
+            "+a.name_folded",
+            "(SELECT e.id FROM service_accounts e WHERE e.organization_id = $5 AND e.deleted_at IS NULL \
+                AND e.expires_at > $4 AND e.expires_at <= $11 \
+              UNION SELECT k.service_account_id FROM tokens k WHERE k.organization_id = $5 \
+                AND k.revoked_at IS NULL AND k.kind <> 'access' AND k.kind = 'service_account' \
+                AND k.expires_at > $4 AND k.expires_at <= $11) soon CROSS JOIN service_accounts a",
+            "$6 = '' AND a.organization_id = $5 AND a.id = soon.id"
+        ),
+        _ => accounts_sorted!(page, "service_accounts a", "a.organization_id = $5 AND $6 = ''"),
+    })
 }
 
 /// So many accounts are read first and then sorted. Of more, the list is read in its order until enough match.
@@ -254,34 +296,7 @@ pub async fn list(
             "service_accounts a",
             "a.team_id = (SELECT id FROM teams WHERE organization_id = $5 AND slug = $6)"
         )),
-        // Disabled and expired accounts are found through their own indexes, without reading all accounts.
-        (None, _) => bound(match filter.status.as_str() {
-            "disabled" => accounts_sorted!(
-                few page,
-                "service_accounts a",
-                "a.organization_id = $5 AND $6 = '' AND a.disabled_at IS NOT NULL"
-            ),
-            "expired" => accounts_sorted!(
-                few page,
-                "service_accounts a",
-                "a.organization_id = $5 AND $6 = '' AND a.expires_at <= $4 AND a.disabled_at IS NULL"
-            ),
-            "unused" if are_few(db, organization, now, "unused").await? => accounts_sorted!(
-                few page,
-                "service_accounts a",
-                "$6 = '' AND a.organization_id = $5 AND COALESCE(a.last_used_at, a.created_at) < $12"
-            ),
-            "expiring" if are_few(db, organization, now, "expiring").await? => accounts_sorted!(
-                few page,
-                "(SELECT e.id FROM service_accounts e WHERE e.organization_id = $5 AND e.deleted_at IS NULL \
-                    AND e.expires_at > $4 AND e.expires_at <= $11 \
-                  UNION SELECT k.service_account_id FROM tokens k WHERE k.organization_id = $5 \
-                    AND k.revoked_at IS NULL AND k.kind <> 'access' AND k.kind = 'service_account' \
-                    AND k.expires_at > $4 AND k.expires_at <= $11) soon CROSS JOIN service_accounts a",
-                "$6 = '' AND a.organization_id = $5 AND a.id = soon.id"
-            ),
-            _ => accounts_sorted!(page, "service_accounts a", "a.organization_id = $5 AND $6 = ''"),
-        }),
+        (None, _) => bound(select_by_status(db, organization, &filter.status, page, now).await?),
     };
     Ok(statement.all(db).await?)
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::paths::{ConsolePath, Paths};
-use crate::access::{Resource, effective_permissions};
+use crate::access::{Resource, Sets, effective_permissions};
 use crate::authn::session::{Theme, take_flash};
 use crate::callers::{ConsoleCaller, SignedIn};
 use crate::config::OrganizationCreation;
@@ -125,6 +125,8 @@ pub struct Layout {
     pub organization: String,
     /// The paths of the organization's pages.
     pub paths: Paths,
+    /// The permission sets of the organization, for their names.
+    pub sets: Sets,
     /// The slugs and names of the person's other organizations.
     pub others: Vec<(String, String)>,
     /// The person's display name.
@@ -164,6 +166,7 @@ impl Layout {
         layout.slug.clone_from(&caller.member.organization.slug);
         layout.paths = Paths::of(&caller.member.organization.slug);
         layout.organization.clone_from(&caller.member.organization.name);
+        layout.sets = caller.member.organization.sets.clone();
         let held = effective_permissions(&caller.member.subject);
         let can_open = |link: &&NavLink| match link.shown {
             Shown::Everyone => true,
@@ -218,6 +221,12 @@ impl Layout {
     #[must_use]
     pub fn with_errors(self, errors: ValidationErrors) -> Self {
         Self { errors, ..self }
+    }
+
+    /// The name of the permission set with this slug.
+    #[must_use]
+    pub fn set_name(&self, slug: impl AsRef<str>) -> String {
+        self.sets.name(slug.as_ref())
     }
 
     /// The theme that the person chose, or `system`.

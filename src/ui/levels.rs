@@ -76,6 +76,18 @@ impl LevelGroup {
     }
 }
 
+/// How many resources the rows can write, and only read, in words: `5 write, 8 read`.
+#[must_use]
+pub fn level_counts(rows: &[LevelRow]) -> String {
+    let count = |word: &str| rows.iter().filter(|row| row.word() == word).count();
+    match (count("Write"), count("Read")) {
+        (0, 0) => "None".to_owned(),
+        (0, reads) => format!("{reads} read"),
+        (writes, 0) => format!("{writes} write"),
+        (writes, reads) => format!("{writes} write, {reads} read"),
+    }
+}
+
 /// The names of the groups of a project's resources.
 pub fn group_labels() -> impl Iterator<Item = &'static str> {
     PROJECT_GROUPS.iter().map(|(label, _)| *label)

@@ -10,7 +10,7 @@ mod paths;
 mod selection;
 
 pub use layout::{Layout, NavGroup, NavLink, refused, render};
-pub use levels::{LevelGroup, LevelRow, Reach, group_labels, level_rows};
+pub use levels::{LevelGroup, LevelRow, Reach, group_labels, level_counts, level_rows};
 pub use lists::{ListState, SavedFilter};
 pub use paths::{ConsolePath, Paths, paths};
 pub use selection::{Results, RowResult, ShownResult, selected, show_results};
