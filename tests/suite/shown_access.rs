@@ -425,7 +425,7 @@ fn check_named(world: &World, slug: &str, project: &ProjectFacts, rows: &[Vec<St
         let changes_nothing =
             decided(subject, &target, Level::Project) == decided(&without, &target, Level::Project);
         let level = if has_effect {
-            grant.set.name.to_string()
+            format!("{} {}", grant.set.name, grant.set.slug)
         } else {
             "No effect Account of another team".to_owned()
         };
