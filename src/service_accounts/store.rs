@@ -108,7 +108,8 @@ macro_rules! accounts_listed {
 
 /// The statement for a page of the list in the order that the page asks for. An index supports each order of
 /// an organization's accounts. `few` keeps the database from reading these indexes if another one finds the
-/// few accounts of `$whose`; `$name` is the name with a `+` where that index is not in the order of the names.
+/// few accounts of `$whose`. `$name` is the column of the name or, if that other index is not in its order, an
+/// expression that no index supports.
 macro_rules! accounts_sorted {
     (few $page:ident, $name:literal, $from:literal, $whose:literal) => {
         match $page.order().0 {
@@ -154,13 +155,13 @@ async fn select_by_status(
         ),
         "unused" if are_few(db, organization, now, "unused").await? => accounts_sorted!(
             few page,
-            "+a.name_folded",
+            "COALESCE(a.name_folded, '')",
             "service_accounts a",
             "$6 = '' AND a.organization_id = $5 AND COALESCE(a.last_used_at, a.created_at) < $12"
         ),
         "expiring" if are_few(db, organization, now, "expiring").await? => accounts_sorted!(
             few page,
-            "+a.name_folded",
+            "COALESCE(a.name_folded, '')",
             "(SELECT e.id FROM service_accounts e WHERE e.organization_id = $5 AND e.deleted_at IS NULL \
                 AND e.expires_at > $4 AND e.expires_at <= $11 \
               UNION SELECT k.service_account_id FROM tokens k WHERE k.organization_id = $5 \

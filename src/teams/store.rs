@@ -159,13 +159,13 @@ pub(super) async fn count(
     now: Timestamp,
 ) -> Result<Counts> {
     Ok(sql("SELECT COUNT(*) AS total, \
-            COUNT(CASE WHEN k.expires_at > $4 AND k.expires_at <= $5 THEN 1 END) AS expiring, \
-            COUNT(CASE WHEN k.id IS NULL THEN 1 END) AS without_token, \
+            COUNT(CASE WHEN t.token_ends > $4 AND t.token_ends <= $5 THEN 1 END) AS expiring, \
+            COUNT(CASE WHEN t.token_ends IS NULL THEN 1 END) AS without_token, \
             COUNT(CASE WHEN t.visibility = 'secret' THEN 1 END) AS secret \
-         FROM teams t LEFT JOIN tokens k ON k.organization_id = $1 AND k.team_id = t.id AND k.kind = 'team' \
-            AND k.revoked_at IS NULL \
-         WHERE t.organization_id = $1 AND ($2 OR t.visibility = 'visible' \
-            OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $3))")
+         FROM (SELECT t.visibility, (SELECT COALESCE(k.expires_at, 9223372036854775807) FROM tokens k \
+                WHERE k.team_id = t.id AND k.kind = 'team' AND k.revoked_at IS NULL) AS token_ends \
+            FROM teams t WHERE t.organization_id = $1 AND ($2 OR t.visibility = 'visible' \
+                OR EXISTS (SELECT 1 FROM team_members m WHERE m.team_id = t.id AND m.person_id = $3))) t")
     .bind(organization)
     .bind(seen.all)
     .bind(seen.person)

@@ -444,6 +444,65 @@ fn check_named(world: &World, slug: &str, project: &ProjectFacts, rows: &[Vec<St
     assert!(rows.len() >= named, "{slug}: {rows:?}");
 }
 
+/// What the page of the organization token says that it can or cannot do, as permissions.
+fn claimed(text: &str) -> &'static [Resource] {
+    use Resource::{
+        AuditLogs, ConfigurationVersions, Groups, PermissionSets, ProjectCreate, ProjectPermissions,
+        Projects, Runs, ServiceAccounts, ServiceTokens, Services,
+    };
+    match text {
+        "Create, change and delete teams, their members and their tokens" => &[Groups],
+        "Create, change and delete projects, and decide who has access to them, also to restricted ones" => {
+            &[ProjectCreate, Projects, ProjectPermissions]
+        }
+        "Manage service accounts, service tokens, permission sets and services, with any role in projects" => {
+            &[ServiceAccounts, ServiceTokens, PermissionSets, Services]
+        }
+        "Read the audit log, and everything in projects that are not restricted" => &[AuditLogs],
+        "Start runs (runs:write)" => &[Runs],
+        "Create configuration versions (configuration_versions:write)" => &[ConfigurationVersions],
+        "Read or regenerate itself, or see personal tokens and sign-in methods of people"
+        | "Change the members of the owners team, or delete the organization" => &[],
+        other => panic!("the page says something that is not tested: {other}"),
+    }
+}
+
+/// The page *API token*.
+async fn check_organization_token_page(world: &World) {
+    let subject = principals::organization_subject();
+    let page = world.page("/api-token").await;
+    let lists: Vec<&str> = page.split("<ul class=\"says-list\">").skip(1).collect();
+    let [can, cannot] = lists.as_slice() else { panic!("{page}") };
+    for (list, is_allowed) in [(can, true), (cannot, false)] {
+        let items = list.split("</ul>").next().expect("a list").split("<li>").skip(1);
+        let mut seen = 0;
+        for text in items.map(plain) {
+            seen += 1;
+            for resource in claimed(&text) {
+                let targets = match resource.level() {
+                    Level::Organization => vec![Target::Organization],
+                    Level::Project => world.projects.values().copied().map(Target::Project).collect(),
+                };
+                for target in targets {
+                    let decision = decide(&subject, resource.write(), &target);
+                    assert_eq!(decision.is_allowed(), is_allowed, "{resource}: {text}");
+                }
+            }
+        }
+        assert_eq!(seen, 4, "{list}");
+    }
+    for target in [Target::OrganizationToken, Target::OrganizationDeletion] {
+        assert!(!decide(&subject, Resource::Settings.write(), &target).is_allowed());
+    }
+    for project in world.projects.values() {
+        for permission in Permission::all().filter(|it| it.resource.level() == Level::Project) {
+            let reads =
+                permission == permission.resource.read() && project.visibility != Visibility::Restricted;
+            assert!(!reads || decide(&subject, permission, &Target::Project(*project)).is_allowed());
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_pages_say_about_access_is_what_is_decided() {
     let seed = std::env::var("TESSERA_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -453,5 +512,6 @@ async fn what_pages_say_about_access_is_what_is_decided() {
         check_accounts(&world).await;
         check_tokens(&world).await;
         check_projects(&world).await;
+        check_organization_token_page(&world).await;
     }
 }
