@@ -5,7 +5,6 @@
 //! in one transaction. Nobody can save IP ranges that block their own IP address.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -21,6 +20,7 @@ use crate::audit::{Action, Actor, ActorKind, Change, Event};
 use crate::callers::{Caller, all_memberships, ensure_personal_tokens_allowed};
 use crate::config::OrganizationCreation;
 use crate::directory::store as directory;
+use crate::platform::clock::DAY;
 use crate::platform::id::{OrganizationId, PersonId, TeamId};
 use crate::platform::text::{self, name, slug};
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
@@ -61,7 +61,7 @@ pub async fn count_tokens_beyond_policy(
     let mut counts = BTreeMap::new();
     for (kind, rule) in &caller.organization.policy.lifetimes {
         let Some(days) = rule.max_days.filter(|_| *kind != TokenKind::Personal) else { continue };
-        let end = context.clock.now().plus(Duration::from_secs(u64::from(days) * 86_400));
+        let end = context.clock.now().plus(days * DAY);
         let count = store::count_tokens_beyond(&context.db, caller.organization.id, *kind, end).await?;
         counts.insert(*kind, count);
     }

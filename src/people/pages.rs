@@ -173,14 +173,7 @@ async fn render_invite(
     (form, typed): (NewInvitation, Form),
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let mut teams = teams::actions::list(
-        &app.context,
-        &caller.member,
-        &teams::store::Filter::default(),
-        &PageRequest::choices(),
-    )
-    .await?
-    .rows;
+    let mut teams = teams::actions::list_choices(&app.context, &caller.member).await?;
     teams.retain(|team| can_write(&caller.member.subject, &MembersOf(team.clone())));
     let choice = |days: u32| {
         let until = app.context.clock.now().plus(days * DAY).day();
@@ -283,14 +276,7 @@ async fn render_person(
     errors: ValidationErrors,
 ) -> Result<Response> {
     let profile = actions::get(&app.context, &caller.member, named).await?;
-    let mut teams = teams::actions::list(
-        &app.context,
-        &caller.member,
-        &teams::store::Filter::default(),
-        &PageRequest::choices(),
-    )
-    .await?
-    .rows;
+    let mut teams = teams::actions::list_choices(&app.context, &caller.member).await?;
     teams.retain(|team| {
         can_write(&caller.member.subject, &MembersOf(team.clone()))
             && !profile.teams.iter().any(|own| own.id == team.id)

@@ -72,10 +72,7 @@ async fn team_of(change: &mut Change<'_>, caller: &Caller, named: &str) -> Resul
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn list_teams_for_new_project(context: &Context, caller: &Caller) -> Result<Vec<Team>> {
-    let mut teams =
-        teams::actions::list(context, caller, &teams::store::Filter::default(), &PageRequest::choices())
-            .await?
-            .rows;
+    let mut teams = teams::actions::list_choices(context, caller).await?;
     teams.retain(|team| can_write(&caller.subject, &ProjectsOf(team.id)));
     Ok(teams)
 }

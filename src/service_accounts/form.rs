@@ -9,7 +9,6 @@ use crate::callers::Caller;
 use crate::identity_providers::model::IdentityProvider;
 use crate::identity_providers::store as providers;
 use crate::platform::web::Form;
-use crate::platform::web::pagination::PageRequest;
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::teams;
@@ -200,14 +199,7 @@ impl Choices {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn of(app: &AppState, caller: &Caller, scope: Option<AccountScope>) -> Result<Self> {
-        let teams = teams::actions::list(
-            &app.context,
-            caller,
-            &teams::store::Filter::default(),
-            &PageRequest::choices(),
-        )
-        .await?
-        .rows;
+        let teams = teams::actions::list_choices(&app.context, caller).await?;
         let policy = &caller.organization.policy;
         let may_in = |scope: AccountScope| Self::any_in(caller, scope);
         let own_teams: Vec<Team> =

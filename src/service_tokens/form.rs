@@ -153,8 +153,7 @@ impl ServiceTokenForm {
         self.grants.iter().any(|grant| {
             let set = choices.sets.iter().find(|set| set.slug == grant.permission_set);
             set.is_some_and(|set| {
-                let is_for_all = set.level == Level::Organization || grant.projects == Where::All;
-                is_for_all && !set.permissions.intersection(Permissions::PROJECT).is_empty()
+                applies_to_all(set, grant) && !set.permissions.intersection(Permissions::PROJECT).is_empty()
             })
         })
     }
@@ -168,7 +167,7 @@ impl ServiceTokenForm {
             let Some(set) = choices.sets.iter().find(|set| set.slug == grant.permission_set) else {
                 continue;
             };
-            let is_for_all = set.level == Level::Organization || grant.projects == Where::All;
+            let is_for_all = applies_to_all(set, grant);
             let place = if is_for_all {
                 "in all projects, also new ones".to_owned()
             } else {
@@ -204,6 +203,11 @@ impl ServiceTokenForm {
             set.is_some_and(|set| all.iter().all(|permission| set.permissions.has(*permission)))
         })
     }
+}
+
+/// Whether a grant of this set applies to all projects. Sets of the organization always do.
+fn applies_to_all(set: &PermissionSet, grant: &GrantInput) -> bool {
+    set.level == Level::Organization || grant.projects == Where::All
 }
 
 /// What a summary adds about grants for all projects.

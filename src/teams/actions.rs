@@ -34,6 +34,14 @@ pub async fn list(
     Ok(page.into_page(rows, |team| store::cursor(page, team)))
 }
 
+/// The teams that a form offers to the caller.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a machine principal without `groups:read`.
+pub async fn list_choices(context: &Context, caller: &Caller) -> Result<Vec<Team>> {
+    Ok(list(context, caller, &Filter::default(), &PageRequest::choices()).await?.rows)
+}
+
 /// Which teams the caller sees.
 fn seen_by(subject: &Subject) -> TeamVisibilityFilter {
     let person = if let Kind::Person { id, .. } = subject.kind { Some(id) } else { None };
