@@ -7,7 +7,7 @@ use crate::authn::session_store::{ABSOLUTE_TIMEOUT, IDLE_TIMEOUT};
 use crate::authn::{refused_sign_ins, throttle};
 use crate::platform::clock::DAY;
 use crate::platform::{Context, Result, sql};
-use crate::verification::usage::oldest_day;
+use crate::usage::model::Days;
 
 /// What has expired is deleted.
 const EXPIRY: System = System::new(SystemReason::Expiry);
@@ -29,9 +29,10 @@ pub async fn purge_expired(context: &Context) -> Result<()> {
         .bind(now.minus(ABSOLUTE_TIMEOUT))
         .execute(&mut tx, &EXPIRY)
         .await?;
-    sql("DELETE FROM token_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx, &EXPIRY).await?;
-    sql("DELETE FROM account_calls WHERE day < $1").bind(oldest_day(now)).execute(&mut tx, &EXPIRY).await?;
-    sql("DELETE FROM attributions WHERE day < $1").bind(oldest_day(now)).execute(&mut tx, &EXPIRY).await?;
+    let oldest_day = Days::last(context.config.usage_days.into(), now).from;
+    sql("DELETE FROM usage WHERE day < $1").bind(oldest_day).execute(&mut tx, &EXPIRY).await?;
+    sql("DELETE FROM usage_totals WHERE day < $1").bind(oldest_day).execute(&mut tx, &EXPIRY).await?;
+    sql("DELETE FROM attributions WHERE day < $1").bind(oldest_day).execute(&mut tx, &EXPIRY).await?;
     // Access tokens are many and short-lived. The audit log keeps a record of them.
     sql("DELETE FROM tokens WHERE kind = 'access' AND expires_at < $1")
         .bind(now.minus(DAY))

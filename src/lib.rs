@@ -35,4 +35,5 @@ pub mod styleguide;
 pub mod teams;
 pub mod tokens;
 pub mod ui;
+pub mod usage;
 pub mod verification;

@@ -27,6 +27,8 @@ use crate::tokens::pages::{
 };
 use crate::ui::{Layout, Paths, filters, refused, render};
 
+const SECTION: &str = "Personal tokens";
+
 /// The router of these endpoints.
 pub fn routes() -> Router<AppState> {
     let all = Paths::personal_tokens();
@@ -64,10 +66,14 @@ async fn show_list(
     signed_in: SignedIn,
     Query(query): Query,
 ) -> Result<Response> {
+    let layout = Layout::account(&app, &signed_in, SECTION).await?;
+    render_list(&app, &signed_in, layout, &query).await
+}
+
+async fn render_list(app: &AppState, signed_in: &SignedIn, layout: Layout, query: &Form) -> Result<Response> {
     let dead = query.has("dead");
-    let page = tokens::list(&app, signed_in.person.id, dead, &PageRequest::for_console(&query)?).await?;
-    let closed = tokens::load_policy(&app, signed_in.person.id).await?.closed_organizations;
-    let layout = Layout::account(&app, &signed_in, "Personal tokens").await?;
+    let page = tokens::list(app, signed_in.person.id, dead, &PageRequest::for_console(query)?).await?;
+    let closed = tokens::load_policy(app, signed_in.person.id).await?.closed_organizations;
     Ok(render(&ListPage { layout, page, dead, closed }))
 }
 
@@ -83,8 +89,7 @@ async fn render_new(
     errors: ValidationErrors,
 ) -> Result<Response> {
     let policy = tokens::load_policy(app, signed_in.person.id).await?.policy;
-    let layout =
-        Layout { section: "Personal tokens", ..Layout::account(app, signed_in, "New personal token").await? };
+    let layout = Layout { section: SECTION, ..Layout::account(app, signed_in, "New personal token").await? };
     let lifetimes = choices(&policy, TokenKind::Personal, app.context.clock.now());
     let lifetime = form.filled("lifetime").unwrap_or_else(|| usual(&policy, TokenKind::Personal));
     let page = NewPage {
@@ -135,8 +140,10 @@ async fn reveal(
         done: Paths::personal_tokens(),
         regenerate: Paths::personal_token(token.id).regenerate(),
     };
-    let layout = Layout { section: "Personal tokens", ..Layout::account(&app, &signed_in, "").await? };
-    show(&app, reader, layout, &token, texts).await
+    let layout = Layout::account(&app, &signed_in, SECTION).await?;
+    let shown = show(&app, reader, layout, &token, texts).await?;
+    let list = render_list(&app, &signed_in, shown.layout.clone(), &Form::default()).await;
+    Ok(shown.over(list, &app.context))
 }
 
 async fn question(
@@ -149,11 +156,11 @@ async fn question(
     let layout = Layout::account(app, signed_in, format!("{} token {}?", change.title(), token.name)).await?;
     let question = Confirmation {
         action: change.path(&Paths::personal_token(token.id)),
-        back: ("Personal tokens".to_owned(), Paths::personal_tokens()),
+        back: (SECTION.to_owned(), Paths::personal_tokens()),
         button: change.button(),
         token,
     };
-    Ok((Layout { section: "Personal tokens", ..layout }, question))
+    Ok((Layout { section: SECTION, ..layout }, question))
 }
 
 async fn confirm_regenerate(

@@ -21,6 +21,7 @@ use crate::state::AppState;
 use crate::verification::attribution::{AttributionClaim, attribute};
 use crate::verification::principal::{Principal, ServiceCaller};
 use crate::verification::service::authenticate;
+use crate::verification::usage::Check;
 use crate::verification::{VerifiedToken, ensure_ip_allowed, verify_request};
 
 /// The caller of a page: a signed-in member of the organization. For others the
@@ -96,7 +97,7 @@ impl FromRequestParts<AppState> for ApiCaller {
         let claimed = AttributionClaim::from_headers(&parts.headers);
         let attribution =
             attribute(&app.context.db, organization.id, (&verified, &subject), &claimed).await?;
-        app.verifier.usage.record(&verified, None, attribution.usage_key());
+        app.verifier.usage.record(&verified, None, Check::VALID, attribution.usage_key());
         actor.on_behalf_of = attribution.person.map(|person| person.username);
         actor.for_team = claimed.team.and(attribution.team).map(|team| team.to_string());
         Ok(Self(Caller { actor, subject, organization }))
@@ -126,7 +127,7 @@ impl FromRequestParts<AppState> for VerifiedToken {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let verified = verify_request(&app.verifier, parts).await?;
-        app.verifier.usage.record(&verified, None, None);
+        app.verifier.usage.record(&verified, None, Check::VALID, None);
         Ok(verified)
     }
 }

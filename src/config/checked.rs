@@ -61,6 +61,9 @@ impl Limits {
     }
 }
 
+/// The console shows the calls of this many days.
+const FEWEST_USAGE_DAYS: u32 = 30;
+
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -97,6 +100,8 @@ pub struct Config {
     pub api_rate_limit: Option<NonZeroU32>,
     /// Who can create organizations.
     pub organization_creation: OrganizationCreation,
+    /// For how many days the counts of verifications are kept, today included.
+    pub usage_days: u32,
     /// The limits of numbers and rates.
     pub limits: Limits,
     /// The log filter, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -179,20 +184,14 @@ impl Config {
             errors.push(format!("{from_creation}: Enter administrators or anyone instead of “{creation}”."));
             OrganizationCreation::Administrators
         });
+        let usage_days = parse_usage_days(setting("usage_days"), &mut errors);
         let limits = Limits::read(sources, &mut errors);
         if log.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             errors.push(format!(
                 "{from_log}: Enter error, warn, info, debug, trace or a filter instead of “{log}”."
             ));
         }
-        let log_format = match log_format.as_str() {
-            "pretty" => LogFormat::Pretty,
-            "json" => LogFormat::Json,
-            other => {
-                errors.push(format!("{from_format}: Enter pretty or json instead of “{other}”."));
-                LogFormat::Pretty
-            }
-        };
+        let log_format = parse_log_format(&log_format, &from_format, &mut errors);
         if errors.is_empty() {
             Ok(Self {
                 listen,
@@ -206,6 +205,7 @@ impl Config {
                 allow_private_issuers,
                 api_rate_limit: NonZeroU32::new(api_rate_limit),
                 organization_creation,
+                usage_days,
                 limits,
                 log,
                 log_format,
@@ -220,6 +220,26 @@ impl Config {
     pub fn https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+}
+
+fn parse_log_format(text: &str, from: &str, errors: &mut Vec<String>) -> LogFormat {
+    match text {
+        "pretty" => LogFormat::Pretty,
+        "json" => LogFormat::Json,
+        other => {
+            errors.push(format!("{from}: Enter pretty or json instead of “{other}”."));
+            LogFormat::Pretty
+        }
+    }
+}
+
+fn parse_usage_days((days, from): (String, String), errors: &mut Vec<String>) -> u32 {
+    days.parse().ok().filter(|days| *days >= FEWEST_USAGE_DAYS).unwrap_or_else(|| {
+        errors.push(format!(
+            "{from}: Enter a whole number of at least {FEWEST_USAGE_DAYS} days instead of “{days}”."
+        ));
+        FEWEST_USAGE_DAYS
+    })
 }
 
 fn parse_trusted_proxies(text: &str, from: &str, errors: &mut Vec<String>) -> Vec<IpNet> {

@@ -60,6 +60,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "Who can create organizations: administrators (whoever set up the installation) or anyone",
     },
     Setting {
+        name: "usage_days",
+        default: "90",
+        help: "For how many days the counts of verifications are kept; at least 30",
+    },
+    Setting {
         name: "limits.memberships_per_person",
         default: "200",
         help: "Organizations that one person can belong to",

@@ -11,14 +11,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::actions;
-use super::model::{NewOrganization, Organization, SettingsEdit};
-use crate::access::Policy;
+use super::model::{NewOrganization, Organization, Settings, SettingsEdit};
+use crate::access::{Policy, authorize_read};
 use crate::callers::{ApiCaller, Caller};
 use crate::platform::web::operation::{Api, delete as end, get, patch, post};
 use crate::platform::web::pagination::PageRequest;
 use crate::platform::web::{IfMatch, Json, Query, list_response, tagged};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
+use crate::usage::api::{DAYS, UsageView, usage_of};
 use crate::verification::VerifiedToken;
 use crate::verification::principal::Principal;
 
@@ -43,6 +44,13 @@ pub fn routes() -> Api<AppState> {
                 .note("With `policy` for who holds `settings:read`.")
                 .gives::<View>()
                 .tagged(),
+        )
+        .with(
+            get("getUsage", "/organizations/{org}/usage", show_usage, "How often tokens were verified, by day")
+                .note("Checks by the organization's services, and calls of its machine accounts to Tessera itself.")
+                .needs("settings:read")
+                .filters(DAYS)
+                .gives::<UsageView>(),
         )
         .with(
             patch("editOrganization", one, edit, "Edits name and policies")
@@ -101,6 +109,15 @@ async fn create(
 async fn show(State(app): State<AppState>, ApiCaller(caller): ApiCaller) -> Result<Response> {
     let organization = actions::get(&app.context, &caller).await?;
     Ok(view(&caller, organization))
+}
+
+async fn show_usage(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    query: Query,
+) -> Result<Response> {
+    authorize_read(&caller.subject, Settings)?;
+    usage_of(&app.context, caller.organization.id, &query).await
 }
 
 async fn edit(

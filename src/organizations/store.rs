@@ -105,11 +105,11 @@ pub async fn progress(db: &Db, organization: OrganizationId) -> Result<Progress>
         .await?)
 }
 
-/// Finds the organization with this id.
+/// The number of active tokens of this kind that expire after `end`, or never. The count stops after [`MOST`].
 ///
 /// # Errors
-/// The number of active tokens of this kind that expire after `end`, or never. The count stops after [`MOST`].
-pub(super) async fn count_tokens_beyond(
+/// Returns an error if the database fails.
+pub async fn count_tokens_beyond(
     db: &Db,
     organization: OrganizationId,
     kind: TokenKind,
@@ -128,6 +128,9 @@ pub(super) async fn count_tokens_beyond(
     Ok(count)
 }
 
+/// Finds the organization with this id.
+///
+/// # Errors
 /// [`Error::NotFound`] if there is none, or an error of the database.
 pub(super) async fn find(source: impl Into<Source<'_>>, id: OrganizationId) -> Result<Organization> {
     let organization: Option<Organization> =

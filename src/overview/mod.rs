@@ -2,5 +2,7 @@
 //!
 //! This section only reads. Its links lead to the sections in which the objects are managed.
 
+pub mod attention;
+pub mod attention_store;
 pub mod pages;
 pub mod store;

@@ -21,6 +21,8 @@ string_enum! {
         Unused = "unused",
         /// The token does not expire.
         Endless = "endless",
+        /// The token was never used.
+        NeverUsed = "never_used",
     }
 }
 
@@ -103,7 +105,7 @@ impl Row {
     #[must_use]
     pub fn key(&self, state: State) -> String {
         match state {
-            State::Live | State::Endless => String::new(),
+            State::Live | State::Endless | State::NeverUsed => String::new(),
             State::Expiring => self.expires_at.map(|end| end.micros().to_string()).unwrap_or_default(),
             State::Unused => self.used_at.micros().to_string(),
         }
@@ -214,6 +216,17 @@ pub async fn list(
             ),
             descending "t.id"
         )),
+        State::NeverUsed => by_id(keyset!(
+            page,
+            tokens_listed!(
+                "$3",
+                "$6",
+                "t.id >= $4 AND t.id <= $5 AND ($7 = '' OR t.kind = $7) AND t.last_used_at IS NULL \
+                 AND (t.expires_at IS NULL OR t.expires_at > $8)"
+            ),
+            descending "t.id"
+        ))
+        .bind(now),
         State::Expiring => by_moment(keyset!(
             page,
             tokens_listed!(
@@ -285,6 +298,17 @@ async fn stop(
                 "",
                 "$3",
                 "t.id >= $4 AND t.id <= $5 AND t.expires_at IS NULL"
+            ),
+            "t.id DESC",
+            "t.id"
+        )),
+        State::NeverUsed => by_id(stop!(
+            page,
+            tokens_living!(
+                "CAST(0 AS BIGINT) AS moment, t.id",
+                "",
+                "$3",
+                "t.id >= $4 AND t.id <= $5 AND t.last_used_at IS NULL"
             ),
             "t.id DESC",
             "t.id"

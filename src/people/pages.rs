@@ -39,6 +39,7 @@ use crate::teams::model::{MembersOf, Team};
 use crate::tokens::model::{LifetimeChoice, chosen};
 use crate::tokens::one_time_secret::{self, SecretDelivery, SecretOf};
 use crate::tokens::pages::{mark_as_revealing, reveal_route};
+use crate::ui::charts::Sparklines;
 use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
 
 const SECTION: &str = "People";
@@ -71,6 +72,8 @@ struct ListPage {
     invitations: Page<Invitation>,
     accounts: Page<ServiceAccount>,
     accounts_list: ListState,
+    /// The calls of the accounts, which this page does not show.
+    lines: Option<Sparklines>,
     may_invite: bool,
     may_create: bool,
     may_manage: bool,
@@ -139,6 +142,7 @@ async fn show_list(
     Ok(render(&ListPage {
         layout,
         list: ListState::new(&filter, &which, COLUMNS, ("person", "people")),
+        lines: None,
         accounts_list: ListState::new(&account_filter, &which_accounts, &[], ("account", "accounts")),
         filter,
         roles: caller.member.organization.sets.all().cloned().collect(),

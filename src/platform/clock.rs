@@ -142,6 +142,12 @@ impl Timestamp {
         format!("{} {} {}", at.day(), &at.month().to_string()[..3], at.year())
     }
 
+    /// The date in UTC: `2027-02-20`.
+    #[must_use]
+    pub fn date(self) -> String {
+        self.rfc3339().chars().take(10).collect()
+    }
+
     /// The day and minute: `20 Feb 2027, 14:05 UTC`.
     #[must_use]
     pub fn minute(self) -> String {

@@ -339,6 +339,19 @@ pub fn count(count: i64) -> String {
     if count > MOST { "1,000+".to_owned() } else { count.to_string() }
 }
 
+/// A number with a comma between thousands: `1,284`.
+#[must_use]
+pub fn with_commas(number: impl std::fmt::Display) -> String {
+    let (digits, mut text) = (number.to_string(), String::new());
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A count in a row of a list, limited to `MOST`. The statement counts to one more
 /// (`LIMIT 101`), so that a page of fifty rows does not count everything, and the
 /// page shows `100+`.
@@ -375,6 +388,13 @@ pub fn contains_pattern(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(with_commas(number), expected);
+        }
+    }
 
     #[test]
     fn a_count_says_where_it_stops() {

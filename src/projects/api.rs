@@ -20,6 +20,7 @@ use crate::platform::web::query_filter::QueryFilter;
 use crate::platform::web::{IfMatch, ItemPath, Json, PartPath, Query, list_response, tagged};
 use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
+use crate::usage::api::{DAYS, UsageView, usage_of};
 
 const FILTERS: &[QueryFilter] = &[
     QueryFilter { name: "q", about: "Text in the name or slug.", words: &[] },
@@ -47,6 +48,12 @@ pub fn routes() -> Api<AppState> {
                 .makes::<Project>(),
         )
         .with(get("getProject", one, show, "One project").needs("projects:read").gives::<Project>().tagged())
+        .with(
+            get("getProjectUsage", "/organizations/{org}/projects/{project}/usage", show_usage, "How often services asked about a project, by day")
+                .needs("projects:read")
+                .filters(DAYS)
+                .gives::<UsageView>(),
+        )
         .with(
             patch("editProject", one, edit, "Edits a project")
                 .note(
@@ -106,6 +113,16 @@ async fn show(
 ) -> Result<Response> {
     let project = actions::get(&app.context, &caller, &project).await?;
     Ok(tagged(project.version, project))
+}
+
+async fn show_usage(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, project)): ItemPath,
+    query: Query,
+) -> Result<Response> {
+    let project = actions::get(&app.context, &caller, &project).await?;
+    usage_of(&app.context, project.id, &query).await
 }
 
 async fn edit(

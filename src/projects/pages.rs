@@ -21,7 +21,10 @@ use crate::platform::{Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
+use crate::ui::charts::CallsChart;
 use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
+use crate::usage::model::Days;
+use crate::usage::store as usage;
 
 const SECTION: &str = "Projects";
 
@@ -37,6 +40,7 @@ pub fn routes() -> Router<AppState> {
         .route(one.as_ref(), get(redirect_to_access))
         .route(one.access().as_ref(), get(show_access).post(add_grant))
         .route(one.access().remove().as_ref(), post(remove_grant))
+        .route(one.activity().as_ref(), get(show_activity))
         .route(one.settings().as_ref(), get(show_settings).post(save_settings))
         .route(one.delete().as_ref(), get(confirm_delete).post(delete))
 }
@@ -195,6 +199,28 @@ async fn create(State(app): State<AppState>, caller: ConsoleCaller, form: Form) 
 
 async fn redirect_to_access(caller: ConsoleCaller, Path((_, project)): ItemPath) -> Response {
     redirect(paths(&caller).project(&project).access())
+}
+
+#[derive(Template)]
+#[template(path = "projects/activity.html")]
+struct ActivityPage {
+    layout: Layout,
+    project: Project,
+    chart: CallsChart,
+}
+
+/// The tab *Activity* of a project: how often services asked about it.
+async fn show_activity(
+    State(app): State<AppState>,
+    caller: ConsoleCaller,
+    Path((_, project)): ItemPath,
+) -> Result<Response> {
+    let project = actions::get(&app.context, &caller.member, &project).await?;
+    let days = Days::recent(app.context.clock.now());
+    let history = usage::history(&app.context.db, project.id, days).await?;
+    let chart = CallsChart::new("Checks in the last 30 days", history);
+    let layout = Layout::of(&app, &caller, SECTION, format!("{} – activity", project.name)).await?;
+    Ok(render(&ActivityPage { layout, project, chart }))
 }
 
 async fn show_access(

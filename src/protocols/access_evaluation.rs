@@ -4,8 +4,6 @@
 //! A service authenticates with its secret and asks whether a token or a principal has a permission on the
 //! organization or a project. The response is always a decision with a reason; malformed requests get 400.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +12,7 @@ use axum::{Json as Answer, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::verified::{self, VerificationQuery};
+use super::verified::{self, VerificationQuery, Verified};
 use crate::access::{Decision, Permission, Subject, Target, decide};
 use crate::callers::AuthenticatedService;
 use crate::platform::server::FastPath;
@@ -24,6 +22,7 @@ use crate::state::AppState;
 use crate::verification::PlainToken;
 use crate::verification::attribution::{Attribution, AttributionClaim};
 use crate::verification::principal::ServiceCaller;
+use crate::verification::usage::Check;
 
 /// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {
@@ -183,7 +182,7 @@ async fn evaluate(app: &AppState, service: &ServiceCaller, question: &Evaluation
         Ok(permission) => permission,
         Err(message) => return Ok(no(message)),
     };
-    let Some((subject, attribution)) = subject_of(app, service, subject, context).await? else {
+    let Some(asked) = subject_of(app, service, subject, context).await? else {
         return Ok(no("The token or principal is not valid for this service."));
     };
     let target = match resource.r#type.as_str() {
@@ -191,14 +190,17 @@ async fn evaluate(app: &AppState, service: &ServiceCaller, question: &Evaluation
         "project" => match verified::project(app, service, &resource.id).await {
             Ok(project) => Target::Project(project),
             Err(Error::NotFound) => {
+                asked.record(app, service, Check::unknown_project(permission));
                 return Ok(no("The resource does not exist, or the subject does not have access to it."));
             }
             Err(error) => return Err(error),
         },
         _ => return Ok(no("The resource does not exist, or the subject does not have access to it.")),
     };
-    let mut answer = answer(&decide(&subject, permission, &target));
-    if let Some(Attribution { team, outcome, person }) = attribution {
+    let decision = decide(asked.subject(), permission, &target);
+    asked.record(app, service, Check::decided(permission, &target, &decision));
+    let mut answer = answer(&decision);
+    if let Asked::Token(Verified { attribution: Attribution { team, outcome, person }, .. }) = &asked {
         answer["context"]["team"] = json!(team);
         answer["context"]["attributed_to"] = json!(person);
         answer["context"]["attribution"] = json!(outcome);
@@ -233,6 +235,29 @@ fn via(decision: &Decision<'_>) -> Option<String> {
     })
 }
 
+/// The subject of an evaluation.
+enum Asked {
+    /// The principal of a token, whose use is recorded.
+    Token(Verified),
+    /// A principal that was named without a token.
+    Principal(Subject),
+}
+
+impl Asked {
+    fn subject(&self) -> &Subject {
+        match self {
+            Self::Token(verified) => &verified.subject,
+            Self::Principal(subject) => subject,
+        }
+    }
+
+    fn record(&self, app: &AppState, service: &ServiceCaller, check: Check) {
+        if let Self::Token(verified) = self {
+            verified.record(app, service, check);
+        }
+    }
+}
+
 /// Loads the subject of an evaluation: the principal of a token that the service accepts, or a principal of
 /// the service's organization, by id. `None` if there is no such active subject.
 async fn subject_of(
@@ -240,7 +265,7 @@ async fn subject_of(
     service: &ServiceCaller,
     named: &AttributedPerson,
     context: Context,
-) -> Result<Option<(Arc<Subject>, Option<Attribution>)>> {
+) -> Result<Option<Asked>> {
     if named.r#type == "token" {
         let question = VerificationQuery {
             token: PlainToken::parse(named.id.trim()),
@@ -249,9 +274,8 @@ async fn subject_of(
             address: context.client_address.and_then(|text| text.parse().ok()),
             agent: None,
         };
-        let verified = verified::verify(app, service, question).await?;
-        return Ok(verified.map(|verified| (verified.subject, Some(verified.attribution))));
+        return Ok(verified::verify(app, service, question).await?.map(Asked::Token));
     }
     let found = Box::pin(verified::principal(app, service, &named.r#type, &named.id)).await?;
-    Ok(found.map(|subject| (Arc::new(subject), None)))
+    Ok(found.map(Asked::Principal))
 }

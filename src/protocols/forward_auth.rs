@@ -23,6 +23,7 @@ use crate::verification::attribution::{Attribution, AttributionClaim};
 use crate::verification::credentials::read_token;
 use crate::verification::principal::ServiceCaller;
 use crate::verification::service::authenticate;
+use crate::verification::usage::Check;
 
 /// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {
@@ -142,27 +143,35 @@ async fn check(
     if query.has("project") && !query.has("permission") {
         return Err(Error::internal("forward auth is asked for a project without a permission"));
     }
+    let mut asked = Check::VALID;
     if let Some(word) = query.filled("permission") {
         let permission: Permission = word
             .parse()
             .map_err(|_| Error::internal(format!("forward auth asks for “{word}”, no permission")))?;
         let target = match query.filled("project") {
             None => Target::Organization,
-            Some(named) => {
-                let found = verified::project(&app, &service, &named).await;
-                let project = found.map_err(|error| match error {
-                    Error::NotFound => hidden(),
-                    other => other,
-                })?;
-                Target::Project(project)
-            }
+            Some(named) => match verified::project(&app, &service, &named).await {
+                Ok(project) => Target::Project(project),
+                Err(Error::NotFound) => {
+                    verified.record(&app, &service, Check::unknown_project(permission));
+                    return Err(hidden());
+                }
+                Err(error) => return Err(error),
+            },
         };
-        match decide(&verified.subject, permission, &target) {
-            Decision::Allowed(_) => {}
-            Decision::Refused(refusal) => return Err(refusal.into()),
-            Decision::Hidden => return Err(hidden()),
+        let decision = decide(&verified.subject, permission, &target);
+        asked = Check::decided(permission, &target, &decision);
+        let refused = match decision {
+            Decision::Allowed(_) => None,
+            Decision::Refused(refusal) => Some(refusal.into()),
+            Decision::Hidden => Some(hidden()),
+        };
+        if let Some(error) = refused {
+            verified.record(&app, &service, asked);
+            return Err(error);
         }
     }
+    verified.record(&app, &service, asked);
     let Attribution { team, person, .. } = verified.attribution;
     let principal = &verified.token.facts().principal;
     let mut response = Response::default();

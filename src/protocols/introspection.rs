@@ -23,6 +23,7 @@ use crate::state::AppState;
 use crate::verification::PlainToken;
 use crate::verification::attribution::{AttributedPerson, AttributionClaim, AttributionOutcome};
 use crate::verification::principal::{PrincipalKind, ServiceCaller};
+use crate::verification::usage::Check;
 
 /// The router of this protocol's endpoints.
 pub fn routes() -> FastPath<AppState> {
@@ -50,7 +51,10 @@ async fn introspect(
     };
     let question = VerificationQuery { token, claimed, address, agent: None };
     match verified::verify(&app, &service, question).await? {
-        Some(verified) => Ok(json_response(&active(&app, &service, &verified)?)?),
+        Some(verified) => {
+            verified.record(&app, &service, Check::VALID);
+            Ok(json_response(&active(&app, &service, &verified)?)?)
+        }
         // RFC 7662, section 2.2: the response says nothing about an inactive token, not even why it is
         // inactive.
         None => Ok(json_response(&json!({ "active": false }))?),

@@ -37,6 +37,7 @@ use crate::tokens::access_token::{DEFAULT_LIFETIME, MAX_LIFETIME, issue};
 use crate::tokens::access_token_grant::AccessTokenGrant;
 use crate::verification::assertion::{ParsedAssertion, VerifiedAssertion};
 use crate::verification::principal::Principal;
+use crate::verification::usage::Check;
 use crate::verification::{PlainToken, VerifiedToken, ip_refused};
 
 /// The router of this protocol's endpoints.
@@ -209,7 +210,7 @@ async fn session(
             "The UID and the API key do not belong to the same service account.",
         );
     }
-    app.verifier.usage.record(&verified, None, None);
+    app.verifier.usage.record(&verified, None, Check::VALID, None);
     Ok(exchange(&verified))
 }
 
@@ -242,7 +243,7 @@ async fn narrowed(
         );
     }
     let verified = verify_credential(app, facts, PlainToken::parse(&presented), Code::InvalidRequest).await?;
-    app.verifier.usage.record(&verified, None, None);
+    app.verifier.usage.record(&verified, None, Check::VALID, None);
     Ok(exchange(&verified))
 }
 

@@ -18,9 +18,10 @@ use crate::service_tokens::store as service_tokens;
 use crate::state::AppState;
 use crate::teams::store as teams;
 use crate::tokens::model::Status as TokenStatus;
-use crate::verification::PlainToken;
 use crate::verification::attribution::{Attribution, AttributionClaim, attribute};
 use crate::verification::principal::{Principal, ServiceCaller, VerifiedToken};
+use crate::verification::usage::{Check, CountedCall, CountedPrincipal, CountedValue, Outcome};
+use crate::verification::{self, PlainToken, Refusal};
 
 /// A service's question about a token.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +49,27 @@ pub struct Verified {
     pub attribution: Attribution,
 }
 
-/// Verifies a token for a service and records its use. `None` if it is not valid for the service, for
-/// whatever reason.
+/// Why a token is not valid for the service, as it is counted.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    /// The value, if it belongs to a principal of the service's organization. Nothing else is known there.
+    value: Option<CountedValue>,
+    outcome: Outcome,
+}
+
+impl Refused {
+    const UNKNOWN: Self = Self { value: None, outcome: Outcome::Unknown };
+}
+
+impl Verified {
+    /// Records the use of the token, with the answer that the service gets. Every protocol calls this once for each
+    /// answer.
+    pub fn record(&self, app: &AppState, service: &ServiceCaller, check: Check) {
+        app.verifier.usage.record(&self.token, Some(service), check, self.attribution.usage_key());
+    }
+}
+
+/// Verifies a token for a service. `None` if it is not valid for the service, for whatever reason, which is counted.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -58,43 +78,92 @@ pub async fn verify(
     service: &ServiceCaller,
     question: VerificationQuery,
 ) -> Result<Option<Verified>> {
+    let address = question.address;
+    let refused = match look_up(app, service, question).await? {
+        Ok(verified) => return Ok(Some(verified)),
+        Err(refused) => refused,
+    };
+    let call = CountedCall {
+        organization: Some(service.organization.id),
+        address: refused.value.and(address),
+        service: Some(service.id),
+        check: Check::refused(refused.outcome),
+    };
+    app.verifier.usage.record_refused(refused.value, call);
+    Ok(None)
+}
+
+async fn look_up(
+    app: &AppState,
+    service: &ServiceCaller,
+    question: VerificationQuery,
+) -> Result<Result<Verified, Refused>> {
     let VerificationQuery { token, claimed, address, agent } = question;
-    let Some(value) = token else { return Ok(None) };
+    let Some(value) = token else { return Ok(Err(Refused::UNKNOWN)) };
     if !service.kinds.contains(&value.kind()) {
-        return Ok(None);
+        return Ok(Err(Refused { value: None, outcome: Outcome::Kind }));
     }
     let request = RequestContext { ip: address, user_agent: agent, ..RequestContext::default() };
-    let token = match crate::verification::verify(&app.verifier, &value, request).await {
+    let token = match verification::look_up(&app.verifier, &value, request).await? {
         Ok(token) => token,
-        Err(Error::Unauthenticated { .. } | Error::Forbidden(_)) => return Ok(None),
-        Err(error) => return Err(error),
+        Err(refusal) => return Box::pin(refused(app, service, (&value, refusal))).await.map(Err),
     };
-    // The service must also accept the kind of the token that an access token was exchanged for.
-    if !service.kinds.contains(&token.facts().acts_as) {
-        return Ok(None);
-    }
+    let counted = || Some(token.facts().counted_value(token.kind));
     let (subject, default_team) = match &token.facts().principal {
         Principal::Machine(machine) if machine.organization.id == service.organization.id => {
             (machine.subject.clone(), machine.default_team.clone())
         }
-        Principal::Machine(_) => return Ok(None),
+        Principal::Machine(_) => return Ok(Err(Refused::UNKNOWN)),
         Principal::Person { id, .. } => {
             let place = match Box::pin(membership_in(app, *id, &service.organization.slug)).await {
                 Ok(place) => place,
-                Err(Error::NotFound) => return Ok(None),
+                Err(Error::NotFound) => return Ok(Err(Refused::UNKNOWN)),
                 Err(error) => return Err(error),
             };
             let policy = &place.organization.policy;
-            if !policy.personal_tokens || !policy.ip_allowed(address) {
-                return Ok(None);
+            if !policy.personal_tokens {
+                return Ok(Err(Refused { value: counted(), outcome: Outcome::PersonalTokens }));
+            }
+            if !policy.ip_allowed(address) {
+                return Ok(Err(Refused { value: counted(), outcome: Outcome::Address }));
             }
             (Arc::new(Subject { narrowed: token.facts().narrowed, ..place.subject.clone() }), None)
         }
     };
+    // The service must also accept the kind of the token that an access token was exchanged for.
+    if !service.kinds.contains(&token.facts().acts_as) {
+        return Ok(Err(Refused { value: counted(), outcome: Outcome::Kind }));
+    }
     let attribution =
         attribute(&app.context.db, service.organization.id, (&token, &subject), &claimed).await?;
-    app.verifier.usage.record(&token, Some(service), attribution.usage_key());
-    Ok(Some(Verified { token, subject, default_team, attribution }))
+    Ok(Ok(Verified { token, subject, default_team, attribution }))
+}
+
+/// Finds out whether the refused token belongs to the service's organization. What belongs to another one is unknown.
+async fn refused(
+    app: &AppState,
+    service: &ServiceCaller,
+    (value, refusal): (&PlainToken, Refusal),
+) -> Result<Refused> {
+    let (counted, organization, outcome) = match refusal {
+        Refusal::Value(None) => return Ok(Refused::UNKNOWN),
+        Refusal::Value(Some(token)) => (token.value, token.organization, token.outcome),
+        Refusal::Address(facts, _) => {
+            (facts.counted_value(value.kind()), facts.principal.organization(), Outcome::Address)
+        }
+    };
+    let is_own = match (organization, counted.principal) {
+        (Some(organization), _) => organization == service.organization.id,
+        (None, CountedPrincipal::Person(person)) => {
+            match membership_in(app, person, &service.organization.slug).await {
+                Ok(_) => true,
+                Err(Error::NotFound) => false,
+                Err(error) => return Err(error),
+            }
+        }
+        (None, _) => false,
+    };
+    Ok(if is_own { Refused { value: Some(counted), outcome } } else { Refused::UNKNOWN })
 }
 
 /// Loads an active principal of the service's organization by its kind and id. `None` if there is none.

@@ -25,6 +25,7 @@ use crate::state::AppState;
 use crate::tokens::api::{issued, limited_to, with_value};
 use crate::tokens::model::{RenewalBody, TokenInput, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
+use crate::usage::api::{DAYS, UsageView, usage_of_principal};
 use crate::verification::PlainToken;
 
 const FILTERS: &[QueryFilter] = &[
@@ -62,6 +63,11 @@ pub fn routes() -> Api<AppState> {
                 .makes::<WithKey>(),
         )
         .with(get("getServiceAccount", one, show, "One service account").gives::<AccountView>().tagged())
+        .with(
+            get("getServiceAccountUsage", "/organizations/{org}/service-accounts/{id}/usage", show_usage, "How often an account was verified, by day, address, permission and service")
+                .filters(DAYS)
+                .gives::<UsageView>(),
+        )
         .with(
             patch("editServiceAccount", one, edit, "Edits a service account")
                 .needs("service_accounts:write")
@@ -270,6 +276,16 @@ async fn show(
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller, &id).await?;
     Ok(tagged(account.version, account.view(app.context.clock.now())))
+}
+
+async fn show_usage(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): ItemPath,
+    query: Query,
+) -> Result<Response> {
+    let account = actions::get(&app.context, &caller, &id).await?;
+    usage_of_principal(&app.context, account.id, &query).await
 }
 
 async fn edit(

@@ -22,14 +22,17 @@ use crate::platform::id::TokenId;
 use crate::platform::text::MOST;
 use crate::platform::web::pagination::{Page, PageRequest};
 use crate::platform::web::{Form, ItemPath, Query, html, redirect};
-use crate::platform::{Error, Result, ValidationErrors};
+use crate::platform::{Context, Error, Result, ValidationErrors};
 use crate::state::AppState;
 use crate::teams;
 use crate::teams::model::Team;
 use crate::tokens::model::usual;
 use crate::tokens::one_time_secret::SecretDelivery;
-use crate::tokens::store::{self as tokens, Attributed, CallsByAddress};
+use crate::tokens::store::{self as tokens, Attributed};
+use crate::ui::charts::{CallsChart, Sparklines};
 use crate::ui::{Layout, ListState, Paths, SavedFilter, filters, paths, refused, render};
+use crate::usage::model::{CallsBy, Days};
+use crate::usage::store as usage;
 
 pub(super) const SECTION: &str = "Service accounts";
 
@@ -57,6 +60,7 @@ struct ListPage {
     filter: Filter,
     list: ListState,
     page: Page<ServiceAccount>,
+    lines: Option<Sparklines>,
     may_create: bool,
 }
 
@@ -76,7 +80,7 @@ struct SettingsPage {
     status: Status,
     form: AccountForm,
     choices: Choices,
-    calls: Vec<CallsByAddress>,
+    calls: Vec<CallsBy>,
     may_manage: bool,
 }
 
@@ -85,7 +89,7 @@ struct SettingsPage {
 struct DeletePage {
     layout: Layout,
     account: ServiceAccount,
-    calls: Vec<CallsByAddress>,
+    calls: Vec<CallsBy>,
 }
 
 async fn show_list(
@@ -93,17 +97,27 @@ async fn show_list(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
+    let layout = Layout::of(&app, &caller, SECTION, SECTION).await?;
+    render_list(&app, &caller, layout, &query).await
+}
+
+/// Renders the list of service accounts.
+pub(super) async fn render_list(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    layout: Layout,
+    query: &Form,
+) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         scope: query.text("scope"),
         team: query.text("team"),
         status: query.text("status"),
     };
-    let which = PageRequest::for_console(&query)?.sorted(&query, COLUMNS)?;
-    let (page, counts, layout) = tokio::try_join!(
+    let which = PageRequest::for_console(query)?.sorted(query, COLUMNS)?;
+    let (page, counts) = tokio::try_join!(
         actions::list(&app.context, &caller.member, &filter, &which),
         actions::count(&app.context, &caller.member),
-        Layout::of(&app, &caller, SECTION, "Service accounts"),
     )?;
     let may_create = Choices::any_for(&caller.member);
     let list = ListState::new(&filter, &which, COLUMNS, ("account", "accounts")).with_saved(vec![
@@ -116,7 +130,16 @@ async fn show_list(
         SavedFilter::of("Expired", "status", "expired", counts.expired),
     ]);
     let list = list.selectable(page.rows.iter().any(|account| account.manageable));
-    Ok(render(&ListPage { layout, filter, list, page, may_create }))
+    let lines = Some(sparklines(&app.context, &page.rows).await?);
+    Ok(render(&ListPage { layout, filter, list, page, lines, may_create }))
+}
+
+/// The recent calls of the accounts of a list.
+async fn sparklines(context: &Context, accounts: &[ServiceAccount]) -> Result<Sparklines> {
+    let ids: Vec<String> = accounts.iter().map(|account| account.id.to_string()).collect();
+    let days = Days::recent(context.clock.now());
+    let histories = usage::histories(&context.db, ids.clone(), days).await?;
+    Ok(Sparklines::new(ids, &histories))
 }
 
 async fn show_new_form(
@@ -186,6 +209,7 @@ struct TeamPage {
     team: Team,
     list: ListState,
     page: Page<ServiceAccount>,
+    lines: Option<Sparklines>,
     may_create: bool,
 }
 
@@ -204,7 +228,8 @@ async fn show_team_tab(
         .selectable(page.rows.iter().any(|account| account.manageable));
     let may_create = Choices::any_in(&caller.member, AccountScope::Team(team.id));
     let layout = Layout::of(&app, &caller, "Teams", format!("{} – service accounts", team.name)).await?;
-    Ok(render(&TeamPage { layout, team, list, page, may_create }))
+    let lines = Some(sparklines(&app.context, &page.rows).await?);
+    Ok(render(&TeamPage { layout, team, list, page, lines, may_create }))
 }
 
 #[derive(Template)]
@@ -213,7 +238,9 @@ struct ActivityPage {
     layout: Layout,
     account: ServiceAccount,
     status: Status,
-    calls: Vec<CallsByAddress>,
+    chart: CallsChart,
+    calls: Vec<CallsBy>,
+    permissions: Vec<CallsBy>,
     attributed: Vec<Attributed>,
     events: Vec<EventSummary>,
     made: Vec<EventSummary>,
@@ -226,15 +253,19 @@ async fn show_activity(
 ) -> Result<Response> {
     let account = actions::get(&app.context, &caller.member, &id).await?;
     let (organization, uid) = (caller.member.organization.id, account.id.to_string());
-    let (calls, attributed, events, made, layout) = tokio::try_join!(
-        tokens::calls_of_account_by_address(&app.context, account.id),
+    let now = app.context.clock.now();
+    let (history, calls, permissions, attributed, events, made, layout) = tokio::try_join!(
+        usage::history(&app.context.db, account.id, Days::recent(now)),
+        usage::recent_addresses(&app.context, account.id),
+        usage::permissions(&app.context.db, account.id, Days::recent(now)),
         tokens::attributed(&app.context, account.id),
         audit::list_events_about(&app.context.db, organization, &uid, 50),
         audit::list_events_by(&app.context.db, organization, &uid, 50),
         Layout::of(&app, &caller, SECTION, format!("{} – activity", account.name)),
     )?;
-    let status = account.status(app.context.clock.now());
-    Ok(render(&ActivityPage { layout, account, status, calls, attributed, events, made }))
+    let status = account.status(now);
+    let chart = CallsChart::new("Calls in the last 30 days", history);
+    Ok(render(&ActivityPage { layout, account, status, chart, calls, permissions, attributed, events, made }))
 }
 
 async fn redirect_to_keys(caller: ConsoleCaller, Path((_, id)): ItemPath) -> Response {
@@ -268,7 +299,7 @@ async fn render_settings(
     let may_manage = can_write(&caller.member.subject, &account);
     let layout = Layout::of(app, caller, SECTION, format!("{} settings", account.name)).await?;
     let standing = account.status(app.context.clock.now());
-    let calls = tokens::calls_of_account_by_address(&app.context, account.id).await?;
+    let calls = usage::recent_addresses(&app.context, account.id).await?;
     let page = SettingsPage {
         calls,
         layout: layout.with_errors(errors),
@@ -345,7 +376,7 @@ async fn render_delete(
 ) -> Result<Response> {
     let account = authorize_write(&caller.member.subject, account)?.into_inner();
     let layout = Layout::of(app, caller, SECTION, format!("Delete {}?", account.name)).await?;
-    let calls = tokens::calls_of_account_by_address(&app.context, account.id).await?;
+    let calls = usage::recent_addresses(&app.context, account.id).await?;
     Ok(html(status, &DeletePage { layout: layout.with_errors(errors), account, calls }))
 }
 

@@ -17,9 +17,9 @@ use crate::platform::text::string_enum;
 use crate::platform::web::{Form, Query, redirect};
 use crate::platform::{Error, Result};
 use crate::state::AppState;
-use crate::tokens::pages::total;
-use crate::tokens::store as tokens;
 use crate::ui::{Layout, Paths, Results, RowResult, ShownResult, filters, paths, render, selected};
+use crate::usage::model::total;
+use crate::usage::store as usage;
 
 const SECTION: &str = "Service accounts";
 
@@ -119,7 +119,7 @@ async fn confirm_selected(
         if let Some(reason) = action.why_not(&account) {
             left_out.push((account.name, reason));
         } else {
-            let calls = tokens::calls_of_account_by_address(&app.context, account.id).await?;
+            let calls = usage::recent_addresses(&app.context, account.id).await?;
             accounts.push(Selected { account, calls: total(&calls) });
         }
     }

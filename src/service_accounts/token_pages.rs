@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 
 use super::keys;
 use super::model::{ServiceAccount, Status};
-use super::pages::to_reveal;
+use super::pages::{render_list, to_reveal};
 use crate::access::{TokenKind, authorize_write, can_write};
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
@@ -25,8 +25,10 @@ use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{
     AccessLimit, Confirmation, RevealTexts, ask_end, expiry_fact, new_token, renewal, reveal_route, show,
 };
-use crate::tokens::store::{self as tokens, CallsByAddress, has_revoked, list_access_tokens};
+use crate::tokens::store::{has_revoked, list_access_tokens};
 use crate::ui::{Layout, Paths, filters, paths, refused};
+use crate::usage::model::CallsBy;
+use crate::usage::store as usage;
 
 const SECTION: &str = "Service accounts";
 
@@ -66,7 +68,7 @@ struct RegeneratePage {
     account: ServiceAccount,
     keys: Vec<Token>,
     /// The calls of the only key.
-    calls: Vec<CallsByAddress>,
+    calls: Vec<CallsBy>,
     lifetimes: Vec<LifetimeChoice>,
     chosen: String,
     lifetime: String,
@@ -180,8 +182,10 @@ async fn reveal(
         done: paths(&caller).service_accounts(),
         regenerate: paths(&caller).service_account(account.id).regenerate().with_query("key", key.id),
     };
-    let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, (&caller).into(), layout, &key, texts).await
+    let layout = Layout::of(&app, &caller, SECTION, SECTION).await?;
+    let shown = show(&app, (&caller).into(), layout, &key, texts).await?;
+    let list = render_list(&app, &caller, shown.layout.clone(), &Form::default()).await;
+    Ok(shown.over(list, &app.context))
 }
 
 async fn confirm_regenerate(
@@ -206,7 +210,7 @@ async fn render_regenerate(
     let account = authorize_write(&caller.member.subject, account)?.into_inner();
     let keys = keys.rows;
     let calls = match keys.as_slice() {
-        [only] => tokens::calls(&app.context, only.id).await?,
+        [only] => usage::recent_addresses_of_token(&app.context, only.id).await?,
         _ => Vec::new(),
     };
     let suggested = || suggest_key(&keys).map(|key| key.id.to_string()).unwrap_or_default();

@@ -24,6 +24,7 @@ use crate::platform::{Result, Timestamp};
 use crate::state::AppState;
 use crate::tokens::model::{RenewalBody, TokenView};
 use crate::tokens::one_time_secret::SecretDelivery;
+use crate::usage::api::{DAYS, UsageView, usage_of_principal};
 use crate::verification::PlainToken;
 
 const FILTERS: &[QueryFilter] = &[
@@ -68,6 +69,12 @@ pub fn routes() -> Api<AppState> {
                 .needs("service_tokens:read")
                 .gives::<ServiceTokenView>()
                 .tagged(),
+        )
+        .with(
+            get("getServiceTokenUsage", "/organizations/{org}/service-tokens/{tok}/usage", show_usage, "How often a service token was verified, by day, address, permission and service")
+                .needs("service_tokens:read")
+                .filters(DAYS)
+                .gives::<UsageView>(),
         )
         .with(
             patch("editServiceToken", one, edit, "Edits a service token")
@@ -195,6 +202,16 @@ struct Editing {
     allowed_addresses: Option<Vec<String>>,
     #[schemars(length(min = 1, max = 20))]
     grants: Option<Vec<GrantInput>>,
+}
+
+async fn show_usage(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): ItemPath,
+    query: Query,
+) -> Result<Response> {
+    let token = actions::get(&app.context, &caller, &id).await?;
+    usage_of_principal(&app.context, token.token.id, &query).await
 }
 
 async fn edit(

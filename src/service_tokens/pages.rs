@@ -82,6 +82,16 @@ async fn show_list(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
+    let layout = Layout::of(&app, &caller, SECTION, SECTION).await?;
+    render_list(&app, &caller, layout, &query).await
+}
+
+async fn render_list(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    layout: Layout,
+    query: &Form,
+) -> Result<Response> {
     let filter = Filter {
         search: query.text("q"),
         status: query.text("status"),
@@ -89,9 +99,9 @@ async fn show_list(
         project: query.text("project"),
     };
     // The form with the filter keeps the order, which another filter may not have.
-    let mut which = PageRequest::for_console(&query)?;
+    let mut which = PageRequest::for_console(query)?;
     if filter.is_of_unrevoked() {
-        which = which.sorted(&query, filter.columns())?;
+        which = which.sorted(query, filter.columns())?;
     }
     let (page, counts) = tokio::try_join!(
         actions::list(&app.context, &caller.member, &filter, &which),
@@ -105,7 +115,6 @@ async fn show_list(
         SavedFilter::of("Expired", "status", "expired", counts.expired),
     ]);
     let may_manage = can_write(&caller.member.subject, &ServiceTokens(caller.member.organization.id));
-    let layout = Layout::of(&app, &caller, SECTION, "Service tokens").await?;
     let sets = caller.member.organization.sets.clone();
     Ok(render(&ListPage { layout, filter, list, page, sets, may_manage }))
 }
@@ -228,8 +237,10 @@ async fn reveal(
         done: paths(&caller).service_tokens(),
         regenerate: paths(&caller).service_token(token.id).regenerate(),
     };
-    let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show(&app, (&caller).into(), layout, &token, texts).await
+    let layout = Layout::of(&app, &caller, SECTION, SECTION).await?;
+    let shown = show(&app, (&caller).into(), layout, &token, texts).await?;
+    let list = render_list(&app, &caller, shown.layout.clone(), &Form::default()).await;
+    Ok(shown.over(list, &app.context))
 }
 
 async fn question(app: &AppState, caller: &ConsoleCaller, id: &str) -> Result<(Layout, Confirmation)> {

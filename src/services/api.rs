@@ -24,6 +24,7 @@ use crate::state::AppState;
 use crate::tokens::api::issued;
 use crate::tokens::model::TokenView;
 use crate::tokens::one_time_secret::SecretDelivery;
+use crate::usage::api::{DAYS, UsageView, usage_of};
 use crate::verification::PlainToken;
 
 const FILTERS: &[QueryFilter] = &[
@@ -53,6 +54,17 @@ pub fn routes() -> Api<AppState> {
                 .needs("services:read")
                 .gives::<WithSecrets>()
                 .tagged(),
+        )
+        .with(
+            get(
+                "getServiceUsage",
+                "/organizations/{org}/services/{svc}/usage",
+                show_usage,
+                "How often a service verified tokens, by day",
+            )
+            .needs("services:read")
+            .filters(DAYS)
+            .gives::<UsageView>(),
         )
         .with(
             patch("editService", one, edit, "Edits a service")
@@ -137,6 +149,16 @@ async fn show(
     let now = app.context.clock.now();
     let secrets = secrets.iter().map(|secret| secret.view(now)).collect();
     Ok(tagged(service.version, WithSecrets { service: service.view(), secrets }))
+}
+
+async fn show_usage(
+    State(app): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    Path((_, id)): ItemPath,
+    query: Query,
+) -> Result<Response> {
+    let (service, _) = actions::get(&app.context, &caller, &id).await?;
+    usage_of(&app.context, service.id, &query).await
 }
 
 async fn edit(

@@ -23,7 +23,10 @@ use crate::state::AppState;
 use crate::tokens::model::Token;
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::tokens::pages::{Confirmation, RevealTexts, ask_end, reveal_route, show_service_secret};
+use crate::ui::charts::CallsChart;
 use crate::ui::{Layout, ListState, Paths, filters, paths, refused, render};
+use crate::usage::model::Days;
+use crate::usage::store as usage;
 
 const SECTION: &str = "Services";
 
@@ -89,6 +92,7 @@ struct NewPage {
 struct ShowPage {
     layout: Layout,
     service: Service,
+    chart: CallsChart,
     secrets: Vec<Token>,
     form: ServiceForm,
     kinds: &'static [TokenKind],
@@ -163,6 +167,19 @@ async fn render_show(
     form: Option<ServiceForm>,
     errors: ValidationErrors,
 ) -> Result<Response> {
+    let layout = Layout::of(app, caller, SECTION, "").await?.with_errors(errors);
+    render_with(app, caller, layout, status, id, form).await
+}
+
+/// Renders the page of a service in this layout, whose title becomes the name of the service.
+async fn render_with(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    layout: Layout,
+    status: StatusCode,
+    id: &str,
+    form: Option<ServiceForm>,
+) -> Result<Response> {
     let (service, secrets) = actions::get(&app.context, &caller.member, id).await?;
     let form = form.unwrap_or_else(|| ServiceForm {
         name: service.name.clone(),
@@ -171,12 +188,12 @@ async fn render_show(
         version: service.version.to_string(),
     });
     let may_manage = can_write(&caller.member.subject, &Services);
-    let layout = Layout::of(app, caller, SECTION, service.name.clone()).await?;
+    let layout = Layout { title: service.name.clone(), ..layout };
+    let days = Days::recent(app.context.clock.now());
+    let history = usage::history(&app.context.db, service.id, days).await?;
+    let chart = CallsChart::new("Checks in the last 30 days", history);
     let kinds = TokenKind::PRESENTED;
-    Ok(html(
-        status,
-        &ShowPage { layout: layout.with_errors(errors), service, secrets, form, kinds, may_manage },
-    ))
+    Ok(html(status, &ShowPage { layout, service, chart, secrets, form, kinds, may_manage }))
 }
 
 async fn save_settings(
@@ -251,7 +268,9 @@ async fn reveal(
         done: back,
     };
     let layout = Layout::of(&app, &caller, SECTION, "").await?;
-    show_service_secret(&app, (&caller).into(), layout, &secret, texts).await
+    let shown = show_service_secret(&app, (&caller).into(), layout, &secret, texts).await?;
+    let page = render_with(&app, &caller, shown.layout.clone(), StatusCode::OK, &id, None).await;
+    Ok(shown.over(page, &app.context))
 }
 
 async fn confirm_revoke(

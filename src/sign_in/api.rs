@@ -31,6 +31,7 @@ use crate::verification::attribution::{
 };
 use crate::verification::principal::{Principal, PrincipalKind};
 use crate::verification::token_format::Hint;
+use crate::verification::usage::Check;
 use crate::verification::{VerifiedToken, verify_request};
 
 /// The API operations of a token on itself.
@@ -142,7 +143,7 @@ async fn whoami(State(app): State<AppState>, Asker { verified, claimed }: Asker)
         }
         None => (Attribution::default(), Permissions::NONE),
     };
-    app.verifier.usage.record(&verified, None, attribution.usage_key());
+    app.verifier.usage.record(&verified, None, Check::VALID, attribution.usage_key());
     json_response(&WhoAmI {
         id: verified.facts().principal.id(),
         kind: verified.facts().principal.kind(),

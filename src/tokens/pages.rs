@@ -17,13 +17,14 @@ use zeroize::Zeroizing;
 use super::model::{LifetimeChoice, Renewal, Token, TokenInput, choices, chosen, usual};
 use super::one_time_secret;
 use super::one_time_secret::{PageVisitor, SecretOf, SecretReader};
-use super::store::{self, CallsByAddress};
 use crate::access::{Level, Permissions, Policy, TokenKind};
 use crate::platform::web::cookie::{self, CookieLifetime};
 use crate::platform::web::{Form, html};
 use crate::platform::{Context, Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
-use crate::ui::{ConsolePath, Layout, LevelRow, filters, level_rows};
+use crate::ui::{ConsolePath, Dialog, Layout, LevelRow, filters, level_rows};
+use crate::usage::model::CallsBy;
+use crate::usage::store as usage;
 
 /// The permissions to which a form limits a new token, with the rows of its selects.
 #[derive(Clone, Debug)]
@@ -105,12 +106,48 @@ enum Example {
 
 #[derive(Template)]
 #[template(path = "tokens/reveal.html")]
-struct RevealPage {
-    layout: Layout,
+struct RevealDialog<'a> {
+    layout: &'a Layout,
     texts: RevealTexts,
-    token: Token,
+    token: &'a Token,
     snippets: Vec<(&'static str, String)>,
     value: Option<Zeroizing<String>>,
+}
+
+/// A page with nothing but the dialog in its layout.
+#[derive(Template)]
+#[template(path = "tokens/revealed.html")]
+struct RevealedPage {
+    layout: Layout,
+}
+
+/// A value that was read and now has to reach the person: the layout of a page, with the dialog that shows the
+/// value over it.
+#[derive(Debug)]
+#[must_use = "the value is lost unless a page shows it"]
+pub struct Revealed {
+    /// The layout for the page behind the dialog.
+    pub layout: Layout,
+    /// Whether the value waited. Otherwise the dialog says that it is gone.
+    has_value: bool,
+}
+
+impl Revealed {
+    /// The response, with the page behind the dialog, which was rendered with [`Self::layout`]: 200, or 410 if the
+    /// value is gone. If that page failed, the dialog stands alone, because its value can never be shown again.
+    #[must_use]
+    pub fn over(self, behind: Result<Response>, context: &Context) -> Response {
+        let status = if self.has_value { StatusCode::OK } else { StatusCode::GONE };
+        let mut response = match behind {
+            Ok(page) if page.status() == StatusCode::OK => page,
+            _ => html(status, &RevealedPage { layout: self.layout }),
+        };
+        *response.status_mut() = status;
+        if self.has_value {
+            mark_as_revealing(&mut response, context);
+        }
+        response
+    }
 }
 
 impl Example {
@@ -186,8 +223,7 @@ async fn hide(request: Request, next: Next) -> Response {
     }
 }
 
-/// Shows the value if it was not shown before (200); otherwise says that it is gone (410). Sets the title of
-/// the layout.
+/// Reads the value, if it was not shown before, and puts it into a dialog over a page with this layout.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -197,7 +233,7 @@ pub async fn show(
     layout: Layout,
     token: &Token,
     texts: RevealTexts,
-) -> Result<Response> {
+) -> Result<Revealed> {
     show_with(app, reader, layout, token, (texts, Example::WhoAmI)).await
 }
 
@@ -211,7 +247,7 @@ pub async fn show_service_secret(
     layout: Layout,
     token: &Token,
     texts: RevealTexts,
-) -> Result<Response> {
+) -> Result<Revealed> {
     show_with(app, reader, layout, token, (texts, Example::Introspection)).await
 }
 
@@ -221,17 +257,13 @@ async fn show_with(
     layout: Layout,
     token: &Token,
     (texts, example): (RevealTexts, Example),
-) -> Result<Response> {
+) -> Result<Revealed> {
     let of = SecretOf::token(token.id, &texts.name);
     let value = one_time_secret::take(&app.context, reader, &of).await?;
-    let layout = Layout { title: format!("{} for {}", texts.what, texts.name), ..layout };
-    let (status, shown) = if value.is_some() { (StatusCode::OK, true) } else { (StatusCode::GONE, false) };
-    let snippets = example.snippets(&layout.public_url);
-    let mut response = html(status, &RevealPage { layout, texts, token: token.clone(), snippets, value });
-    if shown {
-        mark_as_revealing(&mut response, &app.context);
-    }
-    Ok(response)
+    let title = format!("{} for {}", texts.what, texts.name);
+    let (has_value, snippets) = (value.is_some(), example.snippets(&layout.public_url));
+    let dialog = Dialog::new(title, &RevealDialog { layout: &layout, texts, token, snippets, value })?;
+    Ok(Revealed { layout: Layout { dialog: Some(dialog), ..layout }, has_value })
 }
 
 /// Marks a response that shows a value, so that the next page evicts it from the browser's back/forward cache.
@@ -391,7 +423,7 @@ pub fn renewal(form: &Form, now: Timestamp) -> Renewal {
 struct EndPage {
     layout: Layout,
     question: Confirmation,
-    calls: Vec<CallsByAddress>,
+    calls: Vec<CallsBy>,
 }
 
 /// Renders the confirmation before a revocation, with the IP addresses that used the token in the last 30
@@ -406,12 +438,6 @@ pub async fn ask_end(
     question: Confirmation,
     errors: ValidationErrors,
 ) -> Result<Response> {
-    let calls = store::calls(&app.context, question.token.id).await?;
+    let calls = usage::recent_addresses_of_token(&app.context, question.token.id).await?;
     Ok(html(status, &EndPage { layout: layout.with_errors(errors), question, calls }))
-}
-
-/// Total number of requests from all IP addresses.
-#[must_use]
-pub fn total(calls: &[CallsByAddress]) -> i64 {
-    calls.first().map_or(0, |busiest| busiest.total)
 }

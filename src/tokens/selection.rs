@@ -10,7 +10,6 @@ use axum::response::Response;
 use super::model::{Lifetime, LifetimeChoice, Status, Token, choices, chosen};
 use super::one_time_secret::{self, SecretOf};
 use super::pages::{mark_as_revealing, renewal};
-use super::store;
 use crate::access::TokenKind;
 use crate::authn::session::flash;
 use crate::callers::ConsoleCaller;
@@ -19,6 +18,8 @@ use crate::platform::web::{Form, html, redirect};
 use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::state::AppState;
 use crate::ui::{ConsolePath, Layout, Results, RowResult, ShownResult, filters, refused, show_results};
+use crate::usage::model::total;
+use crate::usage::store as usage;
 
 string_enum! {
     /// What is done with the selected tokens.
@@ -148,7 +149,7 @@ pub async fn ask(
         if let Some(reason) = action.why_not(&token, now) {
             left_out.push((token.name, reason));
         } else {
-            let calls = super::pages::total(&store::calls(&app.context, token.id).await?);
+            let calls = total(&usage::recent_addresses_of_token(&app.context, token.id).await?);
             possible.push(Selected { token, calls });
         }
     }

@@ -105,6 +105,19 @@ async fn render_card<P: TokenPages>(
     form: &Form,
     errors: ValidationErrors,
 ) -> Result<Response> {
+    let layout = Layout::of(app, caller, P::SECTION, owner.title()).await?;
+    Ok(render_with(app, caller, layout, status, owner, form, errors))
+}
+
+fn render_with<P: TokenPages>(
+    app: &AppState,
+    caller: &ConsoleCaller,
+    layout: Layout,
+    status: StatusCode,
+    owner: P,
+    form: &Form,
+    errors: ValidationErrors,
+) -> Response {
     let card = Card {
         token: owner.token().cloned(),
         what: P::TOKEN_NAME,
@@ -117,8 +130,7 @@ async fn render_card<P: TokenPages>(
         lifetime_date: String::new(),
     };
     let card = card.choosing(&caller.member.organization.policy, P::KIND, app.context.clock.now(), form);
-    let layout = Layout::of(app, caller, P::SECTION, owner.title()).await?;
-    Ok(owner.render(status, layout, card, errors))
+    owner.render(status, layout, card, errors)
 }
 
 async fn generate<P: TokenPages>(
@@ -163,8 +175,11 @@ async fn reveal<P: TokenPages>(
         regenerate: path.regenerate(),
         done: path,
     };
-    let layout = Layout::of(&app, &caller, P::SECTION, "").await?;
-    show(&app, (&caller).into(), layout, token, texts).await
+    let layout = Layout::of(&app, &caller, P::SECTION, owner.title()).await?;
+    let shown = show(&app, (&caller).into(), layout, token, texts).await?;
+    let (form, errors) = (Form::default(), ValidationErrors::default());
+    let card = render_with(&app, &caller, shown.layout.clone(), StatusCode::OK, owner, &form, errors);
+    Ok(shown.over(Ok(card), &app.context))
 }
 
 /// Prepares a confirmation, if the caller can manage the token and it exists.

@@ -16,7 +16,8 @@ use crate::platform::web::pagination::{PageRequest, keyset};
 use crate::platform::{Context, Db, Error, Result, Timestamp, Tx, sql};
 use crate::principals::Effect;
 use crate::quotas::{Quota, ensure_room};
-use crate::verification::{PlainToken, TokenHash, usage};
+use crate::usage::model::Days;
+use crate::verification::{PlainToken, TokenHash};
 
 /// Text of a SELECT of tokens with the columns of [`Token`], among them the hints of the current value (`v`) and
 /// the old value (`p`). `$more` is empty or further columns that begin with a comma; `$rest` is the WHERE
@@ -466,57 +467,6 @@ pub async fn find(source: impl Into<Source<'_>>, id: TokenId) -> Result<Option<T
     Ok(sql(tokens_where!("t.id = $1")).bind(id).optional(source).await?)
 }
 
-/// Number of requests from one IP address during the last 30 days.
-#[derive(Clone, Debug, Default, sqlx::FromRow)]
-pub struct CallsByAddress {
-    /// IP address; empty if it is unknown.
-    pub address: String,
-    /// Number of requests.
-    pub calls: i64,
-    /// Number of requests from all IP addresses, also from those that are not listed.
-    pub total: i64,
-}
-
-impl CallsByAddress {
-    /// The IP address as it is displayed.
-    #[must_use]
-    pub fn place(&self) -> &str {
-        if self.address.is_empty() { "unknown" } else { &self.address }
-    }
-}
-
-/// The IP addresses that used a token in the last 30 days, by descending number of requests, at most 20.
-///
-/// # Errors
-/// Returns an error if the database fails.
-pub async fn calls(context: &Context, token: TokenId) -> Result<Vec<CallsByAddress>> {
-    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls, CAST(SUM(SUM(calls)) OVER () AS BIGINT) AS total \
-            FROM token_calls WHERE token_id = $1 AND day >= $2 \
-         GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
-    .bind(token)
-    .bind(usage::oldest_day(context.clock.now()))
-    .all(&context.db)
-    .await?)
-}
-
-/// As [`calls`], for all tokens of a service account, including deleted ones.
-///
-/// # Errors
-/// Returns an error if the database fails.
-pub async fn calls_of_account_by_address(
-    context: &Context,
-    account: ServiceAccountId,
-) -> Result<Vec<CallsByAddress>> {
-    Ok(sql("SELECT address, CAST(SUM(calls) AS BIGINT) AS calls, CAST(SUM(SUM(calls)) OVER () AS BIGINT) AS total \
-            FROM account_calls \
-         WHERE service_account_id = $1 AND day >= $2 \
-         GROUP BY address ORDER BY SUM(calls) DESC, address LIMIT 20")
-    .bind(account)
-    .bind(usage::oldest_day(context.clock.now()))
-    .all(&context.db)
-    .await?)
-}
-
 /// Requests of a service account that were attributed to one person and team in the last 30 days.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Attributed {
@@ -539,7 +489,7 @@ pub async fn attributed(context: &Context, account: ServiceAccountId) -> Result<
          WHERE service_account_id = $1 AND day >= $2 GROUP BY username, team \
          ORDER BY MAX(last_at) DESC, username LIMIT 50")
     .bind(account)
-    .bind(usage::oldest_day(context.clock.now()))
+    .bind(Days::recent(context.clock.now()).from)
     .all(&context.db)
     .await?)
 }

@@ -2,6 +2,8 @@
 //! The filters of the templates: they convert values to parts of sentences, URLs
 //! and HTML. askama finds a filter in a module with the name `filters`.
 
+use crate::platform::text::with_commas;
+
 /// Converts a word of the API to a label: `service_account` becomes `Service
 /// account`.
 #[askama::filter_fn]
@@ -24,18 +26,7 @@ pub fn fragment(field: impl std::fmt::Display, _: &dyn askama::Values) -> askama
 /// A number with a comma between thousands: `1,284`.
 #[askama::filter_fn]
 pub fn thousands(number: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(with_commas(&number.to_string()))
-}
-
-fn with_commas(digits: &str) -> String {
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    Ok(with_commas(number))
 }
 
 /// The first letters of the first and the last word of a name.
@@ -63,13 +54,6 @@ pub fn ticks(text: impl std::fmt::Display, _: &dyn askama::Values) -> askama::Re
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn thousands_are_separated() {
-        for (digits, expected) in [("0", "0"), ("999", "999"), ("1000", "1,000"), ("1234567", "1,234,567")] {
-            assert_eq!(super::with_commas(digits), expected);
-        }
-    }
-
     #[test]
     fn a_word_of_the_api_becomes_a_label() {
         for (word, expected) in [("service_account", "Service account"), ("person", "Person"), ("", "")] {

@@ -5,6 +5,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::dialog::Dialog;
 use super::paths::{ConsolePath, Paths};
 use crate::access::{Resource, Sets, effective_permissions};
 use crate::authn::session::{Theme, take_flash};
@@ -148,6 +149,8 @@ pub struct Layout {
     pub nav: Vec<NavGroup>,
     /// Whether the person may create organizations.
     pub creates_organizations: bool,
+    /// The dialog over the page. The page behind it is inert.
+    pub dialog: Option<Dialog>,
 }
 
 impl Layout {

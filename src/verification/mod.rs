@@ -25,4 +25,6 @@ mod verify;
 pub use principal::VerifiedToken;
 pub use token_format::{PlainToken, TokenHash};
 pub use verifier::Verifier;
-pub use verify::{ensure_ip_allowed, ip_refused, verify, verify_rate_limited, verify_request};
+pub use verify::{
+    Refusal, ensure_ip_allowed, ip_refused, look_up, verify, verify_rate_limited, verify_request,
+};

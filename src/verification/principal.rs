@@ -9,7 +9,7 @@ use super::token_format::{Hint, TokenHash};
 use crate::access::{IpAllowList, Permissions, Subject, TokenKind};
 use crate::audit::{Actor, ActorKind};
 use crate::platform::Timestamp;
-use crate::platform::id::{PersonId, ServiceId, TokenId};
+use crate::platform::id::{OrganizationId, PersonId, ServiceId, TokenId};
 use crate::platform::text::string_enum;
 use crate::platform::web::RequestContext;
 use crate::principals::OrganizationFacts;
@@ -172,6 +172,15 @@ impl Principal {
         match self {
             Self::Person { id, .. } => Cow::Owned(id.to_string()),
             Self::Machine(machine) => Cow::Borrowed(&machine.id),
+        }
+    }
+
+    /// The only organization of a machine principal; `None` for a person.
+    #[must_use]
+    pub fn organization(&self) -> Option<OrganizationId> {
+        match self {
+            Self::Person { .. } => None,
+            Self::Machine(machine) => Some(machine.organization.id),
         }
     }
 

@@ -85,7 +85,7 @@ async fn find_service(
     if has_ended(known.expires_at, now) || user.is_some_and(|user| user != known.service.id.to_string()) {
         return Err(refused);
     }
-    verifier.usage.record_secret(now, hash, known.token, request);
+    verifier.usage.record_secret(now, hash, (known.token, &known.service), request);
     Ok(known.service.clone())
 }
 

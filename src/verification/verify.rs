@@ -4,13 +4,16 @@
 //! allow-lists and policies are checked for every request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::request::Parts;
 
 use super::credentials::read_token;
 use super::loader;
-use super::principal::{Principal, VerifiedToken, has_ended};
+use super::principal::{Principal, TokenFacts, VerifiedToken, has_ended};
+use super::refused_tokens::RefusedToken;
 use super::token_format::PlainToken;
+use super::usage::{Check, CountedCall, Outcome};
 use super::verifier::Verifier;
 use crate::access::{Policy, TokenKind};
 use crate::platform::rate_limits::Admission;
@@ -19,14 +22,52 @@ use crate::platform::{Error, Result};
 
 const REFUSED: Error = Error::Unauthenticated { presented: true };
 
-/// Refuses a value. If it belongs to a token, the audit log records the refusal.
-async fn refuse(verifier: &Verifier, value: &PlainToken, request: &RequestContext) -> Result<VerifiedToken> {
-    Box::pin(verifier.refused_tokens.record(&verifier.context, value, request)).await;
-    Err(REFUSED)
+/// Why a value cannot be used.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It is not valid. If it belongs to a token, that is known.
+    Value(Option<Arc<RefusedToken>>),
+    /// Its token cannot be used from the IP address of the request.
+    Address(Arc<TokenFacts>, Option<IpAddr>),
 }
 
-/// Verifies a value: its token, source and principal must exist and be active,
-/// and all IP allow-lists must allow the request.
+/// Looks a value up: its token, source and principal must exist and be active, and all IP allow-lists must allow
+/// the request. If a refused value belongs to a token, the audit log records the refusal.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn look_up(
+    verifier: &Verifier,
+    value: &PlainToken,
+    request: RequestContext,
+) -> Result<Result<VerifiedToken, Refusal>> {
+    // A service secret authenticates at the verification endpoints only.
+    if value.kind() == TokenKind::ServiceSecret {
+        return Ok(Err(Refusal::Value(None)));
+    }
+    let (hash, now) = (value.hash(), verifier.context.clock.now());
+    let known = match verifier.cache.tokens.get(verifier.context.db.invalidations(), &hash, now) {
+        Some(facts) => Some(facts),
+        // Boxed, so that the future of a cache hit stays small.
+        None => Box::pin(loader::load_token(verifier, value, hash, now)).await?,
+    };
+    let Some(facts) = known.filter(|facts| !has_ended(facts.expires_at, now)) else {
+        let token = Box::pin(verifier.refused_tokens.record(&verifier.context, value, &request)).await;
+        return Ok(Err(Refusal::Value(token)));
+    };
+    let lists_allow = facts.addresses.iter().all(|list| list.allows(request.ip));
+    let policy_allows = match &facts.principal {
+        Principal::Machine(machine) => machine.organization.policy.ip_allowed(request.ip),
+        Principal::Person { .. } => true,
+    };
+    if !lists_allow || !policy_allows {
+        return Ok(Err(Refusal::Address(facts, request.ip)));
+    }
+    let (kind, hint) = (value.kind(), value.hint());
+    Ok(Ok(VerifiedToken { facts, value: hash, at: now, kind, hint, request }))
+}
+
+/// Verifies a value that was presented to Tessera itself, and counts a refusal.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for an invalid value, [`Error::Forbidden`] for an
@@ -36,30 +77,19 @@ pub async fn verify(
     value: &PlainToken,
     request: RequestContext,
 ) -> Result<VerifiedToken> {
-    // A service secret authenticates at the verification endpoints only.
-    if value.kind() == TokenKind::ServiceSecret {
-        return Err(REFUSED);
-    }
-    let (hash, now) = (value.hash(), verifier.context.clock.now());
-    let facts = match verifier.cache.tokens.get(verifier.context.db.invalidations(), &hash, now) {
-        Some(facts) => facts,
-        // Boxed, so that the future of a cache hit stays small.
-        None => match Box::pin(loader::load_token(verifier, value, hash, now)).await? {
-            Some(facts) => facts,
-            None => return refuse(verifier, value, &request).await,
-        },
+    let address = request.ip;
+    let (counted, organization, outcome, error) = match look_up(verifier, value, request).await? {
+        Ok(token) => return Ok(token),
+        Err(Refusal::Value(None)) => return Err(REFUSED),
+        Err(Refusal::Value(Some(token))) => (token.value, token.organization, token.outcome, REFUSED),
+        Err(Refusal::Address(facts, ip)) => {
+            let counted = facts.counted_value(value.kind());
+            (counted, facts.principal.organization(), Outcome::Address, ip_refused(ip))
+        }
     };
-    if has_ended(facts.expires_at, now) {
-        return refuse(verifier, value, &request).await;
-    }
-    if !facts.addresses.iter().all(|list| list.allows(request.ip)) {
-        return Err(ip_refused(request.ip));
-    }
-    if let Principal::Machine(machine) = &facts.principal {
-        ensure_ip_allowed(&machine.organization.policy, request.ip)?;
-    }
-    let (kind, hint) = (value.kind(), value.hint());
-    Ok(VerifiedToken { facts, value: hash, at: now, kind, hint, request })
+    let check = Check::refused(outcome);
+    verifier.usage.record_refused(Some(counted), CountedCall { organization, address, service: None, check });
+    Err(error)
 }
 
 /// Verifies a value, and counts the request for the rate limits of the token and

@@ -48,7 +48,7 @@ pub fn literal(text: &str) -> Option<String> {
 /// The types of the values that statements for many rows are given: in a list
 /// of rows PostgreSQL learns them from the values alone.
 pub fn types(statement: &str) -> Option<&'static str> {
-    const OF_LISTS: [(&str, &str); 10] = [
+    const OF_LISTS: [(&str, &str); 11] = [
         ("INSERT INTO search_grams", "text, text, text, text, text"),
         ("DELETE FROM search_grams", "text, text, text, text, text"),
         ("SELECT v.column3 AS gram", "text, text, text"),
@@ -56,8 +56,9 @@ pub fn types(statement: &str) -> Option<&'static str> {
         ("UPDATE token_values SET last_used_at = v.", "bytea, bigint"),
         ("UPDATE tokens SET last_used_at = v.", "text, bigint, text, text, text"),
         ("UPDATE service_accounts SET last_used_at = v.", "text, bigint, text"),
-        ("INSERT INTO token_calls", "text, bigint, text, bigint"),
-        ("INSERT INTO account_calls", "text, bigint, text, bigint"),
+        ("INSERT INTO usage (", "text, text, bigint, text, text, text, text, text, boolean, text, bigint"),
+        ("INSERT INTO usage_totals", "text, bigint, text, text, bigint"),
+        ("SELECT u.subject_id", "text, bigint, bigint"),
         ("INSERT INTO attributions", "text, bigint, text, text, bigint, bigint"),
     ];
     if !statement.contains("(VALUES ($1") {

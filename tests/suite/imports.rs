@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "verification",
     "state",
     "callers",
+    "usage",
     "cleanup",
     "ui",
     "grants",

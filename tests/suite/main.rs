@@ -55,4 +55,5 @@ mod teams;
 mod terraform;
 mod text_input;
 mod tokens;
+mod usage;
 mod write_proofs;

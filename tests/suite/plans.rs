@@ -22,8 +22,8 @@ const GROWING: [&str; 22] = [
     "service_accounts",
     "tokens",
     "token_values",
-    "token_calls",
-    "account_calls",
+    "usage",
+    "usage_totals",
     "attributions",
     "audit_events",
     "sessions",
@@ -82,9 +82,11 @@ const ROWS: [&str; 29] = [
         {series} SELECT 'tok_x' || i, 'access', 'org_' || (1 + i % 20), 'sa_' || i, 'service_account', 'tok_' || i, {bytes}, 'tok_' || i, '', \
         '', '', '', '', i, i, i, 0 FROM n WHERE i <= 5000",
     "INSERT INTO token_values (hash, token_id, hint) {series} SELECT {bytes}, 'tok_' || i, '' FROM n",
-    "INSERT INTO token_calls (token_id, day, address, calls) {series} SELECT 'tok_' || i, i % 30, '', 1 FROM n",
-    "INSERT INTO account_calls (service_account_id, day, address, calls) {series} \
-     SELECT 'sa_' || i, i % 30, '', 1 FROM n",
+    "INSERT INTO usage (principal_id, token_id, day, outcome, service_id, project_id, permission, address, is_old, \
+        organization_id, calls) {series} \
+     SELECT 'sa_' || i, 'tok_' || i, i % 30, 'allowed', '', '', '', '', FALSE, 'org_1', 1 FROM n",
+    "INSERT INTO usage_totals (subject_id, day, outcome, organization_id, calls) {series} \
+     SELECT 'sa_' || i, i % 30, 'allowed', 'org_1', 1 FROM n",
     "INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) {series} \
      SELECT 'sa_' || i, i % 30, 'u', 't', 1, i FROM n",
     "INSERT INTO audit_events (id, organization_id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, \
