@@ -50,6 +50,7 @@ pub fn sections() -> Vec<Api<AppState>> {
         services::api::routes(),
         identity_providers::api::routes(),
         audit_log::api::routes(),
+        overview::api::routes(),
     ]
 }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::demo_usage;
 use super::setup::operator;
-use crate::access::{Policy, Resource, System, SystemReason, TokenKind};
+use crate::access::{Policy, Resource, TokenKind};
 use crate::audit::{Actor, ActorKind, Change, Channel};
 use crate::callers::Caller;
 use crate::directory::model::NewPerson;
@@ -23,7 +24,8 @@ use crate::platform::clock::DAY;
 use crate::platform::id::PersonId;
 use crate::platform::secret::Secret;
 use crate::platform::web::RequestContext;
-use crate::platform::{Clock, Context, Error, Random, Timestamp, sql};
+use crate::platform::web::pagination::PageRequest;
+use crate::platform::{Clock, Context, Error, Random, Timestamp};
 use crate::principals::load_memberships;
 use crate::projects::actions as projects;
 use crate::projects::grants;
@@ -45,9 +47,6 @@ use crate::tokens::model::{Lifetime, Renewal, TokenInput};
 use crate::tokens::one_time_secret::SecretDelivery;
 use crate::verification::principal::Principal;
 use crate::verification::{PlainToken, verify};
-
-/// The demo makes up how things were used.
-const DEMO: System = System::new(SystemReason::Demo);
 
 const EMAIL: &str = "olive@acme.test";
 const PASSWORD: &str = "demo mosaic lantern";
@@ -79,6 +78,7 @@ pub(super) async fn fill(app: &AppState) -> Result<(), String> {
     let context = Context { clock: Clock::fixed(now.minus(90 * DAY)), ..app.context.clone() };
     let past = AppState::new(context).map_err(|error| error.to_string())?;
     fill_with(&past, now).await.map_err(|error| format!("The demo cannot be filled: {error}."))?;
+    println!("demo: everyone in the demo has the same password, such as amir@acme.test and gus@acme.test");
     println!(
         "demo: sign in at {}/sign-in as {EMAIL} with password {PASSWORD}",
         app.context.config.public_url
@@ -186,7 +186,18 @@ async fn fill_with(app: &AppState, now: Timestamp) -> Result<(), Error> {
     accounts::disable(&app.context, &olive, &made.importer).await?;
     app.context.clock.advance(now.minus(Duration::from_secs(1200)).since(app.context.clock.now()));
     open_sessions(app, made.deploy).await?;
-    use_tokens(app, now).await
+    replace_key(app, &olive, &made.cache).await?;
+    demo_usage::use_tokens(app, now).await
+}
+
+/// A key has a new value, and its program does not know that yet.
+async fn replace_key(app: &AppState, olive: &Caller, account: &str) -> Result<(), Error> {
+    let (_, keys) = keys::with_keys(&app.context, olive, account, false, &PageRequest::choices()).await?;
+    let Some(key) = keys.rows.first() else { return Ok(()) };
+    let renewal = Renewal { lifetime: Lifetime::Endless, overlap: "24h".to_owned() };
+    let key = key.id.to_string();
+    keys::regenerate(&app.context, olive, account, &key, &renewal, &SecretDelivery::Answer).await?;
+    Ok(())
 }
 
 /// What a program gets for its key: one access token as it is, one narrowed.
@@ -283,9 +294,11 @@ async fn create_projects(app: &AppState, olive: &Caller) -> Result<(), Error> {
 }
 
 /// The UIDs of the service accounts that later steps change, and the key of `ci-deploy`.
+#[derive(Default)]
 struct DemoAccounts {
     ledger: String,
     importer: String,
+    cache: String,
     deploy: Option<PlainToken>,
 }
 
@@ -295,7 +308,7 @@ async fn create_service_accounts(
     olive: &Caller,
     now: Timestamp,
 ) -> Result<DemoAccounts, Error> {
-    let mut made = DemoAccounts { ledger: String::new(), importer: String::new(), deploy: None };
+    let mut made = DemoAccounts::default();
     for (name, description, scope, team, role, days) in [
         ("ci-deploy", "Deploys every service after review", "organization", "platform", "member", 45),
         ("metrics-export", "Nightly export to the warehouse", "organization", "data", "job_runner", 9),
@@ -324,6 +337,7 @@ async fn create_service_accounts(
         match name {
             "ledger-sync" => made.ledger = account.id.to_string(),
             "old-importer" => made.importer = account.id.to_string(),
+            "edge-cache" => made.cache = account.id.to_string(),
             "ci-deploy" => {
                 made.deploy = created.value;
                 let key = TokenInput {
@@ -401,66 +415,5 @@ async fn create_tokens(app: &AppState, olive: &Caller, now: Timestamp) -> Result
     let renewal = Renewal { lifetime: Lifetime::Endless, overlap: String::new() };
     organization_token::generate(&app.context, olive, &renewal, &SecretDelivery::Answer).await?;
     wait(app, 18);
-    Ok(())
-}
-
-/// Most of the tokens were used lately: how often, and from where.
-async fn use_tokens(app: &AppState, now: Timestamp) -> Result<(), Error> {
-    let mut tx = app.context.db.begin().await?;
-    for (name, hours, address, calls) in [
-        ("ci-deploy", 1, "203.0.113.40", 412_i64),
-        ("metrics-export", 9, "203.0.113.77", 30),
-        ("edge-cache", 3, "203.0.113.40", 1_904),
-        ("ledger-sync", 30, "198.51.100.9", 61),
-        ("warehouse-sync", 5, "198.51.100.23", 744),
-        ("bi-dashboards", 26, "198.51.100.23", 88),
-    ] {
-        let at = now.minus(Duration::from_secs(hours * 3600));
-        sql("UPDATE service_accounts SET last_used_at = $1, last_used_address = $2 WHERE name = $3")
-            .bind(at)
-            .bind(address)
-            .bind(name)
-            .execute(&mut tx, &DEMO)
-            .await?;
-        sql("INSERT INTO account_calls (service_account_id, day, address, calls) \
-             SELECT id, $1, $2, $3 FROM service_accounts WHERE name = $4")
-        .bind(crate::verification::usage::day_number(at))
-        .bind(address)
-        .bind(calls)
-        .bind(name)
-        .execute(&mut tx, &DEMO)
-        .await?;
-        sql("UPDATE tokens SET last_used_at = $1, last_used_address = $2, last_used_agent = 'terraform/1.14' WHERE name = $3 \
-             OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $3))")
-        .bind(at)
-        .bind(address)
-        .bind(name)
-        .execute(&mut tx, &DEMO)
-        .await?;
-        sql("INSERT INTO token_calls (token_id, day, address, calls) SELECT id, $1, $2, $3 FROM tokens WHERE name = $4 \
-             OR (name = 'default' AND service_account_id IN (SELECT id FROM service_accounts WHERE name = $4))")
-        .bind(crate::verification::usage::day_number(at))
-        .bind(address)
-        .bind(calls)
-        .bind(name)
-        .execute(&mut tx, &DEMO)
-        .await?;
-    }
-    for (name, username, team, calls, hours) in
-        [("ci-deploy", "olive", "platform", 64, 3), ("ci-deploy", "dana", "platform", 12, 50)]
-    {
-        let at = now.minus(Duration::from_secs(hours * 3600));
-        sql("INSERT INTO attributions (service_account_id, day, username, team, calls, last_at) \
-             SELECT id, $1, $2, $3, $4, $5 FROM service_accounts WHERE name = $6")
-        .bind(crate::verification::usage::day_number(at))
-        .bind(username)
-        .bind(team)
-        .bind(calls)
-        .bind(at)
-        .bind(name)
-        .execute(&mut tx, &DEMO)
-        .await?;
-    }
-    tx.commit().await?;
     Ok(())
 }

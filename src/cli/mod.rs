@@ -3,6 +3,7 @@
 //! application state; each command has a file of its own.
 
 mod demo;
+mod demo_usage;
 mod doctor;
 mod limits;
 mod log_lines;

@@ -135,7 +135,7 @@ fn first_to_expire(counts: &Counts, expiring: &[Expiring], now: Timestamp, paths
         icon: "clock-alert",
         class: "due",
         name: next.title().to_owned(),
-        what: format!("{} expires {}", next.kind.title(), next.expires_at.relative(now)),
+        what: format!("{} expires {}", noun(next.kind), next.expires_at.relative(now)),
         reason: match next.last_used_at {
             Some(at) => format!("Last used {}", at.relative(now)),
             None => "Never used".to_owned(),
@@ -161,6 +161,17 @@ fn first_to_expire(counts: &Counts, expiring: &[Expiring], now: Timestamp, paths
         });
     }
     items
+}
+
+/// What a token of this kind is called within a sentence.
+fn noun(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::ServiceAccount => "API key",
+        TokenKind::Team => "team token",
+        TokenKind::Organization => "organization token",
+        TokenKind::ServiceToken => "service token",
+        TokenKind::Personal | TokenKind::Access | TokenKind::ServiceSecret => "token",
+    }
 }
 
 fn old_value(value: &OldValue, now: Timestamp, paths: &Paths) -> Item {
@@ -230,9 +241,17 @@ impl Expiring {
 }
 
 impl Row {
+    /// The name of the account or team, or of the token itself.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.holder.as_deref().unwrap_or(&self.token.name)
+    }
+
     /// The page on which the token is managed.
-    pub(super) fn path(&self, paths: &Paths) -> ConsolePath {
-        let account = self.service_account_id.map(|id| id.to_string());
-        token_path((self.kind, &self.id.to_string()), account.as_deref(), self.team.as_deref(), paths)
+    #[must_use]
+    pub fn path(&self, paths: &Paths) -> ConsolePath {
+        let account = self.token.service_account_id.map(|id| id.to_string());
+        let id = self.token.id.to_string();
+        token_path((self.token.kind, &id), account.as_deref(), self.team.as_deref(), paths)
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! This section only reads. Its links lead to the sections in which the objects are managed.
 
+pub mod api;
 pub mod attention;
 pub mod attention_store;
+pub mod lookup;
 pub mod pages;
 pub mod store;

@@ -7,38 +7,44 @@ use std::time::Duration;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::attention::{self, Item};
 use super::attention_store::{self, Expiring, OwnTeam, OwnToken};
+use super::lookup::{self, Found};
 use super::store::{self, Counts, Row};
 use crate::access::{Resource, TokenKind, authorize_read, effective_permissions};
 use crate::audit::{self, EventSummary};
-use crate::callers::ConsoleCaller;
+use crate::authn::session::flash;
+use crate::callers::{Caller, ConsoleCaller};
 use crate::organizations::model::Settings;
 use crate::organizations::store::{Progress, progress};
 use crate::platform::clock::{EXPIRES_SOON, UNUSED_AFTER};
-use crate::platform::web::Query;
 use crate::platform::web::pagination::{Cursor, Page, PageRequest};
-use crate::platform::{Result, Timestamp};
+use crate::platform::web::{Form, Query, html, redirect};
+use crate::platform::{Error, Result, Timestamp, ValidationErrors};
 use crate::projects::model::Project;
 use crate::projects::store::Filter as ProjectFilter;
 use crate::service_accounts::model::ServiceAccount;
 use crate::service_accounts::store::Filter as AccountFilter;
 use crate::state::AppState;
 use crate::ui::charts::{CallsChart, Sparklines, WeeksChart};
-use crate::ui::{Layout, Paths, filters, paths, render};
-use crate::usage::model::Days;
+use crate::ui::{Layout, Paths, filters, paths, refused, render};
+use crate::usage::model::{CallsBy, Days, History};
 use crate::usage::store as usage;
 use crate::{projects, service_accounts};
+
+const TOKENS: &str = "All tokens";
 
 /// The router of this section's endpoints.
 pub fn routes() -> Router<AppState> {
     let paths = Paths::pattern();
     Router::new()
         .route(paths.overview().as_ref(), get(show_overview))
-        .route(paths.tokens().as_ref(), get(show_tokens))
+        .route(paths.tokens().as_ref(), get(show_tokens).post(look_up))
+        .route(paths.tokens().revoke().as_ref(), post(revoke_found))
 }
 
 /// The current time, 14 days later, and 90 days earlier.
@@ -143,6 +149,58 @@ struct TokensPage {
     kinds: [TokenKind; 4],
     page: Page<Row>,
     query: String,
+    weeks: WeeksChart,
+}
+
+/// Which tokens the list shows.
+#[derive(Clone, Debug)]
+pub(super) struct TokenFilter {
+    search: String,
+    kind: String,
+    state: store::State,
+}
+
+impl TokenFilter {
+    fn for_console(query: &Form) -> Self {
+        let state = query.text("state").parse().unwrap_or(store::State::Live);
+        Self { search: query.text("q"), kind: query.text("kind"), state }
+    }
+
+    /// Reads the filter of a request to the API.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a kind or state that does not exist.
+    pub(super) fn for_api(query: &Form) -> Result<Self> {
+        let invalid = |field: &'static str, text: String| Error::Invalid(ValidationErrors::one(field, text));
+        let state = match query.filled("state") {
+            None => store::State::Live,
+            Some(word) => word.parse().map_err(|text| invalid("state", text))?,
+        };
+        let kind = query.text("kind");
+        if !kind.is_empty() {
+            kind.parse::<TokenKind>().map_err(|text| invalid("kind", text))?;
+        }
+        Ok(Self { search: query.text("q"), kind, state })
+    }
+}
+
+/// A page of the tokens of the organization.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a caller who cannot see all tokens.
+pub(super) async fn list_tokens(
+    app: &AppState,
+    caller: &Caller,
+    filter: &TokenFilter,
+    which: PageRequest,
+) -> Result<Page<Row>> {
+    authorize_read(&caller.subject, Settings)?;
+    let TokenFilter { search, kind, state } = filter;
+    let chosen = (search.as_str(), kind.as_str(), *state);
+    let (rows, window) =
+        store::list(&app.context.db, caller.organization.id, chosen, moments(app), &which).await?;
+    let cursor = |row: &Row| Cursor { key: row.key(*state), id: row.token.id.to_string() };
+    Ok(which.into_scanned_page(rows, &window, cursor))
 }
 
 async fn show_tokens(
@@ -150,20 +208,58 @@ async fn show_tokens(
     caller: ConsoleCaller,
     Query(query): Query,
 ) -> Result<Response> {
-    authorize_read(&caller.member.subject, Settings)?;
-    let (search, kind) = (query.text("q"), query.text("kind"));
-    let state = query.text("state").parse().unwrap_or(store::State::Live);
-    let which = PageRequest::for_console(&query)?;
-    let filter = (search.as_str(), kind.as_str(), state);
-    let (rows, window) =
-        store::list(&app.context.db, caller.member.organization.id, filter, moments(&app), &which).await?;
-    let page =
-        which.into_scanned_page(rows, &window, |row| Cursor { key: row.key(state), id: row.id.to_string() });
-    let layout = Layout::of(&app, &caller, "All tokens", "All tokens").await?;
+    let filter = TokenFilter::for_console(&query);
+    let (db, organization, now) = (&app.context.db, caller.member.organization.id, app.context.clock.now());
+    let page = list_tokens(&app, &caller.member, &filter, PageRequest::for_console(&query)?).await?;
+    let (counts, weeks, layout) = tokio::try_join!(
+        store::counts(db, organization, moments(&app)),
+        attention_store::count_by_week(db, organization, now),
+        Layout::of(&app, &caller, TOKENS, TOKENS),
+    )?;
+    let weeks = WeeksChart::new(&weeks, counts.endless, now);
     let kinds =
         [TokenKind::ServiceAccount, TokenKind::ServiceToken, TokenKind::Team, TokenKind::Organization];
+    let TokenFilter { search, kind, state } = filter;
     let mut kept = form_urlencoded::Serializer::new(String::new());
     kept.extend_pairs([("q", search.as_str()), ("kind", kind.as_str()), ("state", state.word())]);
     let query = format!("{}&", kept.finish());
-    Ok(render(&TokensPage { layout, search, kind, state, kinds, page, query }))
+    Ok(render(&TokensPage { layout, search, kind, state, kinds, page, query, weeks }))
+}
+
+#[derive(Template)]
+#[template(path = "overview/lookup.html")]
+struct LookupPage {
+    layout: Layout,
+    found: Option<Found>,
+    calls: Vec<CallsBy>,
+    chart: CallsChart,
+    ticket: Option<String>,
+}
+
+/// Looks a pasted value up. It is in the body of the request, so that it is in no URL and no log.
+async fn look_up(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let layout = Layout::of(&app, &caller, TOKENS, "Look up a token").await?;
+    let (status, errors, found) = match lookup::look_up(&app, &caller.member, &form.text("token")).await {
+        Ok(found) => (StatusCode::OK, ValidationErrors::default(), found),
+        Err(error) => {
+            let (status, errors) = refused(error)?;
+            (status, errors, None)
+        }
+    };
+    let (mut calls, mut history, mut ticket) = (Vec::new(), History::default(), None);
+    if let Some(found) = &found {
+        let days = Days::recent(app.context.clock.now());
+        calls = usage::recent_addresses_of_token(&app.context, found.token.id).await?;
+        history = usage::history_of_token(&app.context.db, found.token.id, days).await?;
+        ticket = lookup::ticket(&app.context, &caller, found)?;
+    }
+    let chart = CallsChart::new("Calls in the last 30 days", history);
+    let layout = layout.with_errors(errors);
+    Ok(html(status, &LookupPage { layout, found, calls, chart, ticket }))
+}
+
+async fn revoke_found(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
+    let name = lookup::revoke(&app.context, &caller, &form.text("ticket")).await?;
+    flash(&caller.signed_in.session, format!("{name} is revoked.")).await?;
+    Ok(redirect(paths(&caller).tokens()))
 }

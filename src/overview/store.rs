@@ -3,12 +3,14 @@
 //! Counts stop at [`MOST`], and a page of the list scans a limited number of rows ([`ScanLimit`]), so both
 //! stay fast in organizations with many tokens.
 
-use crate::access::TokenKind;
 use crate::platform::db::Statement;
-use crate::platform::id::{OrganizationId, ServiceAccountId, ServiceId, TokenId};
+use crate::platform::id::{OrganizationId, TokenId};
 use crate::platform::text::{MOST, contains_pattern, string_enum};
 use crate::platform::web::pagination::{Cursor, PageRequest, ScanLimit, keyset, stop};
 use crate::platform::{Db, Result, Timestamp, sql};
+use crate::tokens::model::Token;
+use crate::tokens::store::tokens_with;
+use crate::verification::PlainToken;
 
 string_enum! {
     /// A state of valid tokens that the list can be filtered by.
@@ -69,33 +71,16 @@ pub async fn counts(
     Ok(Counts { live: counts.live + counts.endless, ..counts })
 }
 
-/// A valid token of any kind, as the list of all tokens shows it.
+/// A token of any kind, as the list of all tokens shows it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Row {
-    /// Unique id.
-    pub id: TokenId,
-    /// Kind of the token.
-    pub kind: TokenKind,
-    /// Display name.
-    pub name: String,
-    /// Prefix and last four characters of the value.
-    pub hint: Option<String>,
+    /// The token.
+    #[sqlx(flatten)]
+    pub token: Token,
     /// Name of the service account or team that the token acts as. `None` for other kinds.
     pub holder: Option<String>,
-    /// The service account that the token is a key of.
-    pub service_account_id: Option<ServiceAccountId>,
     /// Slug of the team that the token acts as.
     pub team: Option<String>,
-    /// The service that the token is a secret of.
-    pub service_id: Option<ServiceId>,
-    /// Name of the creator.
-    pub created_by_name: String,
-    /// Expiry of the token. `None` means that it does not expire.
-    pub expires_at: Option<Timestamp>,
-    /// Last use, accurate to a minute; `None` if it was never used.
-    pub last_used_at: Option<Timestamp>,
-    /// IP address of the last use.
-    pub last_used_address: Option<String>,
     /// Time of the last use or, if the token was never used, of its creation.
     pub used_at: Timestamp,
 }
@@ -106,7 +91,7 @@ impl Row {
     pub fn key(&self, state: State) -> String {
         match state {
             State::Live | State::Endless | State::NeverUsed => String::new(),
-            State::Expiring => self.expires_at.map(|end| end.micros().to_string()).unwrap_or_default(),
+            State::Expiring => self.token.expires_at.map(|end| end.micros().to_string()).unwrap_or_default(),
             State::Unused => self.used_at.micros().to_string(),
         }
     }
@@ -132,25 +117,27 @@ macro_rules! tokens_living {
 /// condition.
 macro_rules! tokens_listed {
     ($organization:literal, $search:literal, $rest:literal) => {
-        concat!(
-            tokens_living!(
-                "t.id, t.kind, t.name, v.hint, COALESCE(a.name, own.name) AS holder, t.service_account_id, \
-                    own.slug AS team, t.service_id, t.created_by_name, t.expires_at, t.last_used_at, \
-                    t.last_used_address, COALESCE(t.last_used_at, t.created_at) AS used_at",
-                "LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-                 LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id",
+        tokens_with!(
+            ", COALESCE(a.name, own.name) AS holder, own.slug AS team, \
+                COALESCE(t.last_used_at, t.created_at) AS used_at",
+            "LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id",
+            concat!(
+                "t.organization_id = ",
                 $organization,
-                $rest
-            ),
-            " AND (",
-            $search,
-            " = '%%' OR LOWER(t.name COLLATE \"default\") LIKE ",
-            $search,
-            " ESCAPE '\\' OR v.hint LIKE ",
-            $search,
-            " ESCAPE '\\' OR a.name_folded LIKE ",
-            $search,
-            " ESCAPE '\\')"
+                " AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' AND ",
+                $rest,
+                " AND (",
+                $search,
+                " = '%%' OR LOWER(t.name COLLATE \"default\") LIKE ",
+                $search,
+                " ESCAPE '\\' OR v.hint LIKE ",
+                $search,
+                " ESCAPE '\\' OR p.hint LIKE ",
+                $search,
+                " ESCAPE '\\' OR a.name_folded LIKE ",
+                $search,
+                " ESCAPE '\\')"
+            )
         )
     };
 }
@@ -344,4 +331,45 @@ async fn stop(
     };
     let place: Option<Place> = statement.optional(db).await?;
     Ok(place.map(|place| Cursor { key: place.moment.to_string(), id: place.id.to_string() }))
+}
+
+/// A token that was found by one of its values, with what it belongs to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct FoundRow {
+    /// The token.
+    #[sqlx(flatten)]
+    pub token: Token,
+    /// Name of the service account, team, service or person.
+    pub holder: Option<String>,
+    /// Slug of the team.
+    pub team: Option<String>,
+    /// Username of the person.
+    pub username: Option<String>,
+    /// When the value stops working, if it is an old one.
+    pub value_stops_at: Option<Timestamp>,
+}
+
+/// Finds a token of the organization, of one of its services or of one of its people by a value, also one that does
+/// not work any more.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn find_by_value(
+    db: &Db,
+    organization: OrganizationId,
+    value: &PlainToken,
+) -> Result<Option<FoundRow>> {
+    Ok(sql(tokens_with!(
+        ", COALESCE(a.name, own.name, s.name, person.name) AS holder, own.slug AS team, person.username, \
+            h.stops_at AS value_stops_at",
+        "JOIN token_values h ON h.token_id = t.id LEFT JOIN service_accounts a ON a.id = t.service_account_id \
+         LEFT JOIN teams own ON own.id = t.team_id LEFT JOIN services s ON s.id = t.service_id \
+         LEFT JOIN people person ON person.id = t.person_id",
+        "h.hash = $1 AND (t.organization_id = $2 OR s.organization_id = $2 \
+            OR EXISTS (SELECT 1 FROM memberships m WHERE m.person_id = t.person_id AND m.organization_id = $2))"
+    ))
+    .bind(value.hash())
+    .bind(organization)
+    .optional(db)
+    .await?)
 }

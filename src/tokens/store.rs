@@ -20,10 +20,13 @@ use crate::usage::model::Days;
 use crate::verification::{PlainToken, TokenHash};
 
 /// Text of a SELECT of tokens with the columns of [`Token`], among them the hints of the current value (`v`) and
-/// the old value (`p`). `$more` is empty or further columns that begin with a comma; `$rest` is the WHERE
-/// condition and what follows it.
+/// the old value (`p`). `$more` is empty or further columns that begin with a comma; `$joins` is empty or further
+/// tables; `$rest` is the WHERE condition and what follows it.
 macro_rules! tokens_with {
     ($more:literal, $rest:expr) => {
+        tokens_with!($more, "", $rest)
+    };
+    ($more:literal, $joins:literal, $rest:expr) => {
         concat!(
             "SELECT t.id, t.kind, t.organization_id, t.service_account_id, t.person_id, t.team_id, t.service_id, \
                 t.name, t.description, t.allowed_addresses, t.permissions, v.hint, t.created_by_name, t.created_by, \
@@ -33,7 +36,9 @@ macro_rules! tokens_with {
             $more,
             " FROM tokens t \
              LEFT JOIN token_values v ON v.token_id = t.id AND v.stops_at IS NULL \
-             LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL WHERE ",
+             LEFT JOIN token_values p ON p.token_id = t.id AND p.stops_at IS NOT NULL ",
+            $joins,
+            " WHERE ",
             $rest
         )
     };

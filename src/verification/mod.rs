@@ -26,5 +26,5 @@ pub use principal::VerifiedToken;
 pub use token_format::{PlainToken, TokenHash};
 pub use verifier::Verifier;
 pub use verify::{
-    Refusal, ensure_ip_allowed, ip_refused, look_up, verify, verify_rate_limited, verify_request,
+    Refusal, ensure_ip_allowed, ip_refused, load_facts, look_up, verify, verify_rate_limited, verify_request,
 };

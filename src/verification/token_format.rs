@@ -123,6 +123,15 @@ impl PlainToken {
             .then(|| Self { kind, text: Zeroizing::new(text.to_owned()) })
     }
 
+    /// The first value within a text, such as a line of a log. `None` if none has a right checksum.
+    #[must_use]
+    pub fn find_in(text: &str) -> Option<Self> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let starts = words.flat_map(|word| word.match_indices("tsr").map(move |(start, _)| &word[start..]));
+        let length = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH;
+        starts.filter_map(|rest| rest.get(..length)).find_map(Self::parse)
+    }
+
     /// The kind of the token, from its prefix.
     #[must_use]
     pub const fn kind(&self) -> TokenKind {

@@ -67,6 +67,19 @@ pub async fn look_up(
     Ok(Ok(VerifiedToken { facts, value: hash, at: now, kind, hint, request }))
 }
 
+/// What is known about a value that works, whatever the IP address. Nothing is recorded: the value was not presented.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn load_facts(verifier: &Verifier, value: &PlainToken) -> Result<Option<Arc<TokenFacts>>> {
+    let (hash, now) = (value.hash(), verifier.context.clock.now());
+    let facts = match verifier.cache.tokens.get(verifier.context.db.invalidations(), &hash, now) {
+        Some(facts) => Some(facts),
+        None => loader::load_token(verifier, value, hash, now).await?,
+    };
+    Ok(facts.filter(|facts| !has_ended(facts.expires_at, now)))
+}
+
 /// Verifies a value that was presented to Tessera itself, and counts a refusal.
 ///
 /// # Errors

@@ -63,6 +63,14 @@ const TABLE: &[(&str, &str, [u16; 10])] = &[
     ),
     ("GET", "/organizations/{org}/service-accounts", [401, 404, 200, 200, 200, 200, 403, 403, 200, 403]),
     ("POST", "/organizations/{org}/service-accounts", [401, 404, 422, 422, 422, 422, 422, 422, 422, 422]),
+    (
+        "GET",
+        "/organizations/{org}/service-accounts/{id}/usage",
+        [401, 404, 404, 200, 200, 200, 404, 404, 200, 404],
+    ),
+    ("GET", "/organizations/{org}/usage", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("GET", "/organizations/{org}/tokens", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("POST", "/organizations/{org}/tokens/lookup", [401, 404, 422, 422, 422, 422, 422, 422, 422, 422]),
     ("GET", "/organizations/{org}/service-accounts/{id}", [401, 404, 404, 200, 200, 200, 404, 404, 200, 404]),
     (
         "PATCH",
@@ -133,6 +141,11 @@ const TABLE: &[(&str, &str, [u16; 10])] = &[
     ("GET", "/organizations/{org}/projects", [401, 404, 200, 200, 200, 200, 200, 200, 200, 200]),
     ("POST", "/organizations/{org}/projects", [401, 404, 422, 422, 422, 422, 422, 422, 422, 422]),
     ("GET", "/organizations/{org}/projects/{project}", [401, 404, 404, 200, 200, 200, 200, 200, 200, 200]),
+    (
+        "GET",
+        "/organizations/{org}/projects/{project}/usage",
+        [401, 404, 404, 200, 200, 200, 200, 200, 200, 200],
+    ),
     ("PATCH", "/organizations/{org}/projects/{project}", [401, 404, 404, 403, 200, 200, 403, 403, 200, 403]),
     ("DELETE", "/organizations/{org}/projects/{project}", [401, 404, 404, 403, 204, 404, 404, 404, 404, 404]),
     (
@@ -153,6 +166,11 @@ const TABLE: &[(&str, &str, [u16; 10])] = &[
     ("GET", "/organizations/{org}/service-tokens", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
     ("POST", "/organizations/{org}/service-tokens", [401, 404, 403, 403, 403, 422, 403, 403, 422, 403]),
     ("GET", "/organizations/{org}/service-tokens/{tok}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    (
+        "GET",
+        "/organizations/{org}/service-tokens/{tok}/usage",
+        [401, 404, 403, 403, 403, 200, 403, 403, 200, 403],
+    ),
     (
         "PATCH",
         "/organizations/{org}/service-tokens/{tok}",
@@ -184,6 +202,7 @@ const TABLE: &[(&str, &str, [u16; 10])] = &[
     ("GET", "/organizations/{org}/services", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
     ("POST", "/organizations/{org}/services", [401, 404, 403, 403, 403, 422, 403, 403, 422, 403]),
     ("GET", "/organizations/{org}/services/{svc}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
+    ("GET", "/organizations/{org}/services/{svc}/usage", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
     ("PATCH", "/organizations/{org}/services/{svc}", [401, 404, 403, 403, 403, 200, 403, 403, 200, 403]),
     ("DELETE", "/organizations/{org}/services/{svc}", [401, 404, 403, 403, 403, 204, 403, 403, 404, 403]),
     (
@@ -269,6 +288,7 @@ const PAGES: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/projects/new", [303, 403, 403, 200, 200]),
     ("/orgs/{org}/settings/projects/{project}", [303, 303, 303, 303, 303]),
     ("/orgs/{org}/settings/projects/{project}/access", [303, 404, 200, 200, 200]),
+    ("/orgs/{org}/settings/projects/{project}/activity", [303, 404, 200, 200, 200]),
     ("/orgs/{org}/settings/projects/{project}/settings", [303, 404, 200, 200, 200]),
     ("/orgs/{org}/settings/projects/{project}/delete", [303, 404, 403, 200, 200]),
     ("/orgs/{org}/settings/service-tokens", [303, 403, 403, 403, 200]),
@@ -311,6 +331,8 @@ const PAGES: &[(&str, [u16; 5])] = &[
 /// Pages that only take forms; each is asked with an empty one.
 const FORMS: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/teams", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/tokens", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/settings/tokens/revoke", [303, 403, 403, 403, 409]),
     ("/orgs/{org}/settings/people", [303, 403, 403, 403, 422]),
     ("/orgs/{org}/settings/people/invitations/{id}/revoke", [303, 403, 403, 403, 404]),
     ("/orgs/{org}/settings/teams/{team}/members", [303, 404, 422, 422, 422]),

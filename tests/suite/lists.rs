@@ -255,7 +255,7 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
                     let mut page = PageRequest::of(limit);
                     if backwards {
                         page.before = Some(match state {
-                            State::Live | State::Endless => Cursor::from_id(""),
+                            State::Live | State::Endless | State::NeverUsed => Cursor::from_id(""),
                             _ => Cursor { key: i64::MAX.to_string(), id: "zzzz".to_owned() },
                         });
                     }
@@ -272,9 +272,9 @@ async fn pages_of_all_tokens_together_are_the_whole_list_whatever_the_filter() {
                         .expect("read");
                         let slice = page.into_scanned_page(rows, &window, |row| Cursor {
                             key: row.key(state),
-                            id: row.id.to_string(),
+                            id: row.token.id.to_string(),
                         });
-                        let names = slice.rows.iter().map(|row| row.name.clone());
+                        let names = slice.rows.iter().map(|row| row.token.name.clone());
                         if backwards {
                             all.extend(names.rev());
                         } else {

@@ -54,6 +54,7 @@ mod statements;
 mod teams;
 mod terraform;
 mod text_input;
+mod token_lookup;
 mod tokens;
 mod usage;
 mod write_proofs;

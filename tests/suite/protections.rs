@@ -71,7 +71,7 @@ async fn the_command_beside_a_service_secret_works() {
     assert!(command.contains("/oauth2/introspect") && !command.contains("whoami"), "{command}");
     assert!(command.contains("Authorization: Bearer $SERVICE_SECRET"), "{command}");
     assert!(command.contains("token=$TOKEN"), "{command}");
-    let secret = page.split("tsrr_").nth(1).expect("a secret").split('"').next().expect("an end");
+    let secret = page.split("value=\"tsrr_").nth(1).expect("a secret").split('"').next().expect("an end");
     let bearer = format!("Bearer tsrr_{secret}");
     let answer = house.oauth("/oauth2/introspect", &[("authorization", &bearer)], &[("token", &olive)]).await;
     assert_eq!((answer.status, answer.json()["active"].clone()), (StatusCode::OK, json!(true)));

@@ -18,13 +18,13 @@ const SYSTEM: [(&str, &str); 16] = [
     ("authn/session_store.rs", "SignIn"),
     ("authn/throttle.rs", "SignIn"),
     ("cleanup.rs", "Expiry"),
-    ("cli/demo.rs", "Demo"),
+    ("cli/demo_usage.rs", "Demo"),
     ("cli/serve.rs", "SearchIndex"),
     ("organizations/actions.rs", "NewOrganization"),
     ("organizations/bootstrap.rs", "FirstRun"),
     ("people/invitations.rs", "Invitation"),
     ("tokens/one_time_secret.rs", "OneTimeSecret"),
-    ("verification/usage.rs", "Usage"),
+    ("verification/usage/write.rs", "Usage"),
     ("tokens/access_token.rs", "TokenExchange"),
 ];
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::counted::{CountedPrincipal, CountedRow};
-use super::{Batch, TokenUse, day_number};
+use super::pending::{Batch, TokenUse, day_number};
 use crate::access::{System, SystemReason};
-use crate::platform::db::Value;
+use crate::platform::db::{Value, WriteProof};
 use crate::platform::{Context, Result, Tx, sql};
 
 /// Every use of a token is recorded.
@@ -18,7 +18,7 @@ pub(super) async fn write_batch(context: &Context, batch: &Batch) -> Result<()> 
     let today = day_number(context.clock.now());
     let mut tx = context.db.begin().await?;
     write_last_uses(&mut tx, batch).await?;
-    write_counts(&mut tx, today, &batch.counts).await?;
+    add_counts(&mut tx, &USAGE, today, &batch.counts).await?;
     let rows = batch.attributed.iter().map(|((account, username, team), (calls, last))| {
         vec![(*account).into(), today.into(), username.into(), team.into(), (*calls).into(), (*last).into()]
     });
@@ -76,8 +76,16 @@ async fn write_last_uses(tx: &mut Tx, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Adds to the counts of today, and to the totals of each principal, organization, service and project.
-async fn write_counts(tx: &mut Tx, today: i64, counts: &[(CountedRow, i64)]) -> Result<()> {
+/// Adds to the counts of a day, and to the totals of each principal, organization, service and project.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn add_counts(
+    tx: &mut Tx,
+    proof: &impl WriteProof,
+    day: i64,
+    counts: &[(CountedRow, i64)],
+) -> Result<()> {
     let mut rows = Vec::with_capacity(counts.len());
     let mut totals: BTreeMap<(String, &'static str, String), i64> = BTreeMap::new();
     for ((value, call), calls) in counts {
@@ -100,7 +108,7 @@ async fn write_counts(tx: &mut Tx, today: i64, counts: &[(CountedRow, i64)]) -> 
         rows.push(vec![
             value.principal.to_string().into(),
             text(value.token),
-            today.into(),
+            day.into(),
             outcome.into(),
             text(call.service),
             text(call.check.project),
@@ -119,16 +127,16 @@ async fn write_counts(tx: &mut Tx, today: i64, counts: &[(CountedRow, i64)]) -> 
          ON CONFLICT (principal_id, token_id, day, outcome, service_id, project_id, permission, address, is_old, \
             organization_id) \
             DO UPDATE SET calls = usage.calls + excluded.calls")
-    .execute_batch(tx, &USAGE, rows)
+    .execute_batch(tx, proof, rows)
     .await?;
     let totals = totals.into_iter().map(|((subject, outcome, organization), calls)| {
-        vec![subject.into(), today.into(), outcome.into(), organization.into(), calls.into()]
+        vec![subject.into(), day.into(), outcome.into(), organization.into(), calls.into()]
     });
     sql("INSERT INTO usage_totals (subject_id, day, outcome, organization_id, calls) \
             SELECT v.column1, v.column2, v.column3, v.column4, v.column5 FROM (VALUES ($1, $2, $3, $4, $5)) AS v WHERE TRUE \
          ON CONFLICT (subject_id, day, outcome, organization_id) \
             DO UPDATE SET calls = usage_totals.calls + excluded.calls")
-    .execute_batch(tx, &USAGE, totals.collect())
+    .execute_batch(tx, proof, totals.collect())
     .await?;
     Ok(())
 }
