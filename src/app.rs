@@ -28,8 +28,8 @@ use crate::platform::web::{
 use crate::state::AppState;
 use crate::{
     access_explorer, account, api_reference, audit_log, identity_providers, organizations, overview, people,
-    permission_sets, projects, protocols, service_accounts, service_tokens, services, sign_in, styleguide,
-    teams, tokens,
+    permission_sets, projects, protocols, search, service_accounts, service_tokens, services, sign_in,
+    styleguide, teams, tokens,
 };
 
 /// The sections of the JSON API, in the order of its reference.
@@ -74,6 +74,7 @@ pub fn page_routes() -> Router<AppState> {
         .merge(service_tokens::pages::routes())
         .merge(permission_sets::pages::routes())
         .merge(overview::pages::routes())
+        .merge(search::pages::routes())
         .merge(services::pages::routes())
         .merge(identity_providers::pages::routes())
         .merge(audit_log::pages::routes())

@@ -26,6 +26,7 @@ pub mod principals;
 pub mod projects;
 pub mod protocols;
 pub mod quotas;
+pub mod search;
 pub mod service_accounts;
 pub mod service_tokens;
 pub mod services;

@@ -62,3 +62,6 @@ CREATE INDEX tokens_never_used ON tokens (organization_id, id)
     WHERE revoked_at IS NULL AND kind <> 'access' AND last_used_at IS NULL;
 CREATE INDEX invitations_open ON invitations (organization_id, expires_at)
     WHERE accepted_at IS NULL AND revoked_at IS NULL;
+
+-- Tokens are found by the last characters of a value.
+CREATE INDEX token_values_hint ON token_values (hint);

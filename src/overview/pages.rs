@@ -238,8 +238,16 @@ struct LookupPage {
 
 /// Looks a pasted value up. It is in the body of the request, so that it is in no URL and no log.
 async fn look_up(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    let layout = Layout::of(&app, &caller, TOKENS, "Look up a token").await?;
-    let (status, errors, found) = match lookup::look_up(&app, &caller.member, &form.text("token")).await {
+    render_lookup(&app, &caller, &form.text("token")).await
+}
+
+/// Looks up the value in a text and shows what was found.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a caller who cannot see all tokens; when the database cannot.
+pub async fn render_lookup(app: &AppState, caller: &ConsoleCaller, text: &str) -> Result<Response> {
+    let layout = Layout::of(app, caller, TOKENS, "Look up a token").await?;
+    let (status, errors, found) = match lookup::look_up(app, &caller.member, text).await {
         Ok(found) => (StatusCode::OK, ValidationErrors::default(), found),
         Err(error) => {
             let (status, errors) = refused(error)?;
@@ -251,7 +259,7 @@ async fn look_up(State(app): State<AppState>, caller: ConsoleCaller, form: Form)
         let days = Days::recent(app.context.clock.now());
         calls = usage::recent_addresses_of_token(&app.context, found.token.id).await?;
         history = usage::history_of_token(&app.context.db, found.token.id, days).await?;
-        ticket = lookup::ticket(&app.context, &caller, found)?;
+        ticket = lookup::ticket(&app.context, caller, found)?;
     }
     let chart = CallsChart::new("Calls in the last 30 days", history);
     let layout = layout.with_errors(errors);

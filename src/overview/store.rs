@@ -373,3 +373,33 @@ pub async fn find_by_value(
     .optional(db)
     .await?)
 }
+
+/// The active tokens of the organization with a value that ends with these four characters, at most five. Old values
+/// count during their overlap.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn find_by_end(
+    db: &Db,
+    organization: OrganizationId,
+    end: &str,
+    now: Timestamp,
+) -> Result<Vec<Row>> {
+    let hint = |prefix: &str| format!("{prefix}_…{end}");
+    Ok(sql(tokens_with!(
+        ", COALESCE(a.name, own.name) AS holder, own.slug AS team, COALESCE(t.last_used_at, t.created_at) AS used_at",
+        "JOIN token_values h ON h.token_id = t.id LEFT JOIN service_accounts a ON a.id = t.service_account_id \
+         LEFT JOIN teams own ON own.id = t.team_id",
+        "h.hint IN ($1, $2, $3, $4) AND t.organization_id = $5 AND t.revoked_at IS NULL \
+            AND (t.expires_at IS NULL OR t.expires_at > $6) AND (h.stops_at IS NULL OR h.stops_at > $6) \
+         ORDER BY t.id DESC LIMIT 5"
+    ))
+    .bind(hint("tsra"))
+    .bind(hint("tsrs"))
+    .bind(hint("tsrt"))
+    .bind(hint("tsro"))
+    .bind(organization)
+    .bind(now)
+    .all(db)
+    .await?)
+}

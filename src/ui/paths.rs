@@ -159,6 +159,12 @@ impl Paths {
         Self::organizations().below(&self.organization)
     }
 
+    /// The search over everything in the organization.
+    #[must_use]
+    pub fn search(&self) -> ConsolePath {
+        self.overview().below("search")
+    }
+
     fn organizations() -> ConsolePath {
         ConsolePath("/orgs".to_owned())
     }

@@ -20,3 +20,4 @@ import "./copy_text.js";
 import "./env.js";
 import "./reveal.js";
 import "./values.js";
+import "./search.js";

@@ -1,6 +1,6 @@
 // Every page of the demo, by a short name.
 export const PAGES = [
-  ['overview', ''], ['tokens', '/settings/tokens'], ['tokens-expiring', '/settings/tokens?state=expiring'],
+  ['overview', ''], ['tokens', '/settings/tokens'], ['tokens-expiring', '/settings/tokens?state=expiring'], ['search', '/search?q=ci-'], ['search-none', '/search?q=nothing'],
   ['teams', '/settings/teams'], ['teams-none', '/settings/teams?q=nothing'], ['team-new', '/settings/teams/new'],
   ['team-members', '/settings/teams/platform/members'], ['team-empty', '/settings/teams/incident/members'],
   ['team-accounts', '/settings/teams/platform/service-accounts'], ['team-projects', '/settings/teams/platform/projects'],
@@ -14,7 +14,7 @@ export const PAGES = [
   ['service-tokens-revoke-none', '/settings/service-tokens/selected?do=revoke'], ['accounts-disable-none', '/settings/service-accounts/selected?do=disable'],
   ['api-token', '/settings/api-token'], ['api-token-regenerate', '/settings/api-token/regenerate'],
   ['projects', '/settings/projects'], ['projects-none', '/settings/projects?q=nothing'], ['project-new', '/settings/projects/new'],
-  ['project-access', '/settings/projects/ledger/access'], ['project-access-open', '/settings/projects/search/access'], ['project-settings', '/settings/projects/storefront/settings'], ['project-delete', '/settings/projects/storefront/delete'],
+  ['project-access', '/settings/projects/ledger/access'], ['project-access-open', '/settings/projects/search/access'], ['project-activity', '/settings/projects/storefront/activity'], ['project-settings', '/settings/projects/storefront/settings'], ['project-delete', '/settings/projects/storefront/delete'],
   ['sets', '/settings/permission-sets'], ['set', '/settings/permission-sets/admin'], ['set-own', '/settings/permission-sets/release_manager'], ['set-new', '/settings/permission-sets/new?from=developer'], ['set-edit', '/settings/permission-sets/release_manager/edit'], ['set-delete', '/settings/permission-sets/release_manager/delete'],
   ['explorer', '/settings/access-explorer'], ['explorer-answer', '/settings/access-explorer?who=person:bea&what=&where=ledger'], ['explorer-422', '/settings/access-explorer?who=person:nobody'],
   ['services', '/settings/services'], ['services-none', '/settings/services?q=nothing'], ['service-new', '/settings/services/new'],

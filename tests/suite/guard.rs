@@ -277,6 +277,7 @@ const PAGES: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/general", [303, 403, 403, 403, 200]),
     ("/orgs/{org}/settings/general/delete", [303, 403, 403, 403, 200]),
     ("/orgs/{org}/settings/tokens", [303, 403, 403, 403, 200]),
+    ("/orgs/{org}/search", [303, 200, 200, 200, 200]),
     ("/orgs/{org}/settings/access-explorer", [303, 200, 200, 200, 200]),
     ("/orgs/{org}/settings/audit-log", [303, 403, 403, 403, 200]),
     ("/orgs/{org}/settings/audit-log/export", [303, 403, 403, 403, 200]),
@@ -332,6 +333,7 @@ const PAGES: &[(&str, [u16; 5])] = &[
 const FORMS: &[(&str, [u16; 5])] = &[
     ("/orgs/{org}/settings/teams", [303, 403, 403, 403, 422]),
     ("/orgs/{org}/settings/tokens", [303, 403, 403, 403, 422]),
+    ("/orgs/{org}/search", [303, 303, 303, 303, 303]),
     ("/orgs/{org}/settings/tokens/revoke", [303, 403, 403, 403, 409]),
     ("/orgs/{org}/settings/people", [303, 403, 403, 403, 422]),
     ("/orgs/{org}/settings/people/invitations/{id}/revoke", [303, 403, 403, 403, 404]),

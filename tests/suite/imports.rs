@@ -41,6 +41,7 @@ const ORDER: &[&str] = &[
     "access_explorer",
     "account",
     "overview",
+    "search",
     "styleguide",
     "sign_in",
     "protocols",

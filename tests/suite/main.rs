@@ -42,6 +42,7 @@ mod protocols;
 mod quotas;
 mod refusals;
 mod search;
+mod search_results;
 mod selected_rows;
 mod server;
 mod service_accounts;
