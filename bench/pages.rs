@@ -74,7 +74,7 @@ pub fn sign_in(username: &str) -> Vec<u8> {
 /// Every list: as a page, as the API gives it, as a page that has more rows in a
 /// large set, or as one that reads rows, as many as it may, for what no index
 /// finds and is not there.
-const LISTS: [(&str, &str); 63] = [
+const LISTS: [(&str, &str); 65] = [
     ("page", ""),
     ("page", "/settings/teams"),
     ("page", "/settings/teams?token=none"),
@@ -111,6 +111,8 @@ const LISTS: [(&str, &str); 63] = [
     ("page", "/settings/service-tokens?sort=name"),
     ("page", "/settings/service-tokens?sort=-last_used"),
     ("page", "/settings/service-tokens?sort=-expires"),
+    ("page", "/search?q=account"),
+    ("page", "/search?q=name+of"),
     ("page", "/settings/tokens"),
     ("page", "/settings/tokens?kind=team"),
     ("page", "/settings/tokens?state=expiring"),

@@ -56,12 +56,11 @@ INSERT INTO usage_totals
 DROP TABLE token_calls;
 DROP TABLE account_calls;
 
--- What needs attention: old values that still work, tokens that were never used, and open invitations.
-CREATE INDEX token_values_old ON token_values (stops_at) WHERE stops_at IS NOT NULL;
+-- What needs attention: regenerated tokens, and tokens that were never used.
+CREATE INDEX tokens_regenerated ON tokens (organization_id, regenerated_at)
+    WHERE revoked_at IS NULL AND kind <> 'access' AND regenerated_by_name IS NOT NULL;
 CREATE INDEX tokens_never_used ON tokens (organization_id, id)
     WHERE revoked_at IS NULL AND kind <> 'access' AND last_used_at IS NULL;
-CREATE INDEX invitations_open ON invitations (organization_id, expires_at)
-    WHERE accepted_at IS NULL AND revoked_at IS NULL;
 
 -- Tokens are found by the last characters of a value.
 CREATE INDEX token_values_hint ON token_values (hint);

@@ -1,5 +1,7 @@
 //! SQL for what the overview mentions: tokens that expire, refused calls, old values in use, and what the reader has.
 
+use std::time::Duration;
+
 use crate::access::{TeamRole, TokenKind};
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TokenId};
 use crate::platform::text::MOST;
@@ -112,7 +114,11 @@ pub struct OldValue {
     pub old_stops_at: Timestamp,
 }
 
-/// The old values that are used during their overlap, those first that stop first; at most three.
+/// The longest overlap: tokens that were regenerated before have no old value.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
+
+/// The old values that are used during their overlap, those first that stop first; at most three. Of the tokens that
+/// were regenerated lately, the latest thousand are looked at.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -124,13 +130,16 @@ pub async fn old_values_in_use(
     Ok(sql("SELECT t.id, t.kind, t.name, COALESCE(a.name, own.name) AS holder, t.service_account_id, own.slug AS team, \
             COALESCE(t.expires_at, v.stops_at) AS expires_at, t.last_used_at, \
             v.last_used_at AS old_used_at, v.stops_at AS old_stops_at \
-         FROM token_values v JOIN tokens t ON t.id = v.token_id \
+         FROM (SELECT r.id FROM tokens r WHERE r.organization_id = $1 AND r.revoked_at IS NULL AND r.kind <> 'access' \
+                AND r.regenerated_by_name IS NOT NULL AND r.regenerated_at > $3 \
+                ORDER BY r.regenerated_at DESC LIMIT 1000) recent \
+         JOIN tokens t ON t.id = recent.id \
+         JOIN token_values v ON v.token_id = t.id AND v.stops_at > $2 AND v.last_used_at >= t.regenerated_at \
          LEFT JOIN service_accounts a ON a.id = t.service_account_id LEFT JOIN teams own ON own.id = t.team_id \
-         WHERE v.stops_at > $2 AND v.last_used_at >= t.regenerated_at AND t.organization_id = $1 \
-            AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
-         ORDER BY v.stops_at LIMIT 3")
+         WHERE t.kind <> 'service_secret' ORDER BY v.stops_at LIMIT 3")
     .bind(organization)
     .bind(now)
+    .bind(now.minus(LONGEST_OVERLAP))
     .all(db)
     .await?)
 }
@@ -152,17 +161,18 @@ pub async fn count_never_used(db: &Db, organization: OrganizationId, before: Tim
     Ok(count)
 }
 
-/// How many invitations can be accepted now. Stops after [`MOST`].
+/// How many of the latest thousand invitations can be accepted now.
 ///
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn count_open_invitations(db: &Db, organization: OrganizationId, now: Timestamp) -> Result<i64> {
     let (count,): (i64,) =
-        sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM invitations WHERE organization_id = $1 \
-            AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2 LIMIT $3) counted")
+        sql("SELECT COUNT(*) FROM (SELECT accepted_at, revoked_at, expires_at FROM invitations \
+            WHERE organization_id = $1 ORDER BY id DESC LIMIT $3) latest \
+         WHERE accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2")
         .bind(organization)
         .bind(now)
-        .bind(MOST + 1)
+        .bind(MOST)
         .one(db)
         .await?;
     Ok(count)
@@ -233,7 +243,7 @@ pub async fn own_tokens(
 /// Returns an error if the database fails.
 pub async fn count_people(db: &Db, organization: OrganizationId) -> Result<i64> {
     let (count,): (i64,) = sql(
-        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM memberships WHERE organization_id = $1 LIMIT $2) counted",
+        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM memberships WHERE organization_id = $1 ORDER BY person_id LIMIT $2) counted",
     )
     .bind(organization)
     .bind(MOST + 1)

@@ -133,7 +133,7 @@ fn actions_on(account: &ServiceAccount, paths: &Paths) -> Vec<Hit> {
     let explorer = paths.access_explorer().with_query("who", account.id);
     let mut actions = Vec::new();
     if account.manageable {
-        let label = format!("Regenerate a key of {name}");
+        let label = format!("Regenerate token for {name}");
         actions.push(Hit::new("refresh-cw", label, "Service account", path.regenerate()));
     }
     actions.push(Hit::new("telescope", format!("Check what {name} can do"), "Access explorer", explorer));

@@ -23,7 +23,7 @@ test('what expires soon is found and regenerated with three clicks', async ({ pa
   await signIn(page, server, 'olive', DEMO);
   const by = counting(page);
   await expect(page.getByRole('listitem').filter({ hasText: 'metrics-export API key expires' })).toBeVisible();
-  await by.click(page.getByRole('link', { name: /^Regenerate: metrics-export/ }));
+  await by.click(page.getByRole('link', { name: /^Regenerate\s+metrics-export/ }));
   await by.click(page.getByRole('button', { name: 'Regenerate token' }));
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('API key for metrics-export');
   by.expectAtMost(3);
@@ -55,7 +55,7 @@ test('a leaked value is identified and revoked with three clicks', async ({ page
 test('why an account was refused is two clicks away', async ({ page }) => {
   await signIn(page, server, 'olive', DEMO);
   const by = counting(page);
-  await by.click(page.getByRole('link', { name: /^Review: ledger-sync/ }));
+  await by.click(page.getByRole('link', { name: /^Review\s+ledger-sync/ }));
   await expect(page.getByText('Refused because the IP address is not allowed')).toBeVisible();
   by.expectAtMost(2);
 });
@@ -66,14 +66,14 @@ test('the search opens with a key, shows what it finds, and leads there without 
   await page.keyboard.press('Control+k');
   await page.keyboard.type('ci-de');
   await expect(found.getByRole('link', { name: /^ci-deploy/ })).toBeVisible();
-  await expect(found.getByRole('link', { name: /^Regenerate a key of ci-deploy/ })).toBeVisible();
+  await expect(found.getByRole('link', { name: /^Regenerate token for ci-deploy/ })).toBeVisible();
   await page.keyboard.press('Escape');
   await expect(found).toBeHidden();
   await page.keyboard.type('p');
   await expect(found.getByRole('link', { name: /^ci-deploy/ })).toBeVisible();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
-  await expect(found.getByRole('link', { name: /^Regenerate a key of ci-deploy/ })).toBeFocused();
+  await expect(found.getByRole('link', { name: /^Regenerate token for ci-deploy/ })).toBeFocused();
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('ci-deploy');

@@ -81,7 +81,7 @@ const ROWS: [&str; 29] = [
         description, allowed_addresses, created_by, created_by_name, created_at, regenerated_at, expires_at, version) \
         {series} SELECT 'tok_x' || i, 'access', 'org_' || (1 + i % 20), 'sa_' || i, 'service_account', 'tok_' || i, {bytes}, 'tok_' || i, '', \
         '', '', '', '', i, i, i, 0 FROM n WHERE i <= 5000",
-    "INSERT INTO token_values (hash, token_id, hint) {series} SELECT {bytes}, 'tok_' || i, '' FROM n",
+    "INSERT INTO token_values (hash, token_id, hint) {series} SELECT {bytes}, 'tok_' || i, 'hint ' || i FROM n",
     "INSERT INTO usage (principal_id, token_id, day, outcome, service_id, project_id, permission, address, is_old, \
         organization_id, calls) {series} \
      SELECT 'sa_' || i, 'tok_' || i, i % 30, 'allowed', '', '', '', '', FALSE, 'org_1', 1 FROM n",

@@ -44,7 +44,7 @@ async fn an_owner_finds_everything_by_name_and_tokens_by_their_last_characters()
         "zeta-ours",
         "zeta-theirs",
         "Name of zetamember",
-        "Regenerate a key of zeta-ours",
+        "Regenerate token for zeta-ours",
         "Check what zeta-ours can do",
     ] {
         assert!(found.contains(name), "{name}: {found}");
@@ -66,7 +66,7 @@ async fn a_member_finds_nothing_that_the_lists_do_not_show_them() {
     for name in ["zeta-open", "zeta-public", "zeta-ours", "Name of zetamember"] {
         assert!(found.contains(name), "{name}: {found}");
     }
-    for hidden in ["zeta-secret", "zeta-closed", "zeta-theirs", "Regenerate a key"] {
+    for hidden in ["zeta-secret", "zeta-closed", "zeta-theirs", "Regenerate token"] {
         assert!(!found.contains(hidden), "{hidden}: {found}");
     }
     let end = &key[key.len() - 4..];
