@@ -16,6 +16,9 @@ const MAX_PENDING: usize = 50_000;
 const MAX_COUNTS: usize = 50_000;
 /// How many counts are kept with a value, where they are found without a lookup. More are in a map.
 const NEAR_COUNTS: usize = 15;
+/// How many counts of one value may be in the map. Further ones are counted without their IP address, so that a program
+/// that changes its address with every call does not fill the database.
+const FAR_COUNTS: u16 = 100;
 /// The number of rows that are written in one transaction, so that other writers
 /// do not have to wait for all of them.
 const BATCH_SIZE: usize = 5_000;
@@ -35,6 +38,8 @@ pub(super) struct TokenUse {
     pub(super) last: (CountedCall, u32),
     /// Other calls with this value.
     pub(super) others: Vec<(CountedCall, u32)>,
+    /// How many counts of this value are in the map.
+    pub(super) far: u16,
 }
 
 const _: () = assert!(size_of::<TokenUse>() <= 352);
@@ -61,18 +66,29 @@ pub(super) struct Counts {
     pub(super) near: usize,
 }
 
+/// What became of calls that were to be counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Added {
+    /// They were added to a row.
+    Known,
+    /// They made a row.
+    New,
+    /// There is no room for another row.
+    Lost,
+}
+
 impl Counts {
-    /// Counts calls. Returns false if there is no room for another row.
-    pub(super) fn add(&mut self, row: CountedRow, calls: i64) -> bool {
+    /// Counts calls.
+    pub(super) fn add(&mut self, row: CountedRow, calls: i64) -> Added {
         if let Some(known) = self.rows.get_mut(&row) {
             *known += calls;
-            return true;
+            return Added::Known;
         }
-        let has_room = self.len() < MAX_COUNTS;
-        if has_room {
-            self.rows.insert(row, calls);
+        if self.len() >= MAX_COUNTS {
+            return Added::Lost;
         }
-        has_room
+        self.rows.insert(row, calls);
+        Added::New
     }
 
     pub(super) fn len(&self) -> usize {
@@ -101,7 +117,10 @@ impl TokenUse {
             counts.near += 1;
             return true;
         }
-        counts.add((Some(self.value), before.0), i64::from(before.1))
+        let call = if self.far < FAR_COUNTS { before.0 } else { CountedCall { address: None, ..before.0 } };
+        let added = counts.add((Some(self.value), call), i64::from(before.1));
+        self.far += u16::from(added == Added::New && self.far < FAR_COUNTS);
+        added != Added::Lost
     }
 
     /// Takes the counts of this value.
@@ -143,9 +162,11 @@ impl PendingUsage {
         } else if self.uses.len() < MAX_PENDING {
             let (token, source, counted) = first();
             let agent = request.user_agent.as_deref().map(Box::from);
-            let (last, others, service) = ((call, 1), Vec::new(), service.cloned());
-            self.uses
-                .insert(value, TokenUse { token, source, value: counted, at, agent, service, last, others });
+            let (last, others, far, service) = ((call, 1), Vec::new(), 0, service.cloned());
+            self.uses.insert(
+                value,
+                TokenUse { token, source, value: counted, at, agent, service, last, others, far },
+            );
         } else {
             self.lost += 1;
         }
@@ -180,7 +201,7 @@ impl PendingUsage {
             self.uses.entry(value).or_insert(older);
         }
         for (row, older) in batch.counts {
-            if !self.counts.add(row, older) {
+            if self.counts.add(row, older) == Added::Lost {
                 self.lost += usize::try_from(older).unwrap_or(usize::MAX);
             }
         }
@@ -195,4 +216,50 @@ impl PendingUsage {
 #[must_use]
 pub fn day_number(at: Timestamp) -> i64 {
     at.micros().div_euclid(86_400_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv6Addr};
+
+    use super::super::counted::{Check, CountedPrincipal};
+    use super::*;
+    use crate::platform::id::ServiceAccountId;
+
+    fn hash() -> TokenHash {
+        TokenHash::from_stored(&[7; 32]).expect("a hash")
+    }
+
+    /// Records a call with the same value from each of these addresses.
+    fn used_from(addresses: impl Iterator<Item = u128>) -> PendingUsage {
+        let mut pending = PendingUsage::default();
+        let (token, at) = (TokenId::sample(1), Timestamp::from_micros(1));
+        let principal = CountedPrincipal::ServiceAccount(ServiceAccountId::sample(1));
+        let value = CountedValue { principal, token: Some(token), is_old: false };
+        for number in addresses {
+            let address = Some(IpAddr::V6(Ipv6Addr::from_bits(number)));
+            let call = CountedCall { organization: None, address, service: None, check: Check::VALID };
+            pending.record(hash(), at, &RequestContext::default(), (call, None), || (token, None, value));
+        }
+        pending
+    }
+
+    fn rows(pending: PendingUsage) -> Vec<(CountedRow, i64)> {
+        pending.batches().into_iter().flat_map(|batch| batch.counts).collect()
+    }
+
+    #[test]
+    fn a_value_that_is_used_from_ever_new_addresses_makes_few_rows_and_loses_no_call() {
+        let rows = rows(used_from(0..10_000));
+        assert_eq!(rows.iter().map(|(_, calls)| calls).sum::<i64>(), 10_000);
+        let known = NEAR_COUNTS + 1 + usize::from(FAR_COUNTS);
+        assert_eq!(rows.len(), known + 1, "and one row without an address");
+    }
+
+    #[test]
+    fn a_value_that_is_used_from_some_addresses_keeps_all_of_them() {
+        let rows = rows(used_from((0..9_000).map(|call| call % 90)));
+        assert_eq!(rows.len(), 90);
+        assert!(rows.iter().all(|(_, calls)| *calls == 100), "{rows:?}");
+    }
 }
