@@ -119,7 +119,7 @@ async fn look_up(
     Json(body): Json<Lookup>,
 ) -> Result<Response> {
     let found = lookup::look_up(&app, &caller, &body.token).await?.ok_or(Error::NotFound)?;
-    let calls = usage::recent_addresses_of_token(&app.context, found.token.id).await?;
+    let calls = usage::recent_addresses_in(&app.context, found.token.id, caller.organization.id).await?;
     let view = FoundView {
         state: found.state.word(),
         kind: found.token.kind,

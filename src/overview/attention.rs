@@ -49,7 +49,7 @@ pub async fn find(
     let (refused, old, never_used, invitations, beyond) = tokio::try_join!(
         store::refused_principals(db, organization, since_yesterday),
         store::old_values_in_use(db, organization, now),
-        store::count_never_used(db, organization, now.minus(NEVER_USED_AFTER)),
+        store::count_never_used(db, organization, (now, now.minus(NEVER_USED_AFTER))),
         store::count_open_invitations(db, organization, now),
         organizations::actions::count_tokens_beyond_policy(context, caller),
     )?;

@@ -6,6 +6,7 @@ use crate::access::{TeamRole, TokenKind};
 use crate::platform::id::{OrganizationId, PersonId, ServiceAccountId, TokenId};
 use crate::platform::text::MOST;
 use crate::platform::{Db, Result, Timestamp, sql};
+use crate::ui::charts::MOST_IN_A_WEEK;
 use crate::usage::model::Days;
 
 /// A token with the object that it belongs to, as the overview mentions it.
@@ -45,9 +46,6 @@ pub async fn next_to_expire(
             AND t.expires_at > $2 AND t.expires_at <= $3 ORDER BY t.expires_at, t.id LIMIT 4")
     .bind(organization).bind(now).bind(end).all(db).await?)
 }
-
-/// The largest number of tokens that a week of the chart counts.
-pub const MOST_IN_A_WEEK: i64 = 200;
 
 /// How many tokens expire in each of the next 13 weeks. Each count stops after [`MOST_IN_A_WEEK`].
 ///
@@ -144,18 +142,23 @@ pub async fn old_values_in_use(
     .await?)
 }
 
-/// How many tokens were created before `before` and never used. Stops after [`MOST`].
+/// How many active tokens were created before `before` and never used. Stops after [`MOST`].
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn count_never_used(db: &Db, organization: OrganizationId, before: Timestamp) -> Result<i64> {
+pub async fn count_never_used(
+    db: &Db,
+    organization: OrganizationId,
+    (now, before): (Timestamp, Timestamp),
+) -> Result<i64> {
     let (count,): (i64,) =
         sql("SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens t WHERE t.organization_id = $1 \
             AND t.revoked_at IS NULL AND t.kind <> 'access' AND t.kind <> 'service_secret' \
-            AND t.last_used_at IS NULL AND t.id < $2 LIMIT $3) counted")
+            AND t.last_used_at IS NULL AND t.id < $2 AND (t.expires_at IS NULL OR t.expires_at > $4) LIMIT $3) counted")
         .bind(organization)
         .bind(TokenId::first_of(before))
         .bind(MOST + 1)
+        .bind(now)
         .one(db)
         .await?;
     Ok(count)

@@ -157,6 +157,7 @@ pub async fn look_up(app: &AppState, caller: &Caller, text: &str) -> Result<Opti
         (Some(at), ..) => ValueState::Revoked(at),
         (None, Some(at), _) => ValueState::Expired(at),
         (None, None, Some(end)) if end <= now => ValueState::Replaced(end),
+        _ if row.is_service_disabled => ValueState::HolderEnded,
         _ if facts.is_none() && value.kind() != TokenKind::ServiceSecret => ValueState::HolderEnded,
         (None, None, Some(end)) => ValueState::OldWorks(end),
         (None, None, None) => ValueState::Works,
@@ -174,7 +175,14 @@ pub async fn look_up(app: &AppState, caller: &Caller, text: &str) -> Result<Opti
         },
         None => Permissions::NONE,
     };
-    Ok(Some(Found { token: row.token.clone(), hint: value.hint().to_string(), row, state, permissions }))
+    let mut token = row.token.clone();
+    if token.person_id.is_some() {
+        // Its last use may be in another organization, which this one must not learn about.
+        (token.last_used_at, token.last_used_address) = (None, None);
+        (token.last_used_agent, token.last_used_service) = (None, None);
+        token.previous_last_used_at = None;
+    }
+    Ok(Some(Found { token, hint: value.hint().to_string(), row, state, permissions }))
 }
 
 /// The proof that this session looked up a value, for [`revoke`]. `None` if there is nothing to revoke.
@@ -187,9 +195,14 @@ pub fn ticket(context: &Context, caller: &ConsoleCaller, found: &Found) -> Resul
     }
     let until = context.clock.now().plus(TICKET_LASTS).micros();
     let which = if found.is_old_value() { "old" } else { "current" };
-    let plain = format!("{} {which} {until}", found.token.id);
+    let plain = format!("{} {which} {until} {}", found.token.id, value_of(&found.token));
     let sealed = context.key.seal(&context.random, &session(caller)?, TICKET, plain.as_bytes());
     Ok(Some(URL_SAFE_NO_PAD.encode(sealed)))
+}
+
+/// The current value of a token as its hint, by which a ticket knows it again.
+fn value_of(token: &Token) -> &str {
+    token.hint.as_deref().unwrap_or_default()
 }
 
 /// What a ticket is sealed for.
@@ -200,7 +213,8 @@ fn session(caller: &ConsoleCaller) -> Result<[u8; 16]> {
     Ok(id.0.to_be_bytes())
 }
 
-/// Revokes the token that this session looked up; of an old value, ends the overlap. Returns the name of the token.
+/// Revokes the token that this session looked up; of an old value, ends the overlap. Returns what was done, for the
+/// person.
 ///
 /// # Errors
 /// [`Error::Conflict`] if the ticket is not valid any more, or the token was revoked in the meantime.
@@ -211,7 +225,8 @@ pub async fn revoke(context: &Context, caller: &ConsoleCaller, ticket: &str) -> 
     let plain = context.key.open(&session(caller)?, TICKET, &sealed).ok_or_else(lost)?;
     let plain = std::str::from_utf8(&plain).map_err(|_| lost())?;
     let mut parts = plain.split(' ');
-    let (id, which, until) = (parts.next(), parts.next(), parts.next());
+    let (id, which, until, hint) =
+        (parts.next(), parts.next(), parts.next(), parts.next().unwrap_or_default());
     let id: TokenId = id.and_then(|id| id.parse().ok()).ok_or_else(lost)?;
     let until: i64 = until.and_then(|until| until.parse().ok()).ok_or_else(lost)?;
     if Timestamp::from_micros(until) <= context.clock.now() {
@@ -227,7 +242,15 @@ pub async fn revoke(context: &Context, caller: &ConsoleCaller, ticket: &str) -> 
         }
         (None, None) => {}
     }
-    let name = token.name.clone();
-    lifecycle::revoke_presented(change, &token, which == Some("old")).await?;
-    Ok(name)
+    let is_old = which == Some("old");
+    // A value that was looked up before a regeneration is not the one that the token has now.
+    if value_of(&token) != hint {
+        return Err(lost());
+    }
+    lifecycle::revoke_presented(change, &token, is_old).await?;
+    Ok(if is_old {
+        format!("The old value of {} has stopped.", token.name)
+    } else {
+        format!("{} is revoked.", token.name)
+    })
 }

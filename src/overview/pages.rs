@@ -32,7 +32,7 @@ use crate::service_accounts::store::Filter as AccountFilter;
 use crate::state::AppState;
 use crate::ui::charts::{CallsChart, Sparklines, WeeksChart};
 use crate::ui::{Layout, Paths, filters, paths, refused, render};
-use crate::usage::model::{CallsBy, Days, History};
+use crate::usage::model::{CallsBy, Days};
 use crate::usage::store as usage;
 use crate::{projects, service_accounts};
 
@@ -232,7 +232,7 @@ struct LookupPage {
     layout: Layout,
     found: Option<Found>,
     calls: Vec<CallsBy>,
-    chart: CallsChart,
+    chart: Option<CallsChart>,
     ticket: Option<String>,
 }
 
@@ -254,20 +254,24 @@ pub async fn render_lookup(app: &AppState, caller: &ConsoleCaller, text: &str) -
             (status, errors, None)
         }
     };
-    let (mut calls, mut history, mut ticket) = (Vec::new(), History::default(), None);
+    let (mut calls, mut history, mut ticket) = (Vec::new(), None, None);
     if let Some(found) = &found {
+        let (id, organization) = (found.token.id, caller.member.organization.id);
         let days = Days::recent(app.context.clock.now());
-        calls = usage::recent_addresses_of_token(&app.context, found.token.id).await?;
-        history = usage::history_of_token(&app.context.db, found.token.id, days).await?;
+        // The calls with an access token count for the token that it was exchanged for.
+        if found.token.kind != TokenKind::Access {
+            calls = usage::recent_addresses_in(&app.context, id, organization).await?;
+            history = Some(usage::history_of_token(&app.context.db, id, organization, days).await?);
+        }
         ticket = lookup::ticket(&app.context, caller, found)?;
     }
-    let chart = CallsChart::new("Calls in the last 30 days", history);
+    let chart = history.map(|history| CallsChart::new("Calls in the last 30 days", history));
     let layout = layout.with_errors(errors);
     Ok(html(status, &LookupPage { layout, found, calls, chart, ticket }))
 }
 
 async fn revoke_found(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
-    let name = lookup::revoke(&app.context, &caller, &form.text("ticket")).await?;
-    flash(&caller.signed_in.session, format!("{name} is revoked.")).await?;
+    let done = lookup::revoke(&app.context, &caller, &form.text("ticket")).await?;
+    flash(&caller.signed_in.session, done).await?;
     Ok(redirect(paths(&caller).tokens()))
 }

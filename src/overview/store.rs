@@ -347,6 +347,8 @@ pub struct FoundRow {
     pub username: Option<String>,
     /// When the value stops working, if it is an old one.
     pub value_stops_at: Option<Timestamp>,
+    /// Whether it is a secret of a service that is disabled.
+    pub is_service_disabled: bool,
 }
 
 /// Finds a token of the organization, of one of its services or of one of its people by a value, also one that does
@@ -361,7 +363,7 @@ pub async fn find_by_value(
 ) -> Result<Option<FoundRow>> {
     Ok(sql(tokens_with!(
         ", COALESCE(a.name, own.name, s.name, person.name) AS holder, own.slug AS team, person.username, \
-            h.stops_at AS value_stops_at",
+            h.stops_at AS value_stops_at, s.disabled_at IS NOT NULL AS is_service_disabled",
         "JOIN token_values h ON h.token_id = t.id LEFT JOIN service_accounts a ON a.id = t.service_account_id \
          LEFT JOIN teams own ON own.id = t.team_id LEFT JOIN services s ON s.id = t.service_id \
          LEFT JOIN people person ON person.id = t.person_id",

@@ -195,7 +195,10 @@ async fn evaluate(app: &AppState, service: &ServiceCaller, question: &Evaluation
             }
             Err(error) => return Err(error),
         },
-        _ => return Ok(no("The resource does not exist, or the subject does not have access to it.")),
+        _ => {
+            asked.record(app, service, Check::unknown_project(permission));
+            return Ok(no("The resource does not exist, or the subject does not have access to it."));
+        }
     };
     let decision = decide(asked.subject(), permission, &target);
     asked.record(app, service, Check::decided(permission, &target, &decision));

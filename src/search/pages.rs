@@ -44,8 +44,8 @@ struct Results {
 async fn show(State(app): State<AppState>, caller: ConsoleCaller, Query(query): Query) -> Result<Response> {
     let text: String = query.text("q").chars().take(LONGEST).collect();
     let layout = Layout::of(&app, &caller, "Search", "Search").await?;
-    // A value in a URL is not searched for, and the page does not repeat it.
-    let is_token = PlainToken::find_in(&text).is_some();
+    // A value in a URL is not searched for, and the page does not repeat it, nor a value with a mistake.
+    let is_token = PlainToken::is_part_in(&text);
     let text = if is_token { String::new() } else { text };
     let groups = actions::find(&app.context, &caller.member, (&text, &layout.nav), &paths(&caller)).await?;
     if query.has("part") {
@@ -57,7 +57,7 @@ async fn show(State(app): State<AppState>, caller: ConsoleCaller, Query(query): 
 /// The field in the top bar is posted, so that a token that somebody pastes into it is in no URL.
 async fn submit(State(app): State<AppState>, caller: ConsoleCaller, form: Form) -> Result<Response> {
     let text = form.text("q");
-    if PlainToken::find_in(&text).is_some() {
+    if PlainToken::is_part_in(&text) {
         return render_lookup(&app, &caller, &text).await;
     }
     let text: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();

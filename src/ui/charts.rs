@@ -109,6 +109,8 @@ impl CallsChart {
 const WEEKS_HEIGHT: i64 = 132;
 /// The largest number of tiles in a week.
 const MOST_TILES: i64 = 6;
+/// The largest number of tokens that a week counts.
+pub const MOST_IN_A_WEEK: i64 = 200;
 
 /// Tokens by the week in which they expire: one tile for each, and those that never do.
 #[derive(Clone, Debug)]
@@ -149,8 +151,15 @@ impl WeeksChart {
         let most = by_week.iter().copied().chain([endless]).max().unwrap_or(0);
         let tokens_per_tile = (most + MOST_TILES - 1).div_euclid(MOST_TILES).max(1);
         let columns = as_float(i64::try_from(by_week.len()).unwrap_or(0) + 1);
+        let shown = |number: i64| {
+            if number > MOST_IN_A_WEEK { format!("{MOST_IN_A_WEEK}+") } else { number.to_string() }
+        };
         let expire = |number: i64| {
-            if number == 1 { "1 token expires".to_owned() } else { format!("{number} tokens expire") }
+            if number == 1 {
+                "1 token expires".to_owned()
+            } else {
+                format!("{} tokens expire", shown(number))
+            }
         };
         let weeks = by_week.iter().map(Some).chain([None]).zip(0_u32..).map(|(expiring, place)| {
             let number = expiring.copied().unwrap_or(endless);
@@ -165,7 +174,11 @@ impl WeeksChart {
             Week {
                 words,
                 label: if expiring.is_some() { day } else { "Never".to_owned() },
-                count: if number == 0 { String::new() } else { count(number) },
+                count: match expiring {
+                    _ if number == 0 => String::new(),
+                    Some(_) => shown(number),
+                    None => count(number),
+                },
                 is_soon: expiring.is_some() && place < 2,
                 is_endless: expiring.is_none(),
                 x: round(100.0 * f64::from(place) / columns),
@@ -365,6 +378,9 @@ mod tests {
         let many = WeeksChart::new(&[13, 12, 1], 0, now);
         let tiles: Vec<_> = many.weeks.iter().map(|week| week.tiles.len()).collect();
         assert_eq!((many.tokens_per_tile, tiles), (3, vec![5, 4, 1, 0]));
+        let capped = WeeksChart::new(&[MOST_IN_A_WEEK + 1], 0, now);
+        let week = &capped.weeks[0];
+        assert_eq!((week.count.as_str(), week.words.as_str()), ("200+", "Week of 4 Oct: 200+ tokens expire"));
     }
 
     #[test]

@@ -70,19 +70,25 @@ pub async fn histories(db: &Db, subjects: Vec<String>, days: Days) -> Result<Vec
     Ok(subjects.iter().map(|id| History::of(by_subject.get(id).unwrap_or(&none), days)).collect())
 }
 
-/// The calls with both values of a token, and with what it was exchanged for.
+/// The calls with both values of a token, and with what it was exchanged for, in one organization: a personal token is
+/// used in several.
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn history_of_token(db: &Db, token: TokenId, days: Days) -> Result<History> {
+pub async fn history_of_token(
+    db: &Db,
+    token: TokenId,
+    organization: OrganizationId,
+    days: Days,
+) -> Result<History> {
     let statement = sql("SELECT u.day, u.outcome, CAST(SUM(u.calls) AS BIGINT) AS calls \
          FROM tokens t JOIN usage u ON u.principal_id = CASE t.kind \
                 WHEN 'service_account' THEN t.service_account_id WHEN 'team' THEN t.team_id \
                 WHEN 'personal' THEN t.person_id WHEN 'service_secret' THEN t.service_id \
                 WHEN 'organization' THEN t.organization_id ELSE t.id END \
-            AND u.token_id = t.id AND u.day >= $2 AND u.day <= $3 \
+            AND u.token_id = t.id AND u.day >= $2 AND u.day <= $3 AND u.organization_id = $4 \
          WHERE t.id = $1 GROUP BY u.day, u.outcome");
-    let rows: Vec<CountRow> = on(statement, &token, days).all(db).await?;
+    let rows: Vec<CountRow> = on(statement, &token, days).bind(organization).all(db).await?;
     Ok(History::of(&rows, days))
 }
 
@@ -129,6 +135,27 @@ pub async fn recent_addresses(context: &Context, principal: impl ToString) -> Re
 /// Returns an error if the database fails.
 pub async fn recent_addresses_of_token(context: &Context, token: TokenId) -> Result<Vec<CallsBy>> {
     addresses_of_token(&context.db, token, Days::recent(context.clock.now())).await
+}
+
+/// As [`recent_addresses_of_token`], of what was used in one organization.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn recent_addresses_in(
+    context: &Context,
+    token: TokenId,
+    organization: OrganizationId,
+) -> Result<Vec<CallsBy>> {
+    let statement = sql("SELECT u.address AS what, CAST(SUM(u.calls) AS BIGINT) AS calls, \
+            CAST(SUM(SUM(u.calls)) OVER () AS BIGINT) AS total \
+         FROM tokens t JOIN usage u ON u.principal_id = CASE t.kind \
+                WHEN 'service_account' THEN t.service_account_id WHEN 'team' THEN t.team_id \
+                WHEN 'personal' THEN t.person_id WHEN 'service_secret' THEN t.service_id \
+                WHEN 'organization' THEN t.organization_id ELSE t.id END \
+            AND u.token_id = t.id AND u.day >= $2 AND u.day <= $3 AND u.outcome = 'allowed' AND u.organization_id = $4 \
+         WHERE t.id = $1 GROUP BY u.address ORDER BY SUM(u.calls) DESC, u.address LIMIT 20");
+    let days = Days::recent(context.clock.now());
+    Ok(on(statement, &token, days).bind(organization).all(&context.db).await?)
 }
 
 /// The permissions that services asked of a principal and that were allowed, by descending number of calls.

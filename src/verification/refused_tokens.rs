@@ -18,6 +18,8 @@ use crate::platform::{Context, Result, Timestamp, sql};
 
 /// The shortest time between two events about one value.
 const RECORD_AGAIN_AFTER: Duration = Duration::from_secs(3600);
+/// How soon a value is looked up again after an error.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// The largest number of values for which the time is kept.
 const MAX_REMEMBERED: usize = 10_000;
 
@@ -118,6 +120,7 @@ impl RefusedTokens {
             }
             Err(error) => {
                 tracing::warn!(%error, "a refused token is not in the audit log");
+                self.0.insert(hash, (now.plus(TRY_AGAIN_AFTER), None));
                 None
             }
         }

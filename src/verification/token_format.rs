@@ -15,6 +15,8 @@ use crate::access::TokenKind;
 use crate::platform::Random;
 use crate::platform::secret::RevealedSecret;
 
+/// So many characters after a prefix are taken for a part of a value, not for a hint.
+const FEWEST_OF_A_PART: usize = 8;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM_LENGTH: usize = 30;
 const CHECKSUM_LENGTH: usize = 6;
@@ -130,6 +132,20 @@ impl PlainToken {
         let starts = words.flat_map(|word| word.match_indices("tsr").map(move |(start, _)| &word[start..]));
         let length = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH;
         starts.filter_map(|rest| rest.get(..length)).find_map(Self::parse)
+    }
+
+    /// Whether a text contains a value or a part of one, also one with a mistake. Such a text belongs in no URL.
+    #[must_use]
+    pub fn is_part_in(text: &str) -> bool {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let mut starts =
+            words.flat_map(|word| word.match_indices("tsr").map(move |(start, _)| &word[start..]));
+        starts.any(|rest| {
+            let mut chars = rest.chars().skip(3);
+            let is_prefix =
+                chars.next().is_some_and(|kind| kind.is_ascii_lowercase()) && chars.next() == Some('_');
+            is_prefix && chars.take_while(char::is_ascii_alphanumeric).count() >= FEWEST_OF_A_PART
+        })
     }
 
     /// The kind of the token, from its prefix.

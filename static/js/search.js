@@ -7,7 +7,11 @@ if (form) {
   const input = form.querySelector("input");
   const panel = form.querySelector("[data-found]");
   const results = form.querySelector("[data-results]");
-  const isToken = (text) => /tsr[a-z]_[0-9A-Za-z]{36}/.test(text);
+  const said = form.querySelector("[data-results-said]");
+  // Also a part of one, or one with a mistake.
+  const isToken = (text) => /tsr[a-z]_[0-9A-Za-z]{8,}/.test(text);
+  // The text that the results belong to.
+  let shown = null;
   let latest = 0;
   let timer;
 
@@ -15,12 +19,10 @@ if (form) {
     latest += 1;
     clearTimeout(timer);
     panel.hidden = true;
-    input.setAttribute("aria-expanded", "false");
   };
 
   const open = () => {
     panel.hidden = false;
-    input.setAttribute("aria-expanded", "true");
   };
 
   const search = async () => {
@@ -28,7 +30,9 @@ if (form) {
     latest += 1;
     const own = latest;
     if (isToken(text)) {
-      results.textContent = "Press Enter to look this token up.";
+      results.replaceChildren();
+      said.textContent = "Press Enter to look this token up.";
+      shown = null;
       open();
       return;
     }
@@ -37,6 +41,9 @@ if (form) {
     const found = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (own !== latest) return;
     results.replaceChildren(...found.body.childNodes);
+    const count = results.querySelectorAll("a").length;
+    said.textContent = count === 1 ? "1 result" : `${count} results`;
+    shown = text;
     open();
   };
 
@@ -52,15 +59,18 @@ if (form) {
   form.addEventListener("keydown", (event) => {
     const links = panel.hidden ? [] : [...results.querySelectorAll("a")];
     const at = links.indexOf(document.activeElement);
+    // Not the results of what stood there before.
+    const isCurrent = shown === input.value.trim();
     const go = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
     if (event.key === "Escape" && !panel.hidden) {
       event.preventDefault();
-      close();
+      // The field searches when it gets the focus; closing cancels that.
       input.focus();
+      close();
     } else if (go !== undefined && links.length > 0) {
       event.preventDefault();
       (links[go] ?? (go < 0 ? input : links.at(-1))).focus();
-    } else if (event.key === "Enter" && event.target === input && at < 0 && links.length > 0 && !isToken(input.value)) {
+    } else if (event.key === "Enter" && !event.isComposing && at < 0 && isCurrent && links.length > 0) {
       // The best match.
       event.preventDefault();
       links[0].click();
@@ -69,6 +79,9 @@ if (form) {
 
   addEventListener("click", (event) => {
     if (!form.contains(event.target)) close();
+  });
+  form.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !form.contains(event.relatedTarget)) close();
   });
 
   const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable]");

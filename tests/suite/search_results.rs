@@ -89,6 +89,10 @@ async fn a_pasted_token_is_looked_up_and_is_in_no_url() {
     assert!(!looked_up.text.contains(&key));
     let text = house.form(&cookie, "/orgs/acme/search", &[("q", "zeta & more")]).await;
     assert_eq!((text.status, text.location()), (StatusCode::SEE_OTHER, "/orgs/acme/search?q=zeta+%26+more"));
+    // Neither is one that lost a character on the way.
+    let short = house.form(&cookie, "/orgs/acme/search", &[("q", &key[..40])]).await;
+    assert_eq!(short.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", short.text);
+    assert!(short.text.contains("Paste a whole token"), "{}", short.text);
     let in_url = house.page(&cookie, &format!("/orgs/acme/search?q={key}")).await.text;
     assert!(in_url.contains("This is a token.") && !in_url.contains(&key), "{in_url}");
 }

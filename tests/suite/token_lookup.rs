@@ -6,7 +6,7 @@ use tessera::access::TokenKind;
 use tessera::verification::PlainToken;
 
 use crate::harness::TestApp;
-use crate::protocols::{service, world};
+use crate::protocols::{introspect, service, world};
 
 async fn look_up(house: &TestApp, token: &str, text: &str) -> Value {
     let answer = house.post(token, "/organizations/acme/tokens/lookup", json!({ "token": text })).await;
@@ -109,6 +109,27 @@ async fn whoever_looked_a_value_up_can_revoke_it_without_the_page_containing_it(
     let nothing = house.form(&cookie, path, &[("token", "hello")]).await;
     assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(nothing.text.contains("Paste a whole token"), "{}", nothing.text);
+}
+
+#[tokio::test]
+async fn a_lookup_tells_nothing_about_what_a_person_does_in_another_organization() {
+    let (house, olive, _, _) = world().await;
+    let (_, secret) = service(&house, &olive, "gateway", &[]).await;
+    let made = house.post(&olive, "/organizations", json!({ "slug": "other", "name": "Other" })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let elsewhere =
+        house.post(&olive, "/organizations/other/services", json!({ "name": "hidden gateway" })).await;
+    let elsewhere = elsewhere.json()["secret"].as_str().expect("a secret").to_owned();
+    introspect(&house, &secret, &[("token", &olive), ("client_address", "192.0.2.1")]).await;
+    introspect(&house, &elsewhere, &[("token", &olive), ("client_address", "198.51.100.66")]).await;
+    house.app.verifier.usage.flush(&house.app.context).await.expect("written");
+    let found = look_up(&house, &olive, &olive).await;
+    assert_eq!(found["addresses"], json!(["192.0.2.1"]), "{found}");
+    assert_eq!(found["token"]["last_used_service"], Value::Null, "{found}");
+    let cookie = house.sign_in("olive").await;
+    let page = house.form(&cookie, "/orgs/acme/settings/tokens", &[("token", &olive)]).await.text;
+    assert!(page.contains("192.0.2.1") && page.contains("Allowed 1"), "{page}");
+    assert!(!page.contains("198.51.100.66") && !page.contains("hidden gateway"), "{page}");
 }
 
 #[tokio::test]

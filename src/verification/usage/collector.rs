@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::counted::{Check, CountedCall, CountedPrincipal, CountedValue};
-use super::pending::{Added, Batch, PendingUsage};
+use super::pending::{Batch, PendingUsage};
 use super::write::write_batch;
 use crate::access::TokenKind;
 use crate::platform::id::TokenId;
@@ -90,9 +90,7 @@ impl Usage {
     /// Records a call that was refused because the value is not valid, without changing the last use of a token.
     pub fn record_refused(&self, value: Option<CountedValue>, call: CountedCall) {
         let mut pending = self.pending();
-        if pending.counts.add((value, call), 1) == Added::Lost {
-            pending.lost += 1;
-        }
+        pending.record_refused(value, call);
         self.notify_if_full(&pending);
     }
 

@@ -52,6 +52,8 @@ pub(super) type AttributionKey = (ServiceAccountId, String, String);
 pub(super) struct PendingUsage {
     pub(super) uses: HashMap<TokenHash, TokenUse>,
     pub(super) counts: Counts,
+    /// How many counts of refused calls each value has in the map.
+    pub(super) refused: HashMap<CountedValue, u16>,
     /// The number of attributed calls and the time of the last one.
     pub(super) attributed: HashMap<AttributionKey, (i64, Timestamp)>,
     /// Uses beyond [`MAX_PENDING`] and [`MAX_COUNTS`], which are not recorded.
@@ -172,6 +174,19 @@ impl PendingUsage {
         }
     }
 
+    /// Counts a refused call. A value may have few counts with an IP address, as in [`TokenUse::count`]: anybody who
+    /// has a value that ended could otherwise make a row with every address.
+    pub(super) fn record_refused(&mut self, value: Option<CountedValue>, call: CountedCall) {
+        let rows = value.map(|value| self.refused.entry(value).or_default());
+        let is_full = rows.as_ref().is_none_or(|rows| **rows >= FAR_COUNTS);
+        let call = if is_full { CountedCall { address: None, ..call } } else { call };
+        match (self.counts.add((value, call), 1), rows) {
+            (Added::New, Some(rows)) => *rows = rows.saturating_add(1),
+            (Added::Lost, _) => self.lost += 1,
+            _ => {}
+        }
+    }
+
     /// Splits the usage into batches, sorted by key, so that several nodes lock
     /// rows in the same order and cannot deadlock.
     pub(super) fn batches(mut self) -> Vec<Batch> {
@@ -222,7 +237,7 @@ pub fn day_number(at: Timestamp) -> i64 {
 mod tests {
     use std::net::{IpAddr, Ipv6Addr};
 
-    use super::super::counted::{Check, CountedPrincipal};
+    use super::super::counted::{Check, CountedPrincipal, Outcome};
     use super::*;
     use crate::platform::id::ServiceAccountId;
 
@@ -254,6 +269,24 @@ mod tests {
         assert_eq!(rows.iter().map(|(_, calls)| calls).sum::<i64>(), 10_000);
         let known = NEAR_COUNTS + 1 + usize::from(FAR_COUNTS);
         assert_eq!(rows.len(), known + 1, "and one row without an address");
+    }
+
+    #[test]
+    fn a_value_that_ended_makes_few_rows_from_whatever_address_it_is_presented() {
+        let mut pending = PendingUsage::default();
+        let principal = CountedPrincipal::ServiceAccount(ServiceAccountId::sample(1));
+        let value = CountedValue { principal, token: Some(TokenId::sample(1)), is_old: false };
+        for number in 0..10_000 {
+            let address = Some(IpAddr::V6(Ipv6Addr::from_bits(number)));
+            let check = Check::refused(Outcome::Revoked);
+            pending.record_refused(
+                Some(value),
+                CountedCall { organization: None, address, service: None, check },
+            );
+        }
+        let rows = rows(pending);
+        assert_eq!(rows.iter().map(|(_, calls)| calls).sum::<i64>(), 10_000);
+        assert_eq!(rows.len(), usize::from(FAR_COUNTS) + 1);
     }
 
     #[test]
