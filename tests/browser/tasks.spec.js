@@ -23,7 +23,7 @@ test('what expires soon is found and regenerated with three clicks', async ({ pa
   await signIn(page, server, 'olive', DEMO);
   const by = counting(page);
   await expect(page.getByRole('listitem').filter({ hasText: 'metrics-export API key expires' })).toBeVisible();
-  await by.click(page.getByRole('link', { name: /^Regenerate\s+metrics-export/ }));
+  await by.click(page.getByRole('link', { name: /^Regenerate\s+token for metrics-export/ }));
   await by.click(page.getByRole('button', { name: 'Regenerate token' }));
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('API key for metrics-export');
   by.expectAtMost(3);
