@@ -5,7 +5,7 @@ use super::store::{Counts, Row, State};
 use crate::access::TokenKind;
 use crate::callers::Caller;
 use crate::organizations;
-use crate::platform::clock::DAY;
+use crate::platform::clock::EXPIRES_SOON;
 use crate::platform::text::{count, with_commas};
 use crate::platform::{Context, Result, Timestamp};
 use crate::ui::{ConsolePath, Paths};
@@ -128,7 +128,7 @@ fn times(number: i64) -> String {
 
 /// The next token that expires, if that is soon, and how many follow.
 fn first_to_expire(counts: &Counts, expiring: &[Expiring], now: Timestamp, paths: &Paths) -> Vec<Item> {
-    let is_soon = |token: &&Expiring| token.expires_at <= now.plus(14 * DAY);
+    let is_soon = |token: &&Expiring| token.expires_at <= now.plus(EXPIRES_SOON);
     let mut items = Vec::new();
     let Some(next) = expiring.first().filter(is_soon) else { return items };
     items.push(Item {

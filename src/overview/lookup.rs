@@ -234,14 +234,7 @@ pub async fn revoke(context: &Context, caller: &ConsoleCaller, ticket: &str) -> 
     }
     let mut change = Change::begin(context, &caller.member.actor, None).await?;
     let token = find(change.tx(), id).await?.ok_or_else(lost)?;
-    match (token.organization_id, token.person_id) {
-        (Some(organization), _) => change.within(organization),
-        (None, Some(person)) => {
-            change.invalidates_person(person);
-            change.about_person(person);
-        }
-        (None, None) => {}
-    }
+    lifecycle::set_owner(&mut change, &token);
     let is_old = which == Some("old");
     // A value that was looked up before a regeneration is not the one that the token has now.
     if value_of(&token) != hint {

@@ -133,9 +133,7 @@ async fn show_own(app: &AppState, caller: &ConsoleCaller) -> Result<Response> {
         Layout::of(app, caller, "Overview", "Overview"),
     )?;
     let (accounts, projects) = (accounts.rows, projects.rows);
-    let ids: Vec<String> = accounts.iter().map(|account| account.id.to_string()).collect();
-    let histories = usage::histories(db, ids.clone(), Days::recent(now)).await?;
-    let lines = Sparklines::new(ids, &histories);
+    let lines = service_accounts::pages::sparklines(&app.context, &accounts).await?;
     Ok(render(&MemberPage { layout, tokens, teams, accounts, lines, projects, events }))
 }
 

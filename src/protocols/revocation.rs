@@ -45,14 +45,7 @@ async fn revoke(
     else {
         return Ok(StatusCode::OK);
     };
-    match (token.organization_id, token.person_id) {
-        (Some(organization), _) => change.within(organization),
-        (None, Some(person)) => {
-            change.invalidates_person(person);
-            change.about_person(person);
-        }
-        (None, None) => {}
-    }
+    lifecycle::set_owner(&mut change, &token);
     match lifecycle::revoke_presented(change, &token, is_old_value).await {
         // A concurrent request revoked the token first.
         Ok(()) | Err(Error::Conflict(_)) => {}

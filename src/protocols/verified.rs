@@ -85,7 +85,7 @@ pub async fn verify(
     };
     let call = CountedCall {
         organization: Some(service.organization.id),
-        address: refused.value.and(address),
+        address,
         service: Some(service.id),
         check: Check::refused(refused.outcome),
     };

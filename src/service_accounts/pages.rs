@@ -135,7 +135,10 @@ pub(super) async fn render_list(
 }
 
 /// The recent calls of the accounts of a list.
-async fn sparklines(context: &Context, accounts: &[ServiceAccount]) -> Result<Sparklines> {
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn sparklines(context: &Context, accounts: &[ServiceAccount]) -> Result<Sparklines> {
     let ids: Vec<String> = accounts.iter().map(|account| account.id.to_string()).collect();
     let days = Days::recent(context.clock.now());
     let histories = usage::histories(&context.db, ids.clone(), days).await?;

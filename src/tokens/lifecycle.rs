@@ -233,6 +233,19 @@ pub async fn end_overlap(mut change: Change<'_>, proof: Authorized, token: &Toke
     change.commit(Event::new(Action::TokenOverlapEnded, "token", token.id, &token.name).before(before)).await
 }
 
+/// Says whose token a change is about, for a change that began without knowing it: the organization of the token, or
+/// its person.
+pub fn set_owner(change: &mut Change<'_>, token: &Token) {
+    match (token.organization_id, token.person_id) {
+        (Some(organization), _) => change.within(organization),
+        (None, Some(person)) => {
+            change.invalidates_person(person);
+            change.about_person(person);
+        }
+        (None, None) => {}
+    }
+}
+
 /// Revokes a token through one of its own values, and commits the change. If that is the old value
 /// (`is_old`), only the overlap ends and the current value keeps working.
 ///

@@ -70,6 +70,38 @@ pub async fn histories(db: &Db, subjects: Vec<String>, days: Days) -> Result<Vec
     Ok(subjects.iter().map(|id| History::of(by_subject.get(id).unwrap_or(&none), days)).collect())
 }
 
+/// Text of a SELECT of the counts of a token, `t`, which are found by its principal. `$rest` is the rest of the
+/// condition and what follows it.
+macro_rules! usage_of_token {
+    ($what:literal, $rest:expr) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM tokens t JOIN usage u ON u.principal_id = CASE t.kind \
+                WHEN 'service_account' THEN t.service_account_id WHEN 'team' THEN t.team_id \
+                WHEN 'personal' THEN t.person_id WHEN 'service_secret' THEN t.service_id \
+                WHEN 'organization' THEN t.organization_id ELSE t.id END \
+             AND u.token_id = t.id AND u.day >= $2 AND u.day <= $3 WHERE t.id = $1 AND ",
+            $rest
+        )
+    };
+}
+
+/// Text of the SELECT of the IP addresses that used a token. `$where` is a further condition.
+macro_rules! addresses_of_token {
+    ($where:literal) => {
+        usage_of_token!(
+            "u.address AS what, CAST(SUM(u.calls) AS BIGINT) AS calls, \
+             CAST(SUM(SUM(u.calls)) OVER () AS BIGINT) AS total",
+            concat!(
+                "u.outcome = 'allowed' AND ",
+                $where,
+                " GROUP BY u.address ORDER BY SUM(u.calls) DESC, u.address LIMIT 20"
+            )
+        )
+    };
+}
+
 /// The calls with both values of a token, and with what it was exchanged for, in one organization: a personal token is
 /// used in several.
 ///
@@ -81,31 +113,12 @@ pub async fn history_of_token(
     organization: OrganizationId,
     days: Days,
 ) -> Result<History> {
-    let statement = sql("SELECT u.day, u.outcome, CAST(SUM(u.calls) AS BIGINT) AS calls \
-         FROM tokens t JOIN usage u ON u.principal_id = CASE t.kind \
-                WHEN 'service_account' THEN t.service_account_id WHEN 'team' THEN t.team_id \
-                WHEN 'personal' THEN t.person_id WHEN 'service_secret' THEN t.service_id \
-                WHEN 'organization' THEN t.organization_id ELSE t.id END \
-            AND u.token_id = t.id AND u.day >= $2 AND u.day <= $3 AND u.organization_id = $4 \
-         WHERE t.id = $1 GROUP BY u.day, u.outcome");
+    let statement = sql(usage_of_token!(
+        "u.day, u.outcome, CAST(SUM(u.calls) AS BIGINT) AS calls",
+        "u.organization_id = $4 GROUP BY u.day, u.outcome"
+    ));
     let rows: Vec<CountRow> = on(statement, &token, days).bind(organization).all(db).await?;
     Ok(History::of(&rows, days))
-}
-
-/// The IP addresses that used a token, by descending number of allowed calls, at most 20.
-///
-/// # Errors
-/// Returns an error if the database fails.
-pub async fn addresses_of_token(db: &Db, token: TokenId, days: Days) -> Result<Vec<CallsBy>> {
-    let statement = sql("SELECT u.address AS what, CAST(SUM(u.calls) AS BIGINT) AS calls, \
-            CAST(SUM(SUM(u.calls)) OVER () AS BIGINT) AS total \
-         FROM tokens t JOIN usage u ON u.principal_id = CASE t.kind \
-                WHEN 'service_account' THEN t.service_account_id WHEN 'team' THEN t.team_id \
-                WHEN 'personal' THEN t.person_id WHEN 'service_secret' THEN t.service_id \
-                WHEN 'organization' THEN t.organization_id ELSE t.id END \
-            AND u.token_id = t.id AND u.day >= $2 AND u.day <= $3 AND u.outcome = 'allowed' \
-         WHERE t.id = $1 GROUP BY u.address ORDER BY SUM(u.calls) DESC, u.address LIMIT 20");
-    Ok(on(statement, &token, days).all(db).await?)
 }
 
 /// The IP addresses from which a principal called, with all its tokens, deleted ones included, by descending number
@@ -129,12 +142,13 @@ pub async fn recent_addresses(context: &Context, principal: impl ToString) -> Re
     addresses(&context.db, principal, Days::recent(context.clock.now())).await
 }
 
-/// The [`addresses_of_token`] of the recent calls.
+/// The IP addresses that used a token recently, by descending number of allowed calls, at most 20.
 ///
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn recent_addresses_of_token(context: &Context, token: TokenId) -> Result<Vec<CallsBy>> {
-    addresses_of_token(&context.db, token, Days::recent(context.clock.now())).await
+    let statement = sql(addresses_of_token!("TRUE"));
+    Ok(on(statement, &token, Days::recent(context.clock.now())).all(&context.db).await?)
 }
 
 /// As [`recent_addresses_of_token`], of what was used in one organization.
@@ -146,16 +160,9 @@ pub async fn recent_addresses_in(
     token: TokenId,
     organization: OrganizationId,
 ) -> Result<Vec<CallsBy>> {
-    let statement = sql("SELECT u.address AS what, CAST(SUM(u.calls) AS BIGINT) AS calls, \
-            CAST(SUM(SUM(u.calls)) OVER () AS BIGINT) AS total \
-         FROM tokens t JOIN usage u ON u.principal_id = CASE t.kind \
-                WHEN 'service_account' THEN t.service_account_id WHEN 'team' THEN t.team_id \
-                WHEN 'personal' THEN t.person_id WHEN 'service_secret' THEN t.service_id \
-                WHEN 'organization' THEN t.organization_id ELSE t.id END \
-            AND u.token_id = t.id AND u.day >= $2 AND u.day <= $3 AND u.outcome = 'allowed' AND u.organization_id = $4 \
-         WHERE t.id = $1 GROUP BY u.address ORDER BY SUM(u.calls) DESC, u.address LIMIT 20");
-    let days = Days::recent(context.clock.now());
-    Ok(on(statement, &token, days).bind(organization).all(&context.db).await?)
+    let statement = sql(addresses_of_token!("u.organization_id = $4"));
+    let statement = on(statement, &token, Days::recent(context.clock.now()));
+    Ok(statement.bind(organization).all(&context.db).await?)
 }
 
 /// The permissions that services asked of a principal and that were allowed, by descending number of calls.
